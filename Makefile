@@ -1,0 +1,72 @@
+# `make run` and `make test` work from a fresh clone with git, make and python3 (>= 3.11) alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_READY := $(VENV)/.ready-node
+DEV_READY := $(VENV)/.ready-dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+# Arguments for the node, as in: make run ARGS="--host 0.0.0.0 --shards 2"
+ARGS ?=
+# How long `make soak` and each target of `make fuzz` run, in seconds.
+SOAK_SECONDS ?= 600
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint format bench fuzz soak clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+$(VENV)/bin/python:
+	@PYTHON="$(PYTHON)" .ci/packages venv
+	@$(PYTHON) -m venv $(VENV)
+
+$(NODE_READY): pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the node into $(VENV) (once)"
+	@$(PIP) '.[node]'
+	@touch $@
+
+$(DEV_READY): pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the node and the development tools into $(VENV) (once)"
+	@$(PIP) '.[node,dev]'
+	@touch $@ $(NODE_READY)
+
+install: $(DEV_READY) ## Create .venv with the node and the development tools
+
+run: $(NODE_READY) ## Start a node on 127.0.0.1 and print the address of its page
+	@$(BIN)/sfu serve --dev $(ARGS)
+
+test: lint ## Check everything and run all tests, those with browsers included
+	@.ci/packages browsers
+	@$(BIN)/pytest
+
+lint: $(DEV_READY) ## Style, types and the layers of the architecture
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV_READY) ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
+	@.ci/packages janus
+	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(DEV_READY) ## Fuzz each target in tests/fuzz for FUZZ_SECONDS with bounds checks on
+	@$(PIP) '.[fuzz]'
+	@for target in tests/fuzz/fuzz_*.py; do \
+	    echo "$$target"; \
+	    NUMBA_BOUNDSCHECK=1 $(BIN)/python $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+soak: $(DEV_READY) ## Run the long tests for SOAK_SECONDS
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest -m slow --timeout=0
+
+clean: ## Remove the environment and everything generated
+	@rm -rf $(VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""What the plane counts: totals, and every drop by its reason."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Counter(enum.IntEnum):
+    """Index into the plane's counter array. Names are what `Plane.counters()` and the metrics show."""
+
+    RECEIVED_DATAGRAMS = 0
+    RECEIVED_BYTES = 1
+    RECEIVED_RTP = 2
+    SENT_PACKETS = 3
+    SENT_BYTES = 4
+    SENT_MESSAGES = 5
+    RECEIVE_CALLS = 6
+    SEND_CALLS = 7
+    GSO_REFUSED = 8
+    RELAYED_PACKETS = 9
+    TAPPED_PACKETS = 10
+    DROP_EMPTY = 11
+    DROP_TRUNCATED_DATAGRAM = 12
+    DROP_UNKNOWN_PROTOCOL = 13
+    DROP_UNKNOWN_ADDRESS = 14
+    DROP_NO_KEYS = 15
+    DROP_RTP_TRUNCATED = 16
+    DROP_RTP_VERSION = 17
+    DROP_RTP_EXTENSION = 18
+    DROP_RTP_PADDING = 19
+    DROP_RTP_OVERSIZE = 20
+    DROP_UNKNOWN_SOURCE = 21
+    DROP_SOURCE_LIMIT = 22
+    DROP_SRTP_AUTHENTICATION = 23
+    DROP_SRTP_REPLAY = 24
+    DROP_SRTP_OTHER = 25
+    DROP_NOTICE_RING_FULL = 26
+    DROP_TAP_RING_FULL = 27
+    DROP_RELAY_RING_FULL = 28
+    DROP_PROTECT_FAILED = 29
+    DROP_SEND_CONGESTED = 30
+    DROP_SEND_FAILED = 31
+    DROP_RECEIVE_FAILED = 32
+    DROP_PAYLOAD_TYPE = 33
+
+
+COUNTER_COUNT = len(Counter)

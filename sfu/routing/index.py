@@ -1,0 +1,146 @@
+"""Two hash indexes: address to connection, and (connection, SSRC) to encoding.
+
+Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up.
+Entries are rows; keys are read from the rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.wire.kernel import i64, kernel
+from sfu.wire.octets import Octets, load32
+
+AF_INET = 2
+AF_INET6 = 10
+_MASK = 0x7FFFFFFF
+
+
+@kernel
+def _mix(state: int, value: int) -> int:
+    """One step of a multiplicative hash within 31 bits, equal in compiled and plain Python."""
+    state = (state ^ value) & _MASK
+    state = (state * 0x9E3779B1) & 0x3FFFFFFFFFFFFFFF
+    return (state ^ (state >> 29)) & _MASK
+
+
+@kernel
+def hash_address(octets: Octets, at: int) -> int:
+    """Hash the port and IP of the sockaddr at `octets[at]` (native-endian family, network-order port)."""
+    state = _mix(17, (i64(octets[at + 2]) << 8) | i64(octets[at + 3]))
+    if octets[at] == AF_INET:
+        return _mix(state, load32(octets, at + 4))
+    for word in range(4):
+        state = _mix(state, load32(octets, at + 8 + 4 * word))
+    return state
+
+
+@kernel
+def same_address(left: Octets, left_at: int, right: Octets, right_at: int) -> bool:
+    """Whether two sockaddrs name the same IP and port; flow label and scope are not compared."""
+    if left[left_at] != right[right_at]:
+        return False
+    for k in range(2, 4):
+        if left[left_at + k] != right[right_at + k]:
+            return False
+    first, last = (4, 8) if left[left_at] == AF_INET else (8, 24)
+    for k in range(first, last):
+        if left[left_at + k] != right[right_at + k]:
+            return False
+    return True
+
+
+@kernel
+def find_connection(index: NDArray[np.int32], connections: NDArray[Any], octets: Octets, at: int) -> int:
+    """The connection whose selected address stands at `octets[at]`, or -1."""
+    mask = len(index) - 1
+    slot = hash_address(octets, at) & mask
+    while index[slot] >= 0:
+        row = i64(index[slot])
+        if same_address(connections[row]["address"], 0, octets, at):
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def insert_connection(index: NDArray[np.int32], connections: NDArray[Any], row: int) -> None:
+    """Enter `connections[row]` under its address; the caller has removed another holder of that address."""
+    mask = len(index) - 1
+    slot = hash_address(connections[row]["address"], 0) & mask
+    while index[slot] >= 0:
+        slot = (slot + 1) & mask
+    index[slot] = row
+
+
+@kernel
+def remove_connection(index: NDArray[np.int32], connections: NDArray[Any], row: int) -> None:
+    """Take `connections[row]` out; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hash_address(connections[row]["address"], 0) & mask
+    while index[slot] != row:
+        if index[slot] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot] >= 0:
+        home = hash_address(connections[index[slot]]["address"], 0) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole] = index[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole] = -1
+
+
+@kernel
+def hash_source(connection: int, ssrc: int) -> int:
+    """Hash a connection's SSRC."""
+    return _mix(_mix(29, connection), ssrc)
+
+
+@kernel
+def find_encoding(index: NDArray[np.int32], encodings: NDArray[Any], connection: int, ssrc: int) -> int:
+    """The encoding that `connection` sends as `ssrc`, or -1."""
+    mask = len(index) - 1
+    slot = hash_source(connection, ssrc) & mask
+    while index[slot] >= 0:
+        row = i64(index[slot])
+        if encodings[row]["ssrc"] == ssrc and encodings[row]["connection"] == connection:
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def insert_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
+    """Enter `encodings[row]` under its connection and SSRC."""
+    mask = len(index) - 1
+    slot = hash_source(encodings[row]["connection"], encodings[row]["ssrc"]) & mask
+    while index[slot] >= 0:
+        slot = (slot + 1) & mask
+    index[slot] = row
+
+
+@kernel
+def remove_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
+    """Take `encodings[row]` out; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hash_source(encodings[row]["connection"], encodings[row]["ssrc"]) & mask
+    while index[slot] != row:
+        if index[slot] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot] >= 0:
+        held = index[slot]
+        home = hash_source(encodings[held]["connection"], encodings[held]["ssrc"]) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole] = index[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole] = -1

@@ -1,0 +1,207 @@
+"""The plane's loop: the stages of a round, in the order of the picture in docs/architecture.md."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.routing import native
+from sfu.routing.commands import apply_commands
+from sfu.routing.counters import Counter
+from sfu.routing.fanout import add_to_batch, forward_batch
+from sfu.routing.ingress import receive_datagram
+from sfu.routing.messages import (
+    BATCH_PACKETS,
+    NOTICES,
+    PACKETS,
+    RECEIVE_BYTES,
+    RELAY_BASE,
+    RELAY_PACKETS,
+    Buffers,
+)
+from sfu.routing.receive import receive_messages, segment_size
+from sfu.routing.rings import (
+    PACKET_SLOT_BYTES,
+    READ,
+    PacketRings,
+    push_packet,
+    readable,
+    release,
+    shift_offsets,
+)
+from sfu.routing.tables import Tables
+from sfu.wire.kernel import i64, kernel
+
+_DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)
+_BYTES = int(Counter.RECEIVED_BYTES)
+_CALLS = int(Counter.RECEIVE_CALLS)
+_TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
+_RECEIVE_FAILED = int(Counter.DROP_RECEIVE_FAILED)
+_RELAYED = int(Counter.RELAYED_PACKETS)
+_RELAY_FULL = int(Counter.DROP_RELAY_RING_FULL)
+_TAPPED = int(Counter.TAPPED_PACKETS)
+_TAP_FULL = int(Counter.DROP_TAP_RING_FULL)
+
+POLL_MS = 500
+
+
+class Wiring(NamedTuple):
+    """What connects a plane's loop with the outside: file descriptors and rings."""
+
+    shard: int
+    shards: int
+    socket: int
+    command_event: int
+    notice_event: int
+    wake_events: NDArray[np.int32]  # each shard's command event, to wake it for relayed packets
+    command_index: NDArray[np.int64]
+    commands: NDArray[Any]
+    notice_index: NDArray[np.int64]
+    notices: NDArray[Any]
+    tap: PacketRings  # [1, 1]
+    relay: PacketRings  # [shards, shards]
+
+
+@kernel
+def monotonic_us(buffers: Buffers) -> int:
+    """CLOCK_MONOTONIC in microseconds."""
+    native.clock_gettime(native.CLOCK_MONOTONIC, buffers.timespec.ctypes.data)
+    return buffers.timespec[0] * 1000000 + buffers.timespec[1] // 1000
+
+
+@kernel
+def _signal(buffers: Buffers, event: int) -> None:
+    buffers.event[0] = 1
+    native.write(event, buffers.event.ctypes.data, 8)
+
+
+@kernel
+def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: int) -> None:
+    """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
+    entry = tables.tracks[track]
+    if entry["tapped"] == 1:
+        if push_packet(wiring.tap, 0, 0, track, buffers.packets, row, buffers.received):
+            tables.counters[_TAPPED] += 1
+        else:
+            tables.counters[_TAP_FULL] += 1
+    if entry["relayed"] > 0:
+        for shard in range(wiring.shards):
+            target = i64(entry["relay"][shard])
+            if target >= 0:
+                if push_packet(wiring.relay, wiring.shard, shard, target, buffers.packets, row, buffers.received):
+                    tables.counters[_RELAYED] += 1
+                else:
+                    tables.counters[_RELAY_FULL] += 1
+
+
+@kernel
+def _wake_shards(wiring: Wiring, buffers: Buffers) -> None:
+    for shard in range(wiring.shards):
+        index = wiring.relay.indexes[wiring.shard, shard]
+        if shard != wiring.shard and index[1] != index[0]:
+            index[1] = index[0]  # the producer's own note: what it has signalled so far
+            _signal(buffers, i64(wiring.wake_events[shard]))
+
+
+@kernel
+def _relay_waiting(wiring: Wiring) -> bool:
+    """Whether the last round has left relayed packets in a ring."""
+    for shard in range(wiring.shards):
+        if shard != wiring.shard and readable(wiring.relay.indexes[shard, wiring.shard]) > 0:
+            return True
+    return False
+
+
+@kernel
+def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
+    """Put the packets that other shards have relayed into the batch."""
+    taken = 0
+    for shard in range(wiring.shards):
+        if shard == wiring.shard:
+            continue
+        index = wiring.relay.indexes[shard, wiring.shard]
+        held = wiring.relay.packets[shard, wiring.shard]
+        data = wiring.relay.data[shard, wiring.shard]
+        waiting = min(readable(index), RELAY_PACKETS - taken)
+        for _ in range(waiting):
+            slot = index[READ] % len(held)
+            track = i64(wiring.relay.tracks[shard, wiring.shard, slot])
+            row = buffers.state[PACKETS]
+            if tables.tracks[track]["active"] == 1 and row < BATCH_PACKETS:
+                base = RELAY_BASE + taken * PACKET_SLOT_BYTES
+                source = slot * PACKET_SLOT_BYTES
+                length = held[slot]["payload"] + held[slot]["payload_bytes"] - held[slot]["start"]
+                for k in range(length):
+                    buffers.received[base + k] = data[source + k]
+                buffers.packets[row] = held[slot]
+                shift_offsets(buffers.packets, row, base - source)
+                # a source is unique within its own shard only
+                buffers.packets[row]["source"] |= i64(shard + 1) << 56
+                buffers.state[PACKETS] = row + 1
+                add_to_batch(tables, buffers.packets, track, row)
+                taken += 1
+            release(index, 1)
+
+
+@kernel
+def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> None:
+    counters = tables.counters
+    count = receive_messages(buffers, wiring.socket)
+    counters[_CALLS] += 1
+    if count < 0:
+        if count != -native.EAGAIN and count != -native.EINTR:
+            counters[_RECEIVE_FAILED] += 1
+        return
+    for message in range(count):
+        size = buffers.receive_messages[message]["bytes"] & 0xFFFFFFFF
+        if buffers.receive_messages[message]["flags"] & native.MSG_TRUNC:
+            counters[_TRUNCATED] += 1
+            continue
+        counters[_BYTES] += size
+        step = segment_size(buffers, message, size)
+        start = message * RECEIVE_BYTES
+        end = start + size
+        while True:
+            stop = min(start + step, end)
+            counters[_DATAGRAMS] += 1
+            if buffers.state[PACKETS] == BATCH_PACKETS:
+                forward_batch(tables, buffers, wiring.socket, now_us)
+            row = receive_datagram(tables, buffers, wiring.notice_index, wiring.notices, start, stop, message, now_us)
+            if row >= 0:
+                encoding = (buffers.packets[row]["source"] >> 32) & 0xFFFFFF
+                _copy_out(tables, buffers, wiring, i64(tables.encodings[encoding]["track"]), row)
+            start = stop
+            if start >= end:
+                break
+
+
+@kernel
+def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
+    """Forward until the control side posts STOP. Entered once by the shard's thread, without the GIL."""
+    while True:
+        if apply_commands(tables, wiring.command_index, wiring.commands):
+            return
+        buffers.poll[0] = wiring.socket
+        buffers.poll[1] = native.POLLIN
+        buffers.poll[2] = wiring.command_event
+        buffers.poll[3] = native.POLLIN
+        wait_ms = 0 if wiring.shards > 1 and _relay_waiting(wiring) else POLL_MS
+        native.poll(buffers.poll.ctypes.data, 2, wait_ms)
+        if (buffers.poll[3] >> 16) & native.POLLIN:
+            native.read(wiring.command_event, buffers.event.ctypes.data, 8)
+            if apply_commands(tables, wiring.command_index, wiring.commands):
+                return
+        now_us = monotonic_us(buffers)
+        if wiring.shards > 1:
+            _take_relayed(tables, buffers, wiring)
+        if (buffers.poll[1] >> 16) & native.POLLIN:
+            _receive_round(tables, buffers, wiring, now_us)
+        if buffers.state[PACKETS] > 0:
+            forward_batch(tables, buffers, wiring.socket, now_us)
+        if wiring.shards > 1:
+            _wake_shards(wiring, buffers)
+        if buffers.state[NOTICES] > 0:
+            buffers.state[NOTICES] = 0
+            _signal(buffers, wiring.notice_event)

@@ -1,0 +1,351 @@
+"""The one door between the control side and the plane of a shard.
+
+All methods are called from the control thread and return at once: they post commands, read notices, or read counters
+from the tables, which only the plane writes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sfu.routing.commands import Operation
+from sfu.routing.counters import COUNTER_COUNT, Counter
+from sfu.routing.loop import Wiring, run_plane
+from sfu.routing.messages import make_buffers
+from sfu.routing.native import srtp_handle
+from sfu.routing.queues import (
+    CommandQueue,
+    Datagram,
+    Notice,
+    NoticeQueue,
+    PlaneError,
+    SourceLearned,
+    TappedPacket,
+    poll_tap,
+)
+from sfu.routing.rings import PacketRings, make_packet_rings
+from sfu.routing.rows import CapacityError, Rows
+from sfu.routing.sockets import Address, encode_address, open_socket, sendable
+from sfu.routing.states import ConnectionState, EncodingState, SubscriptionState, read_state
+from sfu.routing.tables import MAX_SHARDS, NAME_BYTES, make_tables
+from sfu.wire.extensions import Extension
+from sfu.wire.rtp import MAX_EXTENSION_ID
+
+__all__ = [
+    "Address",
+    "CapacityError",
+    "Datagram",
+    "Notice",
+    "Plane",
+    "PlaneError",
+    "PlaneLimits",
+    "SourceLearned",
+    "TappedPacket",
+]
+
+_TAP_SLOTS = 4096
+_RELAY_SLOTS = 4096
+
+
+@dataclass(frozen=True)
+class PlaneLimits:
+    """Numbers of rows; the tables do not grow."""
+
+    connections: int = 2048
+    tracks: int = 2048
+    encodings: int = 4096
+    subscriptions: int = 65536
+
+
+class Plane:
+    """One shard: a UDP socket, its tables, and the thread that forwards."""
+
+    def __init__(
+        self,
+        index: int = 0,
+        *,
+        host: str,
+        port: int,
+        limits: PlaneLimits | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        limits = limits or PlaneLimits()
+        self.index = index
+        self._host, self._wanted_port = host, port
+        self._rng = rng or random.SystemRandom()
+        self._tables = make_tables(
+            limits.connections, limits.tracks, limits.encodings, limits.subscriptions, COUNTER_COUNT
+        )
+        self._connections = Rows("connections", limits.connections)
+        self._tracks = Rows("tracks", limits.tracks)
+        self._encodings = Rows("encodings", limits.encodings)
+        self._subscriptions = Rows("subscriptions", limits.subscriptions)
+        self._buffers = make_buffers()
+        self._queue = CommandQueue(index)
+        self._post = self._queue.post
+        self._notices = NoticeQueue()
+        self._tap = make_packet_rings(1, 1, _TAP_SLOTS)
+        self._relay = make_packet_rings(1, 1, 1)
+        self._wake_events = np.full(MAX_SHARDS, -1, np.int32)
+        self._shards = 1
+        self._socket: Any = None
+        self._thread: threading.Thread | None = None
+        self._sessions: dict[int, tuple[Any, Any]] = {}
+        self._control_counters = {"control_sent": 0, "control_send_failed": 0}
+
+    # set-up
+
+    @property
+    def port(self) -> int:
+        """The UDP port; known once started."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def family(self) -> int:
+        """The socket's address family."""
+        return int(self._socket.family)
+
+    @property
+    def notice_fd(self) -> int:
+        """Readable when notices wait; for the event loop."""
+        return self._notices.event
+
+    def start(self) -> None:
+        """Compile (first run only), bind, and start to forward. Raises OSError when the port cannot be bound."""
+        _warm()
+        self._socket = open_socket(self._host, self._wanted_port)
+        self._thread = threading.Thread(target=self._run, name=f"sfu-plane-{self.index}", daemon=True)
+        self._thread.start()
+
+    def _wiring(self, socket_fd: int) -> Wiring:
+        return Wiring(
+            self.index,
+            self._shards,
+            socket_fd,
+            self._queue.event,
+            self._notices.event,
+            self._wake_events,
+            self._queue.index,
+            self._queue.records,
+            self._notices.index,
+            self._notices.records,
+            self._tap,
+            self._relay,
+        )
+
+    def _run(self) -> None:
+        run_plane(self._tables, self._buffers, self._wiring(self._socket.fileno()))
+
+    def stop(self) -> None:
+        """End the thread and close the socket. Idempotent."""
+        if self._thread is not None:
+            self._post(Operation.STOP, 0)
+            self._thread.join()
+            self._thread = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._queue.close()
+        self._notices.close()
+        self._sessions.clear()
+
+    # commands
+
+    @property
+    def settled(self) -> bool:
+        """Whether the plane has applied every command."""
+        return self._queue.applied
+
+    def open_connection(self) -> int:
+        """A row for one peer's connection. Raises CapacityError."""
+        row = self._connections.take()
+        self._post(Operation.OPEN_CONNECTION, row)
+        return row
+
+    def set_extensions(self, connection: int, ids: Mapping[Extension, int]) -> None:
+        """Agree on header extension ids (1 to 14) for both directions of a connection."""
+        blob = bytearray(max(Extension) + 1)
+        for extension, identifier in ids.items():
+            if not 1 <= identifier <= MAX_EXTENSION_ID:
+                raise ValueError(f"extension id {identifier} of {extension.name} is not within 1..14")
+            blob[extension] = identifier
+        self._post(Operation.SET_EXTENSIONS, connection, blob=bytes(blob))
+
+    def set_keys(self, connection: int, receive_session: Any, send_session: Any) -> None:
+        """Give a connection its SRTP sessions (`pylibsrtp.Session`), for RTP only; the plane keeps them alive."""
+        self._queue.keep_until_applied(self._sessions.pop(connection, None))
+        self._sessions[connection] = (receive_session, send_session)
+        self._post(Operation.SET_KEYS, connection, srtp_handle(receive_session), srtp_handle(send_session))
+
+    def set_address(self, connection: int, address: Address) -> None:
+        """Select the peer's address: where we send to, and whose RTP and RTCP we take."""
+        self._post(Operation.SET_ADDRESS, connection, blob=encode_address(address, self.family))
+
+    def close_connection(self, connection: int) -> None:
+        """Free a connection's row; its encodings and subscriptions have been closed before."""
+        self._queue.keep_until_applied(self._sessions.pop(connection, None))
+        self._post(Operation.CLOSE_CONNECTION, connection)
+        self._connections.give_back(connection)
+
+    def open_track(self) -> int:
+        """A row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
+        row = self._tracks.take()
+        self._post(Operation.OPEN_TRACK, row)
+        return row
+
+    def close_track(self, track: int) -> None:
+        """Free a track's row; its encodings and subscriptions have been closed before."""
+        self._post(Operation.CLOSE_TRACK, track)
+        self._tracks.give_back(track)
+
+    def open_encoding(
+        self,
+        track: int,
+        connection: int,
+        *,
+        mid: str,
+        rid: str = "",
+        ssrc: int = 0,
+        payload_type: int,
+        clock_rate: int,
+        audio: bool,
+    ) -> int:
+        """A row for one RTP stream of a track; `ssrc` 0: to be learned from MID, RID or payload type."""
+        row = self._encodings.take()
+        flags = payload_type | (256 if audio else 0)
+        self._post(
+            Operation.OPEN_ENCODING,
+            row,
+            track,
+            connection,
+            ssrc or -1,
+            flags,
+            clock_rate,
+            text=_name(mid),
+            blob=_name(rid),
+        )
+        return row
+
+    def close_encoding(self, encoding: int) -> None:
+        """Free an encoding's row."""
+        self._post(Operation.CLOSE_ENCODING, encoding)
+        self._encodings.give_back(encoding)
+
+    def open_subscription(self, track: int, connection: int, *, mid: str, ssrc: int, payload_type: int) -> int:
+        """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError."""
+        row = self._subscriptions.take()
+        seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
+        self._post(
+            Operation.OPEN_SUBSCRIPTION,
+            row,
+            track,
+            connection,
+            ssrc,
+            payload_type,
+            seed & ~0x8000,
+            text=_name(mid),
+        )
+        return row
+
+    def close_subscription(self, subscription: int) -> None:
+        """Stop forwarding and free the row."""
+        self._post(Operation.CLOSE_SUBSCRIPTION, subscription)
+        self._subscriptions.give_back(subscription)
+
+    def set_paused(self, subscription: int, paused: bool) -> None:
+        """Hold back, or let through, a subscription's packets."""
+        self._post(Operation.SET_PAUSED, subscription, int(paused))
+
+    def set_tapped(self, track: int, tapped: bool) -> None:
+        """Copy a track's decrypted packets to the tap ring, or stop that."""
+        self._post(Operation.SET_TAP, track, int(tapped))
+
+    def set_relay(self, track: int, shard: int, target: int) -> None:
+        """Relay a track to `target`, its row on another shard (-1: stop)."""
+        self._post(Operation.SET_RELAY, track, shard, target)
+
+    # notices, datagrams, tap
+
+    def poll_notices(self) -> list[Notice]:
+        """All waiting notices; to be called when `notice_fd` is readable."""
+        return self._notices.poll()
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send a datagram of the control side; one that the system refuses is counted."""
+        try:
+            self._socket.sendto(data, sendable(address, self.family))
+            self._control_counters["control_sent"] += 1
+        except OSError:
+            self._control_counters["control_send_failed"] += 1
+
+    def poll_tap(self, limit: int = 1024) -> list[TappedPacket]:
+        """Up to `limit` packets of tapped tracks, in order of arrival."""
+        return poll_tap(self._tap, limit)
+
+    # what the tables say
+
+    def encoding_state(self, encoding: int) -> EncodingState:
+        """Reception statistics of an encoding."""
+        return read_state(EncodingState, self._tables.encodings[encoding])
+
+    def subscription_state(self, subscription: int) -> SubscriptionState:
+        """Counters and offsets of a subscription."""
+        return read_state(SubscriptionState, self._tables.subscriptions[subscription])
+
+    def connection_state(self, connection: int) -> ConnectionState:
+        """Traffic of a connection."""
+        return read_state(ConnectionState, self._tables.connections[connection])
+
+    def counters(self) -> dict[str, int]:
+        """Totals, and every drop by reason; each only grows."""
+        counted = {counter.name.lower(): int(self._tables.counters[counter]) for counter in Counter}
+        return counted | self._control_counters
+
+    def rows_in_use(self) -> dict[str, int]:
+        """Number of taken rows by table."""
+        return {rows.name: rows.taken for rows in self._all_rows()}
+
+    def _all_rows(self) -> tuple[Rows, ...]:
+        return self._connections, self._tracks, self._encodings, self._subscriptions
+
+
+def _name(text: str) -> bytes:
+    raw = text.encode("ascii")
+    if len(raw) > NAME_BYTES:
+        raise ValueError(f"MID or RID {text!r} is longer than {NAME_BYTES} characters")
+    return raw
+
+
+def link_planes(planes: list[Plane]) -> None:
+    """Connect the planes of one server by relay rings; before they start."""
+    if len(planes) > MAX_SHARDS:
+        raise ValueError(f"at most {MAX_SHARDS} shards, not {len(planes)}")
+    relay: PacketRings = make_packet_rings(len(planes), len(planes), _RELAY_SLOTS)
+    events = np.full(MAX_SHARDS, -1, np.int32)
+    for plane in planes:
+        events[plane.index] = plane._queue.event
+    for plane in planes:
+        plane._relay = relay
+        plane._wake_events = events
+        plane._shards = len(planes)
+
+
+_warmed = False
+
+
+def _warm() -> None:
+    """Compile the loop, and with it every kernel, before a socket is bound: a first run that stops at once."""
+    global _warmed
+    if _warmed:
+        return
+    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4))
+    idle._post(Operation.STOP, 0)
+    run_plane(idle._tables, idle._buffers, idle._wiring(-1))
+    idle.stop()
+    _warmed = True

@@ -1,0 +1,193 @@
+"""The control side's ends of the rings: posting commands, reading notices and tapped packets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.routing.commands import Operation
+from sfu.routing.notices import NoticeKind
+from sfu.routing.rings import (
+    COMMAND,
+    INDEX_LENGTH,
+    NOTICE,
+    PACKET_SLOT_BYTES,
+    READ,
+    WRITTEN,
+    PacketRings,
+    publish,
+    readable,
+    release,
+)
+from sfu.routing.sockets import Address, decode_address
+
+_COMMAND_SLOTS = 8192
+_NOTICE_SLOTS = 4096
+_KIND_NAMES: dict[int, str] = {NoticeKind.STUN: "stun", NoticeKind.DTLS: "dtls", NoticeKind.RTCP: "rtcp"}
+
+
+class PlaneError(RuntimeError):
+    """The plane's thread does not take commands: a defect of ours, or a machine that stands still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A datagram for the control side: `kind` is 'stun', 'dtls' or 'rtcp' (still encrypted).
+
+    `connection` is the row whose selected address it came from, -1 when it is nobody's.
+    """
+
+    kind: str
+    data: bytes
+    address: Address
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLearned:
+    """The first authentic packet of an encoding under a new SSRC has arrived."""
+
+    connection: int
+    encoding: int
+    ssrc: int
+
+
+Notice = Datagram | SourceLearned
+
+
+@dataclass(frozen=True, slots=True)
+class TappedPacket:
+    """A decrypted RTP packet of a tapped track; `arrival_us` is CLOCK_MONOTONIC."""
+
+    track: int
+    source: int
+    arrival_us: int
+    data: bytes
+
+
+def _open_event() -> int:
+    return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+
+class CommandQueue:
+    """The command ring, the event that wakes the plane, and what must outlive a command."""
+
+    def __init__(self, shard: int) -> None:
+        self._shard = shard
+        self.index = np.zeros(INDEX_LENGTH, np.int64)
+        self.records: NDArray[Any] = np.zeros(_COMMAND_SLOTS, COMMAND)
+        self.event = _open_event()
+        self._kept: deque[tuple[int, object]] = deque()
+
+    @property
+    def applied(self) -> bool:
+        """Whether the plane has applied everything that was posted."""
+        return bool(self.index[READ] == self.index[WRITTEN])
+
+    def post(
+        self, operation: Operation, row: int, *numbers: int, text: bytes = b"", blob: bytes | NDArray[np.uint8] = b""
+    ) -> None:
+        """Hand a command to the plane. Raises PlaneError when it has taken none for a second."""
+        position = int(self.index[WRITTEN])
+        if position - int(self.index[READ]) >= _COMMAND_SLOTS:
+            self._await_room(position)
+        record = self.records[position % _COMMAND_SLOTS]
+        record["operation"] = operation
+        record["row"] = row
+        for name, number in zip("abcde", numbers, strict=False):
+            record[name] = number
+        record["text_bytes"] = len(text)
+        record["text"][: len(text)] = np.frombuffer(text, np.uint8)
+        record["blob_bytes"] = len(blob)
+        record["blob"][: len(blob)] = np.frombuffer(blob, np.uint8) if isinstance(blob, bytes) else blob
+        publish(self.index, 1)
+        os.eventfd_write(self.event, 1)
+        while self._kept and int(self.index[READ]) >= self._kept[0][0]:
+            self._kept.popleft()
+
+    def _await_room(self, position: int) -> None:
+        """The ring is full only while the plane is in one long round; give it a moment."""
+        pause = threading.Event()
+        for _ in range(1000):
+            if position - int(self.index[READ]) < _COMMAND_SLOTS:
+                return
+            pause.wait(0.001)
+        raise PlaneError(f"shard {self._shard} has taken no command for a second")
+
+    def keep_until_applied(self, held: object) -> None:
+        """Keep `held` alive until the command that is posted next has been applied."""
+        if held is not None:
+            self._kept.append((int(self.index[WRITTEN]) + 1, held))
+
+    def close(self) -> None:
+        """Close the event; the plane's thread has ended before. Idempotent."""
+        if self.event >= 0:
+            os.close(self.event)
+            self.event = -1
+        self._kept.clear()
+
+
+class NoticeQueue:
+    """The notice ring and the event that wakes the control side."""
+
+    def __init__(self) -> None:
+        self.index = np.zeros(INDEX_LENGTH, np.int64)
+        self.records: NDArray[Any] = np.zeros(_NOTICE_SLOTS, NOTICE)
+        self.event = _open_event()
+
+    def poll(self) -> list[Notice]:
+        """Take all waiting notices."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.event)
+        waiting = readable(self.index)
+        first = int(self.index[READ])
+        found = [_read_notice(self.records[position % _NOTICE_SLOTS]) for position in range(first, first + waiting)]
+        release(self.index, waiting)
+        return found
+
+    def close(self) -> None:
+        """Close the event. Idempotent."""
+        if self.event >= 0:
+            os.close(self.event)
+            self.event = -1
+
+
+def _read_notice(record: Any) -> Notice:
+    kind = int(record["kind"])
+    if kind == NoticeKind.SOURCE_LEARNED:
+        return SourceLearned(int(record["connection"]), int(record["a"]), int(record["b"]))
+    return Datagram(
+        _KIND_NAMES[kind],
+        record["data"][: record["data_bytes"]].tobytes(),
+        decode_address(record["address"][: record["address_bytes"]].tobytes()),
+        int(record["connection"]),
+    )
+
+
+def poll_tap(tap: PacketRings, limit: int) -> list[TappedPacket]:
+    """Take up to `limit` packets from the tap ring."""
+    index = tap.indexes[0, 0]
+    packets, data = tap.packets[0, 0], tap.data[0, 0]
+    waiting = min(readable(index), limit)
+    found = []
+    for position in range(int(index[READ]), int(index[READ]) + waiting):
+        slot = position % len(packets)
+        packet = packets[slot]
+        end = int(packet["payload"]) + int(packet["payload_bytes"])
+        found.append(
+            TappedPacket(
+                int(tap.tracks[0, 0, slot]),
+                int(packet["source"]),
+                int(packet["arrival_us"]),
+                data[slot * PACKET_SLOT_BYTES : end].tobytes(),
+            )
+        )
+    release(index, waiting)
+    return found

@@ -1,0 +1,83 @@
+"""The one alias for compiled functions, and where their machine code is kept.
+
+Every kernel of the project is decorated with `kernel`, so the options are decided here: the GIL is released, the
+result is cached, and a division by zero yields a value instead of raising.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numba
+import numpy as np
+
+_F = TypeVar("_F")
+
+_SOURCES = ("wire", "routing")
+_KEPT_CACHES = 3
+
+
+def sources_digest() -> str:
+    """Digest of all kernel sources.
+
+    Numba notices a change of the file a kernel stands in, not of the kernels it calls; one cache directory for each
+    state of the sources makes a stale mixture impossible.
+    """
+    digest = hashlib.sha256(f"{numba.__version__} {platform.machine()}".encode())
+    package = Path(__file__).resolve().parent.parent
+    for folder in _SOURCES:
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_root() -> Path:
+    named = os.environ.get("SFU_KERNEL_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "sfu" / "kernels"
+
+
+def _choose_cache() -> None:
+    """Keep compiled kernels in the user's cache directory: an installed package may be read-only."""
+    if os.environ.get("NUMBA_CACHE_DIR") or numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return
+    try:
+        root = _cache_root()
+        chosen = root / sources_digest()
+        chosen.mkdir(parents=True, exist_ok=True)
+        older = sorted((p for p in root.iterdir() if p != chosen), key=lambda p: p.stat().st_mtime)
+        for stale in older[: max(0, len(older) - _KEPT_CACHES)]:
+            _remove(stale)
+    except (OSError, RuntimeError):
+        return  # numba then looks for a place of its own, and compiles at each start where it finds none
+    numba.config.CACHE_DIR = str(chosen)  # type: ignore[attr-defined]
+
+
+def _remove(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+    directory.rmdir()
+
+
+_choose_cache()
+
+if TYPE_CHECKING:
+
+    def kernel(function: _F) -> _F:
+        """Compile `function`; see the module's text."""
+        return function
+
+    def i64(value: Any) -> int:
+        """A table's or buffer's value as a signed 64-bit integer, so that arithmetic does not wrap early."""
+        return int(value)
+
+else:
+    i64 = np.int64
+    kernel: Any = numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -1,0 +1,144 @@
+"""A plane with raw SRTP peers around it: real sockets and real libsrtp, no ICE or DTLS."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+from collections.abc import Callable, Iterator
+
+import pytest
+from pylibsrtp import Error, Policy, Session
+
+from sfu.routing.plane import Plane, PlaneLimits, link_planes
+from sfu.wire.extensions import Extension
+
+PROFILES = {
+    "AEAD_AES_128_GCM": (Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 28),
+    "AEAD_AES_256_GCM": (Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 44),
+    "AES128_CM_HMAC_SHA1_80": (Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 30),
+}
+
+
+def make_session(profile: str, direction: int, fill: int) -> Session:
+    number, length = PROFILES[profile]
+    policy = Policy(key=bytes([fill]) * length, ssrc_type=direction, srtp_profile=number)
+    policy.window_size = 1024
+    policy.allow_repeat_tx = True
+    return Session(policy)
+
+
+def rtp(
+    sequence: int,
+    payload: bytes,
+    *,
+    ssrc: int = 0x1234,
+    payload_type: int = 96,
+    timestamp: int = 1000,
+    marker: bool = False,
+    extensions: dict[int, bytes] | None = None,
+    padding: int = 0,
+) -> bytes:
+    """Build a plain RTP packet with one-byte extensions."""
+    first = 0x80 | (0x10 if extensions else 0) | (0x20 if padding else 0)
+    head = struct.pack("!BBHII", first, payload_type | (0x80 if marker else 0), sequence, timestamp, ssrc)
+    if extensions:
+        block = b"".join(bytes([(k << 4) | (len(v) - 1)]) + v for k, v in extensions.items())
+        block += bytes(-len(block) % 4)
+        head += struct.pack("!HH", 0xBEDE, len(block) // 4) + block
+    return head + payload + (bytes(padding - 1) + bytes([padding]) if padding else b"")
+
+
+class RawPeer:
+    """A client socket with both SRTP directions, known to a plane as one connection."""
+
+    def __init__(self, plane: Plane, fill: int, profile: str = "AEAD_AES_128_GCM", keyed: bool = True) -> None:
+        self.plane = plane
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.connect(("127.0.0.1", plane.port))
+        self.send_session = make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill)
+        self.receive_session = make_session(profile, Policy.SSRC_ANY_INBOUND, fill + 100)
+        self.connection = plane.open_connection()
+        if keyed:
+            plane.set_keys(
+                self.connection,
+                make_session(profile, Policy.SSRC_ANY_INBOUND, fill),
+                make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill + 100),
+            )
+        plane.set_address(self.connection, self.socket.getsockname())
+
+    def send(self, packet: bytes) -> bytes:
+        """Encrypt and send; returns what went out."""
+        protected = self.send_session.protect(packet)
+        self.socket.send(protected)
+        return protected
+
+    def receive(self, count: int, timeout: float = 5.0) -> list[bytes]:
+        """Wait for `count` packets, decrypted."""
+        found: list[bytes] = []
+        while len(found) < count and select.select([self.socket], [], [], timeout)[0]:
+            found.append(self.receive_session.unprotect(self.socket.recv(2048)))
+        return found
+
+    def silent(self) -> bool:
+        """Whether nothing waits in the socket."""
+        return not select.select([self.socket], [], [], 0)[0]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Poll for something the plane's thread is about to do, for at most five seconds."""
+    never = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        for _ in range(5000):
+            if condition():
+                return
+            select.select([never], [], [], 0.001)
+    finally:
+        never.close()
+    raise AssertionError("the plane did not get there within five seconds")
+
+
+@pytest.fixture
+def make_planes() -> Iterator[Callable[[int], list[Plane]]]:
+    made: list[Plane] = []
+
+    def make(count: int) -> list[Plane]:
+        planes = [Plane(k, host="127.0.0.1", port=0, limits=PlaneLimits(64, 64, 64, 256)) for k in range(count)]
+        link_planes(planes)
+        for plane in planes:
+            plane.start()
+        made.extend(planes)
+        return planes
+
+    yield make
+    for plane in made:
+        plane.stop()
+
+
+@pytest.fixture
+def plane(make_planes: Callable[[int], list[Plane]]) -> Plane:
+    return make_planes(1)[0]
+
+
+@pytest.fixture
+def make_peer() -> Iterator[Callable[..., RawPeer]]:
+    made: list[RawPeer] = []
+
+    def make(plane: Plane, fill: int, **options: object) -> RawPeer:
+        made.append(RawPeer(plane, fill, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.socket.close()
+
+
+EXTENSIONS = {
+    Extension.MID: 1,
+    Extension.AUDIO_LEVEL: 2,
+    Extension.ABS_SEND_TIME: 3,
+    Extension.TRANSPORT_SEQUENCE: 4,
+}
+
+__all__ = ["EXTENSIONS", "Error", "RawPeer", "make_session", "rtp", "wait_until"]

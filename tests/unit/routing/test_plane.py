@@ -1,0 +1,254 @@
+"""The plane end to end: encrypted packets in, rewritten and encrypted packets out."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from sfu.routing.plane import CapacityError, Datagram, SourceLearned
+from sfu.wire.extensions import Extension
+
+from .conftest import EXTENSIONS, PROFILES, rtp, wait_until
+
+
+def parse(packet: bytes) -> tuple[int, int, int, int, dict[int, bytes], bytes]:
+    first, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", packet[:12])
+    at, found = 12, {}
+    if first & 0x10:
+        end = at + 4 + 4 * struct.unpack("!H", packet[at + 2 : at + 4])[0]
+        at += 4
+        while at < end:
+            if packet[at] == 0:
+                at += 1
+                continue
+            length = (packet[at] & 15) + 1
+            found[packet[at] >> 4] = packet[at + 1 : at + 1 + length]
+            at += 1 + length
+    payload = packet[at:]
+    if first & 0x20:
+        payload = payload[: -payload[-1]]
+    return second, sequence, timestamp, ssrc, found, payload
+
+
+def publish_one(plane, publisher, **options):
+    track = plane.open_track()
+    encoding = plane.open_encoding(
+        track,
+        publisher.connection,
+        **{"mid": "0", "ssrc": 0x1234, "payload_type": 96, "clock_rate": 90000, "audio": False, **options},
+    )
+    return track, encoding
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_forwards_to_each_subscriber_with_its_own_header(plane, make_peer, profile):
+    publisher = make_peer(plane, 1, profile=profile)
+    track, _ = publish_one(plane, publisher)
+    subscribers = [make_peer(plane, 2 + k, profile=profile) for k in range(3)]
+    for k, subscriber in enumerate(subscribers):
+        plane.set_extensions(subscriber.connection, EXTENSIONS)
+        plane.open_subscription(track, subscriber.connection, mid=f"m{k}", ssrc=7000 + k, payload_type=100 + k)
+    payloads = [bytes([k]) * (1000 + k % 2) for k in range(9)]
+    for k, payload in enumerate(payloads):
+        publisher.send(rtp(65530 + k & 0xFFFF, payload, timestamp=90000, marker=k == 8))
+    for k, subscriber in enumerate(subscribers):
+        received = [parse(p) for p in subscriber.receive(9)]
+        assert [r[5] for r in received] == payloads
+        assert {r[3] for r in received} == {7000 + k}
+        assert {r[0] & 0x7F for r in received} == {100 + k}
+        assert [r[0] >> 7 for r in received] == [0] * 8 + [1]
+        first = received[0][1]
+        assert [(r[1] - first) & 0xFFFF for r in received] == list(range(9))
+        assert len({r[2] for r in received}) == 1
+        assert {r[4][1] for r in received} == {f"m{k}".encode()}
+        assert [struct.unpack("!H", r[4][4])[0] for r in received] == list(range(9))
+        assert all(len(r[4][3]) == 3 for r in received)
+    assert plane.counters()["sent_packets"] == 27
+
+
+def test_a_burst_that_waits_in_the_socket_leaves_in_shared_messages(plane, make_peer, make_planes):
+    publisher = make_peer(plane, 1)
+    subscriber = make_peer(plane, 2)
+    track, _ = publish_one(plane, publisher)
+    plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    # UDP_SEGMENT from the publisher: UDP_GRO hands all nine to the plane as one message
+    even = [publisher.send_session.protect(rtp(100 + k, bytes(1100))) for k in range(8)]
+    publisher.socket.sendmsg([b"".join(even)], [(17, 103, struct.pack("H", len(even[0])))])
+    received = [parse(p) for p in subscriber.receive(8)]
+    assert len(received) == 8
+    counters = plane.counters()
+    assert counters["received_datagrams"] == 8
+    assert counters["sent_messages"] == 1
+
+
+def test_audio_level_passes_with_the_subscribers_id(plane, make_peer):
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    plane.set_extensions(publisher.connection, {Extension.AUDIO_LEVEL: 9})
+    plane.set_extensions(subscriber.connection, {Extension.AUDIO_LEVEL: 5})
+    track, _ = publish_one(plane, publisher, audio=True, clock_rate=48000)
+    plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    publisher.send(rtp(1, b"opus", extensions={9: b"\x85", 8: b"zz"}))
+    assert parse(subscriber.receive(1)[0])[4] == {5: b"\x85"}
+
+
+def test_padding_is_stripped_and_empty_packets_keep_the_sequence(plane, make_peer):
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    track, _ = publish_one(plane, publisher)
+    plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    for k, (payload, padding) in enumerate([(b"abc", 20), (b"", 200), (b"def", 0)]):
+        publisher.send(rtp(k, payload, padding=padding))
+    received = [parse(p) for p in subscriber.receive(3)]
+    assert [r[5] for r in received] == [b"abc", b"", b"def"]
+    assert [(r[1] - received[0][1]) & 0xFFFF for r in received] == [0, 1, 2]
+
+
+def test_an_unknown_ssrc_is_learned_by_mid_and_rid(plane, make_peer):
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    plane.set_extensions(publisher.connection, {Extension.MID: 1, Extension.RID: 2})
+    publish_one(plane, publisher, ssrc=0, mid="a", rid="hi")
+    low, low_encoding = publish_one(plane, publisher, ssrc=0, mid="a", rid="lo")
+    plane.open_subscription(low, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    publisher.send(rtp(1, b"nobody", ssrc=50, extensions={1: b"a", 2: b"xx"}))
+    publisher.send(rtp(1, b"low", ssrc=51, extensions={1: b"a", 2: b"lo"}))
+    publisher.send(rtp(2, b"low again", ssrc=51))
+    assert [parse(p)[5] for p in subscriber.receive(2)] == [b"low", b"low again"]
+    assert plane.poll_notices() == [SourceLearned(publisher.connection, low_encoding, 51)]
+    assert plane.counters()["drop_unknown_source"] == 1
+    assert plane.encoding_state(low_encoding).packets == 2
+
+
+def test_numbering_goes_on_when_the_publisher_changes_its_ssrc(plane, make_peer):
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    track, _ = publish_one(plane, publisher, ssrc=0)
+    plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    publisher.send(rtp(10, b"a", ssrc=1, timestamp=5))
+    publisher.send(rtp(11, b"b", ssrc=1, timestamp=3005))
+    publisher.send(rtp(60000, b"c", ssrc=2, timestamp=4000000000))
+    received = [parse(p) for p in subscriber.receive(3)]
+    assert [(r[1] - received[0][1]) & 0xFFFF for r in received] == [0, 1, 2]
+    assert 0 < (received[2][2] - received[1][2]) & 0xFFFFFFFF < 90000 * 5
+
+
+def test_hostile_packets_are_dropped_and_counted(plane, make_peer):
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    stranger, keyless = make_peer(plane, 3), make_peer(plane, 4, keyed=False)
+    track, _ = publish_one(plane, publisher)
+    plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    good = publisher.send(rtp(1, b"good"))
+    assert len(subscriber.receive(1)) == 1
+    publisher.socket.send(good)  # replayed
+    other = publisher.send_session.protect(rtp(9, b"never arrives whole"))
+    publisher.socket.send(other[:-1] + bytes([other[-1] ^ 1]))  # forged
+    publisher.socket.send(other[:30])  # truncated
+    publisher.socket.send(b"\x80\x60\x00")  # shorter than a header
+    publisher.socket.send(b"\xa0" + other[1:])  # its header changed
+    publisher.socket.send(b"\x90\x60" + bytes(10) + b"\xbe\xde\xff\xff")  # extension beyond the end
+    publisher.socket.send(good[:12] + bytes(1600))
+    publisher.send(rtp(2, b"", payload_type=97))
+    stranger.socket.send(good)
+    keyless.socket.send(good)
+    publisher.socket.send(b"\x50 nothing")
+    publisher.send(rtp(3, b"end"))
+    assert [parse(p)[5] for p in subscriber.receive(1)] == [b"end"]
+    drops = {k: v for k, v in plane.counters().items() if k.startswith("drop") and v}
+    assert drops == {
+        "drop_srtp_replay": 1,
+        "drop_srtp_authentication": 3,
+        "drop_rtp_truncated": 1,
+        "drop_rtp_extension": 1,
+        "drop_rtp_oversize": 1,
+        "drop_payload_type": 1,
+        "drop_unknown_source": 1,
+        "drop_no_keys": 1,
+        "drop_unknown_protocol": 1,
+    }
+    assert subscriber.silent()
+
+
+def test_a_peer_cannot_introduce_sources_without_end(plane, make_peer):
+    publisher = make_peer(plane, 1)
+    publish_one(plane, publisher, ssrc=0)
+    for ssrc in range(1, 101):
+        publisher.send(rtp(1, b"x", ssrc=ssrc))
+    wait_until(lambda: plane.counters()["received_datagrams"] == 100)
+    assert plane.counters()["received_rtp"] == 64
+    assert plane.counters()["drop_source_limit"] == 36
+
+
+def test_notices_carry_stun_dtls_and_rtcp_with_their_sender(plane, make_peer):
+    peer = make_peer(plane, 1)
+    peer.socket.send(b"\x00\x01stun")
+    peer.socket.send(b"\x16dtls")
+    peer.socket.send(b"\x80\xc9rtcp")
+    wait_until(lambda: plane.counters()["received_datagrams"] == 3)
+    address = peer.socket.getsockname()
+    wanted = [("stun", b"\x00\x01stun"), ("dtls", b"\x16dtls"), ("rtcp", b"\x80\xc9rtcp")]
+    assert plane.poll_notices() == [Datagram(k, d, address, peer.connection) for k, d in wanted]
+    assert plane.poll_notices() == []
+
+
+def test_pausing_and_closing_a_subscription(plane, make_peer):
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    track, _ = publish_one(plane, publisher)
+    row = plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    other = plane.open_subscription(track, subscriber.connection, mid="1", ssrc=8, payload_type=96)
+    plane.set_paused(row, True)
+    publisher.send(rtp(1, b"a"))
+    assert [parse(p)[3] for p in subscriber.receive(1)] == [8]
+    plane.set_paused(row, False)
+    plane.close_subscription(other)
+    publisher.send(rtp(2, b"b"))
+    assert [parse(p)[3] for p in subscriber.receive(1)] == [7]
+    assert plane.subscription_state(row).packets == 1
+
+
+def test_rows_are_limited_and_come_back(plane, make_peer):
+    rows = [plane.open_connection() for _ in range(64)]
+    with pytest.raises(CapacityError, match="all 64 connections"):
+        plane.open_connection()
+    plane.close_connection(rows[0])
+    assert plane.open_connection() == rows[0]
+
+
+def test_a_track_is_relayed_to_subscribers_on_another_shard(make_planes, make_peer):
+    left, right = make_planes(2)
+    publisher, subscriber = make_peer(left, 1), make_peer(right, 2)
+    track, _ = publish_one(left, publisher)
+    relayed = right.open_track()
+    right.open_subscription(relayed, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    wait_until(lambda: right.settled)
+    left.set_relay(track, right.index, relayed)
+    payloads = [bytes([k % 256]) * 1100 for k in range(1000)]
+    for k, payload in enumerate(payloads):
+        publisher.send(rtp(k, payload))
+        assert parse(subscriber.receive(1)[0])[5] == payload
+    assert left.counters()["relayed_packets"] == 1000
+
+
+def test_the_tap_gets_decrypted_packets_in_order(plane, make_peer):
+    publisher = make_peer(plane, 1)
+    track, _ = publish_one(plane, publisher)
+    plane.set_tapped(track, True)
+    sent = [rtp(k, bytes([k]) * 50) for k in range(20)]
+    for packet in sent:
+        publisher.send(packet)
+    wait_until(lambda: plane.counters()["tapped_packets"] == 20)
+    tapped = plane.poll_tap()
+    assert [t.data for t in tapped] == sent
+    assert {t.track for t in tapped} == {track}
+    plane.set_tapped(track, False)
+    publisher.send(rtp(30, b"untapped"))
+    wait_until(lambda: plane.counters()["received_rtp"] == 21)
+    assert plane.poll_tap() == []
+
+
+def test_reception_statistics(plane, make_peer):
+    publisher = make_peer(plane, 1)
+    _, encoding = publish_one(plane, publisher)
+    for sequence in [65533, 65535, 65534, 2, 3]:
+        publisher.send(rtp(sequence, b"1234"))
+    wait_until(lambda: plane.counters()["received_rtp"] == 5)
+    state = plane.encoding_state(encoding)
+    assert (state.packets, state.octets, state.expected) == (5, 20, 7)
+    assert state.extended_sequence == 65539
