@@ -99,7 +99,7 @@ def remove_connection(index: NDArray[np.int32], connections: NDArray[Any], row: 
 @kernel
 def hash_source(connection: int, ssrc: int) -> int:
     """Hash a connection's SSRC."""
-    return _mix(_mix(29, connection), ssrc)
+    return _mix(_mix(29, i64(connection)), i64(ssrc))
 
 
 @kernel

@@ -22,12 +22,13 @@ _KEPT_CACHES = 3
 
 
 def sources_digest() -> str:
-    """Digest of all kernel sources.
+    """Digest of all kernel sources, and of what else decides the code made of them.
 
     Numba notices a change of the file a kernel stands in, not of the kernels it calls; one cache directory for each
     state of the sources makes a stale mixture impossible.
     """
-    digest = hashlib.sha256(f"{numba.__version__} {platform.machine()}".encode())
+    checks = numba.config.BOUNDSCHECK  # type: ignore[attr-defined]
+    digest = hashlib.sha256(f"{numba.__version__} {platform.machine()} {checks}".encode())
     package = Path(__file__).resolve().parent.parent
     for folder in _SOURCES:
         for path in sorted((package / folder).glob("*.py")):
