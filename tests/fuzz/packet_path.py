@@ -1,0 +1,119 @@
+"""The packet path without its thread and socket: what a datagram does to the tables, called directly.
+
+An input is a sequence of operations, so that state (learned sources, replays, batches) is fuzzed and not only
+parsing. A datagram may be raw, or an RTP packet encrypted with the right key, so that the path behind libsrtp is
+reached. Run with NUMBA_BOUNDSCHECK=1, an access beyond an array raises.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pylibsrtp import Error, Policy, Session
+
+from sfu.routing.commands import apply_commands
+from sfu.routing.counters import Counter
+from sfu.routing.fanout import forward_batch
+from sfu.routing.ingress import receive_datagram
+from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS
+from sfu.routing.plane import Plane, PlaneLimits
+from sfu.routing.sockets import encode_address
+from sfu.wire.extensions import Extension
+
+KEY = bytes(range(28))
+PUBLISHER, STRANGER = ("10.0.0.1", 1000), ("10.0.0.9", 9)
+_NO_SOCKET = -1
+_CLOSED_ADDRESS = 2
+
+
+def _session(direction: int) -> Session:
+    policy = Policy(key=KEY, ssrc_type=direction, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
+    policy.window_size = 128
+    policy.allow_repeat_tx = True
+    return Session(policy)
+
+
+class PacketPath:
+    """One publisher with two encodings and one subscriber, as tables and kernels."""
+
+    def __init__(self) -> None:
+        self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 8))
+        self.plane._socket = _Family()
+        self.encrypt = _session(Policy.SSRC_ANY_OUTBOUND)
+        publisher = self.plane.open_connection()
+        self.plane.set_extensions(publisher, {k: int(k) for k in Extension})
+        self.plane.set_keys(publisher, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
+        self.plane.set_address(publisher, PUBLISHER)
+        subscriber = self.plane.open_connection()
+        self.plane.set_extensions(subscriber, {k: 15 - int(k) for k in Extension})
+        self.plane.set_keys(subscriber, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
+        self.plane.set_address(subscriber, ("10.0.0.2", 1000))
+        for mid, ssrc, audio in (("a", 0, True), ("v", 77, False)):
+            track = self.plane.open_track()
+            self.plane.open_encoding(
+                track, publisher, mid=mid, ssrc=ssrc, payload_type=96, clock_rate=90000, audio=audio
+            )
+            self.plane.open_subscription(track, subscriber, mid=mid, ssrc=5 + ssrc, payload_type=100)
+        apply_commands(self.plane._tables, self.plane._queue.index, self.plane._queue.records)
+        self.now_us = 1
+
+    def receive(self, data: bytes, *, stranger: bool) -> None:
+        """Put one datagram through ingress, and the batch through fan-out when it is full."""
+        plane, buffers = self.plane, self.plane._buffers
+        buffers.received[: len(data)] = np.frombuffer(data, np.uint8)
+        buffers.receive_names[:NAME_STRIDE] = 0
+        raw = encode_address(STRANGER if stranger else PUBLISHER, _CLOSED_ADDRESS)
+        buffers.receive_names[: len(raw)] = raw
+        self.now_us += 1000
+        row = receive_datagram(
+            plane._tables, buffers, plane._notices.index, plane._notices.records, 0, len(data), 0, self.now_us
+        )
+        assert -1 <= row < BATCH_PACKETS
+        # the next datagram is written over this one, so forward it now
+        self.forward()
+
+    def forward(self) -> None:
+        """Fan the batch out; with no socket each message is counted as failed."""
+        forward_batch(self.plane._tables, self.plane._buffers, _NO_SOCKET, self.now_us)
+        assert self.plane._buffers.state[PACKETS] == 0
+
+    def run(self, data: bytes) -> None:
+        """Interpret `data` as operations: a byte of kind, two bytes of length, that many bytes."""
+        at = 0
+        received = 0
+        while at + 3 <= len(data):
+            kind = data[at]
+            length = int.from_bytes(data[at + 1 : at + 3], "big") % 2048
+            body = data[at + 3 : at + 3 + length]
+            at += 3 + length
+            if kind & 3 == 0:
+                try:
+                    body = self.encrypt.protect(body[:1200])
+                except Error:
+                    continue  # libsrtp refuses to encrypt what is not RTP
+            self.receive(body, stranger=kind & 4 != 0)
+            received += 1
+        self.check(received)
+
+    def check(self, received: int) -> None:
+        """Every datagram was passed on, accepted, or dropped and counted: none is lost silently."""
+        counters = self.plane._tables.counters
+        passed_on = int(self.plane._notices.index[0]) - self._learned()
+        dropped = sum(
+            int(counters[c])
+            for c in Counter
+            if c.name.startswith("DROP") and c not in (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED)
+        )
+        assert passed_on + dropped + int(counters[Counter.RECEIVED_RTP]) == received
+
+    def _learned(self) -> int:
+        records = self.plane._notices.records
+        return sum(int(records[k]["kind"]) == 4 for k in range(int(self.plane._notices.index[0])))
+
+    def close(self) -> None:
+        """Free the events."""
+        self.plane._socket = None
+        self.plane.stop()
+
+
+class _Family:
+    family = 2

@@ -1,0 +1,82 @@
+"""A short fuzz of the packet path in every test run; `make fuzz` runs the long, coverage-guided one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .packet_path import PacketPath
+
+HERE = Path(__file__).parent
+CORPUS = sorted((HERE / "corpus" / "packet_path").glob("*"))
+
+
+@st.composite
+def operations(draw: st.DrawFn) -> bytes:
+    """Operations whose datagrams begin like something: RTP, RTCP, STUN, DTLS, or nothing."""
+    made = b""
+    for _ in range(draw(st.integers(1, 12))):
+        kind = draw(st.integers(0, 7))
+        first = draw(st.sampled_from([0x80, 0x90, 0xA0, 0xB0, 0x9F, 0x00, 0x01, 0x16, 0x14, 0xFF]))
+        second = draw(st.sampled_from([96, 96 | 0x80, 200, 201, 206, 0, 255]))
+        numbers = draw(st.binary(min_size=6, max_size=6))
+        ssrc = draw(st.sampled_from([0, 77, 78, 2**32 - 1])).to_bytes(4, "big")
+        extension = b""
+        if first & 0x10:
+            block = draw(st.binary(max_size=40)) + draw(st.sampled_from([b"", b"\x10a", b"\x10v", b"\x20x"]))
+            block += bytes(-len(block) % 4)
+            words = draw(st.sampled_from([len(block) // 4, 0, 65535, len(block) // 4 + 1]))
+            extension = draw(st.sampled_from([b"\xbe\xde", b"\x10\x00", b"zz"])) + words.to_bytes(2, "big") + block
+        body = bytes([first, second]) + numbers + ssrc + extension + draw(st.binary(max_size=60))
+        body = body[: draw(st.integers(0, len(body)))] if draw(st.integers(0, 3)) == 0 else body
+        made += bytes([kind]) + len(body).to_bytes(2, "big") + body
+    return made
+
+
+@pytest.fixture(scope="module")
+def guard() -> Iterator[None]:
+    if not os.environ.get("NUMBA_BOUNDSCHECK"):
+        pytest.skip("runs in a process of its own with bounds checks, see test_with_bounds_checks")
+    yield
+
+
+@pytest.mark.usefixtures("guard")
+@given(st.one_of(operations(), st.binary(max_size=400)))
+@settings(max_examples=1500, deadline=None)
+def test_any_datagram_is_passed_on_accepted_or_counted(data):
+    path = PacketPath()
+    try:
+        path.run(data)
+    finally:
+        path.close()
+
+
+@pytest.mark.usefixtures("guard")
+@pytest.mark.parametrize("entry", CORPUS, ids=lambda path: path.name)
+def test_the_corpus(entry):
+    path = PacketPath()
+    try:
+        path.run(entry.read_bytes())
+    finally:
+        path.close()
+
+
+@pytest.mark.skipif(bool(os.environ.get("NUMBA_BOUNDSCHECK")), reason="already within that process")
+def test_with_bounds_checks():
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+        env=os.environ | {"NUMBA_BOUNDSCHECK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=115,
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert " passed" in run.stdout
