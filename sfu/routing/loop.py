@@ -32,6 +32,7 @@ from sfu.routing.rings import (
     shift_offsets,
 )
 from sfu.routing.tables import Tables
+from sfu.wire.copying import copy_octets
 from sfu.wire.kernel import i64, kernel
 
 _DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)
@@ -133,8 +134,7 @@ def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
                 base = RELAY_BASE + taken * PACKET_SLOT_BYTES
                 source = slot * PACKET_SLOT_BYTES
                 length = held[slot]["payload"] + held[slot]["payload_bytes"] - held[slot]["start"]
-                for k in range(length):
-                    buffers.received[base + k] = data[source + k]
+                copy_octets(buffers.received, base, data, source, length)
                 buffers.packets[row] = held[slot]
                 shift_offsets(buffers.packets, row, base - source)
                 # a source is unique within its own shard only

@@ -12,6 +12,7 @@ from sfu.routing.counters import Counter
 from sfu.routing.messages import NAME_STRIDE, NOTICES, Buffers
 from sfu.routing.rings import DATAGRAM_SLOT_BYTES, WRITTEN, publish, writable
 from sfu.routing.tables import ADDRESS_BYTES, Tables
+from sfu.wire.copying import copy_octets
 from sfu.wire.kernel import kernel
 
 
@@ -57,8 +58,7 @@ def push_datagram(
     notice["kind"] = kind
     notice["connection"] = connection
     notice["data_bytes"] = end - start
-    for k in range(end - start):
-        notice["data"][k] = buffers.received[start + k]
+    copy_octets(notice["data"], 0, buffers.received, start, end - start)
     notice["address_bytes"] = ADDRESS_BYTES
     for k in range(ADDRESS_BYTES):
         notice["address"][k] = buffers.receive_names[message * NAME_STRIDE + k]

@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.routing.tables import TEMPLATE_BYTES, Tables
+from sfu.wire.copying import copy_octets
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel
 from sfu.wire.octets import Octets, store16, store24, store32
@@ -107,8 +108,7 @@ def write_packet(
     connection = tables.connections[entry["connection"]]
     template = entry["template"]
     end = i64(entry["template_bytes"])
-    for k in range(end):
-        out[at + k] = template[k]
+    copy_octets(out, at, template, 0, end)
     sequence = (packet["sequence"] + entry["sequence_offset"]) & 0xFFFF
     timestamp = (packet["timestamp"] + entry["timestamp_offset"]) & 0xFFFFFFFF
     out[at + 1] = template[1] | (packet["marker"] << 7)
@@ -139,9 +139,7 @@ def write_packet(
         store16(out, at + 14, (end - HEADER_BYTES - 4) >> 2)
     payload = packet["payload"]
     payload_bytes = i64(packet["payload_bytes"])
-    target = at + end
-    for k in range(payload_bytes):
-        out[target + k] = buffer[payload + k]
+    copy_octets(out, at + end, buffer, payload, payload_bytes)
     end += payload_bytes
     pad = i64(packet["pad"])
     if pad > 0:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.native import load_acquire, store_release
+from sfu.wire.copying import copy_octets
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernel import kernel
 from sfu.wire.octets import Octets
@@ -123,8 +124,7 @@ def push_packet(
     base = slot * PACKET_SLOT_BYTES
     data = rings.data[producer, consumer]
     length = packets[row]["payload"] + packets[row]["payload_bytes"] - start
-    for k in range(length):
-        data[base + k] = buffer[start + k]
+    copy_octets(data, base, buffer, start, length)
     held = rings.packets[producer, consumer]
     held[slot] = packets[row]
     shift_offsets(held, slot, base - start)

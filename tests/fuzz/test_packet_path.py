@@ -44,7 +44,7 @@ def operations(draw: st.DrawFn) -> bytes:
 def guard() -> Iterator[None]:
     if not os.environ.get("NUMBA_BOUNDSCHECK"):
         pytest.skip("runs in a process of its own with bounds checks, see test_with_bounds_checks")
-    yield
+    return
 
 
 @pytest.mark.usefixtures("guard")
