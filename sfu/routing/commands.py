@@ -280,6 +280,7 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
         _close_subscription(tables, row)
     elif operation == _SET_PAUSED:
         tables.subscriptions[row]["paused"] = command["a"]
+        tables.subscriptions[row]["source"] = -1  # the numbering goes on where it stopped
     elif operation == _SET_TAP:
         tables.tracks[row]["tapped"] = command["a"]
     elif operation == _SET_RELAY:

@@ -28,7 +28,6 @@ _CLOSED_ADDRESS = 2
 def _session(direction: int) -> Session:
     policy = Policy(key=KEY, ssrc_type=direction, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
     policy.window_size = 128
-    policy.allow_repeat_tx = True
     return Session(policy)
 
 

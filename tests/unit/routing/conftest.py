@@ -24,7 +24,6 @@ def make_session(profile: str, direction: int, fill: int) -> Session:
     number, length = PROFILES[profile]
     policy = Policy(key=bytes([fill]) * length, ssrc_type=direction, srtp_profile=number)
     policy.window_size = 128
-    policy.allow_repeat_tx = True
     return Session(policy)
 
 

@@ -203,6 +203,25 @@ def test_pausing_and_closing_a_subscription(plane, make_peer):
     assert plane.subscription_state(row).packets == 1
 
 
+def test_no_sequence_number_is_used_twice_after_a_pause(plane, make_peer):
+    """Half a round of sequence numbers goes by unseen; a second packet under an old index would give the key away."""
+    publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
+    track, _ = publish_one(plane, publisher)
+    row = plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    publisher.send(rtp(30000, b"a"))
+    publisher.send(rtp(60000, b"b"))
+    first = [parse(p)[1] for p in subscriber.receive(2)]
+    plane.set_paused(row, True)
+    wait_until(lambda: plane.settled)
+    publisher.send(rtp(20000, b"unseen"))
+    wait_until(lambda: plane.counters()["received_rtp"] == 3)
+    plane.set_paused(row, False)
+    wait_until(lambda: plane.settled)
+    publisher.send(rtp(30000, b"c"))
+    assert parse(subscriber.receive(1)[0])[1] == (first[1] + 1) & 0xFFFF
+    assert plane.counters()["drop_protect_failed"] == 0
+
+
 def test_rows_are_limited_and_come_back(plane, make_peer):
     rows = [plane.open_connection() for _ in range(64)]
     with pytest.raises(CapacityError, match="all 64 connections"):

@@ -1,0 +1,54 @@
+"""SDP negotiation without IO: offers answered, offers made.
+
+Two session classes, one for each side that may offer: `Answerer` and `Offerer`. Both turn text into checked
+values and raise `NegotiationError`, which is the client's fault, for any text that they cannot accept, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from .answerer import Answerer
+from .capabilities import DEFAULT_PREFERENCES
+from .errors import MediaLimitError, NegotiationError, SdpError
+from .fragment import SdpFragment, build_sdp_fragment, parse_sdp_fragment
+from .offerer import Offerer
+from .sdp import SdpLimits
+from .types import (
+    AnswerDiff,
+    Candidate,
+    Codec,
+    Direction,
+    Incoming,
+    Kind,
+    LocalTransport,
+    OfferDiff,
+    Outgoing,
+    OutgoingSlot,
+    RemoteTransport,
+    is_msid_id,
+)
+
+__all__ = [
+    "DEFAULT_PREFERENCES",
+    "AnswerDiff",
+    "Answerer",
+    "Candidate",
+    "Codec",
+    "Direction",
+    "Incoming",
+    "Kind",
+    "LocalTransport",
+    "MediaLimitError",
+    "NegotiationError",
+    "OfferDiff",
+    "Offerer",
+    "Outgoing",
+    "OutgoingSlot",
+    "RemoteTransport",
+    "SdpError",
+    "SdpFragment",
+    "SdpLimits",
+    "build_sdp_fragment",
+    "is_msid_id",
+    "parse_sdp_fragment",
+]

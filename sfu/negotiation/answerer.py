@@ -1,0 +1,286 @@
+"""The negotiation of a connection on which the client makes the offers (RFC 3264, RFC 8829)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
+
+from sfu.wire.extensions import Extension
+
+from .capabilities import (
+    DEFAULT_PREFERENCES,
+    answer_parameters,
+    check_preferences,
+    choose_codec,
+    forwarded_parameters,
+)
+from .errors import NegotiationError
+from .fragment import SdpFragment, apply_fragment
+from .remote import RemoteDescription, RemoteSection, read_remote, read_transport
+from .sdp import SdpLimits
+from .sections import LocalSection, build_description
+from .types import (
+    Codec,
+    Direction,
+    Incoming,
+    LocalTransport,
+    OfferDiff,
+    Outgoing,
+    OutgoingSlot,
+    RemoteTransport,
+)
+
+__all__ = ["Answerer"]
+
+
+@dataclass
+class _Section:
+    """What one section of the current offer amounts to; `codec` None means that it is declined."""
+
+    remote: RemoteSection
+    codec: Codec | None
+    incoming: Incoming | None = None
+    outgoing: Outgoing | None = None
+    sending: Codec | None = None
+
+    @property
+    def is_slot(self) -> bool:
+        return self.codec is not None and self.remote.direction.receives
+
+
+class Answerer:
+    """A connection on which the client offers and we answer; does no IO and keeps no time.
+
+    For each offer: `handle_offer`, then `assign` what shall be sent into its slots, then `build_answer`.
+    An offer that raises leaves the session as it was.
+
+    `max_media` bounds the media sections; `preferences` are the codec names that we take, best first; `rng`
+    gives the session id; `transport_cc` agrees to the transport-wide sequence number too.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_media: int,
+        preferences: Sequence[str] = DEFAULT_PREFERENCES,
+        rng: random.Random,
+        transport_cc: bool = False,
+        limits: SdpLimits | None = None,
+    ) -> None:
+        self._limits = replace(limits or SdpLimits.for_media(max_media), media=max_media)
+        self._ranks = check_preferences(preferences)
+        self._transport_cc = transport_cc
+        self._session_id = rng.getrandbits(62)
+        self._version = 0
+        self._sections: list[_Section] = []
+        self._remote: RemoteTransport | None = None
+        self._bundle = False
+        self._extension_ids: dict[Extension, int] = {}
+
+    @property
+    def extension_ids(self) -> Mapping[Extension, int]:
+        """The ids (1 to 14) of the header extensions that both sides know, for the whole connection."""
+        return self._extension_ids
+
+    @property
+    def remote(self) -> RemoteTransport | None:
+        """The client's transport, None before the first offer."""
+        return self._remote
+
+    def handle_offer(self, sdp: str) -> OfferDiff:
+        """Take an offer, the first or a later one. Raises `NegotiationError`.
+
+        What was assigned to slots stays assigned where the new offer can carry it. A client that moves a
+        codec to another payload type within a session breaks RFC 3264 section 8.3.2; assign again to learn
+        the new one.
+        """
+        mids = [section.remote.mid for section in self._sections]
+        description = read_remote(sdp, self._limits, self._ranks, transport_cc=self._transport_cc, mids_of=mids)
+        self._check_order(description)
+        sections = [self._settle(section) for section in description.sections]
+        remote = self._read_transport(description, sections)
+        restarted = self._remote is not None and (remote.ufrag, remote.pwd) != (
+            self._remote.ufrag,
+            self._remote.pwd,
+        )
+        withdrawn = [mid for mid in self._filled() if not _carry_over(self._find(mid), sections)]
+        incoming = [section.incoming for section in sections if section.incoming is not None]
+        sending_mids = {item.mid for item in incoming}
+        ended = [old.remote.mid for old in self._sections if old.incoming and old.remote.mid not in sending_mids]
+        self._sections = sections
+        self._remote = remote
+        self._bundle = bool(description.bundle)
+        self._extension_ids = _agree_on_extensions(sections)
+        return OfferDiff(remote, incoming, self._slots(), restarted, ended, withdrawn)
+
+    def note_restart(self, fragment: SdpFragment) -> bool:
+        """Learn credentials from a trickle fragment (RFC 8840 section 9); True if they start an ICE restart.
+
+        Without this a later offer with the same credentials would be taken for another restart. Raises
+        `NegotiationError` before the first offer and for malformed credentials.
+        """
+        self._remote, restarted = apply_fragment(self._remote, fragment)
+        return restarted
+
+    @overload
+    def assign(self, mid: str, outgoing: Outgoing) -> Codec: ...
+
+    @overload
+    def assign(self, mid: str, outgoing: None) -> None: ...
+
+    def assign(self, mid: str, outgoing: Outgoing | None) -> Codec | None:
+        """Send `outgoing` in the slot `mid`, or nothing. Returns the codec with the payload type to send.
+
+        Raises `NegotiationError` if the client cannot decode it, and `KeyError` (the caller's fault) if `mid`
+        is no slot of the current offer.
+        """
+        section = self._find(mid)
+        if not section.is_slot:
+            raise KeyError(mid)
+        if outgoing is None:
+            section.outgoing = section.sending = None
+            return None
+        codec = _codec_to_send(section.remote, outgoing)
+        if codec is None:
+            raise NegotiationError(f"the client offered no {outgoing.codec.name} that fits the Track's", mid=mid)
+        section.outgoing, section.sending = outgoing, codec
+        return codec
+
+    def build_answer(self, local: LocalTransport) -> str:
+        """The answer to the current offer. Raises `RuntimeError` (the caller's fault) before the first offer."""
+        if not self._sections:
+            raise RuntimeError("build_answer before handle_offer")
+        self._version += 1
+        written = [self._write(section) for section in self._sections]
+        origin = (self._session_id, self._version)
+        return build_description(written, local, setup="passive", origin=origin, bundle=self._bundle)
+
+    def _check_order(self, description: RemoteDescription) -> None:
+        """RFC 8829 section 5.2.2: sections keep their place; only a closed one may be put to a new use."""
+        if len(description.sections) < len(self._sections):
+            raise NegotiationError("a later offer may not have fewer media sections than the one before")
+        for old, new in zip(self._sections, description.sections, strict=False):
+            if old.remote.open and old.codec is not None and old.remote.mid != new.mid:
+                raise NegotiationError(
+                    f"a later offer may not give its section the mid {new.mid!r}", mid=old.remote.mid
+                )
+            if old.remote.mid == new.mid and old.remote.media.kind != new.media.kind:
+                raise NegotiationError("a section may not change its kind", mid=new.mid)
+
+    def _settle(self, remote: RemoteSection) -> _Section:
+        """Choose the codec of a section, and with it whether we take the section at all."""
+        if not remote.open or remote.kind is None:
+            return _Section(remote, None)
+        codec = choose_codec(remote.codecs, self._ranks)
+        section = _Section(remote, codec)
+        if codec is not None and remote.direction.sends:
+            section.incoming = Incoming(
+                remote.mid,
+                remote.kind,
+                codec,
+                None if remote.rids else remote.ssrc,
+                remote.rids[:1],  # one encoding of a simulcast, for now
+                remote.stream_id,
+                remote.track_id,
+                remote.cname,
+            )
+        return section
+
+    def _read_transport(self, description: RemoteDescription, sections: list[_Section]) -> RemoteTransport:
+        """The transport of the first section in the BUNDLE group that we take (RFC 8843 section 7.3.1)."""
+        taken = {section.remote.mid: section.remote for section in sections if section.codec is not None}
+        tagged = next((taken[mid] for mid in (*description.bundle, *taken) if mid in taken), None)
+        if tagged is None:
+            if self._remote is not None:
+                return self._remote  # the client has stopped everything; the connection itself stays
+            raise NegotiationError(
+                "nothing in the offer can be taken: it needs an audio or video section (UDP/TLS/RTP/SAVPF) "
+                f"with one of {', '.join(self._ranks)}"
+            )
+        remote = read_transport(description.session, tagged)
+        if remote.setup not in ("actpass", "active"):
+            raise NegotiationError(f"the server is the DTLS server; offer a=setup:actpass, not {remote.setup}")
+        if self._remote is not None and set(remote.fingerprints) != set(self._remote.fingerprints):
+            raise NegotiationError("the certificate's fingerprint changed; open a new connection instead")
+        return remote
+
+    def _find(self, mid: str) -> _Section:
+        for section in self._sections:
+            if section.remote.mid == mid:
+                return section
+        raise KeyError(mid)
+
+    def _filled(self) -> list[str]:
+        return [section.remote.mid for section in self._sections if section.outgoing is not None]
+
+    def _slots(self) -> list[OutgoingSlot]:
+        return [
+            OutgoingSlot(
+                section.remote.mid,
+                section.codec.kind,
+                section.remote.codecs,
+                filled=section.outgoing is not None,
+            )
+            for section in self._sections
+            if section.is_slot and section.codec is not None
+        ]
+
+    def _write(self, section: _Section) -> LocalSection:
+        remote = section.remote
+        media = remote.media
+        if section.codec is None:
+            return LocalSection(remote.mid, media.kind, media.protocol, closed=True, formats=media.formats)
+        # What the client sends comes first: a browser sends the first codec of an answer.
+        codecs = {section.codec.payload_type: section.codec} if section.incoming else {}
+        outgoing = section.outgoing
+        if outgoing is not None and section.sending is not None:
+            sending = codecs.get(section.sending.payload_type, section.sending)
+            parameters = {**sending.parameters, **_sender_parameters(outgoing)}
+            codecs[sending.payload_type] = replace(sending, parameters=parameters)
+        chosen = list(codecs.values()) or [section.codec]
+        return LocalSection(
+            remote.mid,
+            media.kind,
+            media.protocol,
+            direction=Direction.of(send=outgoing is not None, receive=section.incoming is not None),
+            codecs=[replace(codec, parameters=answer_parameters(codec)) for codec in chosen],
+            extensions={
+                extension: (number, direction.reversed)
+                for extension, (number, direction) in remote.extensions.items()
+                if self._extension_ids.get(extension) == number
+            },
+            outgoing=outgoing,
+            rid=section.incoming.rids[0] if section.incoming and section.incoming.rids else None,
+            reduced_size=remote.reduced_size,
+        )
+
+
+def _sender_parameters(outgoing: Outgoing) -> dict[str, str]:
+    """What the client should know of an Opus stream (RFC 7587 section 7.1); video parameters stay the client's."""
+    return forwarded_parameters(outgoing.codec) if outgoing.codec.name == "opus" else {}
+
+
+def _codec_to_send(remote: RemoteSection, outgoing: Outgoing) -> Codec | None:
+    return next((codec for codec in remote.codecs if codec.matches(outgoing.codec)), None)
+
+
+def _carry_over(old: _Section, sections: list[_Section]) -> bool:
+    """Keep what was assigned to a section, if the new offer's section of that mid can still carry it."""
+    new = next((section for section in sections if section.remote.mid == old.remote.mid), None)
+    if new is None or not new.is_slot or old.outgoing is None:
+        return False
+    new.sending = _codec_to_send(new.remote, old.outgoing)
+    new.outgoing = old.outgoing if new.sending is not None else None
+    return new.outgoing is not None
+
+
+def _agree_on_extensions(sections: list[_Section]) -> dict[Extension, int]:
+    """One id for each extension: the first section's, since a table of ids holds for the whole connection."""
+    ids: dict[Extension, int] = {}
+    for section in sections:
+        if section.codec is not None:
+            for extension, (number, _) in section.remote.extensions.items():
+                ids.setdefault(extension, number)
+    return ids

@@ -1,0 +1,191 @@
+"""What the server can forward: codecs in their order of preference, feedback and header extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sfu.wire.extensions import Extension
+
+from .profiles import H264_PROFILES, h264_profile
+from .sdp import MediaDescription, parse_number
+from .types import Codec, Kind
+
+__all__ = ["DEFAULT_PREFERENCES", "choose_codec", "codec_to_receive", "extensions_of", "read_codecs"]
+
+DEFAULT_PREFERENCES = ("opus", "VP8", "VP9", "H264", "AV1")
+
+# name in lower case -> (kind, canonical name, clock rate in Hz, channels)
+_CODECS: dict[str, tuple[Kind, str, int, int]] = {
+    "opus": ("audio", "opus", 48000, 2),
+    "vp8": ("video", "VP8", 90000, 0),
+    "vp9": ("video", "VP9", 90000, 0),
+    "h264": ("video", "H264", 90000, 0),
+    "av1": ("video", "AV1", 90000, 0),
+}
+
+# What we ask of a publisher, in the configuration that every browser decodes.
+_RECEIVE_PARAMETERS = {
+    "opus": {"minptime": "10", "useinbandfec": "1"},
+    "VP8": {},
+    "VP9": {"profile-id": "0"},
+    "H264": {"level-asymmetry-allowed": "1", "packetization-mode": "1", "profile-level-id": "42e01f"},
+    "AV1": {"level-idx": "5", "profile": "0", "tier": "0"},
+}
+
+_VIDEO_FEEDBACK = ("nack pli", "ccm fir")
+_TRANSPORT_CC = "transport-cc"
+
+_AUDIO_EXTENSIONS = (Extension.MID, Extension.AUDIO_LEVEL, Extension.ABS_SEND_TIME)
+_VIDEO_EXTENSIONS = (
+    Extension.MID,
+    Extension.RID,
+    Extension.ABS_SEND_TIME,
+    Extension.VIDEO_ORIENTATION,
+    Extension.DEPENDENCY_DESCRIPTOR,
+    Extension.PLAYOUT_DELAY,
+)
+
+_MAX_PARAMETERS = 32
+_MAX_PARAMETER_LENGTH = 256
+
+
+def check_preferences(preferences: Sequence[str]) -> dict[str, int]:
+    """The rank of each codec name, best 0, by its canonical name. Raises `ValueError` for a name we do not know."""
+    ranks: dict[str, int] = {}
+    for name in preferences:
+        known = _CODECS.get(name.lower())
+        if known is None:
+            raise ValueError(f"unknown codec {name!r}; known are {', '.join(DEFAULT_PREFERENCES)}")
+        ranks.setdefault(known[1], len(ranks))
+    return ranks
+
+
+def feedback_of(kind: Kind, *, transport_cc: bool) -> tuple[str, ...]:
+    """The RTCP feedback that we understand for a kind of media (RFC 4585 section 4.2, RFC 5104 section 7.1)."""
+    common = (_TRANSPORT_CC,) if transport_cc else ()
+    return (*_VIDEO_FEEDBACK, *common) if kind == "video" else common
+
+
+def extensions_of(kind: Kind, *, transport_cc: bool) -> tuple[Extension, ...]:
+    """The header extensions that we understand for a kind of media."""
+    common = (Extension.TRANSPORT_SEQUENCE,) if transport_cc else ()
+    return (*(_VIDEO_EXTENSIONS if kind == "video" else _AUDIO_EXTENSIONS), *common)
+
+
+def codec_to_receive(name: str, *, transport_cc: bool) -> Codec:
+    """The codec of this name as we would like to get it from a publisher; the payload type is 0, to be set."""
+    kind, canonical, clock_rate, channels = _CODECS[name.lower()]
+    feedback = feedback_of(kind, transport_cc=transport_cc)
+    return Codec(kind, canonical, clock_rate, channels, 0, dict(_RECEIVE_PARAMETERS[canonical]), feedback)
+
+
+def _by_payload_type(values: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for value in values:
+        payload_type, _, rest = value.partition(" ")
+        found.setdefault(payload_type, []).append(rest.strip())
+    return found
+
+
+def _read_parameters(lines: list[str]) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for line in lines:
+        for item in line.split(";", _MAX_PARAMETERS)[:_MAX_PARAMETERS]:
+            name, _, value = item.strip().partition("=")
+            if name and len(name) + len(value) <= _MAX_PARAMETER_LENGTH:
+                parameters[name.lower()] = value
+    return parameters
+
+
+def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc: bool) -> list[Codec]:
+    """The codecs of a section that we know and want (`ranks`), in the section's order.
+
+    A payload type outside the dynamic and static ranges, listed twice, or clashing with RTCP (64 to 95, RFC
+    5761 section 4) is passed over, and so is an entry whose profile makes no sense: such a codec is not
+    usable, the others may be.
+    """
+    maps = _by_payload_type(media.attributes.all("rtpmap"))
+    formats = _by_payload_type(media.attributes.all("fmtp"))
+    feedbacks = _by_payload_type(media.attributes.all("rtcp-fb"))
+    codecs: dict[int, Codec] = {}
+    for text in media.formats:
+        payload_type = parse_number(text, 127)
+        mapped = maps.get(text)
+        if payload_type is None or payload_type in codecs or 64 <= payload_type <= 95 or not mapped:
+            continue
+        name, _, rates = mapped[0].partition("/")
+        known = _CODECS.get(name.lower())
+        if known is None or known[0] != media.kind or known[1] not in ranks:
+            continue
+        kind, canonical, clock_rate, channels = known
+        if rates != (f"{clock_rate}/{channels}" if channels else str(clock_rate)):
+            continue
+        parameters = _read_parameters(formats.get(text, []))
+        offered = {*feedbacks.get(text, ()), *feedbacks.get("*", ())}
+        feedback = tuple(item for item in feedback_of(kind, transport_cc=transport_cc) if item in offered)
+        codec = Codec(kind, canonical, clock_rate, channels, payload_type, parameters, feedback)
+        if _is_usable(codec):
+            codecs[payload_type] = codec
+    return list(codecs.values())
+
+
+def _is_usable(codec: Codec) -> bool:
+    """Whether the profile exists, and H.264 is not interleaved (packetization mode 2, which nobody speaks)."""
+    if codec.name == "H264":
+        mode, profile = codec.configuration
+        return mode in ("0", "1") and profile in H264_PROFILES
+    return all(profile in ("0", "1", "2", "3") for profile in codec.configuration)
+
+
+def _quality(codec: Codec) -> tuple[int, ...]:
+    if codec.name == "H264":
+        mode, profile = codec.configuration
+        return (mode != "1", profile != "constrained-baseline")
+    return (codec.configuration not in ((), ("0",)),)
+
+
+def choose_codec(codecs: Sequence[Codec], ranks: dict[str, int]) -> Codec | None:
+    """The best of `codecs` by our preference; of one name, the variant that most receivers decode.
+
+    H.264 is wanted with packetization mode 1 and constrained baseline, VP9 and AV1 with profile 0.
+    """
+    return min(codecs, key=lambda codec: (ranks[codec.name], *_quality(codec)), default=None)
+
+
+def answer_parameters(codec: Codec) -> dict[str, str]:
+    """The format parameters to answer with for a codec that the client sends.
+
+    They are the client's own, so that what it would like to send (`stereo`, `usedtx`) is granted; Opus gets
+    in-band FEC asked for (RFC 7587 section 6.1), which costs little and serves every subscriber.
+    """
+    parameters = dict(codec.parameters)
+    if codec.name == "opus":
+        parameters["useinbandfec"] = "1"
+    return parameters
+
+
+def forwarded_parameters(codec: Codec) -> dict[str, str]:
+    """The format parameters under which a Track's codec is described to its subscribers.
+
+    Built anew from checked values: what one client wrote does not reach another client as text. Raises
+    `ValueError` (the caller's fault) for a codec that no negotiation of ours has yielded.
+    """
+    if codec.name not in _RECEIVE_PARAMETERS or not _is_usable(codec):
+        raise ValueError(f"{codec.name} {codec.configuration} is no codec that the server forwards")
+    parameters = dict(_RECEIVE_PARAMETERS[codec.name])
+    if codec.name == "opus":
+        if "1" in (codec.parameters.get("stereo"), codec.parameters.get("sprop-stereo")):
+            parameters |= {"stereo": "1", "sprop-stereo": "1"}
+        if codec.parameters.get("usedtx") == "1":
+            parameters["usedtx"] = "1"
+    elif codec.name == "H264":
+        mode = codec.parameters.get("packetization-mode")
+        parameters["packetization-mode"] = "1" if mode == "1" else "0"
+        profile = codec.parameters.get("profile-level-id")
+        if profile is not None and h264_profile(profile) is not None:
+            parameters["profile-level-id"] = profile.lower()[:4] + "1f"
+    elif codec.name == "VP9":
+        parameters["profile-id"] = codec.configuration[0]
+    elif codec.name == "AV1":
+        parameters["profile"] = codec.configuration[0]
+    return parameters

@@ -1,0 +1,212 @@
+"""Session descriptions as text (RFC 8866): parse under hard limits, and build.
+
+This module knows the shape only. What attributes mean is the business of `remote.py` (reading) and
+`sections.py` (writing).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .errors import SdpError
+
+__all__ = [
+    "Attributes",
+    "MediaDescription",
+    "SdpLimits",
+    "SessionDescription",
+    "build_sdp",
+    "parse_number",
+    "parse_sdp",
+]
+
+# Control characters other than the line end have no place in SDP (RFC 8866 section 9: byte-string, non-ws-
+# string).
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]")
+_TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
+_SESSION_TYPES = frozenset("vosiuepcbtrzka")
+_MEDIA_TYPES = frozenset("icbka")
+
+
+@dataclass(frozen=True)
+class SdpLimits:
+    """What a description may cost us: its size in UTF-8 octets, its lines, and its media sections."""
+
+    size: int = 64 * 1024
+    lines: int = 4096
+    media: int = 256
+
+    @classmethod
+    def for_media(cls, media: int) -> SdpLimits:
+        """Limits under which a browser can offer `media` sections (a full video section takes about 5 kB)."""
+        media_or_one = max(1, media)
+        return cls(max(cls.size, 6 * 1024 * media_or_one), max(cls.lines, 256 * media_or_one), media)
+
+
+class Attributes:
+    """The `a=` lines of one level, in order, with look-up by name. A property attribute has the value ""."""
+
+    __slots__ = ("_by_name", "_items")
+
+    def __init__(self) -> None:
+        self._items: list[tuple[str, str]] = []
+        self._by_name: dict[str, list[str]] = {}
+
+    def add(self, name: str, value: str = "") -> None:
+        """Append one attribute."""
+        self._items.append((name, value))
+        values = self._by_name.get(name)
+        if values is None:
+            self._by_name[name] = [value]
+        else:
+            values.append(value)
+
+    def first(self, name: str) -> str | None:
+        """The value of the first attribute of this name, or None."""
+        values = self._by_name.get(name)
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        """The values of all attributes of this name, in order. Do not change the list."""
+        return self._by_name.get(name, [])
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return self._items == other._items if isinstance(other, Attributes) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return f"Attributes({self._items!r})"
+
+
+@dataclass
+class MediaDescription:
+    """One `m=` line (RFC 8866 section 5.14) and what belongs to it; `connection` is the value of its `c=` line."""
+
+    kind: str
+    port: int
+    protocol: str
+    formats: tuple[str, ...]
+    connection: str | None = None
+    attributes: Attributes = field(default_factory=Attributes)
+
+
+@dataclass
+class SessionDescription:
+    """A session description: `origin` is the value of the `o=` line."""
+
+    origin: str
+    attributes: Attributes = field(default_factory=Attributes)
+    media: list[MediaDescription] = field(default_factory=list)
+
+
+def parse_number(text: str, maximum: int) -> int | None:
+    """A decimal number of 0 to `maximum`, or None. Unlike `int`, digits of ASCII only."""
+    if not text.isascii() or not text.isdigit() or len(text) > 20:
+        return None
+    number = int(text)
+    return number if number <= maximum else None
+
+
+def parse_lines(text: str, limits: SdpLimits) -> list[str]:
+    """The lines of a description or fragment, their ends removed (CR LF, or LF alone: RFC 8866 section 5).
+
+    Raises `SdpError` for a text over the limits and for control characters.
+    """
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size > limits.size:
+        raise SdpError(f"the description has {size} octets; at most {limits.size} are accepted")
+    bad = _CONTROL.search(text)
+    if bad is not None:
+        raise SdpError(f"character U+{ord(bad.group()):04X} is not allowed", line=text.count("\n", 0, bad.start()) + 1)
+    lines = text.split("\n", limits.lines + 1)
+    if len(lines) > limits.lines + 1:
+        raise SdpError(f"the description has more than {limits.lines} lines")
+    lines = [line[:-1] if line.endswith("\r") else line for line in lines]
+    while lines and not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        if len(line) < 2 or line[1] != "=":
+            raise SdpError(f"expected <letter>=<value>, found {line[:40]!r}", line=number)
+        if "\r" in line:
+            raise SdpError("carriage return within a line", line=number)
+    return lines
+
+
+def parse_sdp(text: str, limits: SdpLimits | None = None) -> SessionDescription:
+    """Parse a session description.
+
+    Raises `SdpError`, and nothing else, for any text that is not one. More lenient than RFC 8866 section 5 in
+    three points, for clients in the field: lines may end in LF alone, `s=` and `t=` may be missing, and the
+    order of the lines within a level is free.
+    """
+    limits = limits or SdpLimits()
+    lines = parse_lines(text, limits)
+    if not lines or lines[0] != "v=0":
+        raise SdpError("a session description starts with v=0", line=1)
+    if len(lines) < 2 or not lines[1].startswith("o="):
+        raise SdpError("the second line must be o=", line=2)
+    if len(lines[1].split()) != 6:
+        raise SdpError("o= has six fields (RFC 8866 section 5.2)", line=2)
+    session = SessionDescription(origin=lines[1][2:])
+    media: MediaDescription | None = None
+    attributes = session.attributes
+    names: set[str] = set()  # those already checked: a description repeats a few dozen names
+    for number, line in enumerate(lines[2:], 3):
+        letter = line[0]
+        if letter == "a":
+            name, _, value = line[2:].partition(":")
+            if name not in names and not _TOKEN.fullmatch(name):
+                raise SdpError("an attribute's name is a token (RFC 8866 section 5.13)", line=number)
+            names.add(name)
+            attributes.add(name, value)
+        elif letter == "m":
+            if len(session.media) >= limits.media:
+                raise SdpError(f"at most {limits.media} media sections are accepted", line=number)
+            media = _parse_media(line[2:], number)
+            session.media.append(media)
+            attributes = media.attributes
+        elif letter not in (_SESSION_TYPES if media is None else _MEDIA_TYPES) or letter == "v":
+            raise SdpError(f"{letter}= is not allowed here", line=number)
+        elif letter == "c" and media is not None:
+            media.connection = line[2:]
+    return session
+
+
+def _parse_media(value: str, number: int) -> MediaDescription:
+    fields = value.split(" ")
+    if len(fields) < 4 or not all(_TOKEN.fullmatch(part) for part in (fields[0], *fields[3:])):
+        raise SdpError("m= needs a kind, a port, a protocol and formats", line=number)
+    port = parse_number(fields[1].partition("/")[0], 65535)
+    if port is None:
+        raise SdpError(f"{fields[1][:20]!r} is no port", line=number)
+    if not all(_TOKEN.fullmatch(part) for part in fields[2].split("/")):
+        raise SdpError(f"{fields[2][:40]!r} is no transport protocol", line=number)
+    return MediaDescription(fields[0], port, fields[2], tuple(fields[3:]))
+
+
+def build_sdp(session: SessionDescription) -> str:
+    """The text of a description, lines ended by CR LF.
+
+    Raises `ValueError` (our own fault) if a value holds a line end: nothing that came from outside may ever
+    add a line of its own.
+    """
+    lines = ["v=0", f"o={session.origin}", "s=-", "t=0 0"]
+    lines += [f"a={name}:{value}" if value else f"a={name}" for name, value in session.attributes]
+    for media in session.media:
+        lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
+        if media.connection is not None:
+            lines.append(f"c={media.connection}")
+        lines += [f"a={name}:{value}" if value else f"a={name}" for name, value in media.attributes]
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        raise ValueError("a value to be written into SDP holds a line end")
+    return text + "\r\n"

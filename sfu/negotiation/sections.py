@@ -1,0 +1,135 @@
+"""Writing our side: checked values to the media sections of a session description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sfu.wire.extensions import Extension
+
+from .sdp import Attributes, MediaDescription, SessionDescription, build_sdp
+from .types import Candidate, Codec, Direction, LocalTransport, Outgoing
+
+__all__ = ["LocalSection", "build_description", "transport_attributes"]
+
+DEFAULT_PROTOCOL = "UDP/TLS/RTP/SAVPF"
+
+
+@dataclass
+class LocalSection:
+    """What we write for one media section.
+
+    A `closed` section gets port 0 and only what the grammar needs. `extensions` holds (id, our direction);
+    `rid` the one simulcast encoding that we take.
+    """
+
+    mid: str
+    kind: str
+    protocol: str = DEFAULT_PROTOCOL
+    closed: bool = False
+    formats: tuple[str, ...] = ()
+    direction: Direction = Direction.INACTIVE
+    codecs: Sequence[Codec] = ()
+    extensions: dict[Extension, tuple[int, Direction]] = field(default_factory=dict)
+    outgoing: Outgoing | None = None
+    rid: str | None = None
+    reduced_size: bool = True
+
+
+def build_description(
+    sections: Iterable[LocalSection],
+    local: LocalTransport,
+    *,
+    setup: str,
+    origin: tuple[int, int],
+    bundle: bool = True,
+) -> str:
+    """The text of our offer or answer; `origin` is the session's id and version (RFC 8866 section 5.2).
+
+    Every section that is not closed carries the address of the one transport. RFC 8843 section 7.2 would have
+    a first offer mark all but one as `bundle-only` with port 0; clients of all kinds take the plainer form,
+    and some take a port 0 for a refusal.
+    """
+    session = SessionDescription(origin=f"- {origin[0]} {origin[1]} IN IP4 127.0.0.1")
+    attributes = session.attributes
+    written = list(sections)
+    mids = [section.mid for section in written if not section.closed]
+    if bundle:
+        attributes.add("group", " ".join(["BUNDLE", *mids]))
+    attributes.add("msid-semantic", " WMS *")
+    attributes.add("ice-lite")
+    first = True
+    for section in written:
+        if section.closed:
+            session.media.append(_closed_section(section))
+            continue
+        session.media.append(_open_section(section, local, setup, with_candidates=first))
+        first = False
+    return build_sdp(session)
+
+
+def _closed_section(section: LocalSection) -> MediaDescription:
+    media = MediaDescription(section.kind, 0, section.protocol, section.formats, "IN IP4 0.0.0.0")
+    media.attributes.add("mid", section.mid)
+    media.attributes.add("inactive")
+    return media
+
+
+def _address(candidates: Sequence[Candidate]) -> tuple[int, str]:
+    """The `m=` port and `c=` value: the default candidate (RFC 8839 section 4.2.1.2), or JSEP's dummy without one."""
+    if not candidates:
+        return 9, "IN IP4 0.0.0.0"
+    default = candidates[0]
+    return default.port, f"IN {'IP6' if ':' in default.ip else 'IP4'} {default.ip}"
+
+
+def transport_attributes(attributes: Attributes, local: LocalTransport, *, with_candidates: bool) -> None:
+    """Add the ICE attributes (RFC 8839 section 5); all candidates are known from the start."""
+    attributes.add("ice-ufrag", local.ufrag)
+    attributes.add("ice-pwd", local.pwd)
+    if with_candidates:
+        for index, candidate in enumerate(local.candidates):
+            attributes.add("candidate", candidate.line(index))
+        attributes.add("end-of-candidates")
+
+
+def _open_section(
+    section: LocalSection, local: LocalTransport, setup: str, *, with_candidates: bool
+) -> MediaDescription:
+    port, connection = _address(local.candidates)
+    formats = tuple(str(codec.payload_type) for codec in section.codecs)
+    media = MediaDescription(section.kind, port, section.protocol, formats, connection)
+    attributes = media.attributes
+    transport_attributes(attributes, local, with_candidates=with_candidates)
+    attributes.add("fingerprint", " ".join(local.fingerprint))
+    attributes.add("setup", setup)
+    attributes.add("mid", section.mid)
+    for extension, (number, direction) in section.extensions.items():
+        way = "" if direction is Direction.SENDRECV else f"/{direction}"
+        attributes.add("extmap", f"{number}{way} {extension.uri}")
+    attributes.add(section.direction.value)
+    outgoing = section.outgoing
+    if outgoing is not None:
+        attributes.add("msid", f"{outgoing.stream_id} {outgoing.track_id}")
+    attributes.add("rtcp-mux")
+    if section.reduced_size:
+        attributes.add("rtcp-rsize")
+    for codec in section.codecs:
+        _add_codec(attributes, codec)
+    if section.rid is not None:
+        attributes.add("rid", f"{section.rid} recv")
+        attributes.add("simulcast", f"recv {section.rid}")
+    if outgoing is not None:
+        attributes.add("ssrc", f"{outgoing.ssrc} cname:{outgoing.cname}")
+        attributes.add("ssrc", f"{outgoing.ssrc} msid:{outgoing.stream_id} {outgoing.track_id}")
+    return media
+
+
+def _add_codec(attributes: Attributes, codec: Codec) -> None:
+    channels = f"/{codec.channels}" if codec.channels else ""
+    attributes.add("rtpmap", f"{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
+    for feedback in codec.feedback:
+        attributes.add("rtcp-fb", f"{codec.payload_type} {feedback}")
+    if codec.parameters:
+        parameters = ";".join(f"{name}={value}" if value else name for name, value in codec.parameters.items())
+        attributes.add("fmtp", f"{codec.payload_type} {parameters}")

@@ -1,0 +1,253 @@
+"""The values that negotiation speaks in: codecs, transports, and what comes in and goes out."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .errors import NegotiationError
+from .profiles import h264_profile, plain_number
+
+__all__ = [
+    "AnswerDiff",
+    "Candidate",
+    "Codec",
+    "Direction",
+    "Incoming",
+    "Kind",
+    "LocalTransport",
+    "NegotiationError",
+    "OfferDiff",
+    "Outgoing",
+    "OutgoingSlot",
+    "RemoteTransport",
+    "is_cname",
+    "is_msid_id",
+]
+
+Kind = Literal["audio", "video"]
+"""The media that the server forwards (RFC 8866 section 5.14)."""
+
+_MSID_ID = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,64}")
+_CNAME = re.compile(r"[!-~]{1,255}")
+
+
+def is_msid_id(text: str) -> bool:
+    """Whether `text` may stand in `a=msid` (RFC 8830 section 2: one to 64 token characters)."""
+    return _MSID_ID.fullmatch(text) is not None
+
+
+def is_cname(text: str) -> bool:
+    """Whether `text` may be an RTCP CNAME here (RFC 3550 section 6.5.1; visible ASCII, 1 to 255 octets)."""
+    return _CNAME.fullmatch(text) is not None
+
+
+class Direction(enum.StrEnum):
+    """A media section's direction, as the side that wrote it sees it (RFC 8866 section 6.7)."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+    @classmethod
+    def of(cls, *, send: bool, receive: bool) -> Direction:
+        """The direction of a side that sends and receives so."""
+        if send:
+            return cls.SENDRECV if receive else cls.SENDONLY
+        return cls.RECVONLY if receive else cls.INACTIVE
+
+    @property
+    def reversed(self) -> Direction:
+        """The same direction as the other side sees it (RFC 3264 section 6.1)."""
+        if self is Direction.SENDONLY:
+            return Direction.RECVONLY
+        return Direction.SENDONLY if self is Direction.RECVONLY else self
+
+    @property
+    def sends(self) -> bool:
+        """Whether the side that wrote it sends."""
+        return self in (Direction.SENDRECV, Direction.SENDONLY)
+
+    @property
+    def receives(self) -> bool:
+        """Whether the side that wrote it receives."""
+        return self in (Direction.SENDRECV, Direction.RECVONLY)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A codec as one side of one connection described it.
+
+    `clock_rate` is in Hz; `channels` is 0 for video; `parameters` are the format parameters of `a=fmtp` with
+    lower-case names; `feedback` are the RTCP feedback kinds of `a=rtcp-fb` ("nack pli", RFC 4585 section
+    4.2).
+    """
+
+    kind: Kind
+    name: str
+    clock_rate: int
+    channels: int
+    payload_type: int
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    feedback: tuple[str, ...] = ()
+
+    def matches(self, other: Codec) -> bool:
+        """Whether a stream of the one is a stream of the other, payload type and level aside.
+
+        H.264 compares packetization mode and profile (RFC 6184 section 8.2.2), VP9 the profile (RFC 9628
+        section 6), AV1 the profile (AV1 RTP payload format section 7.2.1). Levels may differ: the server
+        never encodes, and every receiver we know decodes above the level that it declares.
+        """
+        if (self.kind, self.name.lower(), self.clock_rate) != (
+            other.kind,
+            other.name.lower(),
+            other.clock_rate,
+        ):
+            return False
+        return self.channels == other.channels and self.configuration == other.configuration
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """The parameters that two sides must agree on, in a comparable form."""
+        name = self.name.upper()
+        if name == "H264":
+            mode = self.parameters.get("packetization-mode", "0")
+            return (mode, h264_profile(self.parameters.get("profile-level-id")) or "unknown")
+        if name == "VP9":
+            return (plain_number(self.parameters.get("profile-id"), "0"),)
+        if name == "AV1":
+            return (plain_number(self.parameters.get("profile"), "0"),)
+        return ()
+
+
+@dataclass(frozen=True)
+class RemoteTransport:
+    """How to reach and recognise the client: ICE credentials (RFC 8839), certificate fingerprints (RFC 8122)
+    as (algorithm, value) pairs, and the DTLS role it wrote (`a=setup`, RFC 8842).
+    """
+
+    ufrag: str
+    pwd: str
+    fingerprints: tuple[tuple[str, str], ...]
+    setup: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A host candidate of ours over UDP (RFC 8445 section 5.1.1.1): a textual IP address and a port."""
+
+    ip: str
+    port: int
+
+    def line(self, index: int) -> str:
+        """The candidate attribute's value (RFC 8839 section 5.1) for the candidate at place `index` of our list.
+
+        The place is the local preference, so that priorities are unique (RFC 8445 section 5.1.2.1).
+        """
+        priority = (126 << 24) | ((65535 - index) << 8) | 255
+        return f"{index + 1} 1 udp {priority} {self.ip} {self.port} typ host"
+
+
+@dataclass(frozen=True)
+class LocalTransport:
+    """How the client reaches and recognises us; `fingerprint` is an (algorithm, value) pair."""
+
+    ufrag: str
+    pwd: str
+    fingerprint: tuple[str, str]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Media that the client sends in one section.
+
+    `codec` is the one that we chose, with the payload type it arrives with. `ssrc` is the media stream's if
+    the client declared it (RFC 5576; the first of an FID group). `rids` are the accepted encodings (RFC
+    8853), empty without simulcast. `stream_id`, `track_id` (RFC 8830) and `cname` are "" where the client
+    named none.
+    """
+
+    mid: str
+    kind: Kind
+    codec: Codec
+    ssrc: int | None
+    rids: tuple[str, ...]
+    stream_id: str
+    track_id: str
+    cname: str
+
+
+@dataclass(frozen=True)
+class OutgoingSlot:
+    """A section in which the client wants to receive: what it can decode, with its payload types.
+
+    `filled` tells whether something is assigned to it already.
+    """
+
+    mid: str
+    kind: Kind
+    codecs: tuple[Codec, ...]
+    filled: bool = False
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What we send in one section. `codec` is the Track's; its payload type is of no importance here.
+
+    Raises `ValueError` (the caller's fault) for identifiers that cannot stand in SDP.
+    """
+
+    ssrc: int
+    cname: str
+    stream_id: str
+    track_id: str
+    codec: Codec
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ssrc < 1 << 32:
+            raise ValueError(f"ssrc must be in 1..2^32-1, not {self.ssrc}")
+        if not is_cname(self.cname):
+            raise ValueError(f"cname must be 1 to 255 visible ASCII characters, not {self.cname!r}")
+        for name, value in (("stream_id", self.stream_id), ("track_id", self.track_id)):
+            if not is_msid_id(value):
+                raise ValueError(f"{name} must be 1 to 64 token characters (RFC 8830 section 2), not {value!r}")
+
+
+@dataclass(frozen=True)
+class OfferDiff:
+    """What an offer asks for.
+
+    `incoming` is all that the client sends now and `slots` all that it is ready to receive into, not only the
+    changes. `restarted`: the ICE credentials differ from the former offer's (RFC 8839 section 4.4.1.1.1).
+    `ended`: sections whose incoming media stopped; `withdrawn`: sections that had an Outgoing assigned and
+    cannot carry it any more (it is unassigned already).
+    """
+
+    remote: RemoteTransport
+    incoming: list[Incoming]
+    slots: list[OutgoingSlot]
+    restarted: bool
+    ended: list[str]
+    withdrawn: list[str]
+
+
+@dataclass(frozen=True)
+class AnswerDiff:
+    """What an answer settled.
+
+    `accepted` holds each section that the client receives in now, with the codec and payload type to send;
+    `rejected` those it refused, which are taken out of the session already. `incoming` and `ended` are as in
+    `OfferDiff`, and so is `restarted`.
+    """
+
+    remote: RemoteTransport
+    accepted: dict[str, Codec]
+    rejected: list[str]
+    incoming: list[Incoming]
+    ended: list[str]
+    restarted: bool

@@ -1,0 +1,266 @@
+"""One peer's end of a transport: ICE-lite in front of DTLS 1.2, sans-IO.
+
+The owner passes each datagram, and the time, and then empties `poll_transmit` and `poll_event` and asks
+`poll_timeout` when to call again.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sfu.transport.dtls import DtlsServer, DtlsState, Fingerprint, Identity
+from sfu.transport.ice import Address, IceCredentials, IceLite
+from sfu.transport.srtp import SrtpKeys, SrtpProfile
+
+MAX_QUEUED_DATAGRAMS = 256
+"""Datagrams that wait for `poll_transmit`; never that many when the owner empties the queue each time."""
+
+
+class CloseReason(enum.StrEnum):
+    """Why an endpoint closed by itself."""
+
+    CONSENT_LOST = "consent_lost"
+    """No authentic check came for the consent time-out: the peer is gone (RFC 7675)."""
+    HANDSHAKE_FAILED = "handshake_failed"
+    """DTLS found no common ground, or the peer broke its rules."""
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    """No keys within the handshake time-out: no path, or a peer that never came."""
+    FINGERPRINT_MISMATCH = "fingerprint_mismatch"
+    """The peer's certificate is not the one that signalling named: an impostor, or wrong SDP."""
+    REMOTE_CLOSE = "remote_close"
+    """The peer closed DTLS."""
+
+
+@dataclass(frozen=True)
+class AddressSelected:
+    """Send there from now on."""
+
+    address: Address
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The peer is who signalling said; media may flow with these keys."""
+
+    keys: SrtpKeys
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The endpoint is finished, and drops whatever comes."""
+
+    reason: CloseReason
+    detail: str = ""
+    """More about it for the log, such as OpenSSL's words."""
+
+
+EndpointEvent = AddressSelected | Connected | Closed
+
+
+class Endpoint:
+    """The transport of one connection.
+
+    Args:
+        identity: the server's certificate.
+        credentials: the local ICE credentials, as told to the peer.
+        profiles: SRTP profiles to agree on, best first.
+        consent_timeout: seconds without an authentic check after which the peer counts as gone.
+        handshake_timeout: seconds from `now` until there must be keys.
+        now: the time in seconds, of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        credentials: IceCredentials,
+        profiles: Sequence[SrtpProfile],
+        consent_timeout: float,
+        handshake_timeout: float,
+        now: float,
+    ) -> None:
+        self.drops: Counter[str] = Counter()
+        """What was dropped, by reason."""
+        self._ice = IceLite(credentials, self.drops)
+        self._dtls = DtlsServer(identity.context(profiles))
+        self._consent_timeout = consent_timeout
+        self._handshake_deadline = now + handshake_timeout
+        self._fingerprints: list[Fingerprint] | None = None
+        self._connected = False
+        self._closed = False
+        self._told: Address | None = None
+        self._transmits: deque[tuple[bytes, Address]] = deque()
+        self._events: deque[EndpointEvent] = deque()
+
+    @property
+    def credentials(self) -> IceCredentials:
+        """The current local ICE credentials."""
+        return self._ice.credentials
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is finished, by its own doing or by `close`."""
+        return self._closed
+
+    def local_ufrags(self) -> list[str]:
+        """The fragments that checks may name: the current one, and the old one while a restart is pending."""
+        return self._ice.local_ufrags()
+
+    def set_remote(self, *, ufrag: str, pwd: str, fingerprints: Sequence[tuple[str, str]]) -> None:
+        """What the peer's SDP says: ICE credentials and its certificate's (algorithm, value) fingerprints.
+
+        May come after the first datagrams, when we made the offer; `Connected` waits for it. May come again,
+        after an ICE restart. A lite agent sends no checks, so it has no use for `pwd`. A certificate other
+        than the one connected with closes the endpoint: there is no second association (RFC 8842 section 4).
+        """
+        del pwd
+        parsed = [Fingerprint.parse(algorithm, value) for algorithm, value in fingerprints]
+        self._fingerprints = [fingerprint for fingerprint in parsed if fingerprint is not None]
+        self._ice.set_remote(ufrag)
+        if self._dtls.state is DtlsState.ESTABLISHED and not self._closed:
+            self._verify_peer()
+
+    def restart_ice(self, credentials: IceCredentials) -> None:
+        """New local credentials; the old stay valid until a check uses the new (RFC 8445 section 9)."""
+        self._ice.restart(credentials)
+
+    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
+        """Take a datagram of STUN or DTLS (RFC 7983) from `address`; the hostile is dropped and counted."""
+        if self._closed:
+            self.drops["closed"] += 1
+        elif not data:
+            self.drops["empty"] += 1
+        elif data[0] < 4:
+            response = self._ice.handle_datagram(data, address, now)
+            if response is not None:
+                self._transmit(response, address)
+                self._report_address()
+        elif 20 <= data[0] < 64:
+            self._handle_dtls(data, address, now)
+        else:
+            self.drops["not_stun_or_dtls"] += 1
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`; harmless when nothing is."""
+        if self._closed:
+            return
+        last_check = self._ice.last_check
+        if last_check is not None and now >= last_check + self._consent_timeout:
+            self._finish(CloseReason.CONSENT_LOST)
+        elif not self._connected and now >= self._handshake_deadline:
+            self._finish(CloseReason.HANDSHAKE_TIMEOUT, self._missing())
+        else:
+            self._dtls.handle_timeout(now)
+            self._after_dtls(now)
+
+    def poll_timeout(self) -> float | None:
+        """When to call `handle_timeout`, in absolute seconds; None when closed."""
+        if self._closed:
+            return None
+        deadlines = [] if self._connected else [self._handshake_deadline]
+        if self._ice.last_check is not None:
+            deadlines.append(self._ice.last_check + self._consent_timeout)
+        retransmit = self._dtls.poll_timeout()
+        if retransmit is not None:
+            deadlines.append(retransmit)
+        return min(deadlines)
+
+    def poll_transmit(self) -> tuple[bytes, Address] | None:
+        """The next datagram to send and where to, or None."""
+        return self._transmits.popleft() if self._transmits else None
+
+    def poll_event(self) -> EndpointEvent | None:
+        """The next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    def close(self, now: float) -> None:
+        """Finish from our side, with close_notify to the peer if it is connected; no event follows."""
+        if self._closed:
+            return
+        self._dtls.close()
+        self._send_dtls()
+        self._closed = True
+
+    def _handle_dtls(self, data: bytes, address: Address, now: float) -> None:
+        # Answering an address that never showed the ICE password would amplify what others send in its name.
+        if not self._ice.is_verified(address, now - self._consent_timeout):
+            self.drops["dtls_unverified_address"] += 1
+            return
+        if not self._connected:
+            self._ice.prefer(address)
+            self._report_address()
+        self._dtls.handle_datagram(data, now)
+        self._after_dtls(now)
+
+    def _after_dtls(self, now: float) -> None:
+        """Send what DTLS has to say, and act on the state that it got into."""
+        self._send_dtls()
+        if self._dtls.application_records:
+            self.drops["dtls_application_data"] += self._dtls.application_records
+            self._dtls.application_records = 0
+        state = self._dtls.state
+        if state is DtlsState.ESTABLISHED:
+            if not self._connected and self._fingerprints is not None:
+                self._verify_peer()
+        elif state is DtlsState.CLOSED:
+            self._finish(CloseReason.REMOTE_CLOSE)
+        elif state is DtlsState.FAILED:
+            # After the handshake an error is a fatal alert of the peer's.
+            reason = CloseReason.REMOTE_CLOSE if self._connected else CloseReason.HANDSHAKE_FAILED
+            self._finish(reason, self._dtls.error)
+
+    def _verify_peer(self) -> None:
+        """RFC 5763 section 5: no media before the certificate is known to be the one in SDP."""
+        if not self._dtls.peer_matches(self._fingerprints or ()):
+            self._finish(
+                CloseReason.FINGERPRINT_MISMATCH,
+                "the peer's certificate has none of the sha-256, sha-384 or sha-512 fingerprints in its SDP",
+            )
+        elif not self._connected:
+            keys = self._dtls.export_keys()
+            if keys is None:
+                self._finish(CloseReason.HANDSHAKE_FAILED, "the peer supports none of our SRTP profiles")
+            else:
+                self._connected = True
+                self._events.append(Connected(keys))
+
+    def _missing(self) -> str:
+        """What the peer still owed when the handshake's time was over."""
+        if self._ice.last_check is None:
+            return "no authentic connectivity check came from the peer"
+        if self._dtls.state is DtlsState.ESTABLISHED:
+            return "the peer's SDP answer never came"
+        return "the peer did not complete the DTLS handshake"
+
+    def _send_dtls(self) -> None:
+        selected = self._ice.selected
+        for datagram in self._dtls.take_output():
+            if selected is not None:
+                self._transmit(datagram, selected)
+
+    def _transmit(self, datagram: bytes, address: Address) -> None:
+        if len(self._transmits) >= MAX_QUEUED_DATAGRAMS:
+            self.drops["transmit_queue_full"] += 1
+        else:
+            self._transmits.append((datagram, address))
+
+    def _report_address(self) -> None:
+        selected = self._ice.selected
+        if selected is None or selected == self._told:
+            return
+        self._told = selected
+        # Only the newest address matters, so that waiting events stay few.
+        if self._events and isinstance(self._events[-1], AddressSelected):
+            self._events.pop()
+        self._events.append(AddressSelected(selected))
+
+    def _finish(self, reason: CloseReason, detail: str = "") -> None:
+        """End by ourselves; a peer that is not the right one, or in no state to go on, is told in DTLS."""
+        if self._dtls.state is DtlsState.ESTABLISHED and reason is not CloseReason.CONSENT_LOST:
+            self._dtls.close()
+            self._send_dtls()
+        self._closed = True
+        self._events.append(Closed(reason, detail))

@@ -1,0 +1,166 @@
+"""ICE-lite: we answer the peer's connectivity checks and never send any (RFC 8445 section 2.5).
+
+The peer is the full agent, therefore controlling. Its checks prove that it holds the password that we gave it
+in signalling, tell which of its addresses reach us, choose among them, and are its consent (RFC 7675): while
+they come, it wants our packets.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sfu.transport.stun import BindingRequest, StunError, build_error, build_success, parse_binding_request
+
+Address = tuple[str, int]
+"""Textual IP (IPv4 dotted, IPv6 compressed) and UDP port."""
+
+MAX_ADDRESSES = 16
+"""Addresses of one peer that are remembered as verified; the one quiet longest makes room for the next."""
+
+
+@dataclass(frozen=True)
+class IceCredentials:
+    """The fragment and the password that we give to a peer (RFC 8445 section 5.3)."""
+
+    ufrag: str
+    pwd: str = field(repr=False)
+
+    @classmethod
+    def generate(cls, random: Callable[[int], bytes]) -> IceCredentials:
+        """New credentials from `random(n)`, which returns n unpredictable octets, such as `os.urandom`.
+
+        48 bits of fragment and 144 of password; RFC 8445 section 5.3 asks for 24 and 128. The
+        alphabet of Base64 is that section's `ice-char`.
+        """
+        ufrag = base64.b64encode(random(6)).decode("ascii")
+        return cls(ufrag, base64.b64encode(random(18)).decode("ascii"))
+
+
+class _Generation:
+    """One pair of credentials in use, ready for comparison with what checks bring."""
+
+    __slots__ = ("credentials", "key", "ufrag", "used")
+
+    def __init__(self, credentials: IceCredentials) -> None:
+        self.credentials = credentials
+        self.ufrag = credentials.ufrag.encode("ascii")
+        self.key = credentials.pwd.encode("ascii")
+        self.used = False
+
+
+class IceLite:
+    """The lite agent of one connection with one component.
+
+    Args:
+        credentials: the local ones.
+        drops: counts, by reason, what is dropped; shared with the owner.
+    """
+
+    def __init__(self, credentials: IceCredentials, drops: Counter[str]) -> None:
+        self.selected: Address | None = None
+        """Where to send; the first verified address until the peer nominates."""
+        self.last_check: float | None = None
+        """When the last authentic check came, in seconds: the peer's consent."""
+        self._drops = drops
+        self._current = _Generation(credentials)
+        self._previous: _Generation | None = None
+        self._remote_ufrags: tuple[bytes, ...] = ()
+        self._nominated = False
+        self._verified: OrderedDict[Address, float] = OrderedDict()
+
+    @property
+    def credentials(self) -> IceCredentials:
+        """The current local ones."""
+        return self._current.credentials
+
+    def local_ufrags(self) -> list[str]:
+        """The fragments that checks may name: the current one, and the old one while a restart is pending."""
+        generations = [self._current] if self._previous is None else [self._current, self._previous]
+        return [generation.credentials.ufrag for generation in generations]
+
+    def set_remote(self, ufrag: str) -> None:
+        """The peer's fragment, from signalling: from now on checks must name it.
+
+        While the peer restarts ICE the one before is accepted too, since checks of both kinds are under way.
+        """
+        newest = ufrag.encode("utf-8", "replace")
+        if not self._remote_ufrags or self._remote_ufrags[0] != newest:
+            self._remote_ufrags = (newest, *self._remote_ufrags[:1])
+
+    def restart(self, credentials: IceCredentials) -> None:
+        """Replace the local credentials; the old stay valid until the new are used (RFC 8445 section 9)."""
+        # Of several restarts in a row only the newest is pending; the peer still uses what it used last.
+        if self._current.used or self._previous is None:
+            self._previous = self._current
+        self._current = _Generation(credentials)
+
+    def is_verified(self, address: Address, since: float) -> bool:
+        """Whether an authentic check came from `address` at or after the time `since`."""
+        return self._verified.get(address, float("-inf")) >= since
+
+    def prefer(self, address: Address) -> None:
+        """The peer was seen to use the verified `address`: select it, unless the peer has nominated one."""
+        if not self._nominated:
+            self.selected = address
+
+    def handle_datagram(self, data: bytes, address: Address, now: float) -> bytes | None:
+        """The response to a check, or None; whatever is no authentic check is dropped and counted."""
+        try:
+            request = parse_binding_request(data)
+        except StunError as error:
+            self._drops[str(error)] += 1
+            return None
+        generation = self._match(request)
+        if generation is None:
+            return None
+        # RFC 8445 section 7.3.1.1; a lite agent is never controlling, so it never has to switch.
+        if request.controlled:
+            self._drops["ice_role_conflict"] += 1
+            return build_error(request, generation.key, 487, "Role Conflict")
+        if request.unknown:
+            self._drops["stun_unknown_attribute"] += 1
+            return build_error(request, generation.key, 420, "Unknown Attribute")
+        self._accept(request, generation, address, now)
+        return build_success(request, generation.key, *address)
+
+    def _match(self, request: BindingRequest) -> _Generation | None:
+        """The local credentials that the request proves to know; without them it is dropped and counted."""
+        # The peer's fragment cannot contain a colon, and ours does not (RFC 8445 section 7.2.2).
+        local, _, remote = request.username.partition(b":")
+        if local == self._current.ufrag:
+            generation = self._current
+        elif self._previous is not None and local == self._previous.ufrag:
+            generation = self._previous
+        else:
+            self._drops["ice_wrong_username"] += 1
+            return None
+        if self._remote_ufrags and remote not in self._remote_ufrags:
+            self._drops["ice_wrong_username"] += 1
+            return None
+        # An answer of 401 would help only who guesses; the honest peer has the password from signalling.
+        if not request.is_authentic(generation.key):
+            self._drops["ice_wrong_password"] += 1
+            return None
+        return generation
+
+    def _accept(self, request: BindingRequest, generation: _Generation, address: Address, now: float) -> None:
+        self.last_check = now
+        generation.used = True
+        if generation is self._current and self._previous is not None:
+            self._previous = None
+            self._remote_ufrags = self._remote_ufrags[:1]
+        self._verified[address] = now
+        self._verified.move_to_end(address)
+        # RFC 8445 section 8.1.1: towards a lite agent the peer nominates one pair, a later one replaces it. A
+        # check with the credentials from before a restart does not take that back.
+        if request.use_candidate and generation is self._current:
+            self.selected = address
+            self._nominated = True
+        elif self.selected is None:
+            self.selected = address
+        if len(self._verified) > MAX_ADDRESSES:
+            oldest = next(known for known in self._verified if known != self.selected)
+            del self._verified[oldest]

@@ -1,0 +1,152 @@
+"""SRTP: protection profiles, keys, libsrtp sessions, and the cipher of the control side's RTCP."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+import pylibsrtp
+from pylibsrtp import Policy, Session
+
+REPLAY_WINDOW = 1024
+"""Packets behind the newest that are still accepted, once each (RFC 3711 section 3.3.2)."""
+
+REORDER_WINDOW = 128
+"""Packets behind the newest that we still send, once each: what the publisher's network reorders."""
+
+MAX_REMOTE_SOURCES = 1024
+"""SSRCs in one peer's RTCP: libsrtp keeps state for each, so a peer must not have them without end."""
+
+MAX_RTCP_LENGTH = 1500 - 4 - 16 - 128
+"""Octets of a plain RTCP packet that libsrtp's binding takes: its buffer less the longest trailer."""
+
+_SRTCP_HEADER_LENGTH = 8
+_SRTCP_INDEX_LENGTH = 4
+
+
+class SrtpProfile(enum.Enum):
+    """A protection profile: what RFC 5764 section 4.1.2 and RFC 7714 section 14.2 name."""
+
+    AEAD_AES_128_GCM = (b"SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12, 16)
+    AEAD_AES_256_GCM = (b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12, 16)
+    AES128_CM_HMAC_SHA1_80 = (b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14, 10)
+
+    def __init__(
+        self, openssl_name: bytes, libsrtp_profile: int, key_length: int, salt_length: int, tag_length: int
+    ) -> None:
+        self.openssl_name = openssl_name
+        """OpenSSL's name for it."""
+        self.libsrtp_profile = libsrtp_profile
+        """libsrtp's number for it."""
+        self.key_length = key_length
+        """Octets of the master key."""
+        self.salt_length = salt_length
+        """Octets of the master salt."""
+        self.tag_length = tag_length
+        """Octets of the authentication tag on each packet."""
+
+
+DEFAULT_PROFILES = (
+    SrtpProfile.AEAD_AES_128_GCM,
+    SrtpProfile.AEAD_AES_256_GCM,
+    SrtpProfile.AES128_CM_HMAC_SHA1_80,
+)
+"""Best first: GCM costs half of what AES-CM with HMAC-SHA1 does, 128 bits less than 256."""
+
+
+class SrtpError(Exception):
+    """A packet that cannot be unprotected or protected: forged, replayed, truncated, too long."""
+
+
+@dataclass(frozen=True)
+class SrtpKeys:
+    """What the DTLS handshake yields (RFC 5764 section 4.2)."""
+
+    profile: SrtpProfile
+    local: bytes = field(repr=False)
+    """Master key and master salt of what we send."""
+    remote: bytes = field(repr=False)
+    """Master key and master salt of what the peer sends."""
+
+
+def new_outbound(profile: SrtpProfile, key: bytes) -> Session:
+    """A libsrtp session that protects packets of any SSRC with `key`, master key and salt.
+
+    It refuses a sequence number that it has protected before: two packets under one index would give the key away
+    (RFC 7714 section 8.4). The window is small, since moving it costs more than a tenth of the encryption.
+    """
+    return _new_session(profile, key, Policy.SSRC_ANY_OUTBOUND)
+
+
+def new_inbound(profile: SrtpProfile, key: bytes) -> Session:
+    """A libsrtp session that unprotects packets of any SSRC with `key`, master key and salt."""
+    return _new_session(profile, key, Policy.SSRC_ANY_INBOUND)
+
+
+def _new_session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> Session:
+    expected = profile.key_length + profile.salt_length
+    if len(key) != expected:
+        raise ValueError(f"{profile.name} takes a key and salt of {expected} octets, not {len(key)}")
+    policy = Policy(key=key, ssrc_type=ssrc_type, srtp_profile=profile.libsrtp_profile)
+    policy.window_size = REORDER_WINDOW if ssrc_type == Policy.SSRC_ANY_OUTBOUND else REPLAY_WINDOW
+    return Session(policy)
+
+
+class RtcpCipher:
+    """SRTCP of one connection (RFC 3711 section 3.4), with sessions of its own.
+
+    libsrtp sessions are not for two threads at once, and RTP is the plane's; SRTCP's index is its own too.
+    """
+
+    def __init__(self, keys: SrtpKeys) -> None:
+        self._outbound = new_outbound(keys.profile, keys.local)
+        self._inbound = new_inbound(keys.profile, keys.remote)
+        self._min_length = _SRTCP_HEADER_LENGTH + _SRTCP_INDEX_LENGTH + keys.profile.tag_length
+        self._remote_sources: set[bytes] = set()
+
+    def protect(self, data: bytes) -> bytes:
+        """The SRTCP packet for a compound RTCP packet, of at most `MAX_RTCP_LENGTH` octets.
+
+        Raises:
+            SrtpError: the packet is too short or too long, or libsrtp refuses it.
+        """
+        if not _SRTCP_HEADER_LENGTH <= len(data) <= MAX_RTCP_LENGTH:
+            raise SrtpError(
+                f"cannot protect {len(data)} octets of RTCP: build packets of "
+                f"{_SRTCP_HEADER_LENGTH} to {MAX_RTCP_LENGTH}"
+            )
+        try:
+            protected: bytes = self._outbound.protect_rtcp(data)
+        except pylibsrtp.Error as error:
+            raise SrtpError(f"libsrtp refuses to protect RTCP: {error}") from error
+        return protected
+
+    def unprotect(self, data: bytes) -> bytes:
+        """The compound RTCP packet inside an SRTCP packet.
+
+        Raises:
+            SrtpError: forged, replayed, truncated, too long, or of one SSRC too many.
+        """
+        if len(data) < self._min_length:
+            raise SrtpError(f"the peer's SRTCP packet is truncated: {len(data)} octets")
+        source = data[4:8]
+        if source not in self._remote_sources and len(self._remote_sources) >= MAX_REMOTE_SOURCES:
+            raise SrtpError(f"the peer sends RTCP from more than {MAX_REMOTE_SOURCES} SSRCs")
+        try:
+            plain: bytes = self._inbound.unprotect_rtcp(data)
+        except pylibsrtp.Error as error:
+            raise SrtpError(f"the peer's SRTCP packet is not valid: {error}") from error
+        except ValueError as error:
+            raise SrtpError(f"the peer's SRTCP packet is too long: {len(data)} octets") from error
+        self._remote_sources.add(source)
+        return plain
+
+    def forget_local(self, ssrc: int) -> None:
+        """Free the state of an SSRC that we sent RTCP from and will never use again on this connection.
+
+        Never again, since its index would start anew under the same key (RFC 3711 section 9.1).
+        """
+        try:
+            self._outbound.remove_stream(ssrc)
+        except pylibsrtp.Error as error:
+            raise SrtpError(f"no RTCP was sent from SSRC {ssrc}") from error

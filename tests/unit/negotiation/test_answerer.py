@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from sfu.negotiation import Answerer, LocalTransport, NegotiationError, Outgoing
+from sfu.negotiation.sdp import MediaDescription, SessionDescription, parse_sdp
+from sfu.wire.extensions import Extension
+
+Vector = Callable[[str], str]
+MakeOutgoing = Callable[..., Outgoing]
+
+
+def direction(media: MediaDescription) -> str:
+    (found,) = [name for name, _ in media.attributes if name in ("sendrecv", "sendonly", "recvonly", "inactive")]
+    return found
+
+
+def answered(answerer: Answerer, local: LocalTransport) -> SessionDescription:
+    return parse_sdp(answerer.build_answer(local))
+
+
+@pytest.mark.parametrize(
+    ("name", "video", "payload_type"),
+    [
+        ("chromium_publisher", "VP8", 96),
+        ("chromium_publisher_vp8", "VP8", 96),
+        ("chromium_publisher_vp9", "VP9", 98),
+        ("chromium_publisher_h264", "H264", 108),
+        ("chromium_publisher_av1", "AV1", 45),
+        ("firefox_publisher", "VP8", 120),
+        ("firefox_publisher_vp9", "VP9", 121),
+        ("firefox_publisher_av1", "AV1", 99),
+    ],
+)
+def test_a_publisher(
+    vector: Vector, answerer: Answerer, local: LocalTransport, name: str, video: str, payload_type: int
+) -> None:
+    offer = vector(name)
+    diff = answerer.handle_offer(offer)
+    assert diff.slots == []
+    assert not diff.restarted
+    audio, picture = diff.incoming
+    assert (audio.kind, audio.codec.name) == ("audio", "opus")
+    assert (picture.kind, picture.codec.name, picture.codec.payload_type) == ("video", video, payload_type)
+    fid = offer.partition("a=ssrc-group:FID ")[2].split()
+    assert picture.ssrc == int(fid[0])
+    assert audio.stream_id == picture.stream_id != ""
+    assert f"a=msid:{picture.stream_id} {picture.track_id}\r\n" in offer
+    assert f"a=ssrc:{picture.ssrc} cname:{picture.cname}\r\n" in offer
+
+    answer = answered(answerer, local)
+    assert answer.attributes.first("group") == "BUNDLE 0 1"
+    assert "ice-lite" in answer.attributes
+    assert [direction(media) for media in answer.media] == ["recvonly", "recvonly"]
+    assert [media.formats for media in answer.media] == [
+        (str(audio.codec.payload_type),),
+        (str(payload_type),),
+    ]
+    for media in answer.media:
+        assert media.attributes.first("setup") == "passive"
+        assert media.attributes.first("ice-ufrag") == "ours"
+        assert media.attributes.first("fingerprint") == " ".join(local.fingerprint)
+        assert "rtcp-mux" in media.attributes
+        assert "ssrc" not in media.attributes
+    assert answer.media[1].attributes.all("rtcp-fb") == [f"{payload_type} nack pli", f"{payload_type} ccm fir"]
+    assert answer.media[0].connection == "IN IP4 192.0.2.1"
+    assert answer.media[0].port == 5000
+
+
+def test_candidates_stand_in_the_first_section_only(vector: Vector, answerer: Answerer, local: LocalTransport) -> None:
+    answerer.handle_offer(vector("chromium_publisher"))
+    first, second = answered(answerer, local).media
+    assert first.attributes.all("candidate") == [
+        "1 1 udp 2130706431 192.0.2.1 5000 typ host",
+        "2 1 udp 2130706175 2001:db8::1 5000 typ host",
+    ]
+    assert "end-of-candidates" in first.attributes
+    assert "candidate" not in second.attributes
+
+
+def test_header_extensions(vector: Vector, answerer: Answerer, local: LocalTransport) -> None:
+    answerer.handle_offer(vector("chromium_publisher"))
+    assert answerer.extension_ids == {
+        Extension.AUDIO_LEVEL: 1,
+        Extension.ABS_SEND_TIME: 2,
+        Extension.MID: 4,
+        Extension.PLAYOUT_DELAY: 5,
+        Extension.RID: 10,
+        Extension.VIDEO_ORIENTATION: 13,
+    }
+    audio, _ = answered(answerer, local).media
+    assert sorted(value.split()[0] for value in audio.attributes.all("extmap")) == ["1", "2", "4"]
+
+
+def test_a_one_way_extension_is_answered_the_other_way(
+    vector: Vector, answerer: Answerer, local: LocalTransport
+) -> None:
+    answerer.handle_offer(vector("firefox_publisher"))
+    _, video = answered(answerer, local).media
+    assert f"6/sendonly {Extension.PLAYOUT_DELAY.uri}" in video.attributes.all("extmap")
+
+
+def test_the_transport_wide_sequence_number_is_agreed_to_on_request(vector: Vector, local: LocalTransport) -> None:
+    answerer = Answerer(max_media=8, rng=random.Random(1), transport_cc=True)
+    answerer.handle_offer(vector("chromium_publisher"))
+    assert answerer.extension_ids[Extension.TRANSPORT_SEQUENCE] == 3
+    assert "111 transport-cc" in answered(answerer, local).media[0].attributes.all("rtcp-fb")
+
+
+def test_opus_parameters_are_granted_and_fec_is_asked_for(
+    vector: Vector, answerer: Answerer, local: LocalTransport
+) -> None:
+    offer = vector("chromium_publisher").replace("minptime=10;useinbandfec=1", "minptime=10;stereo=1;usedtx=1")
+    answerer.handle_offer(offer)
+    audio, _ = answered(answerer, local).media
+    assert audio.attributes.first("fmtp") == "111 minptime=10;stereo=1;usedtx=1;useinbandfec=1"
+
+
+def test_preferences_choose_the_codec(vector: Vector) -> None:
+    answerer = Answerer(max_media=8, rng=random.Random(1), preferences=("opus", "AV1", "H264"))
+    _, video = answerer.handle_offer(vector("chromium_publisher")).incoming
+    assert video.codec.name == "AV1"
+
+
+@pytest.mark.parametrize("name", ["chromium_simulcast", "firefox_simulcast"])
+def test_one_encoding_of_a_simulcast_is_taken(
+    vector: Vector, answerer: Answerer, local: LocalTransport, name: str
+) -> None:
+    _, video = answerer.handle_offer(vector(name)).incoming
+    assert video.rids == ("q",)
+    assert video.ssrc is None
+    media = answered(answerer, local).media[1]
+    assert media.attributes.all("rid") == ["q recv"]
+    assert media.attributes.first("simulcast") == "recv q"
+    assert any(Extension.RID.uri in value for value in media.attributes.all("extmap"))
+
+
+@pytest.mark.parametrize("name", ["chromium_subscriber", "firefox_subscriber"])
+def test_a_subscriber_gets_what_is_assigned(
+    vector: Vector, answerer: Answerer, local: LocalTransport, outgoing: MakeOutgoing, name: str
+) -> None:
+    diff = answerer.handle_offer(vector(name))
+    assert diff.incoming == []
+    assert [(slot.mid, slot.kind, slot.filled) for slot in diff.slots] == [
+        ("0", "audio", False),
+        ("1", "video", False),
+    ]
+    codec = answerer.assign("1", outgoing("VP9", 99))
+    assert codec.payload_type == next(item.payload_type for item in diff.slots[1].codecs if item.name == "VP9")
+    audio, video = answered(answerer, local).media
+    assert direction(audio) == "inactive"
+    assert "msid" not in audio.attributes
+    assert direction(video) == "sendonly"
+    assert video.formats == (str(codec.payload_type),)
+    assert video.attributes.first("msid") == "alice track-99"
+    assert video.attributes.all("ssrc") == ["99 cname:cname-of-alice", "99 msid:alice track-99"]
+
+    answerer.assign("1", None)
+    assert direction(answered(answerer, local).media[1]) == "inactive"
+
+
+def test_a_section_can_go_both_ways_with_two_codecs(
+    vector: Vector, answerer: Answerer, local: LocalTransport, outgoing: MakeOutgoing
+) -> None:
+    diff = answerer.handle_offer(vector("chromium_sendrecv"))
+    assert [item.mid for item in diff.incoming] == [slot.mid for slot in diff.slots] == ["0", "1"]
+    answerer.assign("1", outgoing("H264"))
+    audio, video, data = answered(answerer, local).media
+    assert direction(audio) == "recvonly"
+    assert direction(video) == "sendrecv"
+    assert video.formats == ("96", "108")  # what the client shall send comes first
+    assert (data.kind, data.port) == ("application", 0)
+
+
+def test_stereo_is_announced_to_the_subscriber(
+    vector: Vector, answerer: Answerer, local: LocalTransport, outgoing: MakeOutgoing
+) -> None:
+    answerer.handle_offer(vector("chromium_sendrecv"))
+    answerer.assign("0", outgoing("opus", stereo="1"))
+    fmtp = answered(answerer, local).media[0].attributes.first("fmtp")
+    assert fmtp == "111 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1"
+
+
+def test_data_channels_are_declined_and_left_out_of_the_bundle(
+    vector: Vector, answerer: Answerer, local: LocalTransport
+) -> None:
+    answerer.handle_offer(vector("firefox_sendrecv"))
+    answer = answered(answerer, local)
+    assert answer.attributes.first("group") == "BUNDLE 0 1"
+    data = answer.media[2]
+    assert (data.port, data.protocol, data.formats) == (0, "UDP/DTLS/SCTP", ("webrtc-datachannel",))
+    assert data.attributes.first("mid") == "2"
+
+
+def test_what_the_client_cannot_decode_cannot_be_assigned(
+    vector: Vector, answerer: Answerer, outgoing: MakeOutgoing
+) -> None:
+    answerer.handle_offer(vector("firefox_subscriber"))  # without its H.264 plugin
+    with pytest.raises(NegotiationError, match="no H264") as caught:
+        answerer.assign("1", outgoing("H264"))
+    assert caught.value.mid == "1"
+
+
+def test_only_slots_can_be_assigned(vector: Vector, answerer: Answerer, outgoing: MakeOutgoing) -> None:
+    answerer.handle_offer(vector("chromium_publisher"))
+    for mid in ("0", "17"):
+        with pytest.raises(KeyError):
+            answerer.assign(mid, outgoing())
+
+
+def test_no_answer_before_an_offer(answerer: Answerer, local: LocalTransport) -> None:
+    with pytest.raises(RuntimeError, match="before handle_offer"):
+        answerer.build_answer(local)
+
+
+def test_a_section_without_a_common_codec_is_declined(vector: Vector, local: LocalTransport) -> None:
+    answerer = Answerer(max_media=8, rng=random.Random(1), preferences=("opus", "H264"))
+    diff = answerer.handle_offer(vector("chromium_publisher_vp8"))
+    assert [item.mid for item in diff.incoming] == ["0"]
+    answer = answered(answerer, local)
+    assert answer.attributes.first("group") == "BUNDLE 0"
+    assert answer.media[1].port == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("a=group:BUNDLE 0 1\r\n", "", "BUNDLE"),
+        ("a=group:BUNDLE 0 1\r\n", "a=group:BUNDLE 0\r\n", "BUNDLE"),
+        ("a=group:BUNDLE 0 1\r\n", "a=group:BUNDLE 0 1 2\r\n", "no media section"),
+        ("a=rtcp-mux\r\n", "", "rtcp-mux"),
+        ("a=mid:1\r\n", "", "a=mid"),
+        ("a=mid:1\r\n", "a=mid:0\r\n", "same a=mid"),
+        ("a=mid:1\r\n", f"a=mid:{'x' * 17}\r\n", "1 to 16"),
+        ("a=setup:actpass", "a=setup:passive", "DTLS server"),
+        ("a=setup:actpass", "a=setup:holdconn", "DTLS server"),
+        ("a=setup:actpass", "a=setup:?", "unknown"),
+        ("a=fingerprint:sha-256", "a=fingerprint:sha-1", "sha-256"),
+        ("a=fingerprint:sha-256 ", "a=fingerprint:sha-256 Z", "malformed"),
+        ("a=ice-ufrag:", "a=ice-ufrag:!", "ice-ufrag"),
+        ("a=ice-pwd:", "a=x:", "ice-pwd"),
+        ("s=-\r\n", "s=-\r\na=ice-lite\r\n", "ice-lite"),
+        ("a=extmap:1 ", "a=extmap:2 ", "two meanings"),
+        ("a=extmap:1 ", "a=extmap:x ", "malformed"),
+        ("a=sendonly\r\n", "a=sendonly\r\na=recvonly\r\n", "more than one direction"),
+        ("a=ssrc:", "a=ssrc:x", "no SSRC"),
+        ("a=ssrc-group:FID ", "a=ssrc-group:FID 1 ", "undeclared"),
+        ("cname:", "cname: ", "cname"),
+        ("a=msid:", "a=msid:\u00e9", "msid"),
+        ("UDP/TLS/RTP/SAVPF", "RTP/AVP", "nothing in the offer"),
+        ("opus/48000/2", "opus/48000", "opus"),
+    ],
+)
+def test_offers_that_cannot_be_taken(
+    vector: Vector, answerer: Answerer, local: LocalTransport, old: str, new: str, message: str
+) -> None:
+    offer = vector("chromium_publisher_vp8")
+    assert old in offer
+    if message == "opus":  # only the audio is unusable then; the rest is taken
+        assert [item.mid for item in answerer.handle_offer(offer.replace(old, new)).incoming] == ["1"]
+        return
+    with pytest.raises(NegotiationError, match=message):
+        answerer.handle_offer(offer.replace(old, new))
+    with pytest.raises(RuntimeError):
+        answerer.build_answer(local)  # nothing of it stayed
+
+
+def test_a_single_section_needs_no_bundle(vector: Vector, answerer: Answerer, local: LocalTransport) -> None:
+    offer = vector("chromium_publisher").partition("m=video")[0].replace("a=group:BUNDLE 0 1\r\n", "")
+    assert len(answerer.handle_offer(offer).incoming) == 1
+    assert "group" not in answered(answerer, local).attributes
+
+
+def test_a_bundle_only_section_is_not_a_refused_one(vector: Vector, answerer: Answerer) -> None:
+    offer = vector("chromium_publisher").replace("m=video 9", "m=video 0")
+    assert len(answerer.handle_offer(offer).incoming) == 1
+    bundle_only = offer.replace("a=mid:1\r\n", "a=mid:1\r\na=bundle-only\r\n")
+    assert len(answerer.handle_offer(bundle_only).incoming) == 2
+
+
+def test_media_sections_are_limited(vector: Vector) -> None:
+    answerer = Answerer(max_media=1, rng=random.Random(1))
+    with pytest.raises(NegotiationError, match="at most 1 media section"):
+        answerer.handle_offer(vector("chromium_publisher"))
+
+
+def test_no_usable_section_is_a_clear_error(vector: Vector, answerer: Answerer) -> None:
+    head, _, _, data = vector("chromium_sendrecv").split("m=")
+    with pytest.raises(NegotiationError, match="needs an audio or video section"):
+        answerer.handle_offer(head.replace("BUNDLE 0 1 2", "BUNDLE 2") + "m=" + data)
+
+
+def test_an_outgoing_that_cannot_stand_in_sdp_is_the_callers_mistake(outgoing: MakeOutgoing) -> None:
+    codec = outgoing().codec
+    for ssrc, cname, stream, track in [
+        (0, "c", "s", "t"),
+        (1 << 32, "c", "s", "t"),
+        (1, "c\r\na=x", "s", "t"),
+        (1, "c", "s s", "t"),
+        (1, "c", "s", ""),
+        (1, "c", "s", "t" * 65),
+    ]:
+        with pytest.raises(ValueError, match="must be"):
+            Outgoing(ssrc, cname, stream, track, codec)
