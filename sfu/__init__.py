@@ -1,0 +1,49 @@
+"""A WebRTC media server: Python decides, a compiled plane forwards.
+
+async with sfu.Server(sfu.Config(host="0.0.0.0")) as server:
+peer = server.room("lobby").join("alice", leave_when_idle=True)
+answered = await peer.answer(offer, subscribe="all")
+"""
+
+from __future__ import annotations
+
+from sfu import errors, events
+from sfu.client_offered import Answered, ClientOffered
+from sfu.config import Config
+from sfu.connection import Connection
+from sfu.errors import ConfigError, LocalError, RemoteError, SfuError
+from sfu.event_stream import EventStream
+from sfu.events import ConnectionState
+from sfu.layer import Layer
+from sfu.peer import Peer
+from sfu.room import Room
+from sfu.selection import ALL, Selection
+from sfu.server import Server
+from sfu.server_offered import ServerOffered
+from sfu.subscription import Subscription
+from sfu.track import Encoding, Track
+
+__all__ = [
+    "ALL",
+    "Answered",
+    "ClientOffered",
+    "Config",
+    "ConfigError",
+    "Connection",
+    "ConnectionState",
+    "Encoding",
+    "EventStream",
+    "Layer",
+    "LocalError",
+    "Peer",
+    "RemoteError",
+    "Room",
+    "Selection",
+    "Server",
+    "ServerOffered",
+    "SfuError",
+    "Subscription",
+    "Track",
+    "errors",
+    "events",
+]

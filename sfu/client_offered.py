@@ -1,0 +1,163 @@
+"""A connection on which the client makes the offers, as in WHIP and WHEP."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sfu.connection import Connection, Home
+from sfu.errors import NegotiationFailedError, NotPermittedError
+from sfu.negotiation import (
+    Answerer,
+    Kind,
+    NegotiationError,
+    OfferDiff,
+    OutgoingSlot,
+    RemoteTransport,
+    SdpError,
+    SdpFragment,
+    build_sdp_fragment,
+)
+from sfu.subscription import Subscription
+from sfu.track import Track
+
+Select = Callable[[], Sequence[Track]]
+"""Returns the Tracks that the connection wants, as they are now."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an offer led to."""
+
+    sdp: str
+    """Our answer."""
+    connection: ClientOffered
+    unfilled: tuple[str, ...]
+    """Media sections ready to receive for which there was no Track; answered `inactive` or `recvonly`."""
+
+
+class ClientOffered(Connection):
+    """Fills the sections in which the client can receive when it offers, in the order of the Tracks.
+
+    A section that found no Track, or whose Track ended, stays silent until the client's next offer: an answer
+    cannot be changed later (RFC 3264), so a client that wants to follow what is published uses a `ServerOffered`
+    connection, or one connection for each publisher.
+    """
+
+    def __init__(self, home: Home, answerer: Answerer, *, publish: bool, select: Select) -> None:
+        super().__init__(home)
+        self._answerer = answerer
+        self._publish = publish
+        self._select = select
+        self._remote: RemoteTransport | None = None
+        self._sections: dict[str, Kind] = {}
+
+    @classmethod
+    def open(cls, home: Home, offer: str, *, publish: bool, select: Select) -> Answered:
+        """Make a connection from the client's first offer.
+
+        Raises:
+            NegotiationFailedError, NotPermittedError, LimitError, ServerFullError: nothing stays behind.
+        """
+        environment = home.environment
+        answerer = Answerer(
+            max_media=environment.config.max_media_per_connection,
+            preferences=environment.config.codecs,
+            rng=environment.rng,
+        )
+        diff = _read_offer(answerer, offer, publish=publish)
+        connection = cls(home, answerer, publish=publish, select=select)
+        return connection._apply(diff)
+
+    def answer(self, offer: str) -> Answered:
+        """Answer a later offer: media that come and go, an ICE restart.
+
+        Raises:
+            NegotiationFailedError, NotPermittedError: the offer is refused, all stays as it was.
+            LimitError, ServerFullError: the connection closes, since what it had agreed to cannot be brought back.
+            ConnectionClosedError: too late.
+        """
+        self._check_open()
+        return self._apply(_read_offer(self._answerer, offer, publish=self._publish))
+
+    def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
+        """See `Connection.restart_ice_fragment`."""
+        self._check_open()
+        try:
+            if not self._answerer.note_restart(SdpFragment(ufrag, pwd)) or self._remote is None:
+                return None
+        except NegotiationError as error:
+            raise NegotiationFailedError(str(error)) from error
+        self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
+        mids = list(self._sections) or ["0"]
+        return build_sdp_fragment(self._link.local, mids=mids, kind=self._sections.get(mids[0], "audio"))
+
+    def _apply(self, diff: OfferDiff) -> Answered:
+        try:
+            self._take_remote(diff.remote)
+            self.shard.plane.set_extensions(self.row, self._answerer.extension_ids)
+            for mid in diff.withdrawn:
+                self._close_subscription(mid)
+            added = self._settle(diff.incoming, diff.ended)
+            unfilled = self._fill(diff.slots)
+            self._sections = {slot.mid: slot.kind for slot in diff.slots}
+            self._sections.update((item.mid, item.kind) for item in diff.incoming)
+            sdp = self._answerer.build_answer(self._link.local)
+        except BaseException:
+            self.close("refused")
+            raise
+        self._announce(added)
+        return Answered(sdp, self, tuple(unfilled))
+
+    def _take_remote(self, remote: RemoteTransport) -> None:
+        """Take over the client's side; new credentials of its ask for new ones of ours (RFC 8839 section 4.4.1.1.1)."""
+        before = self._remote
+        if before is not None and (before.ufrag, before.pwd) != (remote.ufrag, remote.pwd):
+            self._link.restart_ice()
+            self.shard.update_ufrags(self)
+        self._link.set_remote(remote)
+        self._remote = remote
+
+    def _fill(self, slots: Sequence[OutgoingSlot]) -> list[str]:
+        """Put wanted Tracks into empty slots; return the mids that stay empty."""
+        there = {subscription.track for subscription in self.subscriptions}
+        wanted = [track for track in self._select() if track not in there]
+        unfilled = []
+        for slot in slots:
+            if slot.filled:
+                continue
+            track = next((track for track in wanted if _fits(track, slot)), None)
+            if track is None:
+                unfilled.append(slot.mid)
+                continue
+            wanted.remove(track)
+            outgoing = self._outgoing(track)
+            codec = self._answerer.assign(slot.mid, outgoing)
+            self._start_subscription(self._add_subscription(track, slot.mid, outgoing.ssrc), codec.payload_type)
+        return unfilled
+
+    def _close_subscription(self, mid: str) -> None:
+        for subscription in self.subscriptions:
+            if subscription.mid == mid:
+                subscription.close()
+
+    def _release_section(self, subscription: Subscription) -> None:
+        with contextlib.suppress(KeyError):  # the client's offer has withdrawn the section
+            self._answerer.assign(subscription.mid, None)
+
+
+def _fits(track: Track, slot: OutgoingSlot) -> bool:
+    return any(codec.matches(track.codec) for codec in slot.codecs)
+
+
+def _read_offer(answerer: Answerer, offer: str, *, publish: bool) -> OfferDiff:
+    try:
+        diff = answerer.handle_offer(offer)
+    except NegotiationError as error:
+        raise NegotiationFailedError(str(error), malformed=isinstance(error, SdpError)) from error
+    if diff.incoming and not publish:
+        raise NotPermittedError(
+            f"section {diff.incoming[0].mid} offers to send, and this client may only receive; offer recvonly"
+        )
+    return diff

@@ -1,0 +1,87 @@
+"""The settings of a Server. Whatever an outsider can make grow has its bound here."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from dataclasses import dataclass
+
+from sfu.errors import ConfigError
+
+CODECS = ("opus", "VP8", "VP9", "H264", "AV1")
+"""All codecs that can be forwarded, in the order of preference."""
+
+SRTP_PROFILES = ("AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80")
+"""All SRTP protection profiles, in the order of preference (GCM costs half of what the last one does)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Checked when made; `ConfigError` names the key. Times are seconds."""
+
+    host: str = "127.0.0.1"
+    """IP address that the media sockets bind; `0.0.0.0` or `::` for all."""
+    udp_port: int = 0
+    """First shard's UDP port, the next ones follow; 0 lets the system choose."""
+    announce: tuple[str, ...] = ()
+    """IP addresses that candidates name, e.g. the public one; by default the bound ones."""
+    shards: int = 1
+    """Planes (a socket and a thread each); one per core that shall forward."""
+    consent_timeout: float = 15.0
+    """A connection without a valid check from its client for so long is closed (RFC 7675 section 5.1: 30)."""
+    handshake_timeout: float = 10.0
+    """A connection that is not up so long after negotiation is closed."""
+    keyframe_interval: float = 1.0
+    """Least time between two key-frame requests for one Encoding."""
+    max_rooms: int = 1024
+    max_peers_per_room: int = 500
+    max_connections_per_peer: int = 64
+    max_tracks_per_peer: int = 8
+    max_media_per_connection: int = 256
+    """Media sections in one session description."""
+    max_name_length: int = 128
+    """Characters in the name of a room or Peer."""
+    max_queued_events: int = 1024
+    """Events that wait for one slow reader before its stream ends."""
+    max_event_streams: int = 1024
+    """Readers of one room's events, or of the server's."""
+    codecs: tuple[str, ...] = CODECS
+    """Codecs to accept, preferred first."""
+    srtp_profiles: tuple[str, ...] = SRTP_PROFILES
+    """SRTP protection profiles to accept, preferred first."""
+
+    def __post_init__(self) -> None:
+        _check_address("host", self.host)
+        for address in self.announce:
+            if _check_address("announce", address).is_unspecified:
+                raise ConfigError("announce", f"{address} is no address that a client could send to")
+        _check_range("udp_port", self.udp_port, 0, 65535)
+        _check_range("shards", self.shards, 1, 32)
+        if self.udp_port and self.udp_port + self.shards > 65536:
+            raise ConfigError("udp_port", f"no {self.shards} ports from {self.udp_port} on; choose a lower one")
+        _check_range("consent_timeout", self.consent_timeout, 1.0, 300.0)
+        _check_range("handshake_timeout", self.handshake_timeout, 1.0, 300.0)
+        _check_range("keyframe_interval", self.keyframe_interval, 0.0, 60.0)
+        for field in dataclasses.fields(self):
+            if field.name.startswith("max_"):
+                _check_range(field.name, getattr(self, field.name), 1, 1 << 24)
+        _check_choice("codecs", self.codecs, CODECS)
+        _check_choice("srtp_profiles", self.srtp_profiles, SRTP_PROFILES)
+
+
+def _check_address(key: str, address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        raise ConfigError(key, f"{address!r} is no IP address (names are not resolved)") from None
+
+
+def _check_range(key: str, value: float, least: float, most: float) -> None:
+    if isinstance(value, bool) or not least <= value <= most:
+        raise ConfigError(key, f"{value!r} is not within {least} to {most}")
+
+
+def _check_choice(key: str, chosen: tuple[str, ...], known: tuple[str, ...]) -> None:
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen or len(set(chosen)) != len(chosen):
+        raise ConfigError(key, f"{list(chosen)} must name one or more of {', '.join(known)}, each once")

@@ -1,0 +1,326 @@
+"""One transport between a Peer and us, with what it publishes and receives; how it is negotiated is left open here."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sfu.environment import Environment
+from sfu.errors import ConnectionClosedError
+from sfu.events import ConnectionState
+from sfu.link import Link
+from sfu.negotiation import Candidate, Incoming, Outgoing
+from sfu.reporting import Reporter
+from sfu.shard import Shard
+from sfu.ssrc import SsrcSequence
+from sfu.subscription import Subscription
+from sfu.track import Track
+from sfu.transport import Address
+
+
+class Listener(Protocol):
+    """Who is told of a connection's changes: its Peer."""
+
+    def check_tracks(self, added: int) -> None:
+        """Raise LimitError if the Peer may not publish `added` more Tracks."""
+        ...
+
+    def handle_state(self, connection: Connection, reason: str) -> None:
+        """`connection.state` has changed; the first change makes a client-offered connection known."""
+        ...
+
+    def handle_published(self, track: Track) -> None:
+        """A Track is there."""
+        ...
+
+    def handle_ended(self, track: Track) -> None:
+        """A Track has ended."""
+        ...
+
+    def handle_muted(self, track: Track) -> None:
+        """A Track's `muted` has changed."""
+        ...
+
+    def handle_negotiation_needed(self, connection: Connection) -> None:
+        """A server-offered connection has changes to offer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a connection belongs, and in whose name it publishes."""
+
+    environment: Environment
+    shard: Shard
+    peer: str
+    stream_id: str
+    cname: str
+    listener: Listener
+
+
+class Connection(abc.ABC):
+    """Comes as `ClientOffered` or `ServerOffered`. Closes by `close`, or when the client goes."""
+
+    def __init__(self, home: Home) -> None:
+        """Open its row; may raise ServerFullError."""
+        environment = home.environment
+        self.id = environment.new_id()
+        self.peer = home.peer
+        """Name of its Peer."""
+        self.state = ConnectionState.NEW
+        self._home = home
+        self._clock = environment.clock
+        self._link = Link(home.shard, environment)
+        self._ssrcs = SsrcSequence(environment.rng)
+        self._tracks: dict[str, Track] = {}
+        self._subscriptions: dict[int, Subscription] = {}
+        self._reporter = Reporter(self._link, self, ssrc=self._ssrcs.take(), cname=environment.new_id())
+        self._closing = False
+        home.shard.attach(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} of {self.peer!r} {self.state.value}>"
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What it publishes."""
+        return tuple(self._tracks.values())
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """What it receives, or will once the client agrees."""
+        return tuple(self._subscriptions.values())
+
+    @property
+    def connected(self) -> bool:
+        """Whether media can flow."""
+        return self._link.connected
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Where its client reaches us."""
+        return self.shard.candidates
+
+    def add_remote_candidate(self, candidate: str) -> None:
+        """Accept a trickled candidate; there is nothing to do with it.
+
+        A lite agent sends no checks: it learns the client's addresses from the client's own (RFC 8445 section 2.5).
+        """
+        del candidate
+
+    @abc.abstractmethod
+    def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
+        """Restart ICE on the client's request by SDP fragment (RFC 9725 section 4.3.3); return our fragment.
+
+        None when these credentials are the ones in use, so that nothing restarts.
+
+        Raises:
+            NegotiationFailedError: they are no ICE credentials, or there is no session yet.
+        """
+
+    def close(self, reason: str = "closed") -> None:
+        """End it: its Tracks, Subscriptions, rows. Idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        for mid in list(self._tracks):
+            self._end_track(mid)
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.shard.detach(self)
+        self._link.close(self._clock())
+        self._set_state(ConnectionState.CLOSED, reason)
+
+    # for its Tracks, Subscriptions and Reporter
+
+    @property
+    def row(self) -> int:
+        """Its row in the plane."""
+        return self._link.row
+
+    @property
+    def shard(self) -> Shard:
+        """The shard that it lives on."""
+        return self._home.shard
+
+    @property
+    def rtcp_ssrc(self) -> int:
+        """The SSRC that our reports and feedback to the client come from."""
+        return self._reporter.ssrc
+
+    @property
+    def subscriptions_by_ssrc(self) -> Mapping[int, Subscription]:
+        """What it receives, by our SSRCs."""
+        return self._subscriptions
+
+    def now(self) -> float:
+        """The server's clock."""
+        return self._clock()
+
+    def touch(self) -> None:
+        """A deadline has changed."""
+        self.shard.touch(self)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send feedback to the client, if it is connected."""
+        self._reporter.send(packet)
+
+    def send_sender_report(self, subscription: Subscription, now: float) -> None:
+        """Pass a publisher's clock on to the client."""
+        self._reporter.send_sender_report(subscription, now)
+
+    def mute_changed(self, track: Track) -> None:
+        """A Track of its has been muted or unmuted."""
+        self._home.listener.handle_muted(track)
+
+    def end_subscription(self, subscription: Subscription) -> None:
+        """A Subscription has closed: say goodbye, and free its media section."""
+        self._subscriptions.pop(subscription.ssrc, None)
+        self._reporter.end_subscription(subscription)
+        if not self._closing:
+            self._release_section(subscription)
+
+    # for its shard
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """What its endpoint has dropped, by reason."""
+        return self._link.drops
+
+    def local_ufrags(self) -> list[str]:
+        """The ICE user fragments that checks for it carry."""
+        return self._link.local_ufrags()
+
+    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
+        """Take STUN or DTLS."""
+        if not self._closing:
+            self._link.handle_datagram(data, address, now)
+            self._flush(now)
+
+    def handle_rtcp(self, data: bytes, now: float) -> None:
+        """Take an SRTCP packet."""
+        if not self._closing:
+            self._reporter.handle_rtcp(data, now)
+
+    def handle_source(self, encoding: int, ssrc: int, now: float) -> None:
+        """The plane learned the SSRC of one of its Encodings."""
+        for track in self._tracks.values():
+            for candidate in track.encodings:
+                if candidate.row == encoding:
+                    track.handle_source(candidate, ssrc, now)
+                    self._reporter.start(now)
+
+    def poll_timeout(self) -> float | None:
+        """The next of its deadlines."""
+        if self._closing:
+            return None
+        deadlines = [self._link.poll_timeout(), self._reporter.poll_timeout()]
+        deadlines.extend(track.poll_timeout() for track in self._tracks.values())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        if self._closing:
+            return
+        self._link.handle_timeout(now)
+        self._flush(now)
+        if not self._closing:
+            self._reporter.handle_timeout(now)
+            for track in self.tracks:
+                track.handle_timeout(now)
+
+    def abort(self, now: float) -> None:
+        """Close after a defect of ours."""
+        self.close("internal_error")
+
+    # for the two kinds
+
+    @abc.abstractmethod
+    def _release_section(self, subscription: Subscription) -> None:
+        """Give up a closed Subscription's media section."""
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise ConnectionClosedError(f"connection {self.id} is closed; open another one")
+
+    def _settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:
+        """Open and end Tracks so that they are what the client sends by now; return the new ones, unannounced.
+
+        Raises:
+            LimitError: too many Tracks.
+        """
+        wanted = {item.mid: item for item in incoming}
+        changed = [mid for mid, track in self._tracks.items() if mid in wanted and track.codec != wanted[mid].codec]
+        for mid in [*ended, *changed]:
+            self._end_track(mid)
+        added = [item for mid, item in wanted.items() if mid not in self._tracks]
+        if added:
+            self._home.listener.check_tracks(len(added))
+        for item in added:
+            self._tracks[item.mid] = self._open_track(item)
+        return [self._tracks[item.mid] for item in added]
+
+    def _open_track(self, incoming: Incoming) -> Track:
+        home = self._home
+        return Track(
+            incoming,
+            id=home.environment.new_id(),
+            peer=home.peer,
+            stream_id=home.stream_id,
+            cname=home.cname,
+            publisher=self,
+            shard=home.shard,
+            connection=self.row,
+            keyframe_interval=home.environment.config.keyframe_interval,
+        )
+
+    def _end_track(self, mid: str) -> None:
+        track = self._tracks.pop(mid, None)
+        if track is not None:
+            track.close()
+            self._home.listener.handle_ended(track)
+
+    def _announce(self, tracks: Iterable[Track]) -> None:
+        """Negotiation has succeeded: let it be known."""
+        if self.state is ConnectionState.NEW:
+            self._set_state(ConnectionState.CONNECTING)
+        self._flush(self._clock())  # the client may have come faster than its answer
+        for track in tracks:
+            if not track.ended:
+                self._home.listener.handle_published(track)
+        self.shard.update_ufrags(self)
+        self.touch()
+
+    def _outgoing(self, track: Track) -> Outgoing:
+        return Outgoing(self._ssrcs.take(), track.cname, track.stream_id, track.id, track.codec)
+
+    def _add_subscription(self, track: Track, mid: str, ssrc: int) -> Subscription:
+        subscription = Subscription(track, id=self._home.environment.new_id(), mid=mid, ssrc=ssrc, subscriber=self)
+        self._subscriptions[ssrc] = subscription
+        return subscription
+
+    def _start_subscription(self, subscription: Subscription, payload_type: int) -> None:
+        subscription.start(payload_type)
+        self._reporter.add_subscription(subscription, self._clock())
+
+    def _flush(self, now: float) -> None:
+        if self._link.flush(self):
+            self._set_state(ConnectionState.CONNECTED)
+            self._reporter.start(now)
+            for subscription in self.subscriptions:
+                if subscription.negotiated:
+                    subscription.track.request_key_frame(now)
+        if self._link.closed_reason:
+            self.close(self._link.closed_reason)
+
+    def _set_state(self, state: ConnectionState, reason: str = "") -> None:
+        before, self.state = self.state, state
+        if (before, state) != (ConnectionState.NEW, ConnectionState.CLOSED) or self._known:
+            self._home.listener.handle_state(self, reason)
+
+    @property
+    def _known(self) -> bool:
+        """Whether the listener has it although it is new."""
+        return False

@@ -1,0 +1,105 @@
+"""What the public calls raise. The class says whose fault it was: `LocalError` ours (the embedder's), `RemoteError`
+the client's. A RemoteError carries what an HTTP layer needs for its answer (RFC 9457).
+"""
+
+from __future__ import annotations
+
+
+class SfuError(Exception):
+    """Base of all errors that the package raises on purpose."""
+
+
+class LocalError(SfuError):
+    """The embedding program called something that cannot be done; its code or configuration needs a change."""
+
+
+class ConfigError(LocalError, ValueError):
+    """A setting is out of range; `key` names it."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"{key}: {message}")
+        self.key = key
+
+
+class RemoteError(SfuError):
+    """A client asked for what it cannot have. Nothing of its request stays behind."""
+
+    status = 400
+    """The HTTP status that fits."""
+    title = "Bad request"
+    """A short, constant summary for people; `str(error)` has the details."""
+
+
+class InvalidNameError(RemoteError):
+    """A room's or Peer's name is empty, too long, reserved or unprintable."""
+
+    title = "Invalid name"
+
+
+class NegotiationFailedError(RemoteError):
+    """The SDP cannot be used: 400 when it is malformed, 422 when we cannot agree on its content."""
+
+    title = "Session description refused"
+
+    def __init__(self, message: str, *, malformed: bool = False) -> None:
+        super().__init__(message)
+        self.status = 400 if malformed else 422
+
+
+class PeerExistsError(RemoteError):
+    """The room already has a Peer of that name."""
+
+    status = 409
+    title = "Name taken"
+
+
+class LimitError(RemoteError):
+    """A limit of the configuration is reached; `key` names the setting."""
+
+    status = 409
+    title = "Limit reached"
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class RoomFullError(LimitError):
+    """The room holds `max_peers_per_room` Peers."""
+
+    title = "Room full"
+
+
+class ServerFullError(LimitError):
+    """The server holds as many rooms, or its plane as many rows, as it can."""
+
+    status = 503
+    title = "Server full"
+
+
+class UnknownPublisherError(RemoteError):
+    """A subscription names a Peer that is not in the room."""
+
+    status = 404
+    title = "Unknown publisher"
+
+
+class NothingPublishedError(RemoteError):
+    """There is nothing to subscribe to yet; the client may try again after a `TrackPublished`."""
+
+    status = 409
+    title = "Nothing published"
+
+
+class NotPermittedError(RemoteError):
+    """The client offered media on a connection that may not publish."""
+
+    status = 403
+    title = "Not permitted"
+
+
+class ConnectionClosedError(RemoteError):
+    """The connection ended before (a race that any client can lose)."""
+
+    status = 404
+    title = "Connection closed"

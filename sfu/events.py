@@ -1,0 +1,101 @@
+"""What happens in rooms, as values: an embedder reads them from `room.events()` or `server.events()`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class ConnectionState(str, enum.Enum):
+    """The life of a connection, in this order."""
+
+    NEW = "new"
+    """Made, but nothing is negotiated yet."""
+    CONNECTING = "connecting"
+    """Negotiated; ICE and DTLS are at work."""
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened in a room; names, not objects, so that an event can outlive them."""
+
+    room: str
+
+
+@dataclass(frozen=True)
+class PeerJoined(Event):
+    """Someone came into the room."""
+
+    peer: str
+
+
+@dataclass(frozen=True)
+class PeerLeft(Event):
+    """Comes after the Peer's `TrackEnded` events."""
+
+    peer: str
+
+
+@dataclass(frozen=True)
+class TrackPublished(Event):
+    """A Peer negotiated a Track; media follows as soon as it is connected."""
+
+    peer: str
+    track: str
+    """The Track's id."""
+    kind: str
+    """`audio` or `video`."""
+    codec: str
+
+
+@dataclass(frozen=True)
+class TrackMuted(Event):
+    """The publisher said that it stops sending (RTCP BYE), but keeps the Track negotiated."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class TrackUnmuted(Event):
+    """Media of a muted Track comes again."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class TrackEnded(Event):
+    """A Track is gone, and its Subscriptions with it."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class ConnectionStateChanged(Event):
+    """A connection is being set up, is up, or has closed."""
+
+    peer: str
+    connection: str
+    state: ConnectionState
+    reason: str = ""
+    """Why it closed: `consent_lost`, `handshake_failed`, `remote_close`, `left`, ..."""
+
+
+@dataclass(frozen=True)
+class NegotiationNeeded(Event):
+    """A server-offered connection has changes that wait: send its `offer()` to the client.
+
+    Comes once; the next only after that offer was made.
+    """
+
+    peer: str
+    connection: str
+
+
+@dataclass(frozen=True)
+class EventsLost(Event):
+    """The reader was too slow: the stream ends after this. Read the rooms' state anew, then open another."""

@@ -1,0 +1,1 @@
+"""RTCP policy, sans-IO: reception reports, sender reports for subscribers, key-frame requests."""

@@ -1,0 +1,99 @@
+"""A Track's way to its subscribers through the planes, over several shards where need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sfu.errors import ServerFullError
+from sfu.routing.plane import CapacityError
+from sfu.routing.states import SubscriptionState
+from sfu.shard import Shard
+
+
+@contextmanager
+def capacity_checked() -> Iterator[None]:
+    """Turn a full table of a plane into the public error."""
+    try:
+        yield
+    except CapacityError as error:
+        raise ServerFullError("shards", f"the server cannot carry more: {error}") from error
+
+
+class TrackRoute:
+    """The rows of one Track: one on the shard where it comes in, one on each shard that it is relayed to.
+
+    A relay is opened by the first Subscription of its shard and closed by the last.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        with capacity_checked():
+            self.row = shard.plane.open_track()
+        self.shard = shard
+        self._relays: dict[int, tuple[Shard, int]] = {}
+        self._users: dict[int, int] = {}
+
+    def join(self, shard: Shard) -> int:
+        """Return the Track's row on `shard` for one more Subscription."""
+        row = self.row
+        if shard is not self.shard:
+            if shard.index not in self._relays:
+                with capacity_checked():
+                    row = shard.plane.open_track()
+                self._relays[shard.index] = (shard, row)
+                self.shard.plane.set_relay(self.row, shard.index, row)
+            row = self._relays[shard.index][1]
+        self._users[shard.index] = self._users.get(shard.index, 0) + 1
+        return row
+
+    def leave(self, shard: Shard) -> None:
+        """A Subscription of `shard` has ended, its row is closed."""
+        self._users[shard.index] -= 1
+        if self._users[shard.index] == 0:
+            del self._users[shard.index]
+            self._close_relay(shard.index)
+
+    def close(self) -> None:
+        """Free all rows; Subscriptions and Encodings are closed already."""
+        for index in list(self._relays):
+            self._close_relay(index)
+        self.shard.plane.close_track(self.row)
+
+    def _close_relay(self, index: int) -> None:
+        if index in self._relays:
+            shard, row = self._relays.pop(index)
+            self.shard.plane.set_relay(self.row, index, -1)
+            shard.plane.close_track(row)
+
+
+class Forwarding:
+    """One Track on its way to one connection: a subscription row in the plane of the connection's shard."""
+
+    def __init__(
+        self, route: TrackRoute, shard: Shard, connection: int, *, mid: str, ssrc: int, payload_type: int
+    ) -> None:
+        """`connection`: its row on `shard`; the others stand in the packets that go out."""
+        self._route = route
+        self._shard = shard
+        track = route.join(shard)
+        try:
+            with capacity_checked():
+                self._row = shard.plane.open_subscription(
+                    track, connection, mid=mid, ssrc=ssrc, payload_type=payload_type
+                )
+        except ServerFullError:
+            route.leave(shard)
+            raise
+
+    def state(self) -> SubscriptionState:
+        """What was sent so far. The row may still show a former user's until the plane has got to it: check `ssrc`."""
+        return self._shard.plane.subscription_state(self._row)
+
+    def set_paused(self, paused: bool) -> None:
+        """Hold back, or let through."""
+        self._shard.plane.set_paused(self._row, paused)
+
+    def close(self) -> None:
+        """Stop, and free the row."""
+        self._shard.plane.close_subscription(self._row)
+        self._route.leave(self._shard)

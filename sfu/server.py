@@ -1,0 +1,172 @@
+"""The media server: its planes, rooms and events."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import ipaddress
+import random
+import weakref
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+
+from aioice.ice import get_host_addresses
+
+from sfu import clock as clocks
+from sfu.clock import Clock
+from sfu.config import Config
+from sfu.environment import Environment
+from sfu.errors import LocalError, ServerFullError
+from sfu.event_stream import EventHub, EventStream
+from sfu.events import Event
+from sfu.room import Room, check_name
+from sfu.routing.plane import Plane, link_planes
+from sfu.shard import Shard
+from sfu.transport import Identity
+
+
+class Server:
+    """Runs between `start` and `close`, or in `async with`. All calls belong into the thread of its event loop."""
+
+    def __init__(
+        self, config: Config | None = None, *, clock: Clock = clocks.monotonic, rng: random.Random | None = None
+    ) -> None:
+        """`clock` and `rng` are for tests; the default randomness is the system's, as keys need it."""
+        self.config = config or Config()
+        identity = Identity.generate(clocks.utc_now())
+        self._environment = Environment(self.config, identity, clock, rng or random.SystemRandom())
+        self._shards: list[Shard] = []
+        self._rooms: dict[str, Room] = {}
+        self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
+        self._hub = EventHub("", max_queued=self.config.max_queued_events, max_streams=self.config.max_event_streams)
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it is between `start` and `close`."""
+        return bool(self._shards)
+
+    @property
+    def udp_ports(self) -> tuple[int, ...]:
+        """The shards' ports; empty unless running."""
+        return tuple(shard.plane.port for shard in self._shards)
+
+    @property
+    def announced(self) -> tuple[str, ...]:
+        """The IP addresses that clients are told to send to."""
+        return self.config.announce or _default_addresses(self.config.host)
+
+    @property
+    def rooms(self) -> Mapping[str, Room]:
+        """The rooms that have Peers, by name."""
+        return MappingProxyType(self._rooms)
+
+    async def start(self) -> None:
+        """Compile the planes' kernels if this machine has not yet, bind, and forward from now on.
+
+        Raises:
+            LocalError: a port cannot be bound, or it runs already.
+        """
+        if self._shards:
+            raise LocalError("the server is running already")
+        config = self.config
+        planes = [
+            Plane(index, host=config.host, port=config.udp_port + index if config.udp_port else 0)
+            for index in range(config.shards)
+        ]
+        link_planes(planes)
+        for plane in planes:
+            try:
+                await asyncio.to_thread(plane.start)
+            except OSError as error:
+                for started in planes:
+                    started.stop()
+                raise LocalError(
+                    f"cannot bind UDP port {config.udp_port + plane.index} of {config.host} ({error}); "
+                    "set host and udp_port to what is free on this machine"
+                ) from error
+        announced = self.announced
+        self._shards = [Shard(plane, announce=announced, clock=self._environment.clock) for plane in planes]
+        loop = asyncio.get_running_loop()
+        for shard in self._shards:
+            shard.start(loop)
+
+    async def close(self) -> None:
+        """Make all Peers leave, end all events, stop the planes. Idempotent."""
+        for room in list(self._rooms.values()):
+            room.close("server_closed")
+        for room in list(self._known.values()):
+            room.end_events()
+        self._hub.close()
+        shards, self._shards = self._shards, []
+        for shard in shards:
+            shard.stop()
+
+    def room(self, name: str) -> Room:
+        """The room of that name, new or not. It counts, and is listed, once a Peer is in.
+
+        Raises:
+            InvalidNameError: the name is empty, too long, or unprintable.
+        """
+        check_name("room", name, self._environment)
+        room = self._known.get(name)
+        if room is None:
+            room = Room(name, self, self._environment, self._choose_shard)
+            self._known[name] = room
+        return room
+
+    def events(self) -> EventStream:
+        """What happens in all rooms from now on. May raise LimitError."""
+        return self._hub.open(self)
+
+    def counters(self) -> dict[str, int]:
+        """Totals, and every drop by reason (`drop_...`), over all shards; each only grows."""
+        total: collections.Counter[str] = collections.Counter()
+        for shard in self._shards:
+            total.update(shard.counters())
+        return dict(total)
+
+    def rows_in_use(self) -> dict[str, int]:
+        """Rows taken in the planes' tables: `connections`, `tracks`, `encodings`, `subscriptions`."""
+        total: collections.Counter[str] = collections.Counter()
+        for shard in self._shards:
+            total.update(shard.plane.rows_in_use())
+        return dict(total)
+
+    # for its rooms
+
+    def occupy(self, room: Room) -> None:
+        """See `House.occupy`."""
+        if not self._shards:
+            raise LocalError("the server is not running; start it before rooms are joined")
+        if len(self._rooms) >= self.config.max_rooms:
+            raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} rooms")
+        self._rooms[room.name] = room
+
+    def vacate(self, room: Room) -> None:
+        """See `House.vacate`."""
+        del self._rooms[room.name]
+
+    def emit(self, event: Event) -> None:
+        """See `House.emit`."""
+        self._hub.publish(event)
+
+    def _choose_shard(self, preferred: Shard | None) -> Shard:
+        """The least loaded shard; among equals the one preferred, since relaying costs a little."""
+        return min(self._shards, key=lambda shard: (shard.load, shard is not preferred, shard.index))
+
+
+def _default_addresses(host: str) -> tuple[str, ...]:
+    address = ipaddress.ip_address(host)
+    if not address.is_unspecified:
+        return (str(address),)
+    found = get_host_addresses(use_ipv4=True, use_ipv6=address.version == 6)
+    return tuple(found) or ("127.0.0.1",)
