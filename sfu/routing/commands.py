@@ -128,9 +128,10 @@ def _close_connection(tables: Tables, row: int) -> None:
 
 
 @kernel
-def _open_track(tables: Tables, row: int) -> None:
+def _open_track(tables: Tables, row: int, use: int) -> None:
     entry = tables.tracks[row]
     entry["active"] = 1
+    entry["use"] = use
     entry["tapped"] = 0
     entry["first_subscription"] = -1
     entry["relayed"] = 0
@@ -140,9 +141,10 @@ def _open_track(tables: Tables, row: int) -> None:
 
 
 @kernel
-def _set_relay(tables: Tables, row: int, shard: int, target: int) -> None:
+def _set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> None:
     entry = tables.tracks[row]
     entry["relay"][shard] = target
+    entry["relay_use"][shard] = use
     entry["relayed"] = 0
     for k in range(MAX_SHARDS):
         if entry["relay"][k] >= 0:
@@ -267,7 +269,7 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
 @kernel
 def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_TRACK:
-        _open_track(tables, row)
+        _open_track(tables, row, command["a"])
     elif operation == _CLOSE_TRACK:
         tables.tracks[row]["active"] = 0
     elif operation == _OPEN_ENCODING:
@@ -284,7 +286,7 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
     elif operation == _SET_TAP:
         tables.tracks[row]["tapped"] = command["a"]
     elif operation == _SET_RELAY:
-        _set_relay(tables, row, command["a"], command["b"])
+        _set_relay(tables, row, command["a"], command["b"], command["c"])
 
 
 @kernel

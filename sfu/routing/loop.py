@@ -83,7 +83,7 @@ def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row:
     """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
     entry = tables.tracks[track]
     if entry["tapped"] == 1:
-        if push_packet(wiring.tap, 0, 0, track, buffers.packets, row, buffers.received):
+        if push_packet(wiring.tap, 0, 0, track, entry["use"], buffers.packets, row, buffers.received):
             tables.counters[_TAPPED] += 1
         else:
             tables.counters[_TAP_FULL] += 1
@@ -91,7 +91,8 @@ def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row:
         for shard in range(wiring.shards):
             target = i64(entry["relay"][shard])
             if target >= 0:
-                if push_packet(wiring.relay, wiring.shard, shard, target, buffers.packets, row, buffers.received):
+                use = entry["relay_use"][shard]
+                if push_packet(wiring.relay, wiring.shard, shard, target, use, buffers.packets, row, buffers.received):
                     tables.counters[_RELAYED] += 1
                 else:
                     tables.counters[_RELAY_FULL] += 1
@@ -130,7 +131,9 @@ def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
             slot = index[READ] % len(held)
             track = i64(wiring.relay.tracks[shard, wiring.shard, slot])
             row = buffers.state[PACKETS]
-            if tables.tracks[track]["active"] == 1 and row < BATCH_PACKETS:
+            # a packet that is late may find another track in its row
+            meant = tables.tracks[track]["use"] == wiring.relay.uses[shard, wiring.shard, slot]
+            if meant and tables.tracks[track]["active"] == 1 and row < BATCH_PACKETS:
                 base = RELAY_BASE + taken * PACKET_SLOT_BYTES
                 source = slot * PACKET_SLOT_BYTES
                 length = held[slot]["payload"] + held[slot]["payload_bytes"] - held[slot]["start"]

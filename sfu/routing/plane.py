@@ -93,7 +93,8 @@ class Plane:
         self._tap = make_packet_rings(1, 1, _TAP_SLOTS)
         self._relay = make_packet_rings(1, 1, 1)
         self._wake_events = np.full(MAX_SHARDS, -1, np.int32)
-        self._shards = 1
+        self._planes: list[Plane] = [self]
+        self._track_uses: dict[int, int] = {}
         self._socket: Any = None
         self._thread: threading.Thread | None = None
         self._sessions: dict[int, tuple[Any, Any]] = {}
@@ -126,7 +127,7 @@ class Plane:
     def _wiring(self, socket_fd: int) -> Wiring:
         return Wiring(
             self.index,
-            self._shards,
+            len(self._planes),
             socket_fd,
             self._queue.event,
             self._notices.event,
@@ -196,7 +197,8 @@ class Plane:
     def open_track(self) -> int:
         """A row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
         row = self._tracks.take()
-        self._post(Operation.OPEN_TRACK, row)
+        self._track_uses[row] = self._track_uses.get(row, 0) + 1
+        self._post(Operation.OPEN_TRACK, row, self._track_uses[row])
         return row
 
     def close_track(self, track: int) -> None:
@@ -268,7 +270,8 @@ class Plane:
 
     def set_relay(self, track: int, shard: int, target: int) -> None:
         """Relay a track to `target`, its row on another shard (-1: stop)."""
-        self._post(Operation.SET_RELAY, track, shard, target)
+        use = self._planes[shard]._track_uses[target] if target >= 0 else 0
+        self._post(Operation.SET_RELAY, track, shard, target, use)
 
     # notices, datagrams, tap
 
@@ -333,7 +336,7 @@ def link_planes(planes: list[Plane]) -> None:
     for plane in planes:
         plane._relay = relay
         plane._wake_events = events
-        plane._shards = len(planes)
+        plane._planes = planes
 
 
 _warmed = False

@@ -66,6 +66,7 @@ class PacketRings(NamedTuple):
     indexes: NDArray[np.int64]  # [producers, consumers, INDEX_LENGTH]
     packets: NDArray[Any]  # [producers, consumers, slots] of PACKET
     tracks: NDArray[np.int32]  # [producers, consumers, slots]: the track's row at the consumer
+    uses: NDArray[np.int64]  # [producers, consumers, slots]: the use of that row that is meant
     data: Octets  # [producers, consumers, slots * PACKET_SLOT_BYTES]
 
 
@@ -76,6 +77,7 @@ def make_packet_rings(producers: int, consumers: int, slots: int) -> PacketRings
         np.zeros((*shape, INDEX_LENGTH), np.int64),
         np.zeros((*shape, slots), PACKET),
         np.zeros((*shape, slots), np.int32),
+        np.zeros((*shape, slots), np.int64),
         np.zeros((*shape, slots * PACKET_SLOT_BYTES), np.uint8),
     )
 
@@ -110,6 +112,7 @@ def push_packet(
     producer: int,
     consumer: int,
     track: int,
+    use: int,
     packets: NDArray[Any],
     row: int,
     buffer: Octets,
@@ -129,6 +132,7 @@ def push_packet(
     held[slot] = packets[row]
     shift_offsets(held, slot, base - start)
     rings.tracks[producer, consumer, slot] = track
+    rings.uses[producer, consumer, slot] = use
     publish(index, 1)
     return True
 

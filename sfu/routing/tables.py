@@ -50,7 +50,9 @@ TRACK = np.dtype(
         ("tapped", np.int32),
         ("first_subscription", np.int32),
         ("relayed", np.int32),  # shards that this track is relayed to
+        ("use", np.int64),  # which use of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
+        ("relay_use", np.int64, (MAX_SHARDS,)),  # and the use of that row
         ("batch_first", np.int32),  # this batch's packets
         ("batch_last", np.int32),
     ]

@@ -284,7 +284,7 @@ def test_a_packet_ring_is_a_bounded_queue(steps):
             continue
         buffer = np.frombuffer(bytes(19) + payload, np.uint8)
         packets[0]["start"], packets[0]["payload"], packets[0]["payload_bytes"] = 7, 19, len(payload)
-        pushed = push_packet(rings, 0, 0, 3, packets, 0, buffer)
+        pushed = push_packet(rings, 0, 0, 3, 1, packets, 0, buffer)
         assert pushed == (len(waiting) < 8)
         if pushed:
             waiting.append(payload)

@@ -271,3 +271,24 @@ def test_reception_statistics(plane, make_peer):
     state = plane.encoding_state(encoding)
     assert (state.packets, state.octets, state.expected) == (5, 20, 7)
     assert state.extended_sequence == 65539
+
+
+def test_a_relayed_packet_that_is_late_reaches_no_other_track(make_planes, make_peer):
+    """The row at the other shard has a new track before the relay has ended: nothing may leak into that."""
+    left, right = make_planes(2)
+    publisher, subscriber = make_peer(left, 1), make_peer(right, 2)
+    track, _ = publish_one(left, publisher)
+    rows = [right.open_track() for _ in range(64)]
+    left.set_relay(track, right.index, rows[5])
+    right.close_track(rows[5])
+    private = right.open_track()
+    assert private == rows[5]
+    right.open_subscription(private, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    wait_until(lambda: left.settled and right.settled)
+    publisher.send(rtp(1, b"not for you"))
+    wait_until(lambda: left.counters()["relayed_packets"] == 1)
+    left.set_relay(track, right.index, private)
+    wait_until(lambda: left.settled)
+    publisher.send(rtp(2, b"for you"))
+    assert [parse(p)[5] for p in subscriber.receive(1)] == [b"for you"]
+    assert subscriber.silent()
