@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sfu.environment import Environment
-from sfu.errors import ConnectionClosedError
+from sfu.errors import ConnectionClosedError, NegotiationFailedError
 from sfu.events import ConnectionState
 from sfu.link import Link
-from sfu.negotiation import Candidate, Incoming, Outgoing
+from sfu.negotiation import Candidate, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
 from sfu.reporting import Reporter
 from sfu.shard import Shard
 from sfu.ssrc import SsrcSequence
@@ -110,6 +110,24 @@ class Connection(abc.ABC):
         """
         del candidate
 
+    def handle_fragment(self, text: str) -> str | None:
+        """Take the client's SDP fragment (RFC 8840 section 9): trickled candidates, or an ICE restart.
+
+        Returns our fragment when ICE restarts.
+
+        Raises:
+            NegotiationFailedError: it is malformed, or `restart_ice_fragment` refuses it.
+        """
+        try:
+            fragment = parse_sdp_fragment(text)
+        except NegotiationError as error:
+            raise NegotiationFailedError(str(error), malformed=True) from error
+        for candidate in fragment.candidates:
+            self.add_remote_candidate(candidate)
+        if fragment.ufrag is None or fragment.pwd is None:
+            return None
+        return self.restart_ice_fragment(fragment.ufrag, fragment.pwd)
+
     @abc.abstractmethod
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
         """Restart ICE on the client's request by SDP fragment (RFC 9725 section 4.3.3); return our fragment.
@@ -176,9 +194,9 @@ class Connection(abc.ABC):
         self._home.listener.handle_muted(track)
 
     def end_subscription(self, subscription: Subscription) -> None:
-        """A Subscription has closed: say goodbye, and free its media section."""
+        """A Subscription has closed: free its media section."""
         self._subscriptions.pop(subscription.ssrc, None)
-        self._reporter.end_subscription(subscription)
+        self._reporter.end_subscription(subscription, goodbye=self._says_goodbye)
         if not self._closing:
             self._release_section(subscription)
 
@@ -237,6 +255,9 @@ class Connection(abc.ABC):
 
     # for the two kinds
 
+    _says_goodbye = True
+    """Whether an ended Subscription is told by RTCP; SDP tells it too where the next offer is ours."""
+
     @abc.abstractmethod
     def _release_section(self, subscription: Subscription) -> None:
         """Give up a closed Subscription's media section."""
@@ -252,7 +273,7 @@ class Connection(abc.ABC):
             LimitError: too many Tracks.
         """
         wanted = {item.mid: item for item in incoming}
-        changed = [mid for mid, track in self._tracks.items() if mid in wanted and track.codec != wanted[mid].codec]
+        changed = [mid for mid, track in self._tracks.items() if mid in wanted and not track.continues(wanted[mid])]
         for mid in [*ended, *changed]:
             self._end_track(mid)
         added = [item for mid, item in wanted.items() if mid not in self._tracks]

@@ -188,7 +188,8 @@ class Peer:
         have = len(self.tracks)
         if have + added > most:
             raise LimitError(
-                "max_tracks_per_peer", f"{have} Tracks and {added} more; a Peer may publish {most}, end some first"
+                "max_tracks_per_peer",
+                f"{have} Tracks and {added} more; a Peer may publish {most}, end some first",
             )
 
     def handle_state(self, connection: Connection, reason: str) -> None:

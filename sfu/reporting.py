@@ -122,14 +122,16 @@ class Reporter:
             self._fresh.discard(subscription.ssrc)
             self._link.send_rtcp(report, subscription.ssrc)
 
-    def end_subscription(self, subscription: Subscription) -> None:
-        """Tell the client that the source has left (RFC 3550 section 6.3.7)."""
-        self._fresh.discard(subscription.ssrc)
-        if subscription.reports.sent:
-            ssrc = subscription.ssrc
+    def end_subscription(self, subscription: Subscription, *, goodbye: bool) -> None:
+        """Forget it, and tell the client that the source has left (RFC 3550 section 6.3.7) where `goodbye`."""
+        ssrc = subscription.ssrc
+        self._fresh.discard(ssrc)
+        if not subscription.reports.sent:
+            return
+        if goodbye:
             description = build_source_description(ssrc, subscription.track.cname)
             self._link.send_rtcp(build_receiver_report(ssrc) + description + build_goodbye([ssrc]), ssrc)
-            self._link.forget_source(ssrc)
+        self._link.forget_source(ssrc)
 
     def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         known = self._reported.subscriptions_by_ssrc

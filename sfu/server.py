@@ -29,7 +29,11 @@ class Server:
     """Runs between `start` and `close`, or in `async with`. All calls belong into the thread of its event loop."""
 
     def __init__(
-        self, config: Config | None = None, *, clock: Clock = clocks.monotonic, rng: random.Random | None = None
+        self,
+        config: Config | None = None,
+        *,
+        clock: Clock = clocks.monotonic,
+        rng: random.Random | None = None,
     ) -> None:
         """`clock` and `rng` are for tests; the default randomness is the system's, as keys need it."""
         self.config = config or Config()

@@ -29,6 +29,9 @@ class ServerOffered(Connection):
     The first offer has to be accepted, and its transport up, within the handshake time-out.
     """
 
+    # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
+    _says_goodbye = False
+
     def __init__(self, home: Home, *, selection: Selection, publish: Iterable[Kind]) -> None:
         """`publish`: the kinds of media that the client is invited to send, one Track each."""
         super().__init__(home)

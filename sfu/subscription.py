@@ -103,7 +103,8 @@ class Subscription:
             ssrc=self.ssrc,
             payload_type=payload_type,
         )
-        self._forwarding.set_paused(self.paused)
+        if self.paused:
+            self._forwarding.set_paused(True)
         if self._subscriber.connected:
             self.track.request_key_frame(self._subscriber.now())
 

@@ -90,6 +90,7 @@ class Track:
         self.route = TrackRoute(shard)
         self._publisher = publisher
         self._muted_packets = 0
+        self._rids = incoming.rids
         rid = incoming.rids[0] if incoming.rids else ""
         try:
             with capacity_checked():
@@ -110,6 +111,11 @@ class Track:
 
     def __repr__(self) -> str:
         return f"<Track {self.id} {self.kind} {self.codec.name} of {self.peer!r}>"
+
+    def continues(self, incoming: Incoming) -> bool:
+        """Whether what the client sends in the section now is still this Track."""
+        same_type = incoming.codec.payload_type == self.codec.payload_type
+        return same_type and incoming.codec.matches(self.codec) and incoming.rids[:1] == self._rids[:1]
 
     def handle_source(self, encoding: Encoding, ssrc: int, now: float) -> None:
         """The plane learned the Encoding's SSRC; requests that waited for it can go out."""

@@ -32,7 +32,7 @@ from sfu.routing.queues import (
 from sfu.routing.rings import PacketRings, make_packet_rings
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address, open_socket, sendable
-from sfu.routing.states import ConnectionState, EncodingState, SubscriptionState, read_state
+from sfu.routing.states import ConnectionState, EncodingState, StateReader, SubscriptionState
 from sfu.routing.tables import MAX_SHARDS, NAME_BYTES, make_tables
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import MAX_EXTENSION_ID
@@ -82,6 +82,9 @@ class Plane:
         self._tables = make_tables(
             limits.connections, limits.tracks, limits.encodings, limits.subscriptions, COUNTER_COUNT
         )
+        self._encoding_states = StateReader(EncodingState, self._tables.encodings)
+        self._subscription_states = StateReader(SubscriptionState, self._tables.subscriptions)
+        self._connection_states = StateReader(ConnectionState, self._tables.connections)
         self._connections = Rows("connections", limits.connections)
         self._tracks = Rows("tracks", limits.tracks)
         self._encodings = Rows("encodings", limits.encodings)
@@ -295,15 +298,15 @@ class Plane:
 
     def encoding_state(self, encoding: int) -> EncodingState:
         """Reception statistics of an encoding."""
-        return read_state(EncodingState, self._tables.encodings[encoding])
+        return self._encoding_states.read(encoding)
 
     def subscription_state(self, subscription: int) -> SubscriptionState:
         """Counters and offsets of a subscription."""
-        return read_state(SubscriptionState, self._tables.subscriptions[subscription])
+        return self._subscription_states.read(subscription)
 
     def connection_state(self, connection: int) -> ConnectionState:
         """Traffic of a connection."""
-        return read_state(ConnectionState, self._tables.connections[connection])
+        return self._connection_states.read(connection)
 
     def counters(self) -> dict[str, int]:
         """Totals, and every drop by reason; each only grows."""

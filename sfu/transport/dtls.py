@@ -119,9 +119,7 @@ class Identity:
         return context
 
 
-def _accept_certificate(
-    connection: SSL.Connection, cert: crypto.X509, number: int, depth: int, ok: int
-) -> bool:
+def _accept_certificate(connection: SSL.Connection, cert: crypto.X509, number: int, depth: int, ok: int) -> bool:
     # Peers sign their own certificates; the handshake proves the key, and the fingerprint in SDP whose it is.
     return True
 

@@ -335,13 +335,17 @@ def test_application_data_is_counted_and_dropped(new_pair):
     assert pair.closed() is None
 
 
-def test_renegotiation_is_refused(new_pair):
-    pair = new_pair()
+def test_renegotiation_is_refused_with_an_alert(new_pair):
+    alerts = []
+    pair = new_pair(lose_down=lambda number, datagram: datagram[0] == 21 and bool(alerts.append(datagram)))
     pair.connect()
+    before = pair.down
     pair.client.connection.renegotiate()
-    with pytest.raises(SSL.Error):  # wants to read, then learns that we will not
+    with pytest.raises(SSL.WantReadError):
         pair.client.connection.do_handshake()
     pair.send(pair.client.take())
-    pair.deliver()
-    assert pair.down <= 4
-    assert len([event for event in pair.events if event is pair.connected()]) == 1
+    assert len(alerts) == pair.down - before == 1
+    assert pair.closed() is None
+    pair.deliver()  # this client takes the refusal for a failure and says so
+    assert pair.client.failed
+    assert pair.closed() == Closed(CloseReason.REMOTE_CLOSE, "tls alert handshake failure")

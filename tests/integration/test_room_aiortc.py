@@ -1,0 +1,286 @@
+"""Real sockets, real media: aiortc publishers and subscribers meet in a Server of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+
+import aioice.ice
+import pytest
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtp import RtcpByePacket, RtcpRrPacket
+
+from sfu import Config, ConnectionState, EventStream, Server
+from sfu.errors import RoomFullError
+from sfu.events import ConnectionStateChanged, Event, NegotiationNeeded, TrackEnded, TrackMuted, TrackUnmuted
+from tests.integration.clients import PATIENCE_S, Client, client
+
+NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0}
+
+
+@pytest.fixture(autouse=True)
+def frequent_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.3)
+
+
+@pytest.fixture(params=[1, 2], ids=["one_shard", "two_shards"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    async with Server(Config(shards=request.param, consent_timeout=2.0, max_peers_per_room=3)) as running:
+        yield running
+        for room in list(running.rooms.values()):
+            room.close()
+        assert running.rows_in_use() == NO_ROWS
+        assert "drop_internal_error" not in running.counters()
+
+
+async def wait_for(stream: EventStream, *kinds: type[Event]) -> Event:
+    async with asyncio.timeout(PATIENCE_S):
+        async for event in stream:
+            if isinstance(event, kinds):
+                return event
+    raise AssertionError("the stream of events ended")
+
+
+async def wait_for_state(stream: EventStream, state: ConnectionState) -> ConnectionStateChanged:
+    while True:
+        event = await wait_for(stream, ConnectionStateChanged)
+        assert isinstance(event, ConnectionStateChanged)
+        if event.state is state:
+            return event
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what has no event."""
+    for _ in range(int(PATIENCE_S / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the condition did not come true")
+
+
+async def publish(server: Server, publisher: Client, name: str = "alice") -> None:
+    publisher.send()
+    answered = await server.room("lobby").join(name, leave_when_idle=True).answer(await publisher.offer())
+    await publisher.take_answer(answered.sdp)
+
+
+async def subscribe(server: Server, subscriber: Client, name: str = "bob") -> None:
+    subscriber.receive("audio", "video")
+    peer = server.room("lobby").join(name, leave_when_idle=True)
+    answered = await peer.answer(await subscriber.offer(), subscribe="all")
+    assert answered.unfilled == ()
+    await subscriber.take_answer(answered.sdp)
+
+
+async def test_picture_and_tone_arrive_when_the_client_offers(server: Server) -> None:
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        await subscriber.see_bar_move()
+        assert await subscriber.hear() == pytest.approx(440, abs=5)
+
+
+async def test_picture_and_tone_arrive_when_the_server_offers(server: Server) -> None:
+    """The subscriber is there first: tracks come to it by renegotiation, and go."""
+    room = server.room("lobby")
+    stream = room.events()
+    async with client() as subscriber, client() as publisher:
+        bob = room.join("bob", leave_when_idle=True)
+        connection = bob.offer(subscribe="all")
+        connection.accept(await subscriber.answer(connection.offer()))
+        await wait_for_state(stream, ConnectionState.CONNECTED)
+        await publish(server, publisher)
+        assert await wait_for(stream, NegotiationNeeded) == NegotiationNeeded("lobby", "bob", connection.id)
+        connection.accept(await subscriber.answer(connection.offer()))
+        await subscriber.see_bar_move()
+        assert await subscriber.hear() == pytest.approx(440, abs=5)
+
+        await publisher.pc.close()
+        await wait_for(stream, NegotiationNeeded)
+        assert not bob.subscriptions
+        connection.accept(await subscriber.answer(connection.offer()))
+        assert connection.state is ConnectionState.CONNECTED
+
+        async with client() as second:
+            second.send(frequency=880)
+            answered = await room.join("carol").answer(await second.offer())
+            await second.take_answer(answered.sdp)
+            await wait_for(stream, NegotiationNeeded)
+            connection.accept(await subscriber.answer(connection.offer()))
+            await subscriber.see_bar_move()
+            assert await subscriber.hear() == pytest.approx(880, abs=5)
+
+
+async def test_a_late_subscriber_gets_a_key_frame_at_once(server: Server) -> None:
+    async with client() as publisher, client() as first, client() as second:
+        await publish(server, publisher)
+        await subscribe(server, first)
+        await first.see_bar_move()
+        video = next(track for track in server.room("lobby").tracks if track.kind == "video")
+        before = video.encodings[0].keyframes.sent
+        await subscribe(server, second, "carol")
+        await second.see_bar_move()
+        assert video.encodings[0].keyframes.sent > before
+
+
+async def test_two_peers_in_one_connection_each(server: Server) -> None:
+    """Both publish and receive over a single connection; nobody hears himself."""
+    room = server.room("lobby")
+    async with client() as alice, client() as bob:
+        alice.send(frequency=440)
+        first = await room.join("alice").answer(await alice.offer(), subscribe="all")
+        await alice.take_answer(first.sdp)
+        bob.send(frequency=880)
+        second = await room.join("bob").answer(await bob.offer(), subscribe="all")
+        await bob.take_answer(second.sdp)
+        assert await bob.hear() == pytest.approx(440, abs=5)
+        await bob.see_bar_move()
+        assert not room.peers["alice"].subscriptions
+        third = first.connection.answer(await alice.offer())  # now Alice's sections can be filled
+        assert third.unfilled == ()
+        await alice.take_answer(third.sdp)
+        assert await alice.hear() == pytest.approx(880, abs=5)
+        await alice.see_bar_move()
+
+
+async def test_reports_flow_both_ways(server: Server) -> None:
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        held = server.room("lobby").peers["bob"].subscriptions
+        await until(lambda: all(one.reports.round_trip_time is not None for one in held))
+        assert all(0 <= (one.reports.round_trip_time or 0.0) < 1 for one in held)
+        assert all(one.reports.fraction_lost == 0 for one in held)
+        # What the publisher got of our receiver reports, and the subscriber of our sender reports.
+        senders = [sender for sender in publisher.pc.getSenders() if sender.track is not None]
+        for sender in senders:
+            stats = await sender.getStats()
+            remote = [entry for entry in stats.values() if entry.type == "remote-inbound-rtp"]
+            assert [entry.packetsLost for entry in remote] == [0]
+        for receiver in subscriber.pc.getReceivers():
+            stats = await receiver.getStats()
+            assert [entry for entry in stats.values() if entry.type == "remote-outbound-rtp"]
+
+
+async def test_a_publisher_that_vanishes_is_gone_within_the_consent_timeout(server: Server) -> None:
+    stream = server.room("lobby").events()
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        await subscriber.see_bar_move()
+        loop = asyncio.get_running_loop()
+        await publisher.vanish()
+        gone = loop.time()
+        await wait_for(stream, TrackEnded)
+        event = await wait_for_state(stream, ConnectionState.CLOSED)
+        assert (event.peer, event.reason) == ("alice", "consent_lost")
+        assert 1.0 < loop.time() - gone < 3.0
+        assert server.rows_in_use() == NO_ROWS | {"connections": 1}
+        # The subscriber, whose checks go on, stays longer than the time-out.
+        await asyncio.sleep(1.0)
+        assert server.room("lobby").peers["bob"].connections[0].state is ConnectionState.CONNECTED
+
+
+async def test_a_client_that_never_comes_is_forgotten() -> None:
+    async with Server(Config(handshake_timeout=1.0)) as server, client() as publisher:
+        stream = server.room("lobby").events()
+        publisher.send()
+        await server.room("lobby").join("alice", leave_when_idle=True).answer(await publisher.offer())
+        event = await wait_for_state(stream, ConnectionState.CLOSED)
+        assert event.reason == "handshake_timeout"
+        assert server.rows_in_use() == NO_ROWS
+        assert dict(server.rooms) == {}
+
+
+async def test_a_full_room_refuses_and_those_inside_notice_nothing(server: Server) -> None:
+    room = server.room("lobby")
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        room.join("carol")
+        with pytest.raises(RoomFullError):
+            room.join("dave")
+        await subscriber.see_bar_move()
+
+
+async def test_media_go_on_over_an_ice_restart(server: Server) -> None:
+    stream = server.room("lobby").events()
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        await subscriber.see_bar_move()
+        connection = server.room("lobby").peers["alice"].connections[0]
+        before = connection.local_ufrags()
+        fragment = connection.restart_ice_fragment("fresh", "f" * 24)
+        assert fragment is not None
+        assert set(before) < set(connection.local_ufrags())
+        # aiortc cannot restart; this is what its agent would do after one.
+        ice = publisher.pc.getTransceivers()[0].sender.transport.transport._connection
+        lines = [line for line in fragment.split("\r\n") if line.startswith(("a=ice-ufrag:", "a=ice-pwd:"))]
+        values = dict(line[2:].split(":", 1) for line in lines)
+        ice._local_username, ice._local_password = "fresh", "f" * 24
+        ice.remote_username, ice.remote_password = values["ice-ufrag"], values["ice-pwd"]
+        await asyncio.sleep(2.5)  # longer than the consent time-out
+        assert connection.local_ufrags() == [values["ice-ufrag"]]
+        assert connection.state is ConnectionState.CONNECTED
+        await subscriber.see_bar_move()
+        stream.close()
+        assert not [event async for event in stream if isinstance(event, TrackEnded)]
+
+
+async def test_goodbye_mutes_and_media_unmute(server: Server) -> None:
+    """Browsers say goodbye when a sender loses its track, and go on under the same SSRC when it gets another."""
+    room = server.room("lobby")
+    stream = room.events()
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        await subscriber.see_bar_move()
+        sender = publisher.pc.getSenders()[0]
+        track = room.peers["alice"].tracks[0]
+        goodbye = bytes(RtcpRrPacket(ssrc=sender._ssrc)) + bytes(RtcpByePacket(sources=[sender._ssrc]))
+        await sender.transport._send_rtp(goodbye)
+        assert await wait_for(stream, TrackMuted) == TrackMuted("lobby", "alice", track.id)
+        assert await wait_for(stream, TrackUnmuted) == TrackUnmuted("lobby", "alice", track.id)
+        assert not track.ended
+
+
+async def test_hostile_rtcp_is_counted_and_changes_nothing(server: Server) -> None:
+    stream = server.room("lobby").events()
+    async with client() as publisher, client() as subscriber:
+        await publish(server, publisher)
+        await subscribe(server, subscriber)
+        await subscriber.see_bar_move()
+        transport: RTCDtlsTransport = publisher.pc.getSenders()[0].transport
+        rng = random.Random(1)
+        for _ in range(50):
+            # authentic, but nonsense
+            await transport._send_rtp(b"\x81\xc8\x00\x09" + rng.randbytes(4) + b"\x00" * 8)
+            # not even authentic
+            await transport.transport._send(b"\x80\xc9" + rng.randbytes(60))
+        await subscriber.see_bar_move()
+        counters = server.counters()
+        assert counters["drop_rtcp_malformed"] == 50
+        assert counters["drop_rtcp_authentication"] == 50
+        stream.close()
+        assert not [event async for event in stream if isinstance(event, TrackEnded)]
+
+
+async def test_strangers_get_nothing_and_are_counted(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    sent = 0
+    rng = random.Random(2)
+    transport, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=("127.0.0.1", server.udp_ports[0])
+    )
+    for first in (0, 1, 22, 128):
+        for _ in range(10):
+            transport.sendto(bytes([first]) + rng.randbytes(100))
+            sent += 1
+    await until(lambda: sent <= sum(count for name, count in server.counters().items() if name.startswith("drop_")))
+    transport.close()
+    counters = server.counters()
+    assert counters["drop_stun_unknown_user"] == 20
+    assert counters["drop_dtls_unknown_address"] == 10
+    assert counters.get("control_sent", 0) == 0

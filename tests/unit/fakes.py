@@ -1,0 +1,73 @@
+"""A plane that forwards nothing and remembers what it was told; a clock that stands still."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any, cast
+
+from sfu.routing.plane import Notice, Plane
+from sfu.shard import Shard
+from sfu.transport import Address
+
+
+class FakePlane:
+    index = 0
+    port = 40000
+
+    def __init__(self) -> None:
+        self.notice_fd = os.eventfd(0, os.EFD_NONBLOCK)
+        self.notices: list[Notice] = []
+        self.open: set[tuple[str, int]] = set()
+        self.sent: list[tuple[bytes, Address]] = []
+        self.selected: dict[int, Address] = {}
+        self._rows = itertools.count()
+
+    def push(self, *notices: Notice) -> None:
+        self.notices.extend(notices)
+        os.eventfd_write(self.notice_fd, 1)
+
+    def poll_notices(self) -> list[Notice]:
+        os.eventfd_read(self.notice_fd)
+        taken, self.notices = self.notices, []
+        return taken
+
+    def send(self, data: bytes, address: Address) -> None:
+        self.sent.append((data, address))
+
+    def set_address(self, connection: int, address: Address) -> None:
+        self.selected[connection] = address
+
+    def counters(self) -> dict[str, int]:
+        return {"received_rtp": 7}
+
+    def open_track(self) -> int:
+        return self._open("track")
+
+    def open_encoding(self, track: int, connection: int, **about: Any) -> int:
+        return self._open("encoding")
+
+    def close_track(self, row: int) -> None:
+        self.open.remove(("track", row))
+
+    def close_encoding(self, row: int) -> None:
+        self.open.remove(("encoding", row))
+
+    def stop(self) -> None:
+        os.close(self.notice_fd)
+
+    def _open(self, kind: str) -> int:
+        row = next(self._rows)
+        self.open.add((kind, row))
+        return row
+
+
+class FakeClock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_shard(plane: FakePlane, clock: FakeClock) -> Shard:
+    return Shard(cast("Plane", plane), announce=["192.0.2.1"], clock=clock)

@@ -1,0 +1,164 @@
+"""The shell of a plane: each notice to its connection, deadlines in time, and one defect harms one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from aioice import stun
+
+from sfu.routing.plane import Datagram, SourceLearned
+from sfu.shard import Shard
+from sfu.transport import Address
+from tests.unit.fakes import FakeClock, FakePlane, make_shard
+
+HERE: Address = ("192.0.2.9", 5000)
+
+
+class Member:
+    drops: dict[str, int]
+
+    def __init__(self, row: int, ufrag: str = "none") -> None:
+        self.row = row
+        self.drops = {"bad_integrity": row}
+        self.calls: list[object] = []
+        self.deadline: float | None = None
+        self.defect = False
+        self._ufrag = ufrag
+
+    def local_ufrags(self) -> list[str]:
+        return [self._ufrag]
+
+    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
+        self._call(("datagram", data, address))
+
+    def handle_rtcp(self, data: bytes, now: float) -> None:
+        self._call(("rtcp", data))
+
+    def handle_source(self, encoding: int, ssrc: int, now: float) -> None:
+        self._call(("source", encoding, ssrc))
+
+    def poll_timeout(self) -> float | None:
+        return self.deadline
+
+    def handle_timeout(self, now: float) -> None:
+        self.deadline = None
+        self._call(("timeout", now))
+
+    def abort(self, now: float) -> None:
+        self.calls.append("abort")
+
+    def _call(self, what: object) -> None:
+        self.calls.append(what)
+        if self.defect:
+            raise ZeroDivisionError
+
+
+@pytest.fixture
+def plane() -> FakePlane:
+    return FakePlane()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def shard(plane: FakePlane, clock: FakeClock) -> AsyncIterator[Shard]:
+    made = make_shard(plane, clock)
+    made.start(asyncio.get_running_loop())
+    yield made
+    made.stop()
+
+
+def make_check(ufrag: str) -> bytes:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    message.attributes["USERNAME"] = f"{ufrag}:remote"
+    message.add_message_integrity(b"x" * 22)
+    return bytes(message)
+
+
+async def settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_notices_find_their_connection(shard: Shard, plane: FakePlane) -> None:
+    alice, bob = Member(1, "alice"), Member(2, "bob")
+    shard.attach(alice)
+    shard.attach(bob)
+    check = make_check("bob")
+    shard.select_address(alice, HERE)
+    plane.push(
+        Datagram("stun", check, HERE, 1),
+        Datagram("dtls", b"\x16", HERE, -1),
+        Datagram("rtcp", b"\x80", HERE, 2),
+        SourceLearned(1, 5, 77),
+    )
+    await settle()
+    assert alice.calls == [("datagram", b"\x16", HERE), ("source", 5, 77)]
+    assert bob.calls == [("datagram", check, HERE), ("rtcp", b"\x80")]
+
+
+async def test_what_is_nobodys_is_counted(shard: Shard, plane: FakePlane) -> None:
+    gone = Member(1, "gone")
+    shard.attach(gone)
+    shard.select_address(gone, HERE)
+    shard.detach(gone)
+    plane.push(
+        Datagram("stun", make_check("gone"), HERE, -1),
+        Datagram("stun", b"\x00", HERE, -1),
+        Datagram("dtls", b"\x16", HERE, -1),
+        Datagram("rtcp", b"\x80", HERE, 1),
+        SourceLearned(1, 5, 77),
+    )
+    await settle()
+    assert gone.calls == []
+    assert shard.drops == {
+        "drop_stun_unknown_user": 2,
+        "drop_dtls_unknown_address": 1,
+        "drop_rtcp_unknown_address": 1,
+    }
+
+
+async def test_a_defect_closes_one_connection_only(
+    shard: Shard, plane: FakePlane, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, whole = Member(1), Member(2)
+    broken.defect = True
+    shard.attach(broken)
+    shard.attach(whole)
+    with caplog.at_level(logging.ERROR):
+        plane.push(Datagram("rtcp", b"a", HERE, 1), Datagram("rtcp", b"b", HERE, 2))
+        await settle()
+    assert broken.calls == [("rtcp", b"a"), "abort"]
+    assert whole.calls == [("rtcp", b"b")]
+    assert shard.drops["drop_internal_error"] == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_deadlines_come_in_time_even_when_they_move(shard: Shard, clock: FakeClock) -> None:
+    late, soon = Member(1), Member(2)
+    late.deadline, soon.deadline = clock.now + 100.0, clock.now + 0.01
+    shard.attach(late)
+    shard.attach(soon)
+    clock.now += 0.02
+    for _ in range(1000):
+        if soon.calls:
+            break
+        await asyncio.sleep(0.005)
+    assert soon.calls == [("timeout", clock.now)]
+    assert late.calls == []
+
+
+async def test_counters_add_up_plane_shard_and_connections(shard: Shard) -> None:
+    shard.attach(Member(3))
+    shard.keep_drops({"bad_integrity": 4})
+    assert shard.counters() == {"received_rtp": 7, "drop_endpoint_bad_integrity": 7}
+
+
+async def test_candidates_are_the_announced_addresses(shard: Shard) -> None:
+    assert [(candidate.ip, candidate.port) for candidate in shard.candidates] == [("192.0.2.1", 40000)]
