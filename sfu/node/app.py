@@ -1,0 +1,51 @@
+"""The node's ASGI app: signalling, the page, metrics and health around one Server."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from sfu import Server
+from sfu.node.access import AccessRecorder
+from sfu.node.config import Settings
+from sfu.node.metrics import HttpStatistics, MetricsEndpoint, ServerCollector
+from sfu.node.page import MeetingPage
+from sfu.node.tokens import TokenAuthorizer
+from sfu.signaling import create_app
+from sfu.signaling.resource import Resource
+
+_log = logging.getLogger("sfu.node")
+
+
+def create_node_app(server: Server, settings: Settings) -> Starlette:
+    """The app that `sfu serve` runs. `server` must be started."""
+
+    async def get_health(request: Request) -> Response:
+        """200 while the server runs, 503 once it is closed."""
+        if server.running:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "closed"}, 503)
+
+    statistics = HttpStatistics()
+    metrics = MetricsEndpoint(settings.metrics_token.get_secret_value())
+    routes: list[BaseRoute] = [
+        Route("/healthz", Resource({"GET": get_health})),
+        Route("/metrics", Resource({"GET": metrics.get})),
+    ]
+    if settings.page:
+        routes.append(Mount("/", MeetingPage()))
+    app = create_app(
+        server,
+        TokenAuthorizer(settings.secrets(), time.time),
+        settings.build_options(),
+        routes=routes,
+        middleware=[Middleware(AccessRecorder, statistics=statistics)],
+    )
+    metrics.register(ServerCollector(server, app.state.signaling, statistics))
+    return app

@@ -1,0 +1,188 @@
+"""The command line: `sfu serve`, `sfu token`, `sfu version`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from sfu.node.config import Settings
+from sfu.node.config_sources import CONFIG_VARIABLE, SettingsError, find_unknown_variables, load_settings
+from sfu.node.logs import configure_logging
+from sfu.node.serve import ServeError, Started
+from sfu.node.serve import serve as run
+from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+
+app = typer.Typer(
+    name="sfu",
+    help="A media node that forwards WebRTC: rooms, WHIP and WHEP over HTTP, and a page to meet on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+)
+_log = logging.getLogger("sfu.node")
+_out = Console()
+_err = Console(stderr=True)
+
+_DEV_ROOM = "lobby"
+_DEV_TTL_S = 12 * 3600.0
+_TTL = re.compile(r"(\d{1,9})([smhd]?)")
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MAX_TTL_S = 3650 * 86400
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", envvar=CONFIG_VARIABLE, help="TOML file with settings."),
+]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _fail(message: str) -> typer.Exit:
+    _err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+    return typer.Exit(2)
+
+
+def _fail_settings(error: SettingsError) -> typer.Exit:
+    for problem in error.problems:
+        _fail(str(problem))
+    return typer.Exit(2)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="IP address to listen on (HTTP and media).")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port of the HTTP server; 0 for any.")] = None,
+    udp_port: Annotated[int | None, typer.Option(help="First UDP port of the media; 0 for any.")] = None,
+    announce: Annotated[
+        list[str] | None, typer.Option(help="IP address that clients are told to send media to; may be repeated.")
+    ] = None,
+    shards: Annotated[int | None, typer.Option(help="Forwarding threads, a UDP port each.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Try it out on this machine, with a key known to all.")] = False,
+) -> None:
+    """Run a node until it is interrupted.
+
+    Settings come from flags, else from the environment (SFU_PORT=8080), else from the file, else from defaults.
+    """
+    flags = {
+        "host": host,
+        "port": port,
+        "udp_port": udp_port,
+        "announce": tuple(announce) if announce else None,
+        "shards": shards,
+        "log_level": log_level,
+        "log_format": log_format,
+        "dev": True if dev else None,
+    }
+    try:
+        settings = load_settings(flags, config)
+    except SettingsError as error:
+        raise _fail_settings(error) from error
+    configure_logging(settings.log_level, settings.log_format)
+    for name in find_unknown_variables(os.environ):
+        _log.warning("environment variable is no setting", extra={"variable": name})
+    try:
+        run(settings, _Announcer(settings))
+    except ServeError as error:
+        raise _fail(str(error)) from error
+
+
+class _Announcer:
+    """Tells a person at the terminal how the start goes, and where to go from there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def compiling(self) -> None:
+        _err.print("compiling the forwarding plane (first run only)...", highlight=False)
+
+    def compiled(self, seconds: float) -> None:
+        _err.print(f"compiled in {seconds:.0f} s; the next start takes it from the cache", highlight=False)
+
+    def started(self, started: Started) -> None:
+        facts = {"url": started.url, "udp_ports": ",".join(map(str, started.udp_ports)), "dev": self._settings.dev}
+        _log.info("listening", extra=facts)
+        if not self._settings.dev:
+            return
+        token = issue_token(
+            DEV_KEY_ID, DEV_SECRET, room=_DEV_ROOM, now=time.time(), ttl=_DEV_TTL_S, publish=True, subscribe=True
+        )
+        link = f"{started.url}/#{urlencode({'room': _DEV_ROOM, 'token': token})}"
+        _out.print("Development mode: open this link in two browser windows on this machine.", highlight=False)
+        # Plain and on a line of its own, so that it can be clicked, copied and piped.
+        typer.echo(link)
+
+
+@app.command()
+def token(
+    room: Annotated[str, typer.Option(help="The room it lets into, or '*' for all.")],
+    config: ConfigOption = None,
+    peer: Annotated[str | None, typer.Option(help="The peer it is for; without it, the client names itself.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Let it publish.")] = False,
+    subscribe: Annotated[bool, typer.Option("--subscribe", help="Let it subscribe.")] = False,
+    ttl: Annotated[str, typer.Option(help="How long it is good: 90s, 15m, 12h, 7d.")] = "1h",
+    key: Annotated[str | None, typer.Option(help="Id of the key that signs it, when there are several.")] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Sign with the key of `sfu serve --dev`.")] = False,
+) -> None:
+    """Print a token for a room. With neither --publish nor --subscribe it allows both."""
+    if not (publish or subscribe):
+        publish = subscribe = True
+    try:
+        key_id, secret = _signing_key(config, key, dev)
+        issued = issue_token(
+            key_id,
+            secret,
+            room=room,
+            peer=peer,
+            publish=publish,
+            subscribe=subscribe,
+            now=time.time(),
+            ttl=_parse_ttl(ttl),
+        )
+    except SettingsError as error:
+        raise _fail_settings(error) from error
+    except ValueError as error:
+        raise _fail(str(error)) from error
+    typer.echo(issued)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(importlib.metadata.version("sfu"))
+
+
+def _signing_key(config: Path | None, key_id: str | None, dev: bool) -> tuple[str, str]:
+    if dev:
+        return DEV_KEY_ID, DEV_SECRET
+    keys = load_settings({}, config).secrets()
+    if key_id is None and len(keys) > 1:
+        raise ValueError(f"there are several keys: choose one with --key ({', '.join(sorted(keys))})")
+    chosen = key_id if key_id is not None else next(iter(keys))
+    if chosen not in keys:
+        raise ValueError(f"there is no key {chosen!r}; there are: {', '.join(sorted(keys))}")
+    return chosen, keys[chosen]
+
+
+def _parse_ttl(text: str) -> float:
+    match = _TTL.fullmatch(text)
+    seconds = int(match[1]) * _UNITS_S[match[2]] if match else 0
+    if not 0 < seconds <= _MAX_TTL_S:
+        raise ValueError(f"--ttl {text!r}: write a time of at most ten years like 90s, 15m, 12h or 7d")
+    return seconds

@@ -1,0 +1,191 @@
+"""The node's settings: their names, types, defaults and rules. `config_sources` says where they come from."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import sfu
+from sfu.node.logs import LogFormat, LogLevel
+from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, MIN_SECRET_BYTES
+from sfu.signaling import IceServer, SignalingOptions
+
+ENV_PREFIX = "SFU_"
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+def _split(value: Any) -> Any:
+    """A list given as one string: `a, b`. TOML has lists of its own."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _parse_pairs(value: Any) -> Any:
+    """A table given as one string: `id:secret, id:secret`."""
+    if not isinstance(value, str):
+        return value
+    pairs = {}
+    for part in _split(value):
+        key, colon, secret = part.partition(":")
+        if not colon:
+            raise ValueError("write it as 'id:secret', several separated by commas")
+        pairs[key.strip()] = secret.strip()
+    return pairs
+
+
+def _parse_ice_servers(value: Any) -> Any:
+    """ICE servers given as one string: URLs separated by commas, or a JSON list of objects."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError as error:
+                raise ValueError(f"is not a JSON list: {error}") from error
+        return [{"urls": url} for url in _split(value)]
+    return value
+
+
+def _check_ip(value: str) -> str:
+    if value == "localhost":
+        return "127.0.0.1"
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address (use 0.0.0.0 or :: for all)") from None
+    return value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class IceServerSetting(BaseModel):
+    """One entry of `ice_servers`, written as browsers write it (`RTCIceServer`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    urls: Texts
+    username: str = ""
+    credential: SecretStr = SecretStr("")
+
+    def build(self) -> list[IceServer]:
+        """One IceServer per URL; raises ValueError for what no Link header could carry."""
+        return [IceServer(url, self.username, self.credential.get_secret_value()) for url in self.urls]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The key is the field's name; times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False, frozen=True
+    )
+
+    dev: bool = False
+    """Use the development key; only on a loopback address."""
+    host: str = "127.0.0.1"
+    """IP address of the HTTP server, and of the media sockets unless `udp_host` is set."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port of the HTTP server; 0 lets the system choose."""
+    udp_host: str = ""
+    udp_port: int = sfu.Config.udp_port
+    announce: Texts = sfu.Config.announce
+    shards: int = sfu.Config.shards
+
+    keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
+    """Secrets that sign tokens, by key id."""
+    metrics_token: SecretStr = SecretStr("")
+    """If set, `/metrics` asks for it as a bearer token."""
+    cors_origins: Texts = ("*",)
+    ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
+    page: bool = True
+    """Serve the page to meet on at `/`."""
+
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "console"
+    shutdown_timeout: float = Field(default=5.0, ge=0.0, le=300.0)
+    """Requests that still run so long after the signal are cut."""
+
+    consent_timeout: float = sfu.Config.consent_timeout
+    handshake_timeout: float = sfu.Config.handshake_timeout
+    keyframe_interval: float = sfu.Config.keyframe_interval
+    max_rooms: int = sfu.Config.max_rooms
+    max_peers_per_room: int = sfu.Config.max_peers_per_room
+    max_connections_per_peer: int = sfu.Config.max_connections_per_peer
+    max_tracks_per_peer: int = sfu.Config.max_tracks_per_peer
+    max_media_per_connection: int = sfu.Config.max_media_per_connection
+    codecs: Texts = sfu.Config.codecs
+    srtp_profiles: Texts = sfu.Config.srtp_profiles
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        return _check_ip(value)
+
+    @field_validator("udp_host")
+    @classmethod
+    def _check_udp_host(cls, value: str) -> str:
+        return _check_ip(value) if value else value
+
+    @field_validator("keys")
+    @classmethod
+    def _check_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for key_id, secret in keys.items():
+            value = secret.get_secret_value()
+            if _KEY_ID.fullmatch(key_id) is None:
+                raise ValueError(f"{key_id[:80]!r} is not a key id: 1 to 64 letters, digits, '_', '.' or '-'")
+            if key_id == DEV_KEY_ID or value == DEV_SECRET:
+                raise ValueError("the development key is known to everyone; make one of your own, or use dev")
+            if len(value.encode()) < MIN_SECRET_BYTES:
+                raise ValueError(
+                    f"the secret of {key_id!r} is shorter than {MIN_SECRET_BYTES} bytes (RFC 7518 section 3.2); "
+                    "make one with: openssl rand -hex 32"
+                )
+        return keys
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _check_ice_servers(cls, servers: tuple[IceServerSetting, ...]) -> tuple[IceServerSetting, ...]:
+        for server in servers:
+            server.build()
+        return servers
+
+    def build_config(self) -> sfu.Config:
+        """The settings of the media server; raises sfu.ConfigError."""
+        return sfu.Config(
+            host=self.udp_host or self.host,
+            udp_port=self.udp_port,
+            announce=self.announce,
+            shards=self.shards,
+            consent_timeout=self.consent_timeout,
+            handshake_timeout=self.handshake_timeout,
+            keyframe_interval=self.keyframe_interval,
+            max_rooms=self.max_rooms,
+            max_peers_per_room=self.max_peers_per_room,
+            max_connections_per_peer=self.max_connections_per_peer,
+            max_tracks_per_peer=self.max_tracks_per_peer,
+            max_media_per_connection=self.max_media_per_connection,
+            codecs=self.codecs,
+            srtp_profiles=self.srtp_profiles,
+        )
+
+    def build_options(self) -> SignalingOptions:
+        """The settings of the signalling app."""
+        servers = tuple(server for setting in self.ice_servers for server in setting.build())
+        return SignalingOptions(ice_servers=servers, cors_origins=self.cors_origins)
+
+    def secrets(self) -> dict[str, str]:
+        """Secret by key id, with the development key when it is in use."""
+        secrets = {key_id: secret.get_secret_value() for key_id, secret in self.keys.items()}
+        if self.dev:
+            secrets[DEV_KEY_ID] = DEV_SECRET
+        return secrets
+
+    def is_loopback(self) -> bool:
+        """Whether both servers listen on loopback only."""
+        return all(ipaddress.ip_address(host).is_loopback for host in (self.host, self.udp_host or self.host))

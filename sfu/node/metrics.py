@@ -1,0 +1,135 @@
+"""Prometheus metrics, read from the server when they are asked for.
+
+Labels are bounded: drop reasons, states and kinds come from code, HTTP routes from the route table. Rooms and peers,
+which clients name, are never labels.
+"""
+
+from __future__ import annotations
+
+import collections
+import hmac
+import re
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sfu import Server
+from sfu.events import ConnectionState
+from sfu.signaling import Problem, Signaling
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_DROP = "drop_"
+
+
+class HttpStatistics:
+    """Counts requests by method, route and status, and their times by route."""
+
+    def __init__(self) -> None:
+        self.requests: collections.Counter[tuple[str, str, str]] = collections.Counter()
+        self._times: dict[str, list[float]] = {}
+
+    def observe(self, method: str, route: str, status: int, duration: float) -> None:
+        """Count one finished request; `duration` in seconds. `method` and `route` must come from bounded sets."""
+        self.requests[method, route, str(status)] += 1
+        times = self._times.setdefault(route, [0.0] * (len(_BUCKETS_S) + 2))
+        times[sum(duration > bucket for bucket in _BUCKETS_S)] += 1
+        times[-1] += duration
+
+    def collect(self) -> Iterator[Metric]:
+        """Both as metric families."""
+        requests = CounterMetricFamily("sfu_http_requests", "HTTP requests.", labels=["method", "route", "status"])
+        for labels, count in self.requests.items():
+            requests.add_metric(labels, count)
+        yield requests
+        durations = HistogramMetricFamily("sfu_http_request_duration_seconds", "HTTP requests.", labels=["route"])
+        for route, times in self._times.items():
+            counted, buckets = 0.0, list[tuple[str, float]]()
+            for bound, inside in zip((*map(str, _BUCKETS_S), "+Inf"), times, strict=False):
+                counted += inside
+                buckets.append((bound, counted))
+            durations.add_metric([route], buckets, times[-1])
+        yield durations
+
+
+class ServerCollector(Collector):
+    """Reads a server's counters and counts what is in its rooms."""
+
+    def __init__(self, server: Server, signaling: Signaling, http: HttpStatistics) -> None:
+        self._server = server
+        self._signaling = signaling
+        self._http = http
+
+    def collect(self) -> Iterator[Metric]:
+        """All metric families (prometheus-client calls this at each scrape)."""
+        yield from self._collect_rooms()
+        yield from self._collect_counters()
+        yield GaugeMetricFamily("sfu_http_sessions", "WHIP and WHEP sessions.", value=len(self._signaling.sessions))
+        yield GaugeMetricFamily("sfu_event_streams", "Open event streams.", value=len(self._signaling.streams))
+        yield from self._http.collect()
+
+    def _collect_rooms(self) -> Iterator[Metric]:
+        peers = subscriptions = 0
+        tracks: collections.Counter[str] = collections.Counter({"audio": 0, "video": 0})
+        states: collections.Counter[str] = collections.Counter(
+            {state.value: 0 for state in ConnectionState if state is not ConnectionState.CLOSED}
+        )
+        for room in self._server.rooms.values():
+            for peer in room.peers.values():
+                peers += 1
+                tracks.update(track.kind for track in peer.tracks)
+                for connection in peer.connections:
+                    states[connection.state.value] += 1
+                    subscriptions += len(connection.subscriptions)
+        yield GaugeMetricFamily("sfu_rooms", "Rooms in use.", value=len(self._server.rooms))
+        yield GaugeMetricFamily("sfu_peers", "Peers in all rooms.", value=peers)
+        yield GaugeMetricFamily("sfu_subscriptions", "Tracks that peers receive.", value=subscriptions)
+        yield _gauge("sfu_tracks", "Published tracks.", "kind", tracks.items())
+        yield _gauge("sfu_connections", "Connections.", "state", states.items())
+
+    def _collect_counters(self) -> Iterator[Metric]:
+        drops = CounterMetricFamily("sfu_drops", "What was dropped, by reason.", labels=["reason"])
+        for name, value in sorted(self._server.counters().items()):
+            if _NAME.fullmatch(name) is None:
+                continue
+            if name.startswith(_DROP):
+                drops.add_metric([name.removeprefix(_DROP)], value)
+            else:
+                yield CounterMetricFamily(f"sfu_{name}", f"The server's counter {name}.", value=value)
+        yield drops
+
+
+def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values:
+        family.add_metric([key], value)
+    return family
+
+
+class MetricsEndpoint:
+    """`GET /metrics`."""
+
+    def __init__(self, token: str) -> None:
+        """`token`: what scrapers must send as a bearer token; empty for nothing."""
+        self._registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._expected = f"Bearer {token}".encode() if token else b""
+
+    def register(self, collector: Collector) -> None:
+        """Add a collector."""
+        self._registry.register(collector)
+
+    async def get(self, request: Request) -> Response:
+        """The metrics as text."""
+        given = request.headers.get("authorization", "").encode("utf-8", "replace")
+        if self._expected and not hmac.compare_digest(given, self._expected):
+            detail = "Scrapers send the setting metrics_token as 'Authorization: Bearer <token>'."
+            raise Problem(401, "Unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,340 @@
+/** Being in the room: publish ourselves, follow who comes and goes, show everyone. */
+import { Controls } from "./controls.js";
+import { EventStream } from "./events.js";
+import { Grid } from "./grid.js";
+import { shownName } from "./invitation.js";
+import { everyFrame, TrackMeter } from "./meter.js";
+import { bars } from "./monitor.js";
+import { explain, Problem } from "./problem.js";
+import { Remote } from "./remote.js";
+import { Roster } from "./roster.js";
+import { routes } from "./routes.js";
+import { Tile } from "./tile.js";
+import { toast } from "./toast.js";
+import { Publisher } from "./whip.js";
+
+const $ = (id) => document.getElementById(id);
+
+/** Milliseconds between two looks at the statistics. */
+const SAMPLE = 500;
+/** Milliseconds a peer without tracks keeps its tile: it may be reconnecting. */
+const PATIENCE = 10000;
+/** Milliseconds after our own session began in which its tracks may still be announced. */
+const OWN = 3000;
+/** In a fuller room nobody is told who came and went. */
+const FEW = 8;
+
+export class Call {
+  #invitation;
+  #peer;
+  #media;
+  #onEnd;
+  #remotes = new Map();
+  #parting = new Map();
+  #roster = new Roster((change) => this.#follow(change));
+  #publisher = null;
+  #events = null;
+  #tile = null;
+  #meter = new TrackMeter();
+  #speaker = "";
+  #undo = [];
+  #entered = null;
+  #told = false;
+  #since = 0;
+  #gone = 0;
+
+  /**
+   * @param {object} options
+   * @param {object} options.invitation see invitation.js
+   * @param {string} options.peer our name in the room
+   * @param {import("./devices.js").LocalMedia} options.media
+   * @param {(why: "left"|"elsewhere"|Error) => void} options.onEnd
+   */
+  constructor({ invitation, peer, media, onEnd }) {
+    this.#invitation = invitation;
+    this.#peer = peer;
+    this.#media = media;
+    this.#onEnd = onEnd;
+  }
+
+  /**
+   * Resolves once we are in the room; rejects, with everything undone, when the node refuses or cannot be
+   * reached.
+   */
+  async enter() {
+    const { room, token, publish, peer: fixed } = this.#invitation;
+    const entered = new Promise((resolve, reject) => {
+      this.#entered = { resolve, reject };
+    });
+    const ask = fixed ? "" : this.#peer;
+    if (publish) {
+      this.#publisher = new Publisher({
+        url: routes.whip(room, ask),
+        token,
+        media: this.#media,
+        onState: (state) => {
+          this.#tile.state = state;
+        },
+        onPublished: () => this.#published(),
+        onError: (error, final) => this.#refused(error, final),
+      });
+    }
+    this.#events = new EventStream({
+      url: routes.events(room),
+      token,
+      onEvent: (event, body) => this.#roster.handle(event, body),
+      onState: (live, problem) => this.#heard(live, problem),
+      onRefused: (problem) => this.#refused(problem, true),
+    });
+    this.#open();
+    if (publish) this.#publisher.link.start();
+    else this.#events.start();
+    try {
+      await entered;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.#entered = null;
+  }
+
+  leave() {
+    this.close();
+    this.#onEnd("left");
+  }
+
+  /** End everything; the node is told, even while the page goes away. */
+  close() {
+    for (const undo of this.#undo.splice(0)) undo();
+    this.#events?.close();
+    this.#publisher?.close();
+    for (const timer of this.#parting.values()) clearTimeout(timer);
+    for (const remote of this.#remotes.values()) remote.close();
+    this.#remotes.clear();
+    this.#tile?.remove();
+    this.#meter.track = null;
+  }
+
+  #open() {
+    const { room, publish } = this.#invitation;
+    const done = new AbortController();
+    const on = (target, type, action) => target.addEventListener(type, action, { signal: done.signal });
+    $("room-name").textContent = room;
+    $("stream-state").hidden = $("unblock").hidden = true;
+    if (publish) {
+      const onRetry = () => this.#publisher.link.retry();
+      this.#tile = new Tile({ peer: this.#peer, name: shownName(this.#peer), self: true, onRetry });
+      $("grid").append(this.#tile.element);
+      on(this.#media, "change", () => this.#showSelf());
+    }
+    const controls = new Controls({
+      invitation: this.#invitation,
+      media: this.#media,
+      onLeave: () => this.leave(),
+      onSpeaker: (deviceId) => this.#setSpeaker(deviceId),
+    });
+    const grid = new Grid($("grid"));
+    const sampling = setInterval(() => this.#sample(), SAMPLE);
+    const stopLevels = everyFrame((now) => this.#levels(now));
+    const stopWake = keepAwake();
+    for (const gesture of ["pointerdown", "keydown"]) on(document, gesture, () => this.#unblock());
+    on(window, "online", () => this.#retry());
+    on(window, "pagehide", () => this.close());
+    this.#undo.push(
+      () => done.abort(),
+      () => controls.close(),
+      () => grid.close(),
+      () => clearInterval(sampling),
+      () => clearTimeout(this.#gone),
+      stopLevels,
+      stopWake,
+    );
+    this.#showSelf();
+    this.#count();
+  }
+
+  #published() {
+    this.#since = performance.now();
+    this.#told = false;
+    if (!this.#entered) return;
+    this.#entered.resolve();
+    if (this.#invitation.subscribe) this.#events.start();
+  }
+
+  /** The event stream lives, or it broke and comes back by itself. */
+  #heard(live, problem) {
+    if (this.#entered && (live || problem.status === 404)) this.#entered.resolve();
+    else if (this.#entered) this.#entered.reject(problem);
+    $("stream-state").hidden = live;
+    $("stream-state").textContent = live ? "" : "Reconnecting to the room…";
+  }
+
+  #refused(error, final) {
+    if (this.#entered) {
+      this.#entered.reject(error);
+      return;
+    }
+    if (final && this.#tile) this.#tile.reason = explain(error);
+    if (final || !this.#told) toast(explain(error), "error");
+    if (!(error instanceof Problem)) console.warn(error);
+    this.#told = true;
+  }
+
+  #follow({ peer, kind, first }) {
+    if (peer === this.#peer) {
+      if (kind !== "joined") this.#followSelf();
+    } else if (kind === "left") {
+      this.#remove(peer);
+      if (this.#remotes.size < FEW) toast(`${shownName(peer)} left`);
+    } else if (kind === "joined") {
+      if (!first && this.#remotes.size < FEW) toast(`${shownName(peer)} joined`);
+    } else {
+      this.#tracks(peer);
+    }
+    this.#count();
+  }
+
+  #tracks(peer) {
+    const tracks = this.#roster.tracks(peer);
+    clearTimeout(this.#parting.get(peer));
+    this.#parting.delete(peer);
+    if (tracks.length > 0 && !this.#remotes.has(peer)) this.#add(peer);
+    const remote = this.#remotes.get(peer);
+    if (!remote) return;
+    remote.tracks = tracks;
+    if (tracks.length > 0) return;
+    const timer = setTimeout(() => {
+      this.#remove(peer);
+      this.#count();
+    }, PATIENCE);
+    this.#parting.set(peer, timer);
+  }
+
+  #add(peer) {
+    const { room, token, peer: fixed } = this.#invitation;
+    const remote = new Remote({
+      peer,
+      url: routes.whep(room, fixed ? "" : this.#peer, peer),
+      token,
+      onBlocked: () => {
+        $("unblock").hidden = false;
+      },
+    });
+    this.#remotes.set(peer, remote);
+    if (this.#speaker) remote.tile.video.setSinkId(this.#speaker).catch(() => {});
+    $("grid").append(remote.tile.element);
+  }
+
+  #remove(peer) {
+    clearTimeout(this.#parting.get(peer));
+    this.#parting.delete(peer);
+    this.#remotes.get(peer)?.close();
+    this.#remotes.delete(peer);
+  }
+
+  /**
+   * Our own tracks ended although our connection lives. If they come again and not by our doing, another
+   * window has our name: this one yields, since taking turns would never end. If they do not, the node
+   * forgot us: publish anew.
+   */
+  #followSelf() {
+    const { link } = this.#publisher || {};
+    if (!link) return;
+    const published = this.#roster.tracks(this.#peer).length > 0;
+    const ours = link.busy || performance.now() - this.#since < OWN;
+    if (published) {
+      clearTimeout(this.#gone);
+      if (this.#gone && !ours) {
+        this.close();
+        this.#onEnd("elsewhere");
+      }
+      this.#gone = 0;
+    } else if (!ours && !this.#gone) {
+      this.#gone = setTimeout(() => {
+        this.#gone = 0;
+        if (!link.busy) link.start();
+      }, OWN);
+    }
+  }
+
+  #count() {
+    const present = new Set([...this.#roster.names, this.#peer]);
+    const people = present.size;
+    const shown = this.#remotes.size + (this.#tile ? 1 : 0);
+    const watching = Math.max(0, people - shown);
+    $("room-count").textContent =
+      (people === 1 ? "1 person" : `${people} people`) + (watching > 0 ? `, ${watching} watching` : "");
+    if (this.#publisher) this.#publisher.people = Math.max(1, shown);
+    const alone = this.#remotes.size === 0;
+    const { subscribe } = this.#invitation;
+    $("empty").hidden = !alone;
+    $("empty").classList.toggle("over", Boolean(this.#tile));
+    $("empty-title").textContent = subscribe ? "No one else is here yet" : "You are on air";
+    $("empty-text").textContent = subscribe
+      ? "Whoever joins appears here."
+      : "Your invitation lets you send, but not see others.";
+  }
+
+  #showSelf() {
+    const tile = this.#tile;
+    if (!tile) return;
+    const camera = this.#media.outgoing("video");
+    const now = tile.video.srcObject?.getVideoTracks()[0] || null;
+    if (now !== camera) tile.stream = camera ? new MediaStream([camera]) : null;
+    tile.mirrored = this.#media.mirrored;
+    const state = (kind) => (this.#media.isOn(kind) ? "on" : "off");
+    tile.show({ audio: state("audio"), video: state("video") });
+    this.#meter.track = this.#media.outgoing("audio");
+  }
+
+  async #sample() {
+    const now = performance.now();
+    await Promise.allSettled([...this.#remotes.values()].map((remote) => remote.sample(now)));
+    const loss = await this.#publisher?.loss();
+    if (this.#tile && loss !== undefined) this.#tile.bars = bars(loss || 0);
+  }
+
+  #levels(now) {
+    this.#tile?.level(this.#meter.amplitude, now);
+    for (const remote of this.#remotes.values()) remote.level(now);
+  }
+
+  /** The network came back: do not wait for the next attempt. */
+  #retry() {
+    if (!this.#entered) this.#events.start();
+    const links = [this.#publisher, ...this.#remotes.values()].filter(Boolean).map(({ link }) => link);
+    for (const link of links) if (link.state === "reconnecting") link.retry();
+  }
+
+  #unblock() {
+    if ($("unblock").hidden) return;
+    $("unblock").hidden = true;
+    for (const remote of this.#remotes.values()) remote.unblock();
+  }
+
+  #setSpeaker(deviceId) {
+    this.#speaker = deviceId;
+    for (const remote of this.#remotes.values()) {
+      remote.tile.video.setSinkId(deviceId).catch(() => toast("This speaker cannot be used.", "error"));
+    }
+  }
+}
+
+/** Keep a phone's screen on while in the room. Returns the function that lets it sleep again. */
+function keepAwake() {
+  let lock = null;
+  let wanted = true;
+  const take = async () => {
+    if (!wanted || document.hidden || !navigator.wakeLock) return;
+    // Refused on low battery: then the screen sleeps as usual.
+    lock = await navigator.wakeLock.request("screen").catch(() => null);
+    if (!wanted) lock?.release();
+  };
+  document.addEventListener("visibilitychange", take);
+  take();
+  return () => {
+    wanted = false;
+    document.removeEventListener("visibilitychange", take);
+    lock?.release();
+  };
+}

@@ -1,0 +1,185 @@
+"""The shell that runs a node: sockets, signals, the event loop, and the order of start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+import sfu
+from sfu.node.app import create_node_app
+from sfu.node.config import Settings
+from sfu.node.event_log import log_event
+from sfu.node.http_protocol import BoundedHttpProtocol
+from sfu.signaling.watcher import EventWatcher
+
+_log = logging.getLogger("sfu.node")
+
+_BACKLOG = 1024
+_MAX_CONNECTIONS = 8192
+"""TCP connections at once, event streams included; more are told 503."""
+_WARM_START_S = 1.5
+"""A start from the compiler's cache takes less."""
+
+
+class ServeError(Exception):
+    """The node cannot start; the message says why and what to change."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Where a running node is reached."""
+
+    url: str
+    """Base URL of the HTTP server, without a slash at the end."""
+    udp_ports: tuple[int, ...]
+
+
+class Reporter(Protocol):
+    """Who is told how the start goes."""
+
+    def compiling(self) -> None:
+        """It takes long, so this is the first run on this machine: the forwarding plane is being compiled."""
+
+    def compiled(self, seconds: float) -> None:
+        """That is done."""
+
+    def started(self, started: Started) -> None:
+        """Clients can come."""
+
+
+def serve(settings: Settings, reporter: Reporter) -> None:
+    """Run a node until SIGINT or SIGTERM. Raises ServeError."""
+    uvloop.run(_serve(settings, reporter))
+
+
+async def _serve(settings: Settings, reporter: Reporter) -> None:
+    # What may fail at once comes before what takes long.
+    with contextlib.closing(_bind(settings)) as listener:
+        server = sfu.Server(settings.build_config())
+        event_log = EventWatcher(server, [log_event])
+        try:
+            await _start(server, reporter)
+            event_log.ensure_running()
+            app = create_node_app(server, settings)
+            started = Started(_url_of(listener), server.udp_ports)
+            await _run_http(app, listener, settings, lambda: reporter.started(started))
+            _log.info(
+                "closing",
+                extra={"rooms": len(server.rooms), "peers": sum(len(room.peers) for room in server.rooms.values())},
+            )
+        except sfu.LocalError as error:
+            raise ServeError(str(error)) from error
+        finally:
+            await server.close()
+            await event_log.close()
+    _log.info("stopped")
+
+
+async def _start(server: sfu.Server, reporter: Reporter) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    told = False
+
+    def tell() -> None:
+        nonlocal told
+        told = True
+        reporter.compiling()
+
+    timer = loop.call_later(_WARM_START_S, tell)
+    try:
+        await server.start()
+    finally:
+        timer.cancel()
+    if told:
+        reporter.compiled(loop.time() - began)
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServeError(
+            f"cannot listen on {settings.host} port {settings.port} (TCP): {error.strerror}; "
+            "another program may use the port: set another --port, or 0 for any"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the process before the media server is closed."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+
+async def _run_http(
+    app: Starlette, listener: socket.socket, settings: Settings, on_started: Callable[[], None]
+) -> None:
+    config = uvicorn.Config(
+        app,
+        http=BoundedHttpProtocol,
+        ws="none",
+        limit_concurrency=_MAX_CONNECTIONS,
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout)),
+    )
+    http = _HttpServer(config, on_started)
+    signaling = app.state.signaling
+    loop = asyncio.get_running_loop()
+
+    def stop(name: str) -> None:
+        if http.should_exit:
+            _log.warning("second signal: requests are cut", extra={"signal": name})
+            http.force_exit = True
+            return
+        _log.info("signal received", extra={"signal": name})
+        # Event streams never end by themselves, and the HTTP server waits for its requests.
+        signaling.end_streams()
+        http.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number.name)
+    try:
+        await http.serve(sockets=[listener])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        await signaling.close()

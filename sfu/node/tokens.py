@@ -1,0 +1,144 @@
+"""The node's tokens: JSON Web Tokens (RFC 7519) signed with HS256, made by whoever holds one of the node's keys.
+
+Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish` and
+`subscribe` (booleans), `nbf`. The key is named by the header's `kid`, or else by the claim `iss`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from sfu.signaling import ANY_ROOM, AuthorizationError, Grants
+from sfu.signaling.names import InvalidName, parse_peer_name, parse_room_name
+
+if TYPE_CHECKING:
+    from jwt.types import Options
+
+ALGORITHM = "HS256"
+MIN_SECRET_BYTES = 32
+"""RFC 7518 section 3.2: a key as long as the hash."""
+MAX_TOKEN_BYTES = 4096
+_MAX_REMEMBERED = 512
+LEEWAY = 5.0
+"""Seconds that the clocks of issuer and node may differ by."""
+
+DEV_KEY_ID = "dev"
+# Not a secret: it is printed in the source for everyone. The configuration refuses it on any address but loopback.
+DEV_SECRET = "development-only-key-known-to-everyone"
+
+# Expiry is checked below, against a clock that is an argument.
+_DECODE_OPTIONS: Options = {
+    "require": ["exp"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+def issue_token(
+    key_id: str,
+    secret: str,
+    *,
+    room: str,
+    now: float,
+    ttl: float,
+    peer: str | None = None,
+    publish: bool = False,
+    subscribe: bool = False,
+) -> str:
+    """Sign a token. `now` and `ttl` are seconds, `now` since the Unix epoch. Raises ValueError for a wrong name."""
+    claims: dict[str, Any] = {
+        "iss": key_id,
+        "iat": int(now),
+        "exp": int(now + ttl),
+        "room": room if room == ANY_ROOM else parse_room_name(room),
+        "publish": publish,
+        "subscribe": subscribe,
+    }
+    if peer is not None:
+        claims["sub"] = parse_peer_name(peer)
+    return jwt.encode(claims, secret, algorithm=ALGORITHM, headers={"kid": key_id})
+
+
+class TokenAuthorizer:
+    """Checks tokens against the node's keys."""
+
+    def __init__(self, keys: Mapping[str, str], clock: Callable[[], float]) -> None:
+        """`keys`: secret by key id. `clock` returns seconds since the Unix epoch."""
+        self._keys = dict(keys)
+        self._clock = clock
+        # A page uses one token many times, and the check of its signature never changes; its times are checked anew.
+        self._verify_once = functools.lru_cache(maxsize=_MAX_REMEMBERED)(self._verify)
+
+    def authorize(self, token: str) -> Grants:
+        """The token's grants; raises AuthorizationError that says what is wrong with it."""
+        claims = self._verify_once(token)
+        _check_times(claims, self._clock())
+        return _read_grants(claims)
+
+    def _verify(self, token: str) -> dict[str, Any]:
+        if len(token) > MAX_TOKEN_BYTES:
+            raise AuthorizationError(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
+        try:
+            secret = self._find_key(token)
+            claims: dict[str, Any] = jwt.decode(token, secret, algorithms=[ALGORITHM], options=_DECODE_OPTIONS)
+        except jwt.InvalidSignatureError as error:
+            raise AuthorizationError("The token's signature does not fit its key.") from error
+        except jwt.MissingRequiredClaimError as error:
+            raise AuthorizationError("The token has no expiry (claim exp).") from error
+        except jwt.InvalidAlgorithmError as error:
+            raise AuthorizationError(f"The token is not signed with {ALGORITHM}.") from error
+        except (jwt.PyJWTError, UnicodeError, ValueError, RecursionError) as error:
+            raise AuthorizationError("The token is not a well-formed JSON Web Token.") from error
+        return claims
+
+    def _find_key(self, token: str) -> str:
+        key_id = jwt.get_unverified_header(token).get("kid")
+        if key_id is None:
+            # Decoded twice, since the claim that names the key is inside what the key protects.
+            unverified = jwt.decode(token, options={"verify_signature": False})
+            key_id = unverified.get("iss")
+        if not isinstance(key_id, str):
+            raise AuthorizationError("The token does not name its key (header kid, or claim iss).")
+        secret = self._keys.get(key_id)
+        if secret is None:
+            raise AuthorizationError("The token names a key that this server does not have.")
+        return secret
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    if now >= _read_time(claims, "exp") + LEEWAY:
+        raise AuthorizationError("The token has expired.")
+    if "nbf" in claims and now < _read_time(claims, "nbf") - LEEWAY:
+        raise AuthorizationError("The token is not valid yet.")
+
+
+def _read_time(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e18:
+        raise AuthorizationError(f"The token's time {name} is not a number.")
+    return value
+
+
+def _read_grants(claims: Mapping[str, Any]) -> Grants:
+    room, peer = claims.get("room"), claims.get("sub")
+    publish, subscribe = claims.get("publish", False), claims.get("subscribe", False)
+    if not isinstance(room, str):
+        raise AuthorizationError("The token names no room (claim room).")
+    if not isinstance(publish, bool) or not isinstance(subscribe, bool):
+        raise AuthorizationError("The token's claims publish and subscribe must be true or false.")
+    try:
+        room = room if room == ANY_ROOM else parse_room_name(room)
+        if peer is not None:
+            peer = parse_peer_name(peer) if isinstance(peer, str) else parse_peer_name("")
+    except InvalidName as error:
+        raise AuthorizationError(f"The token's claims are wrong: {error}") from error
+    return Grants(room=room, peer=peer, publish=publish, subscribe=subscribe)

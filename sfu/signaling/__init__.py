@@ -1,0 +1,20 @@
+"""HTTP signalling: WHIP, WHEP, rooms as JSON and as events, in an ASGI app that a platform can mount."""
+
+from __future__ import annotations
+
+from sfu.signaling.app import Signaling, create_app
+from sfu.signaling.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
+from sfu.signaling.options import IceServer, SignalingOptions
+from sfu.signaling.problem import Problem
+
+__all__ = [
+    "ANY_ROOM",
+    "AuthorizationError",
+    "Authorizer",
+    "Grants",
+    "IceServer",
+    "Problem",
+    "Signaling",
+    "SignalingOptions",
+    "create_app",
+]

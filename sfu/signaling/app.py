@@ -1,0 +1,108 @@
+"""The ASGI app: resources, errors and the state that they share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sfu import Server
+from sfu.signaling.authorization import Authorizer
+from sfu.signaling.context import Context
+from sfu.signaling.cors import CrossOrigin
+from sfu.signaling.options import SignalingOptions
+from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
+from sfu.signaling.room_resource import RoomResource
+from sfu.signaling.session_resource import SessionResource
+from sfu.signaling.sessions import SessionTable
+from sfu.signaling.streams import RoomStreams
+from sfu.signaling.watcher import EventWatcher
+from sfu.signaling.whep import WhepEndpoint
+from sfu.signaling.whip import WhipEndpoint
+
+
+class Signaling:
+    """The HTTP side of one Server: its routes, its session resources and its event streams."""
+
+    def __init__(
+        self,
+        server: Server,
+        authorizer: Authorizer,
+        options: SignalingOptions | None = None,
+        *,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """`random(n)` returns n unpredictable bytes."""
+        options = options or SignalingOptions()
+        self.options = options
+        self.sessions = SessionTable(random)
+        self.streams = RoomStreams(server, options)
+        self._watcher = EventWatcher(
+            server, [self.sessions.handle_event, self.streams.handle_event], on_end=self.streams.close
+        )
+        context = Context(server, authorizer, options, random, self.sessions, self.streams)
+        rooms = RoomResource(context)
+        self.routes: list[BaseRoute] = [
+            Route("/rooms/{room}/whip", WhipEndpoint(context).build()),
+            Route("/rooms/{room}/whep", WhepEndpoint(context).build()),
+            Route("/rooms/{room}/sessions/{session}", SessionResource(context).build()),
+            Route("/rooms/{room}", rooms.build()),
+            Route("/rooms/{room}/events", rooms.build_events()),
+        ]
+
+    def ensure_running(self) -> None:
+        """Start following the server's events, if that is not done yet."""
+        self._watcher.ensure_running()
+
+    def end_streams(self) -> None:
+        """End all event streams and open no more. An HTTP server that waits for its requests needs this first."""
+        self.streams.close()
+
+    async def close(self) -> None:
+        """End the streams and stop following the server. The connections stay: they are the server's."""
+        self.end_streams()
+        await self._watcher.close()
+
+
+class _Awake:
+    """Starts the watcher with the first request: the lifespan of a mounted app is not run."""
+
+    def __init__(self, app: ASGIApp, signaling: Signaling) -> None:
+        self._app = app
+        self._signaling = signaling
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._signaling.ensure_running()
+        await self._app(scope, receive, send)
+
+
+def create_app(
+    server: Server,
+    authorizer: Authorizer,
+    options: SignalingOptions | None = None,
+    *,
+    routes: Sequence[BaseRoute] = (),
+    middleware: Sequence[Middleware] = (),
+) -> Starlette:
+    """The ASGI app of `server`, which must be started and stays the caller's to close.
+
+    It can be mounted below any path of another app, or be given further `routes` and `middleware`. Its state is at
+    `app.state.signaling`; call `end_streams()` on it when the process is asked to stop.
+    """
+    signaling = Signaling(server, authorizer, options)
+    app = Starlette(
+        routes=[*signaling.routes, *routes],
+        middleware=[
+            *middleware,
+            Middleware(_Awake, signaling=signaling),
+            Middleware(CrossOrigin, origins=signaling.options.cors_origins),
+        ],
+        exception_handlers={**EXCEPTION_HANDLERS, Exception: handle_crash},
+    )
+    app.state.signaling = signaling
+    return app

@@ -1,0 +1,41 @@
+"""What the resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sfu import Server, ServerOffered
+from sfu.signaling.authorization import Authorizer
+from sfu.signaling.headers import FRAGMENT, SDP, build_ice_links
+from sfu.signaling.options import SignalingOptions
+from sfu.signaling.sessions import Session, SessionTable
+from sfu.signaling.streams import RoomStreams
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One app's server, policy and state."""
+
+    server: Server
+    authorizer: Authorizer
+    options: SignalingOptions
+    random: Callable[[int], bytes]
+    sessions: SessionTable
+    streams: RoomStreams
+
+    def created(self, request: Request, session: Session, sdp: str) -> Response:
+        """201 with a session description and the session resource's headers (RFC 9725 sections 4.2 and 4.3.1)."""
+        headers = {
+            "Location": request.scope.get("root_path", "") + session.path,
+            "ETag": session.etag,
+            "Accept-Patch": f"{FRAGMENT}, {SDP}" if isinstance(session.connection, ServerOffered) else FRAGMENT,
+            "Cache-Control": "no-store",
+        }
+        links = build_ice_links(self.options.ice_servers)
+        if links:
+            headers["Link"] = links
+        return Response(sdp, 201, headers, media_type=SDP)

@@ -1,0 +1,75 @@
+"""Errors as HTTP answers: problem details (RFC 9457), and what the public API's errors become."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sfu.errors import LimitError, RemoteError, SfuError
+
+_log = logging.getLogger("sfu.signaling")
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A request that is refused: HTTP status, a short title, and a sentence that says what to do about it."""
+
+    def __init__(self, status: int, title: str, detail: str = "", *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {title}: {detail}")
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def build_problem(problem: Problem) -> Response:
+    """The response of a problem (RFC 9457 section 3). `type` is left out, which means `about:blank`."""
+    body = {"title": problem.title, "status": problem.status}
+    if problem.detail:
+        body["detail"] = problem.detail
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, problem.status, headers, media_type=PROBLEM_TYPE)
+
+
+async def handle_problem(request: Request, error: Exception) -> Response:
+    """Exception handler for `Problem`."""
+    assert isinstance(error, Problem)
+    return build_problem(error)
+
+
+async def handle_http_exception(request: Request, error: Exception) -> Response:
+    """Exception handler for what Starlette itself refuses (404, 405)."""
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    detail = error.detail if error.detail != title else ""
+    return build_problem(Problem(error.status_code, title, detail, headers=error.headers))
+
+
+async def handle_sfu_error(request: Request, error: Exception) -> Response:
+    """Exception handler for errors of the public API: the client's are told, ours are logged and stay inside."""
+    if isinstance(error, RemoteError):
+        headers = {"Retry-After": "5"} if isinstance(error, LimitError) else None
+        return build_problem(Problem(error.status, error.title, str(error), headers=headers))
+    return await handle_crash(request, error)
+
+
+async def handle_crash(request: Request, error: Exception) -> Response:
+    """Exception handler for everything else: our fault, logged with its traceback, told without it."""
+    _log.error("request failed", exc_info=error, extra={"method": request.method, "path": request.url.path})
+    detail = "The server failed at this request and has logged why. Trying again later may help."
+    return build_problem(Problem(500, "Internal Server Error", detail))
+
+
+EXCEPTION_HANDLERS = {
+    Problem: handle_problem,
+    HTTPException: handle_http_exception,
+    SfuError: handle_sfu_error,
+}

@@ -1,0 +1,41 @@
+"""A room as JSON: who is there, and what each one sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfu import Peer, Server, Track
+from sfu.events import ConnectionState
+
+JsonObject = dict[str, Any]
+
+# The best state of a peer's connections is what people mean by the peer's state.
+_RANK = {
+    ConnectionState.CLOSED: 0,
+    ConnectionState.NEW: 1,
+    ConnectionState.CONNECTING: 2,
+    ConnectionState.CONNECTED: 3,
+}
+
+
+def describe_track(track: Track) -> JsonObject:
+    """`{"id", "kind", "codec", "muted"}`."""
+    return {"id": track.id, "kind": track.kind, "codec": track.codec.name, "muted": track.muted}
+
+
+def describe_peer(peer: Peer) -> JsonObject:
+    """`{"name", "state", "tracks"}`."""
+    states = [connection.state for connection in peer.connections]
+    state = max(states, key=_RANK.__getitem__, default=ConnectionState.NEW)
+    return {
+        "name": peer.name,
+        "state": state.value,
+        "tracks": [describe_track(track) for track in peer.tracks],
+    }
+
+
+def describe_room(server: Server, name: str) -> JsonObject:
+    """`{"room", "peers"}`. A room that nobody is in has no peers: to look at it does not make it."""
+    room = server.rooms.get(name)
+    peers = [] if room is None else [describe_peer(peer) for peer in room.peers.values()]
+    return {"room": name, "peers": peers}

@@ -1,0 +1,105 @@
+"""The session resources of WHIP and WHEP: which connection an HTTP client may end, restart or complete."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sfu import Connection, Peer
+from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
+from sfu.signaling.authorization import Right
+
+
+@dataclass(slots=True)
+class Session:
+    """One session resource. It is named by 128 random bits and lives as long as its connection."""
+
+    id: str
+    room: str
+    peer: Peer
+    connection: Connection
+    right: Right
+    """What the connection is for, and what a token needs to touch it."""
+    token_digest: bytes
+    generation: int = 1
+    """Counts ICE restarts."""
+
+    @property
+    def etag(self) -> str:
+        """The strong entity-tag of the current ICE session (RFC 9725 section 4.3.1)."""
+        return f'"{self.id[:8]}.{self.generation}"'
+
+    @property
+    def path(self) -> str:
+        """The resource's path below the place where the app is mounted."""
+        return f"/rooms/{self.room}/sessions/{self.id}"
+
+    def opened_by(self, token: str) -> bool:
+        """Whether `token` is the very one that made this session."""
+        return hmac.compare_digest(self.token_digest, digest_token(token))
+
+
+def digest_token(token: str) -> bytes:
+    """SHA-256 of a token, so that the tokens themselves are kept nowhere."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class SessionTable:
+    """All session resources. It holds no more of them than there are open connections."""
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        """`random(n)` returns n unpredictable bytes."""
+        self._random = random
+        self._by_id: dict[str, Session] = {}
+        self._by_connection: dict[str, Session] = {}
+        self._by_peer: dict[tuple[str, str], dict[str, Session]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def open(self, room: str, peer: Peer, connection: Connection, right: Right, token: str) -> Session:
+        """Enter a new session for `connection`, opened with `token`."""
+        session = Session(self._random(16).hex(), room, peer, connection, right, digest_token(token))
+        self._by_id[session.id] = session
+        self._by_connection[connection.id] = session
+        self._by_peer.setdefault((room, peer.name), {})[session.id] = session
+        return session
+
+    def get(self, room: str, session_id: str) -> Session | None:
+        """The session, unless it is unknown, of another room, or its connection is closed."""
+        session = self._by_id.get(session_id)
+        if session is None or session.room != room:
+            return None
+        if session.connection.state is ConnectionState.CLOSED:
+            self.discard(session)
+            return None
+        return session
+
+    def of_peer(self, room: str, peer: str, right: Right) -> list[Session]:
+        """The peer's sessions for one thing, oldest first."""
+        return [session for session in self._by_peer.get((room, peer), {}).values() if session.right == right]
+
+    def discard(self, session: Session) -> None:
+        """Forget a session; nothing happens to its connection."""
+        if self._by_id.pop(session.id, None) is None:
+            return
+        del self._by_connection[session.connection.id]
+        key = (session.room, session.peer.name)
+        of_peer = self._by_peer[key]
+        del of_peer[session.id]
+        if not of_peer:
+            del self._by_peer[key]
+
+    def handle_event(self, event: Event) -> None:
+        """Forget the sessions of connections that closed."""
+        if isinstance(event, ConnectionStateChanged):
+            if event.state is ConnectionState.CLOSED:
+                session = self._by_connection.get(event.connection)
+                if session is not None:
+                    self.discard(session)
+        elif isinstance(event, EventsLost):
+            for session in list(self._by_id.values()):
+                if session.connection.state is ConnectionState.CLOSED:
+                    self.discard(session)

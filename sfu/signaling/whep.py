@@ -1,0 +1,66 @@
+"""WHEP (draft-ietf-wish-whep): a client watches by posting an offer, or by asking for ours."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sfu import Connection, Peer, Selection
+from sfu.errors import NothingPublishedError, UnknownPublisherError
+from sfu.signaling.authorization import authorize, read_token
+from sfu.signaling.body import decode_text, read_body, require_media_type
+from sfu.signaling.context import Context
+from sfu.signaling.entering import choose_peer_name, entered, read_peer_name, read_room_name
+from sfu.signaling.headers import SDP
+from sfu.signaling.problem import Problem
+from sfu.signaling.resource import Resource
+from sfu.signaling.whip import describe_endpoint
+
+_RETRY_S = "1"
+
+
+class WhepEndpoint:
+    """`/rooms/{room}/whep[?publisher=&peer=]`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def build(self) -> Resource:
+        """The resource."""
+        return Resource({"POST": self.post, "GET": describe_endpoint}, {"Accept-Post": SDP})
+
+    async def post(self, request: Request) -> Response:
+        """Answer an offer with 201 and a session; an empty body gets our offer, whose answer comes by PATCH."""
+        context = self._context
+        room = read_room_name(request.path_params["room"])
+        token = read_token(request)
+        grants = authorize(context.authorizer, token, room, "subscribe")
+        name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
+        publisher = request.query_params.get("publisher")
+        selection: Selection = "all" if publisher is None else read_peer_name(publisher, "publisher")
+        body = await read_body(request, context.options)
+        if body:
+            require_media_type(request, [SDP], "Accept-Post")
+        try:
+            with entered(context.server, room, name) as peer:
+                if body:
+                    connection, sdp = await self._answer(peer, decode_text(body), selection)
+                else:
+                    connection, sdp = self._offer(peer, selection)
+        except (NothingPublishedError, UnknownPublisherError) as error:
+            # The draft's answer while there is nothing to play: 409 with Retry-After.
+            raise Problem(409, error.title, str(error), headers={"Retry-After": _RETRY_S}) from error
+        session = context.sessions.open(room, peer, connection, "subscribe", token)
+        return context.created(request, session, sdp)
+
+    async def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:
+        answered = await peer.answer(offer, publish=False, subscribe=selection)
+        if not answered.connection.subscriptions:
+            # What an answer leaves empty stays empty, so this session would be silent for ever.
+            answered.connection.close("nothing_published")
+            raise NothingPublishedError("nothing is published that this offer could receive; try again later")
+        return answered.connection, answered.sdp
+
+    def _offer(self, peer: Peer, selection: Selection) -> tuple[Connection, str]:
+        connection = peer.offer(subscribe=selection)
+        return connection, connection.offer()

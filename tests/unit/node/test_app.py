@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+
+import sfu
+from sfu.node.app import create_node_app
+from sfu.node.config import Settings
+from sfu.node.config_sources import load_settings
+from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+from tests.unit.offers import make_offer
+
+UNKNOWN_KEY = "The token names a key that this server does not have."
+SDP = {"Content-Type": "application/sdp"}
+SEND = make_offer(("audio", "sendonly"), ("video", "sendonly"))
+RECEIVE = make_offer(("audio", "recvonly"), ("video", "recvonly"))
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return load_settings({"dev": True}, None)
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[sfu.Server]:
+    async with sfu.Server(settings.build_config()) as server:
+        yield server
+
+
+@pytest.fixture
+async def app(server: sfu.Server, settings: Settings) -> AsyncIterator[Starlette]:
+    app = create_node_app(server, settings)
+    yield app
+    await app.state.signaling.close()
+
+
+@pytest.fixture
+async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://sfu.test", headers=headers
+    ) as http:
+        yield http
+
+
+async def scrape(http: httpx.AsyncClient) -> dict[tuple[str, str], float]:
+    """Value by name and the first label's value."""
+    text = (await http.get("/metrics")).text
+    return {
+        (sample.name, ",".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_metrics_count_what_is_in_the_rooms(http: httpx.AsyncClient) -> None:
+    before = await scrape(http)
+    assert before["sfu_peers", ""] == before["sfu_tracks", "audio"] == 0
+    await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)
+    await http.post("/rooms/lobby/whep?peer=bob", content=RECEIVE, headers=SDP)
+    after = await scrape(http)
+    assert after["sfu_rooms", ""] == 1
+    assert after["sfu_peers", ""] == 2
+    assert after["sfu_tracks", "audio"] == after["sfu_tracks", "video"] == 1
+    assert after["sfu_subscriptions", ""] == 2
+    assert after["sfu_connections", "connecting"] == after["sfu_http_sessions", ""] == 2
+    assert after["sfu_drops_total", "unknown_protocol"] == 0
+    assert after["sfu_http_requests_total", "POST,/rooms/{room}/whip,201"] == 1
+    assert after["sfu_http_request_duration_seconds_count", "/rooms/{room}/whip"] == 1
+    assert after["sfu_http_request_duration_seconds_bucket", "2.5,/rooms/{room}/whip"] == 1
+
+
+async def test_a_dropped_datagram_shows(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=("127.0.0.1", server.udp_ports[0])
+    )
+    transport.sendto(b"\xff\xff hello")
+    async with asyncio.timeout(10):
+        while (await scrape(http))["sfu_received_datagrams_total", ""] == 0:  # noqa: ASYNC110 - the plane tells nobody
+            await asyncio.sleep(0.01)
+    transport.close()
+    drops = {label: value for (name, label), value in (await scrape(http)).items() if name == "sfu_drops_total"}
+    assert sum(drops.values()) == 1, drops
+
+
+async def test_names_and_wild_requests_make_no_labels(http: httpx.AsyncClient) -> None:
+    for path in ("/rooms/lobby", "/rooms/attic", "/a", "/b", "/rooms/x/y/z"):
+        await http.request("BREW", path)
+    labels = {label for name, label in await scrape(http) if name == "sfu_http_requests_total"}
+    assert labels == {"other,/rooms/{room},405", "other,/*,405"}
+
+
+async def test_metrics_may_ask_for_a_token(server: sfu.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFU_METRICS_TOKEN", "scraper")
+    app = create_node_app(server, load_settings({"dev": True}, None))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+        assert (await http.get("/metrics")).status_code == 401
+        assert (await http.get("/metrics", headers={"Authorization": "Bearer scraper"})).status_code == 200
+    await app.state.signaling.close()
+
+
+async def test_health_is_the_server_s(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    assert (await http.get("/healthz")).json() == {"status": "ok"}
+    await server.close()
+    assert (await http.get("/healthz")).status_code == 503
+
+
+async def test_the_page_is_served(http: httpx.AsyncClient) -> None:
+    page = await http.get("/")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert (await http.get("/main.js")).headers["content-type"].startswith("text/javascript")
+    for path in ("/nothing.js", "/../config.py", "/%2e%2e/config.py"):
+        response = await http.get(path)
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json"), path
+
+
+async def test_requests_are_logged_without_their_query(
+    http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "sfu.http"):
+        await http.get("/rooms/lobby?access_token=secret")
+        await http.get("/healthz")
+    (record,) = caplog.records
+    assert (vars(record)["path"], vars(record)["status"], vars(record)["method"]) == ("/rooms/lobby", 200, "GET")
+    assert "secret" not in str(vars(record))
+
+
+async def test_the_development_key_is_not_taken_without_dev(
+    server: sfu.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SFU_KEYS", "main:" + "k" * 32)
+    app = create_node_app(server, load_settings({}, None))
+    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=time.time(), ttl=60, subscribe=True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+        response = await http.get("/rooms/lobby", headers={"Authorization": f"Bearer {token}"})
+    assert (response.status_code, response.json()["detail"]) == (
+        401,
+        "The token names a key that this server does not have.",
+    )
+    await app.state.signaling.close()

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sfu
+from sfu.node.config import Settings
+from sfu.node.config_sources import SettingsError, find_unknown_variables, load_settings
+from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET
+from sfu.signaling import IceServer
+
+SECRET = "a-secret-of-more-than-thirty-two-bytes"
+DEV = {"dev": True}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("SFU_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write(text: str) -> Path:
+        file = tmp_path / "sfu.toml"
+        file.write_text(text, "utf-8")
+        return file
+
+    return write
+
+
+def problems(flags: dict[str, Any], file: Path | None = None) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(flags, file)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_development_needs_nothing_else() -> None:
+    settings = load_settings(DEV, None)
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.secrets() == {DEV_KEY_ID: DEV_SECRET}
+    assert settings.build_config() == sfu.Config()
+
+
+def test_flags_win_over_environment_over_file_over_defaults(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write("port = 1001\nudp_port = 2001\nshards = 2\nhost = '127.0.0.2'\n")
+    monkeypatch.setenv("SFU_PORT", "1002")
+    monkeypatch.setenv("SFU_UDP_PORT", "2002")
+    settings = load_settings(DEV | {"port": 1003, "host": None}, file)
+    assert (settings.port, settings.udp_port, settings.shards, settings.host) == (1003, 2002, 2, "127.0.0.2")
+
+
+def test_a_file_says_it_all(write: Any) -> None:
+    file = write(
+        f"""
+        host = "0.0.0.0"
+        announce = ["192.0.2.1", "2001:db8::1"]
+        codecs = ["opus", "H264"]
+        max_rooms = 7
+        cors_origins = ["https://a.example"]
+        log_format = "json"
+        [keys]
+        main = "{SECRET}"
+        [[ice_servers]]
+        urls = "stun:stun.example"
+        [[ice_servers]]
+        urls = ["turn:t.example?transport=udp", "turns:t.example?transport=tcp"]
+        username = "u"
+        credential = "p"
+        """
+    )
+    settings = load_settings({}, file)
+    config, options = settings.build_config(), settings.build_options()
+    assert (config.host, config.announce) == ("0.0.0.0", ("192.0.2.1", "2001:db8::1"))
+    assert (config.codecs, config.max_rooms) == (("opus", "H264"), 7)
+    assert options.cors_origins == ("https://a.example",)
+    assert options.ice_servers == (
+        IceServer("stun:stun.example"),
+        IceServer("turn:t.example?transport=udp", "u", "p"),
+        IceServer("turns:t.example?transport=tcp", "u", "p"),
+    )
+    assert settings.secrets() == {"main": SECRET}
+
+
+def test_the_environment_says_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFU_KEYS", f"main:{SECRET}, spare:{SECRET}:with:colons")
+    monkeypatch.setenv("SFU_ANNOUNCE", "192.0.2.1, 192.0.2.2")
+    monkeypatch.setenv("SFU_ICE_SERVERS", '[{"urls": "turn:t.example", "username": "u", "credential": "p"}]')
+    settings = load_settings({}, None)
+    assert settings.secrets() == {"main": SECRET, "spare": f"{SECRET}:with:colons"}
+    assert settings.announce == ("192.0.2.1", "192.0.2.2")
+    assert settings.build_options().ice_servers == (IceServer("turn:t.example", "u", "p"),)
+    monkeypatch.setenv("SFU_ICE_SERVERS", "stun:a.example,stun:b.example")
+    assert len(load_settings({}, None).build_options().ice_servers) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"port": 70000}, "port: Input should be less than or equal to 65535 (from flag --port)"),
+        ({"udp_port": -1}, "udp_port: -1 is not within 0 to 65535 (from flag --udp-port)"),
+        ({"udp_port": 65535, "shards": 2}, "udp_port: no 2 ports from 65535 on"),
+        ({"host": "example.com"}, "host: 'example.com' is not an IP address"),
+        ({"host": ""}, "host: '' is not an IP address"),
+        ({"announce": ("nowhere",)}, "announce: 'nowhere' is no IP address"),
+        ({"host": "0.0.0.0"}, "host: the development key is known to everyone"),
+        ({"udp_host": "::"}, "udp_host: the development key is known to everyone"),
+        (
+            {"log_level": "loud"},
+            "log_level: Input should be 'debug', 'info', 'warning' or 'error' (from flag",
+        ),
+    ],
+)
+def test_a_wrong_flag_is_named(flags: dict[str, Any], expected: str) -> None:
+    (problem,) = problems(DEV | flags)
+    assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SFU_SHARDS", "many", "shards: Input should be a valid integer"),
+        ("SFU_KEYS", "main", "keys: write it as 'id:secret'"),
+        ("SFU_KEYS", "main:short", "keys: the secret of 'main' is shorter than 32 bytes"),
+        ("SFU_KEYS", f"a b:{SECRET}", "keys: 'a b' is not a key id"),
+        ("SFU_KEYS", f"dev:{SECRET}", "keys: the development key is known to everyone"),
+        ("SFU_KEYS", f"main:{DEV_SECRET}", "keys: the development key is known to everyone"),
+        ("SFU_ICE_SERVERS", "http://a", "ice_servers: 'http://a' is not a stun:"),
+        ("SFU_ICE_SERVERS", "turn:a", "ice_servers: 'turn:a' needs a username"),
+        ("SFU_ICE_SERVERS", "[{", "ice_servers: is not a JSON list"),
+        ("SFU_CODECS", "opus,theora", "codecs: ['opus', 'theora'] must name one or more of"),
+        ("SFU_PORT", "tcp://10.0.0.1:80", "port: Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
+    monkeypatch.setenv(name, value)
+    (problem,) = problems(DEV)
+    assert problem.startswith(expected)
+    assert problem.endswith(f"(from environment variable {name})")
+    assert ("enableServiceLinks" in problem) is value.startswith("tcp://")
+
+
+def test_all_problems_of_a_file_are_named_at_once(write: Any) -> None:
+    file = write('prot = 1\nshards = "x"\n[[ice_servers]]\nurls = "stun:a"\nuser = "x"\n')
+    found = problems(DEV, file)
+    assert f"prot: is not a setting; did you mean port? (from file {file})" in found
+    assert any(problem.startswith("shards: ") and problem.endswith(f"(from file {file})") for problem in found)
+    assert f"ice_servers.0.user: is not a setting (from file {file})" in found
+    assert len(found) == 3
+
+
+def test_a_file_that_cannot_be_read_is_named(write: Any, tmp_path: Path) -> None:
+    assert problems(DEV, tmp_path / "none.toml") == [
+        f"config: cannot read it: No such file or directory (from {tmp_path / 'none.toml'})"
+    ]
+    (problem,) = problems(DEV, write("port = \n"))
+    assert problem.startswith("config: is not TOML: ")
+    assert "line 1" in problem
+
+
+def test_without_a_key_nobody_could_come_in() -> None:
+    (problem,) = problems({})
+    assert problem.startswith("keys: no key is set")
+
+
+def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFU_KEYS", "main:tooshort")
+    assert "tooshort" not in "".join(problems({}))
+    monkeypatch.setenv("SFU_KEYS", f"main:{SECRET}")
+    settings = load_settings({}, None)
+    assert SECRET not in repr(settings) + str(settings)
+
+
+def test_misspelt_variables_are_found() -> None:
+    environ = {"SFU_PORT": "1", "SFU_CONFIG": "x", "SFU_PROT": "1", "PATH": "/bin", "sfu_shards": "1"}
+    assert find_unknown_variables(environ) == ["SFU_PROT"]
+
+
+def test_every_setting_of_the_server_can_be_set() -> None:
+    elsewhere = {"max_name_length", "max_queued_events", "max_event_streams"}
+    missing = {field.name for field in dataclasses.fields(sfu.Config)} - set(Settings.model_fields) - elsewhere
+    assert not missing

@@ -1,0 +1,114 @@
+"""A node as a process: start, signals, end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from sfu.node import serve
+from sfu.node.serve import Started
+from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, TokenAuthorizer
+
+START_TIMEOUT = 240.0
+LINK = re.compile(r"(http://127\.0\.0\.1:\d+)/#room=lobby&token=([\w.\-]+)")
+
+
+@contextmanager
+def node(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A running development node: process, URL, token."""
+    command = [sys.executable, "-c", "from sfu.node.cli import main; main()", "serve", "--dev", "--port", "0"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SFU_")}
+    process = subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            found = LINK.search(line)
+            if found:
+                yield process, found[1], found[2]
+                return
+        _, errors = process.communicate(timeout=5)
+        raise AssertionError(errors)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.timeout(START_TIMEOUT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_streams_and_node_in_order(number: signal.Signals) -> None:
+    with node("--log-format", "json") as (process, url, token):
+        assert TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, lambda: 0.0).authorize(token).publish
+        with httpx.stream("GET", f"{url}/rooms/lobby/events", params={"access_token": token}, timeout=20) as stream:
+            chunks = stream.iter_text()
+            assert "event: snapshot" in next(chunks)
+            process.send_signal(number)
+            assert "".join(chunks) == ""  # the stream ends as it should, not by a broken connection
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    events = [line.split('"event": "')[1].split('"')[0] for line in errors.splitlines() if line.startswith("{")]
+    assert events[0] == "listening"
+    assert events[-1] == "stopped"
+    assert token not in errors
+
+
+@pytest.mark.timeout(START_TIMEOUT)
+def test_a_node_answers_over_a_real_socket() -> None:
+    with node("--shards", "2") as (process, url, token):
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=20) as http:
+            assert http.get("/healthz").status_code == 200
+            assert http.get("/").headers["content-type"].startswith("text/html")
+            assert http.get("/rooms/lobby").json() == {"room": "lobby", "peers": []}
+            sdp = {"Content-Type": "application/sdp"}
+            refused = http.post("/rooms/lobby/whip", content=b"a" * 70000, headers=sdp)
+            assert refused.status_code == 413
+            assert http.get("/rooms/lobby").json()["peers"] == []
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+class Spoken:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def compiling(self) -> None:
+        self.said.append("compiling")
+
+    def compiled(self, seconds: float) -> None:
+        self.said.append("compiled" if seconds > 0 else "compiled in no time")
+
+    def started(self, started: Started) -> None:
+        self.said.append("started")
+
+
+class SlowServer:
+    """Takes its time to start."""
+
+    async def start(self) -> None:
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("patience", "said"), [(0.01, ["compiling", "compiled"]), (10.0, [])])
+async def test_a_start_that_takes_long_is_explained(
+    monkeypatch: pytest.MonkeyPatch, patience: float, said: list[str]
+) -> None:
+    monkeypatch.setattr(serve, "_WARM_START_S", patience)
+    reporter = Spoken()
+    await serve._start(SlowServer(), reporter)  # type: ignore[arg-type]
+    assert reporter.said == said

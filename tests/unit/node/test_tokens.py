@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+
+from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, MIN_SECRET_BYTES, TokenAuthorizer, issue_token
+from sfu.signaling import AuthorizationError, Grants
+from sfu.signaling.names import InvalidName
+
+NOW = 1_800_000_000.0
+SECRET = "s" * 40
+OTHER = "o" * 40
+CLAIMS = {"room": "lobby", "exp": NOW + 60, "publish": True}
+
+
+def authorize(token: str, now: float = NOW) -> Grants:
+    return TokenAuthorizer({"one": SECRET, "two": OTHER}, lambda: now).authorize(token)
+
+
+def sign(claims: dict[str, Any], secret: str = SECRET, kid: Any = "one", algorithm: str = "HS256") -> str:
+    headers = {} if kid is None else {"kid": kid}
+    return jwt.encode(claims, secret, algorithm=algorithm, headers=headers)
+
+
+def test_an_issued_token_grants_what_it_was_issued_for() -> None:
+    token = issue_token("two", OTHER, room="lobby", peer="alice", publish=True, now=NOW, ttl=60)
+    assert authorize(token) == Grants(room="lobby", peer="alice", publish=True, subscribe=False)
+
+
+def test_a_token_may_leave_the_peer_and_the_room_open() -> None:
+    assert authorize(issue_token("one", SECRET, room="*", now=NOW, ttl=60)) == Grants(room="*")
+
+
+def test_the_key_may_be_named_by_the_issuer() -> None:
+    assert authorize(sign(CLAIMS | {"iss": "two"}, OTHER, kid=None)).publish
+
+
+@pytest.mark.parametrize(("age", "good"), [(59.0, True), (64.0, True), (65.0, False), (1e6, False)])
+def test_a_token_ends_at_its_expiry_with_a_little_leeway(age: float, good: bool) -> None:
+    token = issue_token("one", SECRET, room="lobby", now=NOW, ttl=60)
+    if good:
+        authorize(token, NOW + age)
+    else:
+        with pytest.raises(AuthorizationError, match="expired"):
+            authorize(token, NOW + age)
+
+
+def unsigned() -> str:
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'none', 'kid': 'one'})}.{part(CLAIMS)}."
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("", "well-formed"),
+        ("a.b.c", "well-formed"),
+        ("\udcff", "well-formed"),
+        ("é.é.é", "well-formed"),
+        ("[" * 4000, "well-formed"),
+        ("x" * 5000, "longer"),
+        (unsigned(), "well-formed|signed with"),
+        (sign(CLAIMS, "x" * 64, algorithm="HS512"), "signed with"),
+        (sign(CLAIMS, OTHER), "signature"),
+        (sign(CLAIMS, kid="three"), "does not have"),
+        (sign(CLAIMS, kid=None), "does not name"),
+        (sign(CLAIMS | {"iss": "three"}, kid=None), "does not have"),
+        (sign({"room": "lobby"}), "no expiry"),
+        (sign(CLAIMS | {"exp": "tomorrow"}), "exp is not a number"),
+        (sign(CLAIMS | {"exp": True}), "exp is not a number"),
+        (sign(CLAIMS | {"exp": float("inf")}), "exp is not a number"),
+        (sign(CLAIMS | {"exp": float("nan")}), "exp is not a number"),
+        (sign(CLAIMS | {"nbf": NOW + 60}), "not valid yet"),
+        (sign(CLAIMS | {"nbf": "now"}), "nbf is not a number"),
+        (sign({"exp": NOW + 60}), "names no room"),
+        (sign(CLAIMS | {"room": ["lobby"]}), "names no room"),
+        (sign(CLAIMS | {"room": "a b"}), "room's name"),
+        (sign(CLAIMS | {"publish": "yes"}), "true or false"),
+        (sign(CLAIMS | {"subscribe": 1}), "true or false"),
+        (sign(CLAIMS | {"sub": ""}), "peer's name"),
+        (sign(CLAIMS | {"sub": 7}), "peer's name"),
+        (sign(CLAIMS | {"sub": "a\nb"}), "peer's name"),
+    ],
+)
+def test_any_other_token_is_refused_with_the_reason(token: str, reason: str) -> None:
+    with pytest.raises(AuthorizationError, match=reason) as caught:
+        authorize(token)
+    assert len(token) < 10 or token not in str(caught.value)
+
+
+def test_a_wrong_name_gets_no_token() -> None:
+    for names in ({"room": "a b"}, {"room": "lobby", "peer": " "}):
+        with pytest.raises(InvalidName):
+            issue_token("one", SECRET, now=NOW, ttl=60, **names)  # type: ignore[arg-type]
+
+
+def test_the_development_key_is_a_key_like_others() -> None:
+    assert len(DEV_SECRET) >= MIN_SECRET_BYTES
+    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=NOW, ttl=60)
+    assert TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, lambda: NOW).authorize(token).room == "lobby"
+    with pytest.raises(AuthorizationError):
+        authorize(token)
