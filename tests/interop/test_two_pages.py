@@ -1,0 +1,78 @@
+"""Two people meet on the node's page, in real browsers: they see each other move and hear each other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.interop.browsers import Page
+from tests.interop.conftest import OpenPage
+from tests.interop.node_process import NodeProcess, new_room
+from tests.interop.seeing import hears_tone, sees_movement, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(360)]
+
+OTHERS = "[...document.querySelectorAll('[data-tile]:not([data-self])')]"
+OTHER = f"{OTHERS}[0]"
+# Remembers the node's ports of all connections that the page makes.
+REMEMBER_PORTS = """(() => {
+  const { prototype } = RTCPeerConnection;
+  const set = prototype.setRemoteDescription;
+  window.ports = [];
+  prototype.setRemoteDescription = function (description) {
+    for (const [, port] of description.sdp.matchAll(/^a=candidate:\\S+ 1 udp \\d+ \\S+ (\\d+)/gim)) ports.push(port);
+    return set.apply(this, arguments);
+  };
+})()"""
+PAIRS = [("chromium", "chromium"), ("firefox", "firefox"), ("chromium", "firefox")]
+
+
+async def enter(page: Page, node: NodeProcess, room: str, name: str) -> None:
+    """Follow an invitation, and press Join in the lobby once the camera is there."""
+    await page.goto(node.invitation(room, name))
+    preview = "document.getElementById('preview-video').videoWidth > 0"
+    await until("a camera in the lobby", lambda: page.evaluate(preview), page)
+    await page.evaluate(REMEMBER_PORTS)
+    await page.evaluate("document.getElementById('join').click()")
+    await until("the room", lambda: page.evaluate("!document.getElementById('view-room').hidden"), page)
+
+
+async def shown(page: Page) -> list[Any]:
+    """The names of the other people whose tiles are connected, in order."""
+    tiles = f"{OTHERS}.filter(tile => tile.dataset.state === 'connected')"
+    names = await page.evaluate(f"{tiles}.map(tile => tile.querySelector('.name').textContent)")
+    return sorted(names)
+
+
+async def meets(page: Page, name: str) -> None:
+    """One other tile is there, with this name, moving picture and tone."""
+
+    async def there() -> bool:
+        return await shown(page) == [name]
+
+    await until(f"a connected tile of {name}", there, page)
+    await sees_movement(page, f"{OTHER}.querySelector('video')")
+    assert 100 < await hears_tone(page, f"{OTHER}.querySelector('video').srcObject") < 3000
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+async def test_two_pages_see_and_hear_each_other(
+    open_page: OpenPage, node: NodeProcess, first: str, second: str
+) -> None:
+    room = new_room()
+    alice, bob = await open_page(first), await open_page(second)
+    await enter(alice, node, room, "Alice")
+    await enter(bob, node, room, "Bob")
+    await asyncio.gather(meets(alice, "Bob"), meets(bob, "Alice"))
+
+    ports = {*await alice.evaluate("window.ports"), *await bob.evaluate("window.ports")}
+    assert len(ports) == node.shards
+
+    await bob.evaluate("document.getElementById('leave').click()")
+
+    async def alone() -> bool:
+        return await shown(alice) == [] and await alice.evaluate(f"{OTHERS}.length") == 0
+
+    await until("Bob's tile to go", alone, alice)

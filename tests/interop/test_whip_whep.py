@@ -1,0 +1,75 @@
+"""WHIP and WHEP without the page: each codec that a browser sends arrives in one that answers the node's offer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.interop.browsers import Page
+from tests.interop.conftest import OpenPage
+from tests.interop.node_process import NodeProcess, new_room
+from tests.interop.seeing import hears_tone, sees_movement
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(360),
+    pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"]),
+]
+
+WHIP = Path(__file__).with_name("whip.js").read_text()
+WATCHED = "document.getElementById('watched')"
+
+
+async def open_client(open_page: OpenPage, browser: str, node: NodeProcess) -> Page:
+    page = await open_page(browser)
+    await page.goto(f"{node.url}/")  # no invitation: a page of the node's origin that does nothing
+    await page.evaluate(WHIP)
+    return page
+
+
+async def watch(page: Page, node: NodeProcess, room: str) -> None:
+    token = node.token(room, publish=False)
+    await page.evaluate(f"whip.watch('/rooms/{room}/whep?publisher=alice', {json.dumps(token)})")
+
+
+async def publish(page: Page, node: NodeProcess, room: str, codec: str) -> bool:
+    token = node.token(room, subscribe=False)
+    return bool(await page.evaluate(f"whip.publish('/rooms/{room}/whip?peer=alice', '{token}', '{codec}')"))
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "H264", "AV1"])
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+async def test_a_codec_passes(open_page: OpenPage, node: NodeProcess, browser: str, codec: str) -> None:
+    room = new_room()
+    publisher, viewer = await open_client(open_page, browser, node), await open_client(open_page, browser, node)
+    if not await publish(publisher, node, room, codec):
+        pytest.skip(f"this {browser} cannot send {codec}")
+    await watch(viewer, node, room)
+    await sees_movement(viewer, WATCHED)
+    await hears_tone(viewer, f"{WATCHED}.srcObject")
+    assert await viewer.evaluate("whip.codec()") == f"video/{codec}"
+
+
+async def test_who_deletes_the_session_is_gone(open_page: OpenPage, node: NodeProcess) -> None:
+    room, token = (name := new_room()), node.token(name)
+    publisher = await open_client(open_page, "chromium", node)
+    viewer = await open_client(open_page, "chromium", node)
+    await publish(publisher, node, room, "VP8")
+    await watch(viewer, node, room)
+    await sees_movement(viewer, WATCHED)
+    assert await peers(viewer, room, token) == 2
+    assert await publisher.evaluate(f"whip.leave('{token}')") == 200
+    assert await peers(viewer, room, token) == 1
+    with pytest.raises(AssertionError, match="a movement"):
+        await sees_movement(viewer, WATCHED, deadline=2.0)
+    assert await viewer.evaluate(f"whip.leave('{token}')") == 200
+    assert await peers(viewer, room, token) == 0
+
+
+async def peers(page: Page, room: str, token: str) -> int:
+    """How many the node says are in the room."""
+    answer = f"(await fetch('/rooms/{room}', {{ headers: {{ Authorization: 'Bearer {token}' }} }})).json()"
+    return len((await page.evaluate(f"(async () => {answer})()"))["peers"])
