@@ -89,7 +89,11 @@ class Settings(BaseSettings):
     dev: bool = False
     """Use the development key; only on a loopback address."""
     host: str = "127.0.0.1"
-    """IP address of the HTTP server, and of the media sockets unless `udp_host` is set."""
+    """IP address of the HTTP server, and of the media sockets unless `udp_host` is set.
+
+    In development the media sockets take every interface: Firefox never pairs a candidate on loopback. They answer
+    only those who came in by HTTP, which stays on loopback.
+    """
     port: int = Field(default=8080, ge=0, le=65535)
     """TCP port of the HTTP server; 0 lets the system choose."""
     udp_host: str = ""
@@ -158,7 +162,7 @@ class Settings(BaseSettings):
     def build_config(self) -> sfu.Config:
         """The settings of the media server; raises sfu.ConfigError."""
         return sfu.Config(
-            host=self.udp_host or self.host,
+            host=self.udp_host or ("0.0.0.0" if self.dev else self.host),
             udp_port=self.udp_port,
             announce=self.announce,
             shards=self.shards,
@@ -187,5 +191,5 @@ class Settings(BaseSettings):
         return secrets
 
     def is_loopback(self) -> bool:
-        """Whether both servers listen on loopback only."""
-        return all(ipaddress.ip_address(host).is_loopback for host in (self.host, self.udp_host or self.host))
+        """Whether HTTP, and so the way in, is on loopback only."""
+        return ipaddress.ip_address(self.host).is_loopback

@@ -20,6 +20,8 @@ import sfu
 from sfu.node.config import ENV_PREFIX, Settings
 
 CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
+_OTHERS = {CONFIG_VARIABLE, ENV_PREFIX + "KERNEL_CACHE"}
+"""Variables that are read elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def load_settings(flags: Mapping[str, Any], file: Path | None, *, need_keys: boo
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none: probably misspelt, so worth a warning."""
-    known = {ENV_PREFIX + key.upper() for key in Settings.model_fields} | {CONFIG_VARIABLE}
+    known = {ENV_PREFIX + key.upper() for key in Settings.model_fields} | _OTHERS
     return sorted(name for name in environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
 
 
@@ -131,9 +133,8 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
         message = str(error).removeprefix(f"{error.key}: ")
         problems.append(SettingProblem(key, message, origins.find(key)))
     if settings.dev and not settings.is_loopback():
-        key = "udp_host" if settings.udp_host else "host"
         message = "the development key is known to everyone, so dev listens on a loopback address only"
-        problems.append(SettingProblem(key, message, origins.find(key)))
+        problems.append(SettingProblem("host", message, origins.find("host")))
     if need_keys and not settings.dev and not settings.keys:
         message = "no key is set, so nobody could come in; set one (id = secret), or use dev to try things out"
         problems.append(SettingProblem("keys", message, origins.find("keys")))

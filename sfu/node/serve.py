@@ -68,7 +68,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
         server = sfu.Server(settings.build_config())
         event_log = EventWatcher(server, [log_event])
         try:
-            await _start(server, reporter)
+            with _killable():
+                await _start(server, reporter)
             event_log.ensure_running()
             app = create_node_app(server, settings)
             started = Started(_url_of(listener), server.udp_ports)
@@ -83,6 +84,16 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             await server.close()
             await event_log.close()
     _log.info("stopped")
+
+
+@contextlib.contextmanager
+def _killable() -> Iterator[None]:
+    """Let SIGINT end the process at once: the compiler cannot be cancelled, and there is nothing to close yet."""
+    former = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 async def _start(server: sfu.Server, reporter: Reporter) -> None:

@@ -87,6 +87,8 @@ class Browser(abc.ABC):
 
     name: str
     executable: str
+    tone_hertz: float
+    """What its fake microphone plays: Chromium a beep twice a second, Firefox without a pause."""
 
     def __init__(self, *, headed: bool = False) -> None:
         self.headed = headed
@@ -148,6 +150,7 @@ class Chromium(Browser):
 
     name = "chromium"
     executable = "chromium"
+    tone_hertz = 400.0
     _playwright: Playwright
     _browser: PlaywrightBrowser
 
@@ -196,6 +199,7 @@ class Firefox(Browser):
 
     name = "firefox"
     executable = "firefox-esr"
+    tone_hertz = 1000.0
     _session: BidiSession
     _process: asyncio.subprocess.Process
     _drain: asyncio.Task[None]

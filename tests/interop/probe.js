@@ -16,25 +16,28 @@
     return { values, mean: values.reduce((sum, value) => sum + value, 0) / values.length };
   },
 
-  /** Listen to a stream from now on; `loudest` grows to the largest amplitude (0..1) heard, `hertz` is where it sounded. */
-  listen(stream) {
-    const ear = { loudest: 0, hertz: 0, state: "" };
+  /**
+   * Listen to a stream from now on: `hertz` collects where it sounded whenever its amplitude (0..1) was above
+   * `silent`, in steps of about 20 Hz.
+   */
+  listen(stream, silent) {
+    const ear = { hertz: [], state: "" };
     const context = new AudioContext();
     const analyser = context.createAnalyser();
     analyser.fftSize = 2048;
+    analyser.smoothingTimeConstant = 0;
     context.createMediaStreamSource(stream).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
     const bins = new Float32Array(analyser.frequencyBinCount);
     setInterval(() => {
       ear.state = context.state;
       analyser.getFloatTimeDomainData(samples);
-      const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
-      if (loudest <= ear.loudest) return;
+      if (!samples.some((sample) => Math.abs(sample) > silent)) return;
       analyser.getFloatFrequencyData(bins);
       const peak = bins.reduce((best, level, index) => (level > bins[best] ? index : best), 0);
-      ear.loudest = loudest;
-      ear.hertz = (peak * context.sampleRate) / analyser.fftSize;
-    }, 50);
+      const hertz = Math.round((peak * context.sampleRate) / analyser.fftSize);
+      if (!ear.hertz.includes(hertz)) ear.hertz.push(hertz);
+    }, 40);
     context.resume();
     return ear;
   },

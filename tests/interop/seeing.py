@@ -21,6 +21,8 @@ CHANGED = 2.0
 """Mean difference of values (0..255) between two frames from which on the picture moved. Coding noise stays below."""
 SILENT = 0.01
 """Amplitude (0..1) below which a stream is silent. Both browsers' fake microphones are above 0.1."""
+NEAR = 60.0
+"""Hertz that a tone may be off: three steps of the analyser."""
 
 
 async def until(what: str, look: Callable[[], Awaitable[Any]], *pages: Page, deadline: float = DEADLINE) -> Any:
@@ -54,14 +56,14 @@ async def sees_movement(page: Page, video: str, *, deadline: float = DEADLINE) -
     await until(f"a movement in {video}", moved, page, deadline=deadline)
 
 
-async def hears_tone(page: Page, stream: str, *, deadline: float = DEADLINE) -> float:
-    """The stream that the JavaScript expression names carries a tone; its frequency in hertz."""
+async def hears_tone(page: Page, stream: str, hertz: float, *, deadline: float = DEADLINE) -> None:
+    """The stream that the JavaScript expression names carries a tone of this frequency: a browser's `tone_hertz`."""
     await page.evaluate(PROBE)
-    await page.evaluate(f"Promise.resolve({stream}).then(stream => {{ window.ear = probe.listen(stream); }})")
+    listen = f"stream => {{ window.ear = probe.listen(stream, {SILENT}); }}"
+    await page.evaluate(f"Promise.resolve({stream}).then({listen})")
 
-    async def heard() -> Any:
+    async def heard() -> bool:
         ear = await page.evaluate("window.ear")
-        return ear if ear["loudest"] > SILENT else None
+        return any(abs(found - hertz) < NEAR for found in ear["hertz"])
 
-    ear = await until(f"a tone in {stream}", heard, page, deadline=deadline)
-    return float(ear["hertz"])
+    await until(f"a tone of {hertz} Hz in {stream}", heard, page, deadline=deadline)

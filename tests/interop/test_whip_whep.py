@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.browsers import Page
+from tests.interop.browsers import BROWSERS, Page
 from tests.interop.conftest import OpenPage
 from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.seeing import hears_tone, sees_movement
@@ -49,7 +49,7 @@ async def test_a_codec_passes(open_page: OpenPage, node: NodeProcess, browser: s
         pytest.skip(f"this {browser} cannot send {codec}")
     await watch(viewer, node, room)
     await sees_movement(viewer, WATCHED)
-    await hears_tone(viewer, f"{WATCHED}.srcObject")
+    await hears_tone(viewer, f"{WATCHED}.srcObject", BROWSERS[browser].tone_hertz)
     assert await viewer.evaluate("whip.codec()") == f"video/{codec}"
 
 

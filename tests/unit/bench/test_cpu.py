@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench import cpu
+from bench.session import receive_drops
+
+_STAT = """cpu  100 0 100 1000 100 0 0 0 0 0
+cpu0 60 0 50 600 40 0 0 0 0 0
+cpu1 40 0 50 400 60 0 0 0 0 0
+intr 1
+"""
+
+
+def test_idle_time_of_one_core() -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert cpu.parse_core_idle_s(_STAT, 1) == pytest.approx(460 / ticks)
+    with pytest.raises(ValueError, match="no cpu7"):
+        cpu.parse_core_idle_s(_STAT, 7)
+
+
+def test_use_is_the_difference_and_the_softirq_thread_counts() -> None:
+    use = cpu.CpuSample(15.0, 3.0, 0.5, 9.0).since(cpu.CpuSample(10.0, 1.0, 0.25, 7.0))
+    assert (use.wall_s, use.process_s, use.softirq_s, use.core_busy_s) == (5.0, 2.0, 0.25, 3.0)
+    assert use.server_s == 2.25
+
+
+def test_the_tree_holds_children_and_their_time() -> None:
+    before = cpu.process_time_s(os.getpid())
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=pipe, stdout=pipe) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert child.pid in cpu.process_tree(os.getpid())
+        assert cpu.resident_bytes(child.pid) > 1_000_000
+        child.stdin.write(b"\n")
+    deadline = time.process_time() + 0.05
+    while time.process_time() < deadline:
+        pass
+    assert cpu.process_time_s(os.getpid()) - before >= 0.04
+
+
+def test_receive_drops_are_readable() -> None:
+    assert receive_drops() >= 0
