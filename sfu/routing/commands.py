@@ -134,6 +134,7 @@ def _open_track(tables: Tables, row: int, use: int) -> None:
     entry["use"] = use
     entry["tapped"] = 0
     entry["first_subscription"] = -1
+    entry["subscriptions"] = 0
     entry["relayed"] = 0
     for k in range(MAX_SHARDS):
         entry["relay"][k] = -1
@@ -228,6 +229,7 @@ def _open_subscription(tables: Tables, row: int, command: Any) -> None:
     if first >= 0:
         tables.subscriptions[first]["previous"] = row
     track["first_subscription"] = row
+    track["subscriptions"] += 1
     tables.connections[entry["connection"]]["subscriptions"] += 1
     build_template(tables, row)
 
@@ -242,6 +244,7 @@ def _close_subscription(tables: Tables, row: int) -> None:
     if entry["next"] >= 0:
         tables.subscriptions[entry["next"]]["previous"] = entry["previous"]
     entry["active"] = 0
+    tables.tracks[entry["track"]]["subscriptions"] -= 1
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] -= 1
     if entry["started"] == 1 and connection["send_session"] != 0:

@@ -49,6 +49,7 @@ TRACK = np.dtype(
         ("active", np.int32),
         ("tapped", np.int32),
         ("first_subscription", np.int32),
+        ("subscriptions", np.int32),
         ("relayed", np.int32),  # shards that this track is relayed to
         ("use", np.int64),  # which use of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
