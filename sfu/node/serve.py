@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -70,6 +71,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
         try:
             with _killable():
                 await _start(server, reporter)
+            gc.collect()
+            gc.freeze()  # what the imports made stays for good: no later collection needs to walk over it
             event_log.ensure_running()
             app = create_node_app(server, settings)
             started = Started(_url_of(listener), server.udp_ports)

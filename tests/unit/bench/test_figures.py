@@ -11,6 +11,7 @@ from rich.console import Console
 from bench import plot
 from bench.errors import BenchError
 from bench.figures import Figures, median_of, ratio_of, select, spread_of
+from bench.markdown import BEGIN, END, build_markdown, replace_between
 from bench.report import build_document, print_report, warnings_of, write_json
 from bench.runner import plan_runs
 from bench.scenario import FULL, Kind, Scenario, Settings, parse_scenario
@@ -110,3 +111,19 @@ def test_an_unknown_server_is_refused() -> None:
 def test_a_wrong_scenario_is_refused(text: str) -> None:
     with pytest.raises(BenchError):
         parse_scenario(text)
+
+
+def test_the_tables_go_between_the_marks_of_a_page() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    once = replace_between(page, build_markdown(_RUNS))
+    assert once.startswith("before\n")
+    assert once.endswith("after\n")
+    assert "old" not in once
+    assert "| fan-out:100 | janus | 10.00 |" in once
+    assert "**missed**" in once
+    assert replace_between(once, build_markdown(_RUNS)) == once
+
+
+def test_a_page_without_marks_is_refused() -> None:
+    with pytest.raises(BenchError, match="bench:begin"):
+        replace_between("no marks", "table")

@@ -1,0 +1,167 @@
+"""The little SDP a simulated browser needs: build offers and answers, read what the server says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+ABS_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+_RTPMAP = {"video": (96, "VP8/90000"), "audio": (111, "opus/48000/2")}
+
+
+class SdpError(ValueError):
+    """The server's SDP lacks what a session needs."""
+
+
+@dataclass
+class Section:
+    """One m-section of a session description."""
+
+    kind: str
+    port: int
+    mid: str = ""
+    direction: str = "sendrecv"
+    payload_types: dict[str, int] = field(default_factory=dict)  # upper-case codec name -> payload type
+    extensions: dict[str, int] = field(default_factory=dict)  # URI -> id
+
+
+@dataclass
+class Description:
+    """What is read of a session description."""
+
+    ufrag: str = ""
+    pwd: str = ""
+    fingerprint: str = ""
+    setup: str = ""
+    address: tuple[str, int] | None = None
+    sections: list[Section] = field(default_factory=list)
+
+
+def parse(text: str) -> Description:
+    """Read a description; SdpError when it has no ICE credentials, sha-256 fingerprint or UDP candidate."""
+    seen = Description()
+    for line in text.splitlines():
+        kind, _, value = line.partition("=")
+        if kind == "m":
+            words = value.split()
+            seen.sections.append(Section(words[0], int(words[1])))
+        elif kind == "a":
+            name, _, rest = value.partition(":")
+            _read_attribute(seen, name, rest)
+    if not seen.ufrag or not seen.pwd or not seen.fingerprint:
+        raise SdpError("the server's SDP has no ICE credentials or no sha-256 fingerprint")
+    if seen.address is None:
+        raise SdpError("the server's SDP has no IPv4 UDP host candidate")
+    return seen
+
+
+def _read_attribute(seen: Description, name: str, rest: str) -> None:
+    words = rest.split()
+    section = seen.sections[-1] if seen.sections else None
+    if name == "ice-ufrag":
+        seen.ufrag = rest.strip()
+    elif name == "ice-pwd":
+        seen.pwd = rest.strip()
+    elif name == "fingerprint" and words[0].lower() == "sha-256":
+        seen.fingerprint = words[1]
+    elif name == "setup":
+        seen.setup = rest.strip()
+    elif name == "candidate" and seen.address is None:
+        if words[1] == "1" and words[2].lower() == "udp" and "." in words[4] and words[7] == "host":
+            seen.address = (words[4], int(words[5]))
+    elif section is not None:
+        _read_media_attribute(section, name, rest, words)
+
+
+def _read_media_attribute(section: Section, name: str, rest: str, words: list[str]) -> None:
+    if name == "mid":
+        section.mid = rest.strip()
+    elif name in ("sendrecv", "sendonly", "recvonly", "inactive"):
+        section.direction = name
+    elif name == "rtpmap":
+        section.payload_types.setdefault(words[1].split("/")[0].upper(), int(words[0]))
+    elif name == "extmap":
+        section.extensions[words[1]] = int(words[0].split("/")[0])
+
+
+@dataclass(frozen=True)
+class LocalIdentity:
+    """What one simulated client says of itself in SDP."""
+
+    ufrag: str
+    pwd: str
+    fingerprint: str
+    address: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class LocalSection:
+    """One m-section that we write."""
+
+    kind: str
+    mid: str
+    direction: str
+    payload_type: int
+    extensions: dict[str, int]
+    ssrc: int = 0
+    nack: bool = False
+
+
+def offered_section(kind: str, mid: str, direction: str, *, ssrc: int = 0, nack: bool = False) -> LocalSection:
+    """A section of our own offer, with the MID and abs-send-time extensions that browsers use."""
+    extensions = {MID_URI: 4, ABS_SEND_TIME_URI: 2}
+    return LocalSection(kind, mid, direction, _RTPMAP[kind][0], extensions, ssrc, nack)
+
+
+def answered_section(remote: Section, *, nack: bool = False) -> LocalSection:
+    """Our answer to a section that the server offers to send."""
+    codec = "VP8" if remote.kind == "video" else "OPUS"
+    if codec not in remote.payload_types:
+        raise SdpError(f"the server offers no {codec} in section {remote.mid}")
+    agreed = {uri: id_ for uri, id_ in remote.extensions.items() if uri in (MID_URI, ABS_SEND_TIME_URI)}
+    return LocalSection(remote.kind, remote.mid, "recvonly", remote.payload_types[codec], agreed, 0, nack)
+
+
+def build(local: LocalIdentity, sections: Sequence[LocalSection], *, setup: str) -> str:
+    """A complete description, everything bundled on one transport."""
+    lines = [
+        "v=0",
+        "o=- 1 1 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE " + " ".join(section.mid for section in sections),
+        "a=msid-semantic: WMS *",
+    ]
+    for section in sections:
+        lines += _section_lines(local, section, setup)
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _section_lines(local: LocalIdentity, section: LocalSection, setup: str) -> list[str]:
+    type_ = section.payload_type
+    lines = [
+        f"m={section.kind} {local.address[1]} UDP/TLS/RTP/SAVPF {type_}",
+        f"c=IN IP4 {local.address[0]}",
+        "a=rtcp-mux",
+        "a=rtcp-rsize",
+        f"a=mid:{section.mid}",
+        f"a={section.direction}",
+        f"a=ice-ufrag:{local.ufrag}",
+        f"a=ice-pwd:{local.pwd}",
+        f"a=fingerprint:sha-256 {local.fingerprint}",
+        f"a=setup:{setup}",
+        f"a=candidate:1 1 udp 2130706431 {local.address[0]} {local.address[1]} typ host",
+        "a=end-of-candidates",
+        f"a=rtpmap:{type_} {_RTPMAP[section.kind][1]}",
+    ]
+    lines += [f"a=extmap:{id_} {uri}" for uri, id_ in section.extensions.items()]
+    if section.kind == "video":
+        lines.append(f"a=rtcp-fb:{type_} ccm fir")
+        if section.nack:
+            # Janus takes "nack pli" for NACK, so without retransmission neither is named.
+            lines += [f"a=rtcp-fb:{type_} nack", f"a=rtcp-fb:{type_} nack pli"]
+    if section.ssrc:
+        lines.append("a=msid:bench bench-" + section.mid)
+        lines.append(f"a=ssrc:{section.ssrc} cname:bbbbb")
+    return lines

@@ -1,0 +1,1 @@
+"""pytest-benchmark cases of single kernels of the plane: `pytest bench/kernels`."""

@@ -1,0 +1,114 @@
+"""One run: a scenario on a server, from start to figures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from bench.figures import Figures, percentile
+from bench.scenario import Kind, Scenario, Settings
+from bench.servers.base import Server
+from bench.session import Session, Tell, Window
+
+_WARM_S = 1.0
+#: Delivered / expected below which a rate counts as too high.
+DELIVERED = 0.999
+_STEP_S = 3.0
+#: Grace after a step; short, since socket buffers would hide an overload of a few percent.
+_STEP_DRAIN_S = 0.1
+_GROWTH = 1.3
+_FIRST_FACTOR = 0.5
+_MAX_STEPS = 14
+_BISECTIONS = 3
+
+
+async def run_once(server: Server, scenario: Scenario, settings: Settings, tell: Tell) -> Figures:
+    """Start, measure, stop."""
+    session = Session(server, scenario, settings, tell)
+    try:
+        await session.open()
+        await session.warm(_WARM_S)
+        if scenario.kind is Kind.SATURATION:
+            return await _saturate(session, server, scenario, tell)
+        window = await session.measure(settings.seconds)
+        return _figures(session, server, scenario, window)
+    finally:
+        await session.close()
+
+
+def _figures(session: Session, server: Server, scenario: Scenario, window: Window) -> Figures:
+    before, after, use = window.before, window.after, window.use
+    delivered = max(window.delivered_packets, 1)
+    latency_us = session.engine.latency_us(before.latency_count, after.latency_count)
+    return Figures(
+        server=server.name,
+        scenario=scenario.name,
+        version=server.version,
+        profile=session.profile,
+        expected_packets=window.offered_packets,
+        delivered_packets=window.delivered_packets,
+        seconds=window.sending_s,
+        cpu_us=use.server_s / delivered * 1e6,
+        core_us=use.core_busy_s / delivered * 1e6,
+        softirq_share=use.softirq_s / use.server_s if use.server_s else None,
+        latency_p50_us=percentile(latency_us, 50) if server.routes else None,
+        latency_p99_us=percentile(latency_us, 99) if server.routes else None,
+        latency_samples=len(latency_us),
+        memory_bytes=session.joined.memory_bytes,
+        join_cpu_ms=session.joined.cpu_ms,
+        joins_per_s=session.joined.per_s,
+        generator_busy=window.generator_busy,
+        generator_drops=window.generator_drops,
+        late_frames=after.late_frames - before.late_frames,
+        unauthentic=after.unauthentic - before.unauthentic,
+        malformed=after.malformed - before.malformed,
+        reordered=after.reordered - before.reordered,
+        sampled=after.sampled - before.sampled,
+    )
+
+
+def is_sustained(window: Window) -> bool:
+    """Whether this rate was delivered."""
+    return window.offered_packets > 0 and window.delivered_packets >= DELIVERED * window.offered_packets
+
+
+async def _saturate(session: Session, server: Server, scenario: Scenario, tell: Tell) -> Figures:
+    """Raise the frame rate by 30 % a step until packets are lost, then close in on the highest that was not."""
+    best: Window | None = None
+    failed: Window | None = None
+    good, bad, factor = 0.0, 0.0, _FIRST_FACTOR
+    for _step in range(_MAX_STEPS):
+        window = await _try(session, factor, tell)
+        if is_sustained(window):
+            best, good = window, factor
+            factor *= _GROWTH
+        else:
+            failed, bad = window, factor
+            break
+    if failed is not None:
+        for _step in range(_BISECTIONS):
+            factor = (good + bad) / 2
+            window = await _try(session, factor, tell)
+            if is_sustained(window):
+                best, good = window, factor
+            else:
+                failed, bad = window, factor
+    shown = best or failed
+    assert shown is not None
+    figures = _figures(session, server, scenario, shown)
+    bound = "steps" if failed is None else ("generator" if failed.generator_drops > 0 else "server")
+    pps = shown.delivered_packets / (shown.sending_s + _STEP_DRAIN_S) if best is not None else None
+    return dataclasses.replace(
+        figures,
+        saturation_pps=pps,
+        saturation_bound=bound,
+        # The path is overloaded or near it here: these belong to the other scenarios.
+        latency_p50_us=None,
+        latency_p99_us=None,
+    )
+
+
+async def _try(session: Session, factor: float, tell: Tell) -> Window:
+    session.set_rate(factor)
+    window = await session.measure(_STEP_S, _STEP_DRAIN_S)
+    tell(f"x{factor:.2f}: {window.delivered_packets / window.sending_s:,.0f}/s")
+    return window

@@ -1,0 +1,107 @@
+"""The whole bench: every server in every scenario, interleaved, several times."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from bench.client.dtls import ClientIdentity
+from bench.errors import BenchError
+from bench.figures import Figures
+from bench.measure import run_once
+from bench.network import Loopback, Network, VethPair
+from bench.scenario import Kind, Scenario, Settings
+from bench.servers.base import Server, Surroundings
+from bench.servers.janus import Janus
+from bench.servers.ours import Ours
+from bench.servers.static import Limit, PlainPython
+
+_SERVERS: dict[str, type[Server]] = {server.name: server for server in (Ours, Janus, PlainPython, Limit)}
+_RUN_LIMIT_S = 400.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One entry of the schedule."""
+
+    number: int
+    scenario: Scenario
+    server: str
+
+    @property
+    def title(self) -> str:
+        """For the progress bar."""
+        return f"{self.scenario.name} {self.server} #{self.number + 1}"
+
+
+def plan_runs(settings: Settings) -> Iterator[Run]:
+    """Each scenario `runs` times, the servers in turn within each, so that drifts meet all alike."""
+    for scenario in settings.scenarios:
+        # A search takes long and finds one number.
+        runs = 1 if scenario.kind is Kind.SATURATION else settings.runs
+        for number in range(runs):
+            for name in settings.servers:
+                if name not in _SERVERS:
+                    raise BenchError(f"there is no server {name!r}: choose from {', '.join(_SERVERS)}")
+                if scenario.kind is Kind.CONFERENCE and not _SERVERS[name].conferences:
+                    continue
+                if settings.loopback and name == Janus.name:
+                    continue
+                yield Run(number, scenario, name)
+
+
+def run_all(
+    settings: Settings, started: Callable[[Run], None], tell: Callable[[str], None], done: Callable[[Figures], None]
+) -> list[Figures]:
+    """Run the schedule; BenchError when a server can not be run at all."""
+    _check_cores(settings)
+    _raise_file_limit()
+    os.sched_setaffinity(0, {settings.generator_core})
+    identity = ClientIdentity.generate(settings.profile)
+    network: Network = Loopback() if settings.loopback else VethPair()
+    found = []
+    with network:
+        for run in plan_runs(settings):
+            started(run)
+            figures = uvloop.run(_run_one(run, settings, network, identity, tell))
+            found.append(figures)
+            done(figures)
+    return found
+
+
+async def _run_one(
+    run: Run, settings: Settings, network: Network, identity: ClientIdentity, tell: Callable[[str], None]
+) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="sfu-bench-") as directory:
+        surroundings = Surroundings(
+            network=network,
+            core=settings.server_core,
+            directory=Path(directory),
+            identity=identity,
+            profile=settings.profile,
+            nack=settings.nack,
+        )
+        server = _SERVERS[run.server](surroundings)
+        async with asyncio.timeout(_RUN_LIMIT_S):
+            return await run_once(server, run.scenario, settings, tell)
+
+
+def _check_cores(settings: Settings) -> None:
+    available = os.sched_getaffinity(0)
+    if settings.server_core == settings.generator_core:
+        raise BenchError("the server and the generator need a core each")
+    for core in (settings.server_core, settings.generator_core):
+        if core not in available:
+            raise BenchError(f"there is no core {core} here: choose from {sorted(available)}")
+
+
+def _raise_file_limit() -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

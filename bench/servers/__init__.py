@@ -1,0 +1,1 @@
+"""The servers under test, each behind the same small interface."""

@@ -1,0 +1,127 @@
+"""The node of this project, over WHIP and WHEP as any client would."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+
+import httpx
+import jwt
+
+from bench.client import sdp
+from bench.client.connect import Client
+from bench.errors import BenchError
+from bench.links import Link
+from bench.process import ServerProcess
+from bench.servers.base import Server
+from bench.servers.planning import plan_encodings
+
+_PORT = 8080
+_ROOM = "bench"
+_KEY_ID = "bench"
+# The first start compiles the kernels.
+_START_S = 180.0
+
+
+class Ours(Server):
+    """`sfu serve` with one shard."""
+
+    name = "sfu"
+
+    @property
+    def version(self) -> str:
+        """The installed distribution's, or the source tree's."""
+        try:
+            return importlib.metadata.version("sfu")
+        except importlib.metadata.PackageNotFoundError:
+            return "source tree"
+
+    async def start(self) -> None:
+        """Write a configuration with a key of its own, start, wait for /healthz."""
+        around = self.surroundings
+        secret = secrets.token_hex(32)
+        self._token = jwt.encode(
+            {"room": _ROOM, "publish": True, "subscribe": True, "exp": int(time.time()) + 3600},
+            secret,
+            algorithm="HS256",
+            headers={"kid": _KEY_ID},
+        )
+        path = around.directory / "sfu.toml"
+        path.write_text(
+            f'host = "{around.network.server_host}"\nport = {_PORT}\nshards = 1\npage = false\n'
+            f'log_level = "warning"\nmax_peers_per_room = 4000\n[keys]\n{_KEY_ID} = "{secret}"\n',
+            encoding="ascii",
+        )
+        self._process = ServerProcess(
+            [sys.executable, "-c", "from sfu.node.cli import main; main()", "serve", "--config", str(path)],
+            network=around.network,
+            core=around.core,
+            log=around.directory / "sfu.log",
+            environment={"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        self._http = httpx.AsyncClient(
+            base_url=f"http://{around.network.server_host}:{_PORT}",
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/sdp"},
+            timeout=30.0,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+        )
+        await self._wait_healthy()
+
+    async def _wait_healthy(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while True:
+            self.process.check_alive()
+            try:
+                if (await self._http.get("/healthz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass  # it does not listen yet
+            if time.monotonic() > deadline:
+                raise BenchError(f"sfu does not answer /healthz: {self.process.log_tail()}")
+            await asyncio.sleep(0.1)
+
+    async def _post(self, path: str, parameters: dict[str, str], offer: str) -> sdp.Description:
+        reply = await self._http.post(path, params=parameters, content=offer)
+        if reply.status_code != 201:
+            raise BenchError(f"sfu answered {path} with {reply.status_code}: {reply.text[:300]}")
+        return sdp.parse(reply.text)
+
+    async def publish(self, peer: str, kinds: Sequence[str]) -> Link:
+        """POST an offer to WHIP."""
+        around = self.surroundings
+        client = Client.create(around.network.client_host, around.identity)
+        ssrcs = [secrets.randbits(31) + 1 for _ in kinds]
+        sections = [
+            sdp.offered_section(kind, str(index), "sendonly", ssrc=ssrcs[index], nack=around.nack)
+            for index, kind in enumerate(kinds)
+        ]
+        offer = sdp.build(client.local, sections, setup="actpass")
+        answer = await self._post(f"/rooms/{_ROOM}/whip", {"peer": peer}, offer)
+        return await client.connect(answer, plan_encodings(sections, answer, ssrcs))
+
+    async def subscribe(self, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
+        """POST an offer to WHEP with one section per track; one connection for all publishers."""
+        around = self.surroundings
+        client = Client.create(around.network.client_host, around.identity)
+        wanted = [kind for _publisher in publishers for kind in kinds]
+        sections = [
+            sdp.offered_section(kind, str(index), "recvonly", nack=around.nack) for index, kind in enumerate(wanted)
+        ]
+        offer = sdp.build(client.local, sections, setup="actpass")
+        parameters = {"peer": peer}
+        if len(publishers) == 1:
+            parameters["publisher"] = publishers[0]
+        answer = await self._post(f"/rooms/{_ROOM}/whep", parameters, offer)
+        return await client.connect(answer)
+
+    async def close(self) -> None:
+        """Close the HTTP client, then the process."""
+        if getattr(self, "_http", None) is not None:
+            await self._http.aclose()
+        await super().close()
