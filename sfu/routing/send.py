@@ -74,7 +74,7 @@ def _prepare(buffers: Buffers, tables: Tables) -> None:
     connections = tables.connections
     offset = connections[0]["address"].ctypes.data - connections.ctypes.data
     for k in range(buffers.state[COUNT]):
-        owner = buffers.owner[k]
+        owner = i64(buffers.owner[k])
         message = buffers.send_messages[k]
         message["name"] = connections.ctypes.data + owner * connections.itemsize + offset
         message["name_bytes"] = connections[owner]["address_bytes"]
@@ -97,8 +97,8 @@ def _write_segment_control(buffers: Buffers, at: int, size: int) -> None:
     control[at] = 18
     control[at + 8] = native.SOL_UDP
     control[at + 12] = native.UDP_SEGMENT
-    control[at + 16] = size & 0xFF
-    control[at + 17] = size >> 8
+    control[at + 16] = i64(size) & 0xFF
+    control[at + 17] = i64(size) >> 8
 
 
 @kernel
