@@ -51,11 +51,13 @@ def rtp(
 class RawPeer:
     """A client socket with both SRTP directions, known to a plane as one connection."""
 
-    def __init__(self, plane: Plane, fill: int, profile: str = "AEAD_AES_128_GCM", keyed: bool = True) -> None:
+    def __init__(
+        self, plane: Plane, fill: int, profile: str = "AEAD_AES_128_GCM", keyed: bool = True, host: str = "127.0.0.1"
+    ) -> None:
         self.plane = plane
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.connect(("127.0.0.1", plane.port))
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.socket.connect((host, plane.port))
         self.send_session = make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill)
         self.receive_session = make_session(profile, Policy.SSRC_ANY_INBOUND, fill + 100)
         self.connection = plane.open_connection()
@@ -65,7 +67,7 @@ class RawPeer:
                 make_session(profile, Policy.SSRC_ANY_INBOUND, fill),
                 make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill + 100),
             )
-        plane.set_address(self.connection, self.socket.getsockname())
+        plane.set_address(self.connection, self.socket.getsockname()[:2])
 
     def send(self, packet: bytes) -> bytes:
         """Encrypt and send; returns what went out."""
@@ -102,8 +104,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def make_planes() -> Iterator[Callable[[int], list[Plane]]]:
     made: list[Plane] = []
 
-    def make(count: int) -> list[Plane]:
-        planes = [Plane(k, host="127.0.0.1", port=0, limits=PlaneLimits(64, 64, 64, 256)) for k in range(count)]
+    def make(count: int, host: str = "127.0.0.1") -> list[Plane]:
+        planes = [Plane(k, host=host, port=0, limits=PlaneLimits(64, 64, 64, 256)) for k in range(count)]
         link_planes(planes)
         for plane in planes:
             plane.start()

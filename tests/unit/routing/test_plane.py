@@ -292,3 +292,21 @@ def test_a_relayed_packet_that_is_late_reaches_no_other_track(make_planes, make_
     publisher.send(rtp(2, b"for you"))
     assert [parse(p)[5] for p in subscriber.receive(1)] == [b"for you"]
     assert subscriber.silent()
+
+
+def test_one_port_serves_ipv4_and_ipv6(make_planes, make_peer):
+    (plane,) = make_planes(1, host="::")
+    publisher = make_peer(plane, 1, host="::1")
+    track, _ = publish_one(plane, publisher)
+    subscribers = [make_peer(plane, 2, host="127.0.0.1"), make_peer(plane, 3, host="::1")]
+    for subscriber in subscribers:
+        plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
+    payloads = [bytes([k]) * 1100 for k in range(9)]
+    for k, payload in enumerate(payloads):
+        publisher.send(rtp(k, payload))
+    for subscriber in subscribers:
+        assert [parse(p)[5] for p in subscriber.receive(9)] == payloads
+    subscribers[0].socket.send(b"\x00\x01from IPv4")
+    wait_until(lambda: plane.counters()["received_datagrams"] == 10)
+    (notice,) = plane.poll_notices()
+    assert notice.address == subscribers[0].socket.getsockname()
