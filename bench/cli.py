@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +46,8 @@ def main(
     page: Annotated[Path | None, typer.Option(help="Markdown page whose bench marks get the tables.")] = None,
 ) -> None:
     """Load media servers one after the other and compare what a delivered packet costs."""
+    # Ended from outside, it still ends its servers and takes its namespaces down.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os.kill(os.getpid(), signal.SIGINT))
     console = Console()
     if not console.is_terminal:
         console.width = _FILE_WIDTH

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +65,13 @@ def run_all(
     """Run the schedule; BenchError when a server can not be run at all."""
     _check_cores(settings)
     _raise_file_limit()
+    with _alone():
+        return _run_schedule(settings, started, tell, done)
+
+
+def _run_schedule(
+    settings: Settings, started: Callable[[Run], None], tell: Callable[[str], None], done: Callable[[Figures], None]
+) -> list[Figures]:
     os.sched_setaffinity(0, {settings.generator_core})
     identity = ClientIdentity.generate(settings.profile)
     network: Network = Loopback() if settings.loopback else VethPair()
@@ -91,6 +100,17 @@ async def _run_one(
         server = _SERVERS[run.server](surroundings)
         async with asyncio.timeout(_RUN_LIMIT_S):
             return await run_once(server, run.scenario, settings, tell)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold a lock that only one bench on this machine can have: two would measure each other."""
+    with Path(tempfile.gettempdir(), "sfu-bench.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError("another bench runs on this machine: wait for it, two would measure each other") from None
+        yield
 
 
 def _check_cores(settings: Settings) -> None:
