@@ -20,6 +20,7 @@ class Extension(enum.IntEnum):
     VIDEO_ORIENTATION = 7
     DEPENDENCY_DESCRIPTOR = 8
     PLAYOUT_DELAY = 9
+    FRAME_MARKING = 10
 
     @property
     def uri(self) -> str:
@@ -39,6 +40,7 @@ _URIS = {
         "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
     ),
     Extension.PLAYOUT_DELAY: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+    Extension.FRAME_MARKING: "urn:ietf:params:rtp-hdrext:framemarking",
 }
 
 BY_URI = {extension.uri: extension for extension in Extension}

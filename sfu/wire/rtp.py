@@ -36,9 +36,49 @@ PACKET = np.dtype(
         ("pad", np.int32),  # bytes of RTP padding to add on egress, to level sizes for UDP_SEGMENT
         ("next", np.int32),  # the next packet of the same track in the batch, -1: none
         ("arrival_us", np.int64),
+        ("codec", np.int32),  # a PayloadFormat
+        ("index", np.int32),  # which Encoding of its Track, 0 the lowest
+        # what the frame is, from the payload descriptor or the dependency descriptor; see layers.py for the masks
+        ("key", np.int32),  # 1: a key frame begins with this packet
+        ("frame_start", np.int32),
+        ("frame_end", np.int32),
+        ("spatial", np.int32),
+        ("temporal", np.int32),
+        ("present", np.int64),  # the Layers that the frame is part of
+        ("switch", np.int64),  # the Layers that can be decoded from this frame on
+        ("discardable", np.int64),  # the Layers in which no other frame depends on it
+        ("raises", np.int32),  # T: whoever has T in full may rise above it from this picture on; -1: no
+        # what selection has to rewrite; offsets are relative to the payload, -1: not there
+        ("picture_id", np.int32),
+        ("picture_id_at", np.int32),
+        ("picture_id_bits", np.int32),  # 7 or 15
+        ("tl0_picture", np.int32),
+        ("tl0_picture_at", np.int32),
+        # the same for the dependency descriptor; offsets are relative to the extension's value
+        ("frame_number", np.int32),  # -1: no dependency descriptor
+        ("target_count", np.int32),  # decode targets, where the packet says which are active; else 0
+        ("target_mask", np.int64),  # the active ones, bit by decode target
+        ("target_mask_bit", np.int32),  # where the mask stands, or would stand
+        ("target_mask_bits", np.int32),  # its length there: 0 or target_count
+        ("target_spatial", np.int64),  # highest spatial id of each of the first 16 decode targets, 4 bits each
+        ("target_temporal", np.int64),  # and their highest temporal id
     ]
 )
-"""One received RTP packet, parsed. Offsets refer to the buffer that it was parsed from."""
+"""One received RTP packet, parsed. Offsets refer to the buffer that it was parsed from, or as their line says."""
+
+
+class PayloadFormat(enum.IntEnum):
+    """How a payload is read."""
+
+    OPAQUE = 0
+    """Any: forwarded as it comes, no frames are told apart."""
+    VP8 = 1
+    VP9 = 2
+    H264 = 3
+    AV1 = 4
+    OPUS = 5
+    RED = 6
+    """Opus with redundancy (RFC 2198)."""
 
 
 class RtpStatus(enum.IntEnum):
