@@ -17,6 +17,7 @@ from sfu.routing.rewrite import build_template
 from sfu.routing.sockets import encode_address
 from sfu.routing.tables import Tables, make_tables
 from sfu.wire.extensions import Extension
+from sfu.wire.layers import describe_opaque
 from sfu.wire.rtp import parse_rtp
 
 SUBSCRIBERS = 100
@@ -38,6 +39,7 @@ class Frame:
         """Parse the packets into rows of the batch, as the receiving stage leaves them."""
         for row, (start, end) in enumerate(self.starts):
             parse_rtp(self.buffers.received, start, end, self.kinds, self.buffers.packets, row)
+            describe_opaque(self.buffers.packets, row)
             packet = self.buffers.packets[row]
             packet["source"] = 1
             packet["clock_rate"] = 90_000
@@ -97,6 +99,7 @@ def _add_subscriber(frame: Frame, row: int, address: np.ndarray) -> None:
     subscription["previous"] = row - 1
     subscription["ssrc"] = 0x20000 + row
     subscription["payload_type"] = 96
+    subscription["log"] = -1
     subscription["mid_bytes"] = 1
     subscription["mid"][0] = ord("0")
     build_template(frame.tables, row)

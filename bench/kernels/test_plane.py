@@ -15,7 +15,9 @@ from sfu.routing import native
 from sfu.routing.counters import Counter
 from sfu.routing.fanout import forward_batch
 from sfu.routing.level import level_sizes
-from sfu.routing.rewrite import translate, write_packet
+from sfu.routing.numbering import number_packet
+from sfu.routing.rewrite import write_packet
+from sfu.routing.select import FORWARD, select_packet
 from sfu.wire.rtp import parse_rtp
 
 _NOW_US = 1_000_000
@@ -37,8 +39,21 @@ def rewrite_all(tables: Any, buffers: Any, subscribers: int, count: int, now_us:
     size = 0
     for subscription in range(subscribers):
         for row in range(count):
-            translate(tables.subscriptions, subscription, buffers.packets, row)
-            size += write_packet(tables, subscription, buffers.packets, row, buffers.received, buffers.out, 0, now_us)
+            if select_packet(tables, subscription, buffers.packets, row) != FORWARD:
+                continue
+            number_packet(tables, subscription, buffers.packets, row, buffers.numbers)
+            size += write_packet(
+                tables,
+                subscription,
+                buffers.packets,
+                row,
+                buffers.received,
+                buffers.out,
+                0,
+                now_us,
+                buffers.numbers,
+                False,
+            )
     return size
 
 

@@ -1,6 +1,7 @@
 """Which encoding a packet belongs to.
 
-By SSRC, else by MID and RID (RFC 8843 section 9.2), else by payload type.
+By SSRC, else by MID and RID (RFC 8843 section 9.2), else by payload type. A repair stream names the RID of what it
+repairs in an extension of its own (RFC 8852 section 3.3).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.routing.index import find_encoding, insert_encoding, remove_encoding
+from sfu.routing.reception import forget_arrivals
 from sfu.routing.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel
@@ -17,6 +19,7 @@ from sfu.wire.octets import Octets
 
 _MID = int(Extension.MID)
 _RID = int(Extension.RID)
+_RRID = int(Extension.RRID)
 
 
 @kernel
@@ -30,25 +33,34 @@ def _same_name(buffer: Octets, at: int, length: int, name: Octets, name_bytes: i
 
 
 @kernel
+def carries_type(encodings: NDArray[Any], encoding: int, payload_type: int) -> bool:
+    """Whether packets of an encoding may have this payload type: its codec's, or that of RED around it."""
+    entry = encodings[encoding]
+    redundant = entry["redundant_type"]
+    return entry["payload_type"] == payload_type or (redundant > 0 and redundant == payload_type)
+
+
+@kernel
 def match_encoding(tables: Tables, connection: int, buffer: Octets, packets: NDArray[Any], row: int) -> int:
     """The encoding that a packet of an unknown SSRC names by MID, RID or payload type; -1 when it names none.
 
     The payload type alone decides only when one encoding of the connection uses it.
     """
     mid_bytes = packets[row]["extension_bytes"][_MID]
-    rid_bytes = packets[row]["extension_bytes"][_RID]
     found = -1
     matches = 0
     encoding = i64(tables.connections[connection]["first_encoding"])
     while encoding >= 0:
         entry = tables.encodings[encoding]
-        if entry["payload_type"] == packets[row]["payload_type"]:
+        if carries_type(tables.encodings, encoding, i64(packets[row]["payload_type"])):
             fits = True
             if mid_bytes > 0:
                 at = packets[row]["extension_at"][_MID]
                 fits = _same_name(buffer, at, mid_bytes, entry["mid"], entry["mid_bytes"])
             if fits and entry["rid_bytes"] > 0:
-                at = packets[row]["extension_at"][_RID]
+                kind = _RID if entry["repairs"] < 0 else _RRID
+                at = packets[row]["extension_at"][kind]
+                rid_bytes = packets[row]["extension_bytes"][kind]
                 fits = _same_name(buffer, at, rid_bytes, entry["rid"], entry["rid_bytes"])
             if fits:
                 found = encoding
@@ -71,8 +83,7 @@ def learn_source(tables: Tables, encoding: int, ssrc: int) -> None:
         remove_encoding(tables.by_ssrc, tables.encodings, encoding)
     entry["ssrc"] = ssrc
     entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
-    entry["packets"] = 0
-    entry["octets"] = 0
-    entry["jitter_16"] = 0
+    entry["aligned"] = 0  # the new source has a clock of its own
+    forget_arrivals(tables.encodings, tables.arrivals, encoding)
     insert_encoding(tables.by_ssrc, tables.encodings, encoding)
     tables.connections[entry["connection"]]["new_sources"] += 1

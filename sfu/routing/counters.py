@@ -42,6 +42,27 @@ class Counter(enum.IntEnum):
     DROP_SEND_FAILED = 31
     DROP_RECEIVE_FAILED = 32
     DROP_PAYLOAD_TYPE = 33
+    DROP_DUPLICATE = 34
+    DROP_SEQUENCE_JUMP = 35
+    DROP_DESCRIPTOR = 36
+    """A payload descriptor, dependency descriptor or RED header that makes no sense."""
+    REPAIRED_PACKETS = 37
+    """Packets that publishers sent again."""
+    REPAIR_PADDING = 38
+    """Packets of a repair stream that carry nothing (probes)."""
+    DROP_REPAIR = 39
+    """Retransmissions that make no sense: of an unknown stream, or cut off."""
+    DROP_LATE = 40
+    """Came too late for a subscription to tell their place."""
+    FILLED_PACKETS = 41
+    """Empty packets in the place of late ones that the subscriber's Layer leaves out."""
+    REPEATED_PACKETS = 42
+    """Packets sent again to subscribers."""
+    REPEAT_REFUSED = 43
+    """Not sent again: asked for too often, or beyond the subscription's budget."""
+    REPEAT_MISSED = 44
+    """Not sent again: the history no longer reaches there."""
+    LAYER_SWITCHES = 45
 
 
 COUNTER_COUNT = len(Counter)

@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from sfu.routing import native
 from sfu.routing.counters import Counter
+from sfu.routing.history import keep_packet, log_packet
 from sfu.routing.level import level_sizes
 from sfu.routing.messages import PACKETS, POSITION, Buffers
-from sfu.routing.rewrite import MAX_GROWTH_BYTES, translate, write_packet
-from sfu.routing.rings import MAX_RTP_BYTES
+from sfu.routing.numbering import number_packet
+from sfu.routing.rewrite import write_filler, write_packet
+from sfu.routing.select import FILL, SKIP, select_packet
 from sfu.routing.send import append_packet, flush, room_for
+from sfu.routing.space import PACKET_SPACE
 from sfu.routing.tables import Tables
 from sfu.wire.kernel import i64, kernel
 
 _PROTECT_FAILED = int(Counter.DROP_PROTECT_FAILED)
-_SRTP_TRAILER_BYTES = 160
-_SPACE = MAX_RTP_BYTES + MAX_GROWTH_BYTES + _SRTP_TRAILER_BYTES
+_FILLED = int(Counter.FILLED_PACKETS)
 
 
 @kernel
@@ -48,6 +50,11 @@ def forward_batch(tables: Tables, buffers: Buffers, socket: int, now_us: int) ->
         subscription = i64(track["first_subscription"])
         if subscription >= 0:
             level_sizes(buffers.packets, first)
+        if track["logged"] > 0:
+            row = first
+            while row >= 0:
+                keep_packet(tables, buffers.packets, row, buffers.received)
+                row = i64(buffers.packets[row]["next"])
         while subscription >= 0:
             _forward(tables, buffers, subscription, first, socket, now_us)
             subscription = i64(tables.subscriptions[subscription]["next"])
@@ -67,17 +74,31 @@ def _forward(tables: Tables, buffers: Buffers, subscription: int, first: int, so
     gso = receiver["no_gso"] == 0
     out_address = buffers.out.ctypes.data
     length_address = buffers.length.ctypes.data
+    packets = buffers.packets
+    numbers = buffers.numbers
     row = first
     while row >= 0:
-        if not room_for(buffers, _SPACE):
-            flush(buffers, tables, socket)
-            gso = receiver["no_gso"] == 0
-        at = buffers.state[POSITION]
-        translate(tables.subscriptions, subscription, buffers.packets, row)
-        size = write_packet(tables, subscription, buffers.packets, row, buffers.received, buffers.out, at, now_us)
-        buffers.length[0] = size
-        if native.srtp_protect(session, out_address + at, length_address) == native.SRTP_OK:
-            append_packet(buffers, connection, i64(buffers.length[0]), gso)
-        else:
-            tables.counters[_PROTECT_FAILED] += 1
-        row = i64(buffers.packets[row]["next"])
+        chosen = select_packet(tables, subscription, packets, row)
+        if chosen != SKIP:
+            if not room_for(buffers, PACKET_SPACE):
+                flush(buffers, tables, socket)
+                gso = receiver["no_gso"] == 0
+            at = buffers.state[POSITION]
+            number_packet(tables, subscription, packets, row, numbers)
+            if chosen == FILL:
+                size = write_filler(
+                    tables, subscription, packets, row, buffers.received, buffers.out, at, now_us, numbers
+                )
+                tables.counters[_FILLED] += 1
+            else:
+                size = write_packet(
+                    tables, subscription, packets, row, buffers.received, buffers.out, at, now_us, numbers, False
+                )
+            buffers.length[0] = size
+            if native.srtp_protect(session, out_address + at, length_address) == native.SRTP_OK:
+                append_packet(buffers, connection, i64(buffers.length[0]), gso)
+                if entry["log"] >= 0 and packets[row]["history"] >= 0 and chosen != FILL:
+                    log_packet(tables, subscription, packets[row]["history"], numbers)
+            else:
+                tables.counters[_PROTECT_FAILED] += 1
+        row = i64(packets[row]["next"])

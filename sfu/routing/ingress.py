@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing import native
-from sfu.routing.classify import find_source, learn_source, match_encoding
+from sfu.routing.classify import carries_type, find_source, learn_source, match_encoding
 from sfu.routing.counters import Counter
+from sfu.routing.describe import account_frame, account_level, describe_packet
 from sfu.routing.fanout import add_to_batch
 from sfu.routing.index import find_connection
 from sfu.routing.messages import NAME_STRIDE, PACKETS, Buffers
-from sfu.routing.notices import NoticeKind, push_datagram, push_source
-from sfu.routing.reception import account_packet
+from sfu.routing.notices import NoticeKind, push_datagram, push_numbers, push_source
+from sfu.routing.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
+from sfu.routing.restore import restore_packet
 from sfu.routing.rings import MAX_RTP_BYTES
-from sfu.routing.tables import MAX_NEW_SOURCES, Tables
+from sfu.routing.tables import ARRIVALS, MAX_NEW_SOURCES, Tables
 from sfu.wire.kernel import i64, kernel
-from sfu.wire.rtp import RtpStatus, parse_rtp, strip_padding
+from sfu.wire.rtp import PayloadFormat, RtpStatus, parse_rtp, strip_padding
 
 STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
 
@@ -35,6 +37,13 @@ _PAYLOAD_TYPE = int(Counter.DROP_PAYLOAD_TYPE)
 _AUTHENTICATION = int(Counter.DROP_SRTP_AUTHENTICATION)
 _REPLAY = int(Counter.DROP_SRTP_REPLAY)
 _SRTP_OTHER = int(Counter.DROP_SRTP_OTHER)
+_DUPLICATE = int(Counter.DROP_DUPLICATE)
+_SEQUENCE_JUMP = int(Counter.DROP_SEQUENCE_JUMP)
+_REPAIRED = int(Counter.REPAIRED_PACKETS)
+_DROP_REPAIR = int(Counter.DROP_REPAIR)
+_RED = int(PayloadFormat.RED)
+_GAP_NOTICE = int(NoticeKind.GAP)
+_REPAIRED_NOTICE = int(NoticeKind.REPAIRED)
 _STUN_NOTICE = int(NoticeKind.STUN)
 _DTLS_NOTICE = int(NoticeKind.DTLS)
 _RTCP_NOTICE = int(NoticeKind.RTCP)
@@ -132,8 +141,7 @@ def _receive_rtp(
         if tables.connections[connection]["new_sources"] >= MAX_NEW_SOURCES:
             counters[_SOURCE_LIMIT] += 1
             return -1
-    entry = tables.encodings[encoding]
-    if entry["payload_type"] != packets[row]["payload_type"]:
+    if not carries_type(tables.encodings, encoding, i64(packets[row]["payload_type"])):
         counters[_PAYLOAD_TYPE] += 1
         return -1
     buffers.length[0] = end - start
@@ -157,13 +165,77 @@ def _receive_rtp(
     if new:
         learn_source(tables, encoding, ssrc)
         push_source(tables, buffers, notice_index, notices, connection, encoding, ssrc)
-    account_packet(tables.encodings, encoding, packets, row, now_us)
-    counters[_RECEIVED] += 1
+    packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us
+    media = i64(tables.encodings[encoding]["repairs"])
+    if media >= 0 and not restore_packet(tables, encoding, buffers.received, packets, row):
+        return -1
+    accepted = _accept(tables, buffers, notice_index, notices, encoding if media < 0 else media, row, media >= 0)
+    return row if accepted else -1
+
+
+@kernel
+def _could_be_lost(tables: Tables, encoding: int, sequence: int) -> bool:
+    """Whether a retransmission is of a packet that we may have asked for: behind the highest, and not by far."""
+    behind = tables.encodings[encoding]["extended_sequence"] - extend_sequence(tables.encodings, encoding, sequence)
+    return 0 <= behind < ARRIVALS
+
+
+@kernel
+def _accept(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    encoding: int,
+    row: int,
+    repaired: bool,
+) -> bool:
+    """Enter the decrypted media packet `row` into its encoding's figures and into its Track's batch."""
+    counters = tables.counters
+    packets = buffers.packets
+    entry = tables.encodings[encoding]
+    sequence = i64(packets[row]["sequence"])
+    if repaired and (entry["packets"] == 0 or not _could_be_lost(tables, encoding, sequence)):
+        counters[_DROP_REPAIR] += 1
+        return False
+    generation = entry["generation"]
+    extended = note_arrival(tables.encodings, tables.arrivals, encoding, sequence)
+    if extended == DUPLICATE:
+        counters[_DUPLICATE] += 1
+        return False
+    if extended == JUMP:
+        counters[_SEQUENCE_JUMP] += 1
+        return False
+    if entry["generation"] != generation:
+        push_source(tables, buffers, notice_index, notices, i64(entry["connection"]), encoding, i64(entry["ssrc"]))
+    packets[row]["codec"] = entry["codec"]
+    if entry["redundant_type"] > 0 and packets[row]["payload_type"] == entry["redundant_type"]:
+        packets[row]["codec"] = _RED
+    gap = extended - entry["extended_sequence"] - 1 if entry["packets"] > 0 else 0
+    packets[row]["late"] = 1 if gap < -1 or repaired else 0
+    if repaired:
+        entry["repaired"] += 1
+        entry["extended_sequence"] = max(entry["extended_sequence"], extended)
+        counters[_REPAIRED] += 1
+        push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
+    else:
+        account_packet(tables.encodings, encoding, packets, row, extended)
+        if gap > 0 and entry["asks"] == 1:
+            push_numbers(tables, buffers, notice_index, notices, _GAP_NOTICE, encoding, extended - gap, gap)
+    if not describe_packet(tables, encoding, buffers.received, packets, row):
+        return False
+    account_frame(tables, encoding, packets, row)
+    if entry["audio"] == 1:
+        account_level(tables, encoding, buffers.received, packets, row)
+    counters[_RECEIVED] += 1
     packets[row]["source"] = (i64(encoding) << 32) | i64(entry["generation"])
     packets[row]["clock_rate"] = entry["clock_rate"]
     packets[row]["audio"] = entry["audio"]
-    packets[row]["arrival_us"] = now_us
+    packets[row]["index"] = entry["index"]
+    packets[row]["aligned"] = entry["aligned"]
+    packets[row]["shift"] = entry["shift"]
+    packets[row]["history"] = -1
     buffers.state[PACKETS] = row + 1
     add_to_batch(tables, packets, i64(entry["track"]), row)
-    return row
+    return True

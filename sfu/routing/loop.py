@@ -12,6 +12,7 @@ from sfu.routing.commands import apply_commands
 from sfu.routing.counters import Counter
 from sfu.routing.fanout import add_to_batch, forward_batch
 from sfu.routing.ingress import receive_datagram
+from sfu.routing.instant import monotonic_us
 from sfu.routing.messages import (
     BATCH_PACKETS,
     NOTICES,
@@ -24,7 +25,6 @@ from sfu.routing.messages import (
 )
 from sfu.routing.receive import receive_messages, segment_size
 from sfu.routing.rings import (
-    PACKET_SLOT_BYTES,
     READ,
     PacketRings,
     push_packet,
@@ -32,7 +32,7 @@ from sfu.routing.rings import (
     release,
     shift_offsets,
 )
-from sfu.routing.tables import Tables
+from sfu.routing.tables import PACKET_SLOT_BYTES, Tables
 from sfu.wire.copying import copy_octets
 from sfu.wire.kernel import i64, kernel
 
@@ -69,13 +69,6 @@ class Wiring(NamedTuple):
     notices: NDArray[Any]
     tap: PacketRings  # [1, 1]
     relay: PacketRings  # [shards, shards]
-
-
-@kernel
-def monotonic_us(buffers: Buffers) -> int:
-    """CLOCK_MONOTONIC in microseconds."""
-    native.clock_gettime(native.CLOCK_MONOTONIC, buffers.timespec.ctypes.data)
-    return buffers.timespec[0] * 1000000 + buffers.timespec[1] // 1000
 
 
 @kernel
@@ -148,6 +141,7 @@ def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
                 shift_offsets(buffers.packets, row, base - source)
                 # a source is unique within its own shard only
                 buffers.packets[row]["source"] |= i64(shard + 1) << 56
+                buffers.packets[row]["history"] = -1
                 buffers.state[PACKETS] = row + 1
                 add_to_batch(tables, buffers.packets, track, row)
                 taken += 1
@@ -218,10 +212,23 @@ def _gather_frame(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, 
 
 
 @kernel
+def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
+    return apply_commands(
+        tables,
+        buffers,
+        wiring.command_index,
+        wiring.commands,
+        wiring.notice_index,
+        wiring.notices,
+        wiring.socket,
+    )
+
+
+@kernel
 def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
     """Forward until the control side posts STOP. Entered once by the shard's thread, without the GIL."""
     while True:
-        if apply_commands(tables, wiring.command_index, wiring.commands):
+        if _apply(tables, buffers, wiring):
             return
         buffers.poll[0] = wiring.socket
         buffers.poll[1] = native.POLLIN
@@ -231,7 +238,7 @@ def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
         native.poll(buffers.poll.ctypes.data, 2, wait_ms)
         if (buffers.poll[3] >> 16) & native.POLLIN:
             native.read(wiring.command_event, buffers.event.ctypes.data, 8)
-            if apply_commands(tables, wiring.command_index, wiring.commands):
+            if _apply(tables, buffers, wiring):
                 return
         now_us = monotonic_us(buffers)
         if wiring.shards > 1:

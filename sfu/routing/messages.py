@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.rings import PACKET_SLOT_BYTES
+from sfu.routing.numbering import NUMBERS
+from sfu.routing.tables import PACKET_SLOT_BYTES
 from sfu.wire.octets import Octets
 from sfu.wire.rtp import PACKET
 
@@ -68,6 +69,7 @@ class Buffers(NamedTuple):
     state: NDArray[np.int64]  # COUNT of open messages, POSITION in out, PACKETS in the batch, NOTICES pushed
     timespec: NDArray[np.int64]
     event: NDArray[np.int64]  # what an eventfd reads and writes
+    numbers: NDArray[np.int64]  # what a packet is numbered with, see numbering.py
     poll: NDArray[np.int32]  # struct pollfd: fd, events and revents
 
 
@@ -94,6 +96,7 @@ def make_buffers() -> Buffers:
         state=np.zeros(4, np.int64),
         timespec=np.zeros(2, np.int64),
         event=np.zeros(1, np.int64),
+        numbers=np.zeros(NUMBERS, np.int64),
         poll=np.zeros(4, np.int32),
     )
     for k in range(RECEIVE_MESSAGES):

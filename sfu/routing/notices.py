@@ -23,9 +23,13 @@ class NoticeKind(enum.IntEnum):
     DTLS = 2
     RTCP = 3
     SOURCE_LEARNED = 4
+    GAP = 5
+    REPAIRED = 6
+    REPEAT_MISSED = 7
 
 
 SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
+_REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _RING_FULL = int(Counter.DROP_NOTICE_RING_FULL)
 _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
 
@@ -86,6 +90,37 @@ def push_source(
     notice["a"] = encoding
     notice["b"] = ssrc
     notice["data_bytes"] = 0
+    notice["address_bytes"] = 0
+    publish(index, 1)
+    buffers.state[NOTICES] += 1
+
+
+@kernel
+def push_numbers(
+    tables: Tables,
+    buffers: Buffers,
+    index: NDArray[np.int64],
+    notices: NDArray[Any],
+    kind: int,
+    row: int,
+    first: int,
+    count: int,
+) -> None:
+    """Tell of packets by their numbers: of encoding `row` those missing or repaired, of subscription `row` those that
+    could not be repeated.
+    """
+    if writable(index, len(notices)) == 0:
+        tables.counters[_RING_FULL] += 1
+        return
+    notice = notices[index[WRITTEN] % len(notices)]
+    notice["kind"] = kind
+    if kind == _REPEAT_MISSED:
+        notice["connection"] = tables.subscriptions[row]["connection"]
+    else:
+        notice["connection"] = tables.encodings[row]["connection"]
+    notice["a"] = row
+    notice["b"] = first
+    notice["data_bytes"] = count
     notice["address_bytes"] = 0
     publish(index, 1)
     buffers.state[NOTICES] += 1

@@ -22,9 +22,12 @@ from sfu.routing.native import srtp_handle
 from sfu.routing.queues import (
     CommandQueue,
     Datagram,
+    Gap,
     Notice,
     NoticeQueue,
     PlaneError,
+    Repaired,
+    RepeatMissed,
     SourceLearned,
     TappedPacket,
     poll_tap,
@@ -33,18 +36,21 @@ from sfu.routing.rings import PacketRings, make_packet_rings
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address, open_socket, sendable
 from sfu.routing.states import ConnectionState, EncodingState, StateReader, SubscriptionState
-from sfu.routing.tables import MAX_SHARDS, NAME_BYTES, make_tables
+from sfu.routing.tables import ARRIVALS, MAX_SHARDS, NAME_BYTES, make_tables
 from sfu.wire.extensions import Extension
-from sfu.wire.rtp import MAX_EXTENSION_ID
+from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
 
 __all__ = [
     "Address",
     "CapacityError",
     "Datagram",
+    "Gap",
     "Notice",
     "Plane",
     "PlaneError",
     "PlaneLimits",
+    "Repaired",
+    "RepeatMissed",
     "SourceLearned",
     "TappedPacket",
 ]
@@ -61,6 +67,10 @@ class PlaneLimits:
     tracks: int = 2048
     encodings: int = 4096
     subscriptions: int = 65536
+    logs: int = 8192
+    """Subscriptions that can ask for packets again; each takes 12 kB once it is used."""
+    history: int = 16384
+    """Packets kept for that, of all tracks together; each takes 2 kB."""
 
 
 class Plane:
@@ -80,7 +90,13 @@ class Plane:
         self._host, self._wanted_port = host, port
         self._rng = rng or random.SystemRandom()
         self._tables = make_tables(
-            limits.connections, limits.tracks, limits.encodings, limits.subscriptions, COUNTER_COUNT
+            limits.connections,
+            limits.tracks,
+            limits.encodings,
+            limits.subscriptions,
+            COUNTER_COUNT,
+            logs=max(limits.logs, 1),
+            history=max(limits.history, 1),
         )
         self._encoding_states = StateReader(EncodingState, self._tables.encodings)
         self._subscription_states = StateReader(SubscriptionState, self._tables.subscriptions)
@@ -89,6 +105,8 @@ class Plane:
         self._tracks = Rows("tracks", limits.tracks)
         self._encodings = Rows("encodings", limits.encodings)
         self._subscriptions = Rows("subscriptions", limits.subscriptions)
+        self._logs = Rows("logs", limits.logs if limits.history > 0 else 0)
+        self._log_of: dict[int, int] = {}
         self._buffers = make_buffers()
         self._queue = CommandQueue(index)
         self._post = self._queue.post
@@ -172,14 +190,17 @@ class Plane:
         self._post(Operation.OPEN_CONNECTION, row)
         return row
 
-    def set_extensions(self, connection: int, ids: Mapping[Extension, int]) -> None:
-        """Agree on header extension ids (1 to 14) for both directions of a connection."""
+    def set_extensions(self, connection: int, ids: Mapping[Extension, int], *, mixed: bool = False) -> None:
+        """Agree on header extension ids (1 to 14) for both directions of a connection.
+
+        `mixed`: the client takes the two-byte form besides the one-byte form (RFC 8285 section 4.1.2).
+        """
         blob = bytearray(max(Extension) + 1)
         for extension, identifier in ids.items():
             if not 1 <= identifier <= MAX_EXTENSION_ID:
                 raise ValueError(f"extension id {identifier} of {extension.name} is not within 1..14")
             blob[extension] = identifier
-        self._post(Operation.SET_EXTENSIONS, connection, blob=bytes(blob))
+        self._post(Operation.SET_EXTENSIONS, connection, int(mixed), blob=bytes(blob))
 
     def set_keys(self, connection: int, receive_session: Any, send_session: Any) -> None:
         """Give a connection its SRTP sessions (`pylibsrtp.Session`), for RTP only; the plane keeps them alive."""
@@ -220,10 +241,23 @@ class Plane:
         payload_type: int,
         clock_rate: int,
         audio: bool,
+        codec: PayloadFormat = PayloadFormat.OPAQUE,
+        index: int = 0,
+        redundant_type: int = 0,
+        asks: bool = False,
+        repairs: int = -1,
     ) -> int:
-        """A row for one RTP stream of a track; `ssrc` 0: to be learned from MID, RID or payload type."""
+        """A row for one RTP stream of a track. May raise CapacityError.
+
+        Args:
+            ssrc: 0: to be learned from MID, RID (for a repair stream the repaired RID) or payload type.
+            index: which Encoding of the track it is, 0 the lowest.
+            redundant_type: payload type of RED around the codec's packets, 0: none.
+            asks: give `Gap` and `Repaired` notices.
+            repairs: the encoding whose packets this one repeats (RFC 4588), -1: it carries media.
+        """
         row = self._encodings.take()
-        flags = payload_type | (256 if audio else 0)
+        flags = payload_type | (audio << 8) | (redundant_type << 16) | (codec << 24) | (index << 32) | (asks << 40)
         self._post(
             Operation.OPEN_ENCODING,
             row,
@@ -232,6 +266,7 @@ class Plane:
             ssrc or -1,
             flags,
             clock_rate,
+            repairs,
             text=_name(mid),
             blob=_name(rid),
         )
@@ -242,8 +277,26 @@ class Plane:
         self._post(Operation.CLOSE_ENCODING, encoding)
         self._encodings.give_back(encoding)
 
-    def open_subscription(self, track: int, connection: int, *, mid: str, ssrc: int, payload_type: int) -> int:
-        """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError."""
+    def set_shift(self, encoding: int, shift: int) -> None:
+        """Tell an encoding's clock: its timestamps plus `shift` are on the common clock of the track's encodings."""
+        self._post(Operation.SET_SHIFT, encoding, shift)
+
+    def arrived(self, encoding: int, sequence: int) -> bool:
+        """Whether the packet with this extended sequence number has come; True too where it is too old to tell."""
+        known = self._tables.arrivals.item(encoding, sequence % ARRIVALS)
+        return known >= sequence
+
+    def layer_octets(self, encoding: int) -> list[int]:
+        """Payload octets received by layer, at 8 * spatial + temporal."""
+        return [int(octets) for octets in self._tables.encodings["layer_octets"][encoding]]
+
+    def open_subscription(
+        self, track: int, connection: int, *, mid: str, ssrc: int, payload_type: int, redundant_type: int = 0
+    ) -> int:
+        """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError.
+
+        `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it.
+        """
         row = self._subscriptions.take()
         seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
         self._post(
@@ -252,7 +305,7 @@ class Plane:
             track,
             connection,
             ssrc,
-            payload_type,
+            payload_type | (redundant_type << 8),
             seed & ~0x8000,
             text=_name(mid),
         )
@@ -262,6 +315,30 @@ class Plane:
         """Stop forwarding and free the row."""
         self._post(Operation.CLOSE_SUBSCRIPTION, subscription)
         self._subscriptions.give_back(subscription)
+        log = self._log_of.pop(subscription, None)
+        if log is not None:
+            self._logs.give_back(log)
+
+    def set_target(self, subscription: int, index: int, spatial: int, temporal: int) -> None:
+        """Aim a video subscription at the Encoding `index`, and within it at Layer(spatial 0..3, temporal 0..7)."""
+        self._post(Operation.SET_TARGET, subscription, index, spatial, temporal)
+
+    def set_repair(self, subscription: int, *, ssrc: int, payload_type: int) -> bool:
+        """Let a subscription ask for packets again, by RTX as `ssrc`; False when there is no log left for it."""
+        try:
+            log = self._logs.take()
+        except CapacityError:
+            return False
+        self._log_of[subscription] = log
+        self._post(Operation.SET_REPAIR, subscription, ssrc, payload_type, log, self._rng.getrandbits(15))
+        return True
+
+    def repeat(self, subscription: int, first: int, mask: int, *, interval_ms: int) -> None:
+        """Send packets again: egress number `first`, and first + 1 + k for each bit k of `mask` (RFC 4585 s. 6.2.1).
+
+        One that was repeated within the last `interval_ms` is not.
+        """
+        self._post(Operation.REPEAT, subscription, first, mask, interval_ms)
 
     def set_paused(self, subscription: int, paused: bool) -> None:
         """Hold back, or let through, a subscription's packets."""
@@ -318,7 +395,7 @@ class Plane:
         return {rows.name: rows.taken for rows in self._all_rows()}
 
     def _all_rows(self) -> tuple[Rows, ...]:
-        return self._connections, self._tracks, self._encodings, self._subscriptions
+        return self._connections, self._tracks, self._encodings, self._subscriptions, self._logs
 
 
 def _name(text: str) -> bytes:
@@ -350,7 +427,7 @@ def _warm() -> None:
     global _warmed
     if _warmed:
         return
-    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4))
+    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4))
     idle._post(Operation.STOP, 0)
     run_plane(idle._tables, idle._buffers, idle._wiring(-1))
     idle.stop()

@@ -18,7 +18,6 @@ from sfu.routing.rings import (
     COMMAND,
     INDEX_LENGTH,
     NOTICE,
-    PACKET_SLOT_BYTES,
     READ,
     WRITTEN,
     PacketRings,
@@ -27,6 +26,7 @@ from sfu.routing.rings import (
     release,
 )
 from sfu.routing.sockets import Address, decode_address
+from sfu.routing.tables import PACKET_SLOT_BYTES
 
 
 def _offset(field: str) -> int:
@@ -68,7 +68,34 @@ class SourceLearned:
     ssrc: int
 
 
-Notice = Datagram | SourceLearned
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Packets of an encoding are missing: `count` of them from extended sequence number `first` on."""
+
+    connection: int
+    encoding: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A publisher has sent a packet again."""
+
+    connection: int
+    encoding: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatMissed:
+    """A subscriber asked for packets that the history no longer has."""
+
+    connection: int
+    subscription: int
+
+
+Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +137,7 @@ class CommandQueue:
         record = self.records[position % _COMMAND_SLOTS]
         record["operation"] = operation
         record["row"] = row
-        for name, number in zip("abcde", numbers, strict=False):
+        for name, number in zip("abcdef", numbers, strict=False):
             record[name] = number
         record["text_bytes"] = len(text)
         record["text"][: len(text)] = np.frombuffer(text, np.uint8)
@@ -171,6 +198,12 @@ class NoticeQueue:
         connection = self._connections.item(slot)
         if kind == NoticeKind.SOURCE_LEARNED:
             return SourceLearned(connection, self._a.item(slot), self._b.item(slot))
+        if kind == NoticeKind.GAP:
+            return Gap(connection, self._a.item(slot), self._b.item(slot), self._data_bytes.item(slot))
+        if kind == NoticeKind.REPAIRED:
+            return Repaired(connection, self._a.item(slot), self._b.item(slot))
+        if kind == NoticeKind.REPEAT_MISSED:
+            return RepeatMissed(connection, self._a.item(slot))
         data = slot * NOTICE.itemsize + _DATA_AT
         address = slot * NOTICE.itemsize + _ADDRESS_AT
         return Datagram(

@@ -1,42 +1,90 @@
-"""What an encoding's reception looks like: the figures of RFC 3550 appendices A.1, A.3 and A.8."""
+"""What an encoding's reception looks like: which packets have come, and the figures of RFC 3550 appendix A."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.tables import ARRIVALS, NEVER
 from sfu.wire.kernel import kernel
 
 _RESTART_GAP = 3000
-"""A jump of more than this many packets is taken for a restart of the numbering (RFC 3550 A.1, MAX_DROPOUT)."""
+"""A jump of more than this many packets may be a restart of the numbering (RFC 3550 A.1, MAX_DROPOUT)."""
+
+DUPLICATE = NEVER + 1
+"""This packet has come before, or is too old to tell."""
+JUMP = NEVER + 2
+"""This packet is far from where the numbering was; a second one in its sequence makes it a restart."""
 
 
 @kernel
-def account_packet(encodings: NDArray[Any], encoding: int, packets: NDArray[Any], row: int, now_us: int) -> None:
-    """Count `packets[row]` in its encoding's statistics."""
+def forget_arrivals(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int) -> None:
+    """Begin anew: a new SSRC, or a numbering that was restarted."""
     entry = encodings[encoding]
-    sequence = packets[row]["sequence"]
-    timestamp = packets[row]["timestamp"]
-    clock = entry["clock_rate"]
-    arrival = now_us // 1000 * clock // 1000 + now_us % 1000 * clock // 1000000
-    transit = (arrival - timestamp) & 0xFFFFFFFF
+    entry["packets"] = 0
+    entry["octets"] = 0
+    entry["jitter_16"] = 0
+    entry["resume_sequence"] = -1
+    for k in range(ARRIVALS):
+        arrivals[encoding, k] = NEVER
+
+
+@kernel
+def extend_sequence(encodings: NDArray[Any], encoding: int, sequence: int) -> int:
+    """The extended sequence number that is nearest to the highest one so far (RFC 3711 section 3.3.1)."""
+    highest = encodings[encoding]["extended_sequence"]
+    ahead = (sequence - highest) & 0xFFFF
+    return highest + ahead if ahead < 0x8000 else highest + ahead - 0x10000
+
+
+@kernel
+def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int, sequence: int) -> int:
+    """Enter a media packet; return its extended sequence number, or `DUPLICATE`, or `JUMP`.
+
+    Does not move the highest sequence number: `account_packet` does.
+    """
+    entry = encodings[encoding]
     if entry["packets"] == 0:
         entry["base_sequence"] = sequence
         entry["extended_sequence"] = sequence
+        extended = sequence
     else:
-        ahead = (sequence - entry["extended_sequence"]) & 0xFFFF
-        if ahead < _RESTART_GAP:
-            entry["extended_sequence"] += ahead
-        elif ahead < 0x10000 - _RESTART_GAP:
-            entry["packets"] = 0
+        extended = extend_sequence(encodings, encoding, sequence)
+        ahead = extended - entry["extended_sequence"]
+        if ahead >= _RESTART_GAP or ahead <= -_RESTART_GAP:
+            restarts = entry["resume_sequence"] == sequence
+            entry["resume_sequence"] = (sequence + 1) & 0xFFFF
+            if not restarts:
+                return JUMP
+            forget_arrivals(encodings, arrivals, encoding)
+            entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
             entry["base_sequence"] = sequence
             entry["extended_sequence"] = sequence
-        if timestamp != entry["last_timestamp"]:
-            difference = (transit - entry["transit"]) & 0xFFFFFFFF
-            if difference >= 0x80000000:
-                difference = 0x100000000 - difference
-            entry["jitter_16"] += difference - ((entry["jitter_16"] + 8) >> 4)
+            extended = sequence
+        elif ahead <= -ARRIVALS or arrivals[encoding, extended % ARRIVALS] == extended:
+            return DUPLICATE
+    entry["resume_sequence"] = -1
+    arrivals[encoding, extended % ARRIVALS] = extended
+    return extended
+
+
+@kernel
+def account_packet(encodings: NDArray[Any], encoding: int, packets: NDArray[Any], row: int, extended: int) -> None:
+    """Count a media packet of the encoding's own stream in its statistics."""
+    entry = encodings[encoding]
+    timestamp = packets[row]["timestamp"]
+    now_us = packets[row]["arrival_us"]
+    clock = entry["clock_rate"]
+    arrival = now_us // 1000 * clock // 1000 + now_us % 1000 * clock // 1000000
+    transit = (arrival - timestamp) & 0xFFFFFFFF
+    if entry["packets"] > 0 and timestamp != entry["last_timestamp"]:
+        difference = (transit - entry["transit"]) & 0xFFFFFFFF
+        if difference >= 0x80000000:
+            difference = 0x100000000 - difference
+        entry["jitter_16"] += difference - ((entry["jitter_16"] + 8) >> 4)
+    entry["extended_sequence"] = max(entry["extended_sequence"], extended)
     entry["transit"] = transit
     entry["last_timestamp"] = timestamp
     entry["last_arrival_us"] = now_us

@@ -9,28 +9,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
 from sfu.routing.tables import TEMPLATE_BYTES, Tables
 from sfu.wire.copying import copy_octets
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel
 from sfu.wire.octets import Octets, store16, store24, store32
-from sfu.wire.rtp import HEADER_BYTES, ONE_BYTE_PROFILE
+from sfu.wire.red import retarget
+from sfu.wire.rtp import HEADER_BYTES, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE, PayloadFormat
 
 _MID = int(Extension.MID)
 _ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)
 _TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
+_DEPENDENCIES = int(Extension.DEPENDENCY_DESCRIPTOR)
 _PASSED = (
     int(Extension.AUDIO_LEVEL),
     int(Extension.VIDEO_ORIENTATION),
-    int(Extension.DEPENDENCY_DESCRIPTOR),
+    _DEPENDENCIES,
     int(Extension.PLAYOUT_DELAY),
+    int(Extension.FRAME_MARKING),
 )
-_MAX_PASSED_BYTES = 16
-"""The longest value in the one-byte form (RFC 8285 section 4.2); longer ones are left out."""
+_RED = int(PayloadFormat.RED)
+_MAX_SHORT_BYTES = 16
+"""The longest value in the one-byte form (RFC 8285 section 4.2). Longer ones, the dependency descriptors of key frames,
+take the two-byte form where the client mixes the two, and are left out otherwise."""
+MAX_PASSED_BYTES = 255
 
-MAX_GROWTH_BYTES = TEMPLATE_BYTES + len(_PASSED) * (_MAX_PASSED_BYTES + 1) + 4
+MAX_GROWTH_BYTES = TEMPLATE_BYTES + (len(_PASSED) - 1) * (_MAX_SHORT_BYTES + 2) + MAX_PASSED_BYTES + 16
 """How much longer than the ingress payload an egress packet can be, before SRTP and padding."""
 
 
@@ -66,29 +74,113 @@ def build_template(tables: Tables, subscription: int) -> None:
 
 
 @kernel
-def translate(subscriptions: NDArray[Any], subscription: int, packets: NDArray[Any], row: int) -> None:
-    """Fit a subscription's offsets to the packet's numbering, so that what the subscriber sees is continuous.
+def _is_wide(packet: Any, ids: Any) -> bool:
+    """Whether a value that passes through is too long for the one-byte form."""
+    for kind in _PASSED:
+        if packet["extension_bytes"][kind] > _MAX_SHORT_BYTES and ids[kind] > 0:
+            return True
+    return False
 
-    The first packet starts at the seeds. When the source changes, the sequence goes on with the next number and the
-    timestamp by the time that has passed since the last packet.
-    """
-    entry = subscriptions[subscription]
-    source = packets[row]["source"]
-    if entry["started"] == 1 and entry["source"] == source:
-        return
-    if entry["started"] == 0:
-        sequence = entry["seed_sequence"]
-        timestamp = entry["seed_timestamp"]
-        entry["started"] = 1
+
+@kernel
+def _write_element(out: Octets, at: int, identifier: int, length: int, wide: bool) -> int:
+    """Write an extension element's head; return where its value goes."""
+    if wide:
+        out[at] = identifier
+        out[at + 1] = length
+        return at + 2
+    out[at] = (identifier << 4) | (length - 1)
+    return at + 1
+
+
+@kernel
+def _write_wide_template(entry: Any, out: Octets, at: int) -> int:
+    """Write the template with its elements in the two-byte form (RFC 8285 section 4.3); return its length."""
+    template = entry["template"]
+    copy_octets(out, at, template, 0, HEADER_BYTES)
+    store16(out, at + HEADER_BYTES, TWO_BYTE_PROFILE)
+    end = HEADER_BYTES + 4
+    k = HEADER_BYTES + 4
+    while k < entry["template_bytes"]:
+        length = (i64(template[k]) & 0x0F) + 1
+        value = _write_element(out, at + end, i64(template[k]) >> 4, length, True)
+        copy_octets(out, value, template, k + 1, length)
+        end = value + length - at
+        k += 1 + length
+    return end
+
+
+@kernel
+def _stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide: bool) -> None:
+    """Set the values that differ with each packet: send time and transport-wide sequence number."""
+    moved = 2 if wide else 0  # the first element stands a byte further in, the second two
+    if entry["abs_send_time_at"] >= 0:
+        # 24 bits of seconds in 6.18 fixed point
+        store24(out, at + entry["abs_send_time_at"] + moved // 2, (now_us % 64000000 << 18) // 1000000)
+    elif moved == 2:
+        moved = 1
+    if entry["transport_sequence_at"] >= 0:
+        store16(out, at + entry["transport_sequence_at"] + moved, connection["transport_sequence"])
+        connection["transport_sequence"] = (connection["transport_sequence"] + 1) & 0xFFFF
+
+
+@kernel
+def _write_header(
+    tables: Tables,
+    subscription: int,
+    packets: NDArray[Any],
+    row: int,
+    buffer: Octets,
+    out: Octets,
+    at: int,
+    now_us: int,
+    numbers: NDArray[np.int64],
+) -> int:
+    """Write the fixed header and the extensions; return their length in bytes."""
+    entry = tables.subscriptions[subscription]
+    packet = packets[row]
+    connection = tables.connections[entry["connection"]]
+    ids = connection["extension_id"]
+    wide = connection["mixed"] == 1 and _is_wide(packet, ids)
+    if wide:
+        end = _write_wide_template(entry, out, at)
     else:
-        sequence = entry["last_sequence"] + 1
-        elapsed_us = max(packets[row]["arrival_us"] - entry["last_arrival_us"], 1000)
-        timestamp = entry["last_timestamp"] + max(elapsed_us * packets[row]["clock_rate"] // 1000000, 1)
-    entry["source"] = source
-    entry["last_sequence"] = (sequence - 1) & 0xFFFF
-    entry["last_timestamp"] = timestamp & 0xFFFFFFFF
-    entry["sequence_offset"] = (sequence - packets[row]["sequence"]) & 0xFFFF
-    entry["timestamp_offset"] = (timestamp - packets[row]["timestamp"]) & 0xFFFFFFFF
+        end = i64(entry["template_bytes"])
+        copy_octets(out, at, entry["template"], 0, end)
+    out[at + 1] = i64(entry["template"][1]) | (numbers[MARKER] << 7)
+    store16(out, at + 2, numbers[SEQUENCE])
+    store32(out, at + 4, numbers[TIMESTAMP])
+    _stamp(entry, connection, out, at, now_us, wide)
+    longest = MAX_PASSED_BYTES if wide else _MAX_SHORT_BYTES
+    for kind in _PASSED:
+        length = i64(packet["extension_bytes"][kind])
+        if 0 < length <= longest and ids[kind] > 0:
+            value = _write_element(out, at + end, i64(ids[kind]), length, wide)
+            copy_octets(out, value, buffer, packet["extension_at"][kind], length)
+            if kind == _DEPENDENCIES and packet["frame_number"] >= 0:
+                store16(out, value + 1, numbers[FRAME])
+            end = value + length - at
+    if end == HEADER_BYTES + 4:
+        out[at] = 0x80  # no extension at all
+        return HEADER_BYTES
+    while end & 3:
+        out[at + end] = 0
+        end += 1
+    store16(out, at + 14, (end - HEADER_BYTES - 4) >> 2)
+    return end
+
+
+@kernel
+def _renumber_picture(out: Octets, at: int, packet: Any, numbers: NDArray[np.int64]) -> None:
+    """Write picture ID and TL0PICIDX into a payload descriptor (RFC 7741 and RFC 9628, section 4.2)."""
+    if packet["picture_id_at"] >= 0:
+        place = at + packet["picture_id_at"]
+        if packet["picture_id_bits"] == 15:
+            store16(out, place, 0x8000 | numbers[PICTURE])
+        else:
+            out[place] = numbers[PICTURE] & 0x7F
+    if packet["tl0_picture_at"] >= 0:
+        out[at + packet["tl0_picture_at"]] = numbers[TL0]
 
 
 @kernel
@@ -101,57 +193,66 @@ def write_packet(
     out: Octets,
     at: int,
     now_us: int,
+    numbers: NDArray[np.int64],
+    repeat: bool,
 ) -> int:
-    """Write the subscriber's copy of a packet to `out[at:]`, unencrypted; return its length in bytes."""
+    """Write the subscriber's copy of a packet to `out[at:]`, unencrypted; return its length in bytes.
+
+    `numbers`: see `numbering.py`. As a `repeat` it goes into the retransmission stream: own SSRC, payload type and
+    sequence number, and the original one before the payload (RFC 4588 section 4).
+    """
     entry = tables.subscriptions[subscription]
     packet = packets[row]
-    connection = tables.connections[entry["connection"]]
-    template = entry["template"]
-    end = i64(entry["template_bytes"])
-    copy_octets(out, at, template, 0, end)
-    sequence = (packet["sequence"] + entry["sequence_offset"]) & 0xFFFF
-    timestamp = (packet["timestamp"] + entry["timestamp_offset"]) & 0xFFFFFFFF
-    out[at + 1] = template[1] | (packet["marker"] << 7)
-    store16(out, at + 2, sequence)
-    store32(out, at + 4, timestamp)
-    if entry["abs_send_time_at"] >= 0:
-        # 24 bits of seconds in 6.18 fixed point
-        store24(out, at + entry["abs_send_time_at"], (now_us % 64000000 << 18) // 1000000)
-    if entry["transport_sequence_at"] >= 0:
-        store16(out, at + entry["transport_sequence_at"], connection["transport_sequence"])
-        connection["transport_sequence"] = (connection["transport_sequence"] + 1) & 0xFFFF
-    ids = connection["extension_id"]
-    for kind in _PASSED:
-        length = i64(packet["extension_bytes"][kind])
-        if 0 < length <= _MAX_PASSED_BYTES and ids[kind] > 0:
-            value_at = packet["extension_at"][kind]
-            out[at + end] = (ids[kind] << 4) | (length - 1)
-            for k in range(length):
-                out[at + end + 1 + k] = buffer[value_at + k]
-            end += 1 + length
-    if end == HEADER_BYTES + 4:
-        out[at] = 0x80  # no extension at all
-        end = HEADER_BYTES
-    else:
-        while end & 3:
-            out[at + end] = 0
-            end += 1
-        store16(out, at + 14, (end - HEADER_BYTES - 4) >> 2)
+    end = _write_header(tables, subscription, packets, row, buffer, out, at, now_us, numbers)
     payload = packet["payload"]
     payload_bytes = i64(packet["payload_bytes"])
+    if repeat:
+        out[at + 1] = (i64(out[at + 1]) & 0x80) | entry["repair_type"]
+        store16(out, at + 2, entry["repair_sequence"])
+        store32(out, at + 8, entry["repair_ssrc"])
+        entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
+        store16(out, at + end, numbers[SEQUENCE])
+        end += 2
+    redundant = packet["codec"] == _RED
+    if redundant and entry["redundant_type"] == 0:
+        payload += packet["primary"]
+        payload_bytes -= packet["primary"]
     copy_octets(out, at + end, buffer, payload, payload_bytes)
+    if redundant and entry["redundant_type"] > 0:
+        out[at + 1] = (i64(out[at + 1]) & 0x80) | entry["redundant_type"]
+        retarget(out, at + end, payload_bytes, i64(entry["payload_type"]))
+    else:
+        _renumber_picture(out, at + end, packet, numbers)
     end += payload_bytes
     pad = i64(packet["pad"])
-    if pad > 0:
-        out[at] |= 0x20
+    if pad > 0 and not repeat:
+        out[at] = i64(out[at]) | 0x20
         for k in range(pad - 1):
             out[at + end + k] = 0
         out[at + end + pad - 1] = pad
         end += pad
-    if ((sequence - entry["last_sequence"]) & 0xFFFF) < 0x8000:
-        entry["last_sequence"] = sequence
-        entry["last_timestamp"] = timestamp
-        entry["last_arrival_us"] = packet["arrival_us"]
-    entry["packets"] += 1
-    entry["octets"] += payload_bytes
+    if not repeat:
+        entry["packets"] += 1
+        entry["octets"] += payload_bytes
     return end
+
+
+@kernel
+def write_filler(
+    tables: Tables,
+    subscription: int,
+    packets: NDArray[Any],
+    row: int,
+    buffer: Octets,
+    out: Octets,
+    at: int,
+    now_us: int,
+    numbers: NDArray[np.int64],
+) -> int:
+    """Write an empty packet, all padding, in the place of one that is left out late; return its length in bytes."""
+    numbers[MARKER] = 0
+    end = _write_header(tables, subscription, packets, row, buffer, out, at, now_us, numbers)
+    out[at] = i64(out[at]) | 0x20
+    out[at + end] = 1
+    tables.subscriptions[subscription]["packets"] += 1
+    return end + 1

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.native import load_acquire, store_release
+from sfu.routing.tables import PACKET_SLOT_BYTES
 from sfu.wire.copying import copy_octets
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernel import kernel
@@ -27,7 +28,6 @@ WRITTEN, READ = 0, 8
 INDEX_LENGTH = 16
 MAX_RTP_BYTES = 1500
 """Longest RTP packet that is routed; the paths of the Internet carry no longer one."""
-PACKET_SLOT_BYTES = 1536
 DATAGRAM_SLOT_BYTES = 1600
 
 COMMAND = np.dtype(
@@ -39,6 +39,7 @@ COMMAND = np.dtype(
         ("c", np.int64),
         ("d", np.int64),
         ("e", np.int64),
+        ("f", np.int64),
         ("text_bytes", np.int32),
         ("blob_bytes", np.int32),
         ("text", np.uint8, (32,)),

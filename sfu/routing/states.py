@@ -21,6 +21,13 @@ class EncodingState:
     jitter_16: int
     last_timestamp: int
     last_arrival_us: int
+    repaired: int
+    key_frames: int
+    spatial_layers: int
+    temporal_layers: int
+    levels: int
+    loudness: int
+    voiced: int
 
     @property
     def jitter(self) -> int:
@@ -47,6 +54,13 @@ class SubscriptionState:
     last_sequence: int
     last_timestamp: int
     last_arrival_us: int
+    current_index: int
+    current_spatial: int
+    current_temporal: int
+    switches: int
+    freezes: int
+    repeated: int
+    not_repeated: int
 
 
 @dataclass(frozen=True, slots=True)

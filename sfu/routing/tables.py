@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+from sfu.wire.octets import Octets
+from sfu.wire.rtp import PACKET
 
 ADDRESS_BYTES = 28
 """Length of a `sockaddr_in6`, the longest address we handle."""
@@ -21,6 +24,16 @@ TEMPLATE_BYTES = 64
 MAX_SHARDS = 32
 MAX_NEW_SOURCES = 64
 """New SSRCs that one connection may introduce in its life: each one costs libsrtp memory."""
+ARRIVALS = 1024
+"""How many sequence numbers back an encoding knows which packets have come."""
+NEVER = -(1 << 40)
+"""No extended sequence number."""
+SHIFTS = 64
+"""How many changes of its numbering a subscription remembers, for packets that come late."""
+LOGGED_PACKETS = 512
+"""How many sent packets back a subscription can be asked to repeat."""
+PACKET_SLOT_BYTES = 1536
+"""A stored RTP packet's place."""
 
 CONNECTION = np.dtype(
     [
@@ -35,6 +48,7 @@ CONNECTION = np.dtype(
         ("subscriptions", np.int32),
         ("new_sources", np.int32),
         ("transport_sequence", np.int32),
+        ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
         ("no_gso", np.int32),
         ("packets_in", np.int64),
         ("bytes_in", np.int64),
@@ -50,6 +64,7 @@ TRACK = np.dtype(
         ("tapped", np.int32),
         ("first_subscription", np.int32),
         ("subscriptions", np.int32),
+        ("logged", np.int32),  # subscriptions that may ask for a packet again
         ("relayed", np.int32),  # shards that this track is relayed to
         ("use", np.int64),  # which use of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
@@ -67,7 +82,12 @@ ENCODING = np.dtype(
         ("next", np.int32),  # the connection's next encoding
         ("ssrc", np.int64),  # -1: not known yet
         ("payload_type", np.int32),
+        ("redundant_type", np.int32),  # of RED, 0: none
         ("audio", np.int32),
+        ("codec", np.int32),  # a PayloadFormat
+        ("index", np.int32),  # which Encoding of the Track, 0 the lowest
+        ("repairs", np.int32),  # the encoding that this one repairs (RFC 4588), -1: it carries media itself
+        ("asks", np.int32),  # 1: tell of gaps, so that what is missing is asked for
         ("clock_rate", np.int32),
         ("mid_bytes", np.int32),
         ("rid_bytes", np.int32),
@@ -83,6 +103,19 @@ ENCODING = np.dtype(
         ("transit", np.int64),
         ("last_timestamp", np.int64),
         ("last_arrival_us", np.int64),
+        ("resume_sequence", np.int32),  # what must come next for a jump to be a restart, -1: no jump yet
+        ("repaired", np.int64),  # packets that came by retransmission
+        ("key_frames", np.int64),
+        ("aligned", np.int32),
+        ("shift", np.int64),  # to the common clock of the Track's Encodings
+        ("spatial_layers", np.int32),  # seen so far
+        ("spatial_top", np.int32),  # VP9: the highest that the stream announced, -1: none
+        ("temporal_layers", np.int32),
+        ("layer_octets", np.int64, (SPATIAL_LAYERS * TEMPORAL_LAYERS,)),  # payload, by the frame's own layer
+        # audio level, RFC 6464
+        ("levels", np.int64),  # packets that had one
+        ("loudness", np.int64),  # sum of 127 minus the level in -dBov
+        ("voiced", np.int64),  # packets said to hold a voice
     ]
 )
 
@@ -96,8 +129,43 @@ SUBSCRIPTION = np.dtype(
         ("previous", np.int32),
         ("ssrc", np.int64),
         ("payload_type", np.int32),
+        ("redundant_type", np.int32),  # 0: RED is unpacked
+        ("repair_type", np.int32),  # payload type of retransmissions, 0: none
+        ("repair_ssrc", np.int64),
+        ("repair_sequence", np.int32),
+        ("repair_tokens", np.int64),  # bytes that may be repeated now
+        ("repair_refill_us", np.int64),
+        ("log", np.int32),  # row of sent packets, -1: none
         ("mid_bytes", np.int32),
         ("mid", np.uint8, (NAME_BYTES,)),
+        # layers: see select.py
+        ("target_index", np.int32),
+        ("target_spatial", np.int32),
+        ("target_temporal", np.int32),
+        ("current_index", np.int32),  # -1: waits for a key frame
+        ("current_spatial", np.int32),
+        ("current_temporal", np.int32),
+        ("intact", np.int64),  # Layers that the subscriber could decode by what it got so far
+        ("picture_timestamp", np.int64),
+        ("dropped_picture", np.int64),  # picture ID of the last picture left out
+        ("highest", np.int32),  # ingress sequence number
+        ("entered_at", np.int32),  # the first one of this source
+        ("shift_count", np.int64),
+        ("picture_offset", np.int32),
+        ("tl0_offset", np.int32),
+        ("frame_offset", np.int32),
+        ("last_picture", np.int32),  # egress, -1: none yet
+        ("last_tl0", np.int32),
+        ("last_frame", np.int32),
+        ("common_offset", np.int64),  # egress timestamp minus the Track's common clock
+        ("aligned", np.int32),  # 1: the former is known
+        ("switches", np.int64),
+        ("pictures", np.int64),
+        ("freezes", np.int64),
+        ("picture_gap_us", np.int64),  # smoothed time between two pictures
+        ("picture_arrival_us", np.int64),
+        ("repeated", np.int64),  # packets sent again
+        ("not_repeated", np.int64),
         ("started", np.int32),
         ("source", np.int64),  # whose numbering the offsets below translate
         ("sequence_offset", np.int64),
@@ -118,8 +186,32 @@ SUBSCRIPTION = np.dtype(
 )
 
 
+SHIFT = np.dtype(
+    [
+        ("sequence", np.int32),  # the first ingress sequence number that it holds for
+        ("sequence_offset", np.int32),
+        ("picture_offset", np.int32),
+    ]
+)
+"""A change of a subscription's numbering, because packets before it were left out."""
+
+SENT = np.dtype(
+    [
+        ("history", np.int64),  # position in the packet history
+        ("timestamp", np.uint32),  # this and the following as the subscriber got them
+        ("sequence", np.uint16),
+        ("picture", np.uint16),
+        ("frame", np.uint16),
+        ("tl0", np.uint8),
+        ("flags", np.uint8),  # 1: taken, 2: marker
+        ("repeated_ms", np.uint32),  # when it was last sent again, 0: never
+    ]
+)
+"""What has to be known of a sent packet to send it again."""
+
+
 class Tables(NamedTuple):
-    """One shard's tables and indexes, as kernels take them."""
+    """One shard's tables, indexes and packet history, as kernels take them."""
 
     connections: NDArray[Any]
     tracks: NDArray[Any]
@@ -129,10 +221,29 @@ class Tables(NamedTuple):
     by_ssrc: NDArray[np.int32]
     counters: NDArray[np.int64]
     touched: NDArray[np.int32]  # tracks with packets in this batch; [0] is their number
+    arrivals: NDArray[np.int64]  # [encodings, ARRIVALS] extended sequence numbers
+    shifts: NDArray[Any]  # [subscriptions, SHIFTS]
+    logs: NDArray[Any]  # [logs, LOGGED_PACKETS] of SENT
+    history_packets: NDArray[Any]  # ring of PACKET
+    history_data: Octets  # a slot for each
+    history_written: NDArray[np.int64]  # [1]: how many were ever written
 
 
-def make_tables(connections: int, tracks: int, encodings: int, subscriptions: int, counters: int) -> Tables:
-    """Empty tables of the given numbers of rows. Indexes are at most a quarter full."""
+def make_tables(
+    connections: int,
+    tracks: int,
+    encodings: int,
+    subscriptions: int,
+    counters: int,
+    *,
+    logs: int = 1,
+    history: int = 1,
+) -> Tables:
+    """Empty tables of the given numbers of rows; memory is committed as rows are used.
+
+    `logs`: subscriptions that can ask for packets again; `history`: packets kept for that. Indexes are at most a
+    quarter full.
+    """
     made = Tables(
         np.zeros(connections, CONNECTION),
         np.zeros(tracks, TRACK),
@@ -142,6 +253,12 @@ def make_tables(connections: int, tracks: int, encodings: int, subscriptions: in
         np.full(_index_size(encodings), -1, np.int32),
         np.zeros(counters, np.int64),
         np.zeros(tracks + 1, np.int32),
+        np.zeros((encodings, ARRIVALS), np.int64),
+        np.zeros((subscriptions, SHIFTS), SHIFT),
+        np.zeros((logs, LOGGED_PACKETS), SENT),
+        np.zeros(history, PACKET),
+        np.zeros(history * PACKET_SLOT_BYTES, np.uint8),
+        np.zeros(1, np.int64),
     )
     made.tracks["batch_first"] = -1
     return made

@@ -27,7 +27,8 @@ def layer_bit(spatial: int, temporal: int) -> int:
 @kernel
 def layers_from(spatial: int, temporal: int) -> int:
     """All Layers of at least this spatial and at least this temporal index: those that contain a frame of it, where
-    each builds on all below."""
+    each builds on all below.
+    """
     row = (0xFF << temporal) & 0xFF
     return ((row * _EVERY_SPATIAL) << (8 * spatial)) & ALL_LAYERS
 
@@ -57,9 +58,3 @@ def describe_opaque(packets: NDArray[Any], row: int) -> None:
     packet["tl0_picture"] = -1
     packet["tl0_picture_at"] = -1
     packet["frame_number"] = -1
-    packet["target_count"] = 0
-    packet["target_mask"] = 0
-    packet["target_mask_bit"] = 0
-    packet["target_mask_bits"] = 0
-    packet["target_spatial"] = 0
-    packet["target_temporal"] = 0

@@ -38,6 +38,11 @@ PACKET = np.dtype(
         ("arrival_us", np.int64),
         ("codec", np.int32),  # a PayloadFormat
         ("index", np.int32),  # which Encoding of its Track, 0 the lowest
+        ("late", np.int32),  # 1: a higher sequence number came before
+        ("primary", np.int32),  # RED: offset of the primary block relative to the payload
+        ("aligned", np.int32),  # 1: `shift` is known
+        ("shift", np.int64),  # timestamp + shift is on the common clock of the Track's Encodings
+        ("history", np.int64),  # its position in the packet history, -1: none
         # what the frame is, from the payload descriptor or the dependency descriptor; see layers.py for the masks
         ("key", np.int32),  # 1: a key frame begins with this packet
         ("frame_start", np.int32),
@@ -54,14 +59,7 @@ PACKET = np.dtype(
         ("picture_id_bits", np.int32),  # 7 or 15
         ("tl0_picture", np.int32),
         ("tl0_picture_at", np.int32),
-        # the same for the dependency descriptor; offsets are relative to the extension's value
-        ("frame_number", np.int32),  # -1: no dependency descriptor
-        ("target_count", np.int32),  # decode targets, where the packet says which are active; else 0
-        ("target_mask", np.int64),  # the active ones, bit by decode target
-        ("target_mask_bit", np.int32),  # where the mask stands, or would stand
-        ("target_mask_bits", np.int32),  # its length there: 0 or target_count
-        ("target_spatial", np.int64),  # highest spatial id of each of the first 16 decode targets, 4 bits each
-        ("target_temporal", np.int64),  # and their highest temporal id
+        ("frame_number", np.int32),  # of the dependency descriptor, -1: none
     ]
 )
 """One received RTP packet, parsed. Offsets refer to the buffer that it was parsed from, or as their line says."""

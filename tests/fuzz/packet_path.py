@@ -15,10 +15,13 @@ from sfu.routing.counters import Counter
 from sfu.routing.fanout import forward_batch
 from sfu.routing.ingress import receive_datagram
 from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS
+from sfu.routing.notices import NoticeKind
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
+from sfu.wire.rtp import PayloadFormat
 
+_ON_THE_WAY_OUT = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE)
 KEY = bytes(range(28))
 PUBLISHER, STRANGER = ("10.0.0.1", 1000), ("10.0.0.9", 9)
 _NO_SOCKET = -1
@@ -31,11 +34,20 @@ def _session(direction: int) -> Session:
     return Session(policy)
 
 
+_TRACKS = (
+    ("a", 0, PayloadFormat.OPUS),
+    ("v", 77, PayloadFormat.VP8),
+    ("w", 78, PayloadFormat.VP9),
+    ("x", 79, PayloadFormat.H264),
+    ("y", 80, PayloadFormat.AV1),
+)
+
+
 class PacketPath:
-    """One publisher with two encodings and one subscriber, as tables and kernels."""
+    """One publisher with a Track of each codec, repair streams, and one subscriber, as tables and kernels."""
 
     def __init__(self) -> None:
-        self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 8))
+        self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 8, 16, 16, 8, 64))
         self.plane._socket = _Family()
         self.encrypt = _session(Policy.SSRC_ANY_OUTBOUND)
         publisher = self.plane.open_connection()
@@ -46,13 +58,37 @@ class PacketPath:
         self.plane.set_extensions(subscriber, {k: 15 - int(k) for k in Extension})
         self.plane.set_keys(subscriber, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
         self.plane.set_address(subscriber, ("10.0.0.2", 1000))
-        for mid, ssrc, audio in (("a", 0, True), ("v", 77, False)):
+        for number, (mid, ssrc, codec) in enumerate(_TRACKS):
+            audio = codec == PayloadFormat.OPUS
             track = self.plane.open_track()
-            self.plane.open_encoding(
-                track, publisher, mid=mid, ssrc=ssrc, payload_type=96, clock_rate=90000, audio=audio
+            options = {"mid": mid, "clock_rate": 90000, "audio": audio}
+            media = self.plane.open_encoding(
+                track,
+                publisher,
+                ssrc=ssrc,
+                payload_type=96 + 2 * number,
+                codec=codec,
+                redundant_type=97 if audio else 0,
+                asks=True,
+                **options,
             )
-            self.plane.open_subscription(track, subscriber, mid=mid, ssrc=5 + ssrc, payload_type=100)
-        apply_commands(self.plane._tables, self.plane._queue.index, self.plane._queue.records)
+            row = self.plane.open_subscription(track, subscriber, mid=mid, ssrc=500 + number, payload_type=100)
+            if not audio:
+                self.plane.open_encoding(
+                    track, publisher, ssrc=ssrc + 100, payload_type=97 + 2 * number, repairs=media, **options
+                )
+                self.plane.set_repair(row, ssrc=900 + number, payload_type=101)
+                self.plane.set_target(row, 0, 0, number % 2)
+        plane = self.plane
+        apply_commands(
+            plane._tables,
+            plane._buffers,
+            plane._queue.index,
+            plane._queue.records,
+            plane._notices.index,
+            plane._notices.records,
+            _NO_SOCKET,
+        )
         self.now_us = 1
 
     def receive(self, data: bytes, *, stranger: bool) -> None:
@@ -97,16 +133,15 @@ class PacketPath:
         """Every datagram was passed on, accepted, or dropped and counted: none is lost silently."""
         counters = self.plane._tables.counters
         passed_on = int(self.plane._notices.index[0]) - self._learned()
-        dropped = sum(
-            int(counters[c])
-            for c in Counter
-            if c.name.startswith("DROP") and c not in (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED)
-        )
+        dropped = sum(int(counters[c]) for c in Counter if c.name.startswith("DROP") and c not in _ON_THE_WAY_OUT)
+        dropped += int(counters[Counter.REPAIR_PADDING])
         assert passed_on + dropped + int(counters[Counter.RECEIVED_RTP]) == received
 
     def _learned(self) -> int:
         records = self.plane._notices.records
-        return sum(int(records[k]["kind"]) == 4 for k in range(int(self.plane._notices.index[0])))
+        return sum(
+            int(records[k]["kind"]) >= NoticeKind.SOURCE_LEARNED for k in range(int(self.plane._notices.index[0]))
+        )
 
     def close(self) -> None:
         """Free the events."""

@@ -17,11 +17,14 @@ from sfu.routing.index import (
     remove_encoding,
 )
 from sfu.routing.level import MAX_PAD_BYTES, level_sizes
-from sfu.routing.rewrite import build_template, translate, write_packet
-from sfu.routing.rings import PACKET_SLOT_BYTES, make_packet_rings, push_packet, readable, release
+from sfu.routing.numbering import NUMBERS, number_packet
+from sfu.routing.rewrite import build_template, write_packet
+from sfu.routing.rings import make_packet_rings, push_packet, readable, release
+from sfu.routing.select import FORWARD, select_packet
 from sfu.routing.sockets import encode_address
-from sfu.routing.tables import make_tables
+from sfu.routing.tables import PACKET_SLOT_BYTES, make_tables
 from sfu.wire.extensions import Extension
+from sfu.wire.layers import describe_opaque
 from sfu.wire.rtp import PACKET, parse_rtp, strip_padding
 
 from . import oracle
@@ -90,6 +93,16 @@ PASSED = [
 ]
 
 
+def forward(tables, subscription, packets, buffer, out, at, now_us):
+    """Select, number and write the one packet; 0 when it is not forwarded."""
+    describe_opaque(packets, 0)
+    if select_packet(tables, subscription, packets, 0) != FORWARD:
+        return 0
+    numbers = np.zeros(NUMBERS, np.int64)
+    number_packet(tables, subscription, packets, 0, numbers)
+    return write_packet(tables, subscription, packets, 0, buffer, out, at, now_us, numbers, False)
+
+
 @given(
     payload=st.binary(max_size=1300),
     values=st.dictionaries(st.sampled_from(PASSED), st.binary(min_size=1, max_size=20)),
@@ -136,9 +149,9 @@ def test_rewrite_agrees_with_the_oracle(
     packets[0]["pad"] = pad
     packets[0]["source"] = 5
     out = np.full(2000, 0xEE, np.uint8)
-    for step in range(2):  # the same packet twice: the numbering stays, the transport sequence counts on
-        translate(tables.subscriptions, 1, packets, 0)
-        length = write_packet(tables, 1, packets, 0, buffer, out, 100, now_us)
+    for step in range(2):  # the same numbers from another source: the numbering goes on, and the transport sequence
+        packets[0]["source"] = 5 + step
+        length = forward(tables, 1, packets, buffer, out, 100, now_us)
         expected = []
         if Extension.ABS_SEND_TIME in ids:
             stamp = (now_us % 64_000_000) * 2**18 // 1_000_000
@@ -151,8 +164,8 @@ def test_rewrite_agrees_with_the_oracle(
         assert bytes(out[100 : 100 + length]) == oracle.build_rtp(
             marker=marker,
             payload_type=payload_types[1],
-            sequence=seed & 0xFFFF,
-            timestamp=seed,
+            sequence=(seed + step) & 0xFFFF,
+            timestamp=(seed + 1 * step) & 0xFFFFFFFF if step else seed,
             ssrc=egress_ssrc,
             extensions=expected,
             payload=payload,
@@ -176,8 +189,7 @@ def test_numbering_is_continuous_over_changes_of_source(steps):
         source = new_source
         packets[0]["sequence"], packets[0]["timestamp"] = sequence, (number * 90) & 0xFFFFFFFF
         packets[0]["source"], packets[0]["clock_rate"], packets[0]["arrival_us"] = source, 90000, k * 33000
-        translate(tables.subscriptions, 0, packets, 0)
-        write_packet(tables, 0, packets, 0, buffer, out, 0, 0)
+        assert forward(tables, 0, packets, buffer, out, 0, 0) > 0
         sent.append(int(out[2]) << 8 | int(out[3]))
     assert [(b - a) & 0xFFFF for a, b in itertools.pairwise(sent)] == [1] * (len(sent) - 1)
     assert entry["packets"] == len(steps)

@@ -208,16 +208,18 @@ def test_no_sequence_number_is_used_twice_after_a_pause(plane, make_peer):
     publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
     track, _ = publish_one(plane, publisher)
     row = plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
-    publisher.send(rtp(30000, b"a"))
-    publisher.send(rtp(60000, b"b"))
+    for sequence in (30000, 32000):
+        publisher.send(rtp(sequence, b"seen"))
     first = [parse(p)[1] for p in subscriber.receive(2)]
     plane.set_paused(row, True)
     wait_until(lambda: plane.settled)
-    publisher.send(rtp(20000, b"unseen"))
-    wait_until(lambda: plane.counters()["received_rtp"] == 3)
+    unseen = range(34000, 30000 + 65536, 2000)  # once around, in steps that are no restart of the numbering
+    for sequence in unseen:
+        publisher.send(rtp(sequence & 0xFFFF, b"unseen"))
+    wait_until(lambda: plane.counters()["received_rtp"] == 2 + len(unseen))
     plane.set_paused(row, False)
     wait_until(lambda: plane.settled)
-    publisher.send(rtp(30000, b"c"))
+    publisher.send(rtp(30001, b"c"))
     assert parse(subscriber.receive(1)[0])[1] == (first[1] + 1) & 0xFFFF
     assert plane.counters()["drop_protect_failed"] == 0
 

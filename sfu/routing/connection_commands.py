@@ -1,0 +1,83 @@
+"""Commands that change connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfu.routing.index import find_connection, insert_connection, remove_connection
+from sfu.routing.rewrite import build_template
+from sfu.routing.tables import Tables
+from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.kernel import kernel
+
+
+@kernel
+def open_connection(tables: Tables, row: int) -> None:
+    """A fresh row: no address, no keys."""
+    entry = tables.connections[row]
+    entry["active"] = 1
+    entry["address_bytes"] = 0
+    entry["receive_session"] = 0
+    entry["send_session"] = 0
+    entry["first_encoding"] = -1
+    entry["subscriptions"] = 0
+    entry["new_sources"] = 0
+    entry["transport_sequence"] = 0
+    entry["mixed"] = 0
+    entry["no_gso"] = 0
+    entry["packets_in"] = 0
+    entry["bytes_in"] = 0
+    entry["packets_out"] = 0
+    entry["bytes_out"] = 0
+    entry["last_arrival_us"] = 0
+    for k in range(len(entry["extension_kind"])):
+        entry["extension_kind"][k] = 0
+    for k in range(EXTENSION_COUNT):
+        entry["extension_id"][k] = 0
+
+
+@kernel
+def set_extensions(tables: Tables, row: int, command: Any) -> None:
+    """Agree on extension ids, in both directions."""
+    entry = tables.connections[row]
+    for k in range(len(entry["extension_kind"])):
+        entry["extension_kind"][k] = 0
+    for kind in range(1, EXTENSION_COUNT):
+        identifier = command["blob"][kind]
+        entry["extension_id"][kind] = identifier
+        if identifier > 0:
+            entry["extension_kind"][identifier] = kind
+    entry["mixed"] = command["a"]
+    if entry["subscriptions"] > 0:  # a renegotiation: rare enough for a walk over the table
+        for k in range(len(tables.subscriptions)):
+            if tables.subscriptions[k]["active"] == 1 and tables.subscriptions[k]["connection"] == row:
+                build_template(tables, k)
+
+
+@kernel
+def set_address(tables: Tables, row: int, command: Any) -> None:
+    """Select the address of a connection; a former holder loses it."""
+    entry = tables.connections[row]
+    if entry["address_bytes"] > 0:
+        remove_connection(tables.by_address, tables.connections, row)
+    holder = find_connection(tables.by_address, tables.connections, command["blob"], 0)
+    if holder >= 0:  # the address has a new owner, who has proved it by a newer check
+        remove_connection(tables.by_address, tables.connections, holder)
+        tables.connections[holder]["address_bytes"] = 0
+    for k in range(len(entry["address"])):
+        entry["address"][k] = command["blob"][k]
+    entry["address_bytes"] = command["blob_bytes"]
+    entry["no_gso"] = 0
+    insert_connection(tables.by_address, tables.connections, row)
+
+
+@kernel
+def close_connection(tables: Tables, row: int) -> None:
+    """Free a row."""
+    entry = tables.connections[row]
+    if entry["address_bytes"] > 0:
+        remove_connection(tables.by_address, tables.connections, row)
+    entry["active"] = 0
+    entry["address_bytes"] = 0
+    entry["receive_session"] = 0
+    entry["send_session"] = 0

@@ -1,0 +1,93 @@
+"""What a decrypted packet is: the frame that it belongs to, or the voice in it, whatever the codec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sfu.routing.counters import Counter
+from sfu.routing.tables import Tables
+from sfu.wire.av1 import describe_av1
+from sfu.wire.extensions import Extension
+from sfu.wire.frame_marking import describe_frame_marking
+from sfu.wire.h264 import describe_h264
+from sfu.wire.kernel import i64, kernel
+from sfu.wire.layers import describe_opaque
+from sfu.wire.octets import Octets
+from sfu.wire.red import primary_of
+from sfu.wire.rtp import PayloadFormat
+from sfu.wire.vp8 import describe_vp8
+from sfu.wire.vp9 import describe_vp9, find_top_layer
+
+_VP8 = int(PayloadFormat.VP8)
+_VP9 = int(PayloadFormat.VP9)
+_H264 = int(PayloadFormat.H264)
+_AV1 = int(PayloadFormat.AV1)
+_RED = int(PayloadFormat.RED)
+_LEVEL = int(Extension.AUDIO_LEVEL)
+_MARKING = int(Extension.FRAME_MARKING)
+_DESCRIPTOR = int(Counter.DROP_DESCRIPTOR)
+
+
+@kernel
+def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> bool:
+    """Fill in what the codec says of packet `row`; False when its descriptor is broken, which is counted."""
+    entry = tables.encodings[encoding]
+    codec = packets[row]["codec"]
+    describe_opaque(packets, row)
+    if entry["audio"] == 1:
+        return codec != _RED or _describe_red(tables, buffer, packets, row)
+    status = 0
+    if codec == _VP8:
+        status = describe_vp8(buffer, packets, row)
+    elif codec == _VP9:
+        status = describe_vp9(buffer, packets, row, i64(entry["spatial_top"]))
+        if status == 0:
+            entry["spatial_top"] = max(entry["spatial_top"], find_top_layer(buffer, packets, row))
+    elif codec == _H264:
+        status = describe_h264(buffer, packets, row)
+    elif codec == _AV1:
+        status = describe_av1(buffer, packets, row)
+    if status == 0 and codec == _H264 and packets[row]["extension_bytes"][_MARKING] > 0:
+        at = packets[row]["extension_at"][_MARKING]
+        status = describe_frame_marking(buffer, at, i64(packets[row]["extension_bytes"][_MARKING]), packets, row)
+    if status != 0:
+        tables.counters[_DESCRIPTOR] += 1
+        return False
+    return True
+
+
+@kernel
+def _describe_red(tables: Tables, buffer: Octets, packets: NDArray[Any], row: int) -> bool:
+    start = packets[row]["payload"]
+    found = primary_of(buffer, start, start + packets[row]["payload_bytes"])
+    if found < 0:
+        tables.counters[_DESCRIPTOR] += 1
+        return False
+    packets[row]["primary"] = found - start
+    return True
+
+
+@kernel
+def account_frame(tables: Tables, encoding: int, packets: NDArray[Any], row: int) -> None:
+    """Count a described packet by its layer, and take the audio level."""
+    entry = tables.encodings[encoding]
+    packet = packets[row]
+    if entry["audio"] == 0:
+        entry["key_frames"] += packet["key"]
+        entry["spatial_layers"] = max(entry["spatial_layers"], packet["spatial"] + 1)
+        entry["temporal_layers"] = max(entry["temporal_layers"], packet["temporal"] + 1)
+        entry["layer_octets"][(packet["spatial"] & 3) * 8 + (packet["temporal"] & 7)] += packet["payload_bytes"]
+
+
+@kernel
+def account_level(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> None:
+    """Take the audio level of a packet that has one (RFC 6464 section 3): a voice flag and 0..127 -dBov."""
+    if packets[row]["extension_bytes"][_LEVEL] == 0:
+        return
+    entry = tables.encodings[encoding]
+    value = i64(buffer[packets[row]["extension_at"][_LEVEL]])
+    entry["levels"] += 1
+    entry["loudness"] += 127 - (value & 0x7F)
+    entry["voiced"] += value >> 7

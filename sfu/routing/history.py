@@ -1,0 +1,50 @@
+"""The packet history: one stored copy of each video packet, shared by all its subscribers.
+
+A ring of the shard's latest packets, decrypted. Who sent a packet to whom under which numbers stands in the
+subscriptions' logs, which refer to positions in the ring; a position that is a whole ring behind is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.routing.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
+from sfu.routing.rings import shift_offsets
+from sfu.routing.tables import LOGGED_PACKETS, PACKET_SLOT_BYTES, Tables
+from sfu.wire.copying import copy_octets
+from sfu.wire.kernel import kernel
+from sfu.wire.octets import Octets
+
+TAKEN, MARKED = 1, 2
+"""Flags of a log entry."""
+
+
+@kernel
+def keep_packet(tables: Tables, packets: NDArray[Any], row: int, buffer: Octets) -> None:
+    """Store packet `row`, and note its position in it."""
+    position = tables.history_written[0]
+    slot = position % len(tables.history_packets)
+    start = packets[row]["start"]
+    length = packets[row]["payload"] + packets[row]["payload_bytes"] - start
+    copy_octets(tables.history_data, slot * PACKET_SLOT_BYTES, buffer, start, length)
+    packets[row]["history"] = position
+    tables.history_packets[slot] = packets[row]
+    shift_offsets(tables.history_packets, slot, slot * PACKET_SLOT_BYTES - start)
+    tables.history_written[0] = position + 1
+
+
+@kernel
+def log_packet(tables: Tables, subscription: int, position: int, numbers: NDArray[np.int64]) -> None:
+    """Remember that the subscriber got the packet at `position` of the history, under these numbers."""
+    sent = tables.logs[tables.subscriptions[subscription]["log"], numbers[SEQUENCE] % LOGGED_PACKETS]
+    sent["history"] = position
+    sent["timestamp"] = numbers[TIMESTAMP]
+    sent["sequence"] = numbers[SEQUENCE]
+    sent["picture"] = numbers[PICTURE]
+    sent["frame"] = numbers[FRAME]
+    sent["tl0"] = numbers[TL0]
+    sent["flags"] = TAKEN | (MARKED * numbers[MARKER])
+    sent["repeated_ms"] = 0

@@ -1,0 +1,237 @@
+"""Commands that change tracks, encodings and subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sfu.routing import native
+from sfu.routing.classify import find_source
+from sfu.routing.index import insert_encoding, remove_encoding
+from sfu.routing.reception import forget_arrivals
+from sfu.routing.rewrite import build_template
+from sfu.routing.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
+from sfu.wire.kernel import i64, kernel
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+
+
+@kernel
+def open_track(tables: Tables, row: int, use: int) -> None:
+    """A fresh row."""
+    entry = tables.tracks[row]
+    entry["active"] = 1
+    entry["use"] = use
+    entry["tapped"] = 0
+    entry["first_subscription"] = -1
+    entry["subscriptions"] = 0
+    entry["logged"] = 0
+    entry["relayed"] = 0
+    for k in range(MAX_SHARDS):
+        entry["relay"][k] = -1
+    entry["batch_first"] = -1
+
+
+@kernel
+def set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> None:
+    """Relay a track to a row of another shard, or stop that."""
+    entry = tables.tracks[row]
+    entry["relay"][shard] = target
+    entry["relay_use"][shard] = use
+    entry["relayed"] = 0
+    for k in range(MAX_SHARDS):
+        if entry["relay"][k] >= 0:
+            entry["relayed"] += 1
+
+
+@kernel
+def open_encoding(tables: Tables, row: int, command: Any) -> None:
+    """A fresh row for one RTP stream."""
+    entry = tables.encodings[row]
+    connection = command["b"]
+    entry["active"] = 1
+    entry["track"] = command["a"]
+    entry["connection"] = connection
+    entry["payload_type"] = command["d"] & 0x7F
+    entry["audio"] = (command["d"] >> 8) & 1
+    entry["redundant_type"] = (command["d"] >> 16) & 0x7F
+    entry["codec"] = (command["d"] >> 24) & 0xFF
+    entry["index"] = (command["d"] >> 32) & 0xFF
+    entry["asks"] = (command["d"] >> 40) & 1
+    entry["repairs"] = command["f"]
+    entry["clock_rate"] = command["e"]
+    entry["mid_bytes"] = command["text_bytes"]
+    entry["rid_bytes"] = command["blob_bytes"]
+    for k in range(len(entry["mid"])):
+        entry["mid"][k] = command["text"][k]
+        entry["rid"][k] = command["blob"][k]
+    entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
+    forget_arrivals(tables.encodings, tables.arrivals, row)
+    entry["last_arrival_us"] = 0
+    entry["repaired"] = 0
+    entry["key_frames"] = 0
+    entry["aligned"] = 0
+    entry["shift"] = 0
+    entry["spatial_layers"] = 0
+    entry["spatial_top"] = -1
+    entry["temporal_layers"] = 0
+    for k in range(len(entry["layer_octets"])):
+        entry["layer_octets"][k] = 0
+    entry["levels"] = 0
+    entry["loudness"] = 0
+    entry["voiced"] = 0
+    entry["ssrc"] = -1
+    entry["next"] = tables.connections[connection]["first_encoding"]
+    tables.connections[connection]["first_encoding"] = row
+    ssrc = command["c"]
+    if ssrc >= 0 and find_source(tables, connection, ssrc) < 0:
+        entry["ssrc"] = ssrc
+        insert_encoding(tables.by_ssrc, tables.encodings, row)
+
+
+@kernel
+def close_encoding(tables: Tables, row: int) -> None:
+    """Free a row."""
+    entry = tables.encodings[row]
+    if entry["ssrc"] >= 0:
+        remove_encoding(tables.by_ssrc, tables.encodings, row)
+    entry["ssrc"] = -1
+    entry["active"] = 0
+    connection = tables.connections[entry["connection"]]
+    at = i64(connection["first_encoding"])
+    if at == row:
+        connection["first_encoding"] = entry["next"]
+        return
+    while at >= 0:
+        following = i64(tables.encodings[at]["next"])
+        if following == row:
+            tables.encodings[at]["next"] = entry["next"]
+            return
+        at = following
+
+
+@kernel
+def open_subscription(tables: Tables, row: int, command: Any) -> None:
+    """A fresh row, in its track's list."""
+    entry = tables.subscriptions[row]
+    track = tables.tracks[command["a"]]
+    entry["active"] = 1
+    entry["paused"] = 0
+    entry["track"] = command["a"]
+    entry["connection"] = command["b"]
+    entry["ssrc"] = command["c"]
+    entry["payload_type"] = command["d"] & 0x7F
+    entry["redundant_type"] = (command["d"] >> 8) & 0x7F
+    entry["repair_type"] = 0
+    entry["log"] = -1
+    _reset_selection(entry)
+    entry["mid_bytes"] = command["text_bytes"]
+    for k in range(len(entry["mid"])):
+        entry["mid"][k] = command["text"][k]
+    entry["started"] = 0
+    entry["source"] = -1
+    entry["seed_sequence"] = command["e"] & 0xFFFF
+    entry["seed_timestamp"] = (command["e"] >> 16) & 0xFFFFFFFF
+    entry["sequence_offset"] = 0
+    entry["timestamp_offset"] = 0
+    entry["packets"] = 0
+    entry["octets"] = 0
+    entry["last_arrival_us"] = 0
+    first = i64(track["first_subscription"])
+    entry["previous"] = -1
+    entry["next"] = first
+    if first >= 0:
+        tables.subscriptions[first]["previous"] = row
+    track["first_subscription"] = row
+    track["subscriptions"] += 1
+    tables.connections[entry["connection"]]["subscriptions"] += 1
+    build_template(tables, row)
+
+
+@kernel
+def close_subscription(tables: Tables, row: int) -> None:
+    """Free a row."""
+    entry = tables.subscriptions[row]
+    if entry["previous"] >= 0:
+        tables.subscriptions[entry["previous"]]["next"] = entry["next"]
+    else:
+        tables.tracks[entry["track"]]["first_subscription"] = entry["next"]
+    if entry["next"] >= 0:
+        tables.subscriptions[entry["next"]]["previous"] = entry["previous"]
+    entry["active"] = 0
+    tables.tracks[entry["track"]]["subscriptions"] -= 1
+    connection = tables.connections[entry["connection"]]
+    connection["subscriptions"] -= 1
+    if entry["log"] >= 0:
+        tables.tracks[entry["track"]]["logged"] -= 1
+    if connection["send_session"] != 0:
+        if entry["started"] == 1:
+            _forget_stream(connection["send_session"], entry["ssrc"])
+        if entry["repeated"] > 0:
+            _forget_stream(connection["send_session"], entry["repair_ssrc"])
+    entry["log"] = -1
+
+
+@kernel
+def _forget_stream(session: int, ssrc: int) -> None:
+    """Libsrtp keeps a stream for each SSRC, known by its number in network order."""
+    swapped = ((ssrc & 0xFF) << 24) | ((ssrc & 0xFF00) << 8) | ((ssrc >> 8) & 0xFF00) | (ssrc >> 24)
+    native.srtp_remove_stream(session, np.uint32(swapped))
+
+
+@kernel
+def _reset_selection(entry: Any) -> None:
+    entry["target_index"] = 0
+    entry["target_spatial"] = SPATIAL_LAYERS - 1
+    entry["target_temporal"] = TEMPORAL_LAYERS - 1
+    entry["current_index"] = -1
+    entry["current_spatial"] = 0
+    entry["current_temporal"] = 0
+    entry["last_picture"] = 0
+    entry["last_tl0"] = 0
+    entry["last_frame"] = 0
+    entry["aligned"] = 0
+    entry["common_offset"] = 0
+    entry["shift_count"] = 0
+    entry["highest"] = 0
+    entry["switches"] = 0
+    entry["pictures"] = 0
+    entry["freezes"] = 0
+    entry["picture_gap_us"] = 0
+    entry["picture_arrival_us"] = 0
+    entry["repeated"] = 0
+    entry["not_repeated"] = 0
+
+
+@kernel
+def set_paused(tables: Tables, row: int, paused: int) -> None:
+    """Hold a subscription back, or let it go on: where its numbering stopped, video with a key frame."""
+    entry = tables.subscriptions[row]
+    entry["paused"] = paused
+    entry["source"] = -1
+    entry["current_index"] = -1
+    entry["pictures"] = 0
+
+
+@kernel
+def set_target(tables: Tables, row: int, command: Any) -> None:
+    """Aim a subscription at an Encoding and at a Layer within it."""
+    entry = tables.subscriptions[row]
+    entry["target_index"] = command["a"]
+    entry["target_spatial"] = command["b"]
+    entry["target_temporal"] = command["c"]
+
+
+@kernel
+def set_repair(tables: Tables, row: int, command: Any) -> None:
+    """Let a subscription ask for packets again: by RTX, from the log row that it gets."""
+    entry = tables.subscriptions[row]
+    entry["repair_ssrc"] = command["a"]
+    entry["repair_type"] = command["b"]
+    entry["log"] = command["c"]
+    entry["repair_sequence"] = command["d"] & 0x7FFF
+    entry["repair_tokens"] = 0
+    entry["repair_refill_us"] = 0
+    for k in range(LOGGED_PACKETS):
+        tables.logs[entry["log"], k]["flags"] = 0
+    tables.tracks[entry["track"]]["logged"] += 1

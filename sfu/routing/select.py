@@ -1,0 +1,143 @@
+"""Selection: which of a Track's packets a subscriber gets, for every codec alike.
+
+The frame of a packet comes as masks of Layers (sfu/wire/layers.py). A subscription keeps its target (which Encoding,
+and which Layer within it) and what it forwards now, the current one. It moves from the one to the other only where the
+subscriber can decode: to another Encoding at a key frame of that, to another Layer at the first frame of a picture,
+if that Layer is `intact`, that is if nothing it needs was left out, or can be decoded from this frame on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sfu.routing.counters import Counter
+from sfu.routing.numbering import drop_packet, enter_source, number_late
+from sfu.routing.tables import Tables
+from sfu.wire.kernel import i64, kernel
+from sfu.wire.layers import SPATIAL_LAYERS, layer_bit, layers_of
+from sfu.wire.rtp import PayloadFormat
+
+SKIP, FORWARD, FILL = 0, 1, 2
+"""Outcomes: nothing is sent; the packet is sent; an empty packet is sent in its place."""
+
+_FIRST_VIDEO = int(PayloadFormat.VP8)
+_LAST_VIDEO = int(PayloadFormat.AV1)
+_SWITCHES = int(Counter.LAYER_SWITCHES)
+_LATE = int(Counter.DROP_LATE)
+
+_FREEZE_MARGIN_US = 150000
+_FREEZE_FACTOR = 3
+
+
+@kernel
+def _has_frames(packets: NDArray[Any], row: int) -> bool:
+    codec = packets[row]["codec"]
+    return _FIRST_VIDEO <= codec <= _LAST_VIDEO
+
+
+@kernel
+def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
+    """Decide about packet `row` for a subscription, and number it: see `numbering.py` for the offsets that it sets."""
+    entry = tables.subscriptions[subscription]
+    packet = packets[row]
+    frames = _has_frames(packets, row)
+    if entry["started"] == 0 or entry["source"] != packet["source"]:
+        if frames and not _may_enter(entry, packet):
+            return SKIP
+        if packet["late"] == 1:
+            return SKIP
+        if frames:
+            if entry["started"] == 1:
+                entry["switches"] += 1
+                tables.counters[_SWITCHES] += 1
+            entry["current_index"] = packet["index"]
+            entry["current_spatial"] = 0
+            entry["current_temporal"] = 0
+            entry["intact"] = 0
+            entry["picture_timestamp"] = -1
+        enter_source(tables, subscription, packets, row)
+    sequence = packet["sequence"]
+    ahead = (sequence - entry["highest"]) & 0xFFFF
+    if ahead == 0 or ahead >= 0x8000:
+        if not number_late(tables, subscription, packets, row):
+            tables.counters[_LATE] += 1
+            return SKIP
+        return FORWARD if not frames or _is_part(entry, packet) else FILL
+    entry["highest"] = sequence
+    if not frames:
+        return FORWARD
+    if packet["timestamp"] != entry["picture_timestamp"]:
+        entry["picture_timestamp"] = packet["timestamp"]
+        _begin_picture(tables, entry, packet)
+    if _is_part(entry, packet):
+        entry["intact"] |= packet["switch"]
+        return FORWARD
+    entry["intact"] &= ~(packet["present"] & ~packet["discardable"])
+    drop_packet(tables, subscription, packets, row)
+    return SKIP
+
+
+@kernel
+def _may_enter(entry: Any, packet: Any) -> bool:
+    """Whether to go over to the Encoding of a key frame that begins: the target's; or, where nothing flows yet or that
+    which did has begun anew, any below.
+    """
+    if packet["key"] == 0:
+        return False
+    index = packet["index"]
+    if index == entry["target_index"]:
+        return True
+    current = entry["current_index"]
+    return index < entry["target_index"] and (current < 0 or index == current)
+
+
+@kernel
+def _is_part(entry: Any, packet: Any) -> bool:
+    return packet["present"] & layer_bit(i64(entry["current_spatial"]), i64(entry["current_temporal"])) != 0
+
+
+@kernel
+def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
+    """Move the current Layer towards the target, as far as the subscriber could decode."""
+    _note_gap(entry, packet)
+    spatial = i64(entry["target_spatial"])
+    temporal = i64(entry["target_temporal"])
+    if entry["current_spatial"] == spatial and entry["current_temporal"] == temporal:
+        return
+    intact = i64(entry["intact"])
+    usable = intact | packet["switch"]
+    raises = i64(packet["raises"])
+    if raises >= 0:
+        for s in range(SPATIAL_LAYERS):
+            if intact & layer_bit(s, raises):
+                usable |= layers_of(s, raises)
+    s = spatial
+    while s >= 0:
+        t = temporal
+        while t >= 0:
+            if usable & layer_bit(s, t):
+                if s != entry["current_spatial"] or t != entry["current_temporal"]:
+                    entry["current_spatial"] = s
+                    entry["current_temporal"] = t
+                    entry["intact"] = usable
+                    if intact != 0:
+                        entry["switches"] += 1
+                        tables.counters[_SWITCHES] += 1
+                return
+            t -= 1
+        s -= 1
+
+
+@kernel
+def _note_gap(entry: Any, packet: Any) -> None:
+    """Count freezes as the W3C's statistics do (webrtc-stats, freezeCount): a picture that is late by its kind."""
+    gap = packet["arrival_us"] - entry["picture_arrival_us"]
+    if entry["pictures"] > 0:
+        usual = entry["picture_gap_us"]
+        if entry["pictures"] > 5 and gap > max(_FREEZE_FACTOR * usual, usual + _FREEZE_MARGIN_US):
+            entry["freezes"] += 1
+        entry["picture_gap_us"] = gap if entry["pictures"] == 1 else usual + (gap - usual) // 8
+    entry["pictures"] += 1
+    entry["picture_arrival_us"] = packet["arrival_us"]
