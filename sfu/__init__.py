@@ -11,6 +11,7 @@ from sfu import errors, events
 from sfu.client_offered import Answered, ClientOffered
 from sfu.config import Config
 from sfu.connection import Connection
+from sfu.encoding import Encoding
 from sfu.errors import ConfigError, LocalError, RemoteError, SfuError
 from sfu.event_stream import EventStream
 from sfu.events import ConnectionState
@@ -21,7 +22,7 @@ from sfu.selection import ALL, Selection
 from sfu.server import Server
 from sfu.server_offered import ServerOffered
 from sfu.subscription import Subscription
-from sfu.track import Encoding, Track
+from sfu.track import Track
 
 __all__ = [
     "ALL",

@@ -96,7 +96,9 @@ class ClientOffered(Connection):
     def _apply(self, diff: OfferDiff) -> Answered:
         try:
             self._take_remote(diff.remote)
-            self.shard.plane.set_extensions(self.row, self._answerer.extension_ids)
+            self.shard.plane.set_extensions(
+                self.row, self._answerer.extension_ids, mixed=self._answerer.mixed_extensions
+            )
             for mid in diff.withdrawn:
                 self._close_subscription(mid)
             added = self._settle(diff.incoming, diff.ended)
@@ -134,7 +136,7 @@ class ClientOffered(Connection):
             wanted.remove(track)
             outgoing = self._outgoing(track)
             codec = self._answerer.assign(slot.mid, outgoing)
-            self._start_subscription(self._add_subscription(track, slot.mid, outgoing.ssrc), codec.payload_type)
+            self._start_subscription(self._add_subscription(track, slot.mid, outgoing), codec)
         return unfilled
 
     def _close_subscription(self, mid: str) -> None:

@@ -31,7 +31,7 @@ class Config:
     """A connection without a valid check from its client for so long is closed (RFC 7675 section 5.1: 30)."""
     handshake_timeout: float = 10.0
     """A connection that is not up so long after negotiation is closed."""
-    keyframe_interval: float = 1.0
+    keyframe_interval: float = 0.4
     """Least time between two key-frame requests for one Encoding."""
     max_rooms: int = 1024
     max_peers_per_room: int = 500

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sfu.encoding import Encoding
 from sfu.environment import Environment
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
 from sfu.events import ConnectionState
 from sfu.link import Link
-from sfu.negotiation import Candidate, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
+from sfu.negotiation import Candidate, Codec, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
 from sfu.reporting import Reporter
-from sfu.shard import Shard
+from sfu.routing.plane import RepeatMissed
+from sfu.shard import MediaNotice, Shard
 from sfu.ssrc import SsrcSequence
 from sfu.subscription import Subscription
 from sfu.track import Track
@@ -41,6 +43,10 @@ class Listener(Protocol):
 
     def handle_muted(self, track: Track) -> None:
         """A Track's `muted` has changed."""
+        ...
+
+    def handle_encoding(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding's `active` has changed."""
         ...
 
     def handle_negotiation_needed(self, connection: Connection) -> None:
@@ -193,6 +199,10 @@ class Connection(abc.ABC):
         """A Track of its has been muted or unmuted."""
         self._home.listener.handle_muted(track)
 
+    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding of its has begun or stopped."""
+        self._home.listener.handle_encoding(track, encoding)
+
     def end_subscription(self, subscription: Subscription) -> None:
         """A Subscription has closed: free its media section."""
         self._subscriptions.pop(subscription.ssrc, None)
@@ -222,12 +232,19 @@ class Connection(abc.ABC):
         if not self._closing:
             self._reporter.handle_rtcp(data, now)
 
-    def handle_source(self, encoding: int, ssrc: int, now: float) -> None:
-        """The plane learned the SSRC of one of its Encodings."""
+    def handle_notice(self, notice: MediaNotice, now: float) -> None:
+        """The plane tells of one of its Encodings or Subscriptions."""
+        if self._closing:
+            return
+        if isinstance(notice, RepeatMissed):
+            for subscription in self.subscriptions:
+                if subscription.is_forwarded_by(notice.subscription):
+                    subscription.handle_key_frame_request(now)
+            return
         for track in self._tracks.values():
-            for candidate in track.encodings:
-                if candidate.row == encoding:
-                    track.handle_source(candidate, ssrc, now)
+            for encoding in track.encodings:
+                if encoding.row == notice.encoding:
+                    track.handle_notice(encoding, notice, now)
                     self._reporter.start(now)
 
     def poll_timeout(self) -> float | None:
@@ -315,15 +332,23 @@ class Connection(abc.ABC):
         self.touch()
 
     def _outgoing(self, track: Track) -> Outgoing:
-        return Outgoing(self._ssrcs.take(), track.cname, track.stream_id, track.id, track.codec)
+        repair_ssrc = self._ssrcs.take() if track.kind == "video" else 0
+        return Outgoing(self._ssrcs.take(), track.cname, track.stream_id, track.id, track.codec, repair_ssrc)
 
-    def _add_subscription(self, track: Track, mid: str, ssrc: int) -> Subscription:
-        subscription = Subscription(track, id=self._home.environment.new_id(), mid=mid, ssrc=ssrc, subscriber=self)
-        self._subscriptions[ssrc] = subscription
+    def _add_subscription(self, track: Track, mid: str, outgoing: Outgoing) -> Subscription:
+        subscription = Subscription(
+            track,
+            id=self._home.environment.new_id(),
+            mid=mid,
+            ssrc=outgoing.ssrc,
+            repair_ssrc=outgoing.repair_ssrc,
+            subscriber=self,
+        )
+        self._subscriptions[outgoing.ssrc] = subscription
         return subscription
 
-    def _start_subscription(self, subscription: Subscription, payload_type: int) -> None:
-        subscription.start(payload_type)
+    def _start_subscription(self, subscription: Subscription, codec: Codec) -> None:
+        subscription.start(codec)
         self._reporter.add_subscription(subscription, self._clock())
 
     def _flush(self, now: float) -> None:
@@ -331,8 +356,7 @@ class Connection(abc.ABC):
             self._set_state(ConnectionState.CONNECTED)
             self._reporter.start(now)
             for subscription in self.subscriptions:
-                if subscription.negotiated:
-                    subscription.track.request_key_frame(now)
+                subscription.handle_connected(now)
         if self._link.closed_reason:
             self.close(self._link.closed_reason)
 

@@ -67,6 +67,25 @@ class TrackUnmuted(Event):
 
 
 @dataclass(frozen=True)
+class EncodingActive(Event):
+    """Media of one of a Track's Encodings comes."""
+
+    peer: str
+    track: str
+    rid: str
+    """Empty without simulcast."""
+
+
+@dataclass(frozen=True)
+class EncodingInactive(Event):
+    """An Encoding has stopped, while others of its Track go on; its subscribers get another one."""
+
+    peer: str
+    track: str
+    rid: str
+
+
+@dataclass(frozen=True)
 class TrackEnded(Event):
     """A Track is gone, and its Subscriptions with it."""
 

@@ -70,7 +70,15 @@ class Forwarding:
     """One Track on its way to one connection: a subscription row in the plane of the connection's shard."""
 
     def __init__(
-        self, route: TrackRoute, shard: Shard, connection: int, *, mid: str, ssrc: int, payload_type: int
+        self,
+        route: TrackRoute,
+        shard: Shard,
+        connection: int,
+        *,
+        mid: str,
+        ssrc: int,
+        payload_type: int,
+        redundant_type: int = 0,
     ) -> None:
         """`connection`: its row on `shard`; the others stand in the packets that go out."""
         self._route = route
@@ -78,8 +86,13 @@ class Forwarding:
         track = route.join(shard)
         try:
             with capacity_checked():
-                self._row = shard.plane.open_subscription(
-                    track, connection, mid=mid, ssrc=ssrc, payload_type=payload_type
+                self.row = shard.plane.open_subscription(
+                    track,
+                    connection,
+                    mid=mid,
+                    ssrc=ssrc,
+                    payload_type=payload_type,
+                    redundant_type=redundant_type,
                 )
         except ServerFullError:
             route.leave(shard)
@@ -87,13 +100,26 @@ class Forwarding:
 
     def state(self) -> SubscriptionState:
         """What was sent so far. The row may still show a former user's until the plane has got to it: check `ssrc`."""
-        return self._shard.plane.subscription_state(self._row)
+        return self._shard.plane.subscription_state(self.row)
 
     def set_paused(self, paused: bool) -> None:
         """Hold back, or let through."""
-        self._shard.plane.set_paused(self._row, paused)
+        self._shard.plane.set_paused(self.row, paused)
+
+    def set_target(self, index: int, spatial: int, temporal: int) -> None:
+        """Aim at an Encoding, and at a Layer within it."""
+        self._shard.plane.set_target(self.row, index, spatial, temporal)
+
+    def set_repair(self, ssrc: int, payload_type: int) -> None:
+        """Answer requests for repair, by RTX as `ssrc`; without, and counted, where all logs of the shard are taken."""
+        if not self._shard.plane.set_repair(self.row, ssrc=ssrc, payload_type=payload_type):
+            self._shard.drops["drop_repair_no_log_left"] += 1
+
+    def repeat(self, first: int, mask: int, interval_ms: int) -> None:
+        """Send packets again; see `Plane.repeat`."""
+        self._shard.plane.repeat(self.row, first, mask, interval_ms=interval_ms)
 
     def close(self) -> None:
         """Stop, and free the row."""
-        self._shard.plane.close_subscription(self._row)
+        self._shard.plane.close_subscription(self.row)
         self._route.leave(self._shard)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 class Layer(NamedTuple):
     """An index into a Track's qualities, ordered from the least: (spatial, temporal).
 
-    In simulcast `spatial` picks the Encoding. A Track has one Encoding for now, which is forwarded whole: its
-    Subscriptions show `WHOLE`.
+    In simulcast `spatial` picks the Encoding, otherwise the spatial layer of SVC (0..3); `temporal` (0..7) is the
+    temporal layer.
     """
 
     spatial: int
     temporal: int
 
 
-WHOLE = Layer(0, 7)
-"""The only Encoding with all its temporal layers (RFC 9627 and the like number them with three bits)."""
+WHOLE = Layer(3, 7)
+"""The best of all: no Track has more layers."""

@@ -8,11 +8,14 @@ from typing import Any, Protocol
 
 from sfu.client_offered import Answered, ClientOffered
 from sfu.connection import Connection, Home
+from sfu.encoding import Encoding
 from sfu.environment import Environment
 from sfu.errors import ConnectionClosedError, LimitError, LocalError
 from sfu.events import (
     ConnectionState,
     ConnectionStateChanged,
+    EncodingActive,
+    EncodingInactive,
     Event,
     NegotiationNeeded,
     TrackEnded,
@@ -215,6 +218,11 @@ class Peer:
         """A Track's `muted` has changed."""
         kind = TrackMuted if track.muted else TrackUnmuted
         self._venue.emit(kind(self._venue.name, self.name, track.id))
+
+    def handle_encoding(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding has begun or stopped."""
+        kind = EncodingActive if encoding.active else EncodingInactive
+        self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid))
 
     def handle_negotiation_needed(self, connection: Connection) -> None:
         """A connection has changes to offer."""

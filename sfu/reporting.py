@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from sfu.encoding import Encoding
 from sfu.feedback.reports import REPORT_INTERVAL
 from sfu.link import Link
 from sfu.subscription import Subscription
-from sfu.track import Encoding, Track
+from sfu.track import Track
 from sfu.wire.rtcp import (
     MAX_BLOCKS,
     FullIntraRequest,
+    GenericNack,
     Goodbye,
     PictureLoss,
     ReceiverReport,
@@ -86,6 +88,10 @@ class Reporter:
             elif isinstance(packet, FullIntraRequest):
                 for ssrc in {ssrc for ssrc, _ in packet.entries}:
                     self._handle_key_frame_request(ssrc, now)
+            elif isinstance(packet, GenericNack):
+                subscription = self._reported.subscriptions_by_ssrc.get(packet.media_ssrc)
+                if subscription is not None:
+                    subscription.handle_nack(packet.pairs)
             elif isinstance(packet, Goodbye):
                 self._handle_goodbye(packet)
 
@@ -105,6 +111,7 @@ class Reporter:
                 block = self._report_on(track, encoding, now)
                 if block is not None:
                     blocks.append(block)
+            track.handle_tick(now)
         for first in range(0, len(blocks), MAX_BLOCKS):
             report = build_receiver_report(self.ssrc, blocks[first : first + MAX_BLOCKS])
             self._link.send_rtcp(report + self._description, self.ssrc)
@@ -146,13 +153,15 @@ class Reporter:
             return
         track, encoding = found
         if encoding.reception is not None and encoding.reception.handle_sender_report(report, now):
+            if len(track.encodings) > 1:
+                encoding.align(track.codec.clock_rate)
             for subscription in track.subscriptions.values():
-                subscription.pass_sender_report(now)
+                subscription.pass_sender_report(encoding.index, now)
 
     def _handle_key_frame_request(self, ssrc: int, now: float) -> None:
         subscription = self._reported.subscriptions_by_ssrc.get(ssrc)
         if subscription is not None:
-            subscription.track.request_key_frame(now)
+            subscription.handle_key_frame_request(now)
 
     def _handle_goodbye(self, goodbye: Goodbye) -> None:
         """Browsers say goodbye when a sender has no track for now, and go on later under the same SSRC.
@@ -163,6 +172,8 @@ class Reporter:
             found = self._find_encoding(ssrc)
             if found is not None:
                 track, encoding = found
+                if any(other.ssrc not in goodbye.ssrcs for other in track.encodings if other.active):
+                    continue  # one Encoding of several: the others go on
                 state = self._link.shard.plane.encoding_state(encoding.row)
                 if track.mute(state.packets):
                     self._reported.mute_changed(track)
@@ -181,7 +192,7 @@ class Reporter:
         state = self._link.shard.plane.encoding_state(encoding.row)
         if state.ssrc != reception.ssrc or not state.packets:
             return None
-        if track.note_packets(state.packets):
+        if track.note_packets(encoding, state.packets, now):
             self._reported.mute_changed(track)
         return reception.build_block(
             packets=state.packets,

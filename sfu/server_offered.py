@@ -68,7 +68,7 @@ class ServerOffered(Connection):
             mid = self._offerer.add(outgoing)
         except MediaLimitError as error:
             raise LimitError("max_media_per_connection", str(error)) from error
-        subscription = self._add_subscription(track, mid, outgoing.ssrc)
+        subscription = self._add_subscription(track, mid, outgoing)
         self._check_negotiation()
         return subscription
 
@@ -129,12 +129,12 @@ class ServerOffered(Connection):
 
     def _apply(self, diff: AnswerDiff) -> list[Track]:
         self._take_remote(diff.remote)
-        self.shard.plane.set_extensions(self.row, self._offerer.extension_ids)
+        self.shard.plane.set_extensions(self.row, self._offerer.extension_ids, mixed=self._offerer.mixed_extensions)
         for subscription in self.subscriptions:
             if subscription.mid in diff.rejected:
                 subscription.close()
             elif subscription.mid in diff.accepted:
-                self._start_subscription(subscription, diff.accepted[subscription.mid].payload_type)
+                self._start_subscription(subscription, diff.accepted[subscription.mid])
         return self._settle(diff.incoming, diff.ended)
 
     def _take_remote(self, remote: RemoteTransport) -> None:

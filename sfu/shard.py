@@ -12,11 +12,14 @@ from typing import Protocol
 from sfu.clock import Clock
 from sfu.directory import Directory
 from sfu.negotiation import Candidate
-from sfu.routing.plane import Datagram, Notice, Plane
+from sfu.routing.plane import Datagram, Gap, Notice, Plane, Repaired, RepeatMissed, SourceLearned
 from sfu.timers import Timers
 from sfu.transport import Address, parse_username
 
 _log = logging.getLogger("sfu.shard")
+
+MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed
+"""What a plane tells of media."""
 
 _EARLIEST_S = 0.001
 """Timers are not set closer than the event loop's clock can tell."""
@@ -47,8 +50,8 @@ class Member(Protocol):
         """Take an SRTCP packet that came from its selected address."""
         ...
 
-    def handle_source(self, encoding: int, ssrc: int, now: float) -> None:
-        """The plane learned the SSRC of one of its encodings."""
+    def handle_notice(self, notice: MediaNotice, now: float) -> None:
+        """The plane tells of one of its encodings or subscriptions."""
         ...
 
     def poll_timeout(self) -> float | None:
@@ -192,7 +195,7 @@ class Shard:
 
     def _deliver(self, member: Member, notice: Notice, now: float) -> None:
         if not isinstance(notice, Datagram):
-            member.handle_source(notice.encoding, notice.ssrc, now)
+            member.handle_notice(notice, now)
         elif notice.kind == "rtcp":
             member.handle_rtcp(notice.data, now)
         else:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sfu.feedback.reports import EgressReports
 from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
+from sfu.negotiation import Codec
 from sfu.shard import Shard
 from sfu.track import Track
+from sfu.units import MILLISECONDS
+
+_LEAST_REPEAT_MS = 20
+"""A packet is not repeated more often, however short the round trip seems."""
+_MOST_PAIRS = 32
+"""Entries of one NACK that are answered."""
 
 
 class Subscriber(Protocol):
@@ -45,12 +53,23 @@ class Subscriber(Protocol):
 class Subscription:
     """Forwards while its connection is up, unless paused; ends with its Track, its connection, or by `close`."""
 
-    def __init__(self, track: Track, *, id: str, mid: str, ssrc: int, subscriber: Subscriber) -> None:
+    def __init__(
+        self, track: Track, *, id: str, mid: str, ssrc: int, repair_ssrc: int = 0, subscriber: Subscriber
+    ) -> None:
         self.id = id
         self.track = track
         self.mid = mid
         """The media section in which it goes out."""
         self.ssrc = ssrc
+        self.repair_ssrc = repair_ssrc
+        """Of retransmissions (RFC 4588); 0: there are none."""
+        self.ceiling = WHOLE
+        """The best Layer that it may get; see `set_ceiling`."""
+        self.target: Layer | None = None
+        """The Layer that it shall get now: the best that flows, up to the ceiling."""
+        self.nacks_received = 0
+        """Packets that its receiver asked for again."""
+        self.key_frame_requests = 0
         self.paused = False
         self.closed = False
         self.reports = EgressReports(ssrc, track.cname)
@@ -70,7 +89,99 @@ class Subscription:
     @property
     def current(self) -> Layer | None:
         """The layer that is forwarded; None while nothing is."""
-        return WHOLE if self.negotiated and not self.paused and self._subscriber.connected else None
+        if self._forwarding is None or self.paused or not self._subscriber.connected:
+            return None
+        if self.track.kind == "audio":
+            return WHOLE
+        state = self._forwarding.state()
+        if state.ssrc != self.ssrc or state.current_index < 0:
+            return None
+        if len(self.track.encodings) > 1:
+            return Layer(state.current_index, state.current_temporal)
+        return Layer(state.current_spatial, state.current_temporal)
+
+    @property
+    def target_index(self) -> int:
+        """The Encoding that the target asks for."""
+        return self.target.spatial if self.target is not None and len(self.track.encodings) > 1 else 0
+
+    @property
+    def has_arrived(self) -> bool:
+        """Whether the Encoding of the target is forwarded."""
+        if self._forwarding is None or self.paused:
+            return True  # nothing to wait for
+        return self._forwarding.state().current_index == self.target_index
+
+    def wants(self, index: int) -> bool:
+        """Whether its target is the Encoding `index`, and media shall flow."""
+        return self._forwarding is not None and not self.paused and self.target_index == index
+
+    def is_forwarded_by(self, row: int) -> bool:
+        """Whether `row` of the plane is its own."""
+        return self._forwarding is not None and self._forwarding.row == row
+
+    def shows(self, index: int) -> bool:
+        """Whether it forwards the Encoding `index`."""
+        return self._forwarding is not None and self._forwarding.state().current_index == index
+
+    def set_ceiling(self, ceiling: Layer) -> None:
+        """Bound what the subscriber gets. A Layer beyond what is published means the best; `WHOLE` lifts the bound.
+
+        A lower temporal or SVC layer is there with the next frame, another Encoding with its next key frame, which is
+        asked for at once.
+
+        Raises:
+            ValueError: a negative layer.
+        """
+        if min(ceiling) < 0:
+            raise ValueError(f"a Layer counts from 0, not {ceiling}")
+        self.ceiling = ceiling
+        self.aim(self._subscriber.now())
+
+    def aim(self, now: float) -> None:
+        """Choose the target anew: Encodings have come or gone, or the ceiling has moved."""
+        if self._forwarding is None or self.closed or self.track.kind == "audio":
+            return
+        encodings = self.track.encodings
+        temporal = min(self.ceiling.temporal, WHOLE.temporal)
+        if len(encodings) == 1:
+            target = Layer(min(self.ceiling.spatial, WHOLE.spatial), temporal)
+            inner = target.spatial
+        else:
+            flowing = [encoding.index for encoding in encodings if encoding.active]
+            allowed = [index for index in flowing if index <= self.ceiling.spatial]
+            best = max(allowed, default=min(flowing, default=min(self.ceiling.spatial, len(encodings) - 1)))
+            target, inner = Layer(best, temporal), WHOLE.spatial
+        if target == self.target:
+            return
+        before, self.target = self.target, target
+        self._forwarding.set_target(self.target_index, inner, temporal)
+        rises = before is None or target.spatial != before.spatial
+        if rises and not self.paused and self._subscriber.connected:
+            self._ask_for_key_frame(now)
+
+    def handle_nack(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Its receiver asks for packets again: (first, mask) as in RFC 4585 section 6.2.1."""
+        if self._forwarding is None or not self.repair_ssrc:
+            return
+        round_trip = self.reports.round_trip_time or 0.0
+        interval_ms = max(_LEAST_REPEAT_MS, round(round_trip * MILLISECONDS))
+        for first, mask in pairs[:_MOST_PAIRS]:
+            self.nacks_received += 1 + mask.bit_count()
+            self._forwarding.repeat(first, mask, interval_ms)
+
+    def handle_key_frame_request(self, now: float) -> None:
+        """Its receiver cannot go on without a key frame, or the history no longer has what it asked for."""
+        self.key_frame_requests += 1
+        if self._forwarding is None or self.paused:
+            return
+        current = self._forwarding.state().current_index
+        self.track.request_key_frame(now, current if current >= 0 else self.target_index)
+
+    def handle_connected(self, now: float) -> None:
+        """Its connection is up."""
+        if self.negotiated and not self.paused:
+            self._ask_for_key_frame(now)
 
     def pause(self) -> None:
         """Hold the media back; its place in the session stays."""
@@ -91,8 +202,8 @@ class Subscription:
             self._forwarding = None
         self._subscriber.end_subscription(self)
 
-    def start(self, payload_type: int) -> None:
-        """The client agreed: forward with its `payload_type`. May raise ServerFullError."""
+    def start(self, codec: Codec) -> None:
+        """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
         if self._forwarding is not None or self.closed:
             return
         self._forwarding = Forwarding(
@@ -101,25 +212,32 @@ class Subscription:
             self._subscriber.row,
             mid=self.mid,
             ssrc=self.ssrc,
-            payload_type=payload_type,
+            payload_type=codec.payload_type,
+            redundant_type=codec.redundant_type,
         )
+        if codec.repair_type and self.repair_ssrc:
+            self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
         if self.paused:
             self._forwarding.set_paused(True)
-        if self._subscriber.connected:
-            self.track.request_key_frame(self._subscriber.now())
+        now = self._subscriber.now()
+        self.aim(now)
 
-    def pass_sender_report(self, now: float) -> None:
-        """The publisher has sent a sender report."""
-        if self._forwarding is not None and self._subscriber.connected:
+    def pass_sender_report(self, index: int, now: float) -> None:
+        """The publisher has sent a sender report for the Encoding `index`."""
+        if self._forwarding is None or not self._subscriber.connected:
+            return
+        if len(self.track.encodings) == 1 or self.shows(index):
             self._subscriber.send_sender_report(self, now)
 
     def build_sender_report(self, now: float) -> bytes | None:
         """The publisher's last sender report in our numbering; None while there is nothing to tell."""
-        reception = self.track.encodings[0].reception
-        if self._forwarding is None or reception is None or reception.clock is None:
+        if self._forwarding is None:
             return None
         state = self._forwarding.state()
         if state.ssrc != self.ssrc or not state.started:
+            return None
+        reception = self.track.encodings[max(0, state.current_index)].reception
+        if reception is None or reception.clock is None:
             return None
         return self.reports.build(
             reception.clock,
@@ -136,4 +254,9 @@ class Subscription:
         if self._forwarding is not None:
             self._forwarding.set_paused(paused)
             if not paused and self._subscriber.connected:
-                self.track.request_key_frame(self._subscriber.now())
+                self._ask_for_key_frame(self._subscriber.now())
+
+    def _ask_for_key_frame(self, now: float) -> None:
+        if self.track.kind == "video":
+            self.track.request_key_frame(now, self.target_index)
+            self.track.await_switch(self)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sfu.feedback.keyframes import KeyFrameRequests
-from sfu.feedback.reports import Reception
-from sfu.forwarding import TrackRoute, capacity_checked
+from sfu.encoding import Encoding
+from sfu.feedback.round_trip import RoundTrip
+from sfu.forwarding import TrackRoute
 from sfu.negotiation import Codec, Incoming, Kind
+from sfu.routing.plane import Gap, Repaired, SourceLearned
 from sfu.shard import Shard
-from sfu.wire.rtcp import build_full_intra_request, build_picture_loss
+from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
 
 if TYPE_CHECKING:
     from sfu.subscription import Subscription
@@ -36,23 +37,9 @@ class Publisher(Protocol):
         """A deadline has changed."""
         ...
 
-
-class Encoding:
-    """One RTP stream of a Track."""
-
-    def __init__(self, rid: str, row: int, ssrc: int | None, keyframe_interval: float) -> None:
-        self.rid = rid
-        """Restriction identifier (RFC 8852); empty without simulcast."""
-        self.row = row
-        self.keyframes = KeyFrameRequests(keyframe_interval)
-        self.reception = Reception(ssrc) if ssrc else None
-        """Our reports on it, once its SSRC is known."""
-        self.intra_requests = 0
-
-    @property
-    def ssrc(self) -> int | None:
-        """The publisher's SSRC, from SDP or else from the first packet; None before."""
-        return None if self.reception is None else self.reception.ssrc
+    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding's `active` has changed."""
+        ...
 
 
 class Track:
@@ -90,24 +77,30 @@ class Track:
         self.route = TrackRoute(shard)
         self._publisher = publisher
         self._muted_packets = 0
-        self._rids = incoming.rids
-        rid = incoming.rids[0] if incoming.rids else ""
+        self._rids = _rids_of(incoming)
+        self._waiting: set[Subscription] = set()
+        round_trip = RoundTrip()
+        opened: list[Encoding] = []
         try:
-            with capacity_checked():
-                row = shard.plane.open_encoding(
-                    self.route.row,
-                    connection,
-                    mid=incoming.mid,
-                    rid=rid,
-                    ssrc=incoming.ssrc or 0,
-                    payload_type=incoming.codec.payload_type,
-                    clock_rate=incoming.codec.clock_rate,
-                    audio=incoming.kind == "audio",
+            for index, stream in enumerate(incoming.encodings):
+                opened.append(
+                    Encoding(
+                        stream,
+                        index,
+                        incoming,
+                        route=self.route,
+                        connection=connection,
+                        keyframe_interval=keyframe_interval,
+                        round_trip=round_trip,
+                    )
                 )
         except BaseException:
+            for encoding in opened:
+                encoding.close()
             self.route.close()
             raise
-        self.encodings: tuple[Encoding, ...] = (Encoding(rid, row, incoming.ssrc, keyframe_interval),)
+        self.encodings: tuple[Encoding, ...] = tuple(opened)
+        """The lowest first."""
 
     def __repr__(self) -> str:
         return f"<Track {self.id} {self.kind} {self.codec.name} of {self.peer!r}>"
@@ -115,51 +108,102 @@ class Track:
     def continues(self, incoming: Incoming) -> bool:
         """Whether what the client sends in the section now is still this Track."""
         same_type = incoming.codec.payload_type == self.codec.payload_type
-        return same_type and incoming.codec.matches(self.codec) and incoming.rids[:1] == self._rids[:1]
+        return same_type and incoming.codec.matches(self.codec) and _rids_of(incoming) == self._rids
+
+    def handle_notice(self, encoding: Encoding, notice: SourceLearned | Gap | Repaired, now: float) -> None:
+        """The plane has something to tell of an Encoding."""
+        if isinstance(notice, SourceLearned):
+            self.handle_source(encoding, notice.ssrc, now)
+        elif encoding.nacks is None:
+            return
+        elif isinstance(notice, Gap):
+            encoding.nacks.handle_gap(notice.first, notice.count, now)
+        else:
+            encoding.nacks.handle_repaired(notice.sequence, now)
 
     def handle_source(self, encoding: Encoding, ssrc: int, now: float) -> None:
-        """The plane learned the Encoding's SSRC; requests that waited for it can go out."""
-        if encoding.ssrc == ssrc:
-            return
-        encoding.reception = Reception(ssrc)
-        if self.subscriptions:
-            self.request_key_frame(now)
+        """The plane learned the Encoding's SSRC, or its numbering began anew; requests that waited can go out."""
+        was_active = encoding.active
+        encoding.handle_source(ssrc, now)
+        if not was_active:
+            self._handle_activity(encoding, now)
+        for subscription in self.subscriptions.values():
+            if subscription.wants(encoding.index):
+                self.request_key_frame(now, encoding.index)
+                break
 
-    def request_key_frame(self, now: float) -> None:
-        """A subscriber needs a key frame: ask the publisher now, or when the throttle allows it."""
+    def request_key_frame(self, now: float, index: int | None = None) -> None:
+        """A subscriber needs a key frame, of Encoding `index` or of all: ask the publisher, now or when the throttle
+        allows it.
+        """
         if self.kind != "video" or self.ended or not self._publisher.connected:
             return  # a publisher that is still to connect begins with a key frame
         for encoding in self.encodings:
-            if encoding.ssrc is None:
-                continue  # asked when it is known
+            if encoding.ssrc is None or (index is not None and encoding.index != index):
+                continue  # one that is not known yet is asked when it is
             if encoding.keyframes.request(now):
                 self._send_key_frame_request(encoding)
             else:
                 self._publisher.touch()
 
+    def await_switch(self, subscription: Subscription) -> None:
+        """A Subscription needs a key frame to get to its target: keep asking until it is there."""
+        self._waiting.add(subscription)
+
+    def handle_tick(self, now: float) -> None:
+        """Once a second: see which Encodings flow, and help Subscriptions that have not got to their target."""
+        going = [encoding for encoding in self.encodings if not encoding.is_quiet(now)]
+        if going:
+            for encoding in self.encodings:
+                if encoding.active and encoding not in going:
+                    encoding.active = False
+                    self._handle_activity(encoding, now)
+        for subscription in list(self._waiting):
+            if subscription.closed or subscription.has_arrived:
+                self._waiting.discard(subscription)
+            elif subscription.target is not None:
+                self.request_key_frame(now, subscription.target_index)
+
+    def note_packets(self, encoding: Encoding, packets: int, now: float) -> bool:
+        """`packets` of an Encoding have come by now; return whether that ends a mute."""
+        was_active = encoding.active
+        encoding.note_packets(packets, now)
+        if encoding.active and not was_active:
+            self._handle_activity(encoding, now)
+        if not self.muted or packets == self._muted_packets:
+            return False
+        self.muted = False
+        return True
+
+    def _handle_activity(self, encoding: Encoding, now: float) -> None:
+        if len(self.encodings) == 1:
+            return
+        self._publisher.encoding_changed(self, encoding)
+        for subscription in list(self.subscriptions.values()):
+            subscription.aim(now)
+
     def poll_timeout(self) -> float | None:
         """When a throttled key-frame request is due."""
-        due = [encoding.keyframes.poll_timeout() for encoding in self.encodings]
+        due = [encoding.poll_timeout() for encoding in self.encodings]
         return min((deadline for deadline in due if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Send key-frame requests that are due."""
+        """Send the key-frame requests and the NACKs that are due."""
         for encoding in self.encodings:
             if encoding.keyframes.handle_timeout(now):
                 self._send_key_frame_request(encoding)
+            asked = encoding.ask_missing(now)
+            if asked.sequences and encoding.ssrc is not None:
+                for packet in build_nack(self._publisher.rtcp_ssrc, encoding.ssrc, asked.sequences):
+                    self._publisher.send_rtcp(packet)
+            if asked.give_up and any(each.shows(encoding.index) for each in self.subscriptions.values()):
+                self.request_key_frame(now, encoding.index)
 
     def mute(self, packets: int) -> bool:
         """The publisher stops for now, after `packets`; return whether that is news."""
         self._muted_packets = packets
         changed, self.muted = not self.muted, True
         return changed
-
-    def note_packets(self, packets: int) -> bool:
-        """`packets` have come by now; return whether that ends a mute."""
-        if not self.muted or packets == self._muted_packets:
-            return False
-        self.muted = False
-        return True
 
     def close(self) -> None:
         """End the Track: its Subscriptions, then its rows. Idempotent."""
@@ -169,7 +213,7 @@ class Track:
         for subscription in list(self.subscriptions.values()):
             subscription.close()
         for encoding in self.encodings:
-            self.route.shard.plane.close_encoding(encoding.row)
+            encoding.close()
         self.route.close()
 
     def _send_key_frame_request(self, encoding: Encoding) -> None:
@@ -185,3 +229,7 @@ class Track:
             self._publisher.send_rtcp(build_full_intra_request(sender, ssrc, encoding.intra_requests))
         else:
             self.route.shard.drops["drop_key_frame_request_not_negotiated"] += 1
+
+
+def _rids_of(incoming: Incoming) -> tuple[str, ...]:
+    return tuple(stream.rid for stream in incoming.encodings)

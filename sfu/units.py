@@ -19,3 +19,7 @@ def compact_from_seconds(seconds: float) -> int:
 def seconds_from_compact(compact: int) -> float:
     """Return a span of 1/65536 s in seconds."""
     return compact / 65536
+
+
+MILLISECONDS = 1000.0
+"""In a second."""

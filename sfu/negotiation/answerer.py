@@ -78,11 +78,17 @@ class Answerer:
         self._remote: RemoteTransport | None = None
         self._bundle = False
         self._extension_ids: dict[Extension, int] = {}
+        self._mixed_extensions = False
 
     @property
     def extension_ids(self) -> Mapping[Extension, int]:
         """The ids (1 to 14) of the header extensions that both sides know, for the whole connection."""
         return self._extension_ids
+
+    @property
+    def mixed_extensions(self) -> bool:
+        """Whether one packet may carry either form of header extensions (a=extmap-allow-mixed, RFC 8285 section 6)."""
+        return self._mixed_extensions
 
     @property
     def remote(self) -> RemoteTransport | None:
@@ -113,6 +119,7 @@ class Answerer:
         self._remote = remote
         self._bundle = bool(description.bundle)
         self._extension_ids = _agree_on_extensions(sections)
+        self._mixed_extensions = description.mixed_extensions
         return OfferDiff(remote, incoming, self._slots(), restarted, ended, withdrawn)
 
     def note_restart(self, fragment: SdpFragment) -> bool:
@@ -155,7 +162,9 @@ class Answerer:
         self._version += 1
         written = [self._write(section) for section in self._sections]
         origin = (self._session_id, self._version)
-        return build_description(written, local, setup="passive", origin=origin, bundle=self._bundle)
+        return build_description(
+            written, local, setup="passive", origin=origin, bundle=self._bundle, mixed_extensions=self._mixed_extensions
+        )
 
     def _check_order(self, description: RemoteDescription) -> None:
         """RFC 8829 section 5.2.2: sections keep their place; only a closed one may be put to a new use."""
@@ -180,8 +189,7 @@ class Answerer:
                 remote.mid,
                 remote.kind,
                 codec,
-                None if remote.rids else remote.ssrc,
-                remote.rids[:1],  # one encoding of a simulcast, for now
+                remote.encodings,
                 remote.stream_id,
                 remote.track_id,
                 remote.cname,
@@ -252,7 +260,7 @@ class Answerer:
                 if self._extension_ids.get(extension) == number
             },
             outgoing=outgoing,
-            rid=section.incoming.rids[0] if section.incoming and section.incoming.rids else None,
+            rids=remote.rids if section.incoming else (),
             reduced_size=remote.reduced_size,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sfu.wire.extensions import Extension
 
@@ -32,17 +33,20 @@ _RECEIVE_PARAMETERS = {
     "AV1": {"level-idx": "5", "profile": "0", "tier": "0"},
 }
 
-_VIDEO_FEEDBACK = ("nack pli", "ccm fir")
+_NACK = "nack"
+_VIDEO_FEEDBACK = (_NACK, "nack pli", "ccm fir")
 _TRANSPORT_CC = "transport-cc"
 
 _AUDIO_EXTENSIONS = (Extension.MID, Extension.AUDIO_LEVEL, Extension.ABS_SEND_TIME)
 _VIDEO_EXTENSIONS = (
     Extension.MID,
     Extension.RID,
+    Extension.RRID,
     Extension.ABS_SEND_TIME,
     Extension.VIDEO_ORIENTATION,
     Extension.DEPENDENCY_DESCRIPTOR,
     Extension.PLAYOUT_DELAY,
+    Extension.FRAME_MARKING,
 )
 
 _MAX_PARAMETERS = 32
@@ -126,7 +130,52 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
         codec = Codec(kind, canonical, clock_rate, channels, payload_type, parameters, feedback)
         if _is_usable(codec):
             codecs[payload_type] = codec
-    return list(codecs.values())
+    repairs = _read_repairs(media.formats, maps, formats)
+    redundant = _read_redundant(media.formats, maps, formats)
+    places = {payload_type: place for place, payload_type in enumerate(media.formats)}
+    found = []
+    for payload_type, codec in codecs.items():
+        if codec.kind == "video":
+            repair_type = repairs.get(payload_type, 0)
+            # What is asked for again is sent again by RTX only: SRTP allows no sequence number twice.
+            feedback = codec.feedback if repair_type else tuple(item for item in codec.feedback if item != _NACK)
+            found.append(replace(codec, repair_type=repair_type, feedback=feedback))
+        else:
+            redundant_type = redundant.get(payload_type, 0)
+            first = bool(redundant_type) and places[str(redundant_type)] < places[str(payload_type)]
+            found.append(replace(codec, redundant_type=redundant_type, redundant_first=first))
+    return found
+
+
+def _is_free(text: str, maps: dict[str, list[str]]) -> int:
+    """The payload type that `text` names, if it can be one of media (RFC 5761 section 4) and is mapped; else 0."""
+    payload_type = parse_number(text, 127)
+    return payload_type if payload_type and not 64 <= payload_type <= 95 and text in maps else 0
+
+
+def _read_repairs(listed: Iterable[str], maps: dict[str, list[str]], formats: dict[str, list[str]]) -> dict[int, int]:
+    """The payload type of retransmissions (RFC 4588 section 8.1) by that of what they repeat; the first of several."""
+    repairs: dict[int, int] = {}
+    for text in listed:
+        if maps.get(text, [""])[0].lower() != "rtx/90000" or not _is_free(text, maps):
+            continue
+        repaired = parse_number(_read_parameters(formats.get(text, [])).get("apt", ""), 127)
+        if repaired is not None and maps.get(str(repaired), ["rtx/"])[0].lower()[:4] != "rtx/":
+            repairs.setdefault(repaired, int(text))
+    return repairs
+
+
+def _read_redundant(listed: Iterable[str], maps: dict[str, list[str]], formats: dict[str, list[str]]) -> dict[int, int]:
+    """The payload type of RED (RFC 2198 section 5) by that of the codec in all its blocks."""
+    redundant: dict[int, int] = {}
+    for text in listed:
+        if maps.get(text, [""])[0].lower() != "red/48000/2" or not _is_free(text, maps):
+            continue
+        blocks = set((formats.get(text) or [""])[0].split(";")[0].strip().split("/"))
+        carried = parse_number(blocks.pop(), 127) if len(blocks) == 1 else None
+        if carried is not None and str(carried) != text:
+            redundant.setdefault(carried, int(text))
+    return redundant
 
 
 def _is_usable(codec: Codec) -> bool:

@@ -85,6 +85,7 @@ class Offerer:
         self._sections: list[_Section] = []
         self._remote: RemoteTransport | None = None
         self._extension_ids: dict[Extension, int] = {}
+        self._mixed_extensions = False
         self._pending = False
         self._requested = False
         self._offered_count = 0
@@ -93,6 +94,11 @@ class Offerer:
     def extension_ids(self) -> Mapping[Extension, int]:
         """The ids of the header extensions that both sides know; empty before the first answer."""
         return self._extension_ids
+
+    @property
+    def mixed_extensions(self) -> bool:
+        """Whether one packet may carry either form of header extensions (a=extmap-allow-mixed, RFC 8285 section 6)."""
+        return self._mixed_extensions
 
     @property
     def remote(self) -> RemoteTransport | None:
@@ -163,7 +169,9 @@ class Offerer:
         for section in self._sections:
             section.offered, section.offered_codecs = section.wanted, section.codecs
         written = [self._write(section) for section in self._sections]
-        return build_description(written, local, setup="actpass", origin=(self._session_id, self._version))
+        return build_description(
+            written, local, setup="actpass", origin=(self._session_id, self._version), mixed_extensions=True
+        )
 
     def rollback(self) -> None:
         """Give up the pending offer (the client never answered); another one is needed."""
@@ -207,6 +215,7 @@ class Offerer:
         self._pending = False
         self._remote = remote
         self._extension_ids = _extension_ids(description)
+        self._mixed_extensions = description.mixed_extensions
         return AnswerDiff(remote, accepted, rejected, incoming, ended, restarted)
 
     def _offered_sections(self) -> list[_Section]:
@@ -314,8 +323,9 @@ def _incoming_of(section: _Section, answer: RemoteSection) -> Incoming | None:
     )
     if codec is None:
         return None
-    # We offer no simulcast yet (a=simulcast), so that rids cannot be agreed.
-    return Incoming(section.mid, section.kind, codec, answer.ssrc, (), answer.stream_id, answer.track_id, answer.cname)
+    return Incoming(
+        section.mid, section.kind, codec, answer.encodings[:1], answer.stream_id, answer.track_id, answer.cname
+    )
 
 
 def _extension_ids(description: RemoteDescription) -> dict[Extension, int]:

@@ -11,6 +11,8 @@ __all__ = ["PayloadTypes"]
 
 # The dynamic range, then the unassigned one below it that RFC 5761 section 4 leaves free of RTCP clashes.
 _RANGE = (*range(96, 128), *range(35, 64))
+_KEPT_FOR_CODECS = 57
+"""While no more are free, RED goes without: 54 for video and 3 for further variants of Opus."""
 
 
 class PayloadTypes:
@@ -18,12 +20,14 @@ class PayloadTypes:
 
     RFC 8843 section 9.1 wants one payload type to mean one configuration across a BUNDLE group.
     Configurations are told apart by their checked values only (at most 18 of H.264, 4 each of VP9, AV1 and
-    Opus, one of VP8), so that the range can never run out, whatever publishers claim.
+    Opus, one of VP8), so that the range can never run out, whatever publishers claim: video takes a second one for
+    retransmissions, 54 in all. RED for Opus takes what is left, three or four of seven.
     """
 
     def __init__(self, *, transport_cc: bool) -> None:
         self._transport_cc = transport_cc
         self._codecs: dict[tuple[str, ...], Codec] = {}
+        self._free: list[int] = list(_RANGE)
 
     def codec_for(self, codec: Codec) -> Codec:
         """The codec as we offer it, with its payload type. Raises `ValueError` for one that we do not forward."""
@@ -33,7 +37,20 @@ class PayloadTypes:
         known = self._codecs.get(key)
         if known is None:
             feedback = feedback_of(codec.kind, transport_cc=self._transport_cc)
-            payload_type = _RANGE[len(self._codecs)]
-            known = replace(codec, payload_type=payload_type, parameters=parameters, feedback=feedback)
+            payload_type = self._take()
+            video = codec.kind == "video"
+            spare = video or len(self._free) > _KEPT_FOR_CODECS
+            known = replace(
+                codec,
+                payload_type=payload_type,
+                parameters=parameters,
+                feedback=feedback,
+                repair_type=self._take() if video else 0,
+                redundant_type=self._take() if spare and not video else 0,
+                redundant_first=False,
+            )
             self._codecs[key] = known
         return known
+
+    def _take(self) -> int:
+        return self._free.pop(0)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from sfu.wire.extensions import BY_URI, Extension
 
 from .capabilities import extensions_of, read_codecs
+from .encodings import MAX_ENCODINGS, order_rids, read_streams
 from .errors import NegotiationError
 from .sdp import Attributes, MediaDescription, SdpLimits, SessionDescription, parse_number, parse_sdp
-from .types import Codec, Direction, Kind, RemoteTransport, is_cname, is_msid_id
+from .types import Codec, Direction, IncomingEncoding, Kind, RemoteTransport, is_msid_id
 
 __all__ = ["RemoteDescription", "RemoteSection", "read_remote", "read_transport"]
 
@@ -55,7 +56,7 @@ class RemoteSection:
     codecs: tuple[Codec, ...] = ()
     extensions: dict[Extension, tuple[int, Direction]] = field(default_factory=dict)
     rids: tuple[str, ...] = ()
-    ssrc: int | None = None
+    encodings: tuple[IncomingEncoding, ...] = ()
     stream_id: str = ""
     track_id: str = ""
     cname: str = ""
@@ -64,11 +65,14 @@ class RemoteSection:
 
 @dataclass(frozen=True)
 class RemoteDescription:
-    """A client's description. `bundle` lists the mids of its BUNDLE group, in order."""
+    """A client's description. `bundle` lists the mids of its BUNDLE group, in order; `mixed_extensions`: it takes
+    either form of header extensions in any packet (RFC 8285 section 6).
+    """
 
     session: SessionDescription
     sections: tuple[RemoteSection, ...]
     bundle: tuple[str, ...]
+    mixed_extensions: bool = False
 
 
 def read_remote(
@@ -97,7 +101,9 @@ def read_remote(
     for section in taken:
         if section.mid not in bundle and len(taken) > 1:
             raise NegotiationError("not in the BUNDLE group; everything must share one transport", mid=section.mid)
-    return RemoteDescription(session, tuple(sections), bundle)
+    mixed = "extmap-allow-mixed"
+    agreed = mixed in session.attributes or (bool(taken) and all(mixed in each.media.attributes for each in taken))
+    return RemoteDescription(session, tuple(sections), bundle, agreed)
 
 
 def _read_bundle(session: SessionDescription) -> tuple[str, ...]:
@@ -140,7 +146,8 @@ class _Reader:
         if "rtcp-mux" not in attributes:
             raise NegotiationError("a=rtcp-mux is required", mid=mid)
         direction = _read_direction(self.session, attributes, mid)
-        ssrc, cname = _read_ssrc(attributes, mid) if direction.sends else (None, "")
+        streams, cname = read_streams(attributes, mid) if direction.sends else ((), "")
+        rids = _read_rids(attributes, mid)[:MAX_ENCODINGS] if direction.sends else ()
         stream_id, track_id = _read_msid(attributes, mid) if direction.sends else ("", "")
         return RemoteSection(
             media,
@@ -150,8 +157,8 @@ class _Reader:
             direction=direction,
             codecs=tuple(read_codecs(media, self.ranks, transport_cc=self.transport_cc)),
             extensions=self._extensions(attributes, kind, mid),
-            rids=_read_rids(attributes, mid) if direction.sends else (),
-            ssrc=ssrc,
+            rids=rids,
+            encodings=order_rids(rids, attributes) or streams,
             stream_id=stream_id,
             track_id=track_id,
             cname=cname,
@@ -208,30 +215,6 @@ def _read_rids(attributes: Attributes, mid: str) -> tuple[str, ...]:
     if len(set(rids)) != len(rids):
         raise NegotiationError("a=simulcast names an encoding twice", mid=mid)
     return rids
-
-
-def _read_ssrc(attributes: Attributes, mid: str) -> tuple[int | None, str]:
-    """The SSRC and CNAME of the media stream (RFC 5576 section 4)."""
-    cnames: dict[int, str] = {}
-    for value in attributes.all("ssrc"):
-        text, _, attribute = value.partition(" ")
-        ssrc = parse_number(text, 0xFFFFFFFF)
-        if not ssrc:
-            raise NegotiationError(f"a=ssrc:{text[:20]} is no SSRC", mid=mid)
-        name, _, cname = attribute.partition(":")
-        if name == "cname" and not is_cname(cname):
-            raise NegotiationError("a cname must be 1 to 255 visible ASCII characters", mid=mid)
-        cnames[ssrc] = cname if name == "cname" else cnames.get(ssrc, "")
-    first = next(iter(cnames), None)
-    for value in attributes.all("ssrc-group"):
-        semantics, *members = value.split() or [""]
-        if semantics in ("FID", "SIM") and members:
-            leader = parse_number(members[0], 0xFFFFFFFF)
-            if leader not in cnames:
-                raise NegotiationError(f"a=ssrc-group:{semantics} names an undeclared SSRC", mid=mid)
-            first = leader
-            break
-    return first, "" if first is None else cnames[first]
 
 
 def _read_msid(attributes: Attributes, mid: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ class LocalSection:
     """What we write for one media section.
 
     A `closed` section gets port 0 and only what the grammar needs. `extensions` holds (id, our direction);
-    `rid` the one simulcast encoding that we take.
+    `rids` the simulcast encodings that we take.
     """
 
     mid: str
@@ -32,7 +32,7 @@ class LocalSection:
     codecs: Sequence[Codec] = ()
     extensions: dict[Extension, tuple[int, Direction]] = field(default_factory=dict)
     outgoing: Outgoing | None = None
-    rid: str | None = None
+    rids: tuple[str, ...] = ()
     reduced_size: bool = True
 
 
@@ -43,6 +43,7 @@ def build_description(
     setup: str,
     origin: tuple[int, int],
     bundle: bool = True,
+    mixed_extensions: bool = False,
 ) -> str:
     """The text of our offer or answer; `origin` is the session's id and version (RFC 8866 section 5.2).
 
@@ -56,6 +57,8 @@ def build_description(
     mids = [section.mid for section in written if not section.closed]
     if bundle:
         attributes.add("group", " ".join(["BUNDLE", *mids]))
+    if mixed_extensions:
+        attributes.add("extmap-allow-mixed")
     attributes.add("msid-semantic", " WMS *")
     attributes.add("ice-lite")
     first = True
@@ -97,7 +100,7 @@ def _open_section(
     section: LocalSection, local: LocalTransport, setup: str, *, with_candidates: bool
 ) -> MediaDescription:
     port, connection = _address(local.candidates)
-    formats = tuple(str(codec.payload_type) for codec in section.codecs)
+    formats = tuple(str(number) for codec in section.codecs for number in _payload_types(codec))
     media = MediaDescription(section.kind, port, section.protocol, formats, connection)
     attributes = media.attributes
     transport_attributes(attributes, local, with_candidates=with_candidates)
@@ -116,13 +119,27 @@ def _open_section(
         attributes.add("rtcp-rsize")
     for codec in section.codecs:
         _add_codec(attributes, codec)
-    if section.rid is not None:
-        attributes.add("rid", f"{section.rid} recv")
-        attributes.add("simulcast", f"recv {section.rid}")
+    for rid in section.rids:
+        attributes.add("rid", f"{rid} recv")
+    if section.rids:
+        attributes.add("simulcast", f"recv {';'.join(section.rids)}")
     if outgoing is not None:
-        attributes.add("ssrc", f"{outgoing.ssrc} cname:{outgoing.cname}")
-        attributes.add("ssrc", f"{outgoing.ssrc} msid:{outgoing.stream_id} {outgoing.track_id}")
+        ssrcs = [outgoing.ssrc]
+        if outgoing.repair_ssrc and any(codec.repair_type for codec in section.codecs):
+            ssrcs.append(outgoing.repair_ssrc)
+            attributes.add("ssrc-group", f"FID {outgoing.ssrc} {outgoing.repair_ssrc}")
+        for ssrc in ssrcs:
+            attributes.add("ssrc", f"{ssrc} cname:{outgoing.cname}")
+            attributes.add("ssrc", f"{ssrc} msid:{outgoing.stream_id} {outgoing.track_id}")
     return media
+
+
+def _payload_types(codec: Codec) -> list[int]:
+    """In the order of preference: which of a codec and RED the other side shall send is said by their order."""
+    if codec.redundant_type:
+        pair = [codec.redundant_type, codec.payload_type]
+        return pair if codec.redundant_first else pair[::-1]
+    return [codec.payload_type, codec.repair_type] if codec.repair_type else [codec.payload_type]
 
 
 def _add_codec(attributes: Attributes, codec: Codec) -> None:
@@ -133,3 +150,9 @@ def _add_codec(attributes: Attributes, codec: Codec) -> None:
     if codec.parameters:
         parameters = ";".join(f"{name}={value}" if value else name for name, value in codec.parameters.items())
         attributes.add("fmtp", f"{codec.payload_type} {parameters}")
+    if codec.repair_type:
+        attributes.add("rtpmap", f"{codec.repair_type} rtx/{codec.clock_rate}")
+        attributes.add("fmtp", f"{codec.repair_type} apt={codec.payload_type}")
+    if codec.redundant_type:
+        attributes.add("rtpmap", f"{codec.redundant_type} red/{codec.clock_rate}{channels}")
+        attributes.add("fmtp", f"{codec.redundant_type} {codec.payload_type}/{codec.payload_type}")

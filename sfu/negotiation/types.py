@@ -17,6 +17,7 @@ __all__ = [
     "Codec",
     "Direction",
     "Incoming",
+    "IncomingEncoding",
     "Kind",
     "LocalTransport",
     "NegotiationError",
@@ -84,7 +85,9 @@ class Codec:
 
     `clock_rate` is in Hz; `channels` is 0 for video; `parameters` are the format parameters of `a=fmtp` with
     lower-case names; `feedback` are the RTCP feedback kinds of `a=rtcp-fb` ("nack pli", RFC 4585 section
-    4.2).
+    4.2). `repair_type` is the payload type of its retransmissions (RFC 4588), 0 without. `redundant_type` is
+    that of the RED that carries it (RFC 2198; Opus only), 0 without; `redundant_first`: this side lists RED
+    before Opus, which means that it would rather send RED.
     """
 
     kind: Kind
@@ -94,6 +97,9 @@ class Codec:
     payload_type: int
     parameters: Mapping[str, str] = field(default_factory=dict)
     feedback: tuple[str, ...] = ()
+    repair_type: int = 0
+    redundant_type: int = 0
+    redundant_first: bool = False
 
     def matches(self, other: Codec) -> bool:
         """Whether a stream of the one is a stream of the other, payload type and level aside.
@@ -163,20 +169,32 @@ class LocalTransport:
 
 
 @dataclass(frozen=True)
+class IncomingEncoding:
+    """One RTP stream of what a client sends in a section.
+
+    `rid` names it (RFC 8852), "" where no name is agreed. `ssrc` and `repair_ssrc` are those of its media and
+    of its retransmissions (RFC 5576 section 4.2, FID) where the client declared them; None means that the
+    packets' header extensions, or for a section of one encoding their payload types, have to tell.
+    """
+
+    rid: str = ""
+    ssrc: int | None = None
+    repair_ssrc: int | None = None
+
+
+@dataclass(frozen=True)
 class Incoming:
     """Media that the client sends in one section.
 
-    `codec` is the one that we chose, with the payload type it arrives with. `ssrc` is the media stream's if
-    the client declared it (RFC 5576; the first of an FID group). `rids` are the accepted encodings (RFC
-    8853), empty without simulcast. `stream_id`, `track_id` (RFC 8830) and `cname` are "" where the client
-    named none.
+    `codec` is the one that we chose, with the payload types it arrives with. `encodings` are those accepted,
+    the lowest quality first: one without simulcast, never none. `stream_id`, `track_id` (RFC 8830) and `cname`
+    are "" where the client named none.
     """
 
     mid: str
     kind: Kind
     codec: Codec
-    ssrc: int | None
-    rids: tuple[str, ...]
+    encodings: tuple[IncomingEncoding, ...]
     stream_id: str
     track_id: str
     cname: str
@@ -197,9 +215,10 @@ class OutgoingSlot:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """What we send in one section. `codec` is the Track's; its payload type is of no importance here.
+    """What we send in one section. `codec` is the Track's; its payload types are of no importance here.
 
-    Raises `ValueError` (the caller's fault) for identifiers that cannot stand in SDP.
+    `repair_ssrc` is the SSRC of our retransmissions, 0 for none; it is written only where the client takes
+    them. Raises `ValueError` (the caller's fault) for identifiers that cannot stand in SDP.
     """
 
     ssrc: int
@@ -207,10 +226,13 @@ class Outgoing:
     stream_id: str
     track_id: str
     codec: Codec
+    repair_ssrc: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.ssrc < 1 << 32:
             raise ValueError(f"ssrc must be in 1..2^32-1, not {self.ssrc}")
+        if not 0 <= self.repair_ssrc < 1 << 32 or self.repair_ssrc == self.ssrc:
+            raise ValueError(f"repair_ssrc must be 0 or another SSRC in 1..2^32-1, not {self.repair_ssrc}")
         if not is_cname(self.cname):
             raise ValueError(f"cname must be 1 to 255 visible ASCII characters, not {self.cname!r}")
         for name, value in (("stream_id", self.stream_id), ("track_id", self.track_id)):

@@ -84,6 +84,7 @@ def learn_source(tables: Tables, encoding: int, ssrc: int) -> None:
     entry["ssrc"] = ssrc
     entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
     entry["aligned"] = 0  # the new source has a clock of its own
+    tables.structures[encoding]["valid"] = 0
     forget_arrivals(tables.encodings, tables.arrivals, encoding)
     insert_encoding(tables.by_ssrc, tables.encodings, encoding)
     tables.connections[entry["connection"]]["new_sources"] += 1

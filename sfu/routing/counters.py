@@ -63,6 +63,8 @@ class Counter(enum.IntEnum):
     REPEAT_MISSED = 44
     """Not sent again: the history no longer reaches there."""
     LAYER_SWITCHES = 45
+    UNKNOWN_STRUCTURE = 46
+    """Dependency descriptors that refer to a structure or template that never came; the payload speaks for itself."""
 
 
 COUNTER_COUNT = len(Counter)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sfu.routing.counters import Counter
 from sfu.routing.tables import Tables
 from sfu.wire.av1 import describe_av1
+from sfu.wire.dependency import UNKNOWN, describe_dependencies
 from sfu.wire.extensions import Extension
 from sfu.wire.frame_marking import describe_frame_marking
 from sfu.wire.h264 import describe_h264
@@ -26,7 +27,9 @@ _H264 = int(PayloadFormat.H264)
 _AV1 = int(PayloadFormat.AV1)
 _RED = int(PayloadFormat.RED)
 _LEVEL = int(Extension.AUDIO_LEVEL)
+_DEPENDENCIES = int(Extension.DEPENDENCY_DESCRIPTOR)
 _MARKING = int(Extension.FRAME_MARKING)
+_UNKNOWN_STRUCTURE = int(Counter.UNKNOWN_STRUCTURE)
 _DESCRIPTOR = int(Counter.DROP_DESCRIPTOR)
 
 
@@ -49,7 +52,12 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
         status = describe_h264(buffer, packets, row)
     elif codec == _AV1:
         status = describe_av1(buffer, packets, row)
-    if status == 0 and codec == _H264 and packets[row]["extension_bytes"][_MARKING] > 0:
+    if status == 0 and packets[row]["extension_bytes"][_DEPENDENCIES] > 0:
+        status = describe_dependencies(buffer, packets, row, tables.structures, encoding)
+        if status == UNKNOWN:
+            tables.counters[_UNKNOWN_STRUCTURE] += 1
+            status = 0
+    elif status == 0 and codec == _H264 and packets[row]["extension_bytes"][_MARKING] > 0:
         at = packets[row]["extension_at"][_MARKING]
         status = describe_frame_marking(buffer, at, i64(packets[row]["extension_bytes"][_MARKING]), packets, row)
     if status != 0:

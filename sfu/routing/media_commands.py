@@ -66,6 +66,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
         entry["mid"][k] = command["text"][k]
         entry["rid"][k] = command["blob"][k]
     entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
+    tables.structures[row]["valid"] = 0
     forget_arrivals(tables.encodings, tables.arrivals, row)
     entry["last_arrival_us"] = 0
     entry["repaired"] = 0

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from sfu.routing.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
 from sfu.routing.tables import TEMPLATE_BYTES, Tables
 from sfu.wire.copying import copy_octets
+from sfu.wire.dependency import MANDATORY_BYTES
+from sfu.wire.dependency_rewrite import MAX_GROWTH_BYTES as MAX_DEPENDENCY_GROWTH
+from sfu.wire.dependency_rewrite import active_mask, write_dependencies
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel
 from sfu.wire.octets import Octets, store16, store24, store32
@@ -33,6 +36,7 @@ _PASSED = (
     int(Extension.FRAME_MARKING),
 )
 _RED = int(PayloadFormat.RED)
+_SHARD_BIT = 56  # of a packet's source: set where another shard has relayed it
 _MAX_SHORT_BYTES = 16
 """The longest value in the one-byte form (RFC 8285 section 4.2). Longer ones, the dependency descriptors of key frames,
 take the two-byte form where the client mixes the two, and are left out otherwise."""
@@ -79,6 +83,9 @@ def _is_wide(packet: Any, ids: Any) -> bool:
     for kind in _PASSED:
         if packet["extension_bytes"][kind] > _MAX_SHORT_BYTES and ids[kind] > 0:
             return True
+    length = packet["extension_bytes"][_DEPENDENCIES]
+    if length > MANDATORY_BYTES and ids[_DEPENDENCIES] > 0:
+        return length + MAX_DEPENDENCY_GROWTH > _MAX_SHORT_BYTES
     return False
 
 
@@ -125,6 +132,35 @@ def _stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide:
 
 
 @kernel
+def _write_dependencies(
+    tables: Tables,
+    entry: Any,
+    packets: NDArray[Any],
+    row: int,
+    buffer: Octets,
+    out: Octets,
+    value: int,
+    longest: int,
+    numbers: NDArray[np.int64],
+) -> int:
+    """Write the dependency descriptor for a subscription's current Layer; return its length.
+
+    Which decode targets are active is said anew only on the shard of the publisher, who has the structure.
+    """
+    packet = packets[row]
+    at = packet["extension_at"][_DEPENDENCIES]
+    length = i64(packet["extension_bytes"][_DEPENDENCIES])
+    source = packet["source"]
+    if length <= MANDATORY_BYTES or length + MAX_DEPENDENCY_GROWTH > longest or source >> _SHARD_BIT:
+        copy_octets(out, value, buffer, at, length)
+        store16(out, value + 1, numbers[FRAME])
+        return length
+    encoding = (source >> 32) & 0xFFFFFF
+    mask = active_mask(tables.structures, encoding, i64(entry["current_spatial"]), i64(entry["current_temporal"]))
+    return write_dependencies(buffer, at, length, out, value, tables.structures, encoding, numbers[FRAME], mask, False)
+
+
+@kernel
 def _write_header(
     tables: Tables,
     subscription: int,
@@ -156,9 +192,12 @@ def _write_header(
         length = i64(packet["extension_bytes"][kind])
         if 0 < length <= longest and ids[kind] > 0:
             value = _write_element(out, at + end, i64(ids[kind]), length, wide)
-            copy_octets(out, value, buffer, packet["extension_at"][kind], length)
             if kind == _DEPENDENCIES and packet["frame_number"] >= 0:
-                store16(out, value + 1, numbers[FRAME])
+                written = _write_dependencies(tables, entry, packets, row, buffer, out, value, longest, numbers)
+                out[value - 1] = i64(out[value - 1]) + written - length
+                length = written
+            else:
+                copy_octets(out, value, buffer, packet["extension_at"][kind], length)
             end = value + length - at
     if end == HEADER_BYTES + 4:
         out[at] = 0x80  # no extension at all

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.wire.dependency_structure import STRUCTURE
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 from sfu.wire.octets import Octets
@@ -222,6 +223,7 @@ class Tables(NamedTuple):
     counters: NDArray[np.int64]
     touched: NDArray[np.int32]  # tracks with packets in this batch; [0] is their number
     arrivals: NDArray[np.int64]  # [encodings, ARRIVALS] extended sequence numbers
+    structures: NDArray[Any]  # [encodings] of STRUCTURE, for dependency descriptors
     shifts: NDArray[Any]  # [subscriptions, SHIFTS]
     logs: NDArray[Any]  # [logs, LOGGED_PACKETS] of SENT
     history_packets: NDArray[Any]  # ring of PACKET
@@ -254,6 +256,7 @@ def make_tables(
         np.zeros(counters, np.int64),
         np.zeros(tracks + 1, np.int32),
         np.zeros((encodings, ARRIVALS), np.int64),
+        np.zeros(encodings, STRUCTURE),
         np.zeros((subscriptions, SHIFTS), SHIFT),
         np.zeros((logs, LOGGED_PACKETS), SENT),
         np.zeros(history, PACKET),

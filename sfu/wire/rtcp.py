@@ -7,8 +7,9 @@ error: new kinds appear all the time. Reduced-size packets (RFC 5506) are accept
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 SENDER_REPORT = 200
@@ -18,6 +19,8 @@ GOODBYE = 203
 TRANSPORT_FEEDBACK = 205
 PAYLOAD_FEEDBACK = 206
 
+GENERIC_NACK = 1
+"""Feedback message type of a Generic NACK (RFC 4585 section 6.2.1)."""
 PICTURE_LOSS = 1
 """Feedback message type of a PLI (RFC 4585 section 6.3.1)."""
 FULL_INTRA = 4
@@ -26,11 +29,20 @@ FULL_INTRA = 4
 MAX_BLOCKS = 31
 """Report blocks (or sources) that fit one packet: the count field has five bits."""
 
+MAX_NACK_PAIRS = 128
+"""How many (PID, BLP) pairs of one Generic NACK are read, and built: 524 bytes, room for a report beside it.
+
+One pair asks for up to 17 packets, so even losses far apart are covered for more packets than a history keeps; what a
+receiver asks for beyond that is left out, and it will ask again.
+"""
+
 _HEADER = struct.Struct("!BBH")
 _SENDER = struct.Struct("!LQLLL")
 _BLOCK = struct.Struct("!LLLLLL")
 _WORD = struct.Struct("!L")
 _PAIR = struct.Struct("!LL")
+_NACK_PAIR = struct.Struct("!HH")
+_NACK_REACH = 16  # sequence numbers after the PID that its bit mask covers
 _FIR_ENTRY = struct.Struct("!LB3x")
 _BUILD_SENDER = struct.Struct("!BBHLQLLL")
 _BUILD_RECEIVER = struct.Struct("!BBHL")
@@ -100,7 +112,28 @@ class FullIntraRequest(NamedTuple):
     entries: tuple[tuple[int, int], ...]
 
 
-Packet = SenderReport | ReceiverReport | Goodbye | PictureLoss | FullIntraRequest
+class GenericNack(NamedTuple):
+    """Generic NACK, RFC 4585 section 6.2.1: the receiver misses packets of `media_ssrc`."""
+
+    sender_ssrc: int
+    media_ssrc: int
+    pairs: tuple[tuple[int, int], ...]
+    """(PID, BLP): a sequence number, and a mask in which bit i (from 0) stands for number PID + 1 + i. At most
+    `MAX_NACK_PAIRS`."""
+
+    def sequences(self) -> list[int]:
+        """The sequence numbers asked for (0..65535), each once however often it was named; at most 2,176."""
+        asked: dict[int, None] = {}
+        for first, mask in self.pairs:
+            asked[first] = None
+            while mask:
+                lowest = mask & -mask
+                asked[first + lowest.bit_length() & 0xFFFF] = None
+                mask ^= lowest
+        return list(asked)
+
+
+Packet = SenderReport | ReceiverReport | Goodbye | GenericNack | PictureLoss | FullIntraRequest
 
 
 def parse_compound(data: bytes) -> list[Packet]:
@@ -171,6 +204,18 @@ def _parse_goodbye(data: bytes, start: int, end: int, count: int) -> Goodbye:
     return Goodbye(struct.unpack_from(f"!{count}L", data, start))
 
 
+def _parse_transport_feedback(data: bytes, start: int, end: int, kind: int) -> GenericNack | None:
+    if end - start < 8:
+        raise RtcpError("transport feedback without its two SSRCs")
+    if kind != GENERIC_NACK:
+        return None
+    if end - start < 12:
+        raise RtcpError("generic NACK without an entry")
+    sender, media = _PAIR.unpack_from(data, start)
+    read_to = min(end, start + 8 + 4 * MAX_NACK_PAIRS)
+    return GenericNack(sender, media, tuple(_NACK_PAIR.iter_unpack(data[start + 8 : read_to])))
+
+
 def _parse_payload_feedback(data: bytes, start: int, end: int, kind: int) -> PictureLoss | FullIntraRequest | None:
     if end - start < 8:
         raise RtcpError("payload-specific feedback without its two SSRCs")
@@ -189,6 +234,7 @@ _PARSERS: dict[int, Callable[[bytes, int, int, int], Packet | None]] = {
     SENDER_REPORT: _parse_sender_report,
     RECEIVER_REPORT: _parse_receiver_report,
     GOODBYE: _parse_goodbye,
+    TRANSPORT_FEEDBACK: _parse_transport_feedback,
     PAYLOAD_FEEDBACK: _parse_payload_feedback,
 }
 
@@ -256,3 +302,40 @@ def build_full_intra_request(sender_ssrc: int, media_ssrc: int, number: int) -> 
     """
     header = _BUILD_FEEDBACK.pack(_VERSION | FULL_INTRA, PAYLOAD_FEEDBACK, 4, sender_ssrc, 0)
     return header + _FIR_ENTRY.pack(media_ssrc, number & 0xFF)
+
+
+def build_nack(sender_ssrc: int, media_ssrc: int, sequences: Iterable[int]) -> list[bytes]:
+    """Build Generic NACKs that ask for `sequences` (taken modulo 2^16; in any order, repetitions do no harm).
+
+    As few pairs as their spread allows; a new packet after each `MAX_NACK_PAIRS`. None for no sequences.
+    """
+    pairs = _pack_nack_pairs(sorted({sequence & 0xFFFF for sequence in sequences}))
+    packets = []
+    for first in range(0, len(pairs), MAX_NACK_PAIRS):
+        part = pairs[first : first + MAX_NACK_PAIRS]
+        header = _BUILD_FEEDBACK.pack(
+            _VERSION | GENERIC_NACK, TRANSPORT_FEEDBACK, 2 + len(part), sender_ssrc, media_ssrc
+        )
+        packets.append(header + b"".join(_NACK_PAIR.pack(*pair) for pair in part))
+    return packets
+
+
+def _pack_nack_pairs(ordered: list[int]) -> list[tuple[int, int]]:
+    """Cover distinct, rising 16-bit numbers by pairs; a pair may reach over the wrap."""
+    if not ordered:
+        return []
+    # Start after the widest hole of the circle: then greedy is best, and a run over the wrap stays together.
+    holes = [after - before for before, after in itertools.pairwise([*ordered, ordered[0] + 0x10000])]
+    start = holes.index(max(holes)) + 1
+    pairs: list[tuple[int, int]] = []
+    first, mask = -1, 0
+    for sequence in ordered[start:] + ordered[:start]:
+        ahead = (sequence - first) & 0xFFFF
+        if first >= 0 and ahead <= _NACK_REACH:
+            mask |= 1 << (ahead - 1)
+            continue
+        if first >= 0:
+            pairs.append((first, mask))
+        first, mask = sequence, 0
+    pairs.append((first, mask))
+    return pairs

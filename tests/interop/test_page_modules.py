@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import json
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-import sfu.node
 from tests.interop.conftest import OpenPage
+from tests.interop.page_site import call, serve_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PAGE = Path(sfu.node.__file__).parent / "page"
 both = pytest.mark.parametrize("browser", ["chromium", "firefox"])
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The page's files on 127.0.0.1, without a node behind them."""
-    handler = functools.partial(QuietHandler, directory=PAGE)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve_page() as address:
+        yield address
 
 
 def encode_token(**claims: object) -> str:
@@ -44,13 +28,6 @@ def encode_token(**claims: object) -> str:
     parts = ({"alg": "HS256"}, claims)
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join([*encoded, "unsigned"])
-
-
-async def call(open_page: OpenPage, browser: str, site: str, module: str, expression: str) -> Any:
-    """The value of `expression`, in which `m` is the page's module `module`."""
-    page = await open_page(browser)
-    await page.goto(f"{site}/")
-    return await page.evaluate(f"import('/{module}').then(m => {expression})")
 
 
 @both

@@ -21,6 +21,8 @@ class FakePlane:
         self.open: set[tuple[str, int]] = set()
         self.sent: list[tuple[bytes, Address]] = []
         self.selected: dict[int, Address] = {}
+        self.shifts: dict[int, int] = {}
+        self.arrivals: set[tuple[int, int]] = set()
         self._rows = itertools.count()
 
     def push(self, *notices: Notice) -> None:
@@ -46,6 +48,12 @@ class FakePlane:
 
     def open_encoding(self, track: int, connection: int, **about: Any) -> int:
         return self._open("encoding")
+
+    def set_shift(self, encoding: int, shift: int) -> None:
+        self.shifts[encoding] = shift
+
+    def arrived(self, encoding: int, sequence: int) -> bool:
+        return (encoding, sequence) in self.arrivals
 
     def close_track(self, row: int) -> None:
         self.open.remove(("track", row))

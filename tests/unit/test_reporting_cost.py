@@ -76,7 +76,7 @@ async def test_passing_a_sender_report_on_is_cheap(connection: ClientOffered, mo
 
     def work() -> None:
         for _ in range(REPORTS):
-            held.pass_sender_report(1.0)
+            held.pass_sender_report(0, 1.0)
 
     assert least_us(work, REPORTS) < MOST_US
     assert held.reports.sent

@@ -37,8 +37,8 @@ class Member:
     def handle_rtcp(self, data: bytes, now: float) -> None:
         self._call(("rtcp", data))
 
-    def handle_source(self, encoding: int, ssrc: int, now: float) -> None:
-        self._call(("source", encoding, ssrc))
+    def handle_notice(self, notice: object, now: float) -> None:
+        self._call(("notice", notice))
 
     def poll_timeout(self) -> float | None:
         return self.deadline
@@ -99,7 +99,7 @@ async def test_notices_find_their_connection(shard: Shard, plane: FakePlane) -> 
         SourceLearned(1, 5, 77),
     )
     await settle()
-    assert alice.calls == [("datagram", b"\x16", HERE), ("source", 5, 77)]
+    assert alice.calls == [("datagram", b"\x16", HERE), ("notice", SourceLearned(1, 5, 77))]
     assert bob.calls == [("datagram", check, HERE), ("rtcp", b"\x80")]
 
 

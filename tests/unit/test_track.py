@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sfu.negotiation import Codec, Incoming
+from sfu.negotiation.types import IncomingEncoding
 from sfu.track import Track
 from sfu.wire.rtcp import FullIntraRequest, PictureLoss, parse_compound
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
@@ -21,12 +22,16 @@ class Publisher:
         self.connected = True
         self.sent: list[bytes] = []
         self.touched = 0
+        self.changed: list[tuple[str, bool]] = []
 
     def send_rtcp(self, packet: bytes) -> None:
         self.sent.append(packet)
 
     def touch(self) -> None:
         self.touched += 1
+
+    def encoding_changed(self, track: Track, encoding: object) -> None:
+        self.changed.append((encoding.rid, encoding.active))
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def make_track(
 ) -> Track:
     codec = Codec("video", "VP8", 90000, 0, 96, {}, feedback)
     return Track(
-        Incoming("0", "video", codec, ssrc, (), "", "", ""),
+        Incoming("0", "video", codec, (IncomingEncoding("", ssrc),), "", "", ""),
         id="t1",
         peer="alice",
         stream_id="alice",
@@ -100,8 +105,8 @@ def test_mute_ends_with_the_next_packet(plane: FakePlane) -> None:
     track = make_track(plane, Publisher(), feedback=())
     assert track.mute(10)
     assert not track.mute(10)
-    assert not track.note_packets(10)
-    assert track.note_packets(11)
+    assert not track.note_packets(track.encodings[0], 10, 1.0)
+    assert track.note_packets(track.encodings[0], 11, 2.0)
     assert not track.muted
 
 

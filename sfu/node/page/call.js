@@ -5,10 +5,12 @@ import { Grid } from "./grid.js";
 import { shownName } from "./invitation.js";
 import { everyFrame, TrackMeter } from "./meter.js";
 import { bars } from "./monitor.js";
+import { Overlay } from "./overlay.js";
 import { explain, Problem } from "./problem.js";
 import { Remote } from "./remote.js";
 import { Roster } from "./roster.js";
 import { routes } from "./routes.js";
+import { Speakers } from "./speakers.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toast.js";
 import { Publisher } from "./whip.js";
@@ -32,6 +34,7 @@ export class Call {
   #remotes = new Map();
   #parting = new Map();
   #roster = new Roster((change) => this.#follow(change));
+  #speakers = new Speakers();
   #publisher = null;
   #events = null;
   #tile = null;
@@ -82,7 +85,10 @@ export class Call {
     this.#events = new EventStream({
       url: routes.events(room),
       token,
-      onEvent: (event, body) => this.#roster.handle(event, body),
+      onEvent: (event, body) => {
+        this.#roster.handle(event, body);
+        if (this.#speakers.handle(event, body)) this.#showSpeakers();
+      },
       onState: (live, problem) => this.#heard(live, problem),
       onRefused: (problem) => this.#refused(problem, true),
     });
@@ -134,6 +140,7 @@ export class Call {
       onSpeaker: (deviceId) => this.#setSpeaker(deviceId),
     });
     const grid = new Grid($("grid"));
+    const overlay = new Overlay({ button: $("toggle-figures"), sources: () => this.#sources() });
     const sampling = setInterval(() => this.#sample(), SAMPLE);
     const stopLevels = everyFrame((now) => this.#levels(now));
     const stopWake = keepAwake();
@@ -144,6 +151,7 @@ export class Call {
       () => done.abort(),
       () => controls.close(),
       () => grid.close(),
+      () => overlay.close(),
       () => clearInterval(sampling),
       () => clearTimeout(this.#gone),
       stopLevels,
@@ -221,6 +229,7 @@ export class Call {
       },
     });
     this.#remotes.set(peer, remote);
+    remote.tile.speaker = this.#speakers.of(peer);
     if (this.#speaker) remote.tile.video.setSinkId(this.#speaker).catch(() => {});
     $("grid").append(remote.tile.element);
   }
@@ -292,6 +301,18 @@ export class Call {
     await Promise.allSettled([...this.#remotes.values()].map((remote) => remote.sample(now)));
     const loss = await this.#publisher?.loss();
     if (this.#tile && loss !== undefined) this.#tile.bars = bars(loss || 0);
+  }
+
+  /** Whose statistics the overlay shows, and how to get them. */
+  #sources() {
+    const source = (tile, from) => ({ tile, figures: () => from.figures() });
+    const others = [...this.#remotes.values()].map((remote) => source(remote.tile, remote));
+    return this.#publisher ? [source(this.#tile, this.#publisher), ...others] : others;
+  }
+
+  #showSpeakers() {
+    for (const [peer, { tile }] of this.#remotes) tile.speaker = this.#speakers.of(peer);
+    if (this.#tile) this.#tile.speaker = this.#speakers.of(this.#peer);
   }
 
   #levels(now) {

@@ -1,9 +1,14 @@
 /** Another person in the room: their tile, and the connection that brings their picture and sound. */
+import { InboundFigures } from "./figures.js";
 import { shownName } from "./invitation.js";
+import { heightsOf, nameOf } from "./layers.js";
 import { Link } from "./link.js";
 import { bars, Monitor } from "./monitor.js";
+import { Picker } from "./picker.js";
 import { explain } from "./problem.js";
+import { Quality } from "./quality.js";
 import { Tile } from "./tile.js";
+import { toast } from "./toast.js";
 import { watch } from "./whep.js";
 
 /** Milliseconds in which a peer's tracks, announced one by one, are taken as one change. */
@@ -13,7 +18,11 @@ export class Remote {
   #tracks = [];
   #known = new Set();
   #stream = new MediaStream();
+  #mediaId = "";
   #monitor = null;
+  #figures = null;
+  #quality;
+  #picker;
   #timer = 0;
   #onBlocked;
 
@@ -27,18 +36,24 @@ export class Remote {
   constructor({ peer, url, token, onBlocked }) {
     this.peer = peer;
     this.#onBlocked = onBlocked;
-    this.tile = new Tile({ peer, name: shownName(peer), onRetry: () => this.link.retry() });
+    const name = shownName(peer);
+    this.tile = new Tile({ peer, name, onRetry: () => this.link.retry() });
+    const { element, video, qualityButton: button } = this.tile;
+    this.#quality = new Quality({ element, video, onError: (error) => toast(explain(error), "error") });
+    this.#picker = new Picker({ button, name, quality: this.#quality });
     this.link = new Link({
       open: async (signal) => {
         this.#known = new Set(this.#tracks.map((track) => String(track.id)));
-        const { session, stream } = await watch({ url, token, signal });
+        const { session, stream, mediaId } = await watch({ url, token, signal });
         this.#stream = stream;
+        this.#mediaId = mediaId;
         return session;
       },
       onState: (state) => {
         this.tile.state = state;
         // What they do with their microphone cannot be known now.
         if (state !== "connected") this.tile.show({ audio: "waiting" });
+        if (!this.link.session) this.#quality.attach(null, "");
       },
       onSession: (session) => this.#receive(session),
       onError: (error, final) => {
@@ -70,6 +85,8 @@ export class Remote {
 
   #receive(session) {
     this.#monitor = new Monitor(session.pc, this.#stream);
+    this.#figures = new InboundFigures();
+    this.#quality.attach(session, this.#mediaId);
     this.tile.stream = this.#stream;
     this.play();
   }
@@ -106,6 +123,29 @@ export class Remote {
     this.tile.bars = bars(loss);
   }
 
+  /** The rows of the statistics overlay. */
+  async figures() {
+    const { session } = this.link;
+    const figures = this.#figures;
+    if (!session || !figures) return [];
+    const report = await session.pc.getStats();
+    return figures.read([...report.values()], { layer: this.#layer() });
+  }
+
+  /** Which layer is shown, by its height, and what we ask for. */
+  #layer() {
+    const { layers, limit, label, offered, paused } = this.#quality;
+    if (!offered) return "";
+    if (paused) return label;
+    const height = this.tile.video.videoHeight;
+    const far = (one) => Math.abs(Math.log(one / height));
+    const heights = heightsOf(layers);
+    const at = height ? heights.indexOf([...heights].sort((a, b) => far(a) - far(b))[0]) : -1;
+    const now = at < 0 ? "none" : layers[at].encodingId || nameOf(at, layers.length);
+    const bound = limit < layers.length - 1 ? `at most ${nameOf(limit, layers.length)}` : "no limit";
+    return `${now} · ${bound}`;
+  }
+
   /** @param {number} now milliseconds */
   level(now) {
     this.tile.level(this.#monitor?.amplitude || 0, now);
@@ -114,6 +154,8 @@ export class Remote {
   close() {
     clearTimeout(this.#timer);
     this.link.close();
+    this.#picker.close();
+    this.#quality.close();
     this.tile.remove();
   }
 }

@@ -10,19 +10,24 @@ import { request } from "./problem.js";
 const LINK = /<([^>]+)>((?:\s*;\s*[\w-]+=(?:"[^"]*"|[^",;\s]+))*)/g;
 const PARAMETER = /([\w-]+)=(?:"([^"]*)"|([^",;\s]+))/g;
 
-/** ICE servers of a `Link` header (RFC 8288, relation `ice-server`). */
-export function iceServers(header) {
-  const servers = [];
-  for (const [, urls, rest] of (header || "").matchAll(LINK)) {
-    const about = {};
-    for (const [, key, quoted, bare] of rest.matchAll(PARAMETER)) {
-      about[key.toLowerCase()] = quoted ?? bare;
-    }
-    if (about.rel !== "ice-server") continue;
-    const { username, credential } = about;
-    servers.push(username === undefined ? { urls } : { urls, username, credential });
+/** The links of a `Link` header (RFC 8288): `[{target, rel, ...parameters}]`; what is no link is passed over. */
+export function parseLinks(header) {
+  const links = [];
+  for (const [, target, rest] of (header || "").matchAll(LINK)) {
+    const link = { target };
+    for (const [, key, quoted, bare] of rest.matchAll(PARAMETER)) link[key.toLowerCase()] = quoted ?? bare;
+    links.push(link);
   }
-  return servers;
+  return links;
+}
+
+/** ICE servers of a `Link` header (relation `ice-server`, RFC 9725 section 4.6). */
+export function iceServers(header) {
+  return parseLinks(header)
+    .filter(({ rel }) => rel === "ice-server")
+    .map(({ target: urls, username, credential }) =>
+      username === undefined ? { urls } : { urls, username, credential },
+    );
 }
 
 /** Milliseconds the node has to answer DELETE before the connection is closed anyway. */
@@ -34,6 +39,8 @@ export class Session {
     this.pc = pc;
     this.resource = resource;
     this.token = token;
+    /** What the node offers beside the media, by relation: `{rel: URL}`. */
+    this.links = {};
   }
 
   /**
@@ -79,7 +86,12 @@ export async function openSession({ url, token, prepare, signal }) {
       signal,
     });
     const location = response.headers.get("Location");
-    if (location) session.resource = new URL(location, response.url || url);
+    const base = response.url || url;
+    if (location) session.resource = new URL(location, base);
+    for (const { rel, target } of parseLinks(response.headers.get("Link"))) {
+      // Where a relation is unknown nobody looks for it; one that is no address is as good as missing.
+      if (rel && URL.canParse(target, base)) session.links[rel] = new URL(target, base);
+    }
     const answer = await response.text();
     signal.throwIfAborted();
     const servers = iceServers(response.headers.get("Link"));

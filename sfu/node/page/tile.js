@@ -1,10 +1,11 @@
 /**
  * One person's tile. Attributes are its state, and the style sheet's and the tests' only handle:
  * `data-state` (connecting, connected, reconnecting, failed), `data-audio` and `data-video` (none, waiting,
- * on, off), `data-speaking`.
+ * on, off), `data-speaking`, `data-dominant`.
  */
 import { hue, initials } from "./invitation.js";
 import { loudness, Speaking } from "./meter.js";
+import { showRows } from "./overlay.js";
 
 const SAYS = {
   connecting: "Connecting…",
@@ -23,6 +24,7 @@ export class Tile {
   #parts;
   #speaking = new Speaking();
   #fit;
+  #heard = false;
 
   /** @param {{peer: string, name: string, self?: boolean, onRetry?: () => void}} who */
   constructor({ peer, name, self = false, onRetry = () => {} }) {
@@ -35,11 +37,15 @@ export class Tile {
       signal: part(".signal"),
       name: part(".name"),
       mute: part(".mute"),
+      figures: part(".figures"),
     };
+    /** The button that opens the choice of quality; hidden unless a Picker shows it. */
+    this.qualityButton = part(".quality");
     this.name = self ? `${name} (you)` : name;
     this.element.dataset.peer = peer;
     if (self) this.element.dataset.self = "";
     this.video.muted = self;
+    this.#parts.figures.setAttribute("aria-label", `Statistics of ${this.name}`);
     this.video.setAttribute("aria-label", self ? "Your own picture" : `Picture of ${name}`);
     this.#parts.name.textContent = this.name;
     part(".avatar").textContent = initials(name);
@@ -89,7 +95,20 @@ export class Tile {
   level(amplitude, now) {
     const heard = this.element.dataset.audio === "on" ? amplitude : 0;
     this.element.style.setProperty("--level", loudness(heard).toFixed(2));
-    this.element.toggleAttribute("data-speaking", this.#speaking.update(heard, now));
+    this.element.toggleAttribute("data-speaking", this.#speaking.update(heard, now) || this.#heard);
+  }
+
+  /** @param {"dominant"|"active"|""} role what the node says of who speaks */
+  set speaker(role) {
+    this.#heard = role !== "";
+    this.element.toggleAttribute("data-speaking", this.#heard);
+    this.element.toggleAttribute("data-dominant", role === "dominant");
+  }
+
+  /** @param {{label: string, value: string, rank: number}[]|null} rows null hides the statistics */
+  set figures(rows) {
+    this.#parts.figures.hidden = rows === null || rows.length === 0;
+    showRows(this.#parts.figures, rows || []);
   }
 
   /** Show a stream; null shows none. */

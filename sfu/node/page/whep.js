@@ -5,8 +5,9 @@ import { openSession } from "./session.js";
  * @param {object} options
  * @param {URL} options.url the WHEP endpoint, with `publisher`
  * @param {string} options.token @param {AbortSignal} options.signal
- * @returns {Promise<{session: import("./session.js").Session, stream: MediaStream}>} the stream holds
- *   the tracks of those sections that the node filled
+ * @returns {Promise<{session: import("./session.js").Session, stream: MediaStream, mediaId: string}>} the
+ *   stream holds the tracks of those sections that the node filled; `mediaId` is the video's section, by its
+ *   place in the session description, or empty
  */
 export async function watch({ url, token, signal }) {
   const prepare = (pc) => {
@@ -15,5 +16,7 @@ export async function watch({ url, token, signal }) {
   const session = await openSession({ url, token, prepare, signal });
   const transceivers = session.pc.getTransceivers();
   const filled = transceivers.filter(({ currentDirection }) => currentDirection === "recvonly");
-  return { session, stream: new MediaStream(filled.map(({ receiver }) => receiver.track)) };
+  const video = transceivers.findIndex((one) => filled.includes(one) && one.receiver.track.kind === "video");
+  const stream = new MediaStream(filled.map(({ receiver }) => receiver.track));
+  return { session, stream, mediaId: video < 0 ? "" : String(video) };
 }

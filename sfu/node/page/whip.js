@@ -1,26 +1,20 @@
 /**
- * Publishing: one WHIP session with one audio and one video section.
+ * Publishing: one WHIP session with one audio and one video section, the video as simulcast (encodings.js).
  *
  * Both sections are always offered, also without a device, so that a microphone or camera can be switched
  * on later without negotiating again. Muting takes the track off its sender (`replaceTrack(null)`): nothing
  * is sent then, which is how the others' pages know mute from silence (see monitor.js).
  */
+import { addVideo, fitParameters, sourceOf } from "./encodings.js";
+import { OutboundFigures } from "./figures.js";
 import { Link } from "./link.js";
 import { openSession } from "./session.js";
-
-const KINDS = ["audio", "video"];
-
-/** What a camera may send (bits per second) and by how much its picture shrinks, by the number of people. */
-export function videoTarget(people) {
-  if (people <= 4) return { maxBitrate: 1_500_000, scaleResolutionDownBy: 1 };
-  if (people <= 9) return { maxBitrate: 700_000, scaleResolutionDownBy: 2 };
-  return { maxBitrate: 300_000, scaleResolutionDownBy: 3 };
-}
 
 export class Publisher {
   #media;
   #people = 1;
   #senders = {};
+  #read = null;
   #turn = Promise.resolve();
   #follow = () => this.#apply();
 
@@ -37,10 +31,9 @@ export class Publisher {
     const prepare = (pc) => {
       const streams = [new MediaStream()];
       senders = {};
-      for (const kind of KINDS) {
-        const source = media.outgoing(kind) || kind;
-        senders[kind] = pc.addTransceiver(source, { direction: "sendonly", streams }).sender;
-      }
+      const audio = media.outgoing("audio") || "audio";
+      senders.audio = pc.addTransceiver(audio, { direction: "sendonly", streams }).sender;
+      senders.video = addVideo(pc, media.outgoing("video"), { streams }).sender;
     };
     this.link = new Link({
       open: (signal) => openSession({ url, token, prepare, signal }),
@@ -55,7 +48,7 @@ export class Publisher {
     media.addEventListener("change", this.#follow);
   }
 
-  /** How many people are in the room; more of them, smaller pictures. */
+  /** How many people are in the room; without simulcast, more of them get smaller pictures. */
   set people(count) {
     if (this.#people === count) return;
     this.#people = count;
@@ -69,6 +62,15 @@ export class Publisher {
       .filter((entry) => entry.type === "remote-inbound-rtp" && Number.isFinite(entry.fractionLost))
       .map((entry) => entry.fractionLost);
     return lost.length > 0 ? Math.max(...lost) : null;
+  }
+
+  /** The rows of the statistics overlay. */
+  async figures() {
+    const { session } = this.link;
+    if (!session) return [];
+    if (session !== this.#read?.session) this.#read = { session, figures: new OutboundFigures() };
+    const report = await session.pc.getStats();
+    return this.#read.figures.read([...report.values()]);
   }
 
   close() {
@@ -92,12 +94,20 @@ export class Publisher {
     const track = this.#media.outgoing(kind);
     if (sender.track !== track) await sender.replaceTrack(track);
     const parameters = sender.getParameters();
-    const [encoding] = parameters.encodings || [];
-    if (!encoding) return;
-    // Inactive as well as without a track, since Firefox sends a black picture each second for a missing one.
-    const target = { active: track !== null, ...(kind === "video" ? videoTarget(this.#people) : {}) };
-    if (Object.entries(target).every(([key, value]) => encoding[key] === value)) return;
-    Object.assign(encoding, target);
-    await sender.setParameters(parameters);
+    if (!parameters.encodings?.length) return;
+    const changed = kind === "video" ? fitVideo(parameters, track, this.#people) : fitAudio(parameters, track);
+    if (changed) await sender.setParameters(parameters);
   }
+}
+
+function fitVideo(parameters, track, people) {
+  return fitParameters(parameters, track && sourceOf(track), people);
+}
+
+/** Inactive as well as without a track, so that nothing at all is sent. */
+function fitAudio({ encodings: [encoding] }, track) {
+  const active = track !== null;
+  if (encoding.active === active) return false;
+  encoding.active = active;
+  return true;
 }

@@ -46,26 +46,30 @@ def test_a_publisher(
     assert (audio.kind, audio.codec.name) == ("audio", "opus")
     assert (picture.kind, picture.codec.name, picture.codec.payload_type) == ("video", video, payload_type)
     fid = offer.partition("a=ssrc-group:FID ")[2].split()
-    assert picture.ssrc == int(fid[0])
+    (stream,) = picture.encodings
+    assert (stream.rid, stream.ssrc, stream.repair_ssrc) == ("", int(fid[0]), int(fid[1]))
     assert audio.stream_id == picture.stream_id != ""
     assert f"a=msid:{picture.stream_id} {picture.track_id}\r\n" in offer
-    assert f"a=ssrc:{picture.ssrc} cname:{picture.cname}\r\n" in offer
+    assert f"a=ssrc:{stream.ssrc} cname:{picture.cname}\r\n" in offer
 
     answer = answered(answerer, local)
     assert answer.attributes.first("group") == "BUNDLE 0 1"
     assert "ice-lite" in answer.attributes
     assert [direction(media) for media in answer.media] == ["recvonly", "recvonly"]
     assert [media.formats for media in answer.media] == [
-        (str(audio.codec.payload_type),),
-        (str(payload_type),),
+        tuple(str(number) for number in (audio.codec.payload_type, audio.codec.redundant_type) if number),
+        (str(payload_type), str(picture.codec.repair_type)),
     ]
+    assert f"a=fmtp:{picture.codec.repair_type} apt={payload_type}\r\n" in offer
     for media in answer.media:
         assert media.attributes.first("setup") == "passive"
         assert media.attributes.first("ice-ufrag") == "ours"
         assert media.attributes.first("fingerprint") == " ".join(local.fingerprint)
         assert "rtcp-mux" in media.attributes
         assert "ssrc" not in media.attributes
-    assert answer.media[1].attributes.all("rtcp-fb") == [f"{payload_type} nack pli", f"{payload_type} ccm fir"]
+    assert answer.media[1].attributes.all("rtcp-fb") == [
+        f"{payload_type} {item}" for item in ("nack", "nack pli", "ccm fir")
+    ]
     assert answer.media[0].connection == "IN IP4 192.0.2.1"
     assert answer.media[0].port == 5000
 
@@ -89,6 +93,7 @@ def test_header_extensions(vector: Vector, answerer: Answerer, local: LocalTrans
         Extension.MID: 4,
         Extension.PLAYOUT_DELAY: 5,
         Extension.RID: 10,
+        Extension.RRID: 11,
         Extension.VIDEO_ORIENTATION: 13,
     }
     audio, _ = answered(answerer, local).media
@@ -126,16 +131,17 @@ def test_preferences_choose_the_codec(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("name", ["chromium_simulcast", "firefox_simulcast"])
-def test_one_encoding_of_a_simulcast_is_taken(
+def test_all_encodings_of_a_simulcast_are_taken(
     vector: Vector, answerer: Answerer, local: LocalTransport, name: str
 ) -> None:
     _, video = answerer.handle_offer(vector(name)).incoming
-    assert video.rids == ("q",)
-    assert video.ssrc is None
+    assert [stream.rid for stream in video.encodings] == ["q", "h", "f"]
+    assert {(stream.ssrc, stream.repair_ssrc) for stream in video.encodings} == {(None, None)}
     media = answered(answerer, local).media[1]
-    assert media.attributes.all("rid") == ["q recv"]
-    assert media.attributes.first("simulcast") == "recv q"
-    assert any(Extension.RID.uri in value for value in media.attributes.all("extmap"))
+    assert media.attributes.all("rid") == ["q recv", "h recv", "f recv"]
+    assert media.attributes.first("simulcast") == "recv q;h;f"
+    for extension in (Extension.RID, Extension.RRID):
+        assert any(extension.uri in value for value in media.attributes.all("extmap"))
 
 
 @pytest.mark.parametrize("name", ["chromium_subscriber", "firefox_subscriber"])
@@ -154,7 +160,7 @@ def test_a_subscriber_gets_what_is_assigned(
     assert direction(audio) == "inactive"
     assert "msid" not in audio.attributes
     assert direction(video) == "sendonly"
-    assert video.formats == (str(codec.payload_type),)
+    assert video.formats == (str(codec.payload_type), str(codec.repair_type))
     assert video.attributes.first("msid") == "alice track-99"
     assert video.attributes.all("ssrc") == ["99 cname:cname-of-alice", "99 msid:alice track-99"]
 
@@ -171,7 +177,7 @@ def test_a_section_can_go_both_ways_with_two_codecs(
     audio, video, data = answered(answerer, local).media
     assert direction(audio) == "recvonly"
     assert direction(video) == "sendrecv"
-    assert video.formats == ("96", "108")  # what the client shall send comes first
+    assert video.formats == ("96", "97", "108", "109")  # what the client shall send comes first
     assert (data.kind, data.port) == ("application", 0)
 
 

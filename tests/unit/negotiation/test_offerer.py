@@ -53,13 +53,14 @@ def test_an_offer_and_its_answer(
         assert media.attributes.first("ssrc") == f"{ssrc} cname:cname-of-alice"
         assert "rtcp-mux" in media.attributes
         assert "rtcp-rsize" in media.attributes
-    assert session.media[1].attributes.all("rtcp-fb") == ["97 nack pli", "97 ccm fir"]
+    assert session.media[1].attributes.all("rtcp-fb") == ["98 nack", "98 nack pli", "98 ccm fir"]
+    assert [media.formats for media in session.media] == [("96", "97"), ("98", "99")]
 
     diff = offerer.handle_answer(client.answer(text))
     assert not offerer.pending
     assert {mid: (codec.name, codec.payload_type) for mid, codec in diff.accepted.items()} == {
         "0": ("opus", 96),
-        "1": ("VP8", 97),
+        "1": ("VP8", 98),
     }
     assert diff.rejected == diff.incoming == diff.ended == []
     assert not diff.restarted
@@ -218,7 +219,8 @@ def test_publishing_on_an_offered_connection(offerer: Offerer, client: Client, l
     session, diff = agree(offerer, client, local)
     assert "recvonly" in session.media[0].attributes
     (incoming,) = diff.incoming
-    assert (incoming.mid, incoming.kind, incoming.codec.name, incoming.ssrc) == (mid, "video", "VP8", 777)
+    assert (incoming.mid, incoming.kind, incoming.codec.name) == (mid, "video", "VP8")
+    assert [stream.ssrc for stream in incoming.encodings] == [777]
     assert (incoming.stream_id, incoming.track_id, incoming.cname) == ("their-stream", "their-track", "their-cname")
     offerer.remove(mid)
     _, diff = agree(offerer, client, local)
@@ -299,7 +301,12 @@ def test_one_payload_type_means_one_configuration(
     ):
         offerer.add(outgoing("H264", index + 1, **parameters))
     session = parse_sdp(offerer.build_offer(local))
-    assert [media.formats for media in session.media] == [("96",), ("96",), ("97",), ("98",)]
+    assert [media.formats for media in session.media] == [
+        ("96", "97"),
+        ("96", "97"),
+        ("98", "99"),
+        ("100", "101"),
+    ]
     assert session.media[0].attributes.first("fmtp") == session.media[1].attributes.first("fmtp")
 
 

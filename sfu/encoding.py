@@ -1,0 +1,145 @@
+"""One RTP stream of a Track: its rows, our reports on it, and what is asked for its sake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sfu.feedback.keyframes import KeyFrameRequests
+from sfu.feedback.nack import NackResult, NackSchedule
+from sfu.feedback.reports import Reception
+from sfu.feedback.round_trip import RoundTrip
+from sfu.forwarding import TrackRoute, capacity_checked
+from sfu.negotiation import Codec, Incoming
+from sfu.negotiation.types import IncomingEncoding
+from sfu.wire.rtp import PayloadFormat
+
+_FORMATS = {
+    "VP8": PayloadFormat.VP8,
+    "VP9": PayloadFormat.VP9,
+    "H264": PayloadFormat.H264,
+    "AV1": PayloadFormat.AV1,
+    "opus": PayloadFormat.OPUS,
+}
+
+QUIET = 2.0
+"""Seconds without a packet after which an Encoding is taken for stopped, if another one of its Track goes on."""
+
+
+class Encoding:
+    """Made by its Track, which opens and closes its rows through it."""
+
+    def __init__(
+        self,
+        stream: IncomingEncoding,
+        index: int,
+        incoming: Incoming,
+        *,
+        route: TrackRoute,
+        connection: int,
+        keyframe_interval: float,
+        round_trip: RoundTrip,
+    ) -> None:
+        """`index`: its place among the Track's, 0 the lowest. May raise ServerFullError."""
+        self.rid = stream.rid
+        """Restriction identifier (RFC 8852); empty without simulcast."""
+        self.index = index
+        self.active = False
+        """Whether media of it is coming."""
+        self.keyframes = KeyFrameRequests(keyframe_interval)
+        self.reception = Reception(stream.ssrc) if stream.ssrc else None
+        """Our reports on it, once its SSRC is known."""
+        self.intra_requests = 0
+        codec = incoming.codec
+        repairable = bool(codec.repair_type) and "nack" in codec.feedback
+        self.nacks = NackSchedule(round_trip) if repairable else None
+        """What is missing, where the publisher can send it again."""
+        self._plane = route.shard.plane
+        self._packets = 0
+        self._seen: float | None = None
+        with capacity_checked():
+            self.row = self._open(incoming, stream, route, connection, codec)
+            self._repair_row = -1
+            if repairable:
+                try:
+                    self._repair_row = self._open_repair(incoming, stream, route, connection)
+                except BaseException:
+                    self._plane.close_encoding(self.row)
+                    raise
+
+    @property
+    def ssrc(self) -> int | None:
+        """The publisher's SSRC, from SDP or else from the first packet; None before."""
+        return None if self.reception is None else self.reception.ssrc
+
+    def handle_source(self, ssrc: int, now: float) -> None:
+        """The plane learned its SSRC, or saw its numbering begin anew."""
+        self.reception = Reception(ssrc)
+        self.active = True
+        self._packets, self._seen = 0, now
+        if self.nacks is not None:
+            self.nacks.reset()
+
+    def note_packets(self, packets: int, now: float) -> None:
+        """`packets` have come by now."""
+        if packets != self._packets:
+            self._packets, self._seen = packets, now
+            self.active = True
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing has come for `QUIET` seconds."""
+        return self._seen is None or now - self._seen > QUIET
+
+    def align(self, clock_rate: int) -> None:
+        """Tell the plane where its clock stands, by its last sender report, so that a switch finds the same moment."""
+        if self.reception is not None and self.reception.clock is not None:
+            clock = self.reception.clock
+            self._plane.set_shift(self.row, (clock.ntp_time * clock_rate >> 32) - clock.rtp_timestamp)
+
+    def poll_timeout(self) -> float | None:
+        """When a key-frame request or a NACK is due."""
+        due = [self.keyframes.poll_timeout(), self.nacks.poll_timeout() if self.nacks is not None else None]
+        return min((deadline for deadline in due if deadline is not None), default=None)
+
+    def ask_missing(self, now: float) -> NackResult:
+        """What to ask the publisher for now."""
+        if self.nacks is None:
+            return NackResult()
+        arrived: Callable[[int], bool] = lambda sequence: self._plane.arrived(self.row, sequence)  # noqa: E731
+        return self.nacks.handle_timeout(now, arrived)
+
+    def close(self) -> None:
+        """Free its rows."""
+        if self._repair_row >= 0:
+            self._plane.close_encoding(self._repair_row)
+        self._plane.close_encoding(self.row)
+
+    def _open(
+        self, incoming: Incoming, stream: IncomingEncoding, route: TrackRoute, connection: int, codec: Codec
+    ) -> int:
+        return self._plane.open_encoding(
+            route.row,
+            connection,
+            mid=incoming.mid,
+            rid=stream.rid,
+            ssrc=stream.ssrc or 0,
+            payload_type=codec.payload_type,
+            redundant_type=codec.redundant_type,
+            clock_rate=codec.clock_rate,
+            audio=incoming.kind == "audio",
+            codec=_FORMATS[codec.name],
+            index=self.index,
+            asks=self.nacks is not None,
+        )
+
+    def _open_repair(self, incoming: Incoming, stream: IncomingEncoding, route: TrackRoute, connection: int) -> int:
+        return self._plane.open_encoding(
+            route.row,
+            connection,
+            mid=incoming.mid,
+            rid=stream.rid,
+            ssrc=stream.repair_ssrc or 0,
+            payload_type=incoming.codec.repair_type,
+            clock_rate=incoming.codec.clock_rate,
+            audio=False,
+            repairs=self.row,
+        )
