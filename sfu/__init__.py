@@ -21,6 +21,7 @@ from sfu.room import Room
 from sfu.selection import ALL, Selection
 from sfu.server import Server
 from sfu.server_offered import ServerOffered
+from sfu.statistics import EncodingStats, SubscriptionStats, TrackStats
 from sfu.subscription import Subscription
 from sfu.track import Track
 
@@ -33,6 +34,7 @@ __all__ = [
     "Connection",
     "ConnectionState",
     "Encoding",
+    "EncodingStats",
     "EventStream",
     "Layer",
     "LocalError",
@@ -44,7 +46,9 @@ __all__ = [
     "ServerOffered",
     "SfuError",
     "Subscription",
+    "SubscriptionStats",
     "Track",
+    "TrackStats",
     "errors",
     "events",
 ]

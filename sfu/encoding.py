@@ -9,8 +9,11 @@ from sfu.feedback.nack import NackResult, NackSchedule
 from sfu.feedback.reports import Reception
 from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute, capacity_checked
+from sfu.layer import Layer
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
+from sfu.statistics import EncodingStats, RateMeter
+from sfu.wire.layers import TEMPORAL_LAYERS
 from sfu.wire.rtp import PayloadFormat
 
 _FORMATS = {
@@ -54,6 +57,9 @@ class Encoding:
         self.nacks = NackSchedule(round_trip) if repairable else None
         """What is missing, where the publisher can send it again."""
         self._plane = route.shard.plane
+        self._clock_rate = codec.clock_rate
+        self._rate = RateMeter()
+        self._layer_rates: dict[int, RateMeter] = {}
         self._packets = 0
         self._seen: float | None = None
         with capacity_checked():
@@ -84,6 +90,41 @@ class Encoding:
         if packets != self._packets:
             self._packets, self._seen = packets, now
             self.active = True
+
+    def measure(self, now: float) -> None:
+        """Once a second: take the bit rates."""
+        octets = self._plane.layer_octets(self.row)
+        self._rate.update(self._plane.encoding_state(self.row).octets, now)
+        for place, count in enumerate(octets):
+            if count:
+                self._layer_rates.setdefault(place, RateMeter()).update(count, now)
+
+    def stats(self, *, simulcast: bool) -> EncodingStats:
+        """A snapshot; `simulcast`: its place says which spatial Layer it is."""
+        state = self._plane.encoding_state(self.row)
+        nacks = self.nacks
+        rates = {}
+        for place, meter in self._layer_rates.items():
+            spatial, temporal = divmod(place, TEMPORAL_LAYERS)
+            rates[Layer(self.index if simulcast else spatial, temporal)] = meter.bps
+        return EncodingStats(
+            rid=self.rid,
+            ssrc=self.ssrc,
+            active=self.active,
+            packets=state.packets,
+            octets=state.octets,
+            bit_rate_bps=self._rate.bps,
+            packets_lost=state.expected - state.packets,
+            fraction_lost=0.0 if self.reception is None else self.reception.fraction_lost,
+            jitter_s=state.jitter / self._clock_rate,
+            round_trip_time_s=None if nacks is None else nacks.round_trip_time,
+            nacks_sent=0 if nacks is None else nacks.asked,
+            packets_repaired=state.repaired,
+            key_frame_requests=self.keyframes.sent,
+            spatial_layers=state.spatial_layers,
+            temporal_layers=state.temporal_layers,
+            layer_bit_rates_bps=rates,
+        )
 
     def is_quiet(self, now: float) -> bool:
         """Whether nothing has come for `QUIET` seconds."""

@@ -10,6 +10,7 @@ from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec
 from sfu.shard import Shard
+from sfu.statistics import RateMeter, SubscriptionStats
 from sfu.track import Track
 from sfu.units import MILLISECONDS
 
@@ -71,6 +72,7 @@ class Subscription:
         """Packets that its receiver asked for again."""
         self.key_frame_requests = 0
         self.paused = False
+        self._rate = RateMeter()
         self.closed = False
         self.reports = EgressReports(ssrc, track.cname)
         """What its receiver reports: loss, jitter, round-trip time."""
@@ -159,6 +161,34 @@ class Subscription:
         rises = before is None or target.spatial != before.spatial
         if rises and not self.paused and self._subscriber.connected:
             self._ask_for_key_frame(now)
+
+    def stats(self) -> SubscriptionStats:
+        """What goes out, as a snapshot."""
+        state = None if self._forwarding is None else self._forwarding.state()
+        if state is not None and state.ssrc != self.ssrc:
+            state = None  # the plane has not opened the row yet
+        reports = self.reports
+        return SubscriptionStats(
+            id=self.id,
+            track=self.track.id,
+            packets=0 if state is None else state.packets,
+            octets=0 if state is None else state.octets,
+            bit_rate_bps=0 if state is None else self._rate.update(state.octets, self._subscriber.now()),
+            packets_lost=reports.packets_lost,
+            fraction_lost=reports.fraction_lost,
+            jitter_s=reports.jitter / self.track.codec.clock_rate,
+            round_trip_time_s=reports.round_trip_time,
+            nacks_received=self.nacks_received,
+            packets_retransmitted=0 if state is None else state.repeated,
+            packets_not_retransmitted=0 if state is None else state.not_repeated,
+            key_frame_requests=self.key_frame_requests,
+            ceiling=self.ceiling,
+            target=self.target,
+            current=self.current,
+            paused=self.paused,
+            layer_switches=0 if state is None else state.switches,
+            freezes=0 if state is None else state.freezes,
+        )
 
     def handle_nack(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Its receiver asks for packets again: (first, mask) as in RFC 4585 section 6.2.1."""

@@ -10,6 +10,7 @@ from sfu.forwarding import TrackRoute
 from sfu.negotiation import Codec, Incoming, Kind
 from sfu.routing.plane import Gap, Repaired, SourceLearned
 from sfu.shard import Shard
+from sfu.statistics import TrackStats
 from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
 
 if TYPE_CHECKING:
@@ -146,12 +147,20 @@ class Track:
             else:
                 self._publisher.touch()
 
+    def stats(self) -> TrackStats:
+        """What comes in, as a snapshot."""
+        simulcast = len(self.encodings) > 1
+        encodings = tuple(encoding.stats(simulcast=simulcast) for encoding in self.encodings)
+        return TrackStats(self.id, self.kind, self.codec.name, encodings)
+
     def await_switch(self, subscription: Subscription) -> None:
         """A Subscription needs a key frame to get to its target: keep asking until it is there."""
         self._waiting.add(subscription)
 
     def handle_tick(self, now: float) -> None:
         """Once a second: see which Encodings flow, and help Subscriptions that have not got to their target."""
+        for encoding in self.encodings:
+            encoding.measure(now)
         going = [encoding for encoding in self.encodings if not encoding.is_quiet(now)]
         if going:
             for encoding in self.encodings:

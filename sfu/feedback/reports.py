@@ -34,6 +34,8 @@ class Reception:
     def __init__(self, ssrc: int) -> None:
         self.ssrc = ssrc
         self.clock: SourceClock | None = None
+        self.fraction_lost = 0.0
+        """In the last report interval, 0..1."""
         self._expected_before = 0
         self._received_before = 0
         self._last_forward: float | None = None
@@ -63,6 +65,7 @@ class Reception:
         lost_now = expected_now - (packets - self._received_before)
         self._expected_before, self._received_before = expected, packets
         fraction = min(255, (lost_now << 8) // expected_now) if expected_now > 0 and lost_now > 0 else 0
+        self.fraction_lost = fraction / 256
         last, delay = 0, 0
         if self.clock is not None:
             last = compact_ntp(self.clock.ntp_time)

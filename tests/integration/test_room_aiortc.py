@@ -16,7 +16,7 @@ from sfu.errors import RoomFullError
 from sfu.events import ConnectionStateChanged, Event, NegotiationNeeded, TrackEnded, TrackMuted, TrackUnmuted
 from tests.integration.clients import PATIENCE_S, Client, client
 
-NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0}
+NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0}
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from typing import Any, cast
 
 from sfu.routing.plane import Notice, Plane
+from sfu.routing.states import EncodingState, SubscriptionState
 from sfu.shard import Shard
 from sfu.transport import Address
 
@@ -21,6 +23,9 @@ class FakePlane:
         self.open: set[tuple[str, int]] = set()
         self.sent: list[tuple[bytes, Address]] = []
         self.selected: dict[int, Address] = {}
+        self.targets: list[tuple[int, int, int, int]] = []
+        self.repeats: list[tuple[int, int, int]] = []
+        self.current_index = -1
         self.shifts: dict[int, int] = {}
         self.arrivals: set[tuple[int, int]] = set()
         self._rows = itertools.count()
@@ -54,6 +59,29 @@ class FakePlane:
 
     def arrived(self, encoding: int, sequence: int) -> bool:
         return (encoding, sequence) in self.arrivals
+
+    def open_subscription(self, track: int, connection: int, *, ssrc: int, **about: Any) -> int:
+        self._ssrc = ssrc
+        return self._open("subscription")
+
+    def set_target(self, row: int, index: int, spatial: int, temporal: int) -> None:
+        self.targets.append((row, index, spatial, temporal))
+
+    def set_repair(self, row: int, **about: Any) -> bool:
+        return True
+
+    def repeat(self, row: int, first: int, mask: int, *, interval_ms: int) -> None:
+        self.repeats.append((first, mask, interval_ms))
+
+    def subscription_state(self, row: int) -> SubscriptionState:
+        values = dict.fromkeys((field.name for field in dataclasses.fields(SubscriptionState)), 0)
+        return SubscriptionState(**values | {"ssrc": self._ssrc, "current_index": self.current_index})
+
+    def encoding_state(self, row: int) -> EncodingState:
+        return EncodingState(**dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0))
+
+    def layer_octets(self, row: int) -> list[int]:
+        return [0] * 32
 
     def close_track(self, row: int) -> None:
         self.open.remove(("track", row))

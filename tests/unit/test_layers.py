@@ -1,0 +1,205 @@
+"""What a Subscription aims at, as Encodings come and go; repair and statistics on the way through a Track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sfu import Layer
+from sfu.layer import WHOLE
+from sfu.negotiation import Codec, Incoming
+from sfu.negotiation.types import IncomingEncoding
+from sfu.routing.plane import Gap, Repaired, SourceLearned
+from sfu.statistics import RateMeter
+from sfu.subscription import Subscription
+from sfu.track import Track
+from sfu.wire.rtcp import GenericNack, PictureLoss, parse_compound
+from tests.unit.fakes import FakeClock, FakePlane, make_shard
+from tests.unit.test_track import OURS, Publisher
+
+RIDS = ("q", "h", "f")
+
+
+class Subscriber:
+    row, connected = 3, True
+
+    def __init__(self, shard: Any) -> None:
+        self.shard = shard
+
+    def now(self) -> float:
+        return 100.0
+
+    def send_sender_report(self, subscription: Subscription, now: float) -> None: ...
+
+    def end_subscription(self, subscription: Subscription) -> None: ...
+
+
+class Scene:
+    def __init__(self, plane: FakePlane, *encodings: IncomingEncoding) -> None:
+        self.plane = plane
+        self.publisher = Publisher()
+        self.shard = make_shard(plane, FakeClock())
+        codec = Codec("video", "VP8", 90000, 0, 96, {}, ("nack", "nack pli"), repair_type=97)
+        self.track = Track(
+            Incoming("0", "video", codec, encodings, "", "", ""),
+            id="t1",
+            peer="alice",
+            stream_id="alice",
+            cname="c",
+            publisher=self.publisher,
+            shard=self.shard,
+            connection=0,
+            keyframe_interval=0.4,
+        )
+        self.subscription = Subscription(
+            self.track, id="s1", mid="0", ssrc=7, repair_ssrc=8, subscriber=Subscriber(self.shard)
+        )
+
+    def start(self) -> None:
+        self.subscription.start(Codec("video", "VP8", 90000, 0, 100, repair_type=101))
+
+    def learn(self, index: int, now: float = 100.0) -> None:
+        encoding = self.track.encodings[index]
+        self.track.handle_notice(encoding, SourceLearned(0, encoding.row, 500 + index), now)
+
+    def asked(self) -> list[Any]:
+        packets = [packet for data in self.publisher.sent for packet in parse_compound(data)]
+        self.publisher.sent.clear()
+        return packets
+
+
+@pytest.fixture
+def plane() -> Iterator[FakePlane]:
+    made = FakePlane()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def scene(plane: FakePlane) -> Scene:
+    return Scene(plane, *(IncomingEncoding(rid) for rid in RIDS))
+
+
+def test_the_target_is_the_best_that_flows(scene: Scene) -> None:
+    scene.start()
+    assert scene.subscription.target == Layer(2, 7)  # nothing flows yet
+    scene.learn(0)
+    assert scene.subscription.target == Layer(0, 7)
+    scene.learn(1)
+    scene.learn(2)
+    assert scene.subscription.target == Layer(2, 7)
+    assert scene.plane.targets[-1][1:] == (2, 3, 7)
+    assert scene.publisher.changed == [("q", True), ("h", True), ("f", True)]
+    assert scene.asked() == [PictureLoss(OURS, 500), PictureLoss(OURS, 501), PictureLoss(OURS, 502)]
+
+
+def test_a_new_ceiling_asks_for_a_key_frame_at_once(scene: Scene) -> None:
+    for index in range(3):
+        scene.learn(index, 90.0)
+    scene.start()
+    scene.asked()
+    scene.subscription.set_ceiling(Layer(1, 1))
+    assert scene.subscription.target == Layer(1, 1)
+    assert scene.plane.targets[-1][1:] == (1, 3, 1)
+    assert scene.asked() == [PictureLoss(OURS, 501)]
+    scene.subscription.set_ceiling(Layer(1, 0))  # temporal layers need none
+    assert scene.asked() == []
+    scene.subscription.set_ceiling(WHOLE)
+    assert scene.subscription.target == Layer(2, 7)
+    with pytest.raises(ValueError, match="counts from 0"):
+        scene.subscription.set_ceiling(Layer(-1, 0))
+
+
+def test_a_switch_that_does_not_come_about_is_asked_for_again(scene: Scene) -> None:
+    for index in range(3):
+        scene.learn(index, 100.0)
+    scene.start()
+    scene.asked()
+    for encoding in scene.track.encodings:
+        encoding.note_packets(1, 101.0)
+    scene.track.handle_tick(101.0)
+    assert scene.asked() == [PictureLoss(OURS, 502)]
+    scene.plane.current_index = 2
+    scene.track.handle_tick(102.0)
+    scene.track.handle_tick(103.0)
+    assert scene.asked() == []
+
+
+def test_an_encoding_that_stops_is_left(scene: Scene) -> None:
+    for index in range(3):
+        scene.learn(index, 100.0)
+    scene.start()
+    for now in (101.0, 102.0, 103.0):
+        for encoding in scene.track.encodings[:2]:
+            scene.track.note_packets(encoding, round(now), now)
+        scene.track.handle_tick(now)
+    assert scene.publisher.changed[-1] == ("f", False)
+    assert scene.subscription.target == Layer(1, 7)
+    scene.track.note_packets(scene.track.encodings[2], 9, 104.0)
+    assert scene.publisher.changed[-1] == ("f", True)
+    assert scene.subscription.target == Layer(2, 7)
+
+
+def test_when_all_stop_nothing_changes(scene: Scene) -> None:
+    """A camera that is off, or a still screen: there is nothing better to show."""
+    for index in range(3):
+        scene.learn(index, 100.0)
+    scene.start()
+    scene.track.handle_tick(200.0)
+    assert scene.subscription.target == Layer(2, 7)
+
+
+def test_svc_layers_are_aimed_at_within_the_one_encoding(plane: FakePlane) -> None:
+    scene = Scene(plane, IncomingEncoding("", 500))
+    scene.start()
+    scene.subscription.set_ceiling(Layer(1, 2))
+    assert scene.plane.targets[-1][1:] == (0, 1, 2)
+    scene.plane.current_index = 0
+    assert scene.subscription.current == Layer(0, 0)
+
+
+def test_what_is_missing_is_asked_for_by_nack(scene: Scene) -> None:
+    scene.learn(1)
+    scene.start()
+    scene.asked()
+    encoding = scene.track.encodings[1]
+    scene.track.handle_notice(encoding, Gap(0, encoding.row, 40, 3), 100.0)
+    scene.plane.arrivals.add((encoding.row, 41))
+    due = scene.track.poll_timeout()
+    assert due is not None
+    scene.track.handle_timeout(due)
+    assert scene.asked() == [GenericNack(OURS, 501, ((40, 0b10),))]
+    scene.track.handle_notice(encoding, Repaired(0, encoding.row, 40), due + 0.05)
+    assert encoding.stats(simulcast=True).nacks_sent == 2
+
+
+def test_a_loss_that_is_not_repaired_needs_a_key_frame_where_it_is_shown(scene: Scene) -> None:
+    for index in range(3):
+        scene.learn(index, 90.0)
+    scene.start()
+    scene.plane.current_index = 2
+    scene.asked()
+    for index, expected in ((1, []), (2, [PictureLoss(OURS, 502)])):
+        encoding = scene.track.encodings[index]
+        scene.track.handle_notice(encoding, Gap(0, encoding.row, 40, 1000), 200.0)
+        scene.track.handle_timeout(200.0)
+        assert scene.asked() == expected
+
+
+def test_nacks_of_the_receiver_reach_the_plane(scene: Scene) -> None:
+    scene.start()
+    scene.subscription.handle_nack([(10, 0b101), (60, 0)] + [(k, 0) for k in range(100, 200)])
+    assert scene.plane.repeats[:2] == [(10, 0b101, 20), (60, 0, 20)]
+    assert len(scene.plane.repeats) == 32  # what one packet may ask for is bounded
+    assert scene.subscription.stats().nacks_received == 3 + 1 + 30
+
+
+def test_rates() -> None:
+    meter = RateMeter()
+    assert meter.update(1000, 1.0) == 0
+    assert meter.update(2000, 1.1) == 0
+    assert meter.update(2000, 2.0) == 8000
+    assert meter.update(0, 3.0) == 8000  # begun anew
+    assert meter.update(500, 4.0) == 4000
