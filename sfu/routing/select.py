@@ -107,7 +107,11 @@ def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
     if entry["current_spatial"] == spatial and entry["current_temporal"] == temporal:
         return
     intact = i64(entry["intact"])
-    usable = intact | packet["switch"]
+    usable = intact
+    # "Switch" holds for who can decode this frame: it begins anew, or belongs to an intact Layer or rises above one.
+    rises = packet["present"] & layers_of(i64(entry["current_spatial"]), 0) != 0 and intact != 0
+    if packet["key"] == 1 or packet["present"] & intact != 0 or rises:
+        usable |= packet["switch"]
     raises = i64(packet["raises"])
     if raises >= 0:
         for s in range(SPATIAL_LAYERS):

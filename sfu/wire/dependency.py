@@ -11,11 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.wire.bits import read_bits, skip_bits
+from sfu.wire.dependency_layers import activate, place_targets, serve_layers
 from sfu.wire.dependency_structure import (
     STRUCTURE_BIT,
-    activate,
     is_known,
-    layers_served,
     measure_structure,
     read_indications,
     read_structure,
@@ -75,9 +74,7 @@ def _set_frame(buffer: Octets, at: int, packets: NDArray[Any], row: int) -> None
 
 
 @kernel
-def _set_template(
-    packets: NDArray[Any], row: int, structures: NDArray[Any], structure: int, template: int
-) -> None:
+def _set_template(packets: NDArray[Any], row: int, structures: NDArray[Any], structure: int, template: int) -> None:
     packet = packets[row]
     entry = structures[structure]
     packet["key"] = 0
@@ -149,14 +146,16 @@ def _describe_extended(
         active = read_bits(buffer, at, bit, targets, end)
     if not known:
         read_structure(buffer, at, bit, templates, targets, chains, structures, structure)
+        place_targets(structures, structure)
+    enter = attached and _is_independent(buffer, at, flags, custom, structures, structure, template, end)
     if flags & (ATTACHED | ACTIVE) and not outdated:
         entry["sequence"] = packets[row]["sequence"]
-        if not known or active != entry["active"]:
-            activate(structures, structure, active)
+        if not known or active != entry["active"] or (enter and entry["entered"] == 0):
+            activate(structures, structure, active, enter or not known)
     _keep_near(packets, row, structures, structure)
     _set_template(packets, row, structures, structure, template)
-    if attached:
-        _set_key(buffer, at, flags, bit, custom, packets, row, structures, structure, template, end)
+    if enter:
+        packets[row]["key"] = packets[row]["frame_start"]
     if flags & INDICATIONS:
         _set_indications(buffer, at, custom, packets, row, structures, structure, end)
     return FINE
@@ -182,27 +181,23 @@ def measure_rest(buffer: Octets, at: int, bit: int, flags: int, targets: int, ch
 
 
 @kernel
-def _set_key(
+def _is_independent(
     buffer: Octets,
     at: int,
     flags: int,
-    bit: int,
     custom: int,
-    packets: NDArray[Any],
-    row: int,
     structures: NDArray[Any],
     structure: int,
     template: int,
     end: int,
-) -> None:
-    """A structure comes with the first packet of a coded video sequence; but a frame that refers to others is no key
-    frame, whatever it carries.
+) -> bool:
+    """Whether the frame refers to no other. A structure comes with the first packet of a coded video sequence; but a
+    frame that refers to others is no key frame, whatever it carries.
     """
-    independent = i64(structures[structure]["independent"][template])
     if flags & DIFFERENCES:
         after = custom + (2 * i64(structures[structure]["targets"]) if flags & INDICATIONS else 0)
-        independent = i64(read_bits(buffer, at, after, 2, end) == 0)
-    packets[row]["key"] = independent & packets[row]["frame_start"]
+        return read_bits(buffer, at, after, 2, end) == 0
+    return structures[structure]["independent"][template] == 1
 
 
 @kernel
@@ -218,7 +213,8 @@ def _set_indications(
 ) -> None:
     targets = i64(structures[structure]["targets"])
     present, switch, discardable = read_indications(buffer, at, custom, targets, end)
+    present, switch, discardable = serve_layers(structures, structure, present, switch, discardable)
     packet = packets[row]
-    packet["present"] = layers_served(structures, structure, present)
-    packet["switch"] = layers_served(structures, structure, switch)
-    packet["discardable"] = layers_served(structures, structure, discardable)
+    packet["present"] = present
+    packet["switch"] = switch
+    packet["discardable"] = discardable

@@ -15,7 +15,6 @@ from sfu.wire.copying import copy_octets
 from sfu.wire.dependency import ACTIVE, ATTACHED, CHAINS, DIFFERENCES, INDICATIONS, MANDATORY_BYTES, MAX_BYTES
 from sfu.wire.dependency_structure import STRUCTURE_BIT, is_known, measure_structure
 from sfu.wire.kernel import i64, kernel
-from sfu.wire.layers import layer_bit
 from sfu.wire.octets import Octets, store16
 
 MAX_GROWTH_BYTES = 5
@@ -29,22 +28,16 @@ _CUSTOM = INDICATIONS | DIFFERENCES | CHAINS
 def active_mask(structures: NDArray[Any], structure: int, spatial: int, temporal: int) -> int:
     """The decode targets that a subscriber of Layer(spatial, temporal) gets in full, bit by target.
 
-    These are the active ones whose frames all belong to the one that serves the Layer. All active ones where none
-    serves it: then the subscriber gets no frames, and an empty set would say that the stream ends.
+    These are the active ones whose frames all belong to the one that serves the Layer. All active ones where there is
+    none: an empty set would say that the stream ends.
     """
     entry = structures[structure]
-    chosen = -1
-    for target in range(i64(entry["targets"])):
-        if i64(entry["layers"][target]) & layer_bit(spatial, temporal):
-            chosen = target
-    mask = i64(entry["active"])
-    if chosen < 0:
-        return mask
-    for template in range(i64(entry["templates"])):
-        present = i64(entry["target_present"][template])
-        if (present >> chosen) & 1 == 0:
-            mask &= ~present
-    return mask
+    server = i64(entry["server"][8 * spatial + temporal])
+    active = i64(entry["active"])
+    if server < 0:
+        return active
+    mask = active & i64(entry["contained"][server])
+    return mask if mask != 0 else active
 
 
 @kernel

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sfu.wire.bits import ns_bits, read_bits, read_ns, skip_bits
 from sfu.wire.kernel import i64, kernel
-from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS, layer_bit
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 from sfu.wire.octets import Octets
 
 MAX_TEMPLATES = 64
@@ -48,7 +48,23 @@ STRUCTURE = np.dtype(
         # by decode target
         ("highest_spatial", np.int32, (MAX_TARGETS,)),  # of the templates in which it is present
         ("highest_temporal", np.int32, (MAX_TARGETS,)),
+        (
+            "contained",
+            np.int64,
+            (MAX_TARGETS,),
+        ),  # the decode targets all of whose frames belong to it, bit by target
         ("layers", np.int64, (MAX_TARGETS,)),  # the Layers that are served by it
+        (
+            "substitute",
+            np.int64,
+            (MAX_TARGETS,),
+        ),  # the Layers for which it stands in, see dependency_layers.py
+        ("server", np.int32, (SPATIAL_LAYERS * TEMPORAL_LAYERS,)),  # by Layer: its decode target, -1: none
+        (
+            "entered",
+            np.int32,
+        ),  # 1: this is so since a key frame, 0: the active decode targets have changed since
+        ("stranded", np.int64),  # the Layers whose frames have stopped, though those of lower ones come
         # the structure as it stood on the wire, from the octet where it begins; bits before and after it are 0
         ("text", np.uint8, (_TEXT_BYTES,)),
         ("text_bytes", np.int32),
@@ -148,7 +164,7 @@ def read_structure(
     structures: NDArray[Any],
     row: int,
 ) -> None:
-    """Take the structure that `measure_structure` found to be sound; `activate` has to follow."""
+    """Take the structure that `measure_structure` found to be sound; `place_targets` and `activate` have to follow."""
     entry = structures[row]
     entry["valid"] = 1
     entry["offset"] = read_bits(buffer, at, STRUCTURE_BIT, 6, end)
@@ -177,7 +193,6 @@ def read_structure(
         while read_bits(buffer, at, bit, 1, end) == 1:
             bit += 5
         bit += 1
-    _place_targets(structures, row)
     entry["text_bytes"] = _text_length(end)
     for k in range(_text_length(end)):
         entry["text"][k] = _text_octet(buffer, at, k, end)
@@ -198,53 +213,3 @@ def read_indications(buffer: Octets, at: int, bit: int, targets: int, end: int) 
         elif indication == _DISCARDABLE:
             discardable |= i64(1) << target
     return present, switch, discardable
-
-
-@kernel
-def _place_targets(structures: NDArray[Any], row: int) -> None:
-    """`decode_target_layers()`: the highest ids of the templates in which each decode target is present."""
-    entry = structures[row]
-    for target in range(i64(entry["targets"])):
-        spatial, temporal = i64(0), i64(0)
-        for template in range(i64(entry["templates"])):
-            if (i64(entry["target_present"][template]) >> target) & 1:
-                spatial = max(spatial, i64(entry["spatial"][template]))
-                temporal = max(temporal, i64(entry["temporal"][template]))
-        entry["highest_spatial"][target] = spatial
-        entry["highest_temporal"][target] = temporal
-
-
-@kernel
-def activate(structures: NDArray[Any], row: int, active: int) -> None:
-    """Set the active decode targets, and say anew which one serves each Layer: of those that are not above it, the one
-    with the greatest spatial id, and among these with the greatest temporal id.
-    """
-    entry = structures[row]
-    entry["active"] = active
-    for target in range(i64(entry["targets"])):
-        entry["layers"][target] = 0
-    for spatial in range(SPATIAL_LAYERS):
-        for temporal in range(TEMPORAL_LAYERS):
-            best, rank = -1, i64(-1)
-            for target in range(i64(entry["targets"])):
-                s, t = i64(entry["highest_spatial"][target]), i64(entry["highest_temporal"][target])
-                if (active >> target) & 1 and s <= spatial and t <= temporal and 8 * s + t > rank:
-                    best, rank = target, 8 * s + t
-            if best >= 0:
-                entry["layers"][best] |= layer_bit(spatial, temporal)
-    for template in range(i64(entry["templates"])):
-        entry["present"][template] = layers_served(structures, row, i64(entry["target_present"][template]))
-        entry["switch"][template] = layers_served(structures, row, i64(entry["target_switch"][template]))
-        entry["discardable"][template] = layers_served(
-            structures, row, i64(entry["target_discardable"][template])
-        )
-
-
-@kernel
-def layers_served(structures: NDArray[Any], row: int, targets: int) -> int:
-    """The Layers that are served by any of these decode targets."""
-    found = i64(0)
-    for target in range(i64(structures[row]["targets"])):
-        if (targets >> target) & 1:
-            found |= i64(structures[row]["layers"][target])
-    return found

@@ -13,9 +13,12 @@ _HEADER_BYTES = 4
 def primary_of(buffer: Octets, start: int, end: int) -> int:
     """The offset of the primary block of the payload in `buffer[start:end]`, its last one; -1 when it makes no sense.
 
+    An empty payload (padding only: browsers probe for bandwidth with such) has it at `start`.
     Each redundant block has a header of four bytes that begins with a set bit, its length in the low ten bits of the
     last two; the primary block's is one byte (section 3).
     """
+    if end == start:
+        return start
     at = start
     redundant = i64(0)
     for _ in range(_MAX_BLOCKS):

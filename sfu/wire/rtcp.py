@@ -126,10 +126,9 @@ class GenericNack(NamedTuple):
         asked: dict[int, None] = {}
         for first, mask in self.pairs:
             asked[first] = None
-            while mask:
-                lowest = mask & -mask
-                asked[first + lowest.bit_length() & 0xFFFF] = None
-                mask ^= lowest
+            for bit in range(_NACK_REACH):
+                if mask >> bit & 1:
+                    asked[first + 1 + bit & 0xFFFF] = None
         return list(asked)
 
 

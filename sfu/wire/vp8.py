@@ -44,7 +44,7 @@ def describe_vp8(buffer: Octets, packets: NDArray[Any], row: int) -> int:
     if at < 0 or at >= end:
         return _BROKEN  # "the VP8 payload header" or the rest of a partition must follow
     temporal = layer >> 6
-    begins = first & 0x1F == 0x10  # the S bit, and partition 0
+    begins = first & 0x17 == 0x10  # the S bit, and partition 0; the bit between them is reserved, hence ignored
     packet["frame_start"] = 1 if begins else 0
     packet["temporal"] = temporal
     packet["present"] = layers_from(0, temporal)

@@ -19,7 +19,8 @@ _MAX_REFERENCES = 3
 def describe_vp9(buffer: Octets, packets: NDArray[Any], row: int, top: int) -> int:
     """Describe a VP9 packet on top of `describe_opaque`; 0, or 1 when the descriptor makes no sense.
 
-    `top`: the highest spatial layer that the stream has, as its scalability structure said; -1: it never said.
+    `top`: the highest spatial layer that the stream has, as its scalability structure said; -1: it never said. What
+    this packet itself announces goes before.
     """
     packet = packets[row]
     start = packet["payload"]
@@ -30,8 +31,7 @@ def describe_vp9(buffer: Octets, packets: NDArray[Any], row: int, top: int) -> i
     at = start + 1
     if first & 0x80:  # I: picture ID
         at = read_picture_id(buffer, at, end, packets, row)
-    flexible = first & 0x10 != 0
-    predicted = first & 0x40 != 0
+    flexible = _is_flexible(first)
     layer = i64(0)
     if first & 0x20:  # L: layer indices
         if at < 0 or at >= end:
@@ -40,30 +40,50 @@ def describe_vp9(buffer: Octets, packets: NDArray[Any], row: int, top: int) -> i
         at += 1
         if not flexible:
             at = read_tl0_picture(buffer, at, end, packets, row)
-    if flexible and predicted:
+    if flexible and first & 0x40:  # P: references to earlier pictures
         at = _skip_references(buffer, at, end)
     if first & 0x02:  # V: scalability structure
-        at = skip_structure(buffer, at, end)
-    temporal = layer >> 5
+        structure = at
+        at = skip_structure(buffer, structure, end)
+        if at >= 0:
+            top = i64(buffer[structure]) >> 5
     spatial = (layer >> 1) & 0x07
     if at < 0 or at >= end or spatial >= SPATIAL_LAYERS or (spatial == 0 and layer & 0x01):
         return _BROKEN
-    begins = first & 0x08 != 0
-    packet["frame_start"] = 1 if begins else 0
-    packet["frame_end"] = 1 if first & 0x04 else 0
+    _set_frame(packets, row, first, layer, top)
+    return 0
+
+
+@kernel
+def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int) -> None:
+    """Say what the frame means for each Layer, by the first octet and that of the layer indices (0: none)."""
+    packet = packets[row]
+    temporal = layer >> 5
+    spatial = (layer >> 1) & 0x07
+    packet["frame_start"] = (first >> 3) & 1
+    packet["frame_end"] = (first >> 2) & 1
     packet["spatial"] = spatial
     packet["temporal"] = temporal
     packet["present"] = layers_from(spatial, temporal)
     if first & 0x01 and spatial < top:
         # Z: "not a reference for upper spatial layers", so whoever gets one of those does without
         packet["present"] = layers_of(spatial, temporal)
-    if not predicted:
-        if spatial == 0 and begins:
-            packet["key"] = 1
-        packet["switch"] = ALL_LAYERS if spatial == 0 else layers_from(spatial, 0)
+    if first & 0x40 == 0:  # P: no earlier picture is needed
+        if spatial == 0:
+            packet["key"] = packet["frame_start"]
+            packet["switch"] = ALL_LAYERS
+        elif spatial < top:
+            packet["switch"] = layers_of(spatial, 0)  # frames above may still depend on earlier pictures
+        else:
+            packet["switch"] = layers_from(spatial, 0)
     if layer & 0x10:  # U
         packet["raises"] = temporal
-    return 0
+
+
+@kernel
+def _is_flexible(first: int) -> bool:
+    """Whether the F bit counts: without a picture ID (I) receivers ignore it."""
+    return first & 0x90 == 0x90
 
 
 @kernel
@@ -89,9 +109,10 @@ def find_top_layer(buffer: Octets, packets: NDArray[Any], row: int) -> int:
     at = start + 1
     if first & 0x80:
         at += 2 if packets[row]["picture_id_bits"] == 15 else 1
+    flexible = _is_flexible(first)
     if first & 0x20:
-        at += 1 if first & 0x10 else 2
-    if first & 0x50 == 0x50:
+        at += 1 if flexible else 2
+    if flexible and first & 0x40:
         while i64(buffer[at]) & 0x01:
             at += 1
         at += 1

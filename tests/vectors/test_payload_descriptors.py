@@ -33,6 +33,7 @@ def describe(function, payload: str, *more, marker=0):
         ("10 01", {"key": 0, "frame_start": 1, "switch": 0, "discardable": 0}),
         ("00 00", {"key": 0, "frame_start": 0}),  # goes on within a partition
         ("11 00", {"key": 0, "frame_start": 0}),  # partition 1 begins
+        ("58 00", {"key": 1, "frame_start": 1}),  # both reserved bits set
         ("90 80 11 00", {"picture_id": 0x11, "picture_id_at": 2, "picture_id_bits": 7, "key": 1}),
         ("90 80 92 34 01", {"picture_id": 0x1234, "picture_id_at": 2, "picture_id_bits": 15}),
         ("90 c0 92 34 56 01", {"tl0_picture": 0x56, "tl0_picture_at": 4}),
@@ -68,7 +69,11 @@ def test_vp8_cut_off(payload):
         ("ec 11 53 33 00", -1, {"temporal": 2, "spatial": 1, "raises": 2, "present": layers_from(1, 2)}),
         ("ed 11 42 33 00", 2, {"present": layers_of(1, 2)}),  # Z: upper layers do without it
         ("ed 11 44 33 00", 2, {"present": layers_from(2, 2)}),  # the top layer has none above
+        ("ac 11 02 33 00", 2, {"switch": layers_of(1, 0)}),  # without earlier pictures, but what is above has them
+        ("ac 11 04 33 00", 2, {"switch": layers_from(2, 0)}),
+        ("ef 11 42 33 20 00", 2, {"present": layers_from(1, 2)}),  # and the structure says: two layers from now on
         ("fc 11 40 03 05 02 00", -1, {"temporal": 2, "tl0_picture": -1}),  # three references
+        ("7c 40 03 00", -1, {"temporal": 2, "tl0_picture": 3, "picture_id": -1}),  # F does not count without I
     ],
 )
 def test_vp9(payload, top, facts):
@@ -110,6 +115,10 @@ def test_vp9_broken(payload):
         ("78 0002 6742 0001 68 0001 65", 1),
         ("78 0001 68 0001 61", 0),
         ("7c 85", 1),  # an IDR slice starts
+        ("7c 85 88", 1),
+        ("7c 85 48", 0),  # not the picture's first: first_mb_in_slice is above 0
+        ("65 48", 0),
+        ("7c 87 42", 1),
         ("7c 05", 0),
         ("7c 81", 0),
         ("", 0),
@@ -118,6 +127,16 @@ def test_vp9_broken(payload):
 def test_h264(payload, key):
     status, packet = describe(describe_h264, payload)
     assert (status, int(packet["key"])) == (0, key)
+
+
+@pytest.mark.parametrize(
+    ("payload", "starts"),
+    [("61 9a", 1), ("61 4a", 0), ("42 9a", 1), ("09 10", 1), ("06 05", 0), ("7c 81 9a", 1), ("7c 41 9a", 0)],
+)
+def test_h264_frame_starts(payload, starts):
+    # Slices and data partitions A with first_mb_in_slice 0, and access unit delimiters (H.264 section 7.4.1.2.3)
+    status, packet = describe(describe_h264, payload)
+    assert (status, int(packet["frame_start"])) == (0, starts)
 
 
 @pytest.mark.parametrize("payload", ["7c", "78 00", "78 0000", "78 0003 6742", "79 00", "7d 00", "7a 00"])
@@ -166,4 +185,4 @@ def test_red_blocks():
     assert red(first + bytes([111]) + b"aaa") == -2  # no primary block
     assert red(first[:3]) == -2
     assert red(first * 9 + bytes([111]) + b"a" * 40) == -2  # more blocks than anyone sends
-    assert red(b"") == -2
+    assert red(b"") == 0  # padding only

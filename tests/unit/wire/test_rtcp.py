@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sfu.wire.rtcp import (
     FullIntraRequest,
+    GenericNack,
     Goodbye,
     PictureLoss,
     ReceiverReport,
@@ -122,8 +123,10 @@ def test_more_than_a_packet_holds_is_the_callers_mistake() -> None:
 def test_unknown_kinds_are_skipped() -> None:
     remb = bytes(rtp.RtcpPsfbPacket(fmt=15, ssrc=1, media_ssrc=0, fci=rtp.pack_remb_fci(1000, [2])))
     nack = bytes(rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=2, lost=[12]))
+    other = bytes(rtp.RtcpRtpfbPacket(fmt=9, ssrc=1, media_ssrc=2, lost=[12]))
     extended = struct.pack("!BBHL", 0x80, 207, 1, 1)
-    assert parse_compound(remb + nack + extended + build_picture_loss(1, 2)) == [PictureLoss(1, 2)]
+    found = parse_compound(remb + nack + other + extended + build_picture_loss(1, 2))
+    assert found == [GenericNack(1, 2, ((12, 0),)), PictureLoss(1, 2)]
 
 
 def test_padding_on_the_last_packet_is_taken_off() -> None:
