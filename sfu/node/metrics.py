@@ -20,11 +20,23 @@ from starlette.responses import Response
 
 from sfu import Server
 from sfu.events import ConnectionState
+from sfu.node.media_metrics import MediaCollector
 from sfu.signaling import Problem, Signaling
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DROP = "drop_"
+# What the plane calls a repeat is a retransmission to everyone else.
+_RENAMED = {"repeated_packets": "retransmitted_packets"}
+_NOT_REPEATED = {"repeat_refused": "refused", "repeat_missed": "missed"}
+_HELP = {
+    "repaired_packets": "Packets that publishers sent again after a loss.",
+    "retransmitted_packets": "Packets that were sent to subscribers again.",
+    "layer_switches": "Times that a subscription went to another layer.",
+    "nacks_received": "Packets that subscribers asked for again.",
+    "nacks_sent": "Packets that publishers were asked for again.",
+    "key_frame_requests": "Key frames that publishers were asked for.",
+}
 
 
 class HttpStatistics:
@@ -64,17 +76,19 @@ class ServerCollector(Collector):
         self._server = server
         self._signaling = signaling
         self._http = http
+        self._media = MediaCollector(server)
 
     def collect(self) -> Iterator[Metric]:
         """All metric families (prometheus-client calls this at each scrape)."""
         yield from self._collect_rooms()
         yield from self._collect_counters()
+        yield from self._media.collect()
         yield GaugeMetricFamily("sfu_http_sessions", "WHIP and WHEP sessions.", value=len(self._signaling.sessions))
-        yield GaugeMetricFamily("sfu_event_streams", "Open event streams.", value=len(self._signaling.streams))
+        yield GaugeMetricFamily("sfu_event_streams", "Open event streams.", value=self._signaling.open_streams)
         yield from self._http.collect()
 
     def _collect_rooms(self) -> Iterator[Metric]:
-        peers = subscriptions = 0
+        peers = 0
         tracks: collections.Counter[str] = collections.Counter({"audio": 0, "video": 0})
         states: collections.Counter[str] = collections.Counter(
             {state.value: 0 for state in ConnectionState if state is not ConnectionState.CLOSED}
@@ -85,23 +99,29 @@ class ServerCollector(Collector):
                 tracks.update(track.kind for track in peer.tracks)
                 for connection in peer.connections:
                     states[connection.state.value] += 1
-                    subscriptions += len(connection.subscriptions)
         yield GaugeMetricFamily("sfu_rooms", "Rooms in use.", value=len(self._server.rooms))
         yield GaugeMetricFamily("sfu_peers", "Peers in all rooms.", value=peers)
-        yield GaugeMetricFamily("sfu_subscriptions", "Tracks that peers receive.", value=subscriptions)
         yield _gauge("sfu_tracks", "Published tracks.", "kind", tracks.items())
         yield _gauge("sfu_connections", "Connections.", "state", states.items())
 
     def _collect_counters(self) -> Iterator[Metric]:
         drops = CounterMetricFamily("sfu_drops", "What was dropped, by reason.", labels=["reason"])
-        for name, value in sorted(self._server.counters().items()):
+        refused = CounterMetricFamily(
+            "sfu_not_retransmitted_packets", "Packets that were asked for and not sent again.", labels=["reason"]
+        )
+        for counter, value in sorted(self._server.counters().items()):
+            name = _RENAMED.get(counter, counter)
             if _NAME.fullmatch(name) is None:
                 continue
             if name.startswith(_DROP):
                 drops.add_metric([name.removeprefix(_DROP)], value)
+            elif name in _NOT_REPEATED:
+                refused.add_metric([_NOT_REPEATED[name]], value)
             else:
-                yield CounterMetricFamily(f"sfu_{name}", f"The server's counter {name}.", value=value)
+                text = _HELP.get(name, f"The server's counter {name}.")
+                yield CounterMetricFamily(f"sfu_{name}", text, value=value)
         yield drops
+        yield refused
 
 
 def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) -> GaugeMetricFamily:

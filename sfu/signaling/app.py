@@ -14,12 +14,17 @@ from sfu import Server
 from sfu.signaling.authorization import Authorizer
 from sfu.signaling.context import Context
 from sfu.signaling.cors import CrossOrigin
+from sfu.signaling.layer_resource import LayerResource
 from sfu.signaling.options import SignalingOptions
 from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.room_resource import RoomResource
 from sfu.signaling.session_resource import SessionResource
 from sfu.signaling.sessions import SessionTable
+from sfu.signaling.statistics_resource import StatisticsResource
+from sfu.signaling.stream_gate import StreamGate
 from sfu.signaling.streams import RoomStreams
+from sfu.signaling.viewer_event_resource import ViewerEventResource
+from sfu.signaling.viewer_streams import ViewerStreams
 from sfu.signaling.watcher import EventWatcher
 from sfu.signaling.whep import WhepEndpoint
 from sfu.signaling.whip import WhipEndpoint
@@ -40,19 +45,31 @@ class Signaling:
         options = options or SignalingOptions()
         self.options = options
         self.sessions = SessionTable(random)
-        self.streams = RoomStreams(server, options)
-        self._watcher = EventWatcher(
-            server, [self.sessions.handle_event, self.streams.handle_event], on_end=self.streams.close
-        )
-        context = Context(server, authorizer, options, random, self.sessions, self.streams)
+        self._gate = StreamGate(options)
+        self.streams = RoomStreams(server, options, self._gate)
+        self.viewers = ViewerStreams(server, options, self._gate)
+        listeners = [self.sessions.handle_event, self.streams.handle_event, self.viewers.handle_event]
+        self._watcher = EventWatcher(server, listeners, on_end=self.end_streams)
+        context = Context(server, authorizer, options, random, self.sessions, self.streams, self.viewers)
         rooms = RoomResource(context)
+        viewer_events = ViewerEventResource(context)
+        session = "/rooms/{room}/sessions/{session}"
         self.routes: list[BaseRoute] = [
             Route("/rooms/{room}/whip", WhipEndpoint(context).build()),
             Route("/rooms/{room}/whep", WhepEndpoint(context).build()),
-            Route("/rooms/{room}/sessions/{session}", SessionResource(context).build()),
+            Route(session, SessionResource(context).build()),
+            Route(f"{session}/layer", LayerResource(context).build()),
+            Route(f"{session}/sse", viewer_events.build()),
+            Route(f"{session}/sse/{{stream}}", viewer_events.build_stream()),
             Route("/rooms/{room}", rooms.build()),
             Route("/rooms/{room}/events", rooms.build_events()),
+            Route("/rooms/{room}/stats", StatisticsResource(context).build()),
         ]
+
+    @property
+    def open_streams(self) -> int:
+        """Event streams that are being read, of rooms and of WHEP sessions."""
+        return len(self._gate)
 
     def ensure_running(self) -> None:
         """Start following the server's events, if that is not done yet."""
@@ -60,7 +77,9 @@ class Signaling:
 
     def end_streams(self) -> None:
         """End all event streams and open no more. An HTTP server that waits for its requests needs this first."""
+        self._gate.close()
         self.streams.close()
+        self.viewers.close()
 
     async def close(self) -> None:
         """End the streams and stop following the server. The connections stay: they are the server's."""

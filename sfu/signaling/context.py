@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from sfu import Server, ServerOffered
 from sfu.signaling.authorization import Authorizer
-from sfu.signaling.headers import FRAGMENT, SDP, build_ice_links
+from sfu.signaling.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
 from sfu.signaling.options import SignalingOptions
 from sfu.signaling.sessions import Session, SessionTable
 from sfu.signaling.streams import RoomStreams
+from sfu.signaling.viewer_streams import ViewerStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Context:
     random: Callable[[int], bytes]
     sessions: SessionTable
     streams: RoomStreams
+    viewers: ViewerStreams
 
     def created(self, request: Request, session: Session, sdp: str) -> Response:
         """201 with a session description and the session resource's headers (RFC 9725 sections 4.2 and 4.3.1)."""
@@ -38,4 +40,8 @@ class Context:
         links = build_ice_links(self.options.ice_servers)
         if links:
             headers["Link"] = links
-        return Response(sdp, 201, headers, media_type=SDP)
+        response = Response(sdp, 201, headers, media_type=SDP)
+        if session.right == "subscribe":
+            for link in build_extension_links(headers["Location"]):
+                response.headers.append("Link", link)
+        return response

@@ -39,8 +39,17 @@ class SignalingOptions:
     max_streams: int = 4096
     """Event streams open at once."""
     max_streams_per_room: int = 1024
+    """Of a room's own events, and as many again of its WHEP sessions."""
+    max_streams_per_session: int = 4
+    """Event streams that the viewer of one WHEP session may make."""
     max_queued_events: int = 256
     """Events that wait for one slow stream before it is given a new snapshot in their place."""
     stream_keepalive: float = 15.0
     stream_send_timeout: float = 30.0
     """A stream whose client takes nothing for this long is ended."""
+    viewer_events_interval: float = 1.0
+    """Least time between two messages on the event stream of a WHEP session."""
+    viewer_events_refresh: float = 5.0
+    """So often at least such a stream looks whether bit rates have changed."""
+    statistics_interval: float = 1.0
+    """A room's statistics are gathered once in this time, however many ask."""

@@ -10,7 +10,7 @@ from sfu.signaling.context import Context
 from sfu.signaling.entering import read_room_name
 from sfu.signaling.resource import Resource
 from sfu.signaling.roster import describe_room
-from sfu.signaling.stream_response import EventStreamResponse
+from sfu.signaling.stream_response import EventStreamResponse, describe_stream
 
 
 class RoomResource:
@@ -25,7 +25,7 @@ class RoomResource:
 
     def build_events(self) -> Resource:
         """Its events."""
-        return Resource({"GET": self.get_events})
+        return Resource({"GET": self.get_events, "HEAD": self.head_events})
 
     async def get(self, request: Request) -> Response:
         """Who is there and what they publish, as JSON."""
@@ -39,7 +39,12 @@ class RoomResource:
         held already: each says what is, so to apply it twice does no harm.
         """
         room = self._authorized_room(request, in_query=True)
-        return EventStreamResponse(self._context.streams, room, self._context.options)
+        return EventStreamResponse(self._context.streams.open(room), self._context.options)
+
+    async def head_events(self, request: Request) -> Response:
+        """The headers of the stream."""
+        self._authorized_room(request, in_query=True)
+        return describe_stream()
 
     def _authorized_room(self, request: Request, *, in_query: bool) -> str:
         room = read_room_name(request.path_params["room"])

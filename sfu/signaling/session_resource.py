@@ -7,13 +7,12 @@ from starlette.responses import Response
 
 from sfu import ServerOffered
 from sfu.negotiation import NegotiationError, parse_sdp_fragment
-from sfu.signaling.authorization import authorize, check_token, forbidden, read_token
 from sfu.signaling.body import decode_text, read_body, require_media_type
 from sfu.signaling.context import Context
-from sfu.signaling.entering import read_room_name
 from sfu.signaling.headers import FRAGMENT, SDP, if_match
 from sfu.signaling.problem import Problem
 from sfu.signaling.resource import Resource
+from sfu.signaling.session_access import find_session
 from sfu.signaling.sessions import Session
 
 
@@ -30,19 +29,19 @@ class SessionResource:
 
     async def delete(self, request: Request) -> Response:
         """End the session (RFC 9725 section 4.2). An If-Match is ignored, as section 4.3.1 asks."""
-        session = self._find(request)
+        session = find_session(self._context, request)
         self._context.sessions.discard(session)
         session.connection.close("deleted")
         return Response(status_code=200)
 
     async def get(self, request: Request) -> Response:
         """A session has no representation (RFC 9725 section 4)."""
-        self._find(request)
+        find_session(self._context, request)
         return Response(status_code=204)
 
     async def patch(self, request: Request) -> Response:
         """Trickle or restart ICE (RFC 9725 section 4.3), or complete a session that we offered (WHEP)."""
-        session = self._find(request)
+        session = find_session(self._context, request)
         kind = require_media_type(request, [FRAGMENT, SDP], "Accept-Patch")
         text = decode_text(await read_body(request, self._context.options))
         if kind == SDP:
@@ -75,23 +74,3 @@ class SessionResource:
             return Response(status_code=204)
         session.generation += 1
         return Response(answer, 200, {"ETag": session.etag, "Cache-Control": "no-store"}, media_type=FRAGMENT)
-
-    def _find(self, request: Request) -> Session:
-        """The session, if the request's token may touch it.
-
-        The token that opened it may for as long as it lives, even past the token's expiry: a call may be longer than
-        its invitation. Any other token needs the same right for the same peer.
-        """
-        room = read_room_name(request.path_params["room"])
-        token = read_token(request)
-        session = self._context.sessions.get(room, request.path_params["session"])
-        if session is not None and session.opened_by(token):
-            return session
-        if session is None:
-            # The token first: who has none learns nothing of which sessions exist.
-            check_token(self._context.authorizer, token, room)
-            raise Problem(404, "Unknown session", "There is no such session; it may have ended.")
-        grants = authorize(self._context.authorizer, token, room, session.right)
-        if grants.peer not in (None, session.peer.name):
-            raise forbidden("This token is for another peer.")
-        return session

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sfu import Connection, Peer
+from sfu import Connection, Peer, Subscription
 from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
 from sfu.signaling.authorization import Right
+from sfu.signaling.headers import read_mids
+from sfu.signaling.viewer_stream import ViewerReading, ViewerStream
 
 
 @dataclass(slots=True)
@@ -23,8 +25,14 @@ class Session:
     right: Right
     """What the connection is for, and what a token needs to touch it."""
     token_digest: bytes
+    mids: tuple[str, ...]
+    """Of the media sections, in the order of the session description; empty for a section without."""
     generation: int = 1
     """Counts ICE restarts."""
+    viewer_streams: dict[str, ViewerStream] = field(default_factory=dict)
+    """Event streams of the WHEP extension, by their ids."""
+    readings: set[ViewerReading] = field(default_factory=set)
+    """Responses that tell of it. They end with it."""
 
     @property
     def etag(self) -> str:
@@ -35,6 +43,11 @@ class Session:
     def path(self) -> str:
         """The resource's path below the place where the app is mounted."""
         return f"/rooms/{self.room}/sessions/{self.id}"
+
+    def received(self) -> dict[int, Subscription]:
+        """What its connection receives, by the index of the media section, in that order."""
+        held = {subscription.mid: subscription for subscription in self.connection.subscriptions}
+        return {index: held[mid] for index, mid in enumerate(self.mids) if mid in held}
 
     def opened_by(self, token: str) -> bool:
         """Whether `token` is the very one that made this session."""
@@ -59,9 +72,10 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def open(self, room: str, peer: Peer, connection: Connection, right: Right, token: str) -> Session:
-        """Enter a new session for `connection`, opened with `token`."""
-        session = Session(self._random(16).hex(), room, peer, connection, right, digest_token(token))
+    def open(self, room: str, peer: Peer, connection: Connection, right: Right, token: str, sdp: str) -> Session:
+        """Enter a new session for `connection`, opened with `token` and described by `sdp`, ours."""
+        session_id = self._random(16).hex()
+        session = Session(session_id, room, peer, connection, right, digest_token(token), read_mids(sdp))
         self._by_id[session.id] = session
         self._by_connection[connection.id] = session
         self._by_peer.setdefault((room, peer.name), {})[session.id] = session
@@ -77,14 +91,20 @@ class SessionTable:
             return None
         return session
 
+    def of_connection(self, connection: str) -> Session | None:
+        """The session of the connection with that id."""
+        return self._by_connection.get(connection)
+
     def of_peer(self, room: str, peer: str, right: Right) -> list[Session]:
         """The peer's sessions for one thing, oldest first."""
         return [session for session in self._by_peer.get((room, peer), {}).values() if session.right == right]
 
     def discard(self, session: Session) -> None:
-        """Forget a session; nothing happens to its connection."""
+        """Forget a session and end what tells of it; nothing happens to its connection."""
         if self._by_id.pop(session.id, None) is None:
             return
+        for reading in session.readings:
+            reading.close()
         del self._by_connection[session.connection.id]
         key = (session.room, session.peer.name)
         of_peer = self._by_peer[key]

@@ -39,7 +39,7 @@ class WhipEndpoint:
         with entered(context.server, room, name) as peer:
             answered = await peer.answer(offer)
         former = context.sessions.of_peer(room, name, "publish")
-        session = context.sessions.open(room, peer, answered.connection, "publish", token)
+        session = context.sessions.open(room, peer, answered.connection, "publish", token, answered.sdp)
         for old in former:
             context.sessions.discard(old)
             old.connection.close("replaced")

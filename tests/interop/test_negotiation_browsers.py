@@ -83,7 +83,8 @@ async def test_a_publisher_takes_our_answer(open_page: OpenPage, name: str, code
     answerer = Answerer(max_media=8, rng=random.Random(1))
     diff = answerer.handle_offer(await offer_of(page))
     assert [item.codec.name for item in diff.incoming] == ["opus", codec]
-    assert all(item.ssrc for item in diff.incoming)
+    assert [len(item.encodings) for item in diff.incoming] == [1, 1]
+    assert all(encoding.ssrc for item in diff.incoming for encoding in item.encodings)
     assert await settle(page, answerer.build_answer(LOCAL)) == ["0 audio sendonly", "1 video sendonly"]
     sent: dict[str, Any] = await page.evaluate("pc.getSenders()[1].getParameters()")
     assert [item["mimeType"] for item in sent["codecs"]] == [f"video/{codec}"]

@@ -143,7 +143,9 @@ def h264_payloads(draw: st.DrawFn) -> bytes:
 red_payloads = st.builds(
     oracle.Red,
     st.integers(0, 127),
-    st.lists(st.tuples(st.integers(0, 2**14 - 1), st.binary(max_size=20)), max_size=9),
+    st.lists(
+        st.tuples(st.integers(0, 2**14 - 1), st.binary(max_size=20) | st.integers(500, 1023).map(bytes)), max_size=9
+    ),
     st.binary(max_size=20),
 )
 anything = st.binary(max_size=40)

@@ -70,7 +70,7 @@ async def test_metrics_count_what_is_in_the_rooms(http: httpx.AsyncClient) -> No
     assert after["sfu_rooms", ""] == 1
     assert after["sfu_peers", ""] == 2
     assert after["sfu_tracks", "audio"] == after["sfu_tracks", "video"] == 1
-    assert after["sfu_subscriptions", ""] == 2
+    assert after["sfu_subscriptions", "audio,none"] == after["sfu_subscriptions", "video,none"] == 1
     assert after["sfu_connections", "connecting"] == after["sfu_http_sessions", ""] == 2
     assert after["sfu_drops_total", "unknown_protocol"] == 0
     assert after["sfu_http_requests_total", "POST,/rooms/{room}/whip,201"] == 1

@@ -55,6 +55,8 @@ def options() -> SignalingOptions:
         max_streams_per_room=2,
         max_queued_events=3,
         body_timeout=0.2,
+        viewer_events_interval=0.01,
+        viewer_events_refresh=60.0,
     )
 
 

@@ -1,0 +1,200 @@
+"""Prometheus series on media: what comes in by codec, what goes out by Layer, and how well both arrive.
+
+They are read from the statistics of Tracks and Subscriptions at each scrape. Losses, jitter and round trips are shown
+as they are now, over all streams (gauge histograms: `histogram_quantile(0.95, ..._bucket)` without `rate`).
+"""
+
+from __future__ import annotations
+
+import collections
+import random
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sfu import EncodingStats, Server, Subscription, SubscriptionStats, Track
+
+MOST_MEASURED = 500
+"""Subscriptions of one kind that are measured in one scrape. Of more than that a sample stands for all."""
+
+_FRACTION_BUCKETS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_JITTER_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+_ROUND_TRIP_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_TOTALS = {
+    "packets": "Media packets from publishers.",
+    "bytes": "Payload of media packets from publishers.",
+    "lost_packets": "Media packets of publishers that did not come in the first place.",
+    "nacks_sent": "Packets that publishers were asked for again, repetitions included.",
+    "key_frame_requests": "Key frames that publishers were asked for.",
+}
+"""Columns of the ledger of Encodings."""
+_KINDS = ("audio", "video")
+_SPATIAL_LAYERS = 4
+
+
+class Distribution:
+    """How many streams are how good, by kind."""
+
+    def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
+        """`bounds`: the upper ones of the buckets, ascending."""
+        self._family = GaugeHistogramMetricFamily(name, text, labels=["kind"])
+        self._bounds = bounds
+        self._counts = {kind: [0.0] * (len(bounds) + 1) for kind in _KINDS}
+        self._sums = dict.fromkeys(_KINDS, 0.0)
+
+    def add(self, kind: str, value: float | None, weight: float = 1.0) -> None:
+        """Count a stream that stands for `weight`; None is not known yet."""
+        if value is not None:
+            self._counts[kind][bisect_left(self._bounds, value)] += weight
+            self._sums[kind] += value * weight
+
+    def build(self) -> Metric:
+        """As a metric family."""
+        for kind, counts in self._counts.items():
+            counted, buckets = 0.0, list[tuple[str, float]]()
+            for bound, inside in zip((*map(str, self._bounds), "+Inf"), counts, strict=True):
+                counted += inside
+                buckets.append((bound, counted))
+            self._family.add_metric([kind], buckets, self._sums[kind])
+        return self._family
+
+
+Entry = tuple[tuple[str, int], str, tuple[int, ...]]
+"""Key, group and values of something that counts; the first value only grows, unless it begins anew."""
+
+
+class Ledger:
+    """Totals over things that come and go, which never go back.
+
+    Something that is gone, or began anew, keeps its last values that were seen; what it added after that is missing
+    from the total.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._past: dict[str, list[int]] = {}
+        self._living: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
+
+    def update(self, living: Iterable[Entry]) -> dict[str, list[int]]:
+        """Take what there is now and return the totals by group."""
+        before, self._living = self._living, {}
+        for key, group, now in living:
+            values = now
+            if key in before and now[0] >= before[key][1][0]:
+                _, old = before.pop(key)
+                values = tuple(map(max, now, old))
+            self._living[key] = (group, values)
+        for group, values in before.values():
+            self._add(self._past, group, values)
+        totals = {group: list(values) for group, values in self._past.items()}
+        for group, values in self._living.values():
+            self._add(totals, group, values)
+        return totals
+
+    def _add(self, totals: dict[str, list[int]], group: str, values: Sequence[int]) -> None:
+        row = totals.setdefault(group, [0] * self._columns)
+        for column, value in enumerate(values):
+            row[column] += value
+
+
+class MediaCollector(Collector):
+    """Reads the statistics of all Tracks, and of Subscriptions at most `MOST_MEASURED` of a kind."""
+
+    def __init__(self, server: Server, rng: random.Random | None = None) -> None:
+        """`rng` draws the samples."""
+        self._server = server
+        self._rng = rng or random.Random()
+        self._ledger = Ledger(len(_TOTALS))
+
+    def collect(self) -> Iterator[Metric]:
+        """All metric families (prometheus-client calls this at each scrape)."""
+        tracks: list[Track] = []
+        subscriptions: list[Subscription] = []
+        for room in self._server.rooms.values():
+            for peer in room.peers.values():
+                tracks.extend(peer.tracks)
+                subscriptions.extend(peer.subscriptions)
+        yield from self._collect_tracks(tracks)
+        yield from self._collect_subscriptions(subscriptions)
+
+    def _collect_tracks(self, tracks: Iterable[Track]) -> Iterator[Metric]:
+        active: collections.Counter[str] = collections.Counter(dict.fromkeys(self._server.config.codecs, 0))
+        bit_rates = active.copy()
+        living: list[Entry] = []
+        lost, jitter, round_trip = _build_distributions("sfu_encoding", "from publishers")
+        for track in tracks:
+            stats = track.stats()
+            for index, encoding in enumerate(stats.encodings):
+                living.append(((stats.id, index), stats.codec, _read_totals(encoding)))
+                if not encoding.active:
+                    continue
+                active[stats.codec] += 1
+                bit_rates[stats.codec] += encoding.bit_rate_bps
+                lost.add(stats.kind, encoding.fraction_lost)
+                jitter.add(stats.kind, encoding.jitter_s)
+                round_trip.add(stats.kind, encoding.round_trip_time_s)
+        yield _gauge("sfu_encodings_active", "Encodings whose media is coming.", active)
+        yield _gauge("sfu_encodings_bit_rate_bps", "Bits a second that publishers send.", bit_rates)
+        yield from self._count_totals(living)
+        yield from (distribution.build() for distribution in (lost, jitter, round_trip))
+
+    def _collect_subscriptions(self, subscriptions: Sequence[Subscription]) -> Iterator[Metric]:
+        layers = dict.fromkeys([("audio", "none"), ("audio", "whole"), ("video", "none")], 0.0)
+        layers.update({("video", f"s{spatial}"): 0.0 for spatial in range(_SPATIAL_LAYERS)})
+        lost, jitter, round_trip = _build_distributions("sfu_subscription", "to subscribers")
+        for kind in _KINDS:
+            held = [subscription for subscription in subscriptions if subscription.track.kind == kind]
+            # Drawn by lot: every n-th could be the same publisher's each time.
+            drawn = held if len(held) <= MOST_MEASURED else self._rng.sample(held, MOST_MEASURED)
+            weight = len(held) / len(drawn) if drawn else 1.0
+            for stats in (subscription.stats() for subscription in drawn):
+                layers[kind, _describe_current(stats, kind)] += weight
+                if stats.current is not None:
+                    lost.add(kind, stats.fraction_lost, weight)
+                    jitter.add(kind, stats.jitter_s, weight)
+                    round_trip.add(kind, stats.round_trip_time_s, weight)
+        family = GaugeMetricFamily(
+            "sfu_subscriptions", "Tracks that peers receive, by the layer that is forwarded.", labels=["kind", "layer"]
+        )
+        for labels, count in layers.items():
+            family.add_metric(labels, count)
+        yield family
+        yield from (distribution.build() for distribution in (lost, jitter, round_trip))
+
+    def _count_totals(self, living: Iterable[Entry]) -> Iterator[Metric]:
+        totals = self._ledger.update(living)
+        for column, (name, text) in enumerate(_TOTALS.items()):
+            family = CounterMetricFamily(f"sfu_encodings_{name}", text, labels=["codec"])
+            for codec in self._server.config.codecs:
+                family.add_metric([codec], totals[codec][column] if codec in totals else 0)
+            yield family
+
+
+def _read_totals(stats: EncodingStats) -> tuple[int, ...]:
+    lost = max(0, stats.packets_lost)  # duplicates make it negative (RFC 3550 section 6.4.1)
+    return (stats.packets, stats.octets, lost, stats.nacks_sent, stats.key_frame_requests)
+
+
+def _describe_current(subscription: SubscriptionStats, kind: str) -> str:
+    if subscription.current is None:
+        return "none"
+    return "whole" if kind == "audio" else f"s{min(subscription.current.spatial, _SPATIAL_LAYERS - 1)}"
+
+
+def _build_distributions(prefix: str, direction: str) -> tuple[Distribution, Distribution, Distribution]:
+    return (
+        Distribution(f"{prefix}_fraction_lost", f"Streams {direction} by the share that is lost.", _FRACTION_BUCKETS),
+        Distribution(f"{prefix}_jitter_seconds", f"Streams {direction} by their jitter.", _JITTER_BUCKETS_S),
+        Distribution(
+            f"{prefix}_round_trip_seconds", f"Streams {direction} by their round trip.", _ROUND_TRIP_BUCKETS_S
+        ),
+    )
+
+
+def _gauge(name: str, text: str, values: collections.Counter[str]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["codec"])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

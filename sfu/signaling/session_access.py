@@ -1,0 +1,40 @@
+"""Which session a request may touch."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from sfu.signaling.authorization import authorize, check_token, forbidden, read_token
+from sfu.signaling.context import Context
+from sfu.signaling.entering import read_room_name
+from sfu.signaling.problem import Problem
+from sfu.signaling.sessions import Session
+
+
+def find_session(context: Context, request: Request, *, in_query: bool = False) -> Session:
+    """The session that the path names, if the request's token may touch it; otherwise a Problem.
+
+    The token that opened it may for as long as it lives, even past the token's expiry: a call may be longer than
+    its invitation. Any other token needs the same right for the same peer. `in_query`: see `read_token`.
+    """
+    room = read_room_name(request.path_params["room"])
+    token = read_token(request, in_query=in_query)
+    session = context.sessions.get(room, request.path_params["session"])
+    if session is not None and session.opened_by(token):
+        return session
+    if session is None:
+        # The token first: who has none learns nothing of which sessions exist.
+        check_token(context.authorizer, token, room)
+        raise Problem(404, "Unknown session", "There is no such session; it may have ended.")
+    grants = authorize(context.authorizer, token, room, session.right)
+    if grants.peer not in (None, session.peer.name):
+        raise forbidden("This token is for another peer.")
+    return session
+
+
+def find_viewing(context: Context, request: Request, *, in_query: bool = False) -> Session:
+    """As `find_session`, for what only the sessions of WHEP have."""
+    session = find_session(context, request, in_query=in_query)
+    if session.right != "subscribe":
+        raise Problem(404, "Not a viewer's session", "This session publishes; layers are chosen by those who watch.")
+    return session
