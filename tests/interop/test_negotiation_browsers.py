@@ -91,7 +91,7 @@ async def test_a_publisher_takes_our_answer(open_page: OpenPage, name: str, code
     assert sent["codecs"][0]["payloadType"] == diff.incoming[1].codec.payload_type
 
 
-async def test_one_encoding_of_a_simulcast_is_agreed(open_page: OpenPage, name: str) -> None:
+async def test_all_encodings_of_a_simulcast_are_agreed(open_page: OpenPage, name: str) -> None:
     page = await prepared(open_page, name)
     await page.evaluate(
         """pc.addTransceiver(video.getTracks()[0], {direction: "sendonly", streams: [video],
@@ -99,10 +99,10 @@ async def test_one_encoding_of_a_simulcast_is_agreed(open_page: OpenPage, name: 
     )
     answerer = Answerer(max_media=8, rng=random.Random(1))
     (incoming,) = answerer.handle_offer(await offer_of(page)).incoming
-    assert incoming.rids == ("q",)
+    assert [encoding.rid for encoding in incoming.encodings] == ["q", "f"]
     assert await settle(page, answerer.build_answer(LOCAL)) == ["0 video sendonly"]
     encodings = await page.evaluate("pc.getSenders()[0].getParameters().encodings.map(e => e.rid)")
-    assert encodings == ["q"]
+    assert encodings == ["q", "f"]
 
 
 async def test_a_subscriber_takes_our_answers(open_page: OpenPage, name: str) -> None:
