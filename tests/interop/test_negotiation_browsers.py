@@ -223,6 +223,7 @@ async def test_publishing_by_our_offer(open_page: OpenPage, name: str) -> None:
     )
     (incoming,) = offerer.handle_answer(answer).incoming
     assert (incoming.mid, incoming.codec.name) == (mid, "VP8")
-    assert incoming.ssrc
+    (encoding,) = incoming.encodings
+    assert encoding.ssrc
     sent = await page.evaluate("pc.getSenders()[0].getParameters()")
     assert sent["codecs"][0]["payloadType"] == incoming.codec.payload_type
