@@ -45,6 +45,13 @@ class Config:
     """Events that wait for one slow reader before its stream ends."""
     max_event_streams: int = 1024
     """Readers of one room's events, or of the server's."""
+    max_history_packets: int = 16384
+    """Packets that each shard keeps to send them again, of all Tracks together; each takes 2 kB."""
+    max_repaired_subscriptions: int = 8192
+    """Subscriptions of each shard that can ask for packets again; each takes 12 kB once it is used."""
+    last_n_audio: int | None = None
+    """In a room at most so many audio Tracks are forwarded, of those who speak; None: all. See `Room.set_last_n`."""
+    last_n_video: int | None = None
     codecs: tuple[str, ...] = CODECS
     """Codecs to accept, preferred first."""
     srtp_profiles: tuple[str, ...] = SRTP_PROFILES
@@ -65,6 +72,10 @@ class Config:
         for field in dataclasses.fields(self):
             if field.name.startswith("max_"):
                 _check_range(field.name, getattr(self, field.name), 1, 1 << 24)
+        for key in ("last_n_audio", "last_n_video"):
+            limit = getattr(self, key)
+            if limit is not None:
+                _check_range(key, limit, 0, 1 << 24)
         _check_choice("codecs", self.codecs, CODECS)
         _check_choice("srtp_profiles", self.srtp_profiles, SRTP_PROFILES)
 

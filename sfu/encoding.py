@@ -12,6 +12,7 @@ from sfu.forwarding import TrackRoute, capacity_checked
 from sfu.layer import Layer
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
+from sfu.routing.states import AudioLevel
 from sfu.statistics import EncodingStats, RateMeter
 from sfu.wire.layers import TEMPORAL_LAYERS
 from sfu.wire.rtp import PayloadFormat
@@ -125,6 +126,10 @@ class Encoding:
             temporal_layers=state.temporal_layers,
             layer_bit_rates_bps=rates,
         )
+
+    def audio_level(self) -> AudioLevel:
+        """What its packets said of their loudness so far."""
+        return self._plane.audio_level(self.row)
 
     def is_quiet(self, now: float) -> bool:
         """Whether nothing has come for `QUIET` seconds."""

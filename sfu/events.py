@@ -86,6 +86,38 @@ class EncodingInactive(Event):
 
 
 @dataclass(frozen=True)
+class TrackHeld(Event):
+    """Last-N: the Track is forwarded to nobody for now, because others speak."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class TrackReleased(Event):
+    """A held Track is forwarded again, video from its next key frame on."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class ActiveSpeakersChanged(Event):
+    """Others speak than before, or their order has clearly changed."""
+
+    speakers: tuple[str, ...]
+    """Names of Peers, the loudest first."""
+
+
+@dataclass(frozen=True)
+class DominantSpeakerChanged(Event):
+    """Another Peer leads the conversation."""
+
+    peer: str | None
+    """None: the former one has left, and nobody speaks."""
+
+
+@dataclass(frozen=True)
 class TrackEnded(Event):
     """A Track is gone, and its Subscriptions with it."""
 

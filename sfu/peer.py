@@ -18,9 +18,6 @@ from sfu.events import (
     EncodingInactive,
     Event,
     NegotiationNeeded,
-    TrackEnded,
-    TrackMuted,
-    TrackUnmuted,
 )
 from sfu.negotiation import Kind
 from sfu.negotiation.types import is_msid_id
@@ -58,6 +55,14 @@ class Venue(Protocol):
 
     def handle_published(self, track: Track) -> None:
         """Tell whoever listens, and give the Track to those who want it."""
+        ...
+
+    def handle_muted(self, track: Track) -> None:
+        """A Track's `muted` has changed: tell whoever listens."""
+        ...
+
+    def handle_ended(self, track: Track) -> None:
+        """A Track has ended: tell whoever listens."""
         ...
 
     def handle_left(self, peer: Peer) -> None:
@@ -212,12 +217,11 @@ class Peer:
 
     def handle_ended(self, track: Track) -> None:
         """A Track has ended."""
-        self._venue.emit(TrackEnded(self._venue.name, self.name, track.id))
+        self._venue.handle_ended(track)
 
     def handle_muted(self, track: Track) -> None:
         """A Track's `muted` has changed."""
-        kind = TrackMuted if track.muted else TrackUnmuted
-        self._venue.emit(kind(self._venue.name, self.name, track.id))
+        self._venue.handle_muted(track)
 
     def handle_encoding(self, track: Track, encoding: Encoding) -> None:
         """An Encoding has begun or stopped."""

@@ -16,7 +16,17 @@ from sfu.errors import (
     UnknownPublisherError,
 )
 from sfu.event_stream import EventHub, EventStream
-from sfu.events import Event, PeerJoined, PeerLeft, TrackPublished
+from sfu.events import (
+    Event,
+    PeerJoined,
+    PeerLeft,
+    TrackEnded,
+    TrackMuted,
+    TrackPublished,
+    TrackUnmuted,
+)
+from sfu.floor import Floor
+from sfu.negotiation import Kind
 from sfu.peer import Peer
 from sfu.selection import ALL, Selection
 from sfu.shard import Shard
@@ -54,6 +64,7 @@ class Room:
         self._peers: dict[str, Peer] = {}
         config = environment.config
         self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams)
+        self._floor = Floor(name, config, self.emit)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} with {len(self._peers)} Peers>"
@@ -67,6 +78,34 @@ class Room:
     def tracks(self) -> tuple[Track, ...]:
         """All that is published here."""
         return tuple(track for peer in self._peers.values() for track in peer.tracks)
+
+    @property
+    def active_speakers(self) -> tuple[str, ...]:
+        """Names of the Peers that speak, by the audio levels that they declare (RFC 6464), the loudest first."""
+        return self._floor.active_speakers
+
+    @property
+    def dominant_speaker(self) -> str | None:
+        """The Peer that leads the conversation, also while it is silent; None before anyone spoke."""
+        return self._floor.dominant_speaker
+
+    def set_last_n(self, kind: Kind, limit: int | None) -> None:
+        """Forward at most so many Tracks of a kind: of those who speak now, else of those who spoke last.
+
+        Tracks that are not forwarded are `held`, with the events `TrackHeld` and `TrackReleased`. None: forward all.
+
+        Raises:
+            ValueError: a negative limit.
+        """
+        self._floor.set_last_n(kind, limit)
+
+    def pin(self, track: Track) -> None:
+        """Forward `track` always; it takes up no place of last-N."""
+        self._floor.pin(track)
+
+    def unpin(self, track: Track) -> None:
+        """Treat `track` as any other again."""
+        self._floor.unpin(track)
 
     def join(self, name: str, *, leave_when_idle: bool = False, metadata: Mapping[str, Any] | None = None) -> Peer:
         """Let a Peer in.
@@ -133,8 +172,20 @@ class Room:
     def handle_published(self, track: Track) -> None:
         """See `Venue.handle_published`."""
         self.emit(TrackPublished(self.name, track.peer, track.id, track.kind, track.codec.name))
+        self._floor.add(track)
         for peer in list(self._peers.values()):
             peer.offer_track(track)
+
+    def handle_muted(self, track: Track) -> None:
+        """See `Venue.handle_muted`."""
+        kind = TrackMuted if track.muted else TrackUnmuted
+        self.emit(kind(self.name, track.peer, track.id))
+        self.update_speakers(self._environment.clock())
+
+    def handle_ended(self, track: Track) -> None:
+        """See `Venue.handle_ended`."""
+        self.emit(TrackEnded(self.name, track.peer, track.id))
+        self._floor.remove(track, self._environment.clock())
 
     def handle_left(self, peer: Peer) -> None:
         """See `Venue.handle_left`."""
@@ -144,6 +195,11 @@ class Room:
             self._house.vacate(self)
 
     # for its Server
+
+    def update_speakers(self, now: float) -> None:
+        """See who speaks now."""
+        if not self._floor.idle:
+            self._floor.update(now)
 
     def end_events(self) -> None:
         """End the streams of events."""

@@ -13,6 +13,7 @@ from types import MappingProxyType, TracebackType
 from aioice.ice import get_host_addresses
 
 from sfu import clock as clocks
+from sfu.audio.speakers import INTERVAL
 from sfu.clock import Clock
 from sfu.config import Config
 from sfu.environment import Environment
@@ -20,7 +21,7 @@ from sfu.errors import LocalError, ServerFullError
 from sfu.event_stream import EventHub, EventStream
 from sfu.events import Event
 from sfu.room import Room, check_name
-from sfu.routing.plane import Plane, link_planes
+from sfu.routing.plane import Plane, PlaneLimits, link_planes
 from sfu.shard import Shard
 from sfu.transport import Identity
 
@@ -42,6 +43,8 @@ class Server:
         self._shards: list[Shard] = []
         self._rooms: dict[str, Room] = {}
         self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listening: asyncio.TimerHandle | None = None
         self._hub = EventHub("", max_queued=self.config.max_queued_events, max_streams=self.config.max_event_streams)
 
     async def __aenter__(self) -> Server:
@@ -83,7 +86,12 @@ class Server:
             raise LocalError("the server is running already")
         config = self.config
         planes = [
-            Plane(index, host=config.host, port=config.udp_port + index if config.udp_port else 0)
+            Plane(
+                index,
+                host=config.host,
+                port=config.udp_port + index if config.udp_port else 0,
+                limits=PlaneLimits(logs=config.max_repaired_subscriptions, history=config.max_history_packets),
+            )
             for index in range(config.shards)
         ]
         link_planes(planes)
@@ -99,7 +107,7 @@ class Server:
                 ) from error
         announced = self.announced
         self._shards = [Shard(plane, announce=announced, clock=self._environment.clock) for plane in planes]
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         for shard in self._shards:
             shard.start(loop)
 
@@ -110,6 +118,9 @@ class Server:
         for room in list(self._known.values()):
             room.end_events()
         self._hub.close()
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
         shards, self._shards = self._shards, []
         for shard in shards:
             shard.stop()
@@ -154,6 +165,8 @@ class Server:
         if len(self._rooms) >= self.config.max_rooms:
             raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} rooms")
         self._rooms[room.name] = room
+        if self._listening is None:
+            self._listen_again()
 
     def vacate(self, room: Room) -> None:
         """See `House.vacate`."""
@@ -162,6 +175,19 @@ class Server:
     def emit(self, event: Event) -> None:
         """See `House.emit`."""
         self._hub.publish(event)
+
+    def _listen(self) -> None:
+        """See who speaks in each room; while nobody is in any, there is nothing to do."""
+        self._listening = None
+        if self._rooms:
+            self._listen_again()
+            now = self._environment.clock()
+            for room in list(self._rooms.values()):
+                room.update_speakers(now)
+
+    def _listen_again(self) -> None:
+        if self._loop is not None:
+            self._listening = self._loop.call_later(INTERVAL, self._listen)
 
     def _choose_shard(self, preferred: Shard | None) -> Shard:
         """The least loaded shard; among equals the one preferred, since relaying costs a little."""

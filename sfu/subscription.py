@@ -72,6 +72,8 @@ class Subscription:
         """Packets that its receiver asked for again."""
         self.key_frame_requests = 0
         self.paused = False
+        """Its subscriber wants nothing for now."""
+        self._stopped = False  # as the plane knows it
         self._rate = RateMeter()
         self.closed = False
         self.reports = EgressReports(ssrc, track.cname)
@@ -89,9 +91,14 @@ class Subscription:
         return self._forwarding is not None
 
     @property
+    def stopped(self) -> bool:
+        """Whether nothing shall flow: its subscriber has paused it, or the room holds the Track."""
+        return self.paused or self.track.held
+
+    @property
     def current(self) -> Layer | None:
         """The layer that is forwarded; None while nothing is."""
-        if self._forwarding is None or self.paused or not self._subscriber.connected:
+        if self._forwarding is None or self.stopped or not self._subscriber.connected:
             return None
         if self.track.kind == "audio":
             return WHOLE
@@ -110,13 +117,13 @@ class Subscription:
     @property
     def has_arrived(self) -> bool:
         """Whether the Encoding of the target is forwarded."""
-        if self._forwarding is None or self.paused:
+        if self._forwarding is None or self.stopped:
             return True  # nothing to wait for
         return self._forwarding.state().current_index == self.target_index
 
     def wants(self, index: int) -> bool:
         """Whether its target is the Encoding `index`, and media shall flow."""
-        return self._forwarding is not None and not self.paused and self.target_index == index
+        return self._forwarding is not None and not self.stopped and self.target_index == index
 
     def is_forwarded_by(self, row: int) -> bool:
         """Whether `row` of the plane is its own."""
@@ -159,7 +166,7 @@ class Subscription:
         before, self.target = self.target, target
         self._forwarding.set_target(self.target_index, inner, temporal)
         rises = before is None or target.spatial != before.spatial
-        if rises and not self.paused and self._subscriber.connected:
+        if rises and not self.stopped and self._subscriber.connected:
             self._ask_for_key_frame(now)
 
     def stats(self) -> SubscriptionStats:
@@ -203,14 +210,14 @@ class Subscription:
     def handle_key_frame_request(self, now: float) -> None:
         """Its receiver cannot go on without a key frame, or the history no longer has what it asked for."""
         self.key_frame_requests += 1
-        if self._forwarding is None or self.paused:
+        if self._forwarding is None or self.stopped:
             return
         current = self._forwarding.state().current_index
         self.track.request_key_frame(now, current if current >= 0 else self.target_index)
 
     def handle_connected(self, now: float) -> None:
         """Its connection is up."""
-        if self.negotiated and not self.paused:
+        if self.negotiated and not self.stopped:
             self._ask_for_key_frame(now)
 
     def pause(self) -> None:
@@ -220,6 +227,15 @@ class Subscription:
     def resume(self) -> None:
         """Let the media through again, video from the next key frame on."""
         self._set_paused(False)
+
+    def apply_hold(self) -> None:
+        """Whether it is `stopped` may have changed: let the plane know."""
+        if self._forwarding is None or self._stopped == self.stopped:
+            return
+        self._stopped = self.stopped
+        self._forwarding.set_paused(self._stopped)
+        if not self._stopped and self._subscriber.connected:
+            self._ask_for_key_frame(self._subscriber.now())
 
     def close(self) -> None:
         """End it. On a server-offered connection `NegotiationNeeded` follows. Idempotent."""
@@ -247,8 +263,7 @@ class Subscription:
         )
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
-        if self.paused:
-            self._forwarding.set_paused(True)
+        self.apply_hold()
         now = self._subscriber.now()
         self.aim(now)
 
@@ -281,10 +296,7 @@ class Subscription:
         if paused == self.paused or self.closed:
             return
         self.paused = paused
-        if self._forwarding is not None:
-            self._forwarding.set_paused(paused)
-            if not paused and self._subscriber.connected:
-                self._ask_for_key_frame(self._subscriber.now())
+        self.apply_hold()
 
     def _ask_for_key_frame(self, now: float) -> None:
         if self.track.kind == "video":

@@ -72,6 +72,8 @@ class Track:
         self.cname = cname
         self.muted = False
         """The publisher has said that it stops sending for now."""
+        self.held = False
+        """The room holds it back from all subscribers (last-N)."""
         self.ended = False
         self.subscriptions: dict[str, Subscription] = {}
         """By their ids."""
@@ -172,6 +174,12 @@ class Track:
                 self._waiting.discard(subscription)
             elif subscription.target is not None:
                 self.request_key_frame(now, subscription.target_index)
+
+    def hold(self, held: bool) -> None:
+        """Hold the Track back from all its subscribers, or let it through to those who have not paused it."""
+        self.held = held
+        for subscription in list(self.subscriptions.values()):
+            subscription.apply_hold()
 
     def note_packets(self, encoding: Encoding, packets: int, now: float) -> bool:
         """`packets` of an Encoding have come by now; return whether that ends a mute."""

@@ -49,7 +49,8 @@ def build_description(
 
     Every section that is not closed carries the address of the one transport. RFC 8843 section 7.2 would have
     a first offer mark all but one as `bundle-only` with port 0; clients of all kinds take the plainer form,
-    and some take a port 0 for a refusal.
+    and some take a port 0 for a refusal. So each section of an offer has the candidates too; clients that have agreed
+    on the bundle look at the first only, but one that is still to agree (aiortc) looks at any of them.
     """
     session = SessionDescription(origin=f"- {origin[0]} {origin[1]} IN IP4 127.0.0.1")
     attributes = session.attributes
@@ -61,13 +62,13 @@ def build_description(
         attributes.add("extmap-allow-mixed")
     attributes.add("msid-semantic", " WMS *")
     attributes.add("ice-lite")
-    first = True
+    with_candidates = True
     for section in written:
         if section.closed:
             session.media.append(_closed_section(section))
             continue
-        session.media.append(_open_section(section, local, setup, with_candidates=first))
-        first = False
+        session.media.append(_open_section(section, local, setup, with_candidates=with_candidates))
+        with_candidates = setup == "actpass"
     return build_sdp(session)
 
 

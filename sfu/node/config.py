@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     max_connections_per_peer: int = sfu.Config.max_connections_per_peer
     max_tracks_per_peer: int = sfu.Config.max_tracks_per_peer
     max_media_per_connection: int = sfu.Config.max_media_per_connection
+    max_history_packets: int = sfu.Config.max_history_packets
+    max_repaired_subscriptions: int = sfu.Config.max_repaired_subscriptions
+    last_n_audio: int | None = sfu.Config.last_n_audio
+    last_n_video: int | None = sfu.Config.last_n_video
     codecs: Texts = sfu.Config.codecs
     srtp_profiles: Texts = sfu.Config.srtp_profiles
 
@@ -174,6 +178,10 @@ class Settings(BaseSettings):
             max_connections_per_peer=self.max_connections_per_peer,
             max_tracks_per_peer=self.max_tracks_per_peer,
             max_media_per_connection=self.max_media_per_connection,
+            max_history_packets=self.max_history_packets,
+            max_repaired_subscriptions=self.max_repaired_subscriptions,
+            last_n_audio=self.last_n_audio,
+            last_n_video=self.last_n_video,
             codecs=self.codecs,
             srtp_profiles=self.srtp_profiles,
         )

@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sfu.routing.commands import Operation
-from sfu.routing.counters import COUNTER_COUNT, Counter
+from sfu.routing.counters import COUNTER_COUNT
+from sfu.routing.limits import PlaneLimits
 from sfu.routing.loop import Wiring, run_plane
 from sfu.routing.messages import make_buffers
 from sfu.routing.native import srtp_handle
@@ -35,8 +35,8 @@ from sfu.routing.queues import (
 from sfu.routing.rings import PacketRings, make_packet_rings
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address, open_socket, sendable
-from sfu.routing.states import ConnectionState, EncodingState, StateReader, SubscriptionState
-from sfu.routing.tables import ARRIVALS, MAX_SHARDS, NAME_BYTES, make_tables
+from sfu.routing.table_reader import TableReader
+from sfu.routing.tables import MAX_SHARDS, NAME_BYTES, make_tables
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
 
@@ -59,21 +59,7 @@ _TAP_SLOTS = 4096
 _RELAY_SLOTS = 4096
 
 
-@dataclass(frozen=True)
-class PlaneLimits:
-    """Numbers of rows; the tables do not grow."""
-
-    connections: int = 2048
-    tracks: int = 2048
-    encodings: int = 4096
-    subscriptions: int = 65536
-    logs: int = 8192
-    """Subscriptions that can ask for packets again; each takes 12 kB once it is used."""
-    history: int = 16384
-    """Packets kept for that, of all tracks together; each takes 2 kB."""
-
-
-class Plane:
+class Plane(TableReader):
     """One shard: a UDP socket, its tables, and the thread that forwards."""
 
     def __init__(
@@ -89,7 +75,7 @@ class Plane:
         self.index = index
         self._host, self._wanted_port = host, port
         self._rng = rng or random.SystemRandom()
-        self._tables = make_tables(
+        tables = make_tables(
             limits.connections,
             limits.tracks,
             limits.encodings,
@@ -98,9 +84,7 @@ class Plane:
             logs=max(limits.logs, 1),
             history=max(limits.history, 1),
         )
-        self._encoding_states = StateReader(EncodingState, self._tables.encodings)
-        self._subscription_states = StateReader(SubscriptionState, self._tables.subscriptions)
-        self._connection_states = StateReader(ConnectionState, self._tables.connections)
+        super().__init__(tables)
         self._connections = Rows("connections", limits.connections)
         self._tracks = Rows("tracks", limits.tracks)
         self._encodings = Rows("encodings", limits.encodings)
@@ -281,15 +265,6 @@ class Plane:
         """Tell an encoding's clock: its timestamps plus `shift` are on the common clock of the track's encodings."""
         self._post(Operation.SET_SHIFT, encoding, shift)
 
-    def arrived(self, encoding: int, sequence: int) -> bool:
-        """Whether the packet with this extended sequence number has come; True too where it is too old to tell."""
-        known = self._tables.arrivals.item(encoding, sequence % ARRIVALS)
-        return known >= sequence
-
-    def layer_octets(self, encoding: int) -> list[int]:
-        """Payload octets received by layer, at 8 * spatial + temporal."""
-        return [int(octets) for octets in self._tables.encodings["layer_octets"][encoding]]
-
     def open_subscription(
         self, track: int, connection: int, *, mid: str, ssrc: int, payload_type: int, redundant_type: int = 0
     ) -> int:
@@ -371,24 +346,9 @@ class Plane:
         """Up to `limit` packets of tapped tracks, in order of arrival."""
         return poll_tap(self._tap, limit)
 
-    # what the tables say
-
-    def encoding_state(self, encoding: int) -> EncodingState:
-        """Reception statistics of an encoding."""
-        return self._encoding_states.read(encoding)
-
-    def subscription_state(self, subscription: int) -> SubscriptionState:
-        """Counters and offsets of a subscription."""
-        return self._subscription_states.read(subscription)
-
-    def connection_state(self, connection: int) -> ConnectionState:
-        """Traffic of a connection."""
-        return self._connection_states.read(connection)
-
     def counters(self) -> dict[str, int]:
         """Totals, and every drop by reason; each only grows."""
-        counted = {counter.name.lower(): int(self._tables.counters[counter]) for counter in Counter}
-        return counted | self._control_counters
+        return super().counters() | self._control_counters
 
     def rows_in_use(self) -> dict[str, int]:
         """Number of taken rows by table."""

@@ -25,9 +25,6 @@ class EncodingState:
     key_frames: int
     spatial_layers: int
     temporal_layers: int
-    levels: int
-    loudness: int
-    voiced: int
 
     @property
     def jitter(self) -> int:
@@ -38,6 +35,18 @@ class EncodingState:
     def expected(self) -> int:
         """Packets that should have arrived."""
         return self.extended_sequence - self.base_sequence + 1 if self.packets else 0
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLevel:
+    """Sums over the packets that declared a level (RFC 6464) so far."""
+
+    levels: int
+    """How many did."""
+    loudness: int
+    """127 minus the level in -dBov."""
+    voiced: int
+    """Packets said to hold a voice."""
 
 
 @dataclass(frozen=True, slots=True)

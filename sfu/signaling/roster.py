@@ -19,8 +19,14 @@ _RANK = {
 
 
 def describe_track(track: Track) -> JsonObject:
-    """`{"id", "kind", "codec", "muted"}`."""
-    return {"id": track.id, "kind": track.kind, "codec": track.codec.name, "muted": track.muted}
+    """`{"id", "kind", "codec", "muted", "held"}`."""
+    return {
+        "id": track.id,
+        "kind": track.kind,
+        "codec": track.codec.name,
+        "muted": track.muted,
+        "held": track.held,
+    }
 
 
 def describe_peer(peer: Peer) -> JsonObject:
@@ -35,7 +41,15 @@ def describe_peer(peer: Peer) -> JsonObject:
 
 
 def describe_room(server: Server, name: str) -> JsonObject:
-    """`{"room", "peers"}`. A room that nobody is in has no peers: to look at it does not make it."""
+    """`{"room", "peers", "speakers", "dominant_speaker"}`.
+
+    A room that nobody is in has no peers: to look at it does not make it.
+    """
     room = server.rooms.get(name)
     peers = [] if room is None else [describe_peer(peer) for peer in room.peers.values()]
-    return {"room": name, "peers": peers}
+    return {
+        "room": name,
+        "peers": peers,
+        "speakers": [] if room is None else list(room.active_speakers),
+        "dominant_speaker": None if room is None else room.dominant_speaker,
+    }

@@ -10,13 +10,17 @@ from typing import Any
 
 from sfu import Server
 from sfu.events import (
+    ActiveSpeakersChanged,
+    DominantSpeakerChanged,
     Event,
     EventsLost,
     PeerJoined,
     PeerLeft,
     TrackEnded,
+    TrackHeld,
     TrackMuted,
     TrackPublished,
+    TrackReleased,
     TrackUnmuted,
 )
 from sfu.signaling.options import SignalingOptions
@@ -42,7 +46,7 @@ def translate_event(event: Event) -> bytes | None:
         case PeerLeft(peer=peer):
             return _encode("left", {"peer": peer})
         case TrackPublished(peer=peer, track=track, kind=kind, codec=codec):
-            about = {"id": track, "kind": kind, "codec": codec, "muted": False}
+            about = {"id": track, "kind": kind, "codec": codec, "muted": False, "held": False}
             return _encode("published", {"peer": peer, "track": about})
         case TrackEnded(peer=peer, track=track):
             return _encode("ended", {"peer": peer, "track": {"id": track}})
@@ -50,6 +54,14 @@ def translate_event(event: Event) -> bytes | None:
             return _encode("muted", {"peer": peer, "track": {"id": track}})
         case TrackUnmuted(peer=peer, track=track):
             return _encode("unmuted", {"peer": peer, "track": {"id": track}})
+        case TrackHeld(peer=peer, track=track):
+            return _encode("held", {"peer": peer, "track": {"id": track}})
+        case TrackReleased(peer=peer, track=track):
+            return _encode("released", {"peer": peer, "track": {"id": track}})
+        case ActiveSpeakersChanged(speakers=speakers):
+            return _encode("active_speakers", {"speakers": list(speakers)})
+        case DominantSpeakerChanged(peer=speaker):
+            return _encode("dominant_speaker", {"peer": speaker})
         case _:
             return None
 

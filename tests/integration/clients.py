@@ -9,7 +9,14 @@ from collections.abc import AsyncIterator
 
 import av
 import numpy as np
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+    VideoStreamTrack,
+)
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
 WIDTH, HEIGHT, BAR = 320, 240, 32
@@ -80,10 +87,13 @@ def find_tone(frames: list[av.AudioFrame]) -> float:
 
 
 class Client:
-    """A peer connection, and the tracks that it receives by kind, newest last."""
+    """A peer connection, and the tracks that it receives by kind, newest last.
 
-    def __init__(self) -> None:
-        self.pc = RTCPeerConnection()
+    With the default policy `balanced` aiortc 1.16 loses all but the first section of a kind when sections are bundled.
+    """
+
+    def __init__(self, bundle_policy: RTCBundlePolicy) -> None:
+        self.pc = RTCPeerConnection(RTCConfiguration(bundlePolicy=bundle_policy))
         self.received: dict[str, list[MediaStreamTrack]] = {"audio": [], "video": []}
         self.pc.on("track", lambda track: self.received[track.kind].append(track))
 
@@ -132,8 +142,8 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def client() -> AsyncIterator[Client]:
-    made = Client()
+async def client(bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED) -> AsyncIterator[Client]:
+    made = Client(bundle_policy)
     try:
         yield made
     finally:

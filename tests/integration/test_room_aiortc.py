@@ -8,12 +8,22 @@ from collections.abc import AsyncIterator, Callable
 
 import aioice.ice
 import pytest
+from aiortc import RTCBundlePolicy
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtp import RtcpByePacket, RtcpRrPacket
 
 from sfu import Config, ConnectionState, EventStream, Server
 from sfu.errors import RoomFullError
-from sfu.events import ConnectionStateChanged, Event, NegotiationNeeded, TrackEnded, TrackMuted, TrackUnmuted
+from sfu.events import (
+    ActiveSpeakersChanged,
+    ConnectionStateChanged,
+    DominantSpeakerChanged,
+    Event,
+    NegotiationNeeded,
+    TrackEnded,
+    TrackMuted,
+    TrackUnmuted,
+)
 from tests.integration.clients import PATIENCE_S, Client, client
 
 NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0}
@@ -110,6 +120,36 @@ async def test_picture_and_tone_arrive_when_the_server_offers(server: Server) ->
             connection.accept(await subscriber.answer(connection.offer()))
             await subscriber.see_bar_move()
             assert await subscriber.hear() == pytest.approx(880, abs=5)
+
+
+async def test_who_is_heard_is_told_and_last_n_lets_only_him_through(server: Server) -> None:
+    """By the levels that aiortc declares of a tone. Nobody was heard before, so who came first has the place."""
+    room = server.room("lobby")
+    room.set_last_n("audio", 1)
+    stream = room.events()
+    async with client() as silent, client() as publisher, client(RTCBundlePolicy.MAX_BUNDLE) as subscriber:
+        silent.send(frequency=0)
+        first = await room.join("sam", leave_when_idle=True).answer(await silent.offer())
+        await silent.take_answer(first.sdp)
+        await publish(server, publisher)
+        bob = room.join("bob", leave_when_idle=True)
+        connection = bob.offer(subscribe="all")
+        connection.accept(await subscriber.answer(connection.offer()))
+        held = {track.peer: track.held for track in room.tracks if track.kind == "audio"}
+        assert await wait_for(stream, ActiveSpeakersChanged) == ActiveSpeakersChanged("lobby", ("alice",))
+        assert await wait_for(stream, DominantSpeakerChanged) == DominantSpeakerChanged("lobby", "alice")
+        assert held == {"sam": False, "alice": True}
+        held = {track.peer: track.held for track in room.tracks if track.kind == "audio"}
+        assert held == {"sam": True, "alice": False}
+        by_peer = {one.track.peer: one for one in bob.subscriptions if one.track.kind == "audio"}
+        await until(lambda: by_peer["alice"].stats().packets > 50)
+        sent = by_peer["sam"].stats().packets
+        await until(lambda: by_peer["alice"].stats().packets > 100)
+        assert by_peer["sam"].stats().packets == sent
+
+        await publisher.pc.close()
+        assert await wait_for(stream, ActiveSpeakersChanged) == ActiveSpeakersChanged("lobby", ())
+        assert await wait_for(stream, DominantSpeakerChanged) == DominantSpeakerChanged("lobby", None)
 
 
 async def test_a_late_subscriber_gets_a_key_frame_at_once(server: Server) -> None:

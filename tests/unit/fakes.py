@@ -8,7 +8,7 @@ import os
 from typing import Any, cast
 
 from sfu.routing.plane import Notice, Plane
-from sfu.routing.states import EncodingState, SubscriptionState
+from sfu.routing.states import AudioLevel, EncodingState, SubscriptionState
 from sfu.shard import Shard
 from sfu.transport import Address
 
@@ -79,6 +79,9 @@ class FakePlane:
 
     def encoding_state(self, row: int) -> EncodingState:
         return EncodingState(**dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0))
+
+    def audio_level(self, row: int) -> AudioLevel:
+        return AudioLevel(0, 0, 0)
 
     def layer_octets(self, row: int) -> list[int]:
         return [0] * 32

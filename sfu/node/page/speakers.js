@@ -1,6 +1,6 @@
 /**
- * Who speaks, as the node hears it: the events `active_speakers` and `dominant_speaker`. A node that sends
- * neither leaves everything as it is.
+ * Who speaks, as the node hears it: the events `active_speakers` and `dominant_speaker`, and in between their state
+ * in `snapshot`.
  */
 export class Speakers {
   #active = new Set();
@@ -9,14 +9,12 @@ export class Speakers {
   /** Take one event of the room's stream; true when it was about speakers. */
   handle(event, body) {
     if (event === "active_speakers") {
-      const list = body?.speakers ?? body?.peers;
-      this.#active = new Set((Array.isArray(list) ? list : []).map(nameOf).filter(Boolean));
+      this.#active = new Set(body.speakers);
     } else if (event === "dominant_speaker") {
-      this.#dominant = nameOf(body);
+      this.#dominant = body.peer ?? "";
     } else if (event === "snapshot") {
-      // What was missed is told anew.
-      this.#active.clear();
-      this.#dominant = "";
+      this.#active = new Set(body.speakers);
+      this.#dominant = body.dominant_speaker ?? "";
     } else return false;
     return true;
   }
@@ -26,9 +24,4 @@ export class Speakers {
     if (peer && peer === this.#dominant) return "dominant";
     return this.#active.has(peer) ? "active" : "";
   }
-}
-
-function nameOf(entry) {
-  const name = typeof entry === "string" ? entry : (entry?.peer ?? entry?.speaker ?? entry?.name);
-  return typeof name === "string" ? name : nameOf(name ?? "");
 }

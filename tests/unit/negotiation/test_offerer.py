@@ -70,6 +70,15 @@ def test_an_offer_and_its_answer(
     assert Extension.TRANSPORT_SEQUENCE not in offerer.extension_ids
 
 
+def test_each_section_of_an_offer_has_the_candidates(local: LocalTransport) -> None:
+    """RFC 8829 section 5.2.1: before the client has agreed on the bundle, any of them may be looked at."""
+    offerer = Offerer(max_media=8, rng=random.Random(1))
+    offerer.add_incoming("audio")
+    offerer.add_incoming("video")
+    sections = parse_sdp(offerer.build_offer(local)).media
+    assert [len(section.attributes.all("candidate")) for section in sections] == [2, 2]
+
+
 def test_sections_keep_their_place_and_are_used_again(
     offerer: Offerer, client: Client, local: LocalTransport, outgoing: MakeOutgoing
 ) -> None:

@@ -71,7 +71,12 @@ def test_a_node_answers_over_a_real_socket() -> None:
         with httpx.Client(base_url=url, headers=headers, timeout=20) as http:
             assert http.get("/healthz").status_code == 200
             assert http.get("/").headers["content-type"].startswith("text/html")
-            assert http.get("/rooms/lobby").json() == {"room": "lobby", "peers": []}
+            assert http.get("/rooms/lobby").json() == {
+                "room": "lobby",
+                "peers": [],
+                "speakers": [],
+                "dominant_speaker": None,
+            }
             sdp = {"Content-Type": "application/sdp"}
             refused = http.post("/rooms/lobby/whip", content=b"a" * 70000, headers=sdp)
             assert refused.status_code == 413

@@ -1,0 +1,19 @@
+"""How much a plane holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PlaneLimits:
+    """Numbers of rows; the tables do not grow."""
+
+    connections: int = 2048
+    tracks: int = 2048
+    encodings: int = 4096
+    subscriptions: int = 65536
+    logs: int = 8192
+    """Subscriptions that can ask for packets again; each takes 12 kB once it is used."""
+    history: int = 16384
+    """Packets kept for that, of all tracks together; each takes 2 kB."""

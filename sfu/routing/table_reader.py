@@ -1,0 +1,47 @@
+"""What the tables of a plane say; only the plane writes them."""
+
+from __future__ import annotations
+
+from sfu.routing.counters import Counter
+from sfu.routing.states import AudioLevel, ConnectionState, EncodingState, StateReader, SubscriptionState
+from sfu.routing.tables import ARRIVALS, Tables
+
+
+class TableReader:
+    """Reads rows as snapshots, from any thread and without waiting."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._encoding_states = StateReader(EncodingState, tables.encodings)
+        self._audio_levels = StateReader(AudioLevel, tables.encodings)
+        self._subscription_states = StateReader(SubscriptionState, tables.subscriptions)
+        self._connection_states = StateReader(ConnectionState, tables.connections)
+
+    def encoding_state(self, encoding: int) -> EncodingState:
+        """Reception statistics of an encoding."""
+        return self._encoding_states.read(encoding)
+
+    def audio_level(self, encoding: int) -> AudioLevel:
+        """What the packets of an audio encoding said of their loudness."""
+        return self._audio_levels.read(encoding)
+
+    def layer_octets(self, encoding: int) -> list[int]:
+        """Payload octets received by layer, at 8 * spatial + temporal."""
+        return [int(octets) for octets in self._tables.encodings["layer_octets"][encoding]]
+
+    def arrived(self, encoding: int, sequence: int) -> bool:
+        """Whether the packet with this extended sequence number has come; True too where it is too old to tell."""
+        known: int = self._tables.arrivals.item(encoding, sequence % ARRIVALS)
+        return known >= sequence
+
+    def subscription_state(self, subscription: int) -> SubscriptionState:
+        """Counters and offsets of a subscription."""
+        return self._subscription_states.read(subscription)
+
+    def connection_state(self, connection: int) -> ConnectionState:
+        """Traffic of a connection."""
+        return self._connection_states.read(connection)
+
+    def counters(self) -> dict[str, int]:
+        """Totals, and every drop by reason; each only grows."""
+        return {counter.name.lower(): int(self._tables.counters[counter]) for counter in Counter}
