@@ -12,13 +12,13 @@ from typing import Protocol
 from sfu.clock import Clock
 from sfu.directory import Directory
 from sfu.negotiation import Candidate
-from sfu.routing.plane import Datagram, Gap, Notice, Plane, Repaired, RepeatMissed, SourceLearned
+from sfu.routing.plane import Datagram, Gap, Notice, Plane, Repaired, RepeatMissed, SourceLearned, Stranded
 from sfu.timers import Timers
 from sfu.transport import Address, parse_username
 
 _log = logging.getLogger("sfu.shard")
 
-MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed
+MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded
 """What a plane tells of media."""
 
 _EARLIEST_S = 0.001

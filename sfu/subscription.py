@@ -13,6 +13,7 @@ from sfu.shard import Shard
 from sfu.statistics import RateMeter, SubscriptionStats
 from sfu.track import Track
 from sfu.units import MILLISECONDS
+from sfu.wire.layers import layer_bit
 
 _LEAST_REPEAT_MS = 20
 """A packet is not repeated more often, however short the round trip seems."""
@@ -132,6 +133,14 @@ class Subscription:
     def shows(self, index: int) -> bool:
         """Whether it forwards the Encoding `index`."""
         return self._forwarding is not None and self._forwarding.state().current_index == index
+
+    def is_within(self, index: int, layers: int) -> bool:
+        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
+        if self._forwarding is None or self.stopped:
+            return False
+        state = self._forwarding.state()
+        bit = layer_bit(max(0, state.current_spatial), max(0, state.current_temporal))
+        return state.current_index == index and layers & bit != 0
 
     def set_ceiling(self, ceiling: Layer) -> None:
         """Bound what the subscriber gets. A Layer beyond what is published means the best; `WHOLE` lifts the bound.

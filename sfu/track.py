@@ -8,7 +8,7 @@ from sfu.encoding import Encoding
 from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute
 from sfu.negotiation import Codec, Incoming, Kind
-from sfu.routing.plane import Gap, Repaired, SourceLearned
+from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard import Shard
 from sfu.statistics import TrackStats
 from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
@@ -113,10 +113,13 @@ class Track:
         same_type = incoming.codec.payload_type == self.codec.payload_type
         return same_type and incoming.codec.matches(self.codec) and _rids_of(incoming) == self._rids
 
-    def handle_notice(self, encoding: Encoding, notice: SourceLearned | Gap | Repaired, now: float) -> None:
+    def handle_notice(self, encoding: Encoding, notice: SourceLearned | Gap | Repaired | Stranded, now: float) -> None:
         """The plane has something to tell of an Encoding."""
         if isinstance(notice, SourceLearned):
             self.handle_source(encoding, notice.ssrc, now)
+        elif isinstance(notice, Stranded):
+            if any(each.is_within(encoding.index, notice.layers) for each in self.subscriptions.values()):
+                self.request_key_frame(now, encoding.index)
         elif encoding.nacks is None:
             return
         elif isinstance(notice, Gap):

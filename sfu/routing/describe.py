@@ -14,7 +14,7 @@ from sfu.wire.extensions import Extension
 from sfu.wire.frame_marking import describe_frame_marking
 from sfu.wire.h264 import describe_h264
 from sfu.wire.kernel import i64, kernel
-from sfu.wire.layers import describe_opaque
+from sfu.wire.layers import describe_opaque, layers_of
 from sfu.wire.octets import Octets
 from sfu.wire.red import primary_of
 from sfu.wire.rtp import PayloadFormat
@@ -46,8 +46,8 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
         status = describe_vp8(buffer, packets, row)
     elif codec == _VP9:
         status = describe_vp9(buffer, packets, row, i64(entry["spatial_top"]))
-        if status == 0:
-            entry["spatial_top"] = max(entry["spatial_top"], find_top_layer(buffer, packets, row))
+        if status == 0 and packets[row]["late"] == 0:
+            _note_top_layer(entry, find_top_layer(buffer, packets, row), packets[row]["key"] == 1)
     elif codec == _H264:
         status = describe_h264(buffer, packets, row)
     elif codec == _AV1:
@@ -57,6 +57,8 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
         if status == UNKNOWN:
             tables.counters[_UNKNOWN_STRUCTURE] += 1
             status = 0
+        elif status == 0:
+            entry["stranded"] = tables.structures[encoding]["stranded"]
     elif status == 0 and codec == _H264 and packets[row]["extension_bytes"][_MARKING] > 0:
         at = packets[row]["extension_at"][_MARKING]
         status = describe_frame_marking(buffer, at, i64(packets[row]["extension_bytes"][_MARKING]), packets, row)
@@ -64,6 +66,21 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
         tables.counters[_DESCRIPTOR] += 1
         return False
     return True
+
+
+@kernel
+def _note_top_layer(entry: Any, top: int, key: bool) -> None:
+    """A VP9 stream has announced its highest spatial layer (-1: it has not). One that ends between key frames may
+    leave its subscribers with nothing that they could decode: they need not have had the frames of the lower ones.
+    """
+    if key:
+        entry["stranded"] = 0
+    if top < 0:
+        return
+    if not key and top < entry["spatial_top"]:
+        for spatial in range(top + 1, i64(entry["spatial_top"]) + 1):
+            entry["stranded"] |= layers_of(spatial, 0)
+    entry["spatial_top"] = top
 
 
 @kernel
@@ -83,7 +100,9 @@ def account_frame(tables: Tables, encoding: int, packets: NDArray[Any], row: int
     entry = tables.encodings[encoding]
     packet = packets[row]
     if entry["audio"] == 0:
-        entry["key_frames"] += packet["key"]
+        if packet["key"] == 1 and packet["timestamp"] != entry["key_timestamp"]:
+            entry["key_frames"] += 1
+            entry["key_timestamp"] = packet["timestamp"]
         entry["spatial_layers"] = max(entry["spatial_layers"], packet["spatial"] + 1)
         entry["temporal_layers"] = max(entry["temporal_layers"], packet["temporal"] + 1)
         entry["layer_octets"][(packet["spatial"] & 3) * 8 + (packet["temporal"] & 7)] += packet["payload_bytes"]

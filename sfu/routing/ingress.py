@@ -44,6 +44,7 @@ _DROP_REPAIR = int(Counter.DROP_REPAIR)
 _RED = int(PayloadFormat.RED)
 _GAP_NOTICE = int(NoticeKind.GAP)
 _REPAIRED_NOTICE = int(NoticeKind.REPAIRED)
+_STRANDED_NOTICE = int(NoticeKind.STRANDED)
 _STUN_NOTICE = int(NoticeKind.STUN)
 _DTLS_NOTICE = int(NoticeKind.DTLS)
 _RTCP_NOTICE = int(NoticeKind.RTCP)
@@ -223,8 +224,11 @@ def _accept(
         account_packet(tables.encodings, encoding, packets, row, extended)
         if gap > 0 and entry["asks"] == 1:
             push_numbers(tables, buffers, notice_index, notices, _GAP_NOTICE, encoding, extended - gap, gap)
+    stranded = i64(entry["stranded"])
     if not describe_packet(tables, encoding, buffers.received, packets, row):
         return False
+    if entry["stranded"] & ~stranded != 0:
+        push_numbers(tables, buffers, notice_index, notices, _STRANDED_NOTICE, encoding, i64(entry["stranded"]), 0)
     account_frame(tables, encoding, packets, row)
     if entry["audio"] == 1:
         account_level(tables, encoding, buffers.received, packets, row)

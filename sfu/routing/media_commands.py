@@ -75,6 +75,8 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["shift"] = 0
     entry["spatial_layers"] = 0
     entry["spatial_top"] = -1
+    entry["stranded"] = 0
+    entry["key_timestamp"] = -1
     entry["temporal_layers"] = 0
     for k in range(len(entry["layer_octets"])):
         entry["layer_octets"][k] = 0

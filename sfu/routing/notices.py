@@ -26,6 +26,7 @@ class NoticeKind(enum.IntEnum):
     GAP = 5
     REPAIRED = 6
     REPEAT_MISSED = 7
+    STRANDED = 8
 
 
 SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
@@ -107,7 +108,7 @@ def push_numbers(
     count: int,
 ) -> None:
     """Tell of packets by their numbers: of encoding `row` those missing or repaired, of subscription `row` those that
-    could not be repeated.
+    could not be repeated. With STRANDED `first` is a mask of Layers.
     """
     if writable(index, len(notices)) == 0:
         tables.counters[_RING_FULL] += 1

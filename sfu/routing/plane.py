@@ -29,6 +29,7 @@ from sfu.routing.queues import (
     Repaired,
     RepeatMissed,
     SourceLearned,
+    Stranded,
     TappedPacket,
     poll_tap,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Repaired",
     "RepeatMissed",
     "SourceLearned",
+    "Stranded",
     "TappedPacket",
 ]
 

@@ -95,7 +95,18 @@ class RepeatMissed:
     subscription: int
 
 
-Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """The publisher has left out frames on which the following ones of these Layers (sfu/wire/layers.py) depended:
+    their subscribers cannot go on without a key frame.
+    """
+
+    connection: int
+    encoding: int
+    layers: int
+
+
+Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +215,8 @@ class NoticeQueue:
             return Repaired(connection, self._a.item(slot), self._b.item(slot))
         if kind == NoticeKind.REPEAT_MISSED:
             return RepeatMissed(connection, self._a.item(slot))
+        if kind == NoticeKind.STRANDED:
+            return Stranded(connection, self._a.item(slot), self._b.item(slot))
         data = slot * NOTICE.itemsize + _DATA_AT
         address = slot * NOTICE.itemsize + _ADDRESS_AT
         return Datagram(

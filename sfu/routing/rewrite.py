@@ -145,19 +145,23 @@ def _write_dependencies(
 ) -> int:
     """Write the dependency descriptor for a subscription's current Layer; return its length.
 
-    Which decode targets are active is said anew only on the shard of the publisher, who has the structure.
+    Which decode targets are active is said anew only on the shard of the publisher, who has the structure: where the
+    publisher says it, and where the subscription has entered another Layer.
     """
     packet = packets[row]
     at = packet["extension_at"][_DEPENDENCIES]
     length = i64(packet["extension_bytes"][_DEPENDENCIES])
     source = packet["source"]
-    if length <= MANDATORY_BYTES or length + MAX_DEPENDENCY_GROWTH > longest or source >> _SHARD_BIT:
+    announce = packet["frame_start"] == 1 and packet["timestamp"] == entry["changed_at"]
+    if (length <= MANDATORY_BYTES and not announce) or length + MAX_DEPENDENCY_GROWTH > longest or source >> _SHARD_BIT:
         copy_octets(out, value, buffer, at, length)
         store16(out, value + 1, numbers[FRAME])
         return length
     encoding = (source >> 32) & 0xFFFFFF
     mask = active_mask(tables.structures, encoding, i64(entry["current_spatial"]), i64(entry["current_temporal"]))
-    return write_dependencies(buffer, at, length, out, value, tables.structures, encoding, numbers[FRAME], mask, False)
+    return write_dependencies(
+        buffer, at, length, out, value, tables.structures, encoding, numbers[FRAME], mask, announce
+    )
 
 
 @kernel

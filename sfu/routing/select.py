@@ -57,6 +57,7 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
             entry["current_temporal"] = 0
             entry["intact"] = 0
             entry["picture_timestamp"] = -1
+            entry["changed_at"] = -1
         enter_source(tables, subscription, packets, row)
     sequence = packet["sequence"]
     ahead = (sequence - entry["highest"]) & 0xFFFF
@@ -127,6 +128,7 @@ def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
                     entry["current_temporal"] = t
                     entry["intact"] = usable
                     if intact != 0:
+                        entry["changed_at"] = packet["timestamp"]
                         entry["switches"] += 1
                         tables.counters[_SWITCHES] += 1
                 return

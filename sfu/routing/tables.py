@@ -112,6 +112,8 @@ ENCODING = np.dtype(
         ("spatial_layers", np.int32),  # seen so far
         ("spatial_top", np.int32),  # VP9: the highest that the stream announced, -1: none
         ("temporal_layers", np.int32),
+        ("stranded", np.int64),  # the Layers that cannot go on without a key frame
+        ("key_timestamp", np.int64),  # of the last key frame, -1: none
         ("layer_octets", np.int64, (SPATIAL_LAYERS * TEMPORAL_LAYERS,)),  # payload, by the frame's own layer
         # audio level, RFC 6464
         ("levels", np.int64),  # packets that had one
@@ -148,6 +150,7 @@ SUBSCRIPTION = np.dtype(
         ("current_temporal", np.int32),
         ("intact", np.int64),  # Layers that the subscriber could decode by what it got so far
         ("picture_timestamp", np.int64),
+        ("changed_at", np.int64),  # timestamp of the picture at which the current Layer was entered
         ("dropped_picture", np.int64),  # picture ID of the last picture left out
         ("highest", np.int32),  # ingress sequence number
         ("entered_at", np.int32),  # the first one of this source

@@ -1,7 +1,7 @@
 """The dependency descriptor (RTP Payload Format For AV1, Appendix A) as one subscriber gets it.
 
-Frames that are left out must leave no gap in the frame numbers, and decode targets that are left out must not be
-announced as active: a receiver would wait for their chains (A.4, A.5).
+Frame numbers go on where the Encoding changes, and decode targets that are left out must not be announced as active: a
+receiver would wait for their chains (A.4, A.5).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def write_dependencies(
         bit = measure_structure(buffer, at, 8 * length)[0]
         if bit < 0 or not is_known(buffer, at, bit, structures, structure):
             return length
-        if not announce and not flags & ACTIVE and mask == (i64(1) << targets) - 1:
+        if not flags & ACTIVE and mask == (i64(1) << targets) - 1:
             return length
     elif (i64(buffer[at]) - i64(entry["offset"])) & 0x3F >= entry["templates"]:
         return length

@@ -11,10 +11,11 @@ from sfu import Layer
 from sfu.layer import WHOLE
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
-from sfu.routing.plane import Gap, Repaired, SourceLearned
+from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.statistics import RateMeter
 from sfu.subscription import Subscription
 from sfu.track import Track
+from sfu.wire.layers import layers_of
 from sfu.wire.rtcp import GenericNack, PictureLoss, parse_compound
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
 from tests.unit.test_track import OURS, Publisher
@@ -186,6 +187,22 @@ def test_a_loss_that_is_not_repaired_needs_a_key_frame_where_it_is_shown(scene: 
         scene.track.handle_notice(encoding, Gap(0, encoding.row, 40, 1000), 200.0)
         scene.track.handle_timeout(200.0)
         assert scene.asked() == expected
+
+
+@pytest.mark.parametrize(("current", "asked"), [(2, True), (1, False)])
+def test_who_is_on_a_layer_that_cannot_go_on_gets_a_key_frame(
+    scene: Scene, plane: FakePlane, current: int, asked: bool
+) -> None:
+    """FakePlane's subscribers forward spatial layer 0 of the Encoding `current_index`."""
+    scene.start()
+    scene.learn(2)
+    scene.asked()
+    plane.current_index = current
+    encoding = scene.track.encodings[2]
+    scene.track.handle_notice(encoding, Stranded(0, encoding.row, layers_of(1, 0)), 200.0)
+    assert scene.asked() == []
+    scene.track.handle_notice(encoding, Stranded(0, encoding.row, layers_of(0, 0)), 300.0)
+    assert bool(scene.asked()) == asked
 
 
 def test_nacks_of_the_receiver_reach_the_plane(scene: Scene) -> None:

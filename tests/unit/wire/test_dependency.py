@@ -11,28 +11,9 @@ from sfu.wire.dependency_structure import STRUCTURE
 from sfu.wire.extensions import Extension
 from sfu.wire.layers import ALL_LAYERS, describe_opaque, layers_from, layers_of
 from sfu.wire.rtp import PACKET
+from tests.unit.wire.descriptors import head, octets, two_layers
 
 KIND = int(Extension.DEPENDENCY_DESCRIPTOR)
-
-
-def octets(bits: str) -> bytes:
-    bits += "0" * (-len(bits) % 8)
-    return int(bits, 2).to_bytes(len(bits) // 8)
-
-
-def head(template: int, number: int = 1, start: int = 1, end: int = 1) -> str:
-    return f"{start:b}{end:b}{template:06b}{number:016b}"
-
-
-def two_layers(offset: int = 0, second: str = "R") -> str:
-    """L2T1: decode target 0 is the lower layer, 1 both; templates: key frame, lower layer, upper layer.
-
-    `second`: what a lower frame that is no key frame is for target 1.
-    """
-    codes = {"-": "00", "D": "01", "S": "10", "R": "11"}
-    dtis = "".join(codes[symbol] for symbol in "SS" + "S" + second + "-S")
-    fdiffs = "0" + "100010" + "100000"
-    return f"{offset:06b}" + "00001" + "00" + "10" + "11" + dtis + fdiffs + "0" + "0"
 
 
 class Encoding:
@@ -297,7 +278,8 @@ def test_an_explicit_set_of_active_targets_is_replaced(encoding):
 def test_a_change_can_be_announced_in_any_packet(encoding):
     assert encoding.write(head(1, 2), 0b01, announce=True) == octets(head(1, 513) + "01000" + "01")
     structure = head(0, 1) + "10000" + two_layers()
-    assert encoding.write(structure, 0b11, announce=True) == octets(head(0, 513) + "11000" + two_layers() + "11")
+    assert encoding.write(structure, 0b01, announce=True) == octets(head(0, 513) + "11000" + two_layers() + "01")
+    assert encoding.write(structure, 0b11, announce=True) == octets(head(0, 513) + "10000" + two_layers())
 
 
 def test_what_cannot_be_understood_any_more_keeps_its_mask(encoding):
