@@ -31,8 +31,8 @@ class Config:
     """A connection without a valid check from its client for so long is closed (RFC 7675 section 5.1: 30)."""
     handshake_timeout: float = 10.0
     """A connection that is not up so long after negotiation is closed."""
-    keyframe_interval: float = 0.4
-    """Least time between two key-frame requests for one Encoding."""
+    keyframe_interval: float = 0.33
+    """Least time between two key-frame requests for one Track. Browsers drop what comes within 0.3 s."""
     max_rooms: int = 1024
     max_peers_per_room: int = 500
     max_connections_per_peer: int = 64

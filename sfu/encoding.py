@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sfu.feedback.keyframes import KeyFrameRequests
+from sfu.feedback.keyframes import KeyFrameRequests, KeyFrameThrottle
 from sfu.feedback.nack import NackResult, NackSchedule
 from sfu.feedback.reports import Reception
 from sfu.feedback.round_trip import RoundTrip
@@ -40,7 +40,7 @@ class Encoding:
         *,
         route: TrackRoute,
         connection: int,
-        keyframe_interval: float,
+        throttle: KeyFrameThrottle,
         round_trip: RoundTrip,
     ) -> None:
         """`index`: its place among the Track's, 0 the lowest. May raise ServerFullError."""
@@ -49,7 +49,7 @@ class Encoding:
         self.index = index
         self.active = False
         """Whether media of it is coming."""
-        self.keyframes = KeyFrameRequests(keyframe_interval)
+        self.key_frames = KeyFrameRequests(throttle)
         self.reception = Reception(stream.ssrc) if stream.ssrc else None
         """Our reports on it, once its SSRC is known."""
         self.intra_requests = 0
@@ -121,7 +121,7 @@ class Encoding:
             round_trip_time_s=None if nacks is None else nacks.round_trip_time,
             nacks_sent=0 if nacks is None else nacks.asked,
             packets_repaired=state.repaired,
-            key_frame_requests=self.keyframes.sent,
+            key_frame_requests=self.key_frames.sent,
             spatial_layers=state.spatial_layers,
             temporal_layers=state.temporal_layers,
             layer_bit_rates_bps=rates,
@@ -143,8 +143,19 @@ class Encoding:
 
     def poll_timeout(self) -> float | None:
         """When a key-frame request or a NACK is due."""
-        due = [self.keyframes.poll_timeout(), self.nacks.poll_timeout() if self.nacks is not None else None]
+        due = [self.key_frames.poll_timeout(), self.nacks.poll_timeout() if self.nacks is not None else None]
         return min((deadline for deadline in due if deadline is not None), default=None)
+
+    def request_key_frame(self, now: float) -> bool:
+        """Someone needs a key frame; return whether to ask the publisher now."""
+        return self.key_frames.request(now, self._plane.encoding_state(self.row).key_frames)
+
+    def is_key_frame_due(self, now: float) -> bool:
+        """Return whether to ask the publisher now for the key frame that someone waits for."""
+        due = self.key_frames.poll_timeout()
+        if due is None or now < due:
+            return False
+        return self.key_frames.handle_timeout(now, self._plane.encoding_state(self.row).key_frames)
 
     def ask_missing(self, now: float) -> NackResult:
         """What to ask the publisher for now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sfu.encoding import Encoding
+from sfu.feedback.keyframes import KeyFrameThrottle
 from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute
 from sfu.negotiation import Codec, Incoming, Kind
@@ -83,6 +84,7 @@ class Track:
         self._rids = _rids_of(incoming)
         self._waiting: set[Subscription] = set()
         round_trip = RoundTrip()
+        throttle = KeyFrameThrottle(keyframe_interval)
         opened: list[Encoding] = []
         try:
             for index, stream in enumerate(incoming.encodings):
@@ -93,7 +95,7 @@ class Track:
                         incoming,
                         route=self.route,
                         connection=connection,
-                        keyframe_interval=keyframe_interval,
+                        throttle=throttle,
                         round_trip=round_trip,
                     )
                 )
@@ -147,10 +149,9 @@ class Track:
         for encoding in self.encodings:
             if encoding.ssrc is None or (index is not None and encoding.index != index):
                 continue  # one that is not known yet is asked when it is
-            if encoding.keyframes.request(now):
+            if encoding.request_key_frame(now):
                 self._send_key_frame_request(encoding)
-            else:
-                self._publisher.touch()
+            self._publisher.touch()  # it is asked again unless one comes
 
     def stats(self) -> TrackStats:
         """What comes in, as a snapshot."""
@@ -210,7 +211,7 @@ class Track:
     def handle_timeout(self, now: float) -> None:
         """Send the key-frame requests and the NACKs that are due."""
         for encoding in self.encodings:
-            if encoding.keyframes.handle_timeout(now):
+            if encoding.is_key_frame_due(now):
                 self._send_key_frame_request(encoding)
             asked = encoding.ask_missing(now)
             if asked.sequences and encoding.ssrc is not None:

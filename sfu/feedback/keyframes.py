@@ -1,47 +1,86 @@
-"""Merging what all subscribers of an Encoding ask into few key-frame requests to its publisher."""
+"""Merging what all subscribers of a Track ask into few key-frame requests to its publisher, sans-IO."""
 
 from __future__ import annotations
 
+TRIES = 5
+"""A request that brings no key frame is sent so often, each time after twice the time."""
 
-class KeyFrameRequests:
-    """The requests for one Encoding: the first goes at once, those within `interval` merge into one that trails.
+_LEAST_RETRY = 0.1
 
-    The trailing one is needed: whoever asked after the last key frame began still waits for one.
-    A key frame costs the publisher several times a usual frame, hence the throttle.
+
+class KeyFrameThrottle:
+    """The publisher's patience, common to all Encodings of a Track: a key frame costs several times a usual frame.
+
+    Browsers heed one request in 0.3 s, for whichever of a sender's Encodings, drop those in between, and answer with a
+    key frame of each Encoding. So requests of one moment go together, and the next wait.
     """
 
     def __init__(self, interval: float) -> None:
-        """`interval`: least time between two requests to the publisher, seconds."""
-        self._interval = interval
+        """`interval`: least time between two requests, seconds."""
+        self.interval = interval
         self._last: float | None = None
-        self._waiting = False
+
+    def is_open(self, now: float) -> bool:
+        """Whether a request may go out."""
+        return self._last is None or now == self._last or now >= self._last + self.interval
+
+    def opens_at(self) -> float:
+        """When it opens again, once something was sent."""
+        assert self._last is not None, "nothing was sent yet: it is open"
+        return self._last + self.interval
+
+    def note_sent(self, now: float) -> None:
+        """A request goes out."""
+        self._last = now
+
+
+class KeyFrameRequests:
+    """The requests for one Encoding. Whoever asks is served by a key frame that comes after; while one is under way
+    nobody needs another. `seen` is how many have come so far.
+    """
+
+    def __init__(self, throttle: KeyFrameThrottle) -> None:
+        self._throttle = throttle
+        self._needed: int | None = None  # as many have come and will not do
+        self._tries = 0
+        self._due = 0.0
         self.asked = 0
         """Requests that came in."""
         self.sent = 0
         """Requests that went on to the publisher."""
 
-    def request(self, now: float) -> bool:
+    def request(self, now: float, seen: int) -> bool:
         """Someone needs a key frame; return whether to ask the publisher now (else `poll_timeout` says when)."""
         self.asked += 1
-        if self._last is not None and now < self._last + self._interval:
-            self._waiting = True
-            return False
-        self._note_sent(now)
-        return True
+        if self._needed is not None and seen <= self._needed:
+            return False  # asked for already, or about to be
+        self._needed = seen
+        self._tries = 0
+        if self._throttle.is_open(now):
+            self._note_sent(now)
+            return True
+        self._due = self._throttle.opens_at()
+        return False
 
     def poll_timeout(self) -> float | None:
-        """When the trailing request is due (absolute seconds); None when nobody waits."""
-        return self._last + self._interval if self._waiting and self._last is not None else None
+        """When to look again (absolute seconds); None when nobody waits."""
+        return None if self._needed is None else self._due
 
-    def handle_timeout(self, now: float) -> bool:
-        """Return whether to ask the publisher now."""
-        due = self.poll_timeout()
-        if due is None or now < due:
+    def handle_timeout(self, now: float, seen: int) -> bool:
+        """Return whether to ask the publisher now: for the first time, or again since nothing came."""
+        if self._needed is None or now < self._due:
+            return False
+        if seen > self._needed or self._tries >= TRIES:
+            self._needed = None
+            return False
+        if not self._throttle.is_open(now):
+            self._due = self._throttle.opens_at()
             return False
         self._note_sent(now)
         return True
 
     def _note_sent(self, now: float) -> None:
-        self._last = now
-        self._waiting = False
+        self._throttle.note_sent(now)
+        self._due = now + max(self._throttle.interval, _LEAST_RETRY) * 2**self._tries
+        self._tries += 1
         self.sent += 1

@@ -75,7 +75,6 @@ class NackSchedule:
         self._missing: dict[int, _Missing] = {}
         self._next: float | None = None
         self._abandoned: int | None = None  # the last packet given up that nobody was told of yet
-        self._key_frame: int | None = None
         self._tokens = float(limit)
         self._refilled: float | None = None
         self._last_request: float | None = None
@@ -100,9 +99,6 @@ class NackSchedule:
 
     def handle_gap(self, first: int, count: int, now: float) -> None:
         """The plane saw that the packets `first` to `first + count - 1` have not come."""
-        if self._key_frame is not None and first < self._key_frame:
-            count -= self._key_frame - first
-            first = self._key_frame
         if count <= 0:
             return
         if count > self._limit or len(self._missing) > self._limit:
@@ -130,19 +126,10 @@ class NackSchedule:
         self._forget(sequence, missing)
         self._rest()
 
-    def handle_key_frame(self, sequence: int) -> None:
-        """A key frame begins with this packet: nobody needs what is older any more."""
-        self._key_frame = sequence
-        for older in [missing for missing in self._missing if missing < sequence]:
-            del self._missing[older]
-        if self._abandoned is not None and self._abandoned < sequence:
-            self._abandoned = None
-        self._rest()
-
     def reset(self) -> None:
         """The stream begins anew under another SSRC, or in another numbering: forget all but the statistics."""
         self._missing.clear()
-        self._abandoned = self._key_frame = None
+        self._abandoned = None
         self._rest()
 
     def poll_timeout(self) -> float | None:

@@ -158,10 +158,10 @@ async def test_a_late_subscriber_gets_a_key_frame_at_once(server: Server) -> Non
         await subscribe(server, first)
         await first.see_bar_move()
         video = next(track for track in server.room("lobby").tracks if track.kind == "video")
-        before = video.encodings[0].keyframes.sent
+        before = video.encodings[0].key_frames.sent
         await subscribe(server, second, "carol")
         await second.see_bar_move()
-        assert video.encodings[0].keyframes.sent > before
+        assert video.encodings[0].key_frames.sent > before
 
 
 async def test_two_peers_in_one_connection_each(server: Server) -> None:

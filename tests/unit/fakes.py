@@ -26,6 +26,7 @@ class FakePlane:
         self.targets: list[tuple[int, int, int, int]] = []
         self.repeats: list[tuple[int, int, int]] = []
         self.current_index = -1
+        self.key_frames = 0
         self.shifts: dict[int, int] = {}
         self.arrivals: set[tuple[int, int]] = set()
         self._rows = itertools.count()
@@ -78,7 +79,8 @@ class FakePlane:
         return SubscriptionState(**values | {"ssrc": self._ssrc, "current_index": self.current_index})
 
     def encoding_state(self, row: int) -> EncodingState:
-        return EncodingState(**dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0))
+        values = dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0)
+        return EncodingState(**values | {"key_frames": self.key_frames})
 
     def audio_level(self, row: int) -> AudioLevel:
         return AudioLevel(0, 0, 0)

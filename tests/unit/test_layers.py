@@ -118,6 +118,7 @@ def test_a_switch_that_does_not_come_about_is_asked_for_again(scene: Scene) -> N
         scene.learn(index, 100.0)
     scene.start()
     scene.asked()
+    scene.plane.key_frames = 1  # which was lost on its way to the subscriber
     for encoding in scene.track.encodings:
         encoding.note_packets(1, 101.0)
     scene.track.handle_tick(101.0)
@@ -181,6 +182,7 @@ def test_a_loss_that_is_not_repaired_needs_a_key_frame_where_it_is_shown(scene: 
         scene.learn(index, 90.0)
     scene.start()
     scene.plane.current_index = 2
+    scene.plane.key_frames = 1
     scene.asked()
     for index, expected in ((1, []), (2, [PictureLoss(OURS, 502)])):
         encoding = scene.track.encodings[index]
@@ -198,6 +200,7 @@ def test_who_is_on_a_layer_that_cannot_go_on_gets_a_key_frame(
     scene.learn(2)
     scene.asked()
     plane.current_index = current
+    plane.key_frames = 1
     encoding = scene.track.encodings[2]
     scene.track.handle_notice(encoding, Stranded(0, encoding.row, layers_of(1, 0)), 200.0)
     assert scene.asked() == []

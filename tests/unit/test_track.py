@@ -58,15 +58,18 @@ def make_track(
     )
 
 
-def test_pictures_lost_become_one_pli_and_one_that_trails(plane: FakePlane) -> None:
+def test_pictures_lost_become_one_pli_until_a_key_frame_has_come(plane: FakePlane) -> None:
     publisher = Publisher()
     track = make_track(plane, publisher, feedback=("nack pli", "ccm fir"))
     for k in range(300):
         track.request_key_frame(100.0 + k / 1000)
     assert [parse_compound(packet) for packet in publisher.sent] == [[PictureLoss(OURS, THEIRS)]]
-    assert publisher.touched == 299
+    assert publisher.touched == 300
     assert track.poll_timeout() == 101.0
     track.handle_timeout(101.0)
+    assert len(publisher.sent) == 2
+    plane.key_frames = 1
+    track.handle_timeout(103.0)
     assert len(publisher.sent) == 2
     assert track.poll_timeout() is None
 
@@ -75,6 +78,7 @@ def test_fir_where_the_publisher_knows_no_pli(plane: FakePlane) -> None:
     publisher = Publisher()
     track = make_track(plane, publisher, feedback=("ccm fir",))
     track.request_key_frame(100.0)
+    plane.key_frames = 1
     track.request_key_frame(105.0)
     numbers = [parse_compound(packet) for packet in publisher.sent]
     assert numbers == [[FullIntraRequest(OURS, ((THEIRS, number),))] for number in (1, 2)]
