@@ -76,3 +76,9 @@ async def node(request: pytest.FixtureRequest) -> AsyncIterator[NodeProcess]:
     """A running node, with one shard and again with two."""
     async with NodeProcess(shards=request.param) as process:
         yield process
+
+
+@pytest.fixture
+def timed(request: pytest.FixtureRequest) -> bool:
+    """Whether times are asserted too: only in slow tests, which have the machine to themselves."""
+    return request.node.get_closest_marker("slow") is not None

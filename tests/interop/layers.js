@@ -1,0 +1,169 @@
+/**
+ * A publisher of several encodings or layers whose every frame carries its number as a picture, and a viewer that
+ * writes down each frame it shows. Evaluated as an expression, it installs `window.layers`.
+ */
+(window.layers = {
+  /** Bits of a frame's number, shown as black and white blocks along the upper edge, the highest first. */
+  BITS: 14,
+  /** The part of the picture's height that the blocks take. */
+  STRIP: 1 / 6,
+
+  /** A moving picture; each frame is drawn, numbered and captured at once. */
+  picture(width, height, fps) {
+    const { BITS, STRIP } = layers;
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width, height });
+    const context = canvas.getContext("2d");
+    // Where frames are captured on request none is lost between drawing and capturing; Firefox then sends just one.
+    const asked = !navigator.userAgent.includes("Firefox");
+    const stream = canvas.captureStream(asked ? 0 : fps);
+    const [track] = stream.getVideoTracks();
+    layers.drawn = 0;
+    layers.drawnAt = [];
+    const draw = () => {
+      layers.drawn += 1;
+      layers.drawnAt.push([layers.drawn, layers.now()]);
+      context.fillStyle = `hsl(${layers.drawn % 360} 40% 50%)`;
+      context.fillRect(0, 0, width, height);
+      context.fillStyle = "white";
+      const [x, y] = [(layers.drawn * 7) % width, height / 4 + ((layers.drawn * 3) % (height / 2))];
+      context.fillRect(x, y, width / 8, height / 8);
+      for (let bit = 0; bit < BITS; bit += 1) {
+        context.fillStyle = (layers.drawn >> (BITS - 1 - bit)) & 1 ? "white" : "black";
+        context.fillRect((bit * width) / BITS, 0, Math.ceil(width / BITS), height * STRIP);
+      }
+      if (asked) track.requestFrame();
+    };
+    const start = performance.now();
+    setInterval(() => {
+      // As many as are due, at most one: a page that was held up does not make up for it.
+      if ((performance.now() - start) * fps >= 1000 * layers.ticks) {
+        layers.ticks = Math.floor(((performance.now() - start) * fps) / 1000) + 1;
+        draw();
+      }
+    }, 4);
+    layers.ticks = 0;
+    return stream;
+  },
+
+  /** The number in a frame. */
+  number(image, width, height) {
+    const { BITS, STRIP } = layers;
+    layers.canvas ??= new OffscreenCanvas(BITS * 4, 4);
+    layers.context ??= layers.canvas.getContext("2d", { willReadFrequently: true });
+    layers.context.drawImage(image, 0, 0, width, height * STRIP, 0, 0, BITS * 4, 4);
+    const { data } = layers.context.getImageData(0, 2, BITS * 4, 1);
+    let number = 0;
+    for (let bit = 0; bit < BITS; bit += 1) {
+      const at = 4 * (bit * 4 + 2);
+      number = number * 2 + (data[at] + data[at + 1] + data[at + 2] > 3 * 128 ? 1 : 0);
+    }
+    return number;
+  },
+
+  /** Prepare to publish; the offer, or null if this browser cannot send the codec. */
+  async offer({ codec, encodings, width, height, fps }) {
+    const pc = new RTCPeerConnection();
+    const all = RTCRtpSender.getCapabilities("video").codecs;
+    const mine = all.filter((one) => one.mimeType.toLowerCase() === `video/${codec}`.toLowerCase());
+    if (mine.length === 0) return null;
+    const stream = layers.picture(width, height, fps);
+    const init = { direction: "sendonly", streams: [stream], sendEncodings: encodings };
+    const transceiver = pc.addTransceiver(stream.getTracks()[0], init);
+    transceiver.setCodecPreferences([...mine, ...all.filter((one) => one.mimeType === "video/rtx")]);
+    layers.pc = pc;
+    await pc.setLocalDescription();
+    return pc.localDescription.sdp;
+  },
+
+  /** Take the answer to our offer, and do not let a slow machine lower the picture's size. */
+  async answer(sdp) {
+    await layers.pc.setRemoteDescription({ type: "answer", sdp });
+    const [sender] = layers.pc.getSenders();
+    const parameters = { ...sender.getParameters(), degradationPreference: "maintain-resolution" };
+    await sender.setParameters(parameters);
+    return layers.modes();
+  },
+
+  /** What each encoding is sent with: `{rid: scalability mode}`. */
+  modes() {
+    const { encodings } = layers.pc.getSenders()[0].getParameters();
+    return Object.fromEntries(encodings.map(({ rid, scalabilityMode }) => [rid || "", scalabilityMode || ""]));
+  },
+
+  /** Switch encodings on or off: `{rid: boolean}`. */
+  async activate(wanted) {
+    const [sender] = layers.pc.getSenders();
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) {
+      if (encoding.rid in wanted) encoding.active = wanted[encoding.rid];
+    }
+    await sender.setParameters(parameters);
+  },
+
+  /** Answer an offer of video, and write down from now on what comes. */
+  async watch(offer) {
+    const pc = new RTCPeerConnection();
+    const video = document.body.appendChild(document.createElement("video"));
+    Object.assign(video, { id: "watched", autoplay: true, muted: true, playsInline: true });
+    Object.assign(layers, { pc, video, log: [] });
+    pc.ontrack = ({ track, transceiver }) => {
+      if (track.kind !== "video") return;
+      layers.mid = transceiver.mid;
+      video.srcObject = new MediaStream([track]);
+      layers.write(track);
+    };
+    await pc.setRemoteDescription({ type: "offer", sdp: offer });
+    await pc.setLocalDescription();
+    return pc.localDescription.sdp;
+  },
+
+  /** Write down each frame: all that are decoded where the browser gives them away, else those on the screen. */
+  async write(track) {
+    if (window.MediaStreamTrackProcessor) {
+      const { readable } = new MediaStreamTrackProcessor({ track, maxBufferSize: 60 });
+      for await (const frame of readable) {
+        const { displayWidth: width, displayHeight: height } = frame;
+        layers.log.push([layers.now(), width, height, layers.number(frame, width, height)]);
+        frame.close();
+      }
+      return;
+    }
+    const { video } = layers;
+    const write = (_, { width, height }) => {
+      layers.log.push([layers.now(), width, height, layers.number(video, width, height)]);
+      video.requestVideoFrameCallback(write);
+    };
+    video.requestVideoFrameCallback(write);
+  },
+
+  /** The frames since the last call: [time in ms, width, height, number]. */
+  frames() {
+    return layers.log.splice(0);
+  },
+
+  /** Milliseconds on a clock that all pages of one machine share. */
+  now() {
+    return performance.timeOrigin + performance.now();
+  },
+
+  /** The frames drawn since the last call: [number, time in ms]. */
+  drawings() {
+    return layers.drawnAt.splice(0);
+  },
+
+  /** The statistics of what video is received, or of each encoding sent. */
+  async stats() {
+    const all = [...(await layers.pc.getStats()).values()];
+    return all.filter(({ type, kind }) => ["inbound-rtp", "outbound-rtp"].includes(type) && kind === "video");
+  },
+
+  /** Ask for a layer; when that was, and the answer. */
+  async choose(url, token, body) {
+    const at = layers.now();
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+    const wanted = JSON.stringify({ mediaId: layers.mid, ...body });
+    const response = await fetch(url, { method: "POST", headers, body: wanted });
+    return { at, answered: layers.now(), status: response.status, text: await response.text() };
+  },
+}) && true
