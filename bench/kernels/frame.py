@@ -18,11 +18,16 @@ from sfu.routing.sockets import encode_address
 from sfu.routing.tables import Tables, make_tables
 from sfu.wire.extensions import Extension
 from sfu.wire.layers import describe_opaque
-from sfu.wire.rtp import parse_rtp
+from sfu.wire.rtp import PayloadFormat, parse_rtp
+from sfu.wire.vp8 import describe_vp8
 
 SUBSCRIBERS = 100
 FRAME_PACKETS = 9
+HISTORY_PACKETS = 16384
 _PAYLOAD_BYTES = 1150
+_PAYLOAD_AT = 24
+_VP8_DESCRIPTOR = bytes([0x80, 0xE0, 0x80, 0, 0, 0, 0])  # picture ID of 15 bits, TL0PICIDX, TID: RFC 7741 section 4.2
+_TIMESTAMPS_A_FRAME = 3000
 
 
 @dataclass
@@ -34,16 +39,51 @@ class Frame:
     kinds: np.ndarray
     starts: list[tuple[int, int]]  # where each packet lies in `buffers.received`
     sessions: list[Session]
+    number: int = 0
 
-    def parse(self) -> None:
-        """Parse the packets into rows of the batch, as the receiving stage leaves them."""
+    def advance(self) -> None:
+        """Make it the next frame of its stream: numbers, timestamp, picture ID."""
+        self.number += 1
+        received = self.buffers.received
+        for index, (start, _) in enumerate(self.starts):
+            head = struct.pack("!HI", (1000 + FRAME_PACKETS * self.number + index) & 0xFFFF, self._timestamp)
+            received[start + 2 : start + 8] = np.frombuffer(head, np.uint8)
+            picture = struct.pack("!HB", 0x8000 | self.number & 0x7FFF, self.number & 0xFF)
+            received[start + _PAYLOAD_AT + 2 : start + _PAYLOAD_AT + 5] = np.frombuffer(picture, np.uint8)
+            received[start + _PAYLOAD_AT] = 0x90 if index == 0 else 0x80
+            received[start + _PAYLOAD_AT + 7] = 0 if self.number == 1 else 1  # the first one is a key frame
+
+    @property
+    def _timestamp(self) -> int:
+        return (90_000 + _TIMESTAMPS_A_FRAME * self.number) & 0xFFFFFFFF
+
+    def parse(self, *, described: bool = False) -> None:
+        """Parse the packets into rows of the batch, as the receiving stage leaves them.
+
+        `described`: as VP8; else they are opaque, so that nothing is selected.
+        """
         for row, (start, end) in enumerate(self.starts):
             parse_rtp(self.buffers.received, start, end, self.kinds, self.buffers.packets, row)
             describe_opaque(self.buffers.packets, row)
             packet = self.buffers.packets[row]
+            packet["codec"] = PayloadFormat.OPAQUE
+            if described:
+                packet["codec"] = PayloadFormat.VP8
+                assert describe_vp8(self.buffers.received, self.buffers.packets, row) == 0
+            packet["index"] = 0
+            packet["late"] = 0
+            packet["history"] = -1
             packet["source"] = 1
             packet["clock_rate"] = 90_000
             packet["audio"] = 0
+
+    def keep(self) -> None:
+        """Let the subscribers ask for packets again: from now on they are kept and logged."""
+        for row in range(SUBSCRIBERS):
+            subscription = self.tables.subscriptions[row]
+            subscription["log"] = row
+            subscription["repair_type"], subscription["repair_ssrc"] = 97, 0x30000 + row
+        self.tables.tracks[0]["logged"] = SUBSCRIBERS
 
     def batch(self) -> None:
         """Queue the packets on their track."""
@@ -54,7 +94,7 @@ class Frame:
 
 def make_frame(sink: socket.socket) -> Frame:
     """A frame of nine packets whose sizes differ by a byte, and 100 subscribers that all live at `sink`."""
-    tables = make_tables(SUBSCRIBERS, 1, 1, SUBSCRIBERS, COUNTER_COUNT)
+    tables = make_tables(SUBSCRIBERS, 1, 1, SUBSCRIBERS, COUNTER_COUNT, logs=SUBSCRIBERS, history=HISTORY_PACKETS)
     buffers = make_buffers()
     kinds = np.zeros(16, np.uint8)
     kinds[4], kinds[2] = Extension.MID, Extension.ABS_SEND_TIME
@@ -63,7 +103,8 @@ def make_frame(sink: socket.socket) -> Frame:
     for index in range(FRAME_PACKETS):
         head = struct.pack("!BBHII", 0x90, 96, 1000 + index, 90_000, 0x1234)
         head += struct.pack("!HH", 0xBEDE, 2) + bytes([0x40, 0x30, 0x22, 1, 2, 3, 0, 0])
-        data = head + bytes(_PAYLOAD_BYTES + (1 if index >= 5 else 0))
+        size = _PAYLOAD_BYTES + (1 if index >= 5 else 0)
+        data = head + _VP8_DESCRIPTOR + bytes(size - len(_VP8_DESCRIPTOR))
         buffers.received[at : at + len(data)] = np.frombuffer(data, np.uint8)
         frame.starts.append((at, at + len(data)))
         at += 2048
@@ -100,6 +141,9 @@ def _add_subscriber(frame: Frame, row: int, address: np.ndarray) -> None:
     subscription["ssrc"] = 0x20000 + row
     subscription["payload_type"] = 96
     subscription["log"] = -1
+    subscription["source"] = -1
+    subscription["current_index"] = -1
+    subscription["target_spatial"], subscription["target_temporal"] = 3, 7
     subscription["mid_bytes"] = 1
     subscription["mid"][0] = ord("0")
     build_template(frame.tables, row)

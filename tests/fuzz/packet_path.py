@@ -49,6 +49,7 @@ class PacketPath:
     def __init__(self) -> None:
         self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 8, 16, 16, 8, 64))
         self.plane._socket = _Family()
+        self.rows: list[int] = []
         self.encrypt = _session(Policy.SSRC_ANY_OUTBOUND)
         publisher = self.plane.open_connection()
         self.plane.set_extensions(publisher, {k: int(k) for k in Extension})
@@ -79,6 +80,12 @@ class PacketPath:
                 )
                 self.plane.set_repair(row, ssrc=900 + number, payload_type=101)
                 self.plane.set_target(row, 0, 0, number % 2)
+            self.rows.append(row)
+        self.apply()
+        self.now_us = 1
+
+    def apply(self) -> None:
+        """Let the plane take what was posted."""
         plane = self.plane
         apply_commands(
             plane._tables,
@@ -89,7 +96,18 @@ class PacketPath:
             plane._notices.records,
             _NO_SOCKET,
         )
-        self.now_us = 1
+
+    def command(self, body: bytes) -> None:
+        """What a subscriber can bring about: it asks for packets again, or for another Layer."""
+        row = self.rows[body[0] % len(self.rows)]
+        first, mask = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+        if body[0] & 0x80:
+            self.plane.set_target(row, body[1] % 3, body[2] & 3, body[3] & 7)
+        else:
+            if body[0] & 0x40:  # near what was sent
+                first = (int(self.plane.subscription_state(row).last_sequence) - body[1] % 16) & 0xFFFF
+            self.plane.repeat(row, first, mask, interval_ms=body[0] >> 4 & 3)
+        self.apply()
 
     def receive(self, data: bytes, *, stranger: bool) -> None:
         """Put one datagram through ingress, and the batch through fan-out when it is full."""
@@ -120,6 +138,9 @@ class PacketPath:
             length = int.from_bytes(data[at + 1 : at + 3], "big") % 2048
             body = data[at + 3 : at + 3 + length]
             at += 3 + length
+            if kind & 0x18 == 0x18 and len(body) >= 5:
+                self.command(body)
+                continue
             if kind & 3 == 0:
                 try:
                     body = self.encrypt.protect(body[:1200])

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-MODULE = Path(__file__).with_name("test_kernels.py")
+MODULES = [str(Path(__file__).with_name(f"test_{name}.py")) for name in ("kernels", "descriptors", "dependency")]
 
 
 @pytest.mark.parametrize("switch", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
 def test_kernels_agree_with_their_oracles_under(switch):
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(MODULE)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *MODULES],
         env=os.environ | {switch: "1"},
         capture_output=True,
         text=True,
