@@ -76,6 +76,17 @@ def test_packets_arrive_at_their_times_over_two_wires() -> None:
     assert seen == pytest.approx([3.25, 5.25])
 
 
+def test_a_faster_rate_brings_what_is_queued_earlier() -> None:
+    simulator = Simulator()
+    wire = Wire(simulator, LinkConfig(rate_bps=800))
+    seen: list[float] = []
+    wire.send(1000, lambda: seen.append(simulator.now))
+    simulator.run_until(5.0)
+    wire.change(rate_bps=8000)
+    simulator.run_until(20.0)
+    assert seen == pytest.approx([5.5])
+
+
 def test_a_wire_follows_its_latest_schedule() -> None:
     simulator = Simulator()
     wire, _ = path(simulator, queue_s=0.1)
@@ -85,7 +96,7 @@ def test_a_wire_follows_its_latest_schedule() -> None:
     for start, rate in ((1.0, 1e6), (11.0, 3e6), (31.0, 2e6)):
         assert flow.meter.rate_bps(start, start + 8.0) == pytest.approx(rate, rel=0.01)
     assert flow.meter.rate_bps(21.0, 29.0) == 0.0
-    wire.play(Schedule(((5.0, 4e6), (60.0, 1e6))))
+    wire.play(Schedule(((5.0, 4e6), (8.0, 5e6))))
     wire.play(Schedule(((5.0, 1e6),)))
     simulator.run_until(60.0)
     assert flow.meter.rate_bps(46.0, 60.0) == pytest.approx(1e6, rel=0.01)
