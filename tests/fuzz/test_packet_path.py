@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,14 +71,8 @@ def test_the_corpus(entry):
 
 
 @pytest.mark.skipif(bool(os.environ.get("NUMBA_BOUNDSCHECK")), reason="already within that process")
-def test_with_bounds_checks():
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
-        env=os.environ | {"NUMBA_BOUNDSCHECK": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=115,
-    )
-    assert run.returncode == 0, run.stdout[-4000:]
-    assert " passed" in run.stdout
+@pytest.mark.timeout(400)
+@pytest.mark.beside("NUMBA_BOUNDSCHECK", Path(__file__))
+def test_with_bounds_checks(beside):
+    assert beside.returncode == 0, beside.stdout[-4000:]
+    assert " passed" in beside.stdout

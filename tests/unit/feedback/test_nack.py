@@ -93,9 +93,7 @@ def test_calling_it_too_early_is_harmless() -> None:
     early, exact = Stream(), Stream()
     for stream in (early, exact):
         stream.nacks.handle_gap(10, 5, T)
-    found = [
-        (now, early.at(now)) for now in (T + k / 4096 for k in range(2 * 4096)) if early.nacks.poll_timeout()
-    ]
+    found = [(now, early.at(now)) for now in (T + k / 4096 for k in range(2 * 4096)) if early.nacks.poll_timeout()]
     assert len(asked_in(found)) == len(asked_in(exact.until_rest()))
     assert early.nacks.given_up == exact.nacks.given_up == 5
 
