@@ -8,6 +8,7 @@ answered = await peer.answer(offer, subscribe="all")
 from __future__ import annotations
 
 from sfu import errors, events
+from sfu.budget import BandwidthStats
 from sfu.client_offered import Answered, ClientOffered
 from sfu.config import Config
 from sfu.connection import Connection
@@ -28,6 +29,7 @@ from sfu.track import Track
 __all__ = [
     "ALL",
     "Answered",
+    "BandwidthStats",
     "ClientOffered",
     "Config",
     "ConfigError",

@@ -65,6 +65,7 @@ class ClientOffered(Connection):
             max_media=environment.config.max_media_per_connection,
             preferences=environment.config.codecs,
             rng=environment.rng,
+            transport_cc=environment.config.congestion_control,
         )
         diff = _read_offer(answerer, offer, publish=publish)
         connection = cls(home, answerer, publish=publish, select=select)
@@ -96,9 +97,7 @@ class ClientOffered(Connection):
     def _apply(self, diff: OfferDiff) -> Answered:
         try:
             self._take_remote(diff.remote)
-            self.shard.plane.set_extensions(
-                self.row, self._answerer.extension_ids, mixed=self._answerer.mixed_extensions
-            )
+            self._agree_on_extensions(self._answerer.extension_ids, mixed=self._answerer.mixed_extensions)
             for mid in diff.withdrawn:
                 self._close_subscription(mid)
             added = self._settle(diff.incoming, diff.ended)

@@ -49,6 +49,8 @@ class Config:
     """Packets that each shard keeps to send them again, of all Tracks together; each takes 2 kB."""
     max_repaired_subscriptions: int = 8192
     """Subscriptions of each shard that can ask for packets again; each takes 12 kB once it is used."""
+    congestion_control: bool = True
+    """Estimate what each client's path carries, pace what goes to it, and share the budget over its video."""
     last_n_audio: int | None = None
     """In a room at most so many audio Tracks are forwarded, of those who speak; None: all. See `Room.set_last_n`."""
     last_n_video: int | None = None

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sfu.budget import BandwidthStats, Budget
+from sfu.bwe.state import START_BPS
 from sfu.encoding import Encoding
 from sfu.environment import Environment
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
@@ -14,12 +16,13 @@ from sfu.events import ConnectionState
 from sfu.link import Link
 from sfu.negotiation import Candidate, Codec, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
 from sfu.reporting import Reporter
-from sfu.routing.plane import RepeatMissed
+from sfu.routing.plane import Estimate, Feedback, RepeatMissed
 from sfu.shard import MediaNotice, Shard
 from sfu.ssrc import SsrcSequence
 from sfu.subscription import Subscription
 from sfu.track import Track
 from sfu.transport import Address
+from sfu.wire.extensions import Extension
 
 
 class Listener(Protocol):
@@ -47,6 +50,14 @@ class Listener(Protocol):
 
     def handle_encoding(self, track: Track, encoding: Encoding) -> None:
         """An Encoding's `active` has changed."""
+        ...
+
+    def handle_wanted(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding's `wanted` has changed."""
+        ...
+
+    def handle_starved(self, subscription: Subscription) -> None:
+        """A Subscription's `starved` has changed."""
         ...
 
     def handle_negotiation_needed(self, connection: Connection) -> None:
@@ -83,6 +94,8 @@ class Connection(abc.ABC):
         self._tracks: dict[str, Track] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._reporter = Reporter(self._link, self, ssrc=self._ssrcs.take(), cname=environment.new_id())
+        self._budget = Budget(home.shard.plane, self)
+        self._feedback_ssrc = self._ssrcs.take()
         self._closing = False
         home.shard.attach(self)
 
@@ -103,6 +116,11 @@ class Connection(abc.ABC):
     def connected(self) -> bool:
         """Whether media can flow."""
         return self._link.connected
+
+    @property
+    def bandwidth(self) -> BandwidthStats:
+        """What is known of the path to the client, and what is made of it."""
+        return self._budget.stats()
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -203,6 +221,20 @@ class Connection(abc.ABC):
         """An Encoding of its has begun or stopped."""
         self._home.listener.handle_encoding(track, encoding)
 
+    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding of its is taken again, or by nobody."""
+        self._home.listener.handle_wanted(track, encoding)
+
+    def starved_changed(self, subscription: Subscription) -> None:
+        """The path has become too narrow for a Subscription, or carries it again."""
+        self._home.listener.handle_starved(subscription)
+
+    def demand_changed(self) -> None:
+        """What a Subscription could use has changed."""
+        if not self._closing:
+            self._budget.update(self._clock())
+            self.touch()
+
     def end_subscription(self, subscription: Subscription) -> None:
         """A Subscription has closed: free its media section."""
         self._subscriptions.pop(subscription.ssrc, None)
@@ -228,13 +260,16 @@ class Connection(abc.ABC):
             self._flush(now)
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
-        """Take an SRTCP packet."""
+        """Take an authentic RTCP packet."""
         if not self._closing:
             self._reporter.handle_rtcp(data, now)
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:
         """The plane tells of one of its Encodings or Subscriptions."""
         if self._closing:
+            return
+        if isinstance(notice, Estimate):
+            self._budget.handle_estimate(notice.rate_bps, now)
             return
         if isinstance(notice, RepeatMissed):
             for subscription in self.subscriptions:
@@ -251,7 +286,7 @@ class Connection(abc.ABC):
         """The next of its deadlines."""
         if self._closing:
             return None
-        deadlines = [self._link.poll_timeout(), self._reporter.poll_timeout()]
+        deadlines = [self._link.poll_timeout(), self._reporter.poll_timeout(), self._budget.poll_timeout()]
         deadlines.extend(track.poll_timeout() for track in self._tracks.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -263,6 +298,7 @@ class Connection(abc.ABC):
         self._flush(now)
         if not self._closing:
             self._reporter.handle_timeout(now)
+            self._budget.handle_timeout(now)
             for track in self.tracks:
                 track.handle_timeout(now)
 
@@ -282,6 +318,17 @@ class Connection(abc.ABC):
     def _check_open(self) -> None:
         if self._closing:
             raise ConnectionClosedError(f"connection {self.id} is closed; open another one")
+
+    def _agree_on_extensions(self, ids: Mapping[Extension, int], *, mixed: bool) -> None:
+        """Take over what negotiation has found, and with it how congestion is controlled."""
+        plane = self.shard.plane
+        plane.set_extensions(self.row, ids, mixed=mixed)
+        if not self._home.environment.config.congestion_control:
+            return
+        told = Extension.TRANSPORT_SEQUENCE in ids
+        feedback = Feedback.PACKETS if told else Feedback.RATES
+        plane.set_control(self.row, feedback, reports=told, ssrc=self._feedback_ssrc)
+        self._budget.start(START_BPS if told else None, self._clock())
 
     def _settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:
         """Open and end Tracks so that they are what the client sends by now; return the new ones, unannounced.

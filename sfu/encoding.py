@@ -29,6 +29,12 @@ QUIET = 2.0
 """Seconds without a packet after which an Encoding is taken for stopped, if another one of its Track goes on."""
 
 
+_SMOOTHING = 0.4
+"""Weight of a new measurement in a Layer's cost."""
+_LEAST_COST_BPS = 1_000.0
+"""A Layer that costs less has stopped."""
+
+
 class Encoding:
     """Made by its Track, which opens and closes its rows through it."""
 
@@ -49,6 +55,8 @@ class Encoding:
         self.index = index
         self.active = False
         """Whether media of it is coming."""
+        self.wanted = True
+        """Whether somebody takes it, or shall find it there."""
         self.key_frames = KeyFrameRequests(throttle)
         self.reception = Reception(stream.ssrc) if stream.ssrc else None
         """Our reports on it, once its SSRC is known."""
@@ -61,8 +69,10 @@ class Encoding:
         self._clock_rate = codec.clock_rate
         self._rate = RateMeter()
         self._layer_rates: dict[int, RateMeter] = {}
+        self._costs: dict[int, float] = {}
         self._packets = 0
         self._seen: float | None = None
+        self._begun: float | None = None
         with capacity_checked():
             self.row = self._open(incoming, stream, route, connection, codec)
             self._repair_row = -1
@@ -83,6 +93,9 @@ class Encoding:
         self.reception = Reception(ssrc)
         self.active = True
         self._packets, self._seen = 0, now
+        if self._begun is None:
+            self._begun = now
+            self._rate.update(0, now)
         if self.nacks is not None:
             self.nacks.reset()
 
@@ -92,13 +105,35 @@ class Encoding:
             self._packets, self._seen = packets, now
             self.active = True
 
+    @property
+    def is_to_be_had(self) -> bool:
+        """Whether media of it comes, or would if someone took it."""
+        return self.active or (not self.wanted and bool(self._costs))
+
+    @property
+    def spatial_top(self) -> int:
+        """The highest spatial Layer (SVC) that has come so far."""
+        return max((place // TEMPORAL_LAYERS for place in self._costs), default=0)
+
+    def layer_rate_bps(self, spatial: int, temporal: int) -> float:
+        """What a Layer's own frames cost, without those below; a rate that falls is believed slowly."""
+        return self._costs.get(spatial * TEMPORAL_LAYERS + temporal, 0.0)
+
     def measure(self, now: float) -> None:
         """Once a second: take the bit rates."""
         octets = self._plane.layer_octets(self.row)
         self._rate.update(self._plane.encoding_state(self.row).octets, now)
         for place, count in enumerate(octets):
             if count:
-                self._layer_rates.setdefault(place, RateMeter()).update(count, now)
+                if place not in self._layer_rates:
+                    self._layer_rates[place] = RateMeter()
+                    self._layer_rates[place].update(0, now if self._begun is None else self._begun)
+                self._layer_rates[place].update(count, now)
+        if self.active:
+            for place, meter in self._layer_rates.items():
+                cost = self._costs.get(place)
+                self._costs[place] = meter.bps if cost is None else cost + _SMOOTHING * (meter.bps - cost)
+            self._costs = {place: cost for place, cost in self._costs.items() if cost >= _LEAST_COST_BPS}
 
     def stats(self, *, simulcast: bool) -> EncodingStats:
         """A snapshot; `simulcast`: its place says which spatial Layer it is."""

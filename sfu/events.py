@@ -86,6 +86,44 @@ class EncodingInactive(Event):
 
 
 @dataclass(frozen=True)
+class EncodingUnwanted(Event):
+    """Nobody takes an Encoding: its publisher may stop sending it until `EncodingWanted`."""
+
+    peer: str
+    track: str
+    rid: str
+    mid: str
+    """The media section that it comes in."""
+
+
+@dataclass(frozen=True)
+class EncodingWanted(Event):
+    """Somebody takes an Encoding again: its publisher shall send it."""
+
+    peer: str
+    track: str
+    rid: str
+    mid: str
+
+
+@dataclass(frozen=True)
+class SubscriptionStarved(Event):
+    """A subscriber's path does not carry even the lowest Layer of a Track: its video pauses."""
+
+    peer: str
+    """The subscriber."""
+    track: str
+
+
+@dataclass(frozen=True)
+class SubscriptionFed(Event):
+    """A starved video goes on, from its next key frame."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
 class TrackHeld(Event):
     """Last-N: the Track is forwarded to nobody for now, because others speak."""
 

@@ -79,8 +79,12 @@ class Forwarding:
         ssrc: int,
         payload_type: int,
         redundant_type: int = 0,
+        wide: bool = False,
     ) -> None:
-        """`connection`: its row on `shard`; the others stand in the packets that go out."""
+        """`connection`: its row on `shard`; the others stand in the packets that go out.
+
+        `wide`: its section takes transport-wide sequence numbers.
+        """
         self._route = route
         self._shard = shard
         track = route.join(shard)
@@ -93,6 +97,7 @@ class Forwarding:
                     ssrc=ssrc,
                     payload_type=payload_type,
                     redundant_type=redundant_type,
+                    wide=wide,
                 )
         except ServerFullError:
             route.leave(shard)

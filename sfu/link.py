@@ -17,7 +17,6 @@ from sfu.transport import (
     Endpoint,
     IceCredentials,
     RtcpCipher,
-    SrtpError,
     new_inbound,
     new_outbound,
 )
@@ -120,17 +119,6 @@ class Link:
         if self._cipher is not None and ssrc in self._rtcp_sources:
             self._rtcp_sources.discard(ssrc)
             self._cipher.forget_local(ssrc)
-
-    def open_rtcp(self, data: bytes) -> bytes | None:
-        """Return the RTCP inside an SRTCP packet; None, and a count, for one that is not authentic."""
-        if self._cipher is None:
-            self.shard.drops["drop_rtcp_no_keys"] += 1
-            return None
-        try:
-            return self._cipher.unprotect(data)
-        except SrtpError:
-            self.shard.drops["drop_rtcp_authentication"] += 1
-            return None
 
     def close(self, now: float) -> None:
         """Tell the client, and free the row; encodings and subscriptions are closed already."""

@@ -16,8 +16,12 @@ from sfu.events import (
     ConnectionStateChanged,
     EncodingActive,
     EncodingInactive,
+    EncodingUnwanted,
+    EncodingWanted,
     Event,
     NegotiationNeeded,
+    SubscriptionFed,
+    SubscriptionStarved,
 )
 from sfu.negotiation import Kind
 from sfu.negotiation.types import is_msid_id
@@ -227,6 +231,16 @@ class Peer:
         """An Encoding has begun or stopped."""
         kind = EncodingActive if encoding.active else EncodingInactive
         self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid))
+
+    def handle_wanted(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding is taken again, or by nobody."""
+        kind = EncodingWanted if encoding.wanted else EncodingUnwanted
+        self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid, track.mid))
+
+    def handle_starved(self, subscription: Subscription) -> None:
+        """A connection's path has become too narrow for a Subscription, or carries it again."""
+        kind = SubscriptionStarved if subscription.starved else SubscriptionFed
+        self._venue.emit(kind(self._venue.name, self.name, subscription.track.id))
 
     def handle_negotiation_needed(self, connection: Connection) -> None:
         """A connection has changes to offer."""

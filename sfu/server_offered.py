@@ -38,7 +38,10 @@ class ServerOffered(Connection):
         config = home.environment.config
         self._selection = selection
         self._offerer = Offerer(
-            max_media=config.max_media_per_connection, rng=home.environment.rng, preferences=config.codecs
+            max_media=config.max_media_per_connection,
+            rng=home.environment.rng,
+            preferences=config.codecs,
+            transport_cc=config.congestion_control,
         )
         self._remote: RemoteTransport | None = None
         self._told = True  # the first offer needs no asking for
@@ -129,7 +132,7 @@ class ServerOffered(Connection):
 
     def _apply(self, diff: AnswerDiff) -> list[Track]:
         self._take_remote(diff.remote)
-        self.shard.plane.set_extensions(self.row, self._offerer.extension_ids, mixed=self._offerer.mixed_extensions)
+        self._agree_on_extensions(self._offerer.extension_ids, mixed=self._offerer.mixed_extensions)
         for subscription in self.subscriptions:
             if subscription.mid in diff.rejected:
                 subscription.close()

@@ -12,13 +12,13 @@ from typing import Protocol
 from sfu.clock import Clock
 from sfu.directory import Directory
 from sfu.negotiation import Candidate
-from sfu.routing.plane import Datagram, Gap, Notice, Plane, Repaired, RepeatMissed, SourceLearned, Stranded
+from sfu.routing.plane import Datagram, Estimate, Gap, Notice, Plane, Repaired, RepeatMissed, SourceLearned, Stranded
 from sfu.timers import Timers
 from sfu.transport import Address, parse_username
 
 _log = logging.getLogger("sfu.shard")
 
-MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded
+MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate
 """What a plane tells of media."""
 
 _EARLIEST_S = 0.001
@@ -47,7 +47,7 @@ class Member(Protocol):
         ...
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
-        """Take an SRTCP packet that came from its selected address."""
+        """Take an authentic RTCP packet."""
         ...
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:

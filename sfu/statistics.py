@@ -78,6 +78,8 @@ class SubscriptionStats:
     target: Layer | None
     current: Layer | None
     paused: bool
+    starved: bool
+    """Nothing is sent, because the path does not carry even the lowest Layer."""
     layer_switches: int
     freezes: int
     """Pictures that came to us much later than usual (as W3C webrtc-stats counts them at a receiver)."""

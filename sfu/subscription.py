@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from sfu.bwe.allocation import Step
 from sfu.feedback.reports import EgressReports
 from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec
+from sfu.quality import list_steps
 from sfu.shard import Shard
 from sfu.statistics import RateMeter, SubscriptionStats
 from sfu.track import Track
@@ -43,6 +45,14 @@ class Subscriber(Protocol):
         """The server's clock."""
         ...
 
+    def demand_changed(self) -> None:
+        """What a Subscription could use has changed."""
+        ...
+
+    def starved_changed(self, subscription: Subscription) -> None:
+        """The path has become too narrow for a Subscription, or carries it again."""
+        ...
+
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
         """Pass the publisher's clock on to the client."""
         ...
@@ -74,6 +84,13 @@ class Subscription:
         self.key_frame_requests = 0
         self.paused = False
         """Its subscriber wants nothing for now."""
+        self.priority = 1.0
+        """Its share of the budget, relative to the other video of its connection; see `set_priority`."""
+        self.on_screen = True
+        """Whether its viewer can see it at all; see `set_on_screen`."""
+        self.starved = False
+        """The path does not carry even its lowest Layer: nothing flows until it does."""
+        self._allocated = WHOLE
         self._stopped = False  # as the plane knows it
         self._rate = RateMeter()
         self.closed = False
@@ -93,8 +110,18 @@ class Subscription:
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing shall flow: its subscriber has paused it, or the room holds the Track."""
-        return self.paused or self.track.held
+        """Whether nothing shall flow: it is not `is_shown`, or starved."""
+        return self.starved or not self.is_shown
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether media shall flow if the path carries it."""
+        return not (self.paused or self.track.held) and self.on_screen
+
+    @property
+    def octets(self) -> int:
+        """Of payload, sent so far."""
+        return 0 if self._forwarding is None else self._forwarding.state().octets
 
     @property
     def current(self) -> Layer | None:
@@ -155,21 +182,71 @@ class Subscription:
             raise ValueError(f"a Layer counts from 0, not {ceiling}")
         self.ceiling = ceiling
         self.aim(self._subscriber.now())
+        self._subscriber.demand_changed()
+
+    def set_priority(self, priority: float) -> None:
+        """Weigh it against the other video of its connection: with 2 it is given twice the rate of another with 1, as
+        far as there are Layers; and the lowest Layer of the more important comes first.
+
+        Raises:
+            ValueError: not a number above 0.
+        """
+        if not 0.0 < priority < float("inf"):
+            raise ValueError(f"a priority is above 0 and finite, not {priority}")
+        self.priority = priority
+        self._subscriber.demand_changed()
+
+    def set_on_screen(self, on_screen: bool) -> None:
+        """Say whether its viewer can see it; what nobody sees is not sent."""
+        if on_screen != self.on_screen:
+            self.on_screen = on_screen
+            self.apply_hold()
+            self._subscriber.demand_changed()
+
+    def list_steps(self) -> tuple[Step[Layer], ...]:
+        """The qualities that it could get, and what each costs."""
+        return list_steps(self.track.encodings, self.ceiling)
+
+    def allocate(self, layer: Layer | None, now: float) -> None:
+        """Its connection's budget carries this Layer; None: not even the lowest."""
+        starved = layer is None
+        if layer is not None:
+            self._allocated = layer
+        if starved != self.starved:
+            self.starved = starved
+            self.apply_hold()
+            self._subscriber.starved_changed(self)
+        self.aim(now)
+        self.track.note_taken(now)
+
+    def takes(self, index: int) -> bool:
+        """Whether the Encoding `index` is meant for it."""
+        if self._forwarding is None or self.stopped:
+            return False
+        if self.track.kind == "audio" or len(self.track.encodings) == 1:
+            return True
+        had = [encoding.index for encoding in self.track.encodings if encoding.is_to_be_had]
+        bound = min(self.ceiling.spatial, self._allocated.spatial)
+        best = max((place for place in had if place <= bound), default=min(had, default=0))
+        return index == best or self.target_index == index
 
     def aim(self, now: float) -> None:
-        """Choose the target anew: Encodings have come or gone, or the ceiling has moved."""
+        """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
         if self._forwarding is None or self.closed or self.track.kind == "audio":
             return
         encodings = self.track.encodings
-        temporal = min(self.ceiling.temporal, WHOLE.temporal)
+        bound = min(self.ceiling.spatial, self._allocated.spatial)
         if len(encodings) == 1:
-            target = Layer(min(self.ceiling.spatial, WHOLE.spatial), temporal)
-            inner = target.spatial
+            best = inner = min(bound, WHOLE.spatial)
         else:
             flowing = [encoding.index for encoding in encodings if encoding.active]
-            allowed = [index for index in flowing if index <= self.ceiling.spatial]
-            best = max(allowed, default=min(flowing, default=min(self.ceiling.spatial, len(encodings) - 1)))
-            target, inner = Layer(best, temporal), WHOLE.spatial
+            allowed = [index for index in flowing if index <= bound]
+            best = max(allowed, default=min(flowing, default=min(bound, len(encodings) - 1)))
+            inner = WHOLE.spatial
+        temporal = min(self.ceiling.temporal, WHOLE.temporal)
+        if best >= self._allocated.spatial:
+            temporal = min(temporal, self._allocated.temporal)
+        target = Layer(best, temporal)
         if target == self.target:
             return
         before, self.target = self.target, target
@@ -202,6 +279,7 @@ class Subscription:
             target=self.target,
             current=self.current,
             paused=self.paused,
+            starved=self.starved,
             layer_switches=0 if state is None else state.switches,
             freezes=0 if state is None else state.freezes,
         )
@@ -256,6 +334,7 @@ class Subscription:
             self._forwarding.close()
             self._forwarding = None
         self._subscriber.end_subscription(self)
+        self.track.note_taken(self._subscriber.now())
 
     def start(self, codec: Codec) -> None:
         """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
@@ -269,12 +348,15 @@ class Subscription:
             ssrc=self.ssrc,
             payload_type=codec.payload_type,
             redundant_type=codec.redundant_type,
+            wide="transport-cc" in codec.feedback,
         )
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
         self.apply_hold()
         now = self._subscriber.now()
         self.aim(now)
+        self._subscriber.demand_changed()
+        self.track.note_taken(now)
 
     def pass_sender_report(self, index: int, now: float) -> None:
         """The publisher has sent a sender report for the Encoding `index`."""
@@ -306,6 +388,7 @@ class Subscription:
             return
         self.paused = paused
         self.apply_hold()
+        self._subscriber.demand_changed()
 
     def _ask_for_key_frame(self, now: float) -> None:
         if self.track.kind == "video":

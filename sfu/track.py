@@ -9,6 +9,7 @@ from sfu.feedback.keyframes import KeyFrameThrottle
 from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute
 from sfu.negotiation import Codec, Incoming, Kind
+from sfu.quality import list_steps
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard import Shard
 from sfu.statistics import TrackStats
@@ -16,6 +17,10 @@ from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_lo
 
 if TYPE_CHECKING:
     from sfu.subscription import Subscription
+
+
+UNWANTED_AFTER = 1.5
+"""Seconds after which an Encoding that nobody takes is not wanted any more."""
 
 
 class Publisher(Protocol):
@@ -41,6 +46,10 @@ class Publisher(Protocol):
 
     def encoding_changed(self, track: Track, encoding: Encoding) -> None:
         """An Encoding's `active` has changed."""
+        ...
+
+    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding's `wanted` has changed."""
         ...
 
 
@@ -83,6 +92,7 @@ class Track:
         self._muted_packets = 0
         self._rids = _rids_of(incoming)
         self._waiting: set[Subscription] = set()
+        self._idle_since: dict[int, float] = {}
         round_trip = RoundTrip()
         throttle = KeyFrameThrottle(keyframe_interval)
         opened: list[Encoding] = []
@@ -179,6 +189,37 @@ class Track:
             elif subscription.target is not None:
                 self.request_key_frame(now, subscription.target_index)
 
+    @property
+    def best_rate_bps(self) -> float:
+        """What it costs at its best."""
+        steps = list_steps(self.encodings)
+        return steps[-1].rate_bps if steps else 0.0
+
+    def note_taken(self, now: float) -> None:
+        """Its Subscriptions take other Encodings than before, perhaps: see which are wanted.
+
+        One that nobody takes any more is given up after `UNWANTED_AFTER`, one that is taken again is wanted at once.
+        """
+        if len(self.encodings) == 1 or self.ended:
+            return
+        for encoding in self.encodings:
+            taken = any(subscription.takes(encoding.index) for subscription in self.subscriptions.values())
+            if taken:
+                self._idle_since.pop(encoding.index, None)
+                if not encoding.wanted:
+                    encoding.wanted = True
+                    self._publisher.wanted_changed(self, encoding)
+            elif encoding.wanted and encoding.index not in self._idle_since:
+                self._idle_since[encoding.index] = now
+                self._publisher.touch()
+
+    def _give_up_unwanted(self, now: float) -> None:
+        for index, since in list(self._idle_since.items()):
+            if now >= since + UNWANTED_AFTER:
+                del self._idle_since[index]
+                self.encodings[index].wanted = False
+                self._publisher.wanted_changed(self, self.encodings[index])
+
     def hold(self, held: bool) -> None:
         """Hold the Track back from all its subscribers, or let it through to those who have not paused it."""
         self.held = held
@@ -206,10 +247,12 @@ class Track:
     def poll_timeout(self) -> float | None:
         """When a throttled key-frame request is due."""
         due = [encoding.poll_timeout() for encoding in self.encodings]
+        due.extend(since + UNWANTED_AFTER for since in self._idle_since.values())
         return min((deadline for deadline in due if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Send the key-frame requests and the NACKs that are due."""
+        """Send the key-frame requests and the NACKs that are due, and give up what nobody takes."""
+        self._give_up_unwanted(now)
         for encoding in self.encodings:
             if encoding.is_key_frame_due(now):
                 self._send_key_frame_request(encoding)

@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     """TCP port of the HTTP server; 0 lets the system choose."""
     udp_host: str = ""
     udp_port: int = sfu.Config.udp_port
+    congestion_control: bool = sfu.Config.congestion_control
+    """Estimate what each client's path carries, pace what goes to it, and share the budget over its video."""
     announce: Texts = sfu.Config.announce
     shards: int = sfu.Config.shards
 
@@ -178,6 +180,7 @@ class Settings(BaseSettings):
             max_connections_per_peer=self.max_connections_per_peer,
             max_tracks_per_peer=self.max_tracks_per_peer,
             max_media_per_connection=self.max_media_per_connection,
+            congestion_control=self.congestion_control,
             max_history_packets=self.max_history_packets,
             max_repaired_subscriptions=self.max_repaired_subscriptions,
             last_n_audio=self.last_n_audio,

@@ -14,7 +14,7 @@ from sfu.routing.index import find_encoding, insert_encoding, remove_encoding
 from sfu.routing.reception import forget_arrivals
 from sfu.routing.tables import Tables
 from sfu.wire.extensions import Extension
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, stage
 from sfu.wire.octets import Octets
 
 _MID = int(Extension.MID)
@@ -22,7 +22,7 @@ _RID = int(Extension.RID)
 _RRID = int(Extension.RRID)
 
 
-@kernel
+@stage
 def _same_name(buffer: Octets, at: int, length: int, name: Octets, name_bytes: int) -> bool:
     if length != name_bytes:
         return False
@@ -32,7 +32,7 @@ def _same_name(buffer: Octets, at: int, length: int, name: Octets, name_bytes: i
     return True
 
 
-@kernel
+@stage
 def carries_type(encodings: NDArray[Any], encoding: int, payload_type: int) -> bool:
     """Whether packets of an encoding may have this payload type: its codec's, or that of RED around it."""
     entry = encodings[encoding]
@@ -40,7 +40,7 @@ def carries_type(encodings: NDArray[Any], encoding: int, payload_type: int) -> b
     return entry["payload_type"] == payload_type or (redundant > 0 and redundant == payload_type)
 
 
-@kernel
+@stage
 def match_encoding(tables: Tables, connection: int, buffer: Octets, packets: NDArray[Any], row: int) -> int:
     """The encoding that a packet of an unknown SSRC names by MID, RID or payload type; -1 when it names none.
 
@@ -69,13 +69,13 @@ def match_encoding(tables: Tables, connection: int, buffer: Octets, packets: NDA
     return found if matches == 1 else -1
 
 
-@kernel
+@stage
 def find_source(tables: Tables, connection: int, ssrc: int) -> int:
     """The encoding already known by this SSRC, or -1."""
     return find_encoding(tables.by_ssrc, tables.encodings, connection, ssrc)
 
 
-@kernel
+@stage
 def learn_source(tables: Tables, encoding: int, ssrc: int) -> None:
     """Bind an authenticated SSRC to an encoding; a former SSRC is forgotten and the numbering starts anew."""
     entry = tables.encodings[encoding]

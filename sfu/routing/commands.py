@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.connection_commands import close_connection, open_connection, set_address, set_extensions
+from sfu.bwe.estimate import set_loss_bound
+from sfu.routing.connection_commands import (
+    close_connection,
+    open_connection,
+    set_address,
+    set_control,
+    set_extensions,
+)
 from sfu.routing.instant import monotonic_us
 from sfu.routing.media_commands import (
     close_encoding,
@@ -27,7 +34,7 @@ from sfu.routing.repeat import MISSED, repeat_packet
 from sfu.routing.rings import READ, readable, release
 from sfu.routing.send import flush
 from sfu.routing.tables import Tables
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 
 
 class Operation(enum.IntEnum):
@@ -52,6 +59,9 @@ class Operation(enum.IntEnum):
     SET_REPAIR = 16
     SET_SHIFT = 17
     REPEAT = 18
+    SET_CONTROL = 19
+    SET_LIMIT = 20
+    SET_LOSS_BOUND = 21
 
 
 _STOP = int(Operation.STOP)
@@ -73,12 +83,14 @@ _SET_TARGET = int(Operation.SET_TARGET)
 _SET_REPAIR = int(Operation.SET_REPAIR)
 _SET_SHIFT = int(Operation.SET_SHIFT)
 _REPEAT = int(Operation.REPEAT)
+_SET_CONTROL = int(Operation.SET_CONTROL)
+_SET_LIMIT = int(Operation.SET_LIMIT)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _MASK_BITS = 16
 """Packets that one NACK entry may name besides its first (RFC 4585 section 6.2.1)."""
 
 
-@kernel
+@stage
 def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_CONNECTION:
         open_connection(tables, row)
@@ -93,7 +105,17 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
         close_connection(tables, row)
 
 
-@kernel
+@stage
+def _apply_to_control(tables: Tables, operation: int, row: int, command: Any, now_us: int) -> None:
+    if operation == _SET_CONTROL:
+        set_control(tables, row, command, now_us)
+    elif operation == _SET_LIMIT:
+        tables.estimators[row]["limit_bps"] = float(command["a"])
+    elif tables.connections[row]["controlled"] == 2:
+        set_loss_bound(tables.estimators[row], float(command["a"]))
+
+
+@stage
 def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_TRACK:
         open_track(tables, row, command["a"])
@@ -122,7 +144,7 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
         tables.encodings[row]["aligned"] = 1
 
 
-@kernel
+@stage
 def _repeat(
     tables: Tables,
     buffers: Buffers,
@@ -168,6 +190,8 @@ def apply_commands(
             _apply_to_connection(tables, operation, row, command)
         elif operation == _REPEAT:
             _repeat(tables, buffers, row, command, notice_index, notices, socket)
+        elif operation >= _SET_CONTROL:
+            _apply_to_control(tables, operation, row, command, monotonic_us(buffers))
         else:
             _apply_to_media(tables, operation, row, command)
         release(index, 1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.bwe.state import free_estimate, reset_estimator
 from sfu.routing.index import find_connection, insert_connection, remove_connection
 from sfu.routing.rewrite import build_template
-from sfu.routing.tables import Tables
+from sfu.routing.tables import NEVER, RTCP_SLOTS, Tables
 from sfu.wire.extensions import EXTENSION_COUNT
-from sfu.wire.kernel import kernel
+from sfu.wire.kernel import i64, stage
 
 
-@kernel
+@stage
 def open_connection(tables: Tables, row: int) -> None:
     """A fresh row: no address, no keys."""
     entry = tables.connections[row]
@@ -22,7 +23,20 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["first_encoding"] = -1
     entry["subscriptions"] = 0
     entry["new_sources"] = 0
+    entry["rtcp_sources"] = 0
+    entry["first_subscription"] = -1
     entry["transport_sequence"] = 0
+    entry["controlled"] = 0
+    entry["told_bps"] = 0.0
+    entry["told_us"] = 0
+    entry["free_us"] = 0
+    entry["probe_free_us"] = 0
+    entry["queued_bytes"] = 0
+    entry["repair_tokens"] = 0
+    entry["repair_refill_us"] = 0
+    entry["reports"] = 0
+    entry["report_highest"] = NEVER
+    entry["report_count"] = 0
     entry["mixed"] = 0
     entry["no_gso"] = 0
     entry["packets_in"] = 0
@@ -34,9 +48,27 @@ def open_connection(tables: Tables, row: int) -> None:
         entry["extension_kind"][k] = 0
     for k in range(EXTENSION_COUNT):
         entry["extension_id"][k] = 0
+    for k in range(RTCP_SLOTS):
+        tables.rtcp_sources[row, k] = 0
+    for kind in range(2):
+        tables.queue_index[row, kind, 0] = 0
+        tables.queue_index[row, kind, 1] = 0
 
 
-@kernel
+@stage
+def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
+    """Agree on feedback: what the receiver tells us of egress, and whether we tell of ingress."""
+    entry = tables.connections[row]
+    if entry["controlled"] != command["a"]:
+        entry["controlled"] = command["a"]
+        reset_estimator(tables.estimators[row], now_us)
+        if entry["controlled"] == 2:
+            free_estimate(tables.estimators[row])
+    entry["reports"] = command["b"]
+    entry["report_ssrc"] = command["c"]
+
+
+@stage
 def set_extensions(tables: Tables, row: int, command: Any) -> None:
     """Agree on extension ids, in both directions."""
     entry = tables.connections[row]
@@ -48,13 +80,13 @@ def set_extensions(tables: Tables, row: int, command: Any) -> None:
         if identifier > 0:
             entry["extension_kind"][identifier] = kind
     entry["mixed"] = command["a"]
-    if entry["subscriptions"] > 0:  # a renegotiation: rare enough for a walk over the table
-        for k in range(len(tables.subscriptions)):
-            if tables.subscriptions[k]["active"] == 1 and tables.subscriptions[k]["connection"] == row:
-                build_template(tables, k)
+    subscription = i64(entry["first_subscription"])
+    while subscription >= 0:
+        build_template(tables, subscription)
+        subscription = i64(tables.subscriptions[subscription]["sibling"])
 
 
-@kernel
+@stage
 def set_address(tables: Tables, row: int, command: Any) -> None:
     """Select the address of a connection; a former holder loses it."""
     entry = tables.connections[row]
@@ -71,7 +103,7 @@ def set_address(tables: Tables, row: int, command: Any) -> None:
     insert_connection(tables.by_address, tables.connections, row)
 
 
-@kernel
+@stage
 def close_connection(tables: Tables, row: int) -> None:
     """Free a row."""
     entry = tables.connections[row]

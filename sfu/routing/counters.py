@@ -65,6 +65,23 @@ class Counter(enum.IntEnum):
     LAYER_SWITCHES = 45
     UNKNOWN_STRUCTURE = 46
     """Dependency descriptors that refer to a structure or template that never came; the payload speaks for itself."""
+    DROP_RTCP_NO_KEYS = 47
+    DROP_RTCP_AUTHENTICATION = 48
+    """Forged, replayed or cut off."""
+    DROP_RTCP_SOURCE_LIMIT = 49
+    """RTCP from more SSRCs than a connection may have."""
+    DROP_FEEDBACK = 50
+    """Transport-wide feedback that is malformed, or none was agreed on."""
+    FEEDBACK_UNSENT = 51
+    """Packets that feedback tells of and that were never sent, or long ago."""
+    RECEIVED_FEEDBACK = 52
+    SENT_FEEDBACK = 53
+    PADDING_PACKETS = 54
+    """Sent to probe a path."""
+    PACED_PACKETS = 55
+    """Waited for the pacer."""
+    DROP_PACED = 56
+    """Waited so long that the history or the log had lost them."""
 
 
 COUNTER_COUNT = len(Counter)

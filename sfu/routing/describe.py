@@ -13,7 +13,7 @@ from sfu.wire.dependency import UNKNOWN, describe_dependencies
 from sfu.wire.extensions import Extension
 from sfu.wire.frame_marking import describe_frame_marking
 from sfu.wire.h264 import describe_h264
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, stage
 from sfu.wire.layers import describe_opaque, layers_of
 from sfu.wire.octets import Octets
 from sfu.wire.red import primary_of
@@ -33,7 +33,7 @@ _UNKNOWN_STRUCTURE = int(Counter.UNKNOWN_STRUCTURE)
 _DESCRIPTOR = int(Counter.DROP_DESCRIPTOR)
 
 
-@kernel
+@stage
 def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> bool:
     """Fill in what the codec says of packet `row`; False when its descriptor is broken, which is counted."""
     entry = tables.encodings[encoding]
@@ -68,7 +68,7 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
     return True
 
 
-@kernel
+@stage
 def _note_top_layer(entry: Any, top: int, key: bool) -> None:
     """A VP9 stream has announced its highest spatial layer (-1: it has not). One that ends between key frames may
     leave its subscribers with nothing that they could decode: they need not have had the frames of the lower ones.
@@ -83,7 +83,7 @@ def _note_top_layer(entry: Any, top: int, key: bool) -> None:
     entry["spatial_top"] = top
 
 
-@kernel
+@stage
 def _describe_red(tables: Tables, buffer: Octets, packets: NDArray[Any], row: int) -> bool:
     start = packets[row]["payload"]
     found = primary_of(buffer, start, start + packets[row]["payload_bytes"])
@@ -94,7 +94,7 @@ def _describe_red(tables: Tables, buffer: Octets, packets: NDArray[Any], row: in
     return True
 
 
-@kernel
+@stage
 def account_frame(tables: Tables, encoding: int, packets: NDArray[Any], row: int) -> None:
     """Count a described packet by its layer, and take the audio level."""
     entry = tables.encodings[encoding]
@@ -108,7 +108,7 @@ def account_frame(tables: Tables, encoding: int, packets: NDArray[Any], row: int
         entry["layer_octets"][(packet["spatial"] & 3) * 8 + (packet["temporal"] & 7)] += packet["payload_bytes"]
 
 
-@kernel
+@stage
 def account_level(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> None:
     """Take the audio level of a packet that has one (RFC 6464 section 3): a voice flag and 0..127 -dBov."""
     if packets[row]["extension_bytes"][_LEVEL] == 0:

@@ -15,14 +15,14 @@ from sfu.routing.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, T
 from sfu.routing.rings import shift_offsets
 from sfu.routing.tables import LOGGED_PACKETS, PACKET_SLOT_BYTES, Tables
 from sfu.wire.copying import copy_octets
-from sfu.wire.kernel import kernel
+from sfu.wire.kernel import stage
 from sfu.wire.octets import Octets
 
-TAKEN, MARKED = 1, 2
+TAKEN, MARKED, WAITING = 1, 2, 4
 """Flags of a log entry."""
 
 
-@kernel
+@stage
 def keep_packet(tables: Tables, packets: NDArray[Any], row: int, buffer: Octets) -> None:
     """Store packet `row`, and note its position in it."""
     position = tables.history_written[0]
@@ -36,9 +36,12 @@ def keep_packet(tables: Tables, packets: NDArray[Any], row: int, buffer: Octets)
     tables.history_written[0] = position + 1
 
 
-@kernel
-def log_packet(tables: Tables, subscription: int, position: int, numbers: NDArray[np.int64]) -> None:
-    """Remember that the subscriber got the packet at `position` of the history, under these numbers."""
+@stage
+def log_packet(tables: Tables, subscription: int, position: int, numbers: NDArray[np.int64], flags: int) -> None:
+    """Remember that the subscriber got the packet at `position` of the history, under these numbers.
+
+    `flags`: `WAITING` where it is still to be sent, else 0.
+    """
     sent = tables.logs[tables.subscriptions[subscription]["log"], numbers[SEQUENCE] % LOGGED_PACKETS]
     sent["history"] = position
     sent["timestamp"] = numbers[TIMESTAMP]
@@ -46,5 +49,5 @@ def log_packet(tables: Tables, subscription: int, position: int, numbers: NDArra
     sent["picture"] = numbers[PICTURE]
     sent["frame"] = numbers[FRAME]
     sent["tl0"] = numbers[TL0]
-    sent["flags"] = TAKEN | (MARKED * numbers[MARKER])
+    sent["flags"] = TAKEN | (MARKED * numbers[MARKER]) | flags
     sent["repeated_ms"] = 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.octets import Octets, load32
 
 AF_INET = 2
@@ -19,7 +19,7 @@ AF_INET6 = 10
 _MASK = 0x7FFFFFFF
 
 
-@kernel
+@stage
 def _mix(state: int, value: int) -> int:
     """One step of a multiplicative hash within 31 bits, equal in compiled and plain Python."""
     state = (state ^ value) & _MASK
@@ -27,7 +27,7 @@ def _mix(state: int, value: int) -> int:
     return (state ^ (state >> 29)) & _MASK
 
 
-@kernel
+@stage
 def hash_address(octets: Octets, at: int) -> int:
     """Hash the port and IP of the sockaddr at `octets[at]` (native-endian family, network-order port)."""
     state = _mix(17, (i64(octets[at + 2]) << 8) | i64(octets[at + 3]))
@@ -38,7 +38,7 @@ def hash_address(octets: Octets, at: int) -> int:
     return state
 
 
-@kernel
+@stage
 def same_address(left: Octets, left_at: int, right: Octets, right_at: int) -> bool:
     """Whether two sockaddrs name the same IP and port; flow label and scope are not compared."""
     if left[left_at] != right[right_at]:
@@ -96,7 +96,7 @@ def remove_connection(index: NDArray[np.int32], connections: NDArray[Any], row: 
     index[hole] = -1
 
 
-@kernel
+@stage
 def hash_source(connection: int, ssrc: int) -> int:
     """Hash a connection's SSRC."""
     return _mix(_mix(29, i64(connection)), i64(ssrc))

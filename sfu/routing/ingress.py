@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing import native
+from sfu.routing.arrival_report import report_arrival
 from sfu.routing.classify import carries_type, find_source, learn_source, match_encoding
 from sfu.routing.counters import Counter
 from sfu.routing.describe import account_frame, account_level, describe_packet
 from sfu.routing.fanout import add_to_batch
+from sfu.routing.feedback import receive_rtcp
 from sfu.routing.index import find_connection
 from sfu.routing.messages import NAME_STRIDE, PACKETS, Buffers
 from sfu.routing.notices import NoticeKind, push_datagram, push_numbers, push_source
@@ -19,7 +21,9 @@ from sfu.routing.reception import DUPLICATE, JUMP, account_packet, extend_sequen
 from sfu.routing.restore import restore_packet
 from sfu.routing.rings import MAX_RTP_BYTES
 from sfu.routing.tables import ARRIVALS, MAX_NEW_SOURCES, Tables
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.extensions import Extension
+from sfu.wire.kernel import i64, kernel, stage
+from sfu.wire.octets import load16
 from sfu.wire.rtp import PayloadFormat, RtpStatus, parse_rtp, strip_padding
 
 STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
@@ -42,15 +46,15 @@ _SEQUENCE_JUMP = int(Counter.DROP_SEQUENCE_JUMP)
 _REPAIRED = int(Counter.REPAIRED_PACKETS)
 _DROP_REPAIR = int(Counter.DROP_REPAIR)
 _RED = int(PayloadFormat.RED)
+_TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
 _GAP_NOTICE = int(NoticeKind.GAP)
 _REPAIRED_NOTICE = int(NoticeKind.REPAIRED)
 _STRANDED_NOTICE = int(NoticeKind.STRANDED)
 _STUN_NOTICE = int(NoticeKind.STUN)
 _DTLS_NOTICE = int(NoticeKind.DTLS)
-_RTCP_NOTICE = int(NoticeKind.RTCP)
 
 
-@kernel
+@stage
 def demultiplex(buffer: NDArray[np.uint8], start: int, end: int) -> int:
     """The protocol of a datagram by its first bytes (RFC 7983 section 7, RFC 5761 section 4)."""
     first = i64(buffer[start])
@@ -99,16 +103,16 @@ def receive_datagram(
     if connection < 0:
         counters[_UNKNOWN_ADDRESS] += 1
         return -1
+    if protocol == RTCP:
+        receive_rtcp(tables, buffers, notice_index, notices, connection, start, end, message, now_us)
+        return -1
     if tables.connections[connection]["receive_session"] == 0:
         counters[_NO_KEYS] += 1
-        return -1
-    if protocol == RTCP:
-        push_datagram(tables, buffers, notice_index, notices, _RTCP_NOTICE, connection, start, end, message)
         return -1
     return _receive_rtp(tables, buffers, notice_index, notices, connection, start, end, now_us)
 
 
-@kernel
+@stage
 def _receive_rtp(
     tables: Tables,
     buffers: Buffers,
@@ -168,6 +172,9 @@ def _receive_rtp(
         push_source(tables, buffers, notice_index, notices, connection, encoding, ssrc)
     packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us
+    if tables.connections[connection]["reports"] == 1 and packets[row]["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
+        wide = load16(buffers.received, packets[row]["extension_at"][_TRANSPORT_SEQUENCE])
+        report_arrival(tables, connection, wide, ssrc, end - start, now_us)
     media = i64(tables.encodings[encoding]["repairs"])
     if media >= 0 and not restore_packet(tables, encoding, buffers.received, packets, row):
         return -1
@@ -175,14 +182,14 @@ def _receive_rtp(
     return row if accepted else -1
 
 
-@kernel
+@stage
 def _could_be_lost(tables: Tables, encoding: int, sequence: int) -> bool:
     """Whether a retransmission is of a packet that we may have asked for: behind the highest, and not by far."""
     behind = tables.encodings[encoding]["extended_sequence"] - extend_sequence(tables.encodings, encoding, sequence)
     return 0 <= behind < ARRIVALS
 
 
-@kernel
+@stage
 def _accept(
     tables: Tables,
     buffers: Buffers,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from sfu.routing import native
-from sfu.routing.messages import Buffers
-from sfu.wire.kernel import kernel
+from sfu.routing.messages import VIRTUAL_US, Buffers
+from sfu.wire.kernel import stage
 
 
-@kernel
+@stage
 def monotonic_us(buffers: Buffers) -> int:
-    """CLOCK_MONOTONIC in microseconds."""
+    """CLOCK_MONOTONIC in microseconds, or the virtual time of a test."""
+    if buffers.state[VIRTUAL_US] > 0:
+        return buffers.state[VIRTUAL_US]
     native.clock_gettime(native.CLOCK_MONOTONIC, buffers.timespec.ctypes.data)
     return buffers.timespec[0] * 1000000 + buffers.timespec[1] // 1000

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.wire.extensions import EXTENSION_COUNT, Extension
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 
 MAX_PAD_BYTES = 4
 """Padding costs bandwidth; beyond this a message of its own is the better deal."""
@@ -24,7 +24,7 @@ _VARYING = (
 assert max(_VARYING) < EXTENSION_COUNT
 
 
-@kernel
+@stage
 def _size(packets: NDArray[Any], row: int) -> int:
     extensions = 0
     for kind in _VARYING:
@@ -34,7 +34,7 @@ def _size(packets: NDArray[Any], row: int) -> int:
     return i64(packets[row]["payload_bytes"]) + ((extensions + 3) & ~3)
 
 
-@kernel
+@stage
 def _pad_run(packets: NDArray[Any], row: int, last: int, size: int) -> None:
     while row != last:
         packets[row]["pad"] = size - _size(packets, row)

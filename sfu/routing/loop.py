@@ -8,22 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing import native
+from sfu.routing.arrival_report import send_due_reports
 from sfu.routing.commands import apply_commands
 from sfu.routing.counters import Counter
+from sfu.routing.estimates import sweep_estimates
 from sfu.routing.fanout import add_to_batch, forward_batch
 from sfu.routing.ingress import receive_datagram
 from sfu.routing.instant import monotonic_us
 from sfu.routing.messages import (
     BATCH_PACKETS,
+    CONTROLLED,
     NOTICES,
     PACKETS,
     RECEIVE_BYTES,
     RECEIVE_MESSAGES,
     RELAY_BASE,
     RELAY_PACKETS,
+    SWEPT_US,
+    VIRTUAL_US,
     Buffers,
 )
 from sfu.routing.receive import receive_messages, segment_size
+from sfu.routing.release import release_waiting
 from sfu.routing.rings import (
     READ,
     PacketRings,
@@ -34,7 +40,7 @@ from sfu.routing.rings import (
 )
 from sfu.routing.tables import PACKET_SLOT_BYTES, Tables
 from sfu.wire.copying import copy_octets
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 
 _DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)
 _BYTES = int(Counter.RECEIVED_BYTES)
@@ -47,6 +53,8 @@ _TAPPED = int(Counter.TAPPED_PACKETS)
 _TAP_FULL = int(Counter.DROP_TAP_RING_FULL)
 
 POLL_MS = 500
+SWEEP_US = 100_000
+"""How often each connection's estimate is looked at without feedback."""
 
 GATHER_SUBSCRIPTIONS = 32
 """From so many subscriptions on, a message saved for each is worth the wait."""
@@ -71,13 +79,13 @@ class Wiring(NamedTuple):
     relay: PacketRings  # [shards, shards]
 
 
-@kernel
+@stage
 def _signal(buffers: Buffers, event: int) -> None:
     buffers.event[0] = 1
     native.write(event, buffers.event.ctypes.data, 8)
 
 
-@kernel
+@stage
 def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: int) -> None:
     """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
     entry = tables.tracks[track]
@@ -97,7 +105,7 @@ def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row:
                     tables.counters[_RELAY_FULL] += 1
 
 
-@kernel
+@stage
 def _wake_shards(wiring: Wiring, buffers: Buffers) -> None:
     for shard in range(wiring.shards):
         index = wiring.relay.indexes[wiring.shard, shard]
@@ -106,7 +114,7 @@ def _wake_shards(wiring: Wiring, buffers: Buffers) -> None:
             _signal(buffers, i64(wiring.wake_events[shard]))
 
 
-@kernel
+@stage
 def _relay_waiting(wiring: Wiring) -> bool:
     """Whether the last round has left relayed packets in a ring."""
     for shard in range(wiring.shards):
@@ -115,7 +123,7 @@ def _relay_waiting(wiring: Wiring) -> bool:
     return False
 
 
-@kernel
+@stage
 def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
     """Put the packets that other shards have relayed into the batch."""
     taken = 0
@@ -148,7 +156,7 @@ def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
             release(index, 1)
 
 
-@kernel
+@stage
 def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, now_us: int) -> int:
     """Take what waits in the socket into the batch, beginning with message `first`; return the number of messages."""
     counters = tables.counters
@@ -182,7 +190,7 @@ def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int,
     return count
 
 
-@kernel
+@stage
 def _frame_is_open(tables: Tables, buffers: Buffers) -> bool:
     """Whether the batch ends within a frame that goes to many: the rest is likely to be a few microseconds away."""
     for k in range(1, tables.touched[0] + 1):
@@ -193,7 +201,7 @@ def _frame_is_open(tables: Tables, buffers: Buffers) -> bool:
     return False
 
 
-@kernel
+@stage
 def _gather_frame(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, now_us: int) -> None:
     """Wait for the rest of a frame's burst, so that each subscriber's share is one message and not two.
 
@@ -211,7 +219,7 @@ def _gather_frame(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, 
             last = now_us
 
 
-@kernel
+@stage
 def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
     return apply_commands(
         tables,
@@ -225,8 +233,62 @@ def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
 
 
 @kernel
+def run_timers(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> int:
+    """Send what is due without a packet that comes; return when the next is, in microseconds."""
+    due = min(
+        release_waiting(tables, buffers, wiring.socket, now_us),
+        send_due_reports(tables, buffers, wiring.socket, now_us),
+    )
+    if now_us - buffers.state[SWEPT_US] >= SWEEP_US:
+        buffers.state[SWEPT_US] = now_us
+        buffers.state[CONTROLLED] = sweep_estimates(tables, buffers, wiring.notice_index, wiring.notices, now_us)
+    return due
+
+
+@kernel
+def run_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> None:
+    """Take what waits in the socket and in the relay rings, and forward it."""
+    if wiring.shards > 1:
+        _take_relayed(tables, buffers, wiring)
+    if (buffers.poll[1] >> 16) & native.POLLIN:
+        count = _receive_round(tables, buffers, wiring, i64(0), now_us)
+        if _frame_is_open(tables, buffers):
+            _gather_frame(tables, buffers, wiring, count, now_us)
+    if buffers.state[PACKETS] > 0:
+        forward_batch(tables, buffers, wiring.socket, now_us)
+    if wiring.shards > 1:
+        _wake_shards(wiring, buffers)
+
+
+@stage
+def _wait_ms(buffers: Buffers, wiring: Wiring, due_us: int, now_us: int) -> int:
+    """How long the plane may sleep."""
+    if wiring.shards > 1 and _relay_waiting(wiring):
+        return 0
+    longest = POLL_MS if buffers.state[CONTROLLED] == 0 else SWEEP_US // 1000
+    return min(max((due_us - now_us + 999) // 1000, 0), longest)
+
+
+@kernel
+def step_plane(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> int:
+    """One round of `run_plane` at a time that the caller says; return when the next has something to do."""
+    buffers.state[VIRTUAL_US] = now_us
+    if _apply(tables, buffers, wiring):
+        return now_us
+    buffers.poll[0] = wiring.socket
+    buffers.poll[1] = native.POLLIN
+    native.poll(buffers.poll.ctypes.data, 1, 0)
+    run_round(tables, buffers, wiring, now_us)
+    due_us = run_timers(tables, buffers, wiring, now_us)
+    buffers.state[NOTICES] = 0
+    return due_us
+
+
+@kernel
 def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
     """Forward until the control side posts STOP. Entered once by the shard's thread, without the GIL."""
+    due_us = i64(0)
+    now_us = monotonic_us(buffers)
     while True:
         if _apply(tables, buffers, wiring):
             return
@@ -234,23 +296,14 @@ def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
         buffers.poll[1] = native.POLLIN
         buffers.poll[2] = wiring.command_event
         buffers.poll[3] = native.POLLIN
-        wait_ms = 0 if wiring.shards > 1 and _relay_waiting(wiring) else POLL_MS
-        native.poll(buffers.poll.ctypes.data, 2, wait_ms)
+        native.poll(buffers.poll.ctypes.data, 2, _wait_ms(buffers, wiring, due_us, now_us))
         if (buffers.poll[3] >> 16) & native.POLLIN:
             native.read(wiring.command_event, buffers.event.ctypes.data, 8)
             if _apply(tables, buffers, wiring):
                 return
+        run_round(tables, buffers, wiring, monotonic_us(buffers))
         now_us = monotonic_us(buffers)
-        if wiring.shards > 1:
-            _take_relayed(tables, buffers, wiring)
-        if (buffers.poll[1] >> 16) & native.POLLIN:
-            count = _receive_round(tables, buffers, wiring, 0, now_us)
-            if _frame_is_open(tables, buffers):
-                _gather_frame(tables, buffers, wiring, count, now_us)
-        if buffers.state[PACKETS] > 0:
-            forward_batch(tables, buffers, wiring.socket, now_us)
-        if wiring.shards > 1:
-            _wake_shards(wiring, buffers)
+        due_us = run_timers(tables, buffers, wiring, now_us)
         if buffers.state[NOTICES] > 0:
             buffers.state[NOTICES] = 0
             _signal(buffers, wiring.notice_event)

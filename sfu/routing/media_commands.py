@@ -12,11 +12,11 @@ from sfu.routing.index import insert_encoding, remove_encoding
 from sfu.routing.reception import forget_arrivals
 from sfu.routing.rewrite import build_template
 from sfu.routing.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, stage
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 
-@kernel
+@stage
 def open_track(tables: Tables, row: int, use: int) -> None:
     """A fresh row."""
     entry = tables.tracks[row]
@@ -32,7 +32,7 @@ def open_track(tables: Tables, row: int, use: int) -> None:
     entry["batch_first"] = -1
 
 
-@kernel
+@stage
 def set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> None:
     """Relay a track to a row of another shard, or stop that."""
     entry = tables.tracks[row]
@@ -44,7 +44,7 @@ def set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> No
             entry["relayed"] += 1
 
 
-@kernel
+@stage
 def open_encoding(tables: Tables, row: int, command: Any) -> None:
     """A fresh row for one RTP stream."""
     entry = tables.encodings[row]
@@ -92,7 +92,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
         insert_encoding(tables.by_ssrc, tables.encodings, row)
 
 
-@kernel
+@stage
 def close_encoding(tables: Tables, row: int) -> None:
     """Free a row."""
     entry = tables.encodings[row]
@@ -113,7 +113,7 @@ def close_encoding(tables: Tables, row: int) -> None:
         at = following
 
 
-@kernel
+@stage
 def open_subscription(tables: Tables, row: int, command: Any) -> None:
     """A fresh row, in its track's list."""
     entry = tables.subscriptions[row]
@@ -125,6 +125,7 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["ssrc"] = command["c"]
     entry["payload_type"] = command["d"] & 0x7F
     entry["redundant_type"] = (command["d"] >> 8) & 0x7F
+    entry["wide"] = (command["d"] >> 16) & 1
     entry["repair_type"] = 0
     entry["log"] = -1
     _reset_selection(entry)
@@ -147,11 +148,14 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
         tables.subscriptions[first]["previous"] = row
     track["first_subscription"] = row
     track["subscriptions"] += 1
-    tables.connections[entry["connection"]]["subscriptions"] += 1
+    connection = tables.connections[entry["connection"]]
+    connection["subscriptions"] += 1
+    entry["sibling"] = connection["first_subscription"]
+    connection["first_subscription"] = row
     build_template(tables, row)
 
 
-@kernel
+@stage
 def close_subscription(tables: Tables, row: int) -> None:
     """Free a row."""
     entry = tables.subscriptions[row]
@@ -165,6 +169,7 @@ def close_subscription(tables: Tables, row: int) -> None:
     tables.tracks[entry["track"]]["subscriptions"] -= 1
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] -= 1
+    _leave_connection(tables, connection, row)
     if entry["log"] >= 0:
         tables.tracks[entry["track"]]["logged"] -= 1
     if connection["send_session"] != 0:
@@ -175,14 +180,29 @@ def close_subscription(tables: Tables, row: int) -> None:
     entry["log"] = -1
 
 
-@kernel
+@stage
+def _leave_connection(tables: Tables, connection: Any, row: int) -> None:
+    following = tables.subscriptions[row]["sibling"]
+    at = i64(connection["first_subscription"])
+    if at == row:
+        connection["first_subscription"] = following
+        return
+    while at >= 0:
+        after = i64(tables.subscriptions[at]["sibling"])
+        if after == row:
+            tables.subscriptions[at]["sibling"] = following
+            return
+        at = after
+
+
+@stage
 def _forget_stream(session: int, ssrc: int) -> None:
     """Libsrtp keeps a stream for each SSRC, known by its number in network order."""
     swapped = ((ssrc & 0xFF) << 24) | ((ssrc & 0xFF00) << 8) | ((ssrc >> 8) & 0xFF00) | (ssrc >> 24)
     native.srtp_remove_stream(session, np.uint32(swapped))
 
 
-@kernel
+@stage
 def _reset_selection(entry: Any) -> None:
     entry["target_index"] = 0
     entry["target_spatial"] = SPATIAL_LAYERS - 1
@@ -206,7 +226,7 @@ def _reset_selection(entry: Any) -> None:
     entry["not_repeated"] = 0
 
 
-@kernel
+@stage
 def set_paused(tables: Tables, row: int, paused: int) -> None:
     """Hold a subscription back, or let it go on: where its numbering stopped, video with a key frame."""
     entry = tables.subscriptions[row]
@@ -216,7 +236,7 @@ def set_paused(tables: Tables, row: int, paused: int) -> None:
     entry["pictures"] = 0
 
 
-@kernel
+@stage
 def set_target(tables: Tables, row: int, command: Any) -> None:
     """Aim a subscription at an Encoding and at a Layer within it."""
     entry = tables.subscriptions[row]
@@ -225,7 +245,7 @@ def set_target(tables: Tables, row: int, command: Any) -> None:
     entry["target_temporal"] = command["c"]
 
 
-@kernel
+@stage
 def set_repair(tables: Tables, row: int, command: Any) -> None:
     """Let a subscription ask for packets again: by RTX, from the log row that it gets."""
     entry = tables.subscriptions[row]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.bwe.sent_log import SENT_LOG
 from sfu.routing.numbering import NUMBERS
 from sfu.routing.tables import PACKET_SLOT_BYTES
 from sfu.wire.octets import Octets
@@ -43,7 +44,8 @@ MESSAGE = np.dtype(
 )
 VECTOR = np.dtype([("base", np.int64), ("bytes", np.int64)])
 
-COUNT, POSITION, PACKETS, NOTICES = 0, 1, 2, 3
+COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED = 0, 1, 2, 3, 4, 5, 6
+STATES = 7
 
 
 class Buffers(NamedTuple):
@@ -66,10 +68,14 @@ class Buffers(NamedTuple):
     single_message: NDArray[Any]
     single_vector: NDArray[Any]
     length: NDArray[np.int32]  # in-out argument of libsrtp
-    state: NDArray[np.int64]  # COUNT of open messages, POSITION in out, PACKETS in the batch, NOTICES pushed
+    state: NDArray[np.int64]  # COUNT of open messages, POSITION in out, PACKETS in the batch, NOTICES pushed,
+    # VIRTUAL_US the time in place of the clock (0: none), SWEPT_US when the estimates were last looked at,
+    # CONTROLLED how many connections have one
     timespec: NDArray[np.int64]
     event: NDArray[np.int64]  # what an eventfd reads and writes
     numbers: NDArray[np.int64]  # what a packet is numbered with, see numbering.py
+    feedback: NDArray[np.int64]  # head of a transport-wide feedback
+    fates: NDArray[np.int64]  # arrival times that it tells
     poll: NDArray[np.int32]  # struct pollfd: fd, events and revents
 
 
@@ -93,10 +99,12 @@ def make_buffers() -> Buffers:
         single_message=np.zeros(1, MESSAGE),
         single_vector=np.zeros(1, VECTOR),
         length=np.zeros(1, np.int32),
-        state=np.zeros(4, np.int64),
+        state=np.zeros(STATES, np.int64),
         timespec=np.zeros(2, np.int64),
         event=np.zeros(1, np.int64),
         numbers=np.zeros(NUMBERS, np.int64),
+        feedback=np.zeros(4, np.int64),
+        fates=np.zeros(SENT_LOG, np.int64),
         poll=np.zeros(4, np.int32),
     )
     for k in range(RECEIVE_MESSAGES):

@@ -45,6 +45,8 @@ _errno_location = _bind_libc("__errno_location", _i64())
 
 srtp_protect = _bind_srtp("srtp_protect", _i32(_i64, _i64, _i64))
 srtp_unprotect = _bind_srtp("srtp_unprotect", _i32(_i64, _i64, _i64))
+srtp_protect_rtcp = _bind_srtp("srtp_protect_rtcp", _i32(_i64, _i64, _i64))
+srtp_unprotect_rtcp = _bind_srtp("srtp_unprotect_rtcp", _i32(_i64, _i64, _i64))
 srtp_remove_stream = _bind_srtp("srtp_remove_stream", _i32(_i64, _u32))
 
 SRTP_OK = 0

@@ -13,7 +13,7 @@ from sfu.routing.messages import NAME_STRIDE, NOTICES, Buffers
 from sfu.routing.rings import DATAGRAM_SLOT_BYTES, WRITTEN, publish, writable
 from sfu.routing.tables import ADDRESS_BYTES, Tables
 from sfu.wire.copying import copy_octets
-from sfu.wire.kernel import kernel
+from sfu.wire.kernel import stage
 
 
 class NoticeKind(enum.IntEnum):
@@ -27,15 +27,17 @@ class NoticeKind(enum.IntEnum):
     REPAIRED = 6
     REPEAT_MISSED = 7
     STRANDED = 8
+    ESTIMATE = 9
 
 
 SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
+_ESTIMATE = int(NoticeKind.ESTIMATE)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _RING_FULL = int(Counter.DROP_NOTICE_RING_FULL)
 _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
 
 
-@kernel
+@stage
 def push_datagram(
     tables: Tables,
     buffers: Buffers,
@@ -71,7 +73,7 @@ def push_datagram(
     buffers.state[NOTICES] += 1
 
 
-@kernel
+@stage
 def push_source(
     tables: Tables,
     buffers: Buffers,
@@ -96,7 +98,7 @@ def push_source(
     buffers.state[NOTICES] += 1
 
 
-@kernel
+@stage
 def push_numbers(
     tables: Tables,
     buffers: Buffers,
@@ -125,3 +127,22 @@ def push_numbers(
     notice["address_bytes"] = 0
     publish(index, 1)
     buffers.state[NOTICES] += 1
+
+
+@stage
+def push_estimate(
+    tables: Tables, buffers: Buffers, index: NDArray[np.int64], notices: NDArray[Any], connection: int, rate_bps: int
+) -> bool:
+    """Tell a connection's estimate; False where the ring is full."""
+    if writable(index, len(notices)) == 0:
+        tables.counters[_RING_FULL] += 1
+        return False
+    notice = notices[index[WRITTEN] % len(notices)]
+    notice["kind"] = _ESTIMATE
+    notice["connection"] = connection
+    notice["a"] = rate_bps
+    notice["data_bytes"] = 0
+    notice["address_bytes"] = 0
+    publish(index, 1)
+    buffers.state[NOTICES] += 1
+    return True

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.routing.tables import LOGGED_PACKETS, SHIFTS, Tables
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.rtp import PayloadFormat
 
 _VP8 = int(PayloadFormat.VP8)
@@ -25,7 +25,7 @@ NUMBERS = 6
 """What is written into a packet, in an array: egress numbers, and whether the marker is set."""
 
 
-@kernel
+@stage
 def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> None:
     """Fit a subscription's offsets to the numbering of packet `row`, the first of another source.
 
@@ -64,7 +64,7 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
     _note_shift(tables, subscription, i64(packet["sequence"]))
 
 
-@kernel
+@stage
 def _next_timestamp(entry: Any, packet: Any) -> int:
     """An egress timestamp after the last one."""
     elapsed_us = max(packet["arrival_us"] - entry["last_arrival_us"], 1000)
@@ -84,7 +84,7 @@ def _next_timestamp(entry: Any, packet: Any) -> int:
     return entry["last_timestamp"] + max(ahead, 1)
 
 
-@kernel
+@stage
 def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> None:
     """Leave packet `row` out, which came in order: later ones move up."""
     entry = tables.subscriptions[subscription]
@@ -97,7 +97,7 @@ def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: i
     _note_shift(tables, subscription, (packet["sequence"] + 1) & 0xFFFF)
 
 
-@kernel
+@stage
 def _note_shift(tables: Tables, subscription: int, sequence: int) -> None:
     """Remember that the offsets of now hold from ingress number `sequence` on; a run of drops is one change."""
     entry = tables.subscriptions[subscription]
@@ -112,7 +112,7 @@ def _note_shift(tables: Tables, subscription: int, sequence: int) -> None:
     entry["shift_count"] = count + 1
 
 
-@kernel
+@stage
 def _find_shift(tables: Tables, subscription: int, sequence: int) -> int:
     """The place of the change that holds for ingress number `sequence`; -1: before all that is remembered."""
     count = i64(tables.subscriptions[subscription]["shift_count"])
@@ -123,7 +123,7 @@ def _find_shift(tables: Tables, subscription: int, sequence: int) -> int:
     return -1
 
 
-@kernel
+@stage
 def number_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> bool:
     """Whether the place of a late packet is known: not before the source was entered, nor beyond what is remembered."""
     entry = tables.subscriptions[subscription]

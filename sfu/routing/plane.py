@@ -6,6 +6,7 @@ from the tables, which only the plane writes.
 
 from __future__ import annotations
 
+import enum
 import random
 import threading
 from collections.abc import Mapping
@@ -16,12 +17,13 @@ import numpy as np
 from sfu.routing.commands import Operation
 from sfu.routing.counters import COUNTER_COUNT
 from sfu.routing.limits import PlaneLimits
-from sfu.routing.loop import Wiring, run_plane
+from sfu.routing.loop import Wiring, run_plane, step_plane
 from sfu.routing.messages import make_buffers
 from sfu.routing.native import srtp_handle
 from sfu.routing.queues import (
     CommandQueue,
     Datagram,
+    Estimate,
     Gap,
     Notice,
     NoticeQueue,
@@ -45,6 +47,8 @@ __all__ = [
     "Address",
     "CapacityError",
     "Datagram",
+    "Estimate",
+    "Feedback",
     "Gap",
     "Notice",
     "Plane",
@@ -59,6 +63,16 @@ __all__ = [
 
 _TAP_SLOTS = 4096
 _RELAY_SLOTS = 4096
+
+
+class Feedback(enum.IntEnum):
+    """What a client tells of the packets that it gets."""
+
+    NONE = 0
+    PACKETS = 1
+    """When each came: transport-wide feedback."""
+    RATES = 2
+    """REMB, or receiver reports alone."""
 
 
 class Plane(TableReader):
@@ -131,6 +145,14 @@ class Plane(TableReader):
         self._thread = threading.Thread(target=self._run, name=f"sfu-plane-{self.index}", daemon=True)
         self._thread.start()
 
+    def start_stepped(self) -> None:
+        """Bind, but let the caller run the rounds by `step`, in virtual time: for tests and the emulator."""
+        self._socket = open_socket(self._host, self._wanted_port)
+
+    def step(self, now_us: int) -> int:
+        """Do one round at `now_us` (above 0); return when something is due without a packet, in microseconds."""
+        return int(step_plane(self._tables, self._buffers, self._wiring(self._socket.fileno()), now_us))
+
     def _wiring(self, socket_fd: int) -> Wiring:
         return Wiring(
             self.index,
@@ -197,6 +219,24 @@ class Plane(TableReader):
     def set_address(self, connection: int, address: Address) -> None:
         """Select the peer's address: where we send to, and whose RTP and RTCP we take."""
         self._post(Operation.SET_ADDRESS, connection, blob=encode_address(address, self.family))
+
+    def set_control(self, connection: int, feedback: Feedback, *, reports: bool, ssrc: int) -> None:
+        """Agree on congestion feedback.
+
+        Args:
+            feedback: what the client tells us of what it gets.
+            reports: tell the client of each packet that it sends.
+            ssrc: ours, for those reports; used for nothing else, since the plane counts their SRTCP index.
+        """
+        self._post(Operation.SET_CONTROL, connection, feedback, int(reports), ssrc)
+
+    def set_limit(self, connection: int, rate_bps: int) -> None:
+        """Say what a connection can use at most: no higher rate is tried."""
+        self._post(Operation.SET_LIMIT, connection, rate_bps)
+
+    def set_loss_bound(self, connection: int, rate_bps: int) -> None:
+        """Say what receiver reports make of the path, for a client with `Feedback.RATES`."""
+        self._post(Operation.SET_LOSS_BOUND, connection, rate_bps)
 
     def close_connection(self, connection: int) -> None:
         """Free a connection's row; its encodings and subscriptions have been closed before."""
@@ -268,11 +308,20 @@ class Plane(TableReader):
         self._post(Operation.SET_SHIFT, encoding, shift)
 
     def open_subscription(
-        self, track: int, connection: int, *, mid: str, ssrc: int, payload_type: int, redundant_type: int = 0
+        self,
+        track: int,
+        connection: int,
+        *,
+        mid: str,
+        ssrc: int,
+        payload_type: int,
+        redundant_type: int = 0,
+        wide: bool = True,
     ) -> int:
         """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError.
 
-        `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it.
+        `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it. `wide`: the packets carry
+        transport-wide sequence numbers, if the connection has an id for them.
         """
         row = self._subscriptions.take()
         seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
@@ -282,7 +331,7 @@ class Plane(TableReader):
             track,
             connection,
             ssrc,
-            payload_type | (redundant_type << 8),
+            payload_type | (redundant_type << 8) | (wide << 16),
             seed & ~0x8000,
             text=_name(mid),
         )

@@ -48,7 +48,7 @@ class PlaneError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A datagram for the control side: `kind` is 'stun', 'dtls' or 'rtcp' (still encrypted).
+    """A datagram for the control side: `kind` is 'stun', 'dtls' or 'rtcp' (decrypted).
 
     `connection` is the row whose selected address it came from, -1 when it is nobody's.
     """
@@ -106,7 +106,15 @@ class Stranded:
     layers: int
 
 
-Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a connection's path carries, in bits per second: it has clearly changed."""
+
+    connection: int
+    rate_bps: int
+
+
+Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,8 @@ class NoticeQueue:
             return RepeatMissed(connection, self._a.item(slot))
         if kind == NoticeKind.STRANDED:
             return Stranded(connection, self._a.item(slot), self._b.item(slot))
+        if kind == NoticeKind.ESTIMATE:
+            return Estimate(connection, self._a.item(slot))
         data = slot * NOTICE.itemsize + _DATA_AT
         address = slot * NOTICE.itemsize + _ADDRESS_AT
         return Datagram(

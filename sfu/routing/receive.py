@@ -11,10 +11,10 @@ from sfu.routing.messages import (
     RECEIVE_MESSAGES,
     Buffers,
 )
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, stage
 
 
-@kernel
+@stage
 def receive_messages(buffers: Buffers, socket: int, first: int) -> int:
     """Take what waits in the socket into the messages from `first` on.
 
@@ -37,7 +37,7 @@ def receive_messages(buffers: Buffers, socket: int, first: int) -> int:
     return i64(result)
 
 
-@kernel
+@stage
 def _native32(buffers: Buffers, at: int) -> int:
     controls = buffers.receive_controls
     return (
@@ -45,7 +45,7 @@ def _native32(buffers: Buffers, at: int) -> int:
     )
 
 
-@kernel
+@stage
 def segment_size(buffers: Buffers, message: int, size: int) -> int:
     """The size of each datagram in a message that UDP_GRO has joined; `size` when it is a single one."""
     if buffers.receive_messages[message]["control_bytes"] < 20:

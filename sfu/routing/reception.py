@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.tables import ARRIVALS, NEVER
-from sfu.wire.kernel import kernel
+from sfu.wire.kernel import stage
 
 _RESTART_GAP = 3000
 """A jump of more than this many packets may be a restart of the numbering (RFC 3550 A.1, MAX_DROPOUT)."""
@@ -19,7 +19,7 @@ JUMP = NEVER + 2
 """This packet is far from where the numbering was; a second one in its sequence makes it a restart."""
 
 
-@kernel
+@stage
 def forget_arrivals(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int) -> None:
     """Begin anew: a new SSRC, or a numbering that was restarted."""
     entry = encodings[encoding]
@@ -31,7 +31,7 @@ def forget_arrivals(encodings: NDArray[Any], arrivals: NDArray[np.int64], encodi
         arrivals[encoding, k] = NEVER
 
 
-@kernel
+@stage
 def extend_sequence(encodings: NDArray[Any], encoding: int, sequence: int) -> int:
     """The extended sequence number that is nearest to the highest one so far (RFC 3711 section 3.3.1)."""
     highest = encodings[encoding]["extended_sequence"]
@@ -39,7 +39,7 @@ def extend_sequence(encodings: NDArray[Any], encoding: int, sequence: int) -> in
     return highest + ahead if ahead < 0x8000 else highest + ahead - 0x10000
 
 
-@kernel
+@stage
 def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int, sequence: int) -> int:
     """Enter a media packet; return its extended sequence number, or `DUPLICATE`, or `JUMP`.
 
@@ -70,7 +70,7 @@ def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding:
     return extended
 
 
-@kernel
+@stage
 def account_packet(encodings: NDArray[Any], encoding: int, packets: NDArray[Any], row: int, extended: int) -> None:
     """Count a media packet of the encoding's own stream in its statistics."""
     entry = encodings[encoding]

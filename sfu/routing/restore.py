@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sfu.routing.counters import Counter
 from sfu.routing.tables import Tables
 from sfu.wire.extensions import EXTENSION_COUNT
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, stage
 from sfu.wire.octets import Octets, load16, store16, store32
 
 _PADDING = int(Counter.REPAIR_PADDING)
@@ -18,7 +18,7 @@ ORIGINAL_BYTES = 2
 """The original sequence number stands before the payload (RFC 4588 section 4)."""
 
 
-@kernel
+@stage
 def restore_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> bool:
     """Turn the decrypted packet `row` of a repair stream into the media packet that it repeats, header included.
 

@@ -19,7 +19,7 @@ from sfu.wire.dependency import MANDATORY_BYTES
 from sfu.wire.dependency_rewrite import MAX_GROWTH_BYTES as MAX_DEPENDENCY_GROWTH
 from sfu.wire.dependency_rewrite import active_mask, write_dependencies
 from sfu.wire.extensions import Extension
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.octets import Octets, store16, store24, store32
 from sfu.wire.red import retarget
 from sfu.wire.rtp import HEADER_BYTES, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE, PayloadFormat
@@ -65,7 +65,7 @@ def build_template(tables: Tables, subscription: int) -> None:
         template[at] = (ids[_ABS_SEND_TIME] << 4) | 2
         entry["abs_send_time_at"] = at + 1
         at += 4
-    if ids[_TRANSPORT_SEQUENCE] > 0:
+    if ids[_TRANSPORT_SEQUENCE] > 0 and entry["wide"] == 1:
         template[at] = (ids[_TRANSPORT_SEQUENCE] << 4) | 1
         entry["transport_sequence_at"] = at + 1
         at += 3
@@ -77,7 +77,7 @@ def build_template(tables: Tables, subscription: int) -> None:
     entry["template_bytes"] = at
 
 
-@kernel
+@stage
 def _is_wide(packet: Any, ids: Any) -> bool:
     """Whether a value that passes through is too long for the one-byte form."""
     for kind in _PASSED:
@@ -89,7 +89,7 @@ def _is_wide(packet: Any, ids: Any) -> bool:
     return False
 
 
-@kernel
+@stage
 def _write_element(out: Octets, at: int, identifier: int, length: int, wide: bool) -> int:
     """Write an extension element's head; return where its value goes."""
     if wide:
@@ -100,7 +100,7 @@ def _write_element(out: Octets, at: int, identifier: int, length: int, wide: boo
     return at + 1
 
 
-@kernel
+@stage
 def _write_wide_template(entry: Any, out: Octets, at: int) -> int:
     """Write the template with its elements in the two-byte form (RFC 8285 section 4.3); return its length."""
     template = entry["template"]
@@ -117,8 +117,8 @@ def _write_wide_template(entry: Any, out: Octets, at: int) -> int:
     return end
 
 
-@kernel
-def _stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide: bool) -> None:
+@stage
+def stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide: bool) -> None:
     """Set the values that differ with each packet: send time and transport-wide sequence number."""
     moved = 2 if wide else 0  # the first element stands a byte further in, the second two
     if entry["abs_send_time_at"] >= 0:
@@ -127,11 +127,11 @@ def _stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide:
     elif moved == 2:
         moved = 1
     if entry["transport_sequence_at"] >= 0:
-        store16(out, at + entry["transport_sequence_at"] + moved, connection["transport_sequence"])
-        connection["transport_sequence"] = (connection["transport_sequence"] + 1) & 0xFFFF
+        store16(out, at + entry["transport_sequence_at"] + moved, connection["transport_sequence"] & 0xFFFF)
+        connection["transport_sequence"] += 1
 
 
-@kernel
+@stage
 def _write_dependencies(
     tables: Tables,
     entry: Any,
@@ -164,7 +164,7 @@ def _write_dependencies(
     )
 
 
-@kernel
+@stage
 def _write_header(
     tables: Tables,
     subscription: int,
@@ -190,7 +190,7 @@ def _write_header(
     out[at + 1] = i64(entry["template"][1]) | (numbers[MARKER] << 7)
     store16(out, at + 2, numbers[SEQUENCE])
     store32(out, at + 4, numbers[TIMESTAMP])
-    _stamp(entry, connection, out, at, now_us, wide)
+    stamp(entry, connection, out, at, now_us, wide)
     longest = MAX_PASSED_BYTES if wide else _MAX_SHORT_BYTES
     for kind in _PASSED:
         length = i64(packet["extension_bytes"][kind])
@@ -213,7 +213,7 @@ def _write_header(
     return end
 
 
-@kernel
+@stage
 def _renumber_picture(out: Octets, at: int, packet: Any, numbers: NDArray[np.int64]) -> None:
     """Write picture ID and TL0PICIDX into a payload descriptor (RFC 7741 and RFC 9628, section 4.2)."""
     if packet["picture_id_at"] >= 0:
@@ -280,7 +280,7 @@ def write_packet(
     return end
 
 
-@kernel
+@stage
 def write_filler(
     tables: Tables,
     subscription: int,

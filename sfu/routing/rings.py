@@ -20,7 +20,7 @@ from sfu.routing.native import load_acquire, store_release
 from sfu.routing.tables import PACKET_SLOT_BYTES
 from sfu.wire.copying import copy_octets
 from sfu.wire.extensions import EXTENSION_COUNT
-from sfu.wire.kernel import kernel
+from sfu.wire.kernel import kernel, stage
 from sfu.wire.octets import Octets
 from sfu.wire.rtp import PACKET
 
@@ -138,7 +138,7 @@ def push_packet(
     return True
 
 
-@kernel
+@stage
 def shift_offsets(packets: NDArray[Any], row: int, by: int) -> None:
     """Move a packet's offsets, after its bytes were copied elsewhere."""
     packets[row]["start"] += by

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sfu.routing.counters import Counter
 from sfu.routing.numbering import drop_packet, enter_source, number_late
 from sfu.routing.tables import Tables
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.layers import SPATIAL_LAYERS, layer_bit, layers_of
 from sfu.wire.rtp import PayloadFormat
 
@@ -31,7 +31,7 @@ _FREEZE_MARGIN_US = 150000
 _FREEZE_FACTOR = 3
 
 
-@kernel
+@stage
 def _has_frames(packets: NDArray[Any], row: int) -> bool:
     codec = packets[row]["codec"]
     return _FIRST_VIDEO <= codec <= _LAST_VIDEO
@@ -80,7 +80,7 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
     return SKIP
 
 
-@kernel
+@stage
 def _may_enter(entry: Any, packet: Any) -> bool:
     """Whether to go over to the Encoding of a key frame that begins: the target's; or, where nothing flows yet or that
     which did has begun anew, any below.
@@ -94,12 +94,12 @@ def _may_enter(entry: Any, packet: Any) -> bool:
     return index < entry["target_index"] and (current < 0 or index == current)
 
 
-@kernel
+@stage
 def _is_part(entry: Any, packet: Any) -> bool:
     return packet["present"] & layer_bit(i64(entry["current_spatial"]), i64(entry["current_temporal"])) != 0
 
 
-@kernel
+@stage
 def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
     """Move the current Layer towards the target, as far as the subscriber could decode."""
     _note_gap(entry, packet)
@@ -136,7 +136,7 @@ def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
         s -= 1
 
 
-@kernel
+@stage
 def _note_gap(entry: Any, packet: Any) -> None:
     """Count freezes as the W3C's statistics do (webrtc-stats, freezeCount): a picture that is late by its kind."""
     gap = packet["arrival_us"] - entry["picture_arrival_us"]

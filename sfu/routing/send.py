@@ -18,7 +18,7 @@ from sfu.routing.messages import (
 )
 from sfu.routing.native import EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, MSG_DONTWAIT, MSG_NOSIGNAL
 from sfu.routing.tables import Tables
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 
 _SENT_PACKETS = int(Counter.SENT_PACKETS)
 _SENT_BYTES = int(Counter.SENT_BYTES)
@@ -33,7 +33,7 @@ _WAIT_MS = 1
 """A full socket buffer holds the plane up for at most 4 ms a flush; what is left then is dropped and counted."""
 
 
-@kernel
+@stage
 def room_for(buffers: Buffers, size: int) -> bool:
     """Whether one more packet of up to `size` bytes fits before a flush."""
     return buffers.state[COUNT] < SEND_MESSAGES and buffers.state[POSITION] + size <= SEND_BYTES
@@ -69,7 +69,7 @@ def append_packet(buffers: Buffers, connection: int, size: int, gso: bool) -> No
     state[POSITION] += size
 
 
-@kernel
+@stage
 def _prepare(buffers: Buffers, tables: Tables) -> None:
     connections = tables.connections
     offset = connections[0]["address"].ctypes.data - connections.ctypes.data
@@ -88,7 +88,7 @@ def _prepare(buffers: Buffers, tables: Tables) -> None:
             message["control_bytes"] = 0
 
 
-@kernel
+@stage
 def _write_segment_control(buffers: Buffers, at: int, size: int) -> None:
     """A little-endian cmsghdr {len 18, SOL_UDP, UDP_SEGMENT} and the segment size (udp(7))."""
     control = buffers.send_controls
@@ -145,7 +145,7 @@ def flush(buffers: Buffers, tables: Tables, socket: int) -> None:
     buffers.state[POSITION] = 0
 
 
-@kernel
+@stage
 def _account(buffers: Buffers, tables: Tables, k: int) -> None:
     tables.counters[_SENT_MESSAGES] += 1
     tables.counters[_SENT_PACKETS] += buffers.segments[k]
@@ -155,7 +155,7 @@ def _account(buffers: Buffers, tables: Tables, k: int) -> None:
     connection["bytes_out"] += buffers.send_vectors[k]["bytes"]
 
 
-@kernel
+@stage
 def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
     message = buffers.single_message[0]
     vector = buffers.single_vector[0]

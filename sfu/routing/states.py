@@ -84,6 +84,24 @@ class ConnectionState:
     no_gso: int
 
 
+@dataclass(frozen=True, slots=True)
+class EstimatorState:
+    """What is known of a connection's path, from us to the client; see sfu/bwe/state.py."""
+
+    estimate_bps: float
+    delay_bps: float
+    loss_bps: float
+    remote_bps: float
+    limit_bps: float
+    acked_bps: float
+    sent_bps: float
+    round_trip_us: float
+    loss: float
+    queue_ms: float
+    feedbacks: int
+    probe_number: int
+
+
 class StateReader(Generic[_S]):
     """Reads rows of a table as instances of dataclass `kind`; by columns, which is seven times as fast as by record."""
 

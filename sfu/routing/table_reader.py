@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from sfu.routing.counters import Counter
-from sfu.routing.states import AudioLevel, ConnectionState, EncodingState, StateReader, SubscriptionState
+from sfu.routing.states import (
+    AudioLevel,
+    ConnectionState,
+    EncodingState,
+    EstimatorState,
+    StateReader,
+    SubscriptionState,
+)
 from sfu.routing.tables import ARRIVALS, Tables
 
 
@@ -16,6 +23,7 @@ class TableReader:
         self._audio_levels = StateReader(AudioLevel, tables.encodings)
         self._subscription_states = StateReader(SubscriptionState, tables.subscriptions)
         self._connection_states = StateReader(ConnectionState, tables.connections)
+        self._estimator_states = StateReader(EstimatorState, tables.estimators)
 
     def encoding_state(self, encoding: int) -> EncodingState:
         """Reception statistics of an encoding."""
@@ -41,6 +49,10 @@ class TableReader:
     def connection_state(self, connection: int) -> ConnectionState:
         """Traffic of a connection."""
         return self._connection_states.read(connection)
+
+    def estimator_state(self, connection: int) -> EstimatorState:
+        """What is known of a connection's path."""
+        return self._estimator_states.read(connection)
 
     def counters(self) -> dict[str, int]:
         """Totals, and every drop by reason; each only grows."""

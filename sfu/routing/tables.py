@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.bwe.sent_log import SENT_LOG, SENT_PACKET
+from sfu.bwe.state import ESTIMATOR
 from sfu.wire.dependency_structure import STRUCTURE
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
@@ -33,6 +35,13 @@ SHIFTS = 64
 """How many changes of its numbering a subscription remembers, for packets that come late."""
 LOGGED_PACKETS = 512
 """How many sent packets back a subscription can be asked to repeat."""
+MAX_RTCP_SOURCES = 512
+"""SSRCs that one connection may send RTCP from in its life: libsrtp keeps state for each."""
+RTCP_SLOTS = 1024
+QUEUED_PACKETS = 1024
+"""How many packets may wait for one connection's pacer, of each kind."""
+REPORTED_PACKETS = 4096
+"""How far apart the packets of a connection may be that one report tells of."""
 PACKET_SLOT_BYTES = 1536
 """A stored RTP packet's place."""
 
@@ -46,9 +55,32 @@ CONNECTION = np.dtype(
         ("extension_kind", np.uint8, (16,)),  # Extension by negotiated id
         ("extension_id", np.uint8, (EXTENSION_COUNT,)),  # negotiated id by Extension
         ("first_encoding", np.int32),
+        ("first_subscription", np.int32),
         ("subscriptions", np.int32),
         ("new_sources", np.int32),
-        ("transport_sequence", np.int32),
+        ("rtcp_sources", np.int32),
+        ("transport_sequence", np.int64),  # of the next packet, extended
+        # egress: congestion control and pacing, see bwe/ and pacing.py
+        ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
+        ("told_bps", np.float64),  # the estimate that the control side knows
+        ("told_us", np.int64),
+        ("free_us", np.int64),  # when the line is free again, at the pacing rate
+        ("probe_free_us", np.int64),  # the same at the probe's rate
+        ("busy", np.int32),  # 1: in the list of those that have something to send later
+        ("queued_bytes", np.int64),
+        ("repair_tokens", np.int64),  # bytes that may be repeated now
+        ("repair_refill_us", np.int64),
+        # ingress: transport-wide feedback, see arrival_report.py
+        ("reports", np.int32),  # 1: agreed on
+        ("report_ssrc", np.int64),
+        ("report_media", np.int64),  # SSRC of a packet that came
+        ("report_first", np.int64),  # the next extended number to report on
+        ("report_highest", np.int64),
+        ("report_count", np.int64),
+        ("report_due_us", np.int64),
+        ("report_bytes", np.int64),  # received since the last
+        ("report_us", np.int64),
+        ("reporting", np.int32),  # 1: in the list of those that are to be reported to
         ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
         ("no_gso", np.int32),
         ("packets_in", np.int64),
@@ -130,9 +162,11 @@ SUBSCRIPTION = np.dtype(
         ("connection", np.int32),
         ("next", np.int32),  # the track's next subscription
         ("previous", np.int32),
+        ("sibling", np.int32),  # the connection's next subscription
         ("ssrc", np.int64),
         ("payload_type", np.int32),
         ("redundant_type", np.int32),  # 0: RED is unpacked
+        ("wide", np.int32),  # 1: its section takes transport-wide sequence numbers
         ("repair_type", np.int32),  # payload type of retransmissions, 0: none
         ("repair_ssrc", np.int64),
         ("repair_sequence", np.int32),
@@ -207,7 +241,7 @@ SENT = np.dtype(
         ("picture", np.uint16),
         ("frame", np.uint16),
         ("tl0", np.uint8),
-        ("flags", np.uint8),  # 1: taken, 2: marker
+        ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer
         ("repeated_ms", np.uint32),  # when it was last sent again, 0: never
     ]
 )
@@ -229,6 +263,14 @@ class Tables(NamedTuple):
     structures: NDArray[Any]  # [encodings] of STRUCTURE, for dependency descriptors
     shifts: NDArray[Any]  # [subscriptions, SHIFTS]
     logs: NDArray[Any]  # [logs, LOGGED_PACKETS] of SENT
+    estimators: NDArray[Any]  # [connections] of ESTIMATOR
+    sent: NDArray[Any]  # [connections, SENT_LOG] of SENT_PACKET
+    arrived: NDArray[np.int64]  # [connections, REPORTED_PACKETS] times, by transport-wide sequence number
+    rtcp_sources: NDArray[np.int64]  # [connections, RTCP_SLOTS] SSRCs plus one, 0: free
+    queue_index: NDArray[np.int64]  # [connections, 2, 2]: entries ever written and read; repeats, then media
+    queues: NDArray[np.int64]  # [connections, 2, QUEUED_PACKETS]: subscription << 16 | egress sequence number
+    busy: NDArray[np.int32]  # connections that have something to send later; [0] is their number
+    reporting: NDArray[np.int32]  # connections that are to be reported to; [0] is their number
     history_packets: NDArray[Any]  # ring of PACKET
     history_data: Octets  # a slot for each
     history_written: NDArray[np.int64]  # [1]: how many were ever written
@@ -262,6 +304,14 @@ def make_tables(
         np.zeros(encodings, STRUCTURE),
         np.zeros((subscriptions, SHIFTS), SHIFT),
         np.zeros((logs, LOGGED_PACKETS), SENT),
+        np.zeros(connections, ESTIMATOR),
+        np.zeros((connections, SENT_LOG), SENT_PACKET),
+        np.zeros((connections, REPORTED_PACKETS), np.int64),
+        np.zeros((connections, RTCP_SLOTS), np.int64),
+        np.zeros((connections, 2, 2), np.int64),
+        np.zeros((connections, 2, QUEUED_PACKETS), np.int64),
+        np.zeros(connections + 1, np.int32),
+        np.zeros(connections + 1, np.int32),
         np.zeros(history, PACKET),
         np.zeros(history * PACKET_SLOT_BYTES, np.uint8),
         np.zeros(1, np.int64),

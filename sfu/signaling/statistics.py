@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from sfu import Layer, Peer, Room, Subscription, Track
@@ -40,6 +41,7 @@ _SUBSCRIPTION = (
     "packets_not_retransmitted",
     "key_frame_requests",
     "paused",
+    "starved",
     "layer_switches",
     "freezes",
 )
@@ -84,11 +86,15 @@ def measure_room(room: Room) -> list[JsonObject]:
 
 
 def measure_peer(peer: Peer) -> JsonObject:
-    """One peer with what it publishes and what it receives: `{"name", "tracks", "subscriptions"}`."""
+    """One peer with what it publishes and what it receives: `{"name", "tracks", "subscriptions", "connections"}`."""
     return {
         "name": peer.name,
         "tracks": list(map(measure_track, peer.tracks)),
         "subscriptions": list(map(measure_subscription, peer.subscriptions)),
+        "connections": [
+            {"id": connection.id, "bandwidth": dataclasses.asdict(connection.bandwidth)}
+            for connection in peer.connections
+        ],
     }
 
 

@@ -12,10 +12,14 @@ from sfu import Server
 from sfu.events import (
     ActiveSpeakersChanged,
     DominantSpeakerChanged,
+    EncodingUnwanted,
+    EncodingWanted,
     Event,
     EventsLost,
     PeerJoined,
     PeerLeft,
+    SubscriptionFed,
+    SubscriptionStarved,
     TrackEnded,
     TrackHeld,
     TrackMuted,
@@ -40,34 +44,42 @@ def encode_json(data: dict[str, Any]) -> str:
 
 def translate_event(event: Event) -> bytes | None:
     """The event as clients see it, or None if it is not for them."""
-    match event:
-        case PeerJoined(peer=peer):
-            return _encode("joined", {"peer": peer})
-        case PeerLeft(peer=peer):
-            return _encode("left", {"peer": peer})
-        case TrackPublished(peer=peer, track=track, kind=kind, codec=codec):
-            about = {"id": track, "kind": kind, "codec": codec, "muted": False, "held": False}
-            return _encode("published", {"peer": peer, "track": about})
-        case TrackEnded(peer=peer, track=track):
-            return _encode("ended", {"peer": peer, "track": {"id": track}})
-        case TrackMuted(peer=peer, track=track):
-            return _encode("muted", {"peer": peer, "track": {"id": track}})
-        case TrackUnmuted(peer=peer, track=track):
-            return _encode("unmuted", {"peer": peer, "track": {"id": track}})
-        case TrackHeld(peer=peer, track=track):
-            return _encode("held", {"peer": peer, "track": {"id": track}})
-        case TrackReleased(peer=peer, track=track):
-            return _encode("released", {"peer": peer, "track": {"id": track}})
-        case ActiveSpeakersChanged(speakers=speakers):
-            return _encode("active_speakers", {"speakers": list(speakers)})
-        case DominantSpeakerChanged(peer=speaker):
-            return _encode("dominant_speaker", {"peer": speaker})
-        case _:
-            return None
-
-
-def _encode(name: str, data: dict[str, Any]) -> bytes:
+    translate = _TRANSLATIONS.get(type(event))
+    if translate is None:
+        return None
+    name, data = translate(event)
     return encode_event(name, encode_json(data))
+
+
+def _of_track(event: Any) -> dict[str, Any]:
+    return {"peer": event.peer, "track": {"id": event.track}}
+
+
+def _of_new_track(event: TrackPublished) -> dict[str, Any]:
+    about = {"id": event.track, "kind": event.kind, "codec": event.codec}
+    return {"peer": event.peer, "track": {**about, "muted": False, "held": False, "unwanted": []}}
+
+
+def _of_encoding(event: Any) -> dict[str, Any]:
+    return {**_of_track(event), "rid": event.rid, "mid": event.mid}
+
+
+_TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = {
+    PeerJoined: lambda event: ("joined", {"peer": event.peer}),
+    PeerLeft: lambda event: ("left", {"peer": event.peer}),
+    TrackPublished: lambda event: ("published", _of_new_track(event)),
+    TrackEnded: lambda event: ("ended", _of_track(event)),
+    TrackMuted: lambda event: ("muted", _of_track(event)),
+    TrackUnmuted: lambda event: ("unmuted", _of_track(event)),
+    TrackHeld: lambda event: ("held", _of_track(event)),
+    TrackReleased: lambda event: ("released", _of_track(event)),
+    EncodingUnwanted: lambda event: ("unwanted", _of_encoding(event)),
+    EncodingWanted: lambda event: ("wanted", _of_encoding(event)),
+    SubscriptionStarved: lambda event: ("starved", _of_track(event)),
+    SubscriptionFed: lambda event: ("fed", _of_track(event)),
+    ActiveSpeakersChanged: lambda event: ("active_speakers", {"speakers": list(event.speakers)}),
+    DominantSpeakerChanged: lambda event: ("dominant_speaker", {"peer": event.peer}),
+}
 
 
 class RoomStream:
@@ -141,7 +153,7 @@ class RoomStreams:
 
         def build_snapshot() -> bytes:
             """The `snapshot` event: the same JSON as `GET /rooms/{room}`."""
-            return _encode("snapshot", describe_room(self._server, room))
+            return encode_event("snapshot", encode_json(describe_room(self._server, room)))
 
         def forget(stream: RoomStream) -> None:
             self._discard(room, stream)

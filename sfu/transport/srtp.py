@@ -14,14 +14,10 @@ REPLAY_WINDOW = 1024
 REORDER_WINDOW = 128
 """Packets behind the newest that we still send, once each: what the publisher's network reorders."""
 
-MAX_REMOTE_SOURCES = 1024
-"""SSRCs in one peer's RTCP: libsrtp keeps state for each, so a peer must not have them without end."""
-
 MAX_RTCP_LENGTH = 1500 - 4 - 16 - 128
 """Octets of a plain RTCP packet that libsrtp's binding takes: its buffer less the longest trailer."""
 
 _SRTCP_HEADER_LENGTH = 8
-_SRTCP_INDEX_LENGTH = 4
 
 
 class SrtpProfile(enum.Enum):
@@ -55,7 +51,7 @@ DEFAULT_PROFILES = (
 
 
 class SrtpError(Exception):
-    """A packet that cannot be unprotected or protected: forged, replayed, truncated, too long."""
+    """A packet that cannot be protected: too short, too long, or refused by libsrtp."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +89,14 @@ def _new_session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> Session:
 
 
 class RtcpCipher:
-    """SRTCP of one connection (RFC 3711 section 3.4), with sessions of its own.
+    """The SRTCP that the control side sends on one connection (RFC 3711 section 3.4), with a session of its own.
 
-    libsrtp sessions are not for two threads at once, and RTP is the plane's; SRTCP's index is its own too.
+    libsrtp sessions are not for two threads at once, and the plane has its own: for RTP, for all RTCP that comes in,
+    and for the transport-wide feedback that it sends, under an SSRC that is used for nothing else.
     """
 
     def __init__(self, keys: SrtpKeys) -> None:
         self._outbound = new_outbound(keys.profile, keys.local)
-        self._inbound = new_inbound(keys.profile, keys.remote)
-        self._min_length = _SRTCP_HEADER_LENGTH + _SRTCP_INDEX_LENGTH + keys.profile.tag_length
-        self._remote_sources: set[bytes] = set()
 
     def protect(self, data: bytes) -> bytes:
         """The SRTCP packet for a compound RTCP packet, of at most `MAX_RTCP_LENGTH` octets.
@@ -120,26 +114,6 @@ class RtcpCipher:
         except pylibsrtp.Error as error:
             raise SrtpError(f"libsrtp refuses to protect RTCP: {error}") from error
         return protected
-
-    def unprotect(self, data: bytes) -> bytes:
-        """The compound RTCP packet inside an SRTCP packet.
-
-        Raises:
-            SrtpError: forged, replayed, truncated, too long, or of one SSRC too many.
-        """
-        if len(data) < self._min_length:
-            raise SrtpError(f"the peer's SRTCP packet is truncated: {len(data)} octets")
-        source = data[4:8]
-        if source not in self._remote_sources and len(self._remote_sources) >= MAX_REMOTE_SOURCES:
-            raise SrtpError(f"the peer sends RTCP from more than {MAX_REMOTE_SOURCES} SSRCs")
-        try:
-            plain: bytes = self._inbound.unprotect_rtcp(data)
-        except pylibsrtp.Error as error:
-            raise SrtpError(f"the peer's SRTCP packet is not valid: {error}") from error
-        except ValueError as error:
-            raise SrtpError(f"the peer's SRTCP packet is too long: {len(data)} octets") from error
-        self._remote_sources.add(source)
-        return plain
 
     def forget_local(self, ssrc: int) -> None:
         """Free the state of an SSRC that we sent RTCP from and will never use again on this connection.

@@ -20,7 +20,7 @@ from sfu.wire.dependency_structure import (
     read_structure,
 )
 from sfu.wire.extensions import Extension
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.octets import Octets, load16
 
 FINE, BROKEN, UNKNOWN = 0, 1, 2
@@ -64,7 +64,7 @@ def describe_dependencies(
     return FINE
 
 
-@kernel
+@stage
 def _set_frame(buffer: Octets, at: int, packets: NDArray[Any], row: int) -> None:
     first = i64(buffer[at])
     packet = packets[row]
@@ -73,7 +73,7 @@ def _set_frame(buffer: Octets, at: int, packets: NDArray[Any], row: int) -> None
     packet["frame_number"] = load16(buffer, at + 1)
 
 
-@kernel
+@stage
 def _set_template(packets: NDArray[Any], row: int, structures: NDArray[Any], structure: int, template: int) -> None:
     packet = packets[row]
     entry = structures[structure]
@@ -85,7 +85,7 @@ def _set_template(packets: NDArray[Any], row: int, structures: NDArray[Any], str
     packet["discardable"] = entry["discardable"][template]
 
 
-@kernel
+@stage
 def _is_outdated(packets: NDArray[Any], row: int, structures: NDArray[Any], structure: int) -> bool:
     """Whether the structure, or the set of active decode targets, changed after this packet was sent (A.4)."""
     if packets[row]["late"] == 0 or structures[structure]["valid"] == 0:
@@ -93,7 +93,7 @@ def _is_outdated(packets: NDArray[Any], row: int, structures: NDArray[Any], stru
     return (i64(packets[row]["sequence"]) - i64(structures[structure]["sequence"])) & 0xFFFF >= 0x8000
 
 
-@kernel
+@stage
 def _keep_near(packets: NDArray[Any], row: int, structures: NDArray[Any], structure: int) -> None:
     """Let the remembered sequence number follow at a distance, so that it never seems to be ahead of the stream."""
     sequence = i64(packets[row]["sequence"])
@@ -102,7 +102,7 @@ def _keep_near(packets: NDArray[Any], row: int, structures: NDArray[Any], struct
         structures[structure]["sequence"] = (sequence - _FARTHEST) & 0xFFFF
 
 
-@kernel
+@stage
 def _describe_extended(
     buffer: Octets,
     at: int,
@@ -180,7 +180,7 @@ def measure_rest(buffer: Octets, at: int, bit: int, flags: int, targets: int, ch
     return custom if bit >= 0 else -1
 
 
-@kernel
+@stage
 def _is_independent(
     buffer: Octets,
     at: int,
@@ -200,7 +200,7 @@ def _is_independent(
     return structures[structure]["independent"][template] == 1
 
 
-@kernel
+@stage
 def _set_indications(
     buffer: Octets,
     at: int,

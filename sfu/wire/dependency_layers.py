@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS, layer_bit
 
 
@@ -81,7 +81,7 @@ def activate(structures: NDArray[Any], row: int, active: int, enter: bool) -> No
         entry["discardable"][template] = discardable
 
 
-@kernel
+@stage
 def _highest(structures: NDArray[Any], row: int, spatial: int, temporal: int, among: int) -> int:
     """The highest of these decode targets that is not above the Layer; -1 where all are."""
     entry = structures[row]
@@ -93,7 +93,7 @@ def _highest(structures: NDArray[Any], row: int, spatial: int, temporal: int, am
     return best
 
 
-@kernel
+@stage
 def _includes(structures: NDArray[Any], row: int, server: int, best: int, active: int) -> bool:
     """Whether who follows decode target `server` gets what can be had: it is active, or has all frames of `best`."""
     if server < 0 or best < 0 or (active >> server) & 1:

@@ -14,7 +14,7 @@ from sfu.wire.bits import copy_bits, write_bits
 from sfu.wire.copying import copy_octets
 from sfu.wire.dependency import ACTIVE, ATTACHED, CHAINS, DIFFERENCES, INDICATIONS, MANDATORY_BYTES, MAX_BYTES
 from sfu.wire.dependency_structure import STRUCTURE_BIT, is_known, measure_structure
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.octets import Octets, store16
 
 MAX_GROWTH_BYTES = 5
@@ -82,7 +82,7 @@ def write_dependencies(
     return _insert_mask(buffer, at, length, out, out_at, flags, bit, targets, mask)
 
 
-@kernel
+@stage
 def _insert_mask(
     buffer: Octets,
     at: int,

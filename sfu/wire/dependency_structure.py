@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.wire.bits import ns_bits, read_bits, read_ns, skip_bits
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 from sfu.wire.octets import Octets
 
@@ -123,7 +123,7 @@ def measure_structure(buffer: Octets, at: int, end: int) -> tuple[int, int, int,
     return bit, offset, templates, targets, chains
 
 
-@kernel
+@stage
 def _text_octet(buffer: Octets, at: int, k: int, end: int) -> int:
     """Octet `k` of the normalized structure: without the flags before it and what follows bit `end`."""
     first = STRUCTURE_BIT >> 3
@@ -136,7 +136,7 @@ def _text_octet(buffer: Octets, at: int, k: int, end: int) -> int:
     return octet
 
 
-@kernel
+@stage
 def _text_length(end: int) -> int:
     return ((end + 7) >> 3) - (STRUCTURE_BIT >> 3)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.layers import ALL_LAYERS
 from sfu.wire.octets import Octets, load16
 
@@ -52,7 +52,7 @@ def describe_h264(buffer: Octets, packets: NDArray[Any], row: int) -> int:
     return 0
 
 
-@kernel
+@stage
 def _note_unit(buffer: Octets, kind: int, at: int, end: int, packets: NDArray[Any], row: int) -> None:
     """Take what a NAL unit says by its type and by the start of its body in `buffer[at:end]`."""
     begins = kind in (_PARAMETERS, _DELIMITER)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.wire.extensions import EXTENSION_COUNT
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.octets import Octets, load16, load32
 
 HEADER_BYTES = 12
@@ -138,7 +138,7 @@ def parse_rtp(buffer: Octets, start: int, end: int, kinds: NDArray[np.uint8], pa
     return _OK
 
 
-@kernel
+@stage
 def _locate_extensions(
     buffer: Octets,
     at: int,

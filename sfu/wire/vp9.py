@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.layers import ALL_LAYERS, SPATIAL_LAYERS, layers_from, layers_of
 from sfu.wire.octets import Octets
 from sfu.wire.picture import read_picture_id, read_tl0_picture
@@ -54,7 +54,7 @@ def describe_vp9(buffer: Octets, packets: NDArray[Any], row: int, top: int) -> i
     return 0
 
 
-@kernel
+@stage
 def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int) -> None:
     """Say what the frame means for each Layer, by the first octet and that of the layer indices (0: none)."""
     packet = packets[row]
@@ -80,13 +80,13 @@ def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int
         packet["raises"] = temporal
 
 
-@kernel
+@stage
 def _is_flexible(first: int) -> bool:
     """Whether the F bit counts: without a picture ID (I) receivers ignore it."""
     return first & 0x90 == 0x90
 
 
-@kernel
+@stage
 def _skip_references(buffer: Octets, at: int, end: int) -> int:
     """The offset behind up to three reference indices, each with a bit that tells of another; -1 if there are more."""
     for _ in range(_MAX_REFERENCES):

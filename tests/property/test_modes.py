@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 SWITCHES = ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
-MODULES = [Path(__file__).with_name(f"test_{name}.py") for name in ("kernels", "descriptors", "dependency")]
+MODULES = [
+    Path(__file__).with_name(f"test_{name}.py")
+    for name in ("kernels", "descriptors", "dependency", "transport_feedback")
+]
 
 
 @pytest.mark.timeout(400)

@@ -29,6 +29,8 @@ class FakePlane:
         self.key_frames = 0
         self.shifts: dict[int, int] = {}
         self.arrivals: set[tuple[int, int]] = set()
+        self.limits: list[int] = []
+        self.paused: dict[int, bool] = {}
         self._rows = itertools.count()
 
     def push(self, *notices: Notice) -> None:
@@ -64,6 +66,15 @@ class FakePlane:
     def open_subscription(self, track: int, connection: int, *, ssrc: int, **about: Any) -> int:
         self._ssrc = ssrc
         return self._open("subscription")
+
+    def set_paused(self, row: int, paused: bool) -> None:
+        self.paused[row] = paused
+
+    def close_subscription(self, row: int) -> None:
+        self.open.discard(("subscription", row))
+
+    def set_limit(self, connection: int, rate_bps: int) -> None:
+        self.limits.append(rate_bps)
 
     def set_target(self, row: int, index: int, spatial: int, temporal: int) -> None:
         self.targets.append((row, index, spatial, temporal))

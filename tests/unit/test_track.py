@@ -23,12 +23,16 @@ class Publisher:
         self.sent: list[bytes] = []
         self.touched = 0
         self.changed: list[tuple[str, bool]] = []
+        self.wanted: list[tuple[str, bool]] = []
 
     def send_rtcp(self, packet: bytes) -> None:
         self.sent.append(packet)
 
     def touch(self) -> None:
         self.touched += 1
+
+    def wanted_changed(self, track: Track, encoding: object) -> None:
+        self.wanted.append((encoding.rid, encoding.wanted))
 
     def encoding_changed(self, track: Track, encoding: object) -> None:
         self.changed.append((encoding.rid, encoding.active))

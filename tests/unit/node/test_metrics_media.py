@@ -60,6 +60,7 @@ class FakeSubscription:
             target=self.current,
             current=self.current,
             paused=False,
+            starved=False,
             **dict.fromkeys((*names, *more), 0),
         )
 

@@ -180,10 +180,11 @@ def test_notices_carry_stun_dtls_and_rtcp_with_their_sender(plane, make_peer):
     peer = make_peer(plane, 1)
     peer.socket.send(b"\x00\x01stun")
     peer.socket.send(b"\x16dtls")
-    peer.socket.send(b"\x80\xc9rtcp")
+    report = b"\x80\xc9\0\1rtcp" + b"\x81\xca\0\1more"
+    peer.socket.send(peer.send_session.protect_rtcp(report))
     wait_until(lambda: plane.counters()["received_datagrams"] == 3)
     address = peer.socket.getsockname()
-    wanted = [("stun", b"\x00\x01stun"), ("dtls", b"\x16dtls"), ("rtcp", b"\x80\xc9rtcp")]
+    wanted = [("stun", b"\x00\x01stun"), ("dtls", b"\x16dtls"), ("rtcp", report)]
     assert plane.poll_notices() == [Datagram(k, d, address, peer.connection) for k, d in wanted]
     assert plane.poll_notices() == []
 

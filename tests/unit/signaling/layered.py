@@ -44,7 +44,7 @@ def subscription_stats(**about: Any) -> SimpleNamespace:
     names = ("packets", "octets", "bit_rate_bps", "packets_lost", "nacks_received", "packets_retransmitted")
     more = ("packets_not_retransmitted", "key_frame_requests", "layer_switches", "freezes")
     rest = {"id": "s", "track": "t", "fraction_lost": 0.0, "jitter_s": 0.0, "round_trip_time_s": None}
-    layers = {"ceiling": Layer(3, 7), "target": None, "current": None, "paused": False}
+    layers = {"ceiling": Layer(3, 7), "target": None, "current": None, "paused": False, "starved": False}
     return SimpleNamespace(**{**dict.fromkeys((*names, *more), 0), **rest, **layers, **about})
 
 
@@ -62,7 +62,9 @@ def measure_track(track: sfu.Track) -> Any:
 def measure_subscription(held: sfu.Subscription) -> Any:
     """Its layers as they are, and a loss of 2 %."""
     layers = {"ceiling": held.ceiling, "target": held.target, "current": held.current}
-    return subscription_stats(id=held.id, track=held.track.id, paused=held.paused, fraction_lost=0.02, **layers)
+    return subscription_stats(
+        id=held.id, track=held.track.id, paused=held.paused, starved=held.starved, fraction_lost=0.02, **layers
+    )
 
 
 @pytest.fixture

@@ -83,3 +83,12 @@ async def test_looking_at_a_room_does_not_make_it(http: httpx.AsyncClient, nothi
     assert (await http.get("/rooms/lobby/stats")).json() == {"room": "lobby", "peers": []}
     assert (await http.get("/rooms/no room/stats")).status_code == 400
     nothing_left()
+
+
+async def test_a_peer_sees_what_its_path_carries(http: httpx.AsyncClient, subscription: sfu.Subscription) -> None:
+    (bob,) = (await http.get("/rooms/lobby/stats?peer=bob")).json()["peers"]
+    (connection,) = bob["connections"]
+    assert connection["bandwidth"]["estimate_bps"] is None  # its client offered no feedback to tell it by
+    assert connection["bandwidth"]["budget_bps"] is None
+    assert {"allocated_bps", "wanted_bps", "sent_bps", "received_bps", "queue_delay_s"} <= set(connection["bandwidth"])
+    assert bob["subscriptions"][1]["starved"] is False

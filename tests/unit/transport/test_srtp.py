@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pylibsrtp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sfu.transport import RtcpCipher, SrtpError, SrtpKeys, SrtpProfile, new_inbound, new_outbound
-from sfu.transport.srtp import MAX_REMOTE_SOURCES, MAX_RTCP_LENGTH
+from sfu.transport.srtp import MAX_RTCP_LENGTH
 
 PROFILES = list(SrtpProfile)
 RECEIVER_REPORT = bytes.fromhex("80c90001 01020304")
@@ -19,9 +17,10 @@ def master(profile, seed):
     return bytes((seed + i) % 256 for i in range(profile.key_length + profile.salt_length))
 
 
-def ciphers(profile):
+def cipher(profile):
+    """What seals RTCP with our key, and a session that opens it."""
     ours, theirs = master(profile, 1), master(profile, 100)
-    return RtcpCipher(SrtpKeys(profile, ours, theirs)), RtcpCipher(SrtpKeys(profile, theirs, ours))
+    return RtcpCipher(SrtpKeys(profile, ours, theirs)), new_inbound(profile, ours)
 
 
 def rtp(sequence, ssrc=7):
@@ -69,73 +68,26 @@ def test_a_key_of_the_wrong_length_is_refused(profile, extra):
 
 @by_profile
 def test_rtcp_round_trip(profile):
-    ours, theirs = ciphers(profile)
+    sealing, opening = cipher(profile)
     for _ in range(3):
-        assert theirs.unprotect(ours.protect(RECEIVER_REPORT)) == RECEIVER_REPORT
-        assert ours.unprotect(theirs.protect(RECEIVER_REPORT)) == RECEIVER_REPORT
+        assert opening.unprotect_rtcp(sealing.protect(RECEIVER_REPORT)) == RECEIVER_REPORT
 
 
 @by_profile
 def test_the_longest_rtcp(profile):
-    ours, theirs = ciphers(profile)
+    sealing, opening = cipher(profile)
     packet = RECEIVER_REPORT + bytes(MAX_RTCP_LENGTH - len(RECEIVER_REPORT))
-    assert theirs.unprotect(ours.protect(packet)) == packet
+    assert opening.unprotect_rtcp(sealing.protect(packet)) == packet
     with pytest.raises(SrtpError, match="build packets of"):
-        ours.protect(packet + b"\0")
+        sealing.protect(packet + b"\0")
     with pytest.raises(SrtpError, match="build packets of"):
-        ours.protect(b"short")
-
-
-@by_profile
-def test_forged_replayed_truncated_and_long_rtcp_is_refused(profile):
-    ours, theirs = ciphers(profile)
-    packet = ours.protect(RECEIVER_REPORT)
-    for position in range(len(packet)):
-        forged = bytearray(packet)
-        forged[position] ^= 1
-        with pytest.raises(SrtpError):
-            theirs.unprotect(bytes(forged))
-        with pytest.raises(SrtpError):
-            theirs.unprotect(packet[:position])
-    assert theirs.unprotect(packet) == RECEIVER_REPORT
-    with pytest.raises(SrtpError, match="replay"):
-        theirs.unprotect(packet)
-    with pytest.raises(SrtpError, match="too long"):
-        theirs.unprotect(packet + bytes(2000))
-
-
-@given(st.sampled_from(PROFILES), st.binary(max_size=1600))
-def test_unprotect_takes_any_bytes(profile, data):
-    _, theirs = ciphers(profile)
-    with pytest.raises(SrtpError):
-        theirs.unprotect(data)
-
-
-def test_a_peer_cannot_have_ssrcs_without_end():
-    ours, theirs = ciphers(SrtpProfile.AEAD_AES_128_GCM)
-    packets = [ours.protect(RECEIVER_REPORT[:4] + ssrc.to_bytes(4)) for ssrc in range(1, MAX_REMOTE_SOURCES + 2)]
-    for packet in packets[:-1]:
-        theirs.unprotect(packet)
-    with pytest.raises(SrtpError, match="more than"):
-        theirs.unprotect(packets[-1])
-    again = ours.protect(RECEIVER_REPORT[:4] + (1).to_bytes(4))
-    assert theirs.unprotect(again)
-
-
-def test_a_forged_ssrc_takes_no_place():
-    ours, theirs = ciphers(SrtpProfile.AEAD_AES_128_GCM)
-    packet = bytearray(ours.protect(RECEIVER_REPORT))
-    for ssrc in range(2 * MAX_REMOTE_SOURCES):
-        packet[4:8] = ssrc.to_bytes(4)
-        with pytest.raises(SrtpError, match="not valid"):
-            theirs.unprotect(bytes(packet))
-    assert theirs.unprotect(ours.protect(RECEIVER_REPORT)) == RECEIVER_REPORT
+        sealing.protect(b"short")
 
 
 def test_forget_local_frees_the_ssrc():
-    ours, _ = ciphers(SrtpProfile.AEAD_AES_128_GCM)
-    first = ours.protect(RECEIVER_REPORT)
-    ours.forget_local(0x01020304)
-    assert ours.protect(RECEIVER_REPORT) == first  # its state is gone, hence "never use again"
+    sealing, _ = cipher(SrtpProfile.AEAD_AES_128_GCM)
+    first = sealing.protect(RECEIVER_REPORT)
+    sealing.forget_local(0x01020304)
+    assert sealing.protect(RECEIVER_REPORT) == first  # its state is gone, hence "never use again"
     with pytest.raises(SrtpError, match="SSRC 5"):
-        ours.forget_local(5)
+        sealing.forget_local(5)

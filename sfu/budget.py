@@ -1,0 +1,171 @@
+"""The budget of one connection: what its path carries, shared over what it receives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sfu.bwe.allocation import Allocator, Demand
+from sfu.layer import Layer
+from sfu.routing.plane import Plane
+from sfu.statistics import RateMeter
+from sfu.subscription import Subscription
+
+INTERVAL = 0.5
+"""Seconds between two looks at the rates of what is received."""
+_AUDIO_OVERHEAD_BPS = 20_000.0
+_USABLE = 0.97
+"""Share of the estimate that is allocated where nothing is lost; what is lost is sent again."""
+_MOST_REPAIRS = 0.15
+_LIMIT_FACTOR = 1.5
+_LEAST_LIMIT_BPS = 100_000.0
+_LEAST_VIDEO_LIMIT_BPS = 2_500_000.0
+"""With video, so much may be tried in any case: a publisher that has just begun is still on its way up."""
+_LIMIT_STEP = 0.1
+"""The plane is told of a limit that has moved by more than this."""
+
+
+class Receiver(Protocol):
+    """The connection, as its Budget sees it."""
+
+    @property
+    def row(self) -> int:
+        """Its row in the plane."""
+        ...
+
+    @property
+    def subscriptions(self) -> Iterable[Subscription]:
+        """What it receives."""
+        ...
+
+
+@dataclass(frozen=True)
+class BandwidthStats:
+    """What is known of the path to a client, and what is made of it; rates in bits a second."""
+
+    estimate_bps: int | None
+    """What the path carries; None where the client tells nothing of what it gets."""
+    budget_bps: int | None
+    """What may be spent on video: the estimate without audio."""
+    allocated_bps: int
+    """What the chosen Layers cost."""
+    wanted_bps: int
+    """What all would cost at their best, up to their ceilings."""
+    sent_bps: int
+    received_bps: int
+    """Of that, what arrived."""
+    loss: float
+    """Share of what was sent, 0..1."""
+    round_trip_time_s: float
+    queue_delay_s: float
+    """How much later than at best packets arrive now."""
+
+
+class Budget:
+    """Asked by its connection: `handle_estimate` when the plane tells one, `update` whenever something has changed."""
+
+    def __init__(self, plane: Plane, receiver: Receiver) -> None:
+        self.estimate_bps: float | None = None
+        """None: no limit is known, so all get their best."""
+        self.budget_bps: float | None = None
+        self.allocated_bps = 0.0
+        self.wanted_bps = 0.0
+        self._plane = plane
+        self._receiver = receiver
+        self._allocator: Allocator[str, Layer] = Allocator()
+        self._audio: dict[str, RateMeter] = {}
+        self._controlled = False
+        self._limit_bps = 0.0
+        self._next: float | None = None
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the client tells what it gets, so that there is something to share."""
+        return self._controlled
+
+    def start(self, estimate_bps: float | None, now: float) -> None:
+        """The client has agreed to congestion control; `estimate_bps` until more is known."""
+        if not self._controlled:
+            self._controlled = True
+            self.estimate_bps = estimate_bps
+            self._next = now + INTERVAL
+
+    def handle_estimate(self, rate_bps: float, now: float) -> None:
+        """The plane tells what the path carries."""
+        if self._controlled:
+            self.estimate_bps = rate_bps
+            self.update(now)
+
+    def poll_timeout(self) -> float | None:
+        """When to look again."""
+        return self._next
+
+    def handle_timeout(self, now: float) -> None:
+        """Look again, if it is time."""
+        if self._next is not None and now >= self._next:
+            self.update(now)
+
+    def update(self, now: float) -> None:
+        """Share what there is anew."""
+        if not self._controlled:
+            return
+        self._next = now + INTERVAL
+        videos: list[Subscription] = []
+        audio_bps = 0.0
+        best_bps = 0.0
+        for subscription in self._receiver.subscriptions:
+            if subscription.track.kind == "audio":
+                audio_bps += self._measure_audio(subscription, now)
+            elif subscription.negotiated and subscription.is_shown:
+                videos.append(subscription)
+                best_bps += subscription.track.best_rate_bps
+        if self.estimate_bps is None:
+            self.budget_bps = None
+        else:
+            repairs = min(self._plane.estimator_state(self._receiver.row).loss, _MOST_REPAIRS)
+            self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps)
+        demands = [Demand(video.id, video.list_steps(), video.priority) for video in videos]
+        allocation = self._allocator.allocate(
+            float("inf") if self.budget_bps is None else self.budget_bps, demands, now
+        )
+        self.allocated_bps, self.wanted_bps = allocation.spent_bps, allocation.wanted_bps
+        for video in videos:
+            if video.id in allocation.chosen:
+                step = allocation.chosen[video.id]
+                video.allocate(None if step is None else step.layer, now)
+            elif self.budget_bps is not None:
+                video.allocate(Layer(0, 0), now)  # its rates are not known yet: begin low
+        hold = self._allocator.poll_timeout()
+        if hold is not None:
+            self._next = min(self._next, max(hold, now))
+        if len(allocation.chosen) == len(videos):  # otherwise not all rates are known
+            self._set_limit(best_bps + audio_bps, has_video=bool(videos))
+
+    def stats(self) -> BandwidthStats:
+        """A snapshot."""
+        state = self._plane.estimator_state(self._receiver.row)
+        known = self._controlled and self.estimate_bps is not None
+        return BandwidthStats(
+            estimate_bps=None if not known else round(self.estimate_bps or 0.0),
+            budget_bps=None if self.budget_bps is None else round(self.budget_bps),
+            allocated_bps=round(self.allocated_bps),
+            wanted_bps=round(self.wanted_bps),
+            sent_bps=round(state.sent_bps) if known else 0,
+            received_bps=round(state.acked_bps) if known else 0,
+            loss=state.loss if known else 0.0,
+            round_trip_time_s=state.round_trip_us / 1e6 if known else 0.0,
+            queue_delay_s=state.queue_ms / 1e3 if known else 0.0,
+        )
+
+    def _measure_audio(self, subscription: Subscription, now: float) -> float:
+        meter = self._audio.setdefault(subscription.id, RateMeter())
+        rate = meter.update(subscription.octets, now)
+        return rate + _AUDIO_OVERHEAD_BPS if rate else 0.0
+
+    def _set_limit(self, usable_bps: float, *, has_video: bool) -> None:
+        """Tell the plane what could be used at most, so that it does not probe for more."""
+        limit = max(_LIMIT_FACTOR * usable_bps, _LEAST_VIDEO_LIMIT_BPS if has_video else _LEAST_LIMIT_BPS)
+        if abs(limit - self._limit_bps) > _LIMIT_STEP * self._limit_bps:
+            self._limit_bps = limit
+            self._plane.set_limit(self._receiver.row, round(limit))

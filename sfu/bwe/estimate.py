@@ -1,0 +1,125 @@
+"""The estimate: what the parts say together, after each feedback and in its absence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfu.bwe.delay import add_arrival, add_probe
+from sfu.bwe.loss import add_sent, end_observation, recall_loss
+from sfu.bwe.probing import add_probe_arrival, handle_probe_result
+from sfu.bwe.rate_control import raise_to, update_rate
+from sfu.bwe.sent_log import ARRIVED, LOST, UNKNOWN
+from sfu.bwe.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
+from sfu.bwe.throughput import measure_throughput
+from sfu.wire.kernel import i64, stage
+
+LIMITED = 0.65
+"""Whoever sends less than this share of the estimate is limited by the application, not by the path."""
+_REFERENCE_WRAP_US = (1 << 24) * 64_000
+_STARVED_US = 1_000_000
+_STARVED_STEP_US = 500_000
+_STARVED_BACK_OFF = 0.8
+_ROUND_TRIP_SMOOTHING = 0.2
+_MOST_ROUND_TRIP_US = 10_000_000.0
+
+
+@stage
+def is_limited(state: Any) -> bool:
+    """Whether less is sent than the estimate allows, so that its absence says nothing of the path."""
+    return state["sent_bps"] < LIMITED * state["estimate_bps"]
+
+
+@stage
+def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_us: int) -> None:
+    """Take what a feedback says of one packet of the sent log; call in the order of sending."""
+    sent_us = packet["sent_us"]
+    size = i64(packet["size"])
+    fate = packet["fate"]
+    if not received:
+        if fate == UNKNOWN:
+            packet["fate"] = LOST
+            if add_sent(state, sent_us, size, True):
+                end_observation(state, sent_us, is_limited(state))
+        return
+    if fate == ARRIVED:
+        return
+    packet["fate"] = ARRIVED
+    if fate == LOST:
+        recall_loss(state, size)
+    full = add_sent(state, sent_us, size, False)
+    if packet["probe"] == 0:
+        add_arrival(state, sent_us, arrival_us, size)
+    else:
+        add_probe(state, size)
+        rate = add_probe_arrival(state, i64(packet["probe"]), sent_us, arrival_us, size)
+        if rate > 0.0 and state["usage"] != OVERUSED:
+            raise_to(state, rate, now_us)
+            handle_probe_result(state, i64(packet["probe"]), rate, now_us)
+    if full:
+        measure_throughput(state)
+        end_observation(state, sent_us, is_limited(state))
+    if sent_us > state["acked_sent_us"]:
+        state["acked_sent_us"] = sent_us
+
+
+@stage
+def unwrap_reference(state: Any, reference_us: int) -> int:
+    """A feedback's reference time, which has 24 bits of 64 ms, on a clock that does not wrap."""
+    before = state["reference_us"]
+    if before != NEVER_US:
+        ahead = (reference_us - before) % _REFERENCE_WRAP_US
+        if ahead >= _REFERENCE_WRAP_US // 2:
+            ahead -= _REFERENCE_WRAP_US
+        reference_us = before + ahead
+    state["reference_us"] = reference_us
+    return reference_us
+
+
+@stage
+def end_feedback(state: Any, arrived: int, now_us: int) -> None:
+    """All packets of a feedback have been taken, of which `arrived` were new: draw the conclusions."""
+    state["feedback_us"] = now_us
+    state["unanswered_us"] = 0
+    if arrived == 0:
+        return
+    state["feedbacks"] += 1
+    round_trip = min(max(float(now_us - state["acked_sent_us"]), 0.0), _MOST_ROUND_TRIP_US)
+    if state["round_trip_us"] == 0.0:
+        state["round_trip_us"] = round_trip
+    state["round_trip_us"] += _ROUND_TRIP_SMOOTHING * (round_trip - state["round_trip_us"])
+    measure_throughput(state)
+    update_rate(state, now_us)
+    conclude(state)
+
+
+@stage
+def conclude(state: Any) -> None:
+    """The estimate is the least of what limits it."""
+    least = min(state["delay_bps"], state["loss_bps"], state["remote_bps"], MOST_BPS)
+    state["estimate_bps"] = max(least, LEAST_BPS)
+
+
+@stage
+def handle_silence(state: Any, now_us: int) -> None:
+    """Packets are on their way and no feedback comes: what comes back slowly is sent slowly."""
+    patience = max(_STARVED_US, i64(3.0 * state["round_trip_us"]))
+    since = state["unanswered_us"]
+    if since == 0 or now_us - since < patience or now_us - state["starved_us"] < _STARVED_STEP_US:
+        return
+    state["starved_us"] = now_us
+    state["delay_bps"] = max(min(state["delay_bps"], state["estimate_bps"]) * _STARVED_BACK_OFF, LEAST_BPS)
+    conclude(state)
+
+
+@stage
+def set_remote(state: Any, rate_bps: float) -> None:
+    """The receiver's own estimate (REMB) is a bound."""
+    state["remote_bps"] = max(rate_bps, LEAST_BPS)
+    conclude(state)
+
+
+@stage
+def set_loss_bound(state: Any, rate_bps: float) -> None:
+    """What receiver reports say of the path is a bound."""
+    state["loss_bps"] = max(rate_bps, LEAST_BPS)
+    conclude(state)

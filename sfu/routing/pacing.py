@@ -1,0 +1,112 @@
+"""The pacer: what one subscriber's link cannot take at once waits, and goes out at a multiple of the estimate.
+
+Small bursts pass, so that the packets of a usual frame still share a message; a key frame is spread out. What waits is
+only named: the packets lie in the history, and are written and encrypted when they leave. So the pacer paces video that
+can be asked for again; audio and the rest go out at once and are charged to the same account.
+"""
+
+from __future__ import annotations
+
+from sfu.bwe.probing import note_probe_sent
+from sfu.bwe.sent_log import log_sent
+from sfu.routing.tables import QUEUED_PACKETS, Tables
+from sfu.wire.kernel import i64, stage
+
+REPEATS, MEDIA = 0, 1
+"""Queues of a connection, in the order in which they are served."""
+WRITTEN, READ = 0, 1
+
+BURST_US = 20_000
+"""What the pacing rate carries in this time leaves in one go."""
+_FACTOR = 2.5
+"""The pacing rate over the estimate, as libwebrtc has it: a frame shall not take its whole interval."""
+_DRAIN_S = 0.25
+"""Nothing waits longer, whatever the estimate."""
+
+
+@stage
+def pacing_bps(tables: Tables, connection: int) -> float:
+    """How fast a connection's packets leave."""
+    drain = tables.connections[connection]["queued_bytes"] * 8.0 / _DRAIN_S
+    return max(_FACTOR * tables.estimators[connection]["estimate_bps"], drain)
+
+
+@stage
+def note_departure(tables: Tables, connection: int, stamped: bool, size: int, now_us: int) -> None:
+    """Charge a packet that is about to leave to the pacer, and log it for the receiver's feedback.
+
+    `stamped`: it carries the connection's latest transport-wide sequence number.
+    """
+    entry = tables.connections[connection]
+    if entry["controlled"] == 0:
+        return
+    state = tables.estimators[connection]
+    probe = note_probe_sent(state, size)
+    if stamped and entry["controlled"] == 1:
+        log_sent(tables.sent[connection], entry["transport_sequence"] - 1, now_us, size, probe)
+        if state["unanswered_us"] == 0:
+            state["unanswered_us"] = now_us
+    free = max(i64(entry["free_us"]), now_us)
+    entry["free_us"] = free + i64(size * 8e6 / pacing_bps(tables, connection))
+
+
+@stage
+def waiting(tables: Tables, connection: int, kind: int) -> int:
+    """Number of packets in a queue."""
+    index = tables.queue_index[connection, kind]
+    return index[WRITTEN] - index[READ]
+
+
+@stage
+def must_wait(tables: Tables, connection: int, kind: int, now_us: int) -> bool:
+    """Whether a packet has to queue: others do, or the line is taken."""
+    entry = tables.connections[connection]
+    if entry["controlled"] == 0 or waiting(tables, connection, kind) >= QUEUED_PACKETS:
+        return False
+    return waiting(tables, connection, kind) > 0 or entry["free_us"] - now_us > BURST_US
+
+
+@stage
+def queue_packet(tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int) -> None:
+    """Let a packet of a subscription's log wait."""
+    index = tables.queue_index[connection, kind]
+    tables.queues[connection, kind, index[WRITTEN] % QUEUED_PACKETS] = (subscription << 16) | sequence
+    index[WRITTEN] += 1
+    tables.connections[connection]["queued_bytes"] += size
+    call_later(tables, connection)
+
+
+@stage
+def call_later(tables: Tables, connection: int) -> None:
+    """Enter a connection into the list of those that have something to send."""
+    if tables.connections[connection]["busy"] == 0:
+        tables.connections[connection]["busy"] = 1
+        tables.busy[0] += 1
+        tables.busy[tables.busy[0]] = connection
+
+
+@stage
+def forget_queued(tables: Tables, connection: int) -> None:
+    """Empty the queues."""
+    for kind in range(2):
+        index = tables.queue_index[connection, kind]
+        index[READ] = index[WRITTEN]
+    tables.connections[connection]["queued_bytes"] = 0
+
+
+@stage
+def take_queued(tables: Tables, connection: int, kind: int) -> int:
+    """The first entry of a queue, which is not empty."""
+    index = tables.queue_index[connection, kind]
+    entry = tables.queues[connection, kind, index[READ] % QUEUED_PACKETS]
+    index[READ] += 1
+    if waiting(tables, connection, REPEATS) == 0 and waiting(tables, connection, MEDIA) == 0:
+        tables.connections[connection]["queued_bytes"] = 0
+    return i64(entry)
+
+
+@stage
+def is_held_by(tables: Tables, subscription: int, connection: int) -> bool:
+    """Whether a subscription's row is still a connection's, and has a log."""
+    entry = tables.subscriptions[subscription]
+    return entry["active"] == 1 and entry["connection"] == connection and entry["log"] >= 0

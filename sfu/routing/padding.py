@@ -1,0 +1,66 @@
+"""Packets that carry nothing new: with them a probe is sent where there is not enough to send."""
+
+from __future__ import annotations
+
+from sfu.routing.history import TAKEN, WAITING
+from sfu.routing.rewrite import stamp
+from sfu.routing.tables import LOGGED_PACKETS, Tables
+from sfu.wire.copying import copy_octets
+from sfu.wire.kernel import i64, stage
+from sfu.wire.octets import Octets, store16, store32
+from sfu.wire.rtp import HEADER_BYTES
+
+PADDING_BYTES = 255
+"""The most that RFC 3550 section 5.1 allows."""
+
+
+@stage
+def find_padder(tables: Tables, connection: int) -> int:
+    """A subscription of the connection whose retransmission stream can carry padding, -1: none."""
+    row = i64(tables.connections[connection]["first_subscription"])
+    while row >= 0:
+        entry = tables.subscriptions[row]
+        if entry["log"] >= 0 and entry["started"] == 1 and entry["repair_type"] > 0:
+            return row
+        row = i64(entry["sibling"])
+    return -1
+
+
+@stage
+def find_repeatable(tables: Tables, subscription: int, back: int) -> int:
+    """The egress number of a packet that was sent `back` packets ago and is still there, -1: none."""
+    entry = tables.subscriptions[subscription]
+    sequence = i64(entry["last_sequence"] - back) & 0xFFFF
+    sent = tables.logs[entry["log"], sequence % LOGGED_PACKETS]
+    if i64(sent["flags"]) & (TAKEN | WAITING) != TAKEN or i64(sent["sequence"]) != sequence:
+        return -1
+    if sent["history"] < tables.history_written[0] - len(tables.history_packets):
+        return -1
+    return sequence
+
+
+@stage
+def write_padding(tables: Tables, subscription: int, out: Octets, at: int, now_us: int) -> int:
+    """Write a packet of padding only, in the retransmission stream; return its length in bytes."""
+    entry = tables.subscriptions[subscription]
+    end = i64(entry["template_bytes"])
+    copy_octets(out, at, entry["template"], 0, end)
+    out[at + 1] = entry["repair_type"]
+    store16(out, at + 2, entry["repair_sequence"])
+    entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
+    store32(out, at + 4, i64(entry["last_timestamp"]) & 0xFFFFFFFF)
+    store32(out, at + 8, entry["repair_ssrc"])
+    stamp(entry, tables.connections[entry["connection"]], out, at, now_us, False)
+    if end == HEADER_BYTES + 4:
+        out[at] = 0x80
+        end = HEADER_BYTES
+    else:
+        while end & 3:
+            out[at + end] = 0
+            end += 1
+        store16(out, at + 14, (end - HEADER_BYTES - 4) >> 2)
+    out[at] = i64(out[at]) | 0x20
+    for k in range(PADDING_BYTES - 1):
+        out[at + end + k] = 0
+    out[at + end + PADDING_BYTES - 1] = PADDING_BYTES
+    return end + PADDING_BYTES

@@ -1,0 +1,168 @@
+"""A connection's budget shared over its video, and which Encodings a publisher is told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sfu.budget import Budget
+from sfu.layer import WHOLE, Layer
+from sfu.negotiation.types import IncomingEncoding
+from sfu.quality import list_steps
+from sfu.subscription import Subscription
+from sfu.track import UNWANTED_AFTER
+from tests.unit.fakes import FakePlane
+from tests.unit.test_layers import Scene, Subscriber
+
+LOW, MIDDLE, HIGH = 100_000.0, 300_000.0, 900_000.0
+STATE = dict.fromkeys(("sent_bps", "acked_bps", "loss", "round_trip_us", "queue_ms"), 0.0)
+
+
+class Viewer(Subscriber):
+    """A connection that shares its budget when its demand changes, as real ones do."""
+
+    def __init__(self, shard: Any, plane: FakePlane) -> None:
+        super().__init__(shard)
+        self.subscriptions: list[Subscription] = []
+        self.budget = Budget(plane, self)  # type: ignore[arg-type]
+        self.starved: list[bool] = []
+
+    def demand_changed(self) -> None:
+        self.budget.update(self.now())
+
+    def starved_changed(self, subscription: Subscription) -> None:
+        self.starved.append(subscription.starved)
+
+
+class Room:
+    """One Track with three Encodings of known rates, and one viewer."""
+
+    def __init__(self, plane: FakePlane) -> None:
+        plane.estimator_state = lambda row: SimpleNamespace(**STATE)  # type: ignore[attr-defined]
+        self.scene = Scene(plane, *(IncomingEncoding(rid, 500 + k) for k, rid in enumerate("qhf")))
+        self.scene.subscription.close()
+        self.track = self.scene.track
+        self.viewer = Viewer(self.scene.shard, plane)
+        for k, rate in enumerate((LOW, MIDDLE, HIGH)):
+            self.scene.learn(k)
+            self.track.encodings[k]._costs = {0: rate / 1.06}
+        self.subscription = self.subscribe("s2")
+
+    def subscribe(self, name: str) -> Subscription:
+        made = Subscription(self.track, id=name, mid="0", ssrc=70, repair_ssrc=80, subscriber=self.viewer)
+        self.viewer.subscriptions.append(made)
+        made.start(self.track.codec)
+        return made
+
+    def estimate(self, rate: float, now: float) -> Layer | None:
+        self.viewer.budget.start(300_000.0, now)
+        self.viewer.budget.handle_estimate(rate, now)
+        return None if self.subscription.starved else self.subscription.target
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    plane = FakePlane()
+    yield Room(plane)
+    plane.stop()
+
+
+def test_steps_are_what_flows_and_what_would(room: Room) -> None:
+    encodings = room.track.encodings
+    assert [(step.layer, round(step.rate_bps)) for step in list_steps(encodings)] == [
+        (Layer(0, 7), LOW),
+        (Layer(1, 7), MIDDLE),
+        (Layer(2, 7), HIGH),
+    ]
+    assert [step.layer.spatial for step in list_steps(encodings, Layer(1, 7))] == [0, 1]
+    encodings[2].active = False
+    assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1]
+    encodings[2].wanted = False  # its publisher was told to stop: it would come again
+    assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1, 2]
+
+
+def test_temporal_layers_are_steps_and_higher_sizes_come_at_half_the_rate_at_least(room: Room) -> None:
+    for encoding, rate in zip(room.track.encodings, (LOW, MIDDLE, HIGH), strict=True):
+        encoding._costs = {0: 0.5 * rate, 1: 0.2 * rate, 2: 0.3 * rate}
+    layers = [step.layer for step in list_steps(room.track.encodings)]
+    assert layers == [Layer(0, 0), Layer(0, 1), Layer(0, 7), Layer(1, 1), Layer(1, 7), Layer(2, 1), Layer(2, 7)]
+
+
+def test_the_target_follows_the_estimate(room: Room) -> None:
+    assert room.estimate(2e6, 100.0) == Layer(2, 7)
+    assert room.estimate(0.5e6, 101.0) == Layer(1, 7)
+    assert room.estimate(0.2e6, 102.0) == Layer(0, 7)
+    assert room.estimate(0.05e6, 103.0) is None
+    assert room.subscription.stopped
+    assert room.viewer.starved == [True]
+    assert room.estimate(0.3e6, 104.0) is None  # a hold, longer since it had come down fast
+    assert room.estimate(0.3e6, 125.0) == Layer(0, 7)
+    assert room.viewer.starved == [True, False]
+
+
+def test_without_feedback_all_get_their_best(room: Room) -> None:
+    room.viewer.budget.start(None, 100.0)
+    room.viewer.budget.update(100.0)
+    assert room.subscription.target == Layer(2, 7)
+    assert room.viewer.budget.stats().estimate_bps is None
+
+
+def test_the_plane_is_told_what_could_be_used(room: Room) -> None:
+    plane = room.scene.plane
+    room.estimate(2e6, 100.0)
+    assert plane.limits == [2_500_000]
+    room.subscription.set_ceiling(Layer(0, 7))  # it may be lifted at any time
+    assert len(plane.limits) == 1
+    room.subscription.set_on_screen(False)
+    assert plane.limits[-1] == 100_000
+
+
+def test_priority_and_what_is_on_screen(room: Room) -> None:
+    other = room.subscribe("s3")
+    room.estimate(1.5e6, 100.0)
+    room.subscription.set_priority(5.0)
+    assert (room.subscription.target, other.target) == (Layer(2, 7), Layer(1, 7))
+    room.subscription.set_on_screen(False)
+    assert room.subscription.stopped
+    room.viewer.budget.update(103.0)
+    assert other.target == Layer(2, 7)
+    for wrong in (0.0, -1.0, float("inf")):
+        with pytest.raises(ValueError, match="above 0"):
+            other.set_priority(wrong)
+
+
+def test_an_encoding_that_nobody_takes_is_not_wanted_and_comes_back_at_once(room: Room) -> None:
+    publisher = room.scene.publisher
+    room.estimate(2e6, 100.0)
+    room.track.handle_timeout(100.0 + UNWANTED_AFTER)
+    assert publisher.wanted == [("q", False), ("h", False)]
+    assert UNWANTED_AFTER < 2.0
+    room.subscription.set_ceiling(Layer(0, 7))
+    room.track.encodings[2].active = True
+    assert publisher.wanted[2:] == [("q", True)]
+    deadline = room.track.poll_timeout()
+    assert deadline is not None
+    room.track.handle_timeout(deadline)
+    assert publisher.wanted[2:] == [("q", True), ("f", False)]
+    room.track.encodings[2].active = False  # the publisher has obeyed
+    room.subscription.set_ceiling(WHOLE)
+    assert publisher.wanted[4:] == [("h", True), ("f", True)]  # the middle one until the high one comes
+    assert room.subscription.target is not None
+    assert room.subscription.target.spatial == 1  # until it comes
+
+
+def test_a_viewer_who_comes_and_goes_decides_what_is_wanted(room: Room) -> None:
+    publisher = room.scene.publisher
+    room.estimate(2e6, 100.0)
+    room.track.handle_timeout(102.0)
+    room.subscription.close()
+    room.track.note_taken(102.0)
+    room.track.handle_timeout(104.0)
+    assert [encoding.wanted for encoding in room.track.encodings] == [False, False, False]
+    room.viewer.subscriptions.clear()
+    room.subscription = room.subscribe("s4")
+    assert publisher.wanted[-1][1]
+    assert any(encoding.wanted for encoding in room.track.encodings)
