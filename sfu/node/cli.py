@@ -1,4 +1,4 @@
-"""The command line: `sfu serve`, `sfu token`, `sfu version`."""
+"""The command line: `sfu serve`, `sfu token`, `sfu bench`, `sfu version`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from sfu.node.bench import app as bench
 from sfu.node.config import Settings
 from sfu.node.config_sources import CONFIG_VARIABLE, SettingsError, find_unknown_variables, load_settings
 from sfu.node.logs import configure_logging
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",
 )
+app.add_typer(bench)
 _log = logging.getLogger("sfu.node")
 _out = Console()
 _err = Console(stderr=True)

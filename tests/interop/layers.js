@@ -46,7 +46,7 @@
     return stream;
   },
 
-  /** The number in a frame. */
+  /** The number in a frame, null where a block is neither black nor white: at a low rate some pictures are a blur. */
   number(image, width, height) {
     const { BITS, STRIP } = layers;
     layers.canvas ??= new OffscreenCanvas(BITS * 4, 4);
@@ -56,9 +56,17 @@
     let number = 0;
     for (let bit = 0; bit < BITS; bit += 1) {
       const at = 4 * (bit * 4 + 2);
-      number = number * 2 + (data[at] + data[at + 1] + data[at + 2] > 3 * 128 ? 1 : 0);
+      const light = data[at] + data[at + 1] + data[at + 2];
+      if (light > 3 * 85 && light < 3 * 170) return null;
+      number = number * 2 + (light > 3 * 128 ? 1 : 0);
     }
     return number;
+  },
+
+  /** Write a frame down, unless it cannot be read. */
+  note(image, width, height) {
+    const number = layers.number(image, width, height);
+    if (number !== null) layers.log.push([layers.now(), width, height, number]);
   },
 
   /** Prepare to publish; the offer, or null if this browser cannot send the codec. */
@@ -124,14 +132,14 @@
       const { readable } = new MediaStreamTrackProcessor({ track, maxBufferSize: 60 });
       for await (const frame of readable) {
         const { displayWidth: width, displayHeight: height } = frame;
-        layers.log.push([layers.now(), width, height, layers.number(frame, width, height)]);
+        layers.note(frame, width, height);
         frame.close();
       }
       return;
     }
     const { video } = layers;
     const write = (_, { width, height }) => {
-      layers.log.push([layers.now(), width, height, layers.number(video, width, height)]);
+      layers.note(video, width, height);
       video.requestVideoFrameCallback(write);
     };
     video.requestVideoFrameCallback(write);

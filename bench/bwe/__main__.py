@@ -1,0 +1,5 @@
+"""`python -m bench.bwe`."""
+
+from bench.bwe.cli import main
+
+main()
