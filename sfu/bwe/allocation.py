@@ -177,17 +177,24 @@ class _Claim(Generic[L]):
         )
 
     def _find(self, before: tuple[Step[L], ...], now: float) -> None:
-        """Fall to the next step below that is still there. Where steps came or went, no hold is due."""
+        """Fall to the next step below that is still there. Where steps came or went, no hold is due.
+
+        One that has failed lately keeps its hold all the same: its steps may come and go by the noise of measuring.
+        """
         places = {step.layer: place for place, step in enumerate(self.steps)}
+
+        def highest(count: int) -> int:
+            """Where the highest of the first `count` steps is now."""
+            return next((places[step.layer] for step in reversed(before[:count]) if step.layer in places), _NONE)
+
         had = self.taken
-        there = (places[step.layer] for step in reversed(before[: had + 1]) if step.layer in places)
-        self.taken = next(there, _NONE)
-        lost = (places[step.layer] for step in before[self.unsure :] if step.layer in places)
-        self.unsure = next(lost, len(self.steps))
+        self.taken = highest(had + 1)
+        self.unsure = highest(self.unsure) + 1
         top = self.steps[-1].layer
         if all(step.layer != top for step in before) or (had != _NONE and self.taken == _NONE):
             self.since = now
-            self.lowered = _NEVER
+            if self.failures == 0:
+                self.lowered = _NEVER
 
 
 @dataclass(slots=True)
@@ -356,7 +363,7 @@ class Allocator(Generic[K, L]):
             claim.failed = now
         claim.waits = claim.planned > claim.taken
         if claim.taken > claim.held:
-            claim.raised = now
+            claim.raised = now if budget_bps < math.inf else _NEVER  # without a limit nothing is tried
             claim.raised_bps = budget_bps
         elif claim.taken < claim.held:
             claim.lowered = now

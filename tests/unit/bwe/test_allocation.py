@@ -91,8 +91,8 @@ def test_what_is_told_besides_who_gets_what() -> None:
     result = Allocator[str, int]().allocate(450, demands, T)
     assert layers(result.chosen) == {"a": 1, "b": 0}
     assert (result.spent_bps, result.wanted_bps) == (400, 1200)
-    assert result.next_bps == 600  # b came before a's second step: with 400 more it would have that instead
-    assert layers(Allocator[str, int]().allocate(600, demands, T).chosen) == {"a": 0, "b": 1}
+    assert result.next_bps == 800  # what a has it keeps: with 400 more b has its second step, too
+    assert layers(Allocator[str, int]().allocate(800, demands, T).chosen) == {"a": 1, "b": 1}
 
 
 def test_an_unknown_budget_carries_all_and_one_below_zero_nothing() -> None:
@@ -231,7 +231,7 @@ def hold_after_failures(peer: Peer, count: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    ("count", "hold"), [(0, 2.0), (1, 4.0), (2, 8.0), (3, 16.0), (4, LONGEST_HOLD), (9, LONGEST_HOLD)]
+    ("count", "hold"), [(0, 2.0), (1, 4.0), (2, 8.0), (3, LONGEST_HOLD), (9, LONGEST_HOLD)]
 )
 def test_the_hold_doubles_with_each_step_up_that_was_taken_back(count: int, hold: float) -> None:
     _, found = hold_after_failures(Peer(2000, demand("a", 100, 1000)), count)
@@ -299,8 +299,9 @@ def test_a_higher_priority_takes_from_the_lower_ones() -> None:
     steps = (100, 500, 1000)
     peer = Peer(1300, demand("a", *steps), demand("b", 100))
     urgent = demand("c", *steps, priority=4.0)
-    assert peer.at(1300, T, *peer.demands, urgent) == {"a": 0, "b": 0, "c": 2}
-    assert peer.at(1050, T) == {"a": None, "b": None, "c": 2} or True
+    assert peer.at(1300, T, *peer.demands, urgent) == {"a": 1, "b": 0, "c": 1}
+    assert peer.at(1050, T) == {"a": 0, "b": 0, "c": 1}
+    assert peer.at(150, T) == {"a": None, "b": None, "c": 0}
 
 
 def test_of_equals_who_is_paused_already_stays_so() -> None:
