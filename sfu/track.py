@@ -183,6 +183,8 @@ class Track:
                 if encoding.active and encoding not in going:
                     encoding.active = False
                     self._handle_activity(encoding, now)
+        if going:
+            self.note_taken(now)  # nobody has come yet, perhaps
         for subscription in list(self._waiting):
             if subscription.closed or subscription.has_arrived:
                 self._waiting.discard(subscription)

@@ -190,13 +190,14 @@ export class Call {
 
   #follow({ peer, kind, first }) {
     if (peer === this.#peer) {
-      if (kind !== "joined") this.#followSelf();
+      if (this.#publisher) this.#publisher.unwanted = this.#roster.unwanted(peer);
+      if (kind === "tracks" || kind === "left") this.#followSelf();
     } else if (kind === "left") {
       this.#remove(peer);
       if (this.#remotes.size < FEW) toast(`${shownName(peer)} left`);
     } else if (kind === "joined") {
       if (!first && this.#remotes.size < FEW) toast(`${shownName(peer)} joined`);
-    } else {
+    } else if (kind === "tracks") {
       this.#tracks(peer);
     }
     this.#count();

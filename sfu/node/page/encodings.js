@@ -96,19 +96,22 @@ export function addVideo(pc, track, init) {
  * @param {RTCRtpSendParameters} parameters changed in place
  * @param {{width: number, height: number, screen: boolean}|null} source null sends nothing
  * @param {number} people
+ * @param {Set<string>} unwanted RIDs that nobody takes; the lowest is sent all the same, for who comes next
  * @returns {boolean} whether anything changed
  */
-export function fitParameters(parameters, source, people) {
+export function fitParameters(parameters, source, people, unwanted = new Set()) {
   const { encodings = [] } = parameters;
   const targets =
     encodings.length > 1
       ? plan(source || USUAL, encodings.map(({ rid }) => rid))
       : [{ active: true, ...loneTarget(people, source || USUAL) }];
   let changed = false;
+  const lowest = targets.findIndex(({ active }) => active);
   encodings.forEach((encoding, at) => {
     const { active, scaleResolutionDownBy, maxBitrate } = targets[at];
     // Inactive as well as without a track, since Firefox sends a black picture each second for a missing one.
-    const target = { active: active && source !== null, scaleResolutionDownBy, maxBitrate };
+    const idle = at > lowest && unwanted.has(encoding.rid);
+    const target = { active: active && source !== null && !idle, scaleResolutionDownBy, maxBitrate };
     for (const [key, value] of Object.entries(target)) {
       if (encoding[key] === value) continue;
       encoding[key] = value;

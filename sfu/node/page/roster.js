@@ -7,7 +7,7 @@ export class Roster {
   #peers = new Map();
   #onChange;
 
-  /** @param {(change: {peer: string, kind: "joined"|"left"|"tracks", first: boolean}) => void} onChange */
+  /** @param {(change: {peer: string, kind: "joined"|"left"|"tracks"|"wanted", first: boolean}) => void} onChange */
   constructor(onChange) {
     this.#onChange = onChange;
   }
@@ -20,7 +20,7 @@ export class Roster {
     return this.#peers.has(peer);
   }
 
-  /** The published tracks of a peer: `[{id, kind, codec}]`. */
+  /** The published tracks of a peer: `[{id, kind, codec, unwanted}]`. */
   tracks(peer) {
     return [...(this.#peers.get(peer)?.values() || [])];
   }
@@ -41,7 +41,22 @@ export class Roster {
       this.#tell(peer, "tracks");
     } else if (event === "ended" && body.track) {
       if (this.#peers.get(peer)?.delete(String(body.track.id))) this.#tell(peer, "tracks");
+    } else if ((event === "unwanted" || event === "wanted") && body.track) {
+      this.#want(peer, body, event === "wanted");
     }
+  }
+
+  /** RIDs of a peer's encodings that nobody takes. */
+  unwanted(peer) {
+    return new Set(this.tracks(peer).flatMap((track) => track.unwanted || []));
+  }
+
+  #want(peer, { track, rid }, wanted) {
+    const known = this.#peers.get(peer)?.get(String(track.id));
+    if (!known) return;
+    const others = (known.unwanted || []).filter((each) => each !== rid);
+    known.unwanted = wanted ? others : [...others, rid];
+    this.#tell(peer, "wanted");
   }
 
   #snapshot(peers) {

@@ -13,6 +13,7 @@ import { openSession } from "./session.js";
 export class Publisher {
   #media;
   #people = 1;
+  #unwanted = new Set();
   #senders = {};
   #read = null;
   #turn = Promise.resolve();
@@ -52,6 +53,13 @@ export class Publisher {
   set people(count) {
     if (this.#people === count) return;
     this.#people = count;
+    this.#apply();
+  }
+
+  /** RIDs of the encodings that nobody takes: they are not sent until somebody does. */
+  set unwanted(rids) {
+    if (rids.size === this.#unwanted.size && [...rids].every((rid) => this.#unwanted.has(rid))) return;
+    this.#unwanted = rids;
     this.#apply();
   }
 
@@ -95,13 +103,13 @@ export class Publisher {
     if (sender.track !== track) await sender.replaceTrack(track);
     const parameters = sender.getParameters();
     if (!parameters.encodings?.length) return;
-    const changed = kind === "video" ? fitVideo(parameters, track, this.#people) : fitAudio(parameters, track);
+    const changed = kind === "video" ? fitVideo(parameters, track, this.#people, this.#unwanted) : fitAudio(parameters, track);
     if (changed) await sender.setParameters(parameters);
   }
 }
 
-function fitVideo(parameters, track, people) {
-  return fitParameters(parameters, track && sourceOf(track), people);
+function fitVideo(parameters, track, people, unwanted) {
+  return fitParameters(parameters, track && sourceOf(track), people, unwanted);
 }
 
 /** Inactive as well as without a track, so that nothing at all is sent. */

@@ -1,0 +1,68 @@
+"""The page stops the encodings that nobody takes, and sends them again as soon as somebody does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.conftest import OpenPage
+from tests.interop.faked_page import both
+from tests.interop.node_process import NodeProcess, new_room
+from tests.interop.page_site import call, serve_page
+from tests.interop.seeing import until
+from tests.interop.test_two_pages import enter
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(360),
+]
+
+REMEMBER_SENDERS = """(() => {
+  const { prototype } = RTCPeerConnection;
+  const add = prototype.addTransceiver;
+  window.senders = [];
+  prototype.addTransceiver = function (...about) {
+    const made = add.apply(this, about);
+    if (about[1]?.direction === "sendonly") senders.push(made.sender);
+    return made;
+  };
+})() || true"""
+ACTIVE = """senders.map(sender => sender.getParameters().encodings).filter(encodings => encodings?.length === 3)
+  .at(-1)?.map(({ active }) => active)"""
+
+
+@pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"])
+async def test_what_nobody_takes_is_not_sent(open_page: OpenPage, node: NodeProcess) -> None:
+    room = new_room()
+    alice, bob = await open_page("chromium"), await open_page("chromium")
+    await alice.goto(node.invitation(room, "Alice"))
+    await alice.evaluate(REMEMBER_SENDERS)
+    preview = "document.getElementById('preview-video').videoWidth > 0"
+    await until("a camera in the lobby", lambda: alice.evaluate(preview), alice)
+    await alice.evaluate("document.getElementById('join').click()")
+
+    async def alone() -> bool:
+        return bool(await alice.evaluate(ACTIVE) == [True, False, False])
+
+    await until("the upper encodings to stop, since nobody is there", alone, alice)
+    await enter(bob, node, room, "Bob")
+
+    async def watched() -> bool:
+        active = await alice.evaluate(ACTIVE)
+        return bool(active[1] or active[2])
+
+    await until("an upper encoding for Bob", watched, alice)
+    await bob.evaluate("document.getElementById('leave').click()")
+    await until("the upper encodings to stop again", alone, alice)
+
+
+@both
+async def test_the_lowest_that_suits_the_source_is_always_sent(open_page: OpenPage, browser: str) -> None:
+    asked = """[[1280, 720, []], [1280, 720, ["f"]], [1280, 720, ["q", "h", "f"]], [640, 480, ["h", "f"]]].map(
+        ([width, height, unwanted]) => {
+            const parameters = { encodings: ["q", "h", "f"].map(rid => ({ rid })) };
+            m.fitParameters(parameters, { width, height, screen: false }, 2, new Set(unwanted));
+            return parameters.encodings.map(({ rid, active }) => active ? rid : "-").join("");
+        })"""
+    with serve_page() as site:
+        assert await call(open_page, browser, site, "encodings.js", asked) == ["qhf", "qh-", "q--", "-h-"]
