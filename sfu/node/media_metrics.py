@@ -22,6 +22,7 @@ MOST_MEASURED = 500
 _FRACTION_BUCKETS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 _ROUND_TRIP_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_RATE_BUCKETS_BPS = (1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7)
 _TOTALS = {
     "packets": "Media packets from publishers.",
     "bytes": "Payload of media packets from publishers.",
@@ -59,6 +60,21 @@ class Distribution:
                 buckets.append((bound, counted))
             self._family.add_metric([kind], buckets, self._sums[kind])
         return self._family
+
+
+def _spread(name: str, text: str, bounds: Sequence[float], values: Iterable[float]) -> Metric:
+    """Values as a gauge histogram without labels."""
+    family = GaugeHistogramMetricFamily(name, text)
+    counts, total = [0] * (len(bounds) + 1), 0.0
+    for value in values:
+        counts[bisect_left(bounds, value)] += 1
+        total += value
+    buckets, counted = list[tuple[str, float]](), 0
+    for bound, inside in zip((*map(str, bounds), "+Inf"), counts, strict=True):
+        counted += inside
+        buckets.append((bound, counted))
+    family.add_metric([], buckets, total)
+    return family
 
 
 Entry = tuple[tuple[str, int], str, tuple[int, ...]]
@@ -118,6 +134,32 @@ class MediaCollector(Collector):
                 subscriptions.extend(peer.subscriptions)
         yield from self._collect_tracks(tracks)
         yield from self._collect_subscriptions(subscriptions)
+        yield from self._collect_paths()
+
+    def _collect_paths(self) -> Iterator[Metric]:
+        """How wide the paths to the clients are, and how full."""
+        paths = [
+            connection.bandwidth
+            for room in self._server.rooms.values()
+            for peer in room.peers.values()
+            for connection in peer.connections
+        ]
+        known = [path for path in paths if path.estimate_bps is not None]
+        yield _spread(
+            "sfu_path_estimate_bps",
+            "What the paths to clients carry, by their feedback.",
+            _RATE_BUCKETS_BPS,
+            [float(path.estimate_bps or 0) for path in known],
+        )
+        yield _spread(
+            "sfu_path_queue_delay_seconds",
+            "How much later than at best packets reach clients now.",
+            _JITTER_BUCKETS_S,
+            [path.queue_delay_s for path in known],
+        )
+        short = GaugeMetricFamily("sfu_paths_short", "Clients whose path carries less than they could use.")
+        short.add_metric([], sum(path.allocated_bps < 0.95 * path.wanted_bps for path in known))
+        yield short
 
     def _collect_tracks(self, tracks: Iterable[Track]) -> Iterator[Metric]:
         active: collections.Counter[str] = collections.Counter(dict.fromkeys(self._server.config.codecs, 0))

@@ -230,9 +230,7 @@ def hold_after_failures(peer: Peer, count: int) -> tuple[float, float]:
     return now, due - now
 
 
-@pytest.mark.parametrize(
-    ("count", "hold"), [(0, 2.0), (1, 4.0), (2, 8.0), (3, LONGEST_HOLD), (9, LONGEST_HOLD)]
-)
+@pytest.mark.parametrize(("count", "hold"), [(0, 2.0), (1, 4.0), (2, 8.0), (3, LONGEST_HOLD), (9, LONGEST_HOLD)])
 def test_the_hold_doubles_with_each_step_up_that_was_taken_back(count: int, hold: float) -> None:
     _, found = hold_after_failures(Peer(2000, demand("a", 100, 1000)), count)
     assert found == pytest.approx(hold)

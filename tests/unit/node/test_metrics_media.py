@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -69,6 +70,7 @@ class FakeSubscription:
 class FakePeer:
     tracks: list[FakeTrack] = field(default_factory=list)
     subscriptions: list[FakeSubscription] = field(default_factory=list)
+    connections: list[SimpleNamespace] = field(default_factory=list)
 
 
 @dataclass
@@ -196,6 +198,19 @@ def test_quality_is_shown_in_buckets(server: FakeServer, scrape: Scraper) -> Non
     assert found["sfu_subscription_fraction_lost_gsum", "video"] == pytest.approx(1.03)
     assert found["sfu_subscription_round_trip_seconds_bucket", "video,+Inf"] == 1
     assert found["sfu_subscription_round_trip_seconds_bucket", "audio,+Inf"] == 0
+
+
+def test_paths_are_shown_as_wide_and_as_full_as_they_are(server: FakeServer, scrape: Scraper) -> None:
+    def path(estimate_bps: int | None, wanted_bps: int, queue_delay_s: float = 0.0) -> SimpleNamespace:
+        about = {"allocated_bps": 500_000, "wanted_bps": wanted_bps, "queue_delay_s": queue_delay_s}
+        return SimpleNamespace(bandwidth=SimpleNamespace(estimate_bps=estimate_bps, **about))
+
+    server.peer.connections = [path(800_000, 900_000, 0.15), path(3_000_000, 500_000), path(None, 900_000)]
+    found = scrape()
+    bounds = ("500000.0", "1000000.0", "5000000.0", "+Inf")
+    assert [found["sfu_path_estimate_bps_bucket", bound] for bound in bounds] == [0, 1, 2, 2]
+    assert found["sfu_path_queue_delay_seconds_gsum", ""] == 0.15
+    assert found["sfu_paths_short", ""] == 1
 
 
 def test_a_sample_stands_for_many(server: FakeServer, scrape: Scraper, monkeypatch: pytest.MonkeyPatch) -> None:
