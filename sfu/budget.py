@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sfu.bwe.allocation import Allocator, Demand
+from sfu.bwe.receiver_reports import ReportedLoss
 from sfu.layer import Layer
 from sfu.routing.plane import Plane
 from sfu.statistics import RateMeter
@@ -15,6 +16,7 @@ from sfu.subscription import Subscription
 INTERVAL = 0.5
 """Seconds between two looks at the rates of what is received."""
 _AUDIO_OVERHEAD_BPS = 20_000.0
+_UNBOUNDED_BPS = 1_000_000_000
 _USABLE = 0.97
 """Share of the estimate that is allocated where nothing is lost; what is lost is sent again."""
 _MOST_REPAIRS = 0.15
@@ -76,6 +78,9 @@ class Budget:
         self._allocator: Allocator[str, Layer] = Allocator()
         self._audio: dict[str, RateMeter] = {}
         self._controlled = False
+        self._by_reports = False
+        self._reported = ReportedLoss()
+        self._sent = RateMeter()
         self._limit_bps = 0.0
         self._next: float | None = None
 
@@ -85,17 +90,27 @@ class Budget:
         return self._controlled
 
     def start(self, estimate_bps: float | None, now: float) -> None:
-        """The client has agreed to congestion control; `estimate_bps` until more is known."""
+        """Congestion control is agreed on; `estimate_bps` until more is known, None where the client only reports."""
         if not self._controlled:
             self._controlled = True
+            self._by_reports = estimate_bps is None
             self.estimate_bps = estimate_bps
             self._next = now + INTERVAL
 
     def handle_estimate(self, rate_bps: float, now: float) -> None:
         """The plane tells what the path carries."""
         if self._controlled:
-            self.estimate_bps = rate_bps
+            self.estimate_bps = rate_bps if rate_bps < _UNBOUNDED_BPS else None
             self.update(now)
+
+    def handle_loss(self, fraction_lost: float, now: float) -> None:
+        """Receiver reports tell of loss (0..1); they count where the client tells nothing better."""
+        if not self._by_reports:
+            return
+        sent_bps = self._sent.update(self._plane.connection_state(self._receiver.row).bytes_out, now)
+        if self._reported.handle_report(fraction_lost, sent_bps, now):
+            bound = self._reported.bound_bps
+            self._plane.set_loss_bound(self._receiver.row, _UNBOUNDED_BPS if bound is None else round(bound))
 
     def poll_timeout(self) -> float | None:
         """When to look again."""

@@ -225,6 +225,10 @@ class Connection(abc.ABC):
         """An Encoding of its is taken again, or by nobody."""
         self._home.listener.handle_wanted(track, encoding)
 
+    def loss_reported(self, fraction_lost: float, now: float) -> None:
+        """The client's receiver report told what share (0..1) it has not got."""
+        self._budget.handle_loss(fraction_lost, now)
+
     def starved_changed(self, subscription: Subscription) -> None:
         """The path has become too narrow for a Subscription, or carries it again."""
         self._home.listener.handle_starved(subscription)

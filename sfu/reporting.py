@@ -40,6 +40,10 @@ class Reported(Protocol):
         """What it receives."""
         ...
 
+    def loss_reported(self, fraction_lost: float, now: float) -> None:
+        """A receiver report told what share (0..1) of a Subscription has not arrived, the worst of all."""
+        ...
+
     def mute_changed(self, track: Track) -> None:
         """A Track's `muted` has changed."""
         ...
@@ -139,10 +143,14 @@ class Reporter:
 
     def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         known = self._reported.subscriptions_by_ssrc
+        shares = []
         for block in blocks:
             subscription = known.get(block.ssrc)
             if subscription is not None:
                 subscription.reports.handle_block(block, now)
+                shares.append(subscription.reports.fraction_lost)
+        if shares:
+            self._reported.loss_reported(max(shares), now)
 
     def _handle_sender_report(self, report: SenderReport, now: float) -> None:
         found = self._find_encoding(report.ssrc)

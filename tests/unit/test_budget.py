@@ -110,6 +110,25 @@ def test_without_feedback_all_get_their_best(room: Room) -> None:
     assert room.viewer.budget.stats().estimate_bps is None
 
 
+def test_receiver_reports_bound_those_who_tell_nothing_better(room: Room) -> None:
+    plane, budget = room.scene.plane, room.viewer.budget
+    sent = iter(range(0, 10_000_000, 125_000))
+    plane.connection_state = lambda row: SimpleNamespace(bytes_out=next(sent))  # type: ignore[attr-defined]
+    bounds: list[int] = []
+    plane.set_loss_bound = lambda row, rate: bounds.append(rate)  # type: ignore[attr-defined]
+    budget.start(None, 100.0)
+    for second in range(3):
+        budget.handle_loss(0.3, 100.0 + second)
+    assert bounds == [850_000, 722_500]
+    budget.handle_estimate(722_500, 103.0)
+    assert room.subscription.target == Layer(1, 7)
+    for second in range(3, 80):
+        budget.handle_loss(0.0, 100.0 + second)
+    assert bounds[-1] == 1_000_000_000  # no bound any more
+    budget.handle_estimate(1_000_000_000, 180.0)
+    assert budget.estimate_bps is None
+
+
 def test_the_plane_is_told_what_could_be_used(room: Room) -> None:
     plane = room.scene.plane
     room.estimate(2e6, 100.0)

@@ -1,0 +1,35 @@
+"""What receiver reports alone say of a path: the loss-based half of the Google congestion control
+(draft-ietf-rmcat-gcc-02 section 6), for clients that send nothing better.
+"""
+
+from __future__ import annotations
+
+_INTERVAL = 1.0
+"""Seconds between two conclusions; reports come about as often."""
+_LOW, _HIGH = 0.02, 0.10
+_RISE = 1.05
+_FREE = 3.0
+"""Once so many times of what is sent fits, there is no bound worth keeping."""
+
+
+class ReportedLoss:
+    """Lowers a bound while much is lost, raises it while little is, and drops it once it is far away."""
+
+    def __init__(self) -> None:
+        self.bound_bps: float | None = None
+        """None: there is none."""
+        self._due = float("-inf")
+
+    def handle_report(self, fraction_lost: float, sent_bps: float, now: float) -> bool:
+        """Take the share (0..1) of `sent_bps` that did not arrive lately; return whether the bound has moved."""
+        if now < self._due or sent_bps <= 0.0:
+            return False
+        self._due = now + _INTERVAL
+        before = self.bound_bps
+        if fraction_lost > _HIGH:
+            start = sent_bps if before is None else min(before, sent_bps)
+            self.bound_bps = start * (1.0 - 0.5 * min(fraction_lost, 1.0))
+        elif before is not None and fraction_lost < _LOW:
+            raised = before * _RISE
+            self.bound_bps = raised if raised < _FREE * sent_bps else None
+        return self.bound_bps != before
