@@ -21,8 +21,8 @@ from tests.interop.seeing import DEADLINE, until
 
 SCRIPT = Path(__file__).with_name("layers.js").read_text()
 LAYER_RELATION = "urn:ietf:params:whep:ext:core:layer"
-NUMBERS = 1 << 14
-"""Frame numbers wrap here: as `BITS` in layers.js."""
+NUMBERS = 1 << 13
+"""Frame numbers wrap here: as `NUMBER_BITS` in layers.js."""
 START_KBPS = 2500
 """What Chromium is told to begin with. Without congestion feedback it would take long to send all encodings."""
 

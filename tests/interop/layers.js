@@ -3,8 +3,13 @@
  * writes down each frame it shows. Evaluated as an expression, it installs `window.layers`.
  */
 (window.layers = {
-  /** Bits of a frame's number, shown as black and white blocks along the upper edge, the highest first. */
-  BITS: 14,
+  /**
+   * Black and white blocks along the upper edge: a frame's number in Gray code, the highest bit first, and its check.
+   * A coder at a low rate skips blocks that changed: with plain binary numbers, 16 after 15 could read as 23.
+   */
+  NUMBER_BITS: 13,
+  CHECK_BITS: 3,
+  BITS: 16,
   /** The part of the picture's height that the blocks take. */
   STRIP: 1 / 6,
 
@@ -28,8 +33,9 @@
       context.fillStyle = "white";
       const [x, y] = [(layers.drawn * 7) % width, height / 4 + ((layers.drawn * 3) % (height / 2))];
       context.fillRect(x, y, width / 8, height / 8);
+      const shown = layers.coded(layers.drawn);
       for (let bit = 0; bit < BITS; bit += 1) {
-        context.fillStyle = (layers.drawn >> (BITS - 1 - bit)) & 1 ? "white" : "black";
+        context.fillStyle = (shown >> (BITS - 1 - bit)) & 1 ? "white" : "black";
         context.fillRect((bit * width) / BITS, 0, Math.ceil(width / BITS), height * STRIP);
       }
       if (asked) track.requestFrame();
@@ -46,21 +52,36 @@
     return stream;
   },
 
-  /** The number in a frame, null where a block is neither black nor white: at a low rate some pictures are a blur. */
+  /** What the blocks of this number show. The check changes with every number, so that a part of a picture is found. */
+  coded(number) {
+    const { NUMBER_BITS, CHECK_BITS } = layers;
+    const low = number & ((1 << NUMBER_BITS) - 1);
+    const check = (low * 5) & ((1 << CHECK_BITS) - 1);
+    return ((low ^ (low >> 1)) << CHECK_BITS) | check;
+  },
+
+  /** The number whose blocks these are; null if they are not those of one number. */
+  decoded(shown) {
+    let number = shown >> layers.CHECK_BITS;
+    for (let shift = 1; shift < layers.NUMBER_BITS; shift *= 2) number ^= number >> shift;
+    return layers.coded(number) === shown ? number : null;
+  },
+
+  /** The number in a frame; null where it cannot be read: at a low rate some pictures are a blur, or partly old. */
   number(image, width, height) {
     const { BITS, STRIP } = layers;
     layers.canvas ??= new OffscreenCanvas(BITS * 4, 4);
     layers.context ??= layers.canvas.getContext("2d", { willReadFrequently: true });
     layers.context.drawImage(image, 0, 0, width, height * STRIP, 0, 0, BITS * 4, 4);
     const { data } = layers.context.getImageData(0, 2, BITS * 4, 1);
-    let number = 0;
+    let shown = 0;
     for (let bit = 0; bit < BITS; bit += 1) {
       const at = 4 * (bit * 4 + 2);
       const light = data[at] + data[at + 1] + data[at + 2];
       if (light > 3 * 85 && light < 3 * 170) return null;
-      number = number * 2 + (light > 3 * 128 ? 1 : 0);
+      shown = shown * 2 + (light > 3 * 128 ? 1 : 0);
     }
-    return number;
+    return layers.decoded(shown);
   },
 
   /** Write a frame down, unless it cannot be read. */
