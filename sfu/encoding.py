@@ -31,6 +31,8 @@ QUIET = 2.0
 
 _SMOOTHING = 0.4
 """Weight of a new measurement in a Layer's cost."""
+_HEADER_BYTES = 44
+"""What a subscriber gets around a payload: RTP, its extensions, and the tag of SRTP."""
 _LEAST_COST_BPS = 1_000.0
 """A Layer that costs less has stopped."""
 
@@ -68,6 +70,7 @@ class Encoding:
         self._plane = route.shard.plane
         self._clock_rate = codec.clock_rate
         self._rate = RateMeter()
+        self._header_rate = RateMeter()
         self._layer_rates: dict[int, RateMeter] = {}
         self._costs: dict[int, float] = {}
         self._packets = 0
@@ -96,6 +99,7 @@ class Encoding:
         if self._begun is None:
             self._begun = now
             self._rate.update(0, now)
+            self._header_rate.update(0, now)
         if self.nacks is not None:
             self.nacks.reset()
 
@@ -116,23 +120,28 @@ class Encoding:
         return max((place // TEMPORAL_LAYERS for place in self._costs), default=0)
 
     def layer_rate_bps(self, spatial: int, temporal: int) -> float:
-        """What a Layer's own frames cost, without those below; a rate that falls is believed slowly."""
+        """What a Layer's own frames cost to forward, headers and all, without those below; smoothed."""
         return self._costs.get(spatial * TEMPORAL_LAYERS + temporal, 0.0)
 
     def measure(self, now: float) -> None:
         """Once a second: take the bit rates."""
         octets = self._plane.layer_octets(self.row)
-        self._rate.update(self._plane.encoding_state(self.row).octets, now)
+        state = self._plane.encoding_state(self.row)
+        payload_bps = self._rate.update(state.octets, now)
+        header_bps = self._header_rate.update(_HEADER_BYTES * state.packets, now)
+        overhead = 1.0 + header_bps / payload_bps if payload_bps else 1.0
         for place, count in enumerate(octets):
             if count:
                 if place not in self._layer_rates:
                     self._layer_rates[place] = RateMeter()
-                    self._layer_rates[place].update(0, now if self._begun is None else self._begun)
+                    if self._begun is not None:  # otherwise it is not known since when these octets have come
+                        self._layer_rates[place].update(0, self._begun)
                 self._layer_rates[place].update(count, now)
         if self.active:
             for place, meter in self._layer_rates.items():
                 cost = self._costs.get(place)
-                self._costs[place] = meter.bps if cost is None else cost + _SMOOTHING * (meter.bps - cost)
+                now_bps = overhead * meter.bps
+                self._costs[place] = now_bps if cost is None else cost + _SMOOTHING * (now_bps - cost)
             self._costs = {place: cost for place, cost in self._costs.items() if cost >= _LEAST_COST_BPS}
 
     def stats(self, *, simulcast: bool) -> EncodingStats:

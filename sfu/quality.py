@@ -9,8 +9,6 @@ from sfu.encoding import Encoding
 from sfu.layer import WHOLE, Layer
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
-_OVERHEAD = 1.06
-"""Headers, header extensions, encryption and repair over the payload that is measured."""
 _CLEARLY_MORE = 1.1
 """A step that costs hardly more than the one below it replaces that one."""
 
@@ -71,6 +69,6 @@ def _sum_up(encoding: Encoding, spatial: int) -> list[float]:
         own = [encoding.layer_rate_bps(below, temporal) for below in range(spatial + 1)]
         if not any(own):
             continue
-        total += _OVERHEAD * sum(own)
+        total += sum(own)
         rates.append(total)
     return rates

@@ -25,6 +25,7 @@ EXTENSIONS = {Extension.MID: 1, Extension.TRANSPORT_SEQUENCE: 3, Extension.RID: 
 EPOCH_US = 1_000_000_000
 """Virtual time 0 on the plane's clock."""
 _TICK_S = 1.0
+_BUDGET_TICK_S = 0.1
 
 
 def make_session(direction: int, fill: int) -> Session:
@@ -128,6 +129,7 @@ class Node:
         self._armed: float | None = None
         self._ssrc = 1000
         simulator.every(_TICK_S, self._tick)
+        simulator.every(_BUDGET_TICK_S, self._tick_budgets)
         simulator.every(0.05, self.step)
 
     def close(self) -> None:
@@ -219,7 +221,10 @@ class Node:
                     track.note_packets(encoding, self.plane.encoding_state(encoding.row).packets, now)
                 track.handle_tick(now)
                 track.handle_timeout(now)
-            connection.budget.update(now)
+
+    def _tick_budgets(self) -> None:
+        for connection in self._connections.values():
+            connection.budget.handle_timeout(self.simulator.now)
 
     def _drain_event(self) -> None:
         try:

@@ -13,9 +13,9 @@ from tests.netem.config import LinkConfig
 from tests.netem.simulator import Simulator, Wire
 from tests.netem.tcp import TcpFlow
 
-TRACKS = 12
+TRACKS = 25
 FRAMES_PER_S = 15.0
-_SHARES = (0.012, 0.05, 0.2)
+_SHARES = (0.006, 0.025, 0.1)
 """Of the gallery's rate, that a Track's Encodings have."""
 WARM_UP_S = 5.0
 _SAMPLE_S = 0.1
@@ -86,9 +86,10 @@ class Stage:
         self.simulator.every(_SAMPLE_S, self._sample)
 
     def _scale(self) -> float:
-        """A gallery that suits the largest capacity."""
+        """A gallery that suits a flow's part of the largest capacity, and fills that when the flow is alone."""
         times = (0.0, *(at for at, _ in self.scenario.changes))
-        return max(self.scenario.capacity_bps(at) for at in times) / 1e6
+        part = max(1.0 / len(self.scenario.flows), 1.1 / sum(_SHARES) / TRACKS)
+        return part * max(self.scenario.capacity_bps(at) for at in times) / 1e6
 
     def _make_viewer(self, flow: Flow, seed: int) -> Viewer:
         """The bottleneck is shared; each flow's way to it and back has a delay of its own."""

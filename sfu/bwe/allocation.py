@@ -18,11 +18,11 @@ from typing import Generic, NamedTuple, TypeVar
 K = TypeVar("K", bound=Hashable)
 L = TypeVar("L", bound=Hashable)
 
-MARGIN = 0.08
+MARGIN = 0.03
 """A step up must leave so much of its own rate unspent."""
-HOLD = 2.0
+HOLD = 1.0
 """Seconds without a step up after a step down."""
-LONGEST_HOLD = 10.0
+LONGEST_HOLD = 5.0
 """With each step up that had to be taken back the hold doubles up to this, and the step must fit throughout."""
 TAKEN_BACK = 6.0
 """A step up that lasts for fewer seconds has failed."""

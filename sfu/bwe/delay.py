@@ -111,6 +111,7 @@ def end_interval(state: Any) -> None:
     """See whether a queue has stood since the last call: jitter spares some packets, a queue none."""
     base = min(state["least_us"], state["least_before_us"])
     least = state["interval_least_us"]
+    state["stood_ms"] = state["standing_ms"]
     state["standing_ms"] = max(0.0, (least - base) / 1000.0) if least < FAR_US and base < FAR_US else 0.0
     state["interval_least_us"] = FAR_US
 

@@ -20,8 +20,8 @@ _FIRST, _SECOND, _FURTHER = 3.0, 6.0, 2.0
 _SUCCESS = 0.7
 """A result of at least this share of what was tried invites a further probe."""
 _REGULAR = 2.0
-_INTERVAL_US = 2_500_000
-_MOST_INTERVAL_US = 4_000_000
+_INTERVAL_US = 2_000_000
+_MOST_INTERVAL_US = 3_000_000
 _FURTHER_US = 50_000
 _CALM_US = 1_000_000
 """After a decrease, the queue is left alone for so long."""

@@ -6,17 +6,39 @@ import math
 from typing import Any
 
 from sfu.bwe.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
-from sfu.bwe.throughput import measure_peak
+from sfu.bwe.throughput import measure_peak, measure_recent
 from sfu.wire.kernel import stage
 
-_BACK_OFF = 0.85
 _RECOVER = 0.95
+"""Of what got through while a queue stood, so much is sent again once it is empty."""
+_YIELD = 0.97
+"""A queue that only begins is given way to by this at most: it may be no more than a key frame."""
+_FILLED = 0.9
+"""Whoever sends this share of the estimate gives way even where more got through: so flows come to share a link."""
+_LONG_MS = 50.0
+"""A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
+_DRAIN_MS = 500.0
+_MOST_BACK_OFF = 0.3
 _EMPTY_MS = 15.0
+
+_STANDING_MS = 30.0
+"""A queue of this length that neither grows nor shrinks is braked for, too: the trend does not see it."""
+_SHRINKS = 0.9
+_BRAKE_US = 400_000
+_MOST_BRAKES = 3
+"""If so many do not help, somebody else keeps it filled; giving way to him further would starve us."""
+_GIVE_UP_US = 10_000_000
+"""After so long it is tried again."""
+
 _PER_SECOND = 1.08
-_RESPONSE_US = 100_000.0
-_FRAMES_PER_S = 30.0
-_PACKET_BITS = 9_600.0
+_NEAR = 0.9
+"""Above this share of the capacity that was learned the rise is additive."""
+_RISE_BPS, _SMALL_RISE, _LARGE_RISE = 50_000.0, 0.15, 0.01
+"""Additive rise in a second, alike for all flows, within these shares of the rate."""
 _LEAST_RISE_BPS = 4_000.0
+_RAISE, _RAISE_BPS = 1.2, 150_000.0
+_CALM_US = 30_000_000
+"""So soon after a decrease a probe raises the rate by this at most: it may have met a pause of the others."""
 _SMOOTHING = 0.05
 _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 """Two decreases are a round trip apart, within these bounds."""
@@ -26,7 +48,7 @@ _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 def update_rate(state: Any, now_us: int) -> None:
     """Move `delay_bps` by what the trend says now."""
     usage = state["usage"]
-    if usage == OVERUSED or state["congested"] == 1:
+    if usage == OVERUSED or state["congested"] == 1 or _must_brake(state, now_us):
         state["congested"] = 0
         if _may_decrease(state, now_us):
             _decrease(state, now_us)
@@ -43,6 +65,23 @@ def update_rate(state: Any, now_us: int) -> None:
 
 
 @stage
+def _must_brake(state: Any, now_us: int) -> bool:
+    """Whether a queue stands that does not shrink, and that we have a chance to empty."""
+    if state["standing_ms"] < _STANDING_MS:
+        if state["queue_ms"] < _EMPTY_MS:
+            state["brakes"] = 0
+        return False
+    if state["brakes"] >= _MOST_BRAKES and now_us - state["decreased_us"] > _GIVE_UP_US:
+        state["brakes"] = 0
+    if state["standing_ms"] < _SHRINKS * state["stood_ms"]:
+        return False
+    if state["brakes"] >= _MOST_BRAKES or now_us - state["decreased_us"] < _BRAKE_US:
+        return False
+    state["brakes"] += 1
+    return True
+
+
+@stage
 def _may_decrease(state: Any, now_us: int) -> bool:
     if state["phase"] != DECREASE and state["decreased_us"] == NEVER_US:
         return True
@@ -52,23 +91,31 @@ def _may_decrease(state: Any, now_us: int) -> bool:
 
 @stage
 def _decrease(state: Any, now_us: int) -> None:
-    """Go below what gets through, so that the queue empties."""
-    acked = max(state["acked_bps"], measure_peak(state))
-    if acked > 0.0:
-        lower = _BACK_OFF * acked
-        if lower > state["delay_bps"] and state["capacity_bps"] > 0.0:
-            lower = _BACK_OFF * state["capacity_bps"]
-        if acked < _upper_bound(state) and acked < _lower_bound(state):
-            state["capacity_bps"] = 0.0
-        _learn_capacity(state, acked)
-        state["recover_bps"] = min(_RECOVER * acked, state["delay_bps"])
-    else:
-        state["recover_bps"] = 0.0
-        lower = _BACK_OFF * state["delay_bps"]
-    state["delay_bps"] = max(min(lower, state["delay_bps"]), LEAST_BPS)
+    """Give way: a little to a queue that begins, by what gets through where it is long."""
     state["phase"] = DECREASE
     state["changed_us"] = now_us
-    state["decreased_us"] = now_us
+    contested = state["brakes"] >= _MOST_BRAKES
+    before = state["delay_bps"]
+    if state["queue_ms"] > _LONG_MS and not contested:
+        passed = measure_recent(state)
+        back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
+        lower = (1.0 - back_off) * passed
+        state["recover_bps"] = min(_RECOVER * passed, max(before, state["recover_bps"]))
+    else:
+        passed = max(state["acked_bps"], measure_peak(state))
+        lower = max(_RECOVER * passed, _YIELD * before)
+        if state["acked_bps"] > _FILLED * before:
+            lower = _YIELD * before
+        state["recover_bps"] = 0.0
+    if passed <= 0.0:
+        lower = _RECOVER * before
+    else:
+        if passed < _lower_bound(state):
+            state["capacity_bps"] = 0.0
+        _learn_capacity(state, passed)
+    if lower < before:
+        state["delay_bps"] = max(lower, LEAST_BPS)
+        state["decreased_us"] = now_us
 
 
 @stage
@@ -86,11 +133,9 @@ def _increase(state: Any, now_us: int) -> None:
     acked = state["acked_bps"]
     if acked > _upper_bound(state):
         state["capacity_bps"] = 0.0
-    if state["capacity_bps"] > 0.0:
-        frame_bits = rate / _FRAMES_PER_S
-        packet_bits = frame_bits / math.ceil(frame_bits / _PACKET_BITS)
-        response_s = (state["round_trip_us"] + _RESPONSE_US) / 1e6
-        raised = rate + max(packet_bits / response_s, _LEAST_RISE_BPS) * elapsed
+    if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0:
+        rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
+        raised = rate + rise * elapsed
     else:
         raised = rate + max(rate * (_PER_SECOND**elapsed - 1.0), 1_000.0 * elapsed)
     if acked > 0.0:  # what was never tried is not known to be there
@@ -134,6 +179,8 @@ def _learn_capacity(state: Any, sample: float) -> None:
 @stage
 def raise_to(state: Any, rate_bps: float, now_us: int) -> None:
     """A probe has shown that the path carries so much."""
+    if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
+        rate_bps = min(rate_bps, _RAISE * state["acked_bps"] + _RAISE_BPS)
     if rate_bps > state["delay_bps"]:
         state["delay_bps"] = min(rate_bps, state["limit_bps"], MOST_BPS)
         state["changed_us"] = now_us

@@ -67,6 +67,7 @@ ESTIMATOR = np.dtype(
         ("queue_ms", np.float64),
         ("interval_least_us", np.int64),
         ("standing_ms", np.float64),  # what even the fastest packet of the last interval waited
+        ("stood_ms", np.float64),  # and in the interval before
         # trend of the delay
         ("trend_start_us", np.int64),
         ("deltas", np.int64),
@@ -89,6 +90,7 @@ ESTIMATOR = np.dtype(
         ("phase", np.int32),
         ("changed_us", np.int64),
         ("decreased_us", np.int64),
+        ("brakes", np.int64),  # decreases since the queue was last empty, while it stood
         ("recover_bps", np.float64),  # where to go on once the queue has emptied, 0: nowhere
         ("capacity_bps", np.float64),  # of the link, learned at decreases; 0: unknown
         ("capacity_deviation", np.float64),
@@ -152,6 +154,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["phase"] = INCREASE
     state["changed_us"] = now_us
     state["decreased_us"] = NEVER_US
+    state["brakes"] = 0
     state["recover_bps"] = 0.0
     state["capacity_bps"] = 0.0
     state["capacity_deviation"] = 0.4
@@ -195,6 +198,7 @@ def reset_groups(state: Any) -> None:
     state["queue_ms"] = 0.0
     state["interval_least_us"] = FAR_US
     state["standing_ms"] = 0.0
+    state["stood_ms"] = 0.0
     state["before_sent_us"] = NEVER_US
     state["deltas"] = 0
     state["accumulated_ms"] = 0.0

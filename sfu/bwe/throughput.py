@@ -9,6 +9,7 @@ from sfu.wire.kernel import stage
 
 _WINDOW_US = 500_000
 _PEAK_US = 80_000
+_RECENT_US = 150_000
 _LEAST_US = 100_000
 """Less says nothing."""
 
@@ -38,6 +39,21 @@ def measure_peak(state: Any) -> float:
                 break
         last -= 1
     return peak
+
+
+@stage
+def measure_recent(state: Any) -> float:
+    """What got through just now, by the receiver's clock; where too little did to say, that of the half second."""
+    newest = state["groups"] - 1
+    end = newest % GROUPS
+    first = newest
+    while first > 1 and newest - first < GROUPS - 2:
+        first -= 1
+        start = first % GROUPS
+        arrived = state["group_arrival_us"][end] - state["group_arrival_us"][start]
+        if arrived >= _RECENT_US:
+            return (state["group_bytes"][end] - state["group_bytes"][start]) * 8e6 / arrived
+    return state["acked_bps"]
 
 
 @stage

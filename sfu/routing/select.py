@@ -27,6 +27,8 @@ _LAST_VIDEO = int(PayloadFormat.AV1)
 _SWITCHES = int(Counter.LAYER_SWITCHES)
 _LATE = int(Counter.DROP_LATE)
 
+_WHILE_LEAVING = 1
+"""The temporal Layer that is left of an Encoding until the key frame of a lower one comes."""
 _FREEZE_MARGIN_US = 150000
 _FREEZE_FACTOR = 3
 
@@ -105,6 +107,8 @@ def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
     _note_gap(entry, packet)
     spatial = i64(entry["target_spatial"])
     temporal = i64(entry["target_temporal"])
+    if entry["target_index"] < entry["current_index"]:
+        temporal = min(temporal, _WHILE_LEAVING)
     if entry["current_spatial"] == spatial and entry["current_temporal"] == temporal:
         return
     intact = i64(entry["intact"])

@@ -24,8 +24,9 @@ def run(name: str, seed: int = 1) -> Result:
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_the_queue_stays_short_and_nothing_pauses(name: str) -> None:
+def test_the_link_is_used_the_queue_stays_short_and_nothing_pauses(name: str) -> None:
     result = run(name)
+    assert result.utilisation > 0.85
     assert result.queue_delay_p95_ms < 100.0
     assert result.starvations == 0
     assert result.layer_changes_per_minute < 12.0
@@ -48,10 +49,12 @@ def test_a_drop_is_followed_within_a_second_and_a_half_and_a_rise_within_eight(s
         assert sample.estimates_bps[0] <= 8e6
 
 
-def test_flows_share_a_link() -> None:
-    result = run("5.4 competing flows")
-    assert result.fairness > 0.8
-    assert result.utilisation > 0.8
+@pytest.mark.parametrize("name", ["5.2 variable capacity, two flows", "5.4 competing flows"])
+def test_flows_share_a_link_without_a_long_queue(name: str) -> None:
+    result = run(name)
+    assert result.fairness > 0.5  # of three flows: one alone would be a third
+    assert result.utilisation > 0.85
+    assert result.queue_delay_p95_ms < 100.0
 
 
 def test_the_command_writes_figures_and_pictures(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Room:
         self.viewer = Viewer(self.scene.shard, plane)
         for k, rate in enumerate((LOW, MIDDLE, HIGH)):
             self.scene.learn(k)
-            self.track.encodings[k]._costs = {0: rate / 1.06}
+            self.track.encodings[k]._costs = {0: rate}
         self.subscription = self.subscribe("s2")
 
     def subscribe(self, name: str) -> Subscription:
@@ -98,8 +98,8 @@ def test_the_target_follows_the_estimate(room: Room) -> None:
     assert room.estimate(0.05e6, 103.0) is None
     assert room.subscription.stopped
     assert room.viewer.starved == [True]
-    assert room.estimate(0.3e6, 104.0) is None  # a hold, longer since it had come down fast
-    assert room.estimate(0.3e6, 125.0) == Layer(0, 7)
+    assert room.estimate(0.18e6, 103.5) is None  # a hold, longer since it had come down fast
+    assert room.estimate(0.18e6, 125.0) == Layer(0, 7)
     assert room.viewer.starved == [True, False]
 
 

@@ -202,14 +202,14 @@ def test_a_step_up_waits_for_its_hold_after_a_step_down() -> None:
 def test_so_does_the_end_of_a_pause() -> None:
     peer = Peer(2000, demand("a", 1000))
     assert peer.at(900, T) == {"a": None}
-    assert peer.at(1070, T + HOLD) == {"a": None}
-    assert peer.at(1080, T + HOLD) == {"a": 0}
+    assert peer.at(1000 * (1 + MARGIN) - 1, T + HOLD) == {"a": None}
+    assert peer.at(1000 * (1 + MARGIN), T + HOLD) == {"a": 0}
 
 
 def test_what_waits_keeps_its_place() -> None:
     peer = Peer(2000, demand("a", 100, 1000), demand("b", 100, 400, 600, 1000, priority=0.5))
     assert peer.at(1000, T) == {"a": 0, "b": 2}
-    assert peer.at(1700, T + 1) == {"a": 0, "b": 2}  # else b would go up, only to make room a second later
+    assert peer.at(1700, T + HOLD / 2) == {"a": 0, "b": 2}  # else b would go up, only to make room a second later
     assert peer.at(1700, T + HOLD) == {"a": 1, "b": 2}
 
 
@@ -230,7 +230,9 @@ def hold_after_failures(peer: Peer, count: int) -> tuple[float, float]:
     return now, due - now
 
 
-@pytest.mark.parametrize(("count", "hold"), [(0, 2.0), (1, 4.0), (2, 8.0), (3, LONGEST_HOLD), (9, LONGEST_HOLD)])
+@pytest.mark.parametrize(
+    ("count", "hold"), [(0, HOLD), (1, 2 * HOLD), (2, 4 * HOLD), (3, LONGEST_HOLD), (9, LONGEST_HOLD)]
+)
 def test_the_hold_doubles_with_each_step_up_that_was_taken_back(count: int, hold: float) -> None:
     _, found = hold_after_failures(Peer(2000, demand("a", 100, 1000)), count)
     assert found == pytest.approx(hold)
@@ -239,10 +241,11 @@ def test_the_hold_doubles_with_each_step_up_that_was_taken_back(count: int, hold
 def test_a_step_that_failed_must_fit_for_the_whole_of_its_hold() -> None:
     peer = Peer(2000, demand("a", 100, 1000))
     now, _ = hold_after_failures(peer, 1)
-    assert peer.at(1000, now + 3) == {"a": 0}
-    assert peer.at(1100, now + 4) == {"a": 0}
-    assert peer.allocator.poll_timeout() == pytest.approx(now + 3 + 4)
-    assert peer.at(1100, now + 7.01) == {"a": 1}
+    missed = now + 1.5 * HOLD
+    assert peer.at(1000, missed) == {"a": 0}
+    assert peer.at(1100, now + 2 * HOLD) == {"a": 0}
+    assert peer.allocator.poll_timeout() == pytest.approx(missed + 2 * HOLD)
+    assert peer.at(1100, missed + 2 * HOLD + 0.01) == {"a": 1}
 
 
 def test_failures_are_forgotten_after_quiet() -> None:
@@ -378,8 +381,8 @@ def test_the_next_one_below_follows_a_step_that_is_gone() -> None:
     demands = [steps_of("a", q=100, h=500, f=1000)]
     allocator.allocate(500, demands, T)
     assert allocator.allocate(500, demands, T + LATER).chosen["a"] == Step("h", 500)
-    assert allocator.allocate(1050, [steps_of("a", q=100, f=1000)], T + LATER).chosen["a"] == Step("q", 100)
-    assert allocator.allocate(1080, [steps_of("a", q=100, f=1000)], T + LATER).chosen["a"] == Step("f", 1000)
+    assert allocator.allocate(1020, [steps_of("a", q=100, f=1000)], T + LATER).chosen["a"] == Step("q", 100)
+    assert allocator.allocate(1030, [steps_of("a", q=100, f=1000)], T + LATER).chosen["a"] == Step("f", 1000)
 
 
 def test_a_new_ceiling_does_not_wait_for_a_hold() -> None:
