@@ -16,7 +16,7 @@ from sfu.events import ConnectionState
 from sfu.link import Link
 from sfu.negotiation import Candidate, Codec, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
 from sfu.reporting import Reporter
-from sfu.routing.plane import Estimate, Feedback, RepeatMissed
+from sfu.routing.plane import Estimate, Feedback, RepeatMissed, UplinkEstimate
 from sfu.shard import MediaNotice, Shard
 from sfu.ssrc import SsrcSequence
 from sfu.subscription import Subscription
@@ -275,6 +275,9 @@ class Connection(abc.ABC):
         if isinstance(notice, Estimate):
             self._budget.handle_estimate(notice.rate_bps, now)
             return
+        if isinstance(notice, UplinkEstimate):
+            self._reporter.tell_bound(notice.rate_bps)
+            return
         if isinstance(notice, RepeatMissed):
             for subscription in self.subscriptions:
                 if subscription.is_forwarded_by(notice.subscription):
@@ -331,7 +334,8 @@ class Connection(abc.ABC):
             return
         told = Extension.TRANSPORT_SEQUENCE in ids
         feedback = Feedback.PACKETS if told else Feedback.RATES
-        plane.set_control(self.row, feedback, reports=told, ssrc=self._feedback_ssrc)
+        reports = Feedback.NONE if feedback is Feedback.RATES and Extension.ABS_SEND_TIME not in ids else feedback
+        plane.set_control(self.row, feedback, reports=reports, ssrc=self._feedback_ssrc)
         self._budget.start(START_BPS if told else None, self._clock())
 
     def _settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:

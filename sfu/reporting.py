@@ -8,8 +8,10 @@ from typing import Protocol
 from sfu.encoding import Encoding
 from sfu.feedback.reports import REPORT_INTERVAL
 from sfu.link import Link
+from sfu.negotiation import REMB
 from sfu.subscription import Subscription
 from sfu.track import Track
+from sfu.wire.remb import MOST_SSRCS, build_remb
 from sfu.wire.rtcp import (
     MAX_BLOCKS,
     FullIntraRequest,
@@ -122,6 +124,18 @@ class Reporter:
     def send(self, packet: bytes) -> None:
         """Send feedback as a compound packet (RFC 3550 section 6.1: a report comes first)."""
         self._link.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet, self.ssrc)
+
+    def tell_bound(self, rate_bps: int) -> None:
+        """Tell the client what its path carries, as REMB, where that was negotiated."""
+        ssrcs = [
+            encoding.ssrc
+            for track in self._reported.tracks
+            if REMB in track.codec.feedback
+            for encoding in track.encodings
+            if encoding.ssrc is not None
+        ]
+        if ssrcs:
+            self.send(build_remb(self.ssrc, rate_bps, ssrcs[:MOST_SSRCS]))
 
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
         """Pass the publisher's clock on to the client."""

@@ -12,13 +12,24 @@ from typing import Protocol
 from sfu.clock import Clock
 from sfu.directory import Directory
 from sfu.negotiation import Candidate
-from sfu.routing.plane import Datagram, Estimate, Gap, Notice, Plane, Repaired, RepeatMissed, SourceLearned, Stranded
+from sfu.routing.plane import (
+    Datagram,
+    Estimate,
+    Gap,
+    Notice,
+    Plane,
+    Repaired,
+    RepeatMissed,
+    SourceLearned,
+    Stranded,
+    UplinkEstimate,
+)
 from sfu.timers import Timers
 from sfu.transport import Address, parse_username
 
 _log = logging.getLogger("sfu.shard")
 
-MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate
+MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
 """What a plane tells of media."""
 
 _EARLIEST_S = 0.001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from pylibsrtp import Policy, Session
@@ -12,7 +13,7 @@ from pylibsrtp import Policy, Session
 from sfu.budget import Budget
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
-from sfu.routing.plane import Datagram, Estimate, Feedback, Plane, PlaneLimits, RepeatMissed
+from sfu.routing.plane import Datagram, Estimate, Feedback, Plane, PlaneLimits, RepeatMissed, UplinkEstimate
 from sfu.shard import Shard
 from sfu.subscription import Subscription
 from sfu.track import Track
@@ -124,6 +125,7 @@ class Node:
         self.shard = Shard(self.plane, announce=("127.0.0.1",), clock=lambda: simulator.now)
         self.asked: list[tuple[Track, bytes]] = []
         self.watchers: list[Any] = []
+        self.uplink: Callable[[UplinkEstimate], None] = lambda _: None
         self._connections: dict[int, NodeConnection] = {}
         self._ids = 0
         self._armed: float | None = None
@@ -144,7 +146,7 @@ class Node:
         connection = NodeConnection(self, end)
         self._connections[end.row] = connection
         if controlled:
-            self.plane.set_control(end.row, Feedback.PACKETS, reports=True, ssrc=self.take_ssrc())
+            self.plane.set_control(end.row, Feedback.PACKETS, reports=Feedback.PACKETS, ssrc=self.take_ssrc())
             connection.budget.start(300_000.0, self.simulator.now)
         return end, connection
 
@@ -202,6 +204,8 @@ class Node:
         now = self.simulator.now
         if isinstance(notice, Estimate):
             self._connections[notice.connection].budget.handle_estimate(notice.rate_bps, now)
+        elif isinstance(notice, UplinkEstimate):
+            self.uplink(notice)
         elif isinstance(notice, Datagram):
             if notice.kind == "rtcp":
                 for packet in parse_compound(notice.data):

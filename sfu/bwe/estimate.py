@@ -15,7 +15,6 @@ from sfu.wire.kernel import i64, stage
 
 LIMITED = 0.65
 """Whoever sends less than this share of the estimate is limited by the application, not by the path."""
-_REFERENCE_WRAP_US = (1 << 24) * 64_000
 _STARVED_US = 1_000_000
 _STARVED_STEP_US = 500_000
 _STARVED_BACK_OFF = 0.8
@@ -63,13 +62,13 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
 
 
 @stage
-def unwrap_reference(state: Any, reference_us: int) -> int:
-    """A feedback's reference time, which has 24 bits of 64 ms, on a clock that does not wrap."""
+def unwrap_reference(state: Any, reference_us: int, wrap_us: int) -> int:
+    """A time of the other side's clock, which wraps at `wrap_us`, on one that does not."""
     before = state["reference_us"]
     if before != NEVER_US:
-        ahead = (reference_us - before) % _REFERENCE_WRAP_US
-        if ahead >= _REFERENCE_WRAP_US // 2:
-            ahead -= _REFERENCE_WRAP_US
+        ahead = (reference_us - before) % wrap_us
+        if ahead >= wrap_us // 2:
+            ahead -= wrap_us
         reference_us = before + ahead
     state["reference_us"] = reference_us
     return reference_us

@@ -71,13 +71,14 @@ def _must_brake(state: Any, now_us: int) -> bool:
         if state["queue_ms"] < _EMPTY_MS:
             state["brakes"] = 0
         return False
-    if state["brakes"] >= _MOST_BRAKES and now_us - state["decreased_us"] > _GIVE_UP_US:
+    if state["brakes"] >= _MOST_BRAKES and now_us - state["braked_us"] > _GIVE_UP_US:
         state["brakes"] = 0
     if state["standing_ms"] < _SHRINKS * state["stood_ms"]:
         return False
     if state["brakes"] >= _MOST_BRAKES or now_us - state["decreased_us"] < _BRAKE_US:
         return False
     state["brakes"] += 1
+    state["braked_us"] = now_us
     return True
 
 
@@ -96,7 +97,7 @@ def _decrease(state: Any, now_us: int) -> None:
     state["changed_us"] = now_us
     contested = state["brakes"] >= _MOST_BRAKES
     before = state["delay_bps"]
-    if state["queue_ms"] > _LONG_MS and not contested:
+    if (state["queue_ms"] > _LONG_MS or state["standing_ms"] > _STANDING_MS) and not contested:
         passed = measure_recent(state)
         back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
         lower = (1.0 - back_off) * passed
@@ -106,6 +107,8 @@ def _decrease(state: Any, now_us: int) -> None:
         lower = max(_RECOVER * passed, _YIELD * before)
         if state["acked_bps"] > _FILLED * before:
             lower = _YIELD * before
+        if before >= MOST_BPS:  # nothing bounded it so far
+            lower = _RECOVER * passed
         state["recover_bps"] = 0.0
     if passed <= 0.0:
         lower = _RECOVER * before

@@ -91,6 +91,7 @@ ESTIMATOR = np.dtype(
         ("changed_us", np.int64),
         ("decreased_us", np.int64),
         ("brakes", np.int64),  # decreases since the queue was last empty, while it stood
+        ("braked_us", np.int64),
         ("recover_bps", np.float64),  # where to go on once the queue has emptied, 0: nowhere
         ("capacity_bps", np.float64),  # of the link, learned at decreases; 0: unknown
         ("capacity_deviation", np.float64),
@@ -155,6 +156,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["changed_us"] = now_us
     state["decreased_us"] = NEVER_US
     state["brakes"] = 0
+    state["braked_us"] = NEVER_US
     state["recover_bps"] = 0.0
     state["capacity_bps"] = 0.0
     state["capacity_deviation"] = 0.4

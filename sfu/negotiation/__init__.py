@@ -8,7 +8,7 @@ nothing else.
 from __future__ import annotations
 
 from .answerer import Answerer
-from .capabilities import DEFAULT_PREFERENCES
+from .capabilities import DEFAULT_PREFERENCES, REMB
 from .errors import MediaLimitError, NegotiationError, SdpError
 from .fragment import SdpFragment, build_sdp_fragment, parse_sdp_fragment
 from .offerer import Offerer
@@ -31,6 +31,7 @@ from .types import (
 
 __all__ = [
     "DEFAULT_PREFERENCES",
+    "REMB",
     "AnswerDiff",
     "Answerer",
     "Candidate",

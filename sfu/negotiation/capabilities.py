@@ -36,6 +36,8 @@ _RECEIVE_PARAMETERS = {
 _NACK = "nack"
 _VIDEO_FEEDBACK = (_NACK, "nack pli", "ccm fir")
 _TRANSPORT_CC = "transport-cc"
+REMB = "goog-remb"
+"""Receiver estimated maximum bit rate: for who knows no transport-wide feedback."""
 
 _AUDIO_EXTENSIONS = (Extension.MID, Extension.AUDIO_LEVEL, Extension.ABS_SEND_TIME)
 _VIDEO_EXTENSIONS = (
@@ -67,7 +69,9 @@ def check_preferences(preferences: Sequence[str]) -> dict[str, int]:
 def feedback_of(kind: Kind, *, transport_cc: bool) -> tuple[str, ...]:
     """The RTCP feedback that we understand for a kind of media (RFC 4585 section 4.2, RFC 5104 section 7.1)."""
     common = (_TRANSPORT_CC,) if transport_cc else ()
-    return (*_VIDEO_FEEDBACK, *common) if kind == "video" else common
+    if kind != "video":
+        return common
+    return (*_VIDEO_FEEDBACK, *common, REMB) if transport_cc else _VIDEO_FEEDBACK
 
 
 def extensions_of(kind: Kind, *, transport_cc: bool) -> tuple[Extension, ...]:
@@ -127,6 +131,8 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
         parameters = _read_parameters(formats.get(text, []))
         offered = {*feedbacks.get(text, ()), *feedbacks.get("*", ())}
         feedback = tuple(item for item in feedback_of(kind, transport_cc=transport_cc) if item in offered)
+        if _TRANSPORT_CC in feedback:
+            feedback = tuple(item for item in feedback if item != REMB)
         codec = Codec(kind, canonical, clock_rate, channels, payload_type, parameters, feedback)
         if _is_usable(codec):
             codecs[payload_type] = codec

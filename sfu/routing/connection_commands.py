@@ -35,6 +35,8 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["repair_tokens"] = 0
     entry["repair_refill_us"] = 0
     entry["reports"] = 0
+    entry["uplink_bps"] = 0.0
+    entry["uplink_us"] = 0
     entry["report_highest"] = NEVER
     entry["report_count"] = 0
     entry["mixed"] = 0
@@ -64,7 +66,12 @@ def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
         reset_estimator(tables.estimators[row], now_us)
         if entry["controlled"] == 2:
             free_estimate(tables.estimators[row])
-    entry["reports"] = command["b"]
+    if entry["reports"] != command["b"]:
+        entry["reports"] = command["b"]
+        if entry["reports"] == 2:
+            reset_estimator(tables.uplinks[row], now_us)
+            free_estimate(tables.uplinks[row])
+            tables.uplinks[row]["round_trip_us"] = 200_000.0  # a guess: only how soon a further decrease may follow
     entry["report_ssrc"] = command["c"]
 
 

@@ -28,6 +28,7 @@ _UNSENT = int(Counter.FEEDBACK_UNSENT)
 _RECEIVED = int(Counter.RECEIVED_FEEDBACK)
 _RTCP_NOTICE = int(NoticeKind.RTCP)
 _LEAST_BYTES = 8
+_REFERENCE_WRAP_US = (1 << 24) * 64_000
 _TRANSPORT_FEEDBACK, _PAYLOAD_FEEDBACK, _RECEIVER_REPORT = 205, 206, 201
 _WIDE = 15  # the format of transport-wide feedback, and of application layer feedback such as REMB
 
@@ -149,7 +150,7 @@ def _handle_feedback(tables: Tables, buffers: Buffers, connection: int, start: i
     next_sequence = entry["transport_sequence"]
     behind = (next_sequence - buffers.feedback[0]) & 0xFFFF
     first = next_sequence - (behind if behind > 0 else 0x10000)
-    moved = unwrap_reference(state, buffers.feedback[2]) - buffers.feedback[2]
+    moved = unwrap_reference(state, buffers.feedback[2], _REFERENCE_WRAP_US) - buffers.feedback[2]
     arrived = 0
     for k in range(count):
         sequence = first + k

@@ -21,9 +21,10 @@ from sfu.routing.reception import DUPLICATE, JUMP, account_packet, extend_sequen
 from sfu.routing.restore import restore_packet
 from sfu.routing.rings import MAX_RTP_BYTES
 from sfu.routing.tables import ARRIVALS, MAX_NEW_SOURCES, Tables
+from sfu.routing.uplink import note_uplink
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel, stage
-from sfu.wire.octets import load16
+from sfu.wire.octets import load16, load24
 from sfu.wire.rtp import PayloadFormat, RtpStatus, parse_rtp, strip_padding
 
 STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
@@ -47,6 +48,7 @@ _REPAIRED = int(Counter.REPAIRED_PACKETS)
 _DROP_REPAIR = int(Counter.DROP_REPAIR)
 _RED = int(PayloadFormat.RED)
 _TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
+_ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)
 _GAP_NOTICE = int(NoticeKind.GAP)
 _REPAIRED_NOTICE = int(NoticeKind.REPAIRED)
 _STRANDED_NOTICE = int(NoticeKind.STRANDED)
@@ -113,6 +115,27 @@ def receive_datagram(
 
 
 @stage
+def _note_for_publisher(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    connection: int,
+    packet: Any,
+    size: int,
+    now_us: int,
+) -> None:
+    """Keep of a packet of `size` bytes what its sender is told of his path."""
+    reports = tables.connections[connection]["reports"]
+    if reports == 1 and packet["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
+        wide = load16(buffers.received, packet["extension_at"][_TRANSPORT_SEQUENCE])
+        report_arrival(tables, connection, wide, i64(packet["ssrc"]), size, now_us)
+    elif reports == 2 and packet["extension_bytes"][_ABS_SEND_TIME] == 3:
+        stamp = load24(buffers.received, packet["extension_at"][_ABS_SEND_TIME])
+        note_uplink(tables, buffers, notice_index, notices, connection, stamp, size, now_us)
+
+
+@stage
 def _receive_rtp(
     tables: Tables,
     buffers: Buffers,
@@ -172,9 +195,7 @@ def _receive_rtp(
         push_source(tables, buffers, notice_index, notices, connection, encoding, ssrc)
     packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us
-    if tables.connections[connection]["reports"] == 1 and packets[row]["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
-        wide = load16(buffers.received, packets[row]["extension_at"][_TRANSPORT_SEQUENCE])
-        report_arrival(tables, connection, wide, ssrc, end - start, now_us)
+    _note_for_publisher(tables, buffers, notice_index, notices, connection, packets[row], end - start, now_us)
     media = i64(tables.encodings[encoding]["repairs"])
     if media >= 0 and not restore_packet(tables, encoding, buffers.received, packets, row):
         return -1

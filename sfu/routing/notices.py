@@ -28,10 +28,12 @@ class NoticeKind(enum.IntEnum):
     REPEAT_MISSED = 7
     STRANDED = 8
     ESTIMATE = 9
+    UPLINK = 10
 
 
 SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
 _ESTIMATE = int(NoticeKind.ESTIMATE)
+_UPLINK = int(NoticeKind.UPLINK)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _RING_FULL = int(Counter.DROP_NOTICE_RING_FULL)
 _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
@@ -134,11 +136,32 @@ def push_estimate(
     tables: Tables, buffers: Buffers, index: NDArray[np.int64], notices: NDArray[Any], connection: int, rate_bps: int
 ) -> bool:
     """Tell a connection's estimate; False where the ring is full."""
+    return _push_rate(tables, buffers, index, notices, _ESTIMATE, connection, rate_bps)
+
+
+@stage
+def push_uplink(
+    tables: Tables, buffers: Buffers, index: NDArray[np.int64], notices: NDArray[Any], connection: int, rate_bps: int
+) -> bool:
+    """Tell what a publisher's path carries; False where the ring is full."""
+    return _push_rate(tables, buffers, index, notices, _UPLINK, connection, rate_bps)
+
+
+@stage
+def _push_rate(
+    tables: Tables,
+    buffers: Buffers,
+    index: NDArray[np.int64],
+    notices: NDArray[Any],
+    kind: int,
+    connection: int,
+    rate_bps: int,
+) -> bool:
     if writable(index, len(notices)) == 0:
         tables.counters[_RING_FULL] += 1
         return False
     notice = notices[index[WRITTEN] % len(notices)]
-    notice["kind"] = _ESTIMATE
+    notice["kind"] = kind
     notice["connection"] = connection
     notice["a"] = rate_bps
     notice["data_bytes"] = 0

@@ -33,6 +33,7 @@ from sfu.routing.queues import (
     SourceLearned,
     Stranded,
     TappedPacket,
+    UplinkEstimate,
     poll_tap,
 )
 from sfu.routing.rings import PacketRings, make_packet_rings
@@ -59,6 +60,7 @@ __all__ = [
     "SourceLearned",
     "Stranded",
     "TappedPacket",
+    "UplinkEstimate",
 ]
 
 _TAP_SLOTS = 4096
@@ -66,13 +68,13 @@ _RELAY_SLOTS = 4096
 
 
 class Feedback(enum.IntEnum):
-    """What a client tells of the packets that it gets."""
+    """What one side tells the other of the packets that it gets."""
 
     NONE = 0
     PACKETS = 1
     """When each came: transport-wide feedback."""
     RATES = 2
-    """REMB, or receiver reports alone."""
+    """REMB; or, of a client, receiver reports alone."""
 
 
 class Plane(TableReader):
@@ -220,15 +222,15 @@ class Plane(TableReader):
         """Select the peer's address: where we send to, and whose RTP and RTCP we take."""
         self._post(Operation.SET_ADDRESS, connection, blob=encode_address(address, self.family))
 
-    def set_control(self, connection: int, feedback: Feedback, *, reports: bool, ssrc: int) -> None:
+    def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
         """Agree on congestion feedback.
 
         Args:
             feedback: what the client tells us of what it gets.
-            reports: tell the client of each packet that it sends.
-            ssrc: ours, for those reports; used for nothing else, since the plane counts their SRTCP index.
+            reports: what we tell the client of what it sends; with `RATES` an `UplinkEstimate` comes, to be told.
+            ssrc: ours, for reports on packets; used for nothing else, since the plane counts their SRTCP index.
         """
-        self._post(Operation.SET_CONTROL, connection, feedback, int(reports), ssrc)
+        self._post(Operation.SET_CONTROL, connection, feedback, reports, ssrc)
 
     def set_limit(self, connection: int, rate_bps: int) -> None:
         """Say what a connection can use at most: no higher rate is tried."""

@@ -114,7 +114,15 @@ class Estimate:
     rate_bps: int
 
 
-Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate
+@dataclass(frozen=True, slots=True)
+class UplinkEstimate:
+    """What the path from a publisher carries, in bits per second; told again each second, and when it has fallen."""
+
+    connection: int
+    rate_bps: int
+
+
+Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +235,8 @@ class NoticeQueue:
             return Stranded(connection, self._a.item(slot), self._b.item(slot))
         if kind == NoticeKind.ESTIMATE:
             return Estimate(connection, self._a.item(slot))
+        if kind == NoticeKind.UPLINK:
+            return UplinkEstimate(connection, self._a.item(slot))
         data = slot * NOTICE.itemsize + _DATA_AT
         address = slot * NOTICE.itemsize + _ADDRESS_AT
         return Datagram(

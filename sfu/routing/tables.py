@@ -71,7 +71,9 @@ CONNECTION = np.dtype(
         ("repair_tokens", np.int64),  # bytes that may be repeated now
         ("repair_refill_us", np.int64),
         # ingress: transport-wide feedback, see arrival_report.py
-        ("reports", np.int32),  # 1: agreed on
+        ("reports", np.int32),  # 1: agreed on; 2: REMB instead, see uplink.py
+        ("uplink_bps", np.float64),  # what the control side was told last
+        ("uplink_us", np.int64),
         ("report_ssrc", np.int64),
         ("report_media", np.int64),  # SSRC of a packet that came
         ("report_first", np.int64),  # the next extended number to report on
@@ -264,6 +266,7 @@ class Tables(NamedTuple):
     shifts: NDArray[Any]  # [subscriptions, SHIFTS]
     logs: NDArray[Any]  # [logs, LOGGED_PACKETS] of SENT
     estimators: NDArray[Any]  # [connections] of ESTIMATOR
+    uplinks: NDArray[Any]  # the same of the way in, where the client sends abs-send-time and no more
     sent: NDArray[Any]  # [connections, SENT_LOG] of SENT_PACKET
     arrived: NDArray[np.int64]  # [connections, REPORTED_PACKETS] times, by transport-wide sequence number
     rtcp_sources: NDArray[np.int64]  # [connections, RTCP_SLOTS] SSRCs plus one, 0: free
@@ -304,6 +307,7 @@ def make_tables(
         np.zeros(encodings, STRUCTURE),
         np.zeros((subscriptions, SHIFTS), SHIFT),
         np.zeros((logs, LOGGED_PACKETS), SENT),
+        np.zeros(connections, ESTIMATOR),
         np.zeros(connections, ESTIMATOR),
         np.zeros((connections, SENT_LOG), SENT_PACKET),
         np.zeros((connections, REPORTED_PACKETS), np.int64),

@@ -21,6 +21,12 @@ def load16(buffer: Octets, at: int) -> int:
 
 
 @kernel
+def load24(buffer: Octets, at: int) -> int:
+    """Three bytes at `at`."""
+    return (i64(buffer[at]) << 16) | (i64(buffer[at + 1]) << 8) | i64(buffer[at + 2])
+
+
+@kernel
 def load32(buffer: Octets, at: int) -> int:
     """Four bytes at `at`."""
     return (i64(buffer[at]) << 24) | (i64(buffer[at + 1]) << 16) | (i64(buffer[at + 2]) << 8) | i64(buffer[at + 3])

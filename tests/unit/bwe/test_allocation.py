@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import math
-import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sfu.bwe.allocation import FORGOTTEN, HOLD, LONGEST_HOLD, MARGIN, START, Allocation, Allocator, Demand, Step
 
@@ -392,150 +388,3 @@ def test_a_new_ceiling_does_not_wait_for_a_hold() -> None:
     assert allocator.allocate(400, [lower], T + LATER).chosen["a"] == Step("q", 100)
     assert allocator.allocate(500, [lower], T + LATER + 0.1).chosen["a"] == Step("q", 100)
     assert allocator.allocate(1000, [all_three], T + LATER + 0.2).chosen["a"] == Step("f", 1000)
-
-
-# --- against an oracle ---------------------------------------------------------------------------------------------
-
-RATES = st.lists(st.floats(0, 3000), max_size=6).map(sorted)
-PRIORITIES = st.sampled_from([0.5, 1.0, 1.0, 1.0, 2.0, 3.0])
-DEMANDS = st.lists(st.tuples(RATES, PRIORITIES), max_size=6)
-
-
-def demands_of(described: Iterable[tuple[Sequence[float], float]]) -> list[Demand[str, int]]:
-    return [demand(str(place), *rates, priority=priority) for place, (rates, priority) in enumerate(described)]
-
-
-def share(budget: float, demands: Sequence[Demand[str, int]]) -> dict[str, int | None]:
-    """Which steps new demands get, slowly: whose turn it is, is asked again after each step."""
-    taken: dict[str, int | None] = {each.key: None for each in demands if each.steps}
-    spent = 0
-    for each in sorted(demands, key=lambda each: -each.priority):
-        if each.steps and spent + math.ceil(each.steps[0].rate_bps) <= budget:
-            taken[each.key] = 0
-            spent += math.ceil(each.steps[0].rate_bps)
-    done: set[str] = set()
-    while True:
-        turns = [
-            (math.ceil(each.steps[index].rate_bps) / each.priority, place, index)
-            for place, each in enumerate(demands)
-            if (index := taken.get(each.key)) is not None and each.key not in done and index + 1 < len(each.steps)
-        ]
-        if not turns:
-            return taken
-        _, place, index = min(turns)
-        each = demands[place]
-        cost = math.ceil(each.steps[index + 1].rate_bps) - math.ceil(each.steps[index].rate_bps)
-        if spent + cost <= budget:
-            spent += cost
-            taken[each.key] = index + 1
-        else:
-            done.add(each.key)
-
-
-@given(DEMANDS, st.floats(0, 12_000))
-def test_new_demands_get_what_the_oracle_says(described: list[tuple[list[float], float]], budget: float) -> None:
-    demands = demands_of(described)
-    assert first(budget, *demands) == share(budget, demands)
-
-
-CALLS = st.lists(
-    st.tuples(
-        st.one_of(st.none(), DEMANDS),  # None: as before
-        st.floats(0, 8_000),
-        st.sampled_from([0.0, 0.1, 1.0, 2.5, 5.0, 31.0, LATER]),
-    ),
-    max_size=12,
-)
-
-
-def raised_or_new(key: str, before: Mapping[str, int | None], after: Mapping[str, int | None]) -> bool:
-    had, has = before.get(key), after[key]
-    return has is not None and (had is None or has > had)
-
-
-@given(CALLS)
-@settings(deadline=None)
-def test_what_always_holds(calls: list[tuple[list[tuple[list[float], float]] | None, float, float]]) -> None:
-    allocator, twin = Allocator[str, int](), Allocator[str, int]()
-    demands: list[Demand[str, int]] = []
-    before: dict[str, int | None] = {}
-    now = T
-    for described, budget, pause in calls:
-        now += pause
-        same = described is None
-        if described is not None:
-            demands = demands_of(described)
-        result = allocator.allocate(budget, demands, now)
-        assert twin.allocate(budget, list(demands), now) == result
-        chosen = layers(result.chosen)
-        rates = {each.key: [math.ceil(step.rate_bps) for step in each.steps] for each in demands}
-        cost = {key: rates[key][layer] if layer is not None else 0 for key, layer in chosen.items()}
-        assert chosen.keys() == {each.key for each in demands if each.steps}
-        assert result.spent_bps == sum(cost.values()) <= budget
-        assert result.wanted_bps == sum(each[-1] for each in rates.values() if each)
-        assert (result.next_bps or math.inf) > budget
-        wake = allocator.poll_timeout()
-        assert wake is None or now < wake <= now + LONGEST_HOLD
-        if wake is None:
-            check_nothing_is_left(budget, demands, chosen, result.spent_bps)
-        if same and any(raised_or_new(key, chosen, before) for key in chosen):  # somebody lost something
-            carried = sum(rates[key][layer] for key, layer in before.items() if layer is not None) <= budget
-            assert not carried or any(raised_or_new(key, before, chosen) for key in chosen)
-        before = chosen
-
-
-def check_nothing_is_left(
-    budget: float, demands: Sequence[Demand[str, int]], chosen: Mapping[str, int | None], spent: float
-) -> None:
-    """Where nobody waits: no further step would fit, nor one that is paused, at the cost of lower priorities."""
-    for each in demands:
-        index = -1 if chosen.get(each.key) is None else chosen[each.key] or 0
-        if index + 1 < len(each.steps):
-            rate = math.ceil(each.steps[index + 1].rate_bps)
-            has = math.ceil(each.steps[index].rate_bps) if index >= 0 else 0
-            assert spent + rate - has + MARGIN * rate > budget
-        if index < 0 and each.steps:
-            others = sum(
-                math.ceil(other.steps[0].rate_bps)
-                for other in demands
-                if other.priority >= each.priority and chosen.get(other.key) is not None
-            )
-            assert others + (1 + MARGIN) * math.ceil(each.steps[0].rate_bps) > budget
-
-
-@given(DEMANDS, DEMANDS, st.floats(0, 8_000), st.floats(0, 8_000))
-def test_the_next_rate_is_just_what_a_further_step_needs(
-    described: list[tuple[list[float], float]], others: list[tuple[list[float], float]], earlier: float, budget: float
-) -> None:
-    allocator = Allocator[str, int]()
-    allocator.allocate(earlier, demands_of(others), T)
-    demands = demands_of(described)
-    allocator.allocate(budget, demands, T)
-    before = allocator.allocate(budget, demands, T + LATER)
-    assert (before.next_bps is None) == (before.spent_bps == before.wanted_bps)
-    had = layers(before.chosen)
-    if before.next_bps is None:
-        return
-    less, enough = copy.deepcopy(allocator), copy.deepcopy(allocator)
-    between = max(budget, before.next_bps * (1 - 1e-9))
-    if between < before.next_bps:
-        assert layers(less.allocate(between, demands, T + LATER).chosen) == had
-    has = layers(enough.allocate(before.next_bps, demands, T + LATER).chosen)
-    assert any(raised_or_new(key, had, has) for key in has)
-
-
-# --- cost ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("count", "most"), [(1, 20e-6), (100, 1e-3)])
-def test_it_is_fast(count: int, most: float) -> None:
-    """Measured 5 us and 0.3 ms: a node with 300 Peers allocates some thousand times a second."""
-    steps = (150e3, 300e3, 500e3, 800e3, 1500e3, 2500e3)
-    demands = [demand(str(place), *steps) for place in range(count)]
-    allocator = Allocator[str, int]()
-    best = 1.0
-    for call in range(200):
-        start = time.thread_time()
-        allocator.allocate((0.9 + 0.2 * (call % 2)) * count * 1e6, demands, T + call)
-        best = min(best, time.thread_time() - start)
-    assert best < most

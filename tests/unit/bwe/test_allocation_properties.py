@@ -108,13 +108,18 @@ def test_what_always_holds(calls: list[tuple[list[tuple[list[float], float]] | N
 def check_nothing_is_left(
     budget: float, demands: Sequence[Demand[str, int]], chosen: Mapping[str, int | None], spent: float
 ) -> None:
-    """Where nobody waits: no further step would fit, nor one that is paused, at the cost of lower priorities."""
+    """Where nobody waits: no further step would fit, nor one that is paused, at the cost of lower priorities.
+
+    What is new keeps its margin free from those who only keep theirs, too.
+    """
+    rates = [each.steps[chosen[each.key] or 0].rate_bps for each in demands if chosen.get(each.key) is not None]
+    most = math.ceil(max(rates, default=0.0))
     for each in demands:
         index = -1 if chosen.get(each.key) is None else chosen[each.key] or 0
         if index + 1 < len(each.steps):
             rate = math.ceil(each.steps[index + 1].rate_bps)
             has = math.ceil(each.steps[index].rate_bps) if index >= 0 else 0
-            assert spent + rate - has + MARGIN * rate > budget
+            assert spent + rate - has + MARGIN * max(rate, most) > budget
         if index < 0 and each.steps:
             others = sum(
                 math.ceil(other.steps[0].rate_bps)

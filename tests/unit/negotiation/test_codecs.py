@@ -148,3 +148,20 @@ def test_what_a_publisher_wrote_does_not_reach_subscribers() -> None:
     }
     with pytest.raises(ValueError, match="no codec that the server forwards"):
         forwarded_parameters(video("VP9", profile_id="<script>"))
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        (("goog-remb",), ("goog-remb",)),
+        (("goog-remb", "transport-cc"), ("transport-cc",)),  # one of them is enough
+    ],
+)
+def test_remb_is_agreed_on_only_without_transport_wide_feedback(
+    offered: tuple[str, ...], agreed: tuple[str, ...]
+) -> None:
+    media = section("rtpmap:96 VP8/90000", *(f"rtcp-fb:96 {feedback}" for feedback in offered))
+    (codec,) = read_codecs(media, RANKS, transport_cc=True)
+    assert codec.feedback == agreed
+    (without,) = read_codecs(media, RANKS, transport_cc=False)
+    assert without.feedback == ()

@@ -41,7 +41,7 @@ def stage(plane, make_peer):
     ids = {Extension.MID: 1, Extension.TRANSPORT_SEQUENCE: WIDE}
     plane.set_extensions(made.subscriber.connection, ids)
     plane.set_extensions(made.publisher.connection, ids)
-    plane.set_control(made.subscriber.connection, Feedback.PACKETS, reports=False, ssrc=0)
+    plane.set_control(made.subscriber.connection, Feedback.PACKETS, reports=Feedback.NONE, ssrc=0)
     return made
 
 
@@ -130,7 +130,7 @@ def test_the_estimate_of_a_liar_stays_within_bounds(plane, stage, liar):
 
 def test_remb_bounds_the_estimate_of_those_who_send_no_more(plane, stage):
     connection = stage.subscriber.connection
-    plane.set_control(connection, Feedback.RATES, reports=False, ssrc=0)
+    plane.set_control(connection, Feedback.RATES, reports=Feedback.NONE, ssrc=0)
     wait_until(lambda: plane.estimator_state(connection).estimate_bps == 1e9)
     send(stage.subscriber, build_remb(9, 750_000, [SSRC]))
     wait_until(lambda: plane.estimator_state(connection).estimate_bps < 1e9)
@@ -141,7 +141,7 @@ def test_remb_bounds_the_estimate_of_those_who_send_no_more(plane, stage):
 
 
 def test_publishers_are_told_of_each_packet(plane, stage):
-    plane.set_control(stage.publisher.connection, Feedback.PACKETS, reports=True, ssrc=4242)
+    plane.set_control(stage.publisher.connection, Feedback.PACKETS, reports=Feedback.PACKETS, ssrc=4242)
     plane.set_extensions(stage.publisher.connection, {Extension.TRANSPORT_SEQUENCE: WIDE})
     for number in (65_533, 65_534, 65_535, 1, 0, 3):  # 2 is lost, 0 late, and it wraps
         wide = {WIDE: struct.pack("!H", number)}
