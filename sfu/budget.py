@@ -99,6 +99,7 @@ class Budget:
             self._by_reports = estimate_bps is None
             self.estimate_bps = estimate_bps
             self._next = now + INTERVAL
+            self._tell_limit(_LEAST_VIDEO_LIMIT_BPS)  # whatever the client says of its path
 
     def handle_estimate(self, rate_bps: float, now: float) -> None:
         """The plane tells what the path carries."""
@@ -185,5 +186,8 @@ class Budget:
         """Tell the plane what could be used at most, so that it does not probe for more."""
         limit = max(_LIMIT_FACTOR * usable_bps, _LEAST_VIDEO_LIMIT_BPS if has_video else _LEAST_LIMIT_BPS)
         if abs(limit - self._limit_bps) > _LIMIT_STEP * self._limit_bps:
-            self._limit_bps = limit
-            self._plane.set_limit(self._receiver.row, round(limit))
+            self._tell_limit(limit)
+
+    def _tell_limit(self, limit_bps: float) -> None:
+        self._limit_bps = limit_bps
+        self._plane.set_limit(self._receiver.row, round(limit_bps))

@@ -126,6 +126,11 @@ class Viewer:
         self._missing: dict[tuple[int, int], tuple[float, int]] = {}
         self._media: set[int] = set()
         self.silent = False
+        """Sends nothing back."""
+        self.lies = False
+        """Says that all has come at once, whatever the network did."""
+        self.clock_us = 777_000_000
+        """How far its clock is ahead of the node's."""
         node.watchers.append(self)
         self._simulator.every(_FEEDBACK_S, self._feed_back)
 
@@ -143,6 +148,8 @@ class Viewer:
             if 192 <= data[1] < 224:
                 continue
             self.sent += 1
+            if self.lies:
+                self._note_arrival(_find_wide(data))
             self._downlink.send(len(data), lambda data=data, at=self._simulator.now: self._receive(data, at))
 
     def _receive(self, data: bytes, sent_at: float) -> None:
@@ -154,7 +161,10 @@ class Viewer:
         if ssrc in self._media:
             self.media_meter.add(len(data), now)
             self._note_sequence(ssrc, sequence, now)
-        wide = _find_wide(data)
+        if not self.lies:
+            self._note_arrival(_find_wide(data))
+
+    def _note_arrival(self, wide: int | None) -> None:
         if wide is None:
             return
         if self._first is None:
@@ -167,7 +177,7 @@ class Viewer:
             self._highest = number
         elif number < self._first:
             self._first = number
-        self._arrived[number % _RING] = self._node.now_us() + 777_000_000
+        self._arrived[number % _RING] = self._node.now_us() + self.clock_us
 
     def _note_sequence(self, ssrc: int, sequence: int, now: float) -> None:
         highest = self._highest_of.get(ssrc)
