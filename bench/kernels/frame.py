@@ -25,6 +25,7 @@ SUBSCRIBERS = 100
 FRAME_PACKETS = 9
 HISTORY_PACKETS = 16384
 _PAYLOAD_BYTES = 1150
+_ESTIMATE_BPS = 50e6
 _PAYLOAD_AT = 24
 _VP8_DESCRIPTOR = bytes([0x80, 0xE0, 0x80, 0, 0, 0, 0])  # picture ID of 15 bits, TL0PICIDX, TID: RFC 7741 section 4.2
 _TIMESTAMPS_A_FRAME = 3000
@@ -84,6 +85,18 @@ class Frame:
             subscription["log"] = row
             subscription["repair_type"], subscription["repair_ssrc"] = 97, 0x30000 + row
         self.tables.tracks[0]["logged"] = SUBSCRIBERS
+
+    def control(self) -> None:
+        """Let the subscribers tell what they get: from now on packets are numbered across the connection, charged to
+        the pacer, and logged. The estimate is so high that none has to wait.
+        """
+        for row in range(SUBSCRIBERS):
+            connection = self.tables.connections[row]
+            connection["extension_id"][Extension.TRANSPORT_SEQUENCE] = 3
+            connection["controlled"] = 1
+            self.tables.estimators[row]["estimate_bps"] = _ESTIMATE_BPS
+            self.tables.subscriptions[row]["wide"] = 1
+            build_template(self.tables, row)
 
     def batch(self) -> None:
         """Queue the packets on their track."""

@@ -1,8 +1,8 @@
 """What selection and the packet history add to forwarding: `python -m bench.kernels.selection`.
 
 The same frame of nine packets goes to 100 subscribers through `forward_batch` (rewriting, libsrtp, `sendmmsg` to a
-socket on loopback) in three ways: opaque, so that nothing is selected; as VP8, selected and renumbered; and with each
-packet kept for retransmission besides. Rounds take turns, figures are medians of the thread's CPU time.
+socket on loopback) in four ways: opaque, so that nothing is selected; as VP8, selected and renumbered; with each packet
+kept for retransmission besides; and with congestion control besides that. Rounds take turns, figures are medians of the thread's CPU time.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from sfu.routing.fanout import forward_batch
 
 REQUIRED = 1.15
 _WARM_UP = 20
-_WAYS = ("opaque", "selected", "selected and kept")
+_WAYS = ("opaque", "selected", "selected and kept", "kept and controlled")
 
 
 def _make(way: str, sink: socket.socket) -> Frame:
     frame = make_frame(sink)
-    if way == _WAYS[2]:
+    if way in _WAYS[2:]:
         frame.keep()
+    if way == _WAYS[3]:
+        frame.control()
     return frame
 
 
