@@ -1,8 +1,9 @@
-"""What selection and the packet history add to forwarding: `python -m bench.kernels.selection`.
+"""What selection, the packet history and congestion control add to forwarding: `python -m bench.kernels.selection`.
 
 The same frame of nine packets goes to 100 subscribers through `forward_batch` (rewriting, libsrtp, `sendmmsg` to a
 socket on loopback) in four ways: opaque, so that nothing is selected; as VP8, selected and renumbered; with each packet
-kept for retransmission besides; and with congestion control besides that. Rounds take turns, figures are medians of the thread's CPU time.
+kept for retransmission besides; and with congestion control besides that. Rounds take turns, figures are medians of the
+thread's CPU time.
 """
 
 from __future__ import annotations
