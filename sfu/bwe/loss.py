@@ -109,7 +109,8 @@ def _average_loss(state: Any) -> float:
             best_bytes = sent
             best_lost = gone
     if count > 3 and total > worst_bytes + best_bytes:
-        return (lost - worst_lost - best_lost) / (total - worst_bytes - best_bytes)
+        share = (lost - worst_lost - best_lost) / (total - worst_bytes - best_bytes)
+        return min(max(share, 0.0), 1.0)  # sums are not exact
     return lost / total if total > 0.0 else 0.0
 
 
