@@ -35,14 +35,14 @@
     return track;
   },
 
-  /** Offer one picture for each of `pictures`, each with these encodings; the description has all candidates. */
-  async offer(pictures, encodings) {
+  /** Offer these pictures, each with its `encodings`; the description has all candidates. */
+  async offer(pictures) {
     const pc = (beside.pc = new RTCPeerConnection());
     const all = RTCRtpSender.getCapabilities("video").codecs;
     const taken = all.filter(({ mimeType }) => ["video/VP8", "video/rtx"].includes(mimeType));
     for (const picture of pictures) {
       const track = beside.picture(picture);
-      const init = { direction: "sendonly", streams: [new MediaStream([track])], sendEncodings: encodings };
+      const init = { direction: "sendonly", streams: [new MediaStream([track])], sendEncodings: picture.encodings };
       pc.addTransceiver(track, init).setCodecPreferences(taken);
     }
     await pc.setLocalDescription();

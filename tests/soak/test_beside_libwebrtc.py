@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 
 import pytest
 
@@ -37,18 +38,17 @@ def row(name: str, figures: Figures) -> str:
 @pytest.mark.browser
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name.replace(" ", "-"))
-async def test_no_worse_than_libwebrtc(course: Course, request: pytest.FixtureRequest) -> None:
+async def test_no_worse_than_libwebrtc(course: Course, capsys: pytest.CaptureFixture[str]) -> None:
     if not Chromium.installed():
         pytest.skip("chromium is not installed: as root, `make test` installs it from Debian")
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
     straight: list[Figures] = []
     ours: list[Figures] = []
     async with NodeProcess() as node, Chromium() as browser:
         for _ in range(ROUNDS):
             for who, runs, run in (("libwebrtc", straight, run_straight), ("ours", ours, run_node)):
                 runs.append(await run(browser, node, course))
-                if terminal is not None:
-                    terminal.write_line(row(f"{course.name}, {who}", runs[-1]))
+                with capsys.disabled():
+                    sys.stdout.write("\n" + row(f"{course.name}, {who}", runs[-1]))
     series = "\n".join(
         f"{who}: {one.series}" for who, runs in (("libwebrtc", straight), ("ours", ours)) for one in runs
     )
