@@ -104,12 +104,13 @@ def _decrease(state: Any, now_us: int) -> None:
         state["recover_bps"] = min(_RECOVER * passed, max(before, state["recover_bps"]))
     else:
         passed = max(state["acked_bps"], measure_peak(state))
-        lower = max(_RECOVER * passed, _YIELD * before)
-        if state["acked_bps"] > _FILLED * before:
-            lower = _YIELD * before
+        state["recover_bps"] = 0.0
         if before >= MOST_BPS:  # nothing bounded it so far
             lower = _RECOVER * passed
-        state["recover_bps"] = 0.0
+        elif state["acked_bps"] > _FILLED * before:
+            lower = _YIELD * before
+        else:
+            lower = max(_RECOVER * passed, _YIELD * before)
     if passed <= 0.0:
         lower = _RECOVER * before
     else:

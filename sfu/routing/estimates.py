@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sfu.bwe.estimate import handle_silence
 from sfu.bwe.probing import begin_due_probe
 from sfu.routing.messages import Buffers
-from sfu.routing.notices import push_estimate
+from sfu.routing.notices import ESTIMATE, push_rate
 from sfu.routing.pacing import call_later
 from sfu.routing.padding import find_padder
 from sfu.routing.tables import Tables
@@ -45,7 +45,7 @@ def tell_estimate(
     rises = estimate > _TOLD_MORE * told and now_us - entry["told_us"] >= _TELL_US
     if not rises and estimate >= _TOLD_LESS * told:
         return
-    if push_estimate(tables, buffers, notice_index, notices, connection, i64(estimate)):
+    if push_rate(tables, buffers, notice_index, notices, ESTIMATE, connection, i64(estimate)):
         entry["told_bps"] = estimate
         entry["told_us"] = now_us
 

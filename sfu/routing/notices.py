@@ -32,8 +32,8 @@ class NoticeKind(enum.IntEnum):
 
 
 SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
-_ESTIMATE = int(NoticeKind.ESTIMATE)
-_UPLINK = int(NoticeKind.UPLINK)
+ESTIMATE = int(NoticeKind.ESTIMATE)
+UPLINK = int(NoticeKind.UPLINK)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _RING_FULL = int(Counter.DROP_NOTICE_RING_FULL)
 _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
@@ -132,23 +132,7 @@ def push_numbers(
 
 
 @stage
-def push_estimate(
-    tables: Tables, buffers: Buffers, index: NDArray[np.int64], notices: NDArray[Any], connection: int, rate_bps: int
-) -> bool:
-    """Tell a connection's estimate; False where the ring is full."""
-    return _push_rate(tables, buffers, index, notices, _ESTIMATE, connection, rate_bps)
-
-
-@stage
-def push_uplink(
-    tables: Tables, buffers: Buffers, index: NDArray[np.int64], notices: NDArray[Any], connection: int, rate_bps: int
-) -> bool:
-    """Tell what a publisher's path carries; False where the ring is full."""
-    return _push_rate(tables, buffers, index, notices, _UPLINK, connection, rate_bps)
-
-
-@stage
-def _push_rate(
+def push_rate(
     tables: Tables,
     buffers: Buffers,
     index: NDArray[np.int64],
@@ -157,6 +141,7 @@ def _push_rate(
     connection: int,
     rate_bps: int,
 ) -> bool:
+    """Tell what a connection's path carries, ESTIMATE or UPLINK; False where the ring is full."""
     if writable(index, len(notices)) == 0:
         tables.counters[_RING_FULL] += 1
         return False

@@ -16,7 +16,6 @@ import struct
 
 import numpy as np
 
-from sfu.bwe.estimate import handle_silence
 from sfu.bwe.state import LEAST_BPS, MOST_BPS, reset_estimator
 from sfu.routing.counters import COUNTER_COUNT
 from sfu.routing.estimates import sweep_estimates
@@ -70,7 +69,6 @@ class Path:
         elif kind == 1:
             self.now_us += 1 << (detail % 36)
         else:
-            handle_silence(self.tables.estimators[0], self.now_us)
             sweep_estimates(self.tables, self.buffers, self.index, self.notices, self.now_us)
 
     def _receive(self, kind: int, body: bytes) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import atheris
@@ -17,15 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 with atheris.instrument_imports(include=["sfu.wire"]):
     from tests.fuzz.descriptors import run
-
-
-def one_input(data: bytes) -> None:
-    """Run one input; an assertion or an IndexError is a finding."""
-    run(data)
-
+from tests.fuzz.guided import fuzz
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as found:  # the fuzzer writes what is new to it into the first folder
-        kept = Path(__file__).with_name("corpus") / "descriptors"
-        atheris.Setup([*sys.argv, found, str(kept)], one_input)
-        atheris.Fuzz()
+    fuzz(run, "descriptors")

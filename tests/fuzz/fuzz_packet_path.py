@@ -11,7 +11,6 @@ import ctypes
 import gc
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 with atheris.instrument_imports(include=["sfu.routing", "sfu.wire"]):
     from sfu.routing import native
     from tests.fuzz.packet_path import PacketPath
+from tests.fuzz.guided import fuzz
 
 _TAG = 16
 _COLLECT_EVERY = 64
@@ -65,7 +65,4 @@ def one_input(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as found:  # the fuzzer writes what is new to it into the first folder
-        kept = Path(__file__).with_name("corpus") / "packet_path"
-        atheris.Setup([*sys.argv, found, str(kept)], one_input)
-        atheris.Fuzz()
+    fuzz(one_input, "packet_path")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -20,13 +19,6 @@ PACKET_BYTES = 1000
 MOST_BPS = 2_000_000.0
 
 
-@dataclass
-class Told:
-    """What the node has said."""
-
-    rates: list[tuple[float, int]] = field(default_factory=list)
-
-
 class Caller:
     """A client as they were: it obeys REMB, and rises by 8 % a second below it."""
 
@@ -34,7 +26,7 @@ class Caller:
         self.node = Node(simulator)
         self.rate_bps = 300_000.0
         self.bound_bps = MOST_BPS
-        self.told = Told()
+        self.told: list[tuple[float, int]] = []
         self._simulator, self._wire, self._skew = simulator, wire, skew
         self._sequence = 65_000
         self.end: End
@@ -48,7 +40,7 @@ class Caller:
 
     def _take(self, notice: UplinkEstimate) -> None:
         assert notice.connection == self.end.row
-        self.told.rates.append((self._simulator.now, notice.rate_bps))
+        self.told.append((self._simulator.now, notice.rate_bps))
         self.bound_bps = notice.rate_bps
 
     def _rise(self) -> None:
@@ -97,7 +89,7 @@ def call(
 def test_a_publisher_is_held_below_what_its_path_carries(skew: float) -> None:
     """Clock skew of 100 ppm is no queue; the wrap of abs-send-time after 64 s is no jump."""
     caller, queues = call(LinkConfig(rate_bps=1e6, queue_s=0.5, delay_s=0.03), [], 80.0, skew=skew)
-    late = [rate for at, rate in caller.told.rates if at > 30.0]
+    late = [rate for at, rate in caller.told if at > 30.0]
     assert late
     assert 0.7e6 < sum(late) / len(late) < 1.2e6
     settled = sorted(queues[len(queues) // 2 :])
@@ -107,12 +99,12 @@ def test_a_publisher_is_held_below_what_its_path_carries(skew: float) -> None:
 
 def test_a_drop_to_a_half_is_told_within_a_second_and_a_half() -> None:
     caller, _ = call(LinkConfig(rate_bps=1e6, queue_s=0.5, delay_s=0.03), [(40.0, Changes(rate_bps=0.5e6))], 60.0)
-    below = next(at for at, rate in caller.told.rates if at > 40.0 and rate < 0.5e6)
+    below = next(at for at, rate in caller.told if at > 40.0 and rate < 0.5e6)
     assert below - 40.0 < 1.5
     assert caller.rate_bps > 0.3e6
 
 
 def test_nothing_is_told_where_nothing_queues() -> None:
     caller, _ = call(LinkConfig(rate_bps=10e6, queue_s=0.5, delay_s=0.03), [], 40.0)
-    assert caller.told.rates == []
+    assert caller.told == []
     assert caller.rate_bps == MOST_BPS

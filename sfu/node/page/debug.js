@@ -205,10 +205,7 @@ class Watch {
 
   async #get(peer = "") {
     const { room, token } = this.#invitation;
-    const url = routes.room(room);
-    url.pathname += "/stats";
-    if (peer) url.searchParams.set("peer", peer);
-    return (await request(url, { token, signal: AbortSignal.timeout(PATIENCE) })).json();
+    return (await request(routes.stats(room, peer), { token, signal: AbortSignal.timeout(PATIENCE) })).json();
   }
 
   #settle(peers) {

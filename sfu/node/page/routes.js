@@ -9,6 +9,7 @@ function roomUrl(room, rest = "", params = {}) {
 export const routes = {
   room: (room) => roomUrl(room),
   events: (room) => roomUrl(room, "/events"),
+  stats: (room, peer) => roomUrl(room, "/stats", { peer }),
   whip: (room, peer) => roomUrl(room, "/whip", { peer }),
   whep: (room, peer, publisher) => roomUrl(room, "/whep", { peer, publisher }),
 };
