@@ -14,5 +14,5 @@ monotonic: Clock = time.monotonic
 
 
 def utc_now() -> datetime.datetime:
-    """The calendar time; only for a certificate's dates."""
+    """The calendar time; for the dates of certificates and records only."""
     return datetime.datetime.now(datetime.UTC)

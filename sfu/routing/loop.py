@@ -89,7 +89,7 @@ def _signal(buffers: Buffers, event: int) -> None:
 def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: int) -> None:
     """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
     entry = tables.tracks[track]
-    if entry["tapped"] == 1:
+    if (entry["tapped"] >> buffers.packets[row]["index"]) & 1:
         if push_packet(wiring.tap, 0, 0, track, entry["use"], buffers.packets, row, buffers.received):
             tables.counters[_TAPPED] += 1
         else:

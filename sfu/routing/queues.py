@@ -1,4 +1,4 @@
-"""The control side's ends of the rings: posting commands, reading notices and tapped packets."""
+"""The control side's ends of the rings: posting commands and reading notices."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from sfu.routing.rings import (
     NOTICE,
     READ,
     WRITTEN,
-    PacketRings,
     publish,
     readable,
     release,
 )
 from sfu.routing.sockets import Address, decode_address
-from sfu.routing.tables import PACKET_SLOT_BYTES
 
 
 def _offset(field: str) -> int:
@@ -123,16 +121,6 @@ class UplinkEstimate:
 
 
 Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
-
-
-@dataclass(frozen=True, slots=True)
-class TappedPacket:
-    """A decrypted RTP packet of a tapped track; `arrival_us` is CLOCK_MONOTONIC."""
-
-    track: int
-    source: int
-    arrival_us: int
-    data: bytes
 
 
 def _open_event() -> int:
@@ -251,25 +239,3 @@ class NoticeQueue:
         if self.event >= 0:
             os.close(self.event)
             self.event = -1
-
-
-def poll_tap(tap: PacketRings, limit: int) -> list[TappedPacket]:
-    """Take up to `limit` packets from the tap ring."""
-    index = tap.indexes[0, 0]
-    packets, data = tap.packets[0, 0], tap.data[0, 0]
-    waiting = min(readable(index), limit)
-    found = []
-    for position in range(int(index[READ]), int(index[READ]) + waiting):
-        slot = position % len(packets)
-        packet = packets[slot]
-        end = int(packet["payload"]) + int(packet["payload_bytes"])
-        found.append(
-            TappedPacket(
-                int(tap.tracks[0, 0, slot]),
-                int(packet["source"]),
-                int(packet["arrival_us"]),
-                data[slot * PACKET_SLOT_BYTES : end].tobytes(),
-            )
-        )
-    release(index, waiting)
-    return found

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.memory import late_zeros
 from sfu.routing.native import load_acquire, store_release
 from sfu.routing.tables import PACKET_SLOT_BYTES
 from sfu.wire.copying import copy_octets
@@ -75,11 +76,11 @@ def make_packet_rings(producers: int, consumers: int, slots: int) -> PacketRings
     """Empty rings; memory is committed only as it is used."""
     shape = (producers, consumers)
     return PacketRings(
-        np.zeros((*shape, INDEX_LENGTH), np.int64),
-        np.zeros((*shape, slots), PACKET),
-        np.zeros((*shape, slots), np.int32),
-        np.zeros((*shape, slots), np.int64),
-        np.zeros((*shape, slots * PACKET_SLOT_BYTES), np.uint8),
+        late_zeros((*shape, INDEX_LENGTH), np.int64),
+        late_zeros((*shape, slots), PACKET),
+        late_zeros((*shape, slots), np.int32),
+        late_zeros((*shape, slots), np.int64),
+        late_zeros((*shape, slots * PACKET_SLOT_BYTES), np.uint8),
     )
 
 

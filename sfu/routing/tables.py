@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sfu.bwe.sent_log import SENT_LOG, SENT_PACKET
 from sfu.bwe.state import ESTIMATOR
+from sfu.routing.memory import late_zeros
 from sfu.wire.dependency_structure import STRUCTURE
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
@@ -96,7 +97,7 @@ CONNECTION = np.dtype(
 TRACK = np.dtype(
     [
         ("active", np.int32),
-        ("tapped", np.int32),
+        ("tapped", np.int32),  # a bit for each Encoding that goes to the tap ring
         ("first_subscription", np.int32),
         ("subscriptions", np.int32),
         ("logged", np.int32),  # subscriptions that may ask for a packet again
@@ -295,30 +296,30 @@ def make_tables(
     quarter full.
     """
     made = Tables(
-        np.zeros(connections, CONNECTION),
-        np.zeros(tracks, TRACK),
-        np.zeros(encodings, ENCODING),
-        np.zeros(subscriptions, SUBSCRIPTION),
+        late_zeros(connections, CONNECTION),
+        late_zeros(tracks, TRACK),
+        late_zeros(encodings, ENCODING),
+        late_zeros(subscriptions, SUBSCRIPTION),
         np.full(_index_size(connections), -1, np.int32),
         np.full(_index_size(encodings), -1, np.int32),
-        np.zeros(counters, np.int64),
-        np.zeros(tracks + 1, np.int32),
-        np.zeros((encodings, ARRIVALS), np.int64),
-        np.zeros(encodings, STRUCTURE),
-        np.zeros((subscriptions, SHIFTS), SHIFT),
-        np.zeros((logs, LOGGED_PACKETS), SENT),
-        np.zeros(connections, ESTIMATOR),
-        np.zeros(connections, ESTIMATOR),
-        np.zeros((connections, SENT_LOG), SENT_PACKET),
-        np.zeros((connections, REPORTED_PACKETS), np.int64),
-        np.zeros((connections, RTCP_SLOTS), np.int64),
-        np.zeros((connections, 2, 2), np.int64),
-        np.zeros((connections, 2, QUEUED_PACKETS), np.int64),
-        np.zeros(connections + 1, np.int32),
-        np.zeros(connections + 1, np.int32),
-        np.zeros(history, PACKET),
-        np.zeros(history * PACKET_SLOT_BYTES, np.uint8),
-        np.zeros(1, np.int64),
+        late_zeros(counters, np.int64),
+        late_zeros(tracks + 1, np.int32),
+        late_zeros((encodings, ARRIVALS), np.int64),
+        late_zeros(encodings, STRUCTURE),
+        late_zeros((subscriptions, SHIFTS), SHIFT),
+        late_zeros((logs, LOGGED_PACKETS), SENT),
+        late_zeros(connections, ESTIMATOR),
+        late_zeros(connections, ESTIMATOR),
+        late_zeros((connections, SENT_LOG), SENT_PACKET),
+        late_zeros((connections, REPORTED_PACKETS), np.int64),
+        late_zeros((connections, RTCP_SLOTS), np.int64),
+        late_zeros((connections, 2, 2), np.int64),
+        late_zeros((connections, 2, QUEUED_PACKETS), np.int64),
+        late_zeros(connections + 1, np.int32),
+        late_zeros(connections + 1, np.int32),
+        late_zeros(history, PACKET),
+        late_zeros(history * PACKET_SLOT_BYTES, np.uint8),
+        late_zeros(1, np.int64),
     )
     made.tracks["batch_first"] = -1
     return made

@@ -251,15 +251,15 @@ def test_a_track_is_relayed_to_subscribers_on_another_shard(make_planes, make_pe
 def test_the_tap_gets_decrypted_packets_in_order(plane, make_peer):
     publisher = make_peer(plane, 1)
     track, _ = publish_one(plane, publisher)
-    plane.set_tapped(track, True)
+    plane.set_tapped(track, 0b1)
     sent = [rtp(k, bytes([k]) * 50) for k in range(20)]
     for packet in sent:
         publisher.send(packet)
     wait_until(lambda: plane.counters()["tapped_packets"] == 20)
     tapped = plane.poll_tap()
-    assert [t.data for t in tapped] == sent
-    assert {t.track for t in tapped} == {track}
-    plane.set_tapped(track, False)
+    assert [(t.sequence, t.payload) for t in tapped] == [(k, bytes([k]) * 50) for k in range(20)]
+    assert {(t.track, t.encoding, t.marker, t.late) for t in tapped} == {(track, 0, False, False)}
+    plane.set_tapped(track, 0b10)
     publisher.send(rtp(30, b"untapped"))
     wait_until(lambda: plane.counters()["received_rtp"] == 21)
     assert plane.poll_tap() == []

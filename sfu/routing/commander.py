@@ -1,0 +1,264 @@
+"""The commands that the control side gives a plane, and the rows of its tables that they take and free."""
+
+from __future__ import annotations
+
+import abc
+import enum
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sfu.routing.commands import Operation
+from sfu.routing.limits import PlaneLimits
+from sfu.routing.native import srtp_handle
+from sfu.routing.queues import CommandQueue
+from sfu.routing.rows import CapacityError, Rows
+from sfu.routing.sockets import Address, encode_address
+from sfu.routing.table_reader import TableReader
+from sfu.routing.tables import NAME_BYTES, Tables
+from sfu.wire.extensions import Extension
+from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
+
+
+class Feedback(enum.IntEnum):
+    """What one side tells the other of the packets that it gets."""
+
+    NONE = 0
+    PACKETS = 1
+    """When each came: transport-wide feedback."""
+    RATES = 2
+    """REMB; or, of a client, receiver reports alone."""
+
+
+class Commander(TableReader, abc.ABC):
+    """Gives commands from the control thread; all return at once, and are applied in order."""
+
+    def __init__(self, index: int, tables: Tables, limits: PlaneLimits, rng: random.Random) -> None:
+        super().__init__(tables)
+        self._rng = rng
+        self._connections = Rows("connections", limits.connections)
+        self._tracks = Rows("tracks", limits.tracks)
+        self._encodings = Rows("encodings", limits.encodings)
+        self._subscriptions = Rows("subscriptions", limits.subscriptions)
+        self._logs = Rows("logs", limits.logs if limits.history > 0 else 0)
+        self._log_of: dict[int, int] = {}
+        self._track_uses: dict[int, int] = {}
+        self._sessions: dict[int, tuple[Any, Any]] = {}
+        self._queue = CommandQueue(index)
+        self._post = self._queue.post
+        self._planes: Sequence[Commander] = [self]
+
+    @property
+    @abc.abstractmethod
+    def family(self) -> int:
+        """The address family of the plane's socket; known once started."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the plane has applied every command."""
+        return self._queue.applied
+
+    def open_connection(self) -> int:
+        """A row for one peer's connection. Raises CapacityError."""
+        row = self._connections.take()
+        self._post(Operation.OPEN_CONNECTION, row)
+        return row
+
+    def set_extensions(self, connection: int, ids: Mapping[Extension, int], *, mixed: bool = False) -> None:
+        """Agree on header extension ids (1 to 14) for both directions of a connection.
+
+        `mixed`: the client takes the two-byte form besides the one-byte form (RFC 8285 section 4.1.2).
+        """
+        blob = bytearray(max(Extension) + 1)
+        for extension, identifier in ids.items():
+            if not 1 <= identifier <= MAX_EXTENSION_ID:
+                raise ValueError(f"extension id {identifier} of {extension.name} is not within 1..14")
+            blob[extension] = identifier
+        self._post(Operation.SET_EXTENSIONS, connection, int(mixed), blob=bytes(blob))
+
+    def set_keys(self, connection: int, receive_session: Any, send_session: Any) -> None:
+        """Give a connection its SRTP sessions (`pylibsrtp.Session`), for RTP only; the plane keeps them alive."""
+        self._queue.keep_until_applied(self._sessions.pop(connection, None))
+        self._sessions[connection] = (receive_session, send_session)
+        self._post(Operation.SET_KEYS, connection, srtp_handle(receive_session), srtp_handle(send_session))
+
+    def set_address(self, connection: int, address: Address) -> None:
+        """Select the peer's address: where we send to, and whose RTP and RTCP we take."""
+        self._post(Operation.SET_ADDRESS, connection, blob=encode_address(address, self.family))
+
+    def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
+        """Agree on congestion feedback.
+
+        Args:
+            feedback: what the client tells us of what it gets.
+            reports: what we tell the client of what it sends; with `RATES` an `UplinkEstimate` comes, to be told.
+            ssrc: ours, for reports on packets; used for nothing else, since the plane counts their SRTCP index.
+        """
+        self._post(Operation.SET_CONTROL, connection, feedback, reports, ssrc)
+
+    def set_limit(self, connection: int, rate_bps: int) -> None:
+        """Say what a connection can use at most: no higher rate is tried."""
+        self._post(Operation.SET_LIMIT, connection, rate_bps)
+
+    def set_loss_bound(self, connection: int, rate_bps: int) -> None:
+        """Say what receiver reports make of the path, for a client with `Feedback.RATES`."""
+        self._post(Operation.SET_LOSS_BOUND, connection, rate_bps)
+
+    def close_connection(self, connection: int) -> None:
+        """Free a connection's row; its encodings and subscriptions have been closed before."""
+        self._queue.keep_until_applied(self._sessions.pop(connection, None))
+        self._post(Operation.CLOSE_CONNECTION, connection)
+        self._connections.give_back(connection)
+
+    def open_track(self) -> int:
+        """A row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
+        row = self._tracks.take()
+        self._track_uses[row] = self._track_uses.get(row, 0) + 1
+        self._post(Operation.OPEN_TRACK, row, self._track_uses[row])
+        return row
+
+    def track_use(self, track: int) -> int:
+        """The use of a track's row: told with its tapped packets, so that late ones do not pass for another's."""
+        return self._track_uses[track]
+
+    def close_track(self, track: int) -> None:
+        """Free a track's row; its encodings and subscriptions have been closed before."""
+        self._post(Operation.CLOSE_TRACK, track)
+        self._tracks.give_back(track)
+
+    def open_encoding(
+        self,
+        track: int,
+        connection: int,
+        *,
+        mid: str,
+        rid: str = "",
+        ssrc: int = 0,
+        payload_type: int,
+        clock_rate: int,
+        audio: bool,
+        codec: PayloadFormat = PayloadFormat.OPAQUE,
+        index: int = 0,
+        redundant_type: int = 0,
+        asks: bool = False,
+        repairs: int = -1,
+    ) -> int:
+        """A row for one RTP stream of a track. May raise CapacityError.
+
+        Args:
+            ssrc: 0: to be learned from MID, RID (for a repair stream the repaired RID) or payload type.
+            index: which Encoding of the track it is, 0 the lowest.
+            redundant_type: payload type of RED around the codec's packets, 0: none.
+            asks: give `Gap` and `Repaired` notices.
+            repairs: the encoding whose packets this one repeats (RFC 4588), -1: it carries media.
+        """
+        row = self._encodings.take()
+        flags = payload_type | (audio << 8) | (redundant_type << 16) | (codec << 24) | (index << 32) | (asks << 40)
+        self._post(
+            Operation.OPEN_ENCODING,
+            row,
+            track,
+            connection,
+            ssrc or -1,
+            flags,
+            clock_rate,
+            repairs,
+            text=_name(mid),
+            blob=_name(rid),
+        )
+        return row
+
+    def close_encoding(self, encoding: int) -> None:
+        """Free an encoding's row."""
+        self._post(Operation.CLOSE_ENCODING, encoding)
+        self._encodings.give_back(encoding)
+
+    def set_shift(self, encoding: int, shift: int) -> None:
+        """Tell an encoding's clock: its timestamps plus `shift` are on the common clock of the track's encodings."""
+        self._post(Operation.SET_SHIFT, encoding, shift)
+
+    def open_subscription(
+        self,
+        track: int,
+        connection: int,
+        *,
+        mid: str,
+        ssrc: int,
+        payload_type: int,
+        redundant_type: int = 0,
+        wide: bool = True,
+    ) -> int:
+        """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError.
+
+        `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it. `wide`: the packets carry
+        transport-wide sequence numbers, if the connection has an id for them.
+        """
+        row = self._subscriptions.take()
+        seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
+        self._post(
+            Operation.OPEN_SUBSCRIPTION,
+            row,
+            track,
+            connection,
+            ssrc,
+            payload_type | (redundant_type << 8) | (wide << 16),
+            seed & ~0x8000,
+            text=_name(mid),
+        )
+        return row
+
+    def close_subscription(self, subscription: int) -> None:
+        """Stop forwarding and free the row."""
+        self._post(Operation.CLOSE_SUBSCRIPTION, subscription)
+        self._subscriptions.give_back(subscription)
+        log = self._log_of.pop(subscription, None)
+        if log is not None:
+            self._logs.give_back(log)
+
+    def set_target(self, subscription: int, index: int, spatial: int, temporal: int) -> None:
+        """Aim a video subscription at the Encoding `index`, and within it at Layer(spatial 0..3, temporal 0..7)."""
+        self._post(Operation.SET_TARGET, subscription, index, spatial, temporal)
+
+    def set_repair(self, subscription: int, *, ssrc: int, payload_type: int) -> bool:
+        """Let a subscription ask for packets again, by RTX as `ssrc`; False when there is no log left for it."""
+        try:
+            log = self._logs.take()
+        except CapacityError:
+            return False
+        self._log_of[subscription] = log
+        self._post(Operation.SET_REPAIR, subscription, ssrc, payload_type, log, self._rng.getrandbits(15))
+        return True
+
+    def repeat(self, subscription: int, first: int, mask: int, *, interval_ms: int) -> None:
+        """Send packets again: egress number `first`, and first + 1 + k for each bit k of `mask` (RFC 4585 s. 6.2.1).
+
+        One that was repeated within the last `interval_ms` is not.
+        """
+        self._post(Operation.REPEAT, subscription, first, mask, interval_ms)
+
+    def set_paused(self, subscription: int, paused: bool) -> None:
+        """Hold back, or let through, a subscription's packets."""
+        self._post(Operation.SET_PAUSED, subscription, int(paused))
+
+    def set_tapped(self, track: int, encodings: int) -> None:
+        """Copy the decrypted packets of some of a track's encodings to the tap ring: bit k for encoding k, 0: none."""
+        self._post(Operation.SET_TAP, track, encodings)
+
+    def set_relay(self, track: int, shard: int, target: int) -> None:
+        """Relay a track to `target`, its row on another shard (-1: stop)."""
+        use = self._planes[shard]._track_uses[target] if target >= 0 else 0
+        self._post(Operation.SET_RELAY, track, shard, target, use)
+
+    def rows_in_use(self) -> dict[str, int]:
+        """Number of taken rows by table."""
+        return {rows.name: rows.taken for rows in self._all_rows()}
+
+    def _all_rows(self) -> tuple[Rows, ...]:
+        return self._connections, self._tracks, self._encodings, self._subscriptions, self._logs
+
+
+def _name(text: str) -> bytes:
+    raw = text.encode("ascii")
+    if len(raw) > NAME_BYTES:
+        raise ValueError(f"MID or RID {text!r} is longer than {NAME_BYTES} characters")
+    return raw
