@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sfu.connection import Connection, Home
+from sfu.connection import Connection
 from sfu.errors import NegotiationFailedError, NotPermittedError
+from sfu.home import Home
 from sfu.negotiation import (
     Answerer,
     Kind,

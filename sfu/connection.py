@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 from sfu.budget import BandwidthStats, Budget
 from sfu.bwe.state import START_BPS
 from sfu.encoding import Encoding
-from sfu.environment import Environment
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
 from sfu.events import ConnectionState
+from sfu.home import Home
 from sfu.link import Link
 from sfu.negotiation import Candidate, Codec, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
 from sfu.reporting import Reporter
@@ -23,58 +21,6 @@ from sfu.subscription import Subscription
 from sfu.track import Track
 from sfu.transport import Address
 from sfu.wire.extensions import Extension
-
-
-class Listener(Protocol):
-    """Who is told of a connection's changes: its Peer."""
-
-    def check_tracks(self, added: int) -> None:
-        """Raise LimitError if the Peer may not publish `added` more Tracks."""
-        ...
-
-    def handle_state(self, connection: Connection, reason: str) -> None:
-        """`connection.state` has changed; the first change makes a client-offered connection known."""
-        ...
-
-    def handle_published(self, track: Track) -> None:
-        """A Track is there."""
-        ...
-
-    def handle_ended(self, track: Track) -> None:
-        """A Track has ended."""
-        ...
-
-    def handle_muted(self, track: Track) -> None:
-        """A Track's `muted` has changed."""
-        ...
-
-    def handle_encoding(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding's `active` has changed."""
-        ...
-
-    def handle_wanted(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding's `wanted` has changed."""
-        ...
-
-    def handle_starved(self, subscription: Subscription) -> None:
-        """A Subscription's `starved` has changed."""
-        ...
-
-    def handle_negotiation_needed(self, connection: Connection) -> None:
-        """A server-offered connection has changes to offer."""
-        ...
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where a connection belongs, and in whose name it publishes."""
-
-    environment: Environment
-    shard: Shard
-    peer: str
-    stream_id: str
-    cname: str
-    listener: Listener
 
 
 class Connection(abc.ABC):

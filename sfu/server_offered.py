@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sfu.connection import Connection, Home
+from sfu.connection import Connection
 from sfu.errors import LimitError, LocalError, NegotiationFailedError
+from sfu.home import Home
 from sfu.negotiation import (
     AnswerDiff,
     Kind,
