@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sfu.bwe.allocation import Allocator, Demand
+from sfu.bwe.allocation import Allocator, Demand, Step
+from sfu.bwe.entries import WAIT, Entries
 from sfu.bwe.receiver_reports import ReportedLoss
 from sfu.layer import Layer
 from sfu.routing.plane import Plane
@@ -17,7 +18,7 @@ INTERVAL = 0.5
 """Seconds between two looks at the rates of what is received."""
 _AUDIO_OVERHEAD_BPS = 20_000.0
 _UNBOUNDED_BPS = 1_000_000_000
-_USABLE = 1.08
+_USABLE = 1.04
 """Share of the estimate that is allocated where nothing is lost; what is lost is sent again.
 
 More than all: the estimate stays below what gets through, and videos do not have their peaks together.
@@ -79,6 +80,7 @@ class Budget:
         self._plane = plane
         self._receiver = receiver
         self._allocator: Allocator[str, Layer] = Allocator()
+        self._entries = Entries()
         self._audio: dict[str, RateMeter] = {}
         self._controlled = False
         self._by_reports = False
@@ -149,9 +151,16 @@ class Budget:
             float("inf") if self.budget_bps is None else self.budget_bps, demands, now
         )
         self.allocated_bps, self.wanted_bps = allocation.spent_bps, allocation.wanted_bps
-        for video in videos:
+        if self.budget_bps is not None:
+            self._entries.refill(self.budget_bps, now)
+        for video in sorted(videos, key=lambda video: -video.priority):
             if video.id in allocation.chosen:
                 step = allocation.chosen[video.id]
+                if step is not None and not self._may_have(video, step):
+                    self._next = min(self._next, now + WAIT)
+                    if not video.is_new:
+                        continue  # keeps what it has
+                    step = video.list_steps()[0]
                 video.allocate(None if step is None else step.layer, now)
             elif self.budget_bps is not None:
                 video.allocate(Layer(0, 0), now)  # its rates are not known yet: begin low
@@ -176,6 +185,10 @@ class Budget:
             round_trip_time_s=state.round_trip_us / 1e6 if known else 0.0,
             queue_delay_s=state.queue_ms / 1e3 if known else 0.0,
         )
+
+    def _may_have(self, video: Subscription, step: Step[Layer]) -> bool:
+        """Whether a step needs no key frame of a size that counts, or it is its turn to have that."""
+        return self.budget_bps is None or not video.enters(step.layer) or self._entries.take(step.rate_bps)
 
     def _measure_audio(self, subscription: Subscription, now: float) -> float:
         meter = self._audio.setdefault(subscription.id, RateMeter())

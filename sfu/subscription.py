@@ -91,6 +91,8 @@ class Subscription:
         self.starved = False
         """The path does not carry even its lowest Layer: nothing flows until it does."""
         self._allocated = WHOLE
+        self.is_new = True
+        """Whether nothing was allocated to it since it began, or was shown again."""
         self._stopped = False  # as the plane knows it
         self._rate = RateMeter()
         self.closed = False
@@ -200,6 +202,7 @@ class Subscription:
         """Say whether its viewer can see it; what nobody sees is not sent."""
         if on_screen != self.on_screen:
             self.on_screen = on_screen
+            self.is_new = True
             self.apply_hold()
             self._subscriber.demand_changed()
 
@@ -210,6 +213,7 @@ class Subscription:
     def allocate(self, layer: Layer | None, now: float) -> None:
         """Its connection's budget carries this Layer; None: not even the lowest."""
         starved = layer is None
+        self.is_new = False
         if layer is not None:
             self._allocated = layer
         if starved != self.starved:
@@ -229,6 +233,10 @@ class Subscription:
         bound = min(self.ceiling.spatial, self._allocated.spatial)
         best = max((place for place in had if place <= bound), default=min(had, default=0))
         return index == best or self.target_index == index
+
+    def enters(self, layer: Layer) -> bool:
+        """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""
+        return self.is_new or self.starved or layer.spatial > self._allocated.spatial
 
     def aim(self, now: float) -> None:
         """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
@@ -353,9 +361,9 @@ class Subscription:
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
         self.apply_hold()
-        now = self._subscriber.now()
-        self.aim(now)
         self._subscriber.demand_changed()
+        now = self._subscriber.now()
+        self.aim(now)  # no earlier: a budget begins low, and a key frame of the best would be asked for in vain
         self.track.note_taken(now)
 
     def pass_sender_report(self, index: int, now: float) -> None:
@@ -387,6 +395,7 @@ class Subscription:
         if paused == self.paused or self.closed:
             return
         self.paused = paused
+        self.is_new = True
         self.apply_hold()
         self._subscriber.demand_changed()
 

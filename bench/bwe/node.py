@@ -25,6 +25,7 @@ PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
 EXTENSIONS = {Extension.MID: 1, Extension.TRANSPORT_SEQUENCE: 3, Extension.RID: 4}
 EPOCH_US = 1_000_000_000
 """Virtual time 0 on the plane's clock."""
+_LIMITS = PlaneLimits(64, 64, 256, 1024, 1024, 8192)
 _TICK_S = 1.0
 _BUDGET_TICK_S = 0.1
 
@@ -117,9 +118,8 @@ class NodeConnection:
 class Node:
     """Steps the plane whenever something arrives or is due."""
 
-    def __init__(self, simulator: Simulator, seed: int = 1) -> None:
+    def __init__(self, simulator: Simulator, seed: int = 1, limits: PlaneLimits = _LIMITS) -> None:
         self.simulator = simulator
-        limits = PlaneLimits(64, 64, 256, 1024, 1024, 8192)
         self.plane = Plane(0, host="127.0.0.1", port=0, limits=limits, rng=random.Random(seed))
         self.plane.start_stepped()
         self.shard = Shard(self.plane, announce=("127.0.0.1",), clock=lambda: simulator.now)

@@ -17,6 +17,8 @@ TRACKS = 25
 FRAMES_PER_S = 15.0
 _SHARES = (0.006, 0.025, 0.1)
 """Of the gallery's rate, that a Track's Encodings have."""
+_FULL = 1.1
+"""Times the largest capacity that a flow alone could take."""
 WARM_UP_S = 5.0
 _SAMPLE_S = 0.1
 _REPORTS = 200
@@ -86,9 +88,12 @@ class Stage:
         self.simulator.every(_SAMPLE_S, self._sample)
 
     def _scale(self) -> float:
-        """A gallery that suits a flow's part of the largest capacity, and fills that when the flow is alone."""
+        """A gallery that suits a flow's part of the largest capacity, and fills that when the flow is alone.
+
+        Of each Track a viewer takes one Encoding: the best of all together are what can be filled with.
+        """
         times = (0.0, *(at for at, _ in self.scenario.changes))
-        part = max(1.0 / len(self.scenario.flows), 1.1 / sum(_SHARES) / TRACKS)
+        part = max(1.0 / len(self.scenario.flows), _FULL / (_SHARES[-1] * TRACKS))
         return part * max(self.scenario.capacity_bps(at) for at in times) / 1e6
 
     def _make_viewer(self, flow: Flow, seed: int) -> Viewer:

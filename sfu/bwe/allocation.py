@@ -15,6 +15,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from sfu.bwe.network_change import NetworkChange
+
 K = TypeVar("K", bound=Hashable)
 L = TypeVar("L", bound=Hashable)
 
@@ -167,6 +169,11 @@ class _Claim(Generic[L]):
         self.held = self.taken
         self.taken = self.planned = _NONE
 
+    def forget_failures(self) -> None:
+        """They say nothing of the network as it is now."""
+        self.failures = 0
+        self.tried_bps = 0.0
+
     def _is_like(self, before: tuple[Step[L], ...]) -> bool:
         """Whether the steps are the same as before, by those that matter."""
         steps = self.steps
@@ -243,6 +250,7 @@ class Allocator(Generic[K, L]):
         self._better = better
         self._start = start
         self._stickiness = stickiness
+        self._change = NetworkChange()
         self._claims: dict[K, _Claim[L]] = {}
         self._wake: float | None = None
 
@@ -263,8 +271,11 @@ class Allocator(Generic[K, L]):
         before = self._claims
         self._claims = claims = {}
         held_bps = wanted_bps = 0.0
+        changed = self._change.handle_budget(budget_bps, now)
         for demand in demands:
             claims[demand.key] = claim = before.get(demand.key) or _Claim(now)
+            if changed:
+                claim.forget_failures()
             claim.follow(tuple(demand.steps), demand.priority, now)
             self._set_terms(claim, budget_bps, now)
             if claim.rates:
@@ -294,8 +305,7 @@ class Allocator(Generic[K, L]):
         if claim.failures == 0:
             return
         if now >= claim.failed + self._forgotten:
-            claim.failures = 0
-            claim.tried_bps = 0.0
+            claim.forget_failures()
         elif budget_bps < self._better * claim.tried_bps:
             hold = min(self._hold * 2.0 ** min(claim.failures, 30), self._longest_hold)
             claim.due_again = max(claim.lowered, claim.missed) + hold

@@ -18,6 +18,8 @@ _STEP_US = 3_000_000
 """A larger change between two groups is a clock that was set, or a path that stood still."""
 _MOST_REORDERED = 3
 _LEAST_WINDOW_US = 10_000_000
+_USUAL = 0.02
+"""Weight of a group in what the delay usually is."""
 
 _SMOOTHING = 0.9
 _GAIN = 4.0
@@ -104,6 +106,7 @@ def _measure_queue(state: Any) -> None:
         state["least_since_us"] = state["last_sent_us"]
     state["least_us"] = min(state["least_us"], delay)
     state["queue_ms"] = (delay - min(state["least_us"], state["least_before_us"])) / 1000.0
+    state["usual_ms"] += _USUAL * (state["queue_ms"] - state["usual_ms"])
 
 
 @stage

@@ -52,8 +52,8 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
         add_probe(state, size)
         rate = add_probe_arrival(state, i64(packet["probe"]), sent_us, arrival_us, size)
         if rate > 0.0 and state["usage"] != OVERUSED:
-            raise_to(state, rate, now_us)
-            handle_probe_result(state, i64(packet["probe"]), rate, now_us)
+            bounded = raise_to(state, rate, now_us)
+            handle_probe_result(state, i64(packet["probe"]), rate, bounded, now_us)
     if full:
         measure_throughput(state)
         end_observation(state, sent_us, is_limited(state))

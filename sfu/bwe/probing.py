@@ -13,7 +13,9 @@ from sfu.wire.kernel import i64, stage
 PROBE_US = 15_000
 _MOST_PROBE_US = 60_000
 _JITTERS = 1.5
-"""A probe lasts longer where the delay varies."""
+"""A probe lasts longer where the delay varies: so many times what it usually is over the least."""
+_QUEUE_MS = 10.0
+"""No probe is put on a queue that is longer, and than usual: it would only make that grow."""
 PROBE_PACKETS = 5
 _FIRST, _SECOND, _FURTHER = 3.0, 6.0, 2.0
 """At the start the estimate is tried times these, and what succeeded times the last."""
@@ -23,6 +25,8 @@ _REGULAR = 2.0
 _INTERVAL_US = 2_000_000
 _MOST_INTERVAL_US = 3_000_000
 _FURTHER_US = 50_000
+_FOLLOW_US = 500_000
+"""Where a success could raise the rate by a part only, the next probe waits until what is sent has followed."""
 _CALM_US = 1_000_000
 """After a decrease, the queue is left alone for so long."""
 _SHARE = 0.8
@@ -50,6 +54,8 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
         return False
     if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
         return False
+    if state["standing_ms"] > _QUEUE_MS or state["queue_ms"] > max(_JITTERS * state["usual_ms"], _QUEUE_MS):
+        return False
     factor = _REGULAR
     if state["probe_number"] < 2:
         factor = _FIRST if state["probe_number"] == 0 else _SECOND
@@ -72,7 +78,7 @@ def _begin(state: Any, rate: float, now_us: int) -> None:
     probe = (state["probe_number"] - 1) % _NAMES + 1
     state["probe"] = probe
     state["probe_bps"] = rate
-    state["probe_us"] = i64(min(max(_JITTERS * state["queue_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US))
+    state["probe_us"] = i64(min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US))
     state["probe_bytes"] = i64(rate * state["probe_us"] / 8e6)
     state["probe_started_us"] = now_us
     at = probe % CLUSTERS
@@ -148,10 +154,11 @@ def _result(state: Any, at: int) -> float:
 
 
 @stage
-def handle_probe_result(state: Any, probe: int, rate: float, now_us: int) -> None:
-    """A probe has shown `rate`: go further if it succeeded."""
+def handle_probe_result(state: Any, probe: int, rate: float, bounded: bool, now_us: int) -> None:
+    """A probe has shown `rate`: go further if it succeeded. `bounded`: less than that was taken over."""
     tried = state["cluster_bps"][probe % CLUSTERS]
     if rate >= _SUCCESS * tried:
         state["probe_failures"] = 0
         if tried < state["limit_bps"]:
-            state["probe_next_us"] = min(state["probe_next_us"], now_us + _FURTHER_US)
+            wait = _FOLLOW_US if bounded else _FURTHER_US
+            state["probe_next_us"] = min(state["probe_next_us"], now_us + wait)

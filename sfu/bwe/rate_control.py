@@ -15,6 +15,8 @@ _YIELD = 0.97
 """A queue that only begins is given way to by this at most: it may be no more than a key frame."""
 _FILLED = 0.9
 """Whoever sends this share of the estimate gives way even where more got through: so flows come to share a link."""
+_SHORT_MS = 10.0
+"""While no packet waits for longer, a rising trend only ends the rise."""
 _LONG_MS = 50.0
 """A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
 _DRAIN_MS = 500.0
@@ -36,6 +38,11 @@ _NEAR = 0.9
 _RISE_BPS, _SMALL_RISE, _LARGE_RISE = 50_000.0, 0.15, 0.01
 """Additive rise in a second, alike for all flows, within these shares of the rate."""
 _LEAST_RISE_BPS = 4_000.0
+_LATE = 1.0
+"""Who has but a part of what probes have shown to get through rises faster, by up to so many times: he shares a link
+with others, and has less of it than they, or it has grown."""
+_FADE = 0.7
+"""Of what earlier probes have shown, so much counts beside the result of a new one."""
 _RAISE, _RAISE_BPS = 1.2, 150_000.0
 _CALM_US = 30_000_000
 """So soon after a decrease a probe raises the rate by this at most: it may have met a pause of the others."""
@@ -48,12 +55,14 @@ _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 def update_rate(state: Any, now_us: int) -> None:
     """Move `delay_bps` by what the trend says now."""
     usage = state["usage"]
-    if usage == OVERUSED or state["congested"] == 1 or _must_brake(state, now_us):
+    if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
+        state["phase"] = HOLD  # a burst, no queue that has to be given way to
+    elif usage == OVERUSED or state["congested"] == 1 or _must_brake(state, now_us):
         state["congested"] = 0
         if _may_decrease(state, now_us):
             _decrease(state, now_us)
         return
-    if usage == NORMAL:
+    elif usage == NORMAL:
         if state["phase"] != INCREASE:
             state["phase"] = INCREASE
             state["changed_us"] = now_us
@@ -61,6 +70,8 @@ def update_rate(state: Any, now_us: int) -> None:
         _increase(state, now_us)
     else:  # the queue empties: let it
         state["phase"] = HOLD
+        if state["standing_ms"] < _EMPTY_MS:  # the trend looks back further than the queue does
+            _recover(state)
     state["changed_us"] = now_us
 
 
@@ -139,13 +150,21 @@ def _increase(state: Any, now_us: int) -> None:
         state["capacity_bps"] = 0.0
     if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0:
         rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
-        raised = rate + rise * elapsed
+        raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
     else:
         raised = rate + max(rate * (_PER_SECOND**elapsed - 1.0), 1_000.0 * elapsed)
     if acked > 0.0:  # what was never tried is not known to be there
         raised = min(raised, 1.5 * acked + 10_000.0)
     raised = min(raised, state["limit_bps"], MOST_BPS)
     state["delay_bps"] = max(rate, raised)
+
+
+@stage
+def _share(state: Any) -> float:
+    """What we get through, as a part of what probes have shown (0..1)."""
+    if state["shown_bps"] <= 0.0:
+        return 1.0
+    return min(state["acked_bps"] / state["shown_bps"], 1.0)
 
 
 @stage
@@ -181,12 +200,17 @@ def _learn_capacity(state: Any, sample: float) -> None:
 
 
 @stage
-def raise_to(state: Any, rate_bps: float, now_us: int) -> None:
-    """A probe has shown that the path carries so much."""
+def raise_to(state: Any, rate_bps: float, now_us: int) -> bool:
+    """A probe has shown that the path carries so much; return whether the rate is raised by a part of that only."""
+    bounded = False
+    state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
     if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
-        rate_bps = min(rate_bps, _RAISE * state["acked_bps"] + _RAISE_BPS)
+        most = _RAISE * state["acked_bps"] + _RAISE_BPS
+        bounded = rate_bps > most
+        rate_bps = min(rate_bps, most)
     if rate_bps > state["delay_bps"]:
         state["delay_bps"] = min(rate_bps, state["limit_bps"], MOST_BPS)
         state["changed_us"] = now_us
         if rate_bps > state["capacity_bps"]:
             state["capacity_bps"] = 0.0
+    return bounded

@@ -65,6 +65,7 @@ ESTIMATOR = np.dtype(
         ("least_before_us", np.int64),
         ("least_since_us", np.int64),
         ("queue_ms", np.float64),
+        ("usual_ms", np.float64),  # the same, smoothed
         ("interval_least_us", np.int64),
         ("standing_ms", np.float64),  # what even the fastest packet of the last interval waited
         ("stood_ms", np.float64),  # and in the interval before
@@ -87,6 +88,7 @@ ESTIMATOR = np.dtype(
         ("group_sent_us", np.int64, (GROUPS,)),
         ("group_arrival_us", np.int64, (GROUPS,)),
         # rate control
+        ("shown_bps", np.float64),  # by probes, the most lately; 0: nothing yet
         ("phase", np.int32),
         ("changed_us", np.int64),
         ("decreased_us", np.int64),
@@ -152,6 +154,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["starved_us"] = now_us
     state["acked_sent_us"] = NEVER_US
     state["arrived_bytes"] = 0
+    state["shown_bps"] = 0.0
     state["phase"] = INCREASE
     state["changed_us"] = now_us
     state["decreased_us"] = NEVER_US
@@ -198,6 +201,7 @@ def reset_groups(state: Any) -> None:
     state["least_before_us"] = FAR_US
     state["least_since_us"] = NEVER_US
     state["queue_ms"] = 0.0
+    state["usual_ms"] = 0.0
     state["interval_least_us"] = FAR_US
     state["standing_ms"] = 0.0
     state["stood_ms"] = 0.0

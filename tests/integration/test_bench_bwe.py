@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,12 @@ from bench.bwe.scenarios import SCENARIOS
 from sfu.node.cli import app
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
-SINGLE = ("2 % loss", "5 % loss", "bursts of loss", "jitter", "jitter and loss", "5.3 congested feedback")
+SINGLE = (
+    "5 % loss",
+    "jitter and loss",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("2 % loss", "bursts of loss", "jitter")),
+    pytest.param("5.3 congested feedback", marks=pytest.mark.slow),
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -26,34 +32,49 @@ def run(name: str, seed: int = 1) -> Result:
 @pytest.mark.parametrize("name", SINGLE)
 def test_the_link_is_used_the_queue_stays_short_and_nothing_pauses(name: str) -> None:
     result = run(name)
-    assert result.utilisation > 0.85
-    assert result.queue_delay_p95_ms < 100.0
+    assert result.utilisation > 0.87
+    assert result.queue_delay_p95_ms < 90.0
     assert result.starvations == 0
-    assert result.layer_changes_per_minute < 12.0
+    assert result.layer_changes_per_minute < 10.0
     scenario = BY_NAME[name]
     burst = scenario.link.burst
     own = scenario.link.loss + (burst.mean_loss if burst else 0.0)
     assert result.loss < own + 0.01  # the rest would be overflow
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_drop_is_followed_within_a_second_and_a_half_and_a_rise_within_eight(seed: int) -> None:
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_drop_is_followed_within_a_second_and_a_half_and_a_rise_within_five(seed: int) -> None:
     result = run("drop to a half and back", seed)
-    assert result.queue_delay_p95_ms < 100.0
+    assert result.queue_delay_p95_ms < 85.0
     below = next(sample.at for sample in result.samples if sample.at > 20.0 and sample.estimates_bps[0] < 1e6)
     assert below - 20.0 <= 1.5
     again = next(sample.at for sample in result.samples if sample.at > 40.0 and sample.estimates_bps[0] > 1.6e6)
-    assert again - 40.0 <= 8.0
+    assert again - 40.0 <= 5.0
+    used = next(sample.at for sample in result.samples if sample.at > 40.0 and sample.rates_bps[0] > 1.6e6)
+    assert used - 40.0 <= 5.0
+    assert result.utilisation > 0.87
     for sample in result.samples:
         assert math.isfinite(sample.estimates_bps[0])
         assert sample.estimates_bps[0] <= 8e6
 
 
-@pytest.mark.parametrize("name", ["5.2 variable capacity, two flows", "5.4 competing flows"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_gallery_that_begins_does_not_fill_the_queue(seed: int) -> None:
+    begin = dataclasses.replace(BY_NAME["5.1 variable capacity"], seconds=10.0, changes=())
+    stage = Stage(begin, seed)
+    result = stage.run()
+    assert max(sample.queue_s for sample in result.samples) < 0.2  # of 0.3, which all key frames at once would fill
+    assert stage.wire.counts.overflowed == 0
+    assert result.samples[-1].rates_bps[0] > 0.75 * result.samples[-1].capacity_bps
+
+
+@pytest.mark.parametrize(
+    "name", ["5.2 variable capacity, two flows", pytest.param("5.4 competing flows", marks=pytest.mark.slow)]
+)
 def test_flows_share_a_link_without_a_long_queue(name: str) -> None:
     result = run(name)
-    assert result.fairness > 0.5  # of three flows: one alone would be a third
-    assert result.utilisation > 0.85
+    assert result.fairness > 0.55  # of three flows: one alone would be a third
+    assert result.utilisation > 0.88
     assert result.queue_delay_p95_ms < 100.0
 
 

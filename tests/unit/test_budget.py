@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,10 @@ class Viewer(Subscriber):
         self.subscriptions: list[Subscription] = []
         self.budget = Budget(plane, self)  # type: ignore[arg-type]
         self.starved: list[bool] = []
+        self.clock = 100.0
+
+    def now(self) -> float:
+        return self.clock
 
     def demand_changed(self) -> None:
         self.budget.update(self.now())
@@ -142,6 +147,7 @@ def test_the_plane_is_told_what_could_be_used(room: Room) -> None:
 def test_priority_and_what_is_on_screen(room: Room) -> None:
     other = room.subscribe("s3")
     room.estimate(1.5e6, 100.0)
+    room.viewer.clock = 101.0
     room.subscription.set_priority(5.0)
     assert (room.subscription.target, other.target) == (Layer(2, 7), Layer(1, 7))
     room.subscription.set_on_screen(False)
@@ -151,6 +157,36 @@ def test_priority_and_what_is_on_screen(room: Room) -> None:
     for wrong in (0.0, -1.0, float("inf")):
         with pytest.raises(ValueError, match="above 0"):
             other.set_priority(wrong)
+
+
+def test_where_many_are_to_rise_their_key_frames_take_turns(room: Room) -> None:
+    videos = [room.subscription, *(room.subscribe(f"m{k}") for k in range(9))]
+    budget_bps = 11e6
+    room.estimate(budget_bps / 1.04, 100.0)
+    raised: list[int] = []
+    for tick in range(21):
+        now = 100.0 + tick / 10
+        if room.viewer.budget.poll_timeout() is None or tick % 5 == 0:
+            room.viewer.budget.update(now)
+        room.viewer.budget.handle_timeout(now)
+        raised.append(sum(video.target == Layer(2, 7) for video in videos))
+        assert not any(video.starved for video in videos)
+    assert 1 <= raised[0] <= 3
+    assert max(b - a for a, b in itertools.pairwise(raised)) <= 3
+    assert raised[10] == 10  # nobody waits for long
+
+
+def test_who_is_shown_again_takes_turns_too(room: Room) -> None:
+    videos = [room.subscription, *(room.subscribe(f"m{k}") for k in range(9))]
+    for tick in range(21):
+        room.estimate(10.2e6, 100.0 + tick / 10)
+    for video in videos:
+        video.pause()
+    room.viewer.clock = 104.0
+    for video in videos:
+        video.resume()
+    assert 1 <= sum(video.target == Layer(2, 7) for video in videos) <= 3
+    assert not any(video.stopped for video in videos)
 
 
 def test_an_encoding_that_nobody_takes_is_not_wanted_and_comes_back_at_once(room: Room) -> None:
@@ -167,6 +203,7 @@ def test_an_encoding_that_nobody_takes_is_not_wanted_and_comes_back_at_once(room
     room.track.handle_timeout(deadline)
     assert publisher.wanted[2:] == [("q", True), ("f", False)]
     room.track.encodings[2].active = False  # the publisher has obeyed
+    room.viewer.clock = 103.0
     room.subscription.set_ceiling(WHOLE)
     assert publisher.wanted[4:] == [("h", True), ("f", True)]  # the middle one until the high one comes
     assert room.subscription.target is not None

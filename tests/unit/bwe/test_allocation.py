@@ -263,6 +263,15 @@ def test_a_budget_that_is_clearly_better_ends_the_longer_hold() -> None:
     assert peer.at(1.25 * 1100, now + HOLD) == {"a": 1}
 
 
+def test_a_network_that_has_become_another_one_forgets_failures() -> None:
+    peer = Peer(2000, demand("a", 100, 1000))
+    now, hold = hold_after_failures(peer, 4)
+    assert hold == LONGEST_HOLD
+    for tick in range(1, 7):
+        assert peer.at(500, now + tick / 2) == {"a": 0}
+    assert peer.at(1100, now + 3.5) == {"a": 1}  # at once
+
+
 def test_only_the_steps_that_failed_wait_longer() -> None:
     steps = (100, 300, 1000)
     peer = Peer(2000, demand("a", *steps))
