@@ -21,6 +21,10 @@ class ConfigError(LocalError, ValueError):
         self.key = key
 
 
+class PrivateError(LocalError):
+    """A room or Track that is private was to be recorded."""
+
+
 class RemoteError(SfuError):
     """A client asked for what it cannot have. Nothing of its request stays behind."""
 

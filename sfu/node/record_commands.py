@@ -1,0 +1,141 @@
+"""`sfu verify` and `sfu recover`: what people do with records on a disk. Neither needs a server."""
+
+from __future__ import annotations
+
+import datetime
+import json as jsonlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sfu.recording.errors import RecordError
+from sfu.recording.findings import tell_place, tell_time
+from sfu.recording.folder import printable
+
+if TYPE_CHECKING:
+    from sfu.recording.examine import Progress as Report
+    from sfu.recording.verify import Verdict
+
+_out = Console(highlight=False, soft_wrap=True, markup=False)
+_err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+Record = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the record.", show_default=False)]
+
+
+def verify(
+    record: Record,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Public key (PEM) that must have signed, got another way than the record."),
+    ] = None,
+    tsa_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificates (PEM) of the time stamping authorities that you believe."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Say whether a record is complete, unchanged and signed. Reads the record only; needs no server and no network.
+
+    Exit codes:
+
+    0  intact: closed, complete, unchanged, and signed by its key;
+
+    1  altered: something was changed, added, removed or moved; the first such file, line or fragment is named;
+
+    2  the folder is not a record, a file cannot be read, or the command was wrong;
+
+    3  not closed: all that is there is in order, but the record has no end;
+
+    4  in order, but signed by another key than the one given with --key.
+    """
+    from sfu.recording.signing import load_public_key
+    from sfu.recording.timestamps import load_roots
+    from sfu.recording.verify import verify_record
+
+    try:
+        public_key = load_public_key(key) if key is not None else None
+        roots = load_roots(tsa_ca) if tsa_ca is not None else None
+        with _reporting("verifying") as report:
+            verdict = verify_record(record, public_key, report, roots)
+    except RecordError as error:
+        raise _fail(error, json) from error
+    if json:
+        typer.echo(jsonlib.dumps(verdict.as_dict(), indent=2))
+    else:
+        _tell(verdict, roots is not None)
+    raise typer.Exit(int(verdict.outcome))
+
+
+def recover(
+    record: Record,
+    key: Annotated[Path, typer.Option(metavar="FILE", help="Private key (PEM) that the record was begun with.")],
+) -> None:
+    """Close a record whose server was killed: keep all that is there, say what is missing, and sign it.
+
+    Deletes nothing; may be run again when it was itself interrupted. Exit codes: 0 recovered; 2 the record is closed,
+    still being written, altered, or begun with another key: nothing was changed.
+    """
+    from sfu.recording.recover import recover_record
+    from sfu.recording.signing import load_signing_key
+
+    try:
+        with _reporting("recovering") as report:
+            done = recover_record(record, load_signing_key(key), datetime.datetime.now(datetime.UTC), report)
+    except RecordError as error:
+        raise _fail(error) from error
+    _out.print(f"recovered: record {done.record}")
+    _out.print(
+        f"  {done.lines} lines were whole, {done.signed_lines} of them signed; the last at {tell_time(done.last_us)}"
+    )
+    if done.torn_bytes:
+        _out.print(f"  {done.torn_bytes} bytes of a line that was not finished were kept in the folder torn")
+    for tail in done.tails:
+        _out.print(f"  {tail.path}: its last {tail.bytes} bytes had not been told of; they are kept and covered")
+    for file, begin_us in done.gaps:
+        _out.print(f"  {file}: a gap is declared from {tell_time(begin_us)} on")
+
+
+@contextmanager
+def _reporting(what: str) -> Iterator[Report]:
+    """A bar on the terminal, on standard error, gone when done."""
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _fail(error: Exception, json: bool = False) -> typer.Exit:
+    if json:
+        typer.echo(jsonlib.dumps({"outcome": "unreadable", "exit_code": 2, "problem": str(error)}, indent=2))
+    else:
+        _err.print(f"error: {printable(str(error))}", style="bold red")
+    return typer.Exit(2)
+
+
+def _tell(verdict: Verdict, stamps_checked: bool) -> None:
+    words = {0: "INTACT", 1: "ALTERED", 3: "NOT CLOSED", 4: "SIGNED BY ANOTHER KEY"}
+    _out.print(words[int(verdict.outcome)], style="bold green" if verdict.outcome == 0 else "bold red")
+    if verdict.problem:
+        place = tell_place(verdict.file, verdict.line)
+        _out.print(f"  {place}: {verdict.problem}" if place else f"  {verdict.problem}")
+    if not verdict.record:
+        return
+    _out.print(f"  record    {verdict.record}, room {printable(verdict.room)!r}")
+    ended = f"stopped {verdict.stopped_utc} ({printable(verdict.stop_cause)})" if verdict.stopped_utc else "no end"
+    _out.print(f"  time      began {verdict.began_utc}, {ended}")
+    counts = verdict.counts
+    facts = ", ".join(f"{counts.get(each, 0)} {each}s" for each in ("source", "fragment", "gap"))
+    _out.print(f"  content   {facts}; {verdict.lines} lines examined, {verdict.signed_lines} of them signed")
+    _out.print(f"  key       {verdict.key_id}")
+    if not verdict.pinned:
+        _out.print("            not pinned: the key came with the record. Give --key to know who signed.")
+    for stamp in verdict.timestamps:
+        time = f"existed at {stamp.time:%Y-%m-%d %H:%M:%S} UTC" if stamp.time else "not checked; give --tsa-ca"
+        _out.print(f"  timestamp {stamp.file} (line {stamp.line}): {time}")
+    if stamps_checked and not verdict.timestamps:
+        _out.print("  timestamp none in this record")

@@ -1,0 +1,1 @@
+"""The hearing record: capture, containers, the ledger, proof, and what people make of it."""

@@ -1,0 +1,15 @@
+"""What goes wrong with records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sfu.errors import LocalError
+
+
+class RecordError(LocalError):
+    """A record cannot be made, read or closed; `path` names the file or folder."""
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = Path(path)

@@ -1,0 +1,352 @@
+"""Goes through a record from its first line to its last and compares all that is said with all that is there.
+
+Stops at the first thing that is wrong. A record that nobody closed may lack its end: a torn line, bytes that no
+fragment line has announced, files that were made and not yet named. Those are not faults but found, for `recover.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from sfu.recording.entries import FORMAT, MAX_LINE_BYTES, VERSION, Entry
+from sfu.recording.errors import RecordError
+from sfu.recording.findings import Fault, SourceFacts, Stamp, tell_time
+from sfu.recording.folder import (
+    LEDGER,
+    MANIFEST,
+    PUBLIC_KEY,
+    SIGNATURE,
+    Folder,
+    Listing,
+    is_timestamp_file,
+    is_torn_file,
+    parse_media_file,
+    printable,
+)
+from sfu.recording.ledger import LedgerError, LedgerParser
+from sfu.recording.manifest import FileFact
+from sfu.recording.signing import MAX_PEM_BYTES, PublicKey, build_head_statement, parse_public_key
+
+MAX_SOURCES = 65_536
+_MAX_HEADS = 65_536
+_AFTER_STOP = frozenset(("head", "timestamp", "torn", "tail", "stray", "recover"))
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes examined so far and the bytes of all files."""
+
+
+class Examination:
+    """Examines one record. `run` raises Fault at the first thing wrong; what it found before stays here to be read."""
+
+    def __init__(self, folder: Folder, listing: Listing, *, closed: bool, key: PublicKey | None = None) -> None:
+        self.parser = LedgerParser()
+        self.start: Entry | None = None
+        self.last: Entry | None = None
+        self.stop: Entry | None = None
+        self.key: PublicKey | None = None
+        self.sources: dict[int, SourceFacts] = {}
+        self.stamps: list[Stamp] = []
+        self.signed_lines = 0
+        """Lines that a signature covers."""
+        self.torn_bytes = 0
+        """Of the ledger after its last whole line, in a record that was not closed."""
+        self.uncovered: list[FileFact] = []
+        """Files and how many of their last bytes no line tells of, in a record that was not closed; without hashes."""
+        self._folder = folder
+        self._listing = listing
+        self._closed = closed
+        self._wanted_key = key
+        self._ledger_digest = hashlib.sha256()
+        self._files: dict[str, FileFact] = {}
+        self._heads: OrderedDict[str, None] = OrderedDict()
+        self._done_bytes = 0
+        self._total_bytes = sum(listing.sizes.values())
+        self._progress: Progress = lambda _done, _total: None
+        self._takers: dict[str, Callable[[Entry], None]] = {
+            "start": self._take_start,
+            "source": self._take_source,
+            "track": self._take_track,
+            "fragment": self._take_fragment,
+            "gap": self._take_gap,
+            "head": self._take_head,
+            "timestamp": self._take_timestamp,
+            "torn": self._take_torn,
+            "stray": self._take_stray,
+            "tail": self._take_tail,
+            "stop": self._take_stop,
+        }
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Go through it; Fault at the first thing wrong, RecordError if a file is unreadable or the version unknown."""
+        if progress is not None:
+            self._progress = progress
+        for entry in self._read_lines():
+            if self.stop is not None and entry.type not in _AFTER_STOP:
+                raise self._fault(entry, f"a {entry.type} line cannot stand after the record was stopped")
+            taker = self._takers.get(entry.type)
+            if taker is not None:
+                taker(entry)
+            self.last = entry
+        self._check_end()
+        self._check_all_covered()
+
+    @property
+    def files(self) -> list[FileFact]:
+        """All files but the manifest and its signature, as a manifest names them."""
+        media = [
+            FileFact(each.file, each.covered_bytes, each.digest.hexdigest())
+            for each in self.sources.values()
+            if each.file in self._listing.sizes
+        ]
+        ledger = FileFact(LEDGER, self.parser.offset, self._ledger_digest.hexdigest())
+        return sorted([*media, *self._files.values(), ledger])
+
+    def _read_lines(self) -> Iterator[Entry]:
+        left = self._listing.sizes[LEDGER]
+        with io.BufferedReader(self._folder.open(LEDGER), 1 << 16) as file:
+            while left:
+                line = self._read_line(file, min(MAX_LINE_BYTES + 1, left))
+                left -= len(line)
+                if not left and not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES:
+                    self._take_torn_line(line)
+                    return
+                try:
+                    entry = self.parser.parse(line)
+                except LedgerError as error:
+                    raise Fault(LEDGER, error.reason, line=error.line) from error
+                self._ledger_digest.update(line)
+                self._advance(len(line))
+                yield entry
+
+    def _read_line(self, file: io.BufferedReader[io.FileIO], at_most: int) -> bytes:
+        try:
+            line = file.readline(at_most)
+        except OSError as error:
+            raise RecordError(self._folder.path / LEDGER, f"this file cannot be read: {error.strerror}") from error
+        if not line:
+            raise RecordError(self._folder.path / LEDGER, "this file became shorter while it was read")
+        return line
+
+    def _take_torn_line(self, line: bytes) -> None:
+        if self._closed or not self.parser.n:
+            raise Fault(LEDGER, "it is torn: it does not end with a newline", line=self.parser.n + 1)
+        self.torn_bytes = len(line)
+
+    def _advance(self, size: int) -> None:
+        self._done_bytes += size
+        self._progress(self._done_bytes, self._total_bytes)
+
+    @staticmethod
+    def _fault(entry: Entry, reason: str) -> Fault:
+        return Fault(LEDGER, reason, line=entry.n + 1)
+
+    def _take_start(self, entry: Entry) -> None:
+        if entry.text("format") != FORMAT:
+            raise RecordError(
+                self._folder.path, f"the ledger is not one of a record, but {printable(entry.text('format'))}"
+            )
+        if entry.integer("version") != VERSION:
+            raise RecordError(
+                self._folder.path,
+                f"this record is of version {entry.integer('version')}; this program knows version {VERSION} only",
+            )
+        self.start = entry
+        if PUBLIC_KEY in self._listing.sizes:
+            self.key = self._read_key(entry.text("key"))
+        elif not self._closed and self._wanted_key is not None and self._wanted_key.key_id == entry.text("key"):
+            self.key = self._wanted_key
+        else:
+            raise Fault(PUBLIC_KEY, "this file is missing, so nobody can tell whether the signatures are good")
+
+    def _read_key(self, key_id: str) -> PublicKey:
+        pem = self._folder.read(PUBLIC_KEY, MAX_PEM_BYTES)
+        try:
+            key = parse_public_key(pem)
+        except ValueError as error:
+            raise Fault(PUBLIC_KEY, f"this file was changed: {error}") from error
+        if key.key_id != key_id:
+            raise Fault(PUBLIC_KEY, f"this is not the key that line 1 of the ledger names ({key_id})")
+        if key.pem != pem or self._listing.sizes[PUBLIC_KEY] != len(pem):
+            raise Fault(PUBLIC_KEY, "this file was changed, although it still holds the same key")
+        self._cover(PUBLIC_KEY, len(pem), hashlib.sha256(pem).hexdigest())
+        self._advance(len(pem))
+        return key
+
+    def _take_source(self, entry: Entry) -> None:
+        source, file, kind = entry.integer("source"), entry.text("file"), entry.text("kind")
+        if parse_media_file(file) != (source, kind):
+            raise self._fault(entry, f"{printable(file)} cannot be the file of {kind} source {source}")
+        if source in self.sources:
+            raise self._fault(entry, f"source {source} is named a second time")
+        if len(self.sources) >= MAX_SOURCES:
+            raise self._fault(entry, f"there are more than {MAX_SOURCES} sources")
+        self.sources[source] = SourceFacts(source, file, kind, entry.text("peer"), told_us=entry.t_us)
+
+    def _find_source(self, entry: Entry) -> SourceFacts:
+        found = self.sources.get(entry.integer("source"))
+        if found is None or not found.kind:
+            raise self._fault(entry, f"it tells of source {entry.integer('source')}, which no line before has named")
+        return found
+
+    def _take_track(self, entry: Entry) -> None:
+        source = self._find_source(entry)
+        if entry.text("event") == "end":
+            source.ended = True
+        elif source.ended:
+            source.ended, source.told_us = False, max(source.told_us, entry.t_us)
+
+    def _take_gap(self, entry: Entry) -> None:
+        source = self._find_source(entry)
+        if entry.fields["end_us"] is None:
+            source.lost = True
+        else:
+            source.told_us = max(source.told_us, entry.integer("end_us"))
+
+    def _take_fragment(self, entry: Entry) -> None:
+        source = self._find_source(entry)
+        index, offset, size = entry.integer("index"), entry.integer("offset"), entry.integer("bytes")
+        if index != source.fragments or source.tailed:
+            raise self._fault(entry, f"fragment {index} of {source.file} stands where fragment {source.fragments} must")
+        if offset != source.covered_bytes or not size:
+            raise self._fault(
+                entry,
+                f"fragment {index} of {source.file} begins elsewhere than at byte {source.covered_bytes}",
+            )
+        begin_us, end_us = entry.integer("begin_us"), entry.integer("end_us")
+        place = (
+            f"bytes {offset} to {offset + size - 1}, {source.kind} of {printable(source.peer)!r} "
+            f"from {tell_time(begin_us)} to {tell_time(end_us)}, line {entry.n + 1} of the ledger"
+        )
+        self._compare_media(entry, source, f"fragment {index} ({place})", index)
+        source.fragments += 1
+        source.told_us = max(source.told_us, end_us)
+
+    def _take_tail(self, entry: Entry) -> None:
+        number, file, offset = entry.integer("source"), entry.text("file"), entry.integer("offset")
+        name = parse_media_file(file)
+        source = self.sources.get(number)
+        if name is None or name[0] != number or (source is not None and source.file != file):
+            raise self._fault(entry, f"{printable(file)} cannot be the file of source {number}")
+        if source is None:
+            source = self.sources[number] = SourceFacts(number, file, name[1])
+        if source.tailed or offset != source.covered_bytes:
+            raise self._fault(entry, f"bytes from {offset} on of {file} are not what follows its last fragment")
+        self._compare_media(entry, source, f"what follows its last fragment (line {entry.n + 1} of the ledger)", None)
+        source.tailed = True
+
+    def _compare_media(self, entry: Entry, source: SourceFacts, what: str, fragment: int | None) -> None:
+        """Compare a piece of a media file with its line; `what` names it in sentences."""
+        size = entry.integer("bytes")
+        there = self._listing.sizes.get(source.file)
+        line = entry.n + 1
+        if there is None:
+            raise Fault(source.file, f"this file is missing; {what} should stand in it", line=line, fragment=fragment)
+        if there < source.covered_bytes + size:
+            raise Fault(source.file, f"this file was cut short: it ends within {what}", line=line, fragment=fragment)
+        digest = hashlib.sha256()
+        for chunk in self._folder.read_chunks(source.file, source.covered_bytes, size):
+            digest.update(chunk)
+            source.digest.update(chunk)
+            self._advance(len(chunk))
+        if digest.hexdigest() != entry.text("sha256"):
+            raise Fault(source.file, f"{what} was changed", line=line, fragment=fragment)
+        source.covered_bytes += size
+
+    def _take_head(self, entry: Entry) -> None:
+        if self.key is None or self.start is None:
+            raise AssertionError("the first line is a start line")
+        if entry.text("head") != entry.prev:
+            raise self._fault(entry, "its head is not the hash of the line before")
+        record, utc = self.start.text("record"), entry.text("utc")
+        statement = build_head_statement(record, entry.n, entry.t_us, utc, entry.prev)
+        if not self.key.verify(statement, _decode_signature(entry.text("signature"))):
+            first = self.signed_lines + 1
+            raise self._fault(
+                entry,
+                f"its signature was not made by the record's key over what stands there now: "
+                f"of the lines {first} to {entry.n + 1}, one or more was changed, added or removed",
+            )
+        self.signed_lines = entry.n + 1
+        self._heads[entry.head] = None
+        if len(self._heads) > _MAX_HEADS:
+            self._heads.popitem(last=False)
+
+    def _take_timestamp(self, entry: Entry) -> None:
+        if entry.text("head") not in self._heads:
+            raise self._fault(entry, "it is a timestamp of something that is not a head line before it")
+        self._compare_file(entry, is_timestamp_file)
+        self.stamps.append(Stamp(entry.text("file"), entry.text("head"), entry.n + 1))
+
+    def _take_torn(self, entry: Entry) -> None:
+        self._compare_file(entry, is_torn_file)
+
+    def _take_stray(self, entry: Entry) -> None:
+        self._compare_file(entry, is_timestamp_file)
+
+    def _compare_file(self, entry: Entry, belongs: Callable[[str], bool]) -> None:
+        """Compare a small file with the line that covers it."""
+        file, size = entry.text("file"), entry.integer("bytes")
+        if not belongs(file) or file in self._files:
+            raise self._fault(entry, f"{printable(file)} cannot be the file of a {entry.type} line")
+        there = self._listing.sizes.get(file)
+        if there is None:
+            raise Fault(file, f"this file is missing; line {entry.n + 1} of the ledger names it", line=entry.n + 1)
+        digest = hashlib.sha256()
+        for chunk in self._folder.read_chunks(file, 0, size):
+            digest.update(chunk)
+            self._advance(len(chunk))
+        if there != size or digest.hexdigest() != entry.text("sha256"):
+            raise Fault(file, f"this file was changed; line {entry.n + 1} of the ledger tells of it", line=entry.n + 1)
+        self._cover(file, size, entry.text("sha256"))
+
+    def _cover(self, file: str, size: int, sha256: str) -> None:
+        self._files[file] = FileFact(file, size, sha256)
+
+    def _take_stop(self, entry: Entry) -> None:
+        self.stop = entry
+
+    def _check_end(self) -> None:
+        if self.start is None or self.last is None:
+            raise Fault(LEDGER, "the ledger is empty: not even its first line is there", line=1)
+        if self._closed and (self.stop is None or self.last.type != "head"):
+            raise Fault(
+                LEDGER,
+                f"the ledger was cut short: there is a manifest, but the lines after line {self.parser.n} "
+                "up to the stop and the last signature are missing",
+                line=self.parser.n + 1,
+            )
+
+    def _check_all_covered(self) -> None:
+        """Every file belongs to the record, and the ledger tells of each of its bytes."""
+        if self._listing.strange:
+            raise Fault(*self._listing.strange[0])
+        media = {each.file: each for each in self.sources.values()}
+        for file, size in sorted(self._listing.sizes.items()):
+            if file in (LEDGER, MANIFEST, SIGNATURE) or file in self._files:
+                continue
+            source = media.get(file)
+            covered = source.covered_bytes if source is not None else 0
+            if source is not None and size == covered:
+                continue
+            if not self._closed:
+                self.uncovered.append(FileFact(file, size - covered, ""))
+            elif source is None:
+                raise Fault(file, "this file was added: no line of the ledger names it")
+            else:
+                raise Fault(
+                    file, f"{size - covered} bytes were added after byte {covered}, where its last fragment ends"
+                )
+
+
+def _decode_signature(text: str) -> bytes:
+    """The bytes of a signature; none when it is not in base64, or not in the one way to write it."""
+    try:
+        signature = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return signature if base64.b64encode(signature).decode() == text else b""

@@ -1,0 +1,204 @@
+"""Says whether a record is what was recorded: complete, in order, unchanged, and signed by whom.
+
+Needs the record alone; and, to know *who* signed, a public key that came another way than the record did.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfu.recording.errors import RecordError
+from sfu.recording.examine import Examination, Progress
+from sfu.recording.findings import Fault
+from sfu.recording.folder import LEDGER, MANIFEST, SIGNATURE, Folder, Listing, printable
+from sfu.recording.lock import lock_for_reading
+from sfu.recording.manifest import MAX_MANIFEST_BYTES, build_manifest, parse_manifest_files
+from sfu.recording.signing import SIGNATURE_BYTES, PublicKey
+from sfu.recording.timestamps import CheckedStamp, Roots, check_stamps
+
+
+class Outcome(enum.IntEnum):
+    """What a verification found; the numbers are the exit codes of `sfu verify`."""
+
+    INTACT = 0
+    """Closed, complete, unchanged, signed by the record's key."""
+    ALTERED = 1
+    """Something was changed, added, removed or moved."""
+    NOT_CLOSED = 3
+    """All that is there is in order, but the record has no end: it is being written, was never closed, or was cut."""
+    OTHER_KEY = 4
+    """All is in order, but another key has signed than the one that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verification found, and how much of the record it had seen by then."""
+
+    outcome: Outcome
+    problem: str
+    """In a sentence; empty when the record is intact."""
+    file: str
+    """The first file that is wrong, from the record's folder on; empty when none is."""
+    line: int | None
+    """The first line of the ledger that is wrong, or that tells of what is wrong; from 1."""
+    fragment: int | None
+    """The first fragment of that file that is wrong; from 0."""
+    key_id: str
+    """Of the key that the record says has signed it; empty when not even that can be read."""
+    pinned: bool
+    """Whether a public key was given from outside; without, anyone may have signed."""
+    record: str
+    room: str
+    began_utc: str
+    stopped_utc: str
+    stop_cause: str
+    lines: int
+    signed_lines: int
+    """Lines that a good signature covers."""
+    counts: dict[str, int]
+    """Lines of each type."""
+    timestamps: tuple[CheckedStamp, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        stamps = [each.as_dict() for each in self.timestamps]
+        return fields | {"outcome": self.outcome.name.lower(), "exit_code": int(self.outcome), "timestamps": stamps}
+
+
+def verify_record(
+    path: Path | str,
+    public_key: PublicKey | None = None,
+    progress: Progress | None = None,
+    tsa_roots: Roots | None = None,
+) -> Verdict:
+    """Examine a record. RecordError when the folder is no record, or a file in it cannot be read.
+
+    `public_key` is the one that must have signed; `tsa_roots` are certificates of time stamping authorities that are
+    believed, without which timestamps are covered like all files, but not checked.
+    """
+    path = Path(path)
+    with Folder(path) as folder:
+        listing = folder.list()
+        if LEDGER not in listing.sizes and MANIFEST not in listing.sizes:
+            raise RecordError(path, f"this folder is not a record: it has no {LEDGER}")
+        if LEDGER not in listing.sizes:
+            nothing = Examination(folder, listing, closed=True)
+            reason = dict(listing.strange).get(LEDGER, "this file is missing")
+            return _judge(nothing, Outcome.ALTERED, Fault(LEDGER, reason), public_key)
+        with folder.open(LEDGER) as ledger:
+            written = not lock_for_reading(ledger.fileno())
+            # What is still written grows: media stand there before the line that tells of them, so look here first.
+            size = os.fstat(ledger.fileno()).st_size
+            listing = folder.list()
+            listing.sizes[LEDGER] = size
+            return _verify_locked(folder, listing, written, public_key, progress, tsa_roots)
+
+
+def _verify_locked(
+    folder: Folder,
+    listing: Listing,
+    written: bool,
+    public_key: PublicKey | None,
+    progress: Progress | None,
+    tsa_roots: Roots | None,
+) -> Verdict:
+    closed = MANIFEST in listing.sizes and not written
+    examination = Examination(folder, listing, closed=closed, key=public_key)
+    stamps: tuple[CheckedStamp, ...] = ()
+    try:
+        examination.run(progress)
+        if closed:
+            _check_manifest(folder, listing, examination)
+        stamps = check_stamps(folder, examination.stamps, tsa_roots)
+    except Fault as fault:
+        return _judge(examination, Outcome.ALTERED, fault, public_key)
+    key = examination.key
+    if public_key is not None and (key is None or key.key_id != public_key.key_id):
+        signer = key.key_id if key is not None else "nobody"
+        other = Fault("", f"this record is signed by the key {signer}, not by the given key {public_key.key_id}")
+        return _judge(examination, Outcome.OTHER_KEY, other, public_key, stamps)
+    if not closed:
+        return _judge(examination, Outcome.NOT_CLOSED, _tell_open(examination, written), public_key, stamps)
+    return _judge(examination, Outcome.INTACT, None, public_key, stamps)
+
+
+def _tell_open(examination: Examination, written: bool) -> Fault:
+    """What can be said of a record without an end."""
+    state = "is still being written" if written else "was not closed"
+    lines, signed = examination.parser.n, examination.signed_lines
+    parts = [f"this record {state}: it is in order up to line {lines} of the ledger, signed up to line {signed}"]
+    if examination.torn_bytes:
+        parts.append(f"the ledger ends with {examination.torn_bytes} bytes of a line that was not finished")
+    parts += [
+        f"the ledger does not tell of the last {each.bytes} bytes of {each.path}" for each in examination.uncovered[:3]
+    ]
+    return Fault("", "; ".join(parts))
+
+
+def _check_manifest(folder: Folder, listing: Listing, examination: Examination) -> None:
+    """The manifest must be the one that follows from all else, and be signed."""
+    start, key = examination.start, examination.key
+    if start is None or key is None:
+        raise AssertionError("an examination that ran to its end has a start and a key")
+    if SIGNATURE not in listing.sizes:
+        raise Fault(SIGNATURE, "this file is missing")
+    if listing.sizes[MANIFEST] > MAX_MANIFEST_BYTES:
+        raise Fault(MANIFEST, "this file was changed: it is too long")
+    manifest = folder.read(MANIFEST, MAX_MANIFEST_BYTES)
+    parser = examination.parser
+    expected = build_manifest(start.text("record"), key.key_id, parser.n, parser.prev, parser.counts, examination.files)
+    if manifest != expected:
+        raise _compare_manifest(manifest, examination)
+    signature = folder.read(SIGNATURE, SIGNATURE_BYTES + 1)
+    if not key.verify(manifest, signature):
+        raise Fault(SIGNATURE, "this is not the signature of the record's key over the manifest")
+
+
+def _compare_manifest(manifest: bytes, examination: Examination) -> Fault:
+    """What differs between a manifest and the files."""
+    try:
+        named = {each.path: each for each in parse_manifest_files(manifest)}
+    except ValueError as error:
+        return Fault(MANIFEST, f"this file was changed: {error}")
+    there = {each.path: each for each in examination.files}
+    for path in sorted(named.keys() | there.keys()):
+        if path not in there:
+            return Fault(printable(path), "this file is missing; the manifest names it")
+        if path not in named:
+            return Fault(path, "this file was added, or the manifest changed: it does not name the file")
+        if named[path] != there[path]:
+            return Fault(path, "this file is not what the manifest says: one of the two was changed")
+    return Fault(MANIFEST, "this file was changed: it does not say what the ledger and the files say")
+
+
+def _judge(
+    examination: Examination,
+    outcome: Outcome,
+    fault: Fault | None,
+    public_key: PublicKey | None,
+    stamps: tuple[CheckedStamp, ...] = (),
+) -> Verdict:
+    start, stop, parser = examination.start, examination.stop, examination.parser
+    return Verdict(
+        outcome=outcome,
+        problem=str(fault) if fault is not None else "",
+        file=fault.file if fault is not None else "",
+        line=fault.line if fault is not None else None,
+        fragment=fault.fragment if fault is not None else None,
+        key_id=start.text("key") if start is not None else "",
+        pinned=public_key is not None,
+        record=start.text("record") if start is not None else "",
+        room=start.text("room") if start is not None else "",
+        began_utc=start.text("utc") if start is not None else "",
+        stopped_utc=stop.text("utc") if stop is not None else "",
+        stop_cause=stop.text("cause") if stop is not None else "",
+        lines=parser.n,
+        signed_lines=examination.signed_lines,
+        counts=dict(sorted(parser.counts.items())),
+        timestamps=stamps,
+    )

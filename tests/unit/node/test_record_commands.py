@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sfu.node.cli import app
+from sfu.recording.lock import lock_for_writing
+from sfu.recording.signing import SigningKey
+from tests.recording_authority import Authority
+from tests.recording_samples import begin_record, build_record
+
+KEY = SigningKey.generate()
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    return build_record(tmp_path / "record", KEY).folder
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Path:
+    path = tmp_path / "public.pem"
+    path.write_bytes(KEY.public.pem)
+    return path
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    path = tmp_path / "key.pem"
+    path.write_bytes(KEY.private_pem)
+    path.chmod(0o600)
+    return path
+
+
+def test_an_intact_record_is_0_and_says_what_it_is(record: Path, public: Path) -> None:
+    code, output, error = run("verify", record, "--key", public)
+    assert (code, error) == (0, "")
+    assert output.startswith("INTACT\n")
+    assert "room 'saal 1'" in output and "14 fragments, 1 gaps" in output and KEY.key_id in output
+    assert "not pinned" not in output
+    assert "timestamps/0001.tsr (line 19): not checked; give --tsa-ca" in output
+
+
+def test_without_a_key_it_says_that_anyone_may_have_signed(record: Path) -> None:
+    code, output, _ = run("verify", record)
+    assert code == 0
+    assert "not pinned: the key came with the record. Give --key to know who signed." in output
+
+
+def test_an_altered_record_is_1_and_names_the_first_fragment(record: Path, public: Path) -> None:
+    path = record / "media" / "002-video.mkv"
+    path.write_bytes(b"\0" + path.read_bytes()[1:])
+    code, output, _ = run("verify", record, "--key", public)
+    assert code == 1
+    assert output.startswith("ALTERED\n  media/002-video.mkv: fragment 0 (bytes 0 to ")
+    code, output, _ = run("verify", record, "--key", public, "--json")
+    verdict = json.loads(output)
+    assert (code, verdict["exit_code"], verdict["outcome"]) == (1, 1, "altered")
+    assert (verdict["file"], verdict["fragment"], verdict["pinned"]) == ("media/002-video.mkv", 0, True)
+
+
+def test_an_altered_ledger_is_1_and_names_the_line(record: Path) -> None:
+    path = record / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"witness", b"culprit", 1))
+    code, output, _ = run("verify", record)
+    assert code == 1
+    assert output.startswith("ALTERED\n  ledger.jsonl, line 3: it does not hold the hash of line 2: line 2 was changed")
+
+
+def test_what_cannot_be_verified_is_2(tmp_path: Path, record: Path) -> None:
+    code, output, error = run("verify", tmp_path / "missing")
+    assert (code, output) == (2, "")
+    assert "missing: this folder cannot be read: No such file or directory" in error
+    assert run("verify", tmp_path)[0] == 2
+    assert run("verify")[0] == 2
+    code, _, error = run("verify", record, "--key", tmp_path / "none.pem")
+    assert (code, "none.pem: the key cannot be read" in error) == (2, True)
+    code, output, _ = run("verify", tmp_path, "--json")
+    assert (code, json.loads(output)["exit_code"]) == (2, 2)
+    assert "is not a record" in json.loads(output)["problem"]
+
+
+def test_a_record_without_its_end_is_3(tmp_path: Path, public: Path) -> None:
+    folder = begin_record(tmp_path / "open", KEY).folder
+    code, output, _ = run("verify", folder, "--key", public)
+    assert code == 3
+    assert output.startswith("NOT CLOSED\n  this record was not closed: it is in order up to line 29")
+
+
+def test_another_key_is_4(tmp_path: Path, record: Path, public: Path) -> None:
+    public.write_bytes(SigningKey.generate().public.pem)
+    code, output, _ = run("verify", record, "--key", public)
+    assert code == 4
+    assert output.startswith("SIGNED BY ANOTHER KEY\n")
+
+
+def test_timestamps_are_checked_with_an_authoritys_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    made = begin_record(tmp_path / "record", KEY, seconds=2)
+    line = made.head(2_000_000)
+    (tmp_path / "line").write_bytes(line)
+    made.timestamp(2_000_000, authority.stamp(line))
+    made.close(2_000_000)
+    code, output, _ = run("verify", made.folder, "--tsa-ca", authority.ca)
+    assert code == 0
+    assert "timestamps/0001.tsr (line 13): existed at 20" in output
+    assert run("verify", made.folder, "--tsa-ca", tmp_path / "none.pem")[0] == 2
+    other = Authority(tmp_path / "other")
+    code, output, _ = run("verify", made.folder, "--tsa-ca", other.ca)
+    assert (code, "timestamps/0001.tsr: this timestamp proves nothing" in output) == (1, True)
+    plain = begin_record(tmp_path / "plain", KEY, seconds=2)
+    plain.close(2_000_000)
+    assert "timestamp none in this record" in run("verify", plain.folder, "--tsa-ca", authority.ca)[1]
+
+
+def test_names_in_a_record_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+    folder = begin_record(tmp_path / "record", KEY, room="\x1b[2J[bold]\u202e\u009b").folder
+    output = run("verify", folder)[1]
+    assert "\x1b" not in output and "\u202e" not in output and "\u009b" not in output
+    assert "[bold]" in output
+    assert run("verify", folder, "--json")[1].isascii()
+
+
+def test_recovery_tells_what_it_found_and_the_record_is_then_intact(
+    tmp_path: Path, private: Path, public: Path
+) -> None:
+    folder = begin_record(tmp_path / "open", KEY, seconds=5).folder
+    for name, data in (("ledger.jsonl", b'{"n":'), ("media/001-audio.mkv", b"cluster")):
+        with (folder / name).open("ab") as file:
+            file.write(data)
+    code, output, error = run("recover", folder, "--key", private)
+    assert (code, error) == (0, "")
+    assert "24 lines were whole, 18 of them signed; the last at 0:00:05.000" in output
+    assert "5 bytes of a line that was not finished were kept" in output
+    assert "media/001-audio.mkv: its last 7 bytes had not been told of" in output
+    assert "media/002-video.mkv: a gap is declared from 0:00:05.000 on" in output
+    assert run("verify", folder, "--key", public)[0] == 0
+    code, _, error = run("recover", folder, "--key", private)
+    assert (code, "this record is closed" in error) == (2, True)
+
+
+def test_what_cannot_be_recovered_is_2(tmp_path: Path, private: Path, public: Path) -> None:
+    folder = begin_record(tmp_path / "open", KEY).folder
+    code, _, error = run("recover", folder, "--key", public)
+    assert (code, "public.pem" in error) == (2, True)
+    with (folder / "ledger.jsonl").open("ab") as writer:
+        assert lock_for_writing(writer.fileno())
+        code, _, error = run("recover", folder, "--key", private)
+        assert (code, "still being written" in error) == (2, True)
+
+
+def test_the_help_tells_the_exit_codes() -> None:
+    code, output, _ = run("verify", "--help")
+    assert code == 0
+    for meaning in ("0 intact", "1 altered", "2 the folder is not a record", "3 not closed", "4 in order, but signed"):
+        assert meaning in " ".join(output.replace("│", " ").split())
+
+
+def test_a_record_is_verified_without_loading_what_a_server_needs(record: Path) -> None:
+    code = (
+        "import sys\n"
+        "from sfu.node.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print({'numba', 'numpy', 'av', 'aiortc', 'uvicorn', 'asyncio'} & sys.modules.keys())\n"
+    )
+    command = [sys.executable, "-c", code, "verify", str(record)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[0] == "INTACT"
+    assert done.stdout.splitlines()[-1] == "set()"
