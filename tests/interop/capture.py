@@ -48,6 +48,7 @@ class Scene:
     red: bool = False
     declined: tuple[str, ...] = ()  # lines with these words are left out of the answer
     limit: int = 300  # packets, without those of RTX
+    whole: bool = False  # all of each packet is stored, to be decoded
 
 
 def simulcast(mode: str = "") -> tuple[dict[str, Any], ...]:
@@ -69,6 +70,28 @@ def single(mode: str = "", rate: int = 250_000) -> tuple[dict[str, Any], ...]:
 BARE = ("dependency-descriptor",)
 """With the dependency descriptor Chromium leaves picture id, TL0PICIDX and TID out of VP8's own descriptor."""
 
+
+def small(name: str, codec: str, encodings: tuple[dict[str, Any], ...], limit: int = 80, scale: int = 1) -> Scene:
+    """A scene whose packets are stored whole."""
+    browser = name.split("_", maxsplit=1)[0]
+    return Scene(f"whole/{name}", browser, codec, encodings, 480 * scale, 270 * scale, 15, limit=limit, whole=True)
+
+
+PAIR: tuple[dict[str, Any], ...] = (
+    {"rid": "h", "scaleResolutionDownBy": 2, "maxBitrate": 40_000},
+    {"rid": "f", "scaleResolutionDownBy": 1, "maxBitrate": 90_000},
+)
+WHOLE = [
+    small("chromium_vp8_simulcast", "VP8", PAIR, 160),
+    small("chromium_vp9_l3t3", "VP9", single("L3T3", SVC_BPS), 160, 2),
+    small("chromium_vp9_l3t3_key", "VP9", single("L3T3_KEY", SVC_BPS), 160, 2),
+    small("chromium_av1_l1t1", "AV1", single(rate=80_000)),
+    small("chromium_av1_l3t3", "AV1", single("L3T3", SVC_BPS), 160, 2),
+    small("chromium_h264_simulcast", "H264", PAIR, 160),
+    small("firefox_vp9", "VP9", single(rate=80_000)),
+    small("firefox_av1", "AV1", single(rate=80_000)),
+]
+"""Stored whole, so that they can be decoded."""
 SCENES = [
     Scene("chromium_vp8_simulcast_l1t3", "chromium", "VP8", simulcast("L1T3"), width=960, height=540, limit=360),
     Scene("chromium_vp8_simulcast", "chromium", "VP8", simulcast(), width=960, height=540, limit=240),
@@ -161,6 +184,7 @@ SCENES = [
     Scene("firefox_av1", "firefox", "AV1", single(), limit=150),
     Scene("firefox_h264", "firefox", "H264", single(), limit=150),
     Scene("firefox_opus", "firefox", "opus", limit=100),
+    *WHOLE,
 ]
 
 
@@ -198,8 +222,10 @@ class Recording:
             self.done.set()
 
 
-def kept(packet: bytes, codec: str) -> int:
-    """How much of a packet is stored: its header, and what of the payload a parser looks at."""
+def kept(packet: bytes, codec: str, whole: bool = False) -> int:
+    """How much of a packet is stored: its header, and what of the payload a parser looks at; or all of it."""
+    if whole:
+        return len(packet)
     payload = 12 + 4 * (packet[0] & 0x0F)
     if packet[0] & 0x10:
         payload += 4 + 4 * int.from_bytes(packet[payload + 2 : payload + 4])
@@ -285,7 +311,7 @@ def write(recording: Recording) -> None:
     first = recording.packets[0][0]
     with (TARGET / f"{recording.scene.name}.rtp").open("wb") as file:
         for now, packet in recording.packets:
-            length = kept(packet, recording.scene.codec)
+            length = kept(packet, recording.scene.codec, recording.scene.whole)
             file.write(RECORD.pack(int((now - first) * 1e6), len(packet), length) + packet[:length])
 
 
@@ -325,7 +351,7 @@ def facts(
 
 async def main(names: list[str]) -> None:
     """Capture these scenes, or all."""
-    TARGET.mkdir(parents=True, exist_ok=True)
+    (TARGET / "whole").mkdir(parents=True, exist_ok=True)
     for name in BROWSERS:
         scenes = [scene for scene in SCENES if scene.browser == name and (not names or scene.name in names)]
         if not scenes:

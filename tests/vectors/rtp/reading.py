@@ -65,8 +65,8 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Capture:
-    """A capture by its file's stem."""
-    path = Path(__file__).with_name(f"{name}.rtp")
+    """A capture by its file's stem, with "whole/" before it for one of those."""
+    path = Path(__file__).parent / f"{name}.rtp"
     octets, at, packets = path.read_bytes(), 0, []
     while at < len(octets):
         at_us, length, kept = RECORD.unpack_from(octets, at)

@@ -1,0 +1,29 @@
+"""From the RTP packets of one source, in order, to frames as a container stores them: a module per codec."""
+
+from __future__ import annotations
+
+from sfu.recording.depacketize.av1 import Av1Depacketizer
+from sfu.recording.depacketize.frame import Frame, StreamFormat
+from sfu.recording.depacketize.h264 import H264Depacketizer
+from sfu.recording.depacketize.opus import OpusDepacketizer
+from sfu.recording.depacketize.picture import MAX_FRAME_BYTES, PictureDepacketizer
+from sfu.recording.depacketize.vp8 import Vp8Depacketizer
+from sfu.recording.depacketize.vp9 import Vp9Depacketizer
+
+__all__ = ["CODECS", "MAX_FRAME_BYTES", "Depacketizer", "Frame", "StreamFormat", "make_depacketizer"]
+
+Depacketizer = PictureDepacketizer | OpusDepacketizer
+_BY_CODEC: dict[str, type[PictureDepacketizer] | type[OpusDepacketizer]] = {
+    "opus": OpusDepacketizer,
+    "vp8": Vp8Depacketizer,
+    "vp9": Vp9Depacketizer,
+    "h264": H264Depacketizer,
+    "av1": Av1Depacketizer,
+}
+CODECS = frozenset(_BY_CODEC)
+"""In lower case."""
+
+
+def make_depacketizer(codec: str) -> Depacketizer:
+    """The one for a codec's name as SDP has it, in any case; KeyError: not one of `CODECS`."""
+    return _BY_CODEC[codec.lower()]()

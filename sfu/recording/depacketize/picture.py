@@ -1,0 +1,108 @@
+"""What all video codecs have in common: packets of one timestamp become a picture, if none of them is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sfu.recording.depacketize.frame import Frame, StreamFormat, TimestampUnwrapper
+from sfu.routing.tap import TappedPacket
+
+MAX_FRAME_BYTES = 8_000_000
+"""A picture that is larger is dropped."""
+MAX_FRAME_PACKETS = 16_384
+"""And one of more packets."""
+
+
+class PictureDepacketizer:
+    """Packets of one source in order of their extended numbers; a jump in these is a loss.
+
+    A codec says how a picture begins (`_begins`), takes a payload (`_add`, after `_clear`), and puts the picture
+    together (`_join`). The last packet of a picture has the marker; where it has not, another timestamp tells.
+    `dropped` counts packets that no frame was made of, by reason.
+    """
+
+    def __init__(self) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.format: StreamFormat | None = None
+        """As of the last key frame that was put together."""
+        self._unwrapper = TimestampUnwrapper()
+        self._next = -1
+        self._in_step = False  # the next packet begins a picture, or is within one that is whole so far
+        self._wire_timestamp = -1
+        self._arrival_us = 0
+        self._first = 0
+        self._count = 0
+        self._repaired = 0
+        self._bytes = 0
+
+    def push(self, packet: TappedPacket, sequence: int) -> Sequence[Frame]:
+        """The frames that are complete with this packet; `sequence` is its extended number."""
+        if sequence != self._next and self._next >= 0:
+            self.abandon("incomplete")
+        self._next = sequence + 1
+        payload = packet.payload
+        if not payload:
+            return ()  # padding only, sent to probe for bandwidth
+        before: Sequence[Frame] = ()
+        if self._count and packet.timestamp != self._wire_timestamp:
+            before = self._finish(sequence - 1)
+        if not self._count:
+            if not self._in_step and not self._begins(payload):
+                self.dropped["incomplete"] += 1
+                self._in_step = packet.marker
+                return before
+            self._in_step = True
+            self._wire_timestamp = packet.timestamp
+            self._arrival_us = packet.arrival_us
+            self._first = sequence
+            self._repaired = 0
+            self._bytes = 0
+            self._clear()
+        self._count += 1
+        self._bytes += len(payload)
+        if packet.late:
+            self._repaired += 1
+        if not self._add(payload):
+            self.abandon("malformed")
+            self._in_step = packet.marker
+        elif self._bytes > MAX_FRAME_BYTES or self._count > MAX_FRAME_PACKETS:
+            self.abandon("oversized")
+        elif packet.marker:
+            return (*before, *self._finish(sequence))
+        return before
+
+    def abandon(self, reason: str) -> None:
+        """Drop the picture that is being put together; the rest of it will be dropped, too."""
+        if self._count:
+            self.dropped[reason] += self._count
+        self._count = 0
+        self._in_step = False
+        self._clear()
+
+    def _finish(self, last: int) -> Sequence[Frame]:
+        count, self._count = self._count, 0
+        joined = self._join()
+        self._clear()
+        if joined is None:
+            self.dropped["malformed"] += count
+            return ()
+        data, key = joined
+        timestamp = self._unwrapper.unwrap(self._wire_timestamp)
+        return (Frame(data, timestamp, self._arrival_us, key, self._first, last, count, self._repaired),)
+
+    def _begins(self, payload: bytes) -> bool:
+        """Whether a picture begins with this payload for certain; asked of the first one, and after a loss."""
+        raise NotImplementedError
+
+    def _add(self, payload: bytes) -> bool:
+        """Take a payload; False: it makes no sense."""
+        raise NotImplementedError
+
+    def _join(self) -> tuple[bytes, bool] | None:
+        """The picture, and whether it is a key frame, then with `format` set; None: it makes no sense."""
+        raise NotImplementedError
+
+    def _clear(self) -> None:
+        """Forget the picture."""
+        raise NotImplementedError

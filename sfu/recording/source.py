@@ -1,0 +1,304 @@
+"""One source, a speaker's audio or video, as one file: from tapped packets to fragments and gaps."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sfu.recording.cutter import STALL_US, Cutter, Fragment, Gap, Restart, Silence, Undecodable
+from sfu.recording.depacketize import CODECS, Frame
+from sfu.recording.reorder import REPAIR_WAIT_US
+from sfu.recording.stream import Loss, NumberedStream
+from sfu.routing.tap import TappedPacket
+
+FRAGMENT_US = 1_000_000
+_MAX_CANDIDATES = 4
+_LEFT_US = 1_000_000
+"""So long after the last packet of a stream that was left, it may be entered again."""
+
+Outcome = Fragment | Gap
+
+
+class SourceRecorder:
+    """Records one source. Time is that of arrival (the plane's clock), as packets and `poll` tell it; what comes out
+    is on the record's clock, whose zero is `start_us`.
+
+    A video file begins with a key frame. Another SSRC, a restarted numbering or another Encoding of a simulcast goes
+    on in the same file from its first key frame on; until then the old one is kept, if it still comes and is another
+    Encoding. Two Encodings should not be tapped for longer than that takes: a key frame of the one that was left,
+    after a second without its packets or those of the new one, is entered again.
+
+    Whatever the packets are, they make no error: what makes no sense is dropped and counted in `dropped`.
+    ValueError, when it is made: the codec is not known.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        codec: str,
+        clock_rate: int,
+        start_us: int,
+        *,
+        fragment_us: int = FRAGMENT_US,
+        repair_wait_us: int = REPAIR_WAIT_US,
+    ) -> None:
+        if codec.lower() not in CODECS:
+            raise ValueError(f"{codec} cannot be recorded: it is none of {', '.join(sorted(CODECS))}")
+        self.duplicates = 0
+        self._video = kind == "video"
+        self._codec = codec
+        self._fragment_us = fragment_us
+        self._repair_wait_us = repair_wait_us
+        self._cutter = Cutter(codec, clock_rate, start_us)
+        self._dropped: Counter[str] = Counter()
+        self._out: list[Outcome] = []
+        self._current: NumberedStream | None = None
+        self._candidates: dict[int, NumberedStream] = {}
+        self._left: dict[int, int] = {}  # sources that were left, and when their last packet came
+        self._needs_key = self._video  # the current stream has not come to a key frame
+        self._damaged = False  # and has lost packets since its last one
+        self._interrupted: tuple[str, int] | None = None
+        self._refused_until_us = -1
+        self._heard_us: int | None = None  # the last packet with media, or when waiting for it began
+        self._now_us = 0
+
+    @property
+    def wants_key_frame(self) -> bool:
+        """Whether a key frame would make something decodable that is not: ask the sender, again and again."""
+        if not self._video or self._interrupted is not None:
+            return False
+        return self._needs_key or self._damaged or bool(self._candidates)
+
+    @property
+    def wanted_encoding(self) -> int | None:
+        """Of which Encoding a key frame is wanted; None: of none, or nothing has come yet."""
+        if not self.wants_key_frame:
+            return None
+        for candidate in self._candidates.values():
+            return candidate.encoding
+        return self.encoding
+
+    @property
+    def encoding(self) -> int | None:
+        """Which Encoding is recorded at present."""
+        return self._current.encoding if self._current is not None else None
+
+    @property
+    def stalled_since_us(self) -> int | None:
+        """Since when (record's clock) nothing has come, at the last `poll`; None: there is no stall."""
+        if self._interrupted is not None or self._heard_us is None or self._now_us - self._heard_us < STALL_US:
+            return None
+        return self._cutter.timeline.to_record(self._heard_us)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Packets that were not kept, by reason."""
+        total = self._dropped + self._cutter.dropped
+        for stream in (self._current, *self._candidates.values()):
+            if stream is not None:
+                total += _dropped_of(stream)
+        return total
+
+    def handle_packet(self, packet: TappedPacket) -> None:
+        """Take a packet; what comes of it, the next `poll` tells."""
+        if self._interrupted is not None or packet.arrival_us < self._refused_until_us:
+            self._dropped["interrupted"] += 1
+            return
+        if packet.payload:
+            self._note_media(packet.arrival_us)
+        stream = self._current
+        if stream is None or stream.source != packet.source:
+            stream = self._stream_of(packet)
+            if stream is None:
+                return
+        if stream is self._current:
+            self._take(stream.push(packet))
+        else:
+            self._try(stream, stream.push(packet))
+        if self._cutter.is_due(packet.arrival_us, self._fragment_us):
+            self._out += self._cutter.cut()
+
+    def poll(self, now_us: int) -> list[Outcome]:
+        """What is finished by `now_us` (arrival clock). Call it several times a second, also when nothing comes."""
+        self._now_us = now_us
+        if self._interrupted is None:
+            if self._heard_us is None:
+                self._heard_us = now_us
+            for candidate in list(self._candidates.values()):
+                if now_us - candidate.arrival_us >= STALL_US:
+                    self._forget(self._candidates.pop(candidate.source))
+                elif candidate.source in self._candidates:
+                    self._try(candidate, candidate.poll(now_us))
+            if self._current is not None:
+                self._take(self._current.poll(now_us))
+            if self._cutter.is_due(now_us, self._fragment_us):
+                self._out += self._cutter.cut()
+        out, self._out = self._out, []
+        return out
+
+    def interrupt(self, cause: str, now_us: int) -> None:
+        """Keep nothing from now on: a mute, a disconnect, a pause of the record. The next `poll` has what was before.
+
+        An interruption within another ends that one.
+        """
+        if self._interrupted is None:
+            self._finish(now_us)
+        else:
+            self._end_interruption(now_us)
+        self._interrupted = cause, now_us
+
+    def resume(self, now_us: int) -> None:
+        """Keep again what arrives from now on; nothing happens if nothing was interrupted."""
+        if self._interrupted is not None:
+            self._end_interruption(now_us)
+            self._interrupted = None
+            self._refused_until_us = now_us
+            self._heard_us = now_us
+
+    def close(self, now_us: int) -> list[Outcome]:
+        """All that is left."""
+        if self._interrupted is None:
+            self._finish(now_us)
+        else:
+            self._end_interruption(now_us)
+        self._interrupted = "closed", now_us
+        out, self._out = self._out, []
+        return out
+
+    def _end_interruption(self, now_us: int) -> None:
+        assert self._interrupted is not None
+        cause, begin_us = self._interrupted
+        timeline = self._cutter.timeline
+        self._out.append(Gap(cause, timeline.to_record(begin_us), timeline.to_record(max(begin_us, now_us))))
+
+    def _finish(self, now_us: int) -> None:
+        """Cut what there is, and forget all streams."""
+        current = self._current
+        if current is not None:
+            self._take(current.flush())
+            current.depacketizer.abandon("incomplete")
+            if self._needs_key:
+                self._cutter.add(Undecodable(current.begun_us))
+            self._forget(current)
+        for candidate in self._candidates.values():
+            self._forget(candidate)
+        self._current = None
+        self._candidates.clear()
+        self._left.clear()
+        self._needs_key = self._video
+        self._damaged = False
+        if self._heard_us is not None and now_us - self._heard_us >= STALL_US:
+            self._cutter.add(Silence(self._heard_us, now_us))
+        self._out += self._cutter.cut()
+        self._out += self._cutter.end(now_us)
+
+    def _note_media(self, arrival_us: int) -> None:
+        heard_us = self._heard_us
+        if heard_us is not None and arrival_us - heard_us >= STALL_US:
+            if self._current is not None:
+                self._take(self._current.poll(arrival_us))
+            self._cutter.add(Silence(heard_us, arrival_us))
+        if heard_us is None or arrival_us > heard_us:
+            self._heard_us = arrival_us
+
+    # which stream
+
+    def _stream_of(self, packet: TappedPacket) -> NumberedStream | None:
+        """The stream of a packet that is not of the current one; None: the packet is dropped."""
+        candidate = self._candidates.get(packet.source)
+        if candidate is not None:
+            return candidate
+        if packet.late:  # sent before what is to be kept
+            self._dropped["late"] += 1
+            return None
+        if self._was_left(packet):
+            self._dropped["superseded"] += 1
+            return None
+        stream = NumberedStream(self._codec, packet, self._repair_wait_us)
+        current = self._current
+        if current is not None and self._video and not self._needs_key and packet.encoding != current.encoding:
+            if len(self._candidates) >= _MAX_CANDIDATES:
+                self._forget(self._candidates.pop(next(iter(self._candidates))))
+            self._candidates[stream.source] = stream
+        else:
+            self._enter(stream)
+        return stream
+
+    def _was_left(self, packet: TappedPacket) -> bool:
+        """Whether it is of a stream that another has taken the place of, which still goes on."""
+        left_us = self._left.get(packet.source)
+        if left_us is None:
+            return False
+        current = self._current
+        if current is not None and packet.encoding != current.encoding:
+            alive = packet.arrival_us - current.arrival_us < _LEFT_US
+            if not alive or packet.arrival_us - left_us >= _LEFT_US:
+                del self._left[packet.source]
+                return False
+        self._left[packet.source] = packet.arrival_us
+        return True
+
+    def _enter(self, stream: NumberedStream) -> None:
+        """Make it the current one."""
+        old = self._current
+        if old is not None:
+            self._take(old.flush())
+            old.depacketizer.abandon("incomplete")
+            if self._needs_key and old.begun_us < stream.begun_us:
+                self._cutter.add(Undecodable(old.begun_us))
+            self._forget(old)
+            while len(self._left) >= _MAX_CANDIDATES:
+                del self._left[next(iter(self._left))]
+            self._left[old.source] = old.arrival_us
+        self._candidates.pop(stream.source, None)
+        self._current = stream
+        self._needs_key = self._video
+        self._cutter.add(Restart())
+        if not self._video and stream.depacketizer.format is not None:
+            self._cutter.add(stream.depacketizer.format)
+
+    def _forget(self, stream: NumberedStream) -> None:
+        """Keep its counts."""
+        self.duplicates += stream.reorder.duplicates
+        self._dropped += _dropped_of(stream)
+
+    # what comes of it
+
+    def _try(self, candidate: NumberedStream, found: list[Frame | Loss]) -> None:
+        """Enter another Encoding if it has a key frame."""
+        for index, entry in enumerate(found):
+            if isinstance(entry, Frame) and entry.key:
+                self._enter(candidate)
+                self._take(found[index:])
+                return
+            if isinstance(entry, Frame):
+                self._dropped["before_key_frame"] += entry.packets
+
+    def _take(self, found: list[Frame | Loss]) -> None:
+        cutter = self._cutter
+        for entry in found:
+            if isinstance(entry, Frame):
+                if entry.key and self._video:
+                    self._begin_decodable(entry)
+                elif self._needs_key:
+                    self._dropped["before_key_frame"] += entry.packets
+                    continue
+            elif self._needs_key:
+                continue
+            else:
+                self._damaged = self._video
+            cutter.add(entry)
+
+    def _begin_decodable(self, frame: Frame) -> None:
+        """A key frame is there."""
+        stream = self._current
+        assert stream is not None
+        if stream.depacketizer.format is not None:
+            self._cutter.add(stream.depacketizer.format)
+        if self._needs_key and frame.arrival_us > stream.begun_us:
+            self._cutter.add(Undecodable(stream.begun_us))
+        self._needs_key = False
+        self._damaged = False
+
+
+def _dropped_of(stream: NumberedStream) -> Counter[str]:
+    return stream.depacketizer.dropped + Counter(too_late=stream.reorder.too_late)

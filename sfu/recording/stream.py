@@ -1,0 +1,63 @@
+"""One numbering of a source: its packets in order, and the frames in them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sfu.recording.depacketize import Frame, make_depacketizer
+from sfu.recording.reorder import ReorderBuffer
+from sfu.routing.tap import TappedPacket
+
+
+class Loss(NamedTuple):
+    """Packets that were given up: all from the first to the last number, but for `packets` of them."""
+
+    ssrc: int
+    first_sequence: int
+    """Extended, as `ReorderBuffer` counts: the low 16 bits are those on the wire."""
+    last_sequence: int
+    packets: int
+    """How many are missing."""
+    arrival_us: int
+    """Of the packet behind them."""
+
+
+class NumberedStream:
+    """The packets of one value of `TappedPacket.source`: one SSRC, without a restart of its numbering."""
+
+    def __init__(self, codec: str, first: TappedPacket, wait_us: int) -> None:
+        self.source = first.source
+        self.encoding = first.encoding
+        self.begun_us = first.arrival_us
+        self.arrival_us = first.arrival_us
+        """Of the newest packet."""
+        self.depacketizer = make_depacketizer(codec)
+        self.reorder = ReorderBuffer(wait_us)
+        self._ssrc = first.ssrc
+        self._next = -1
+
+    def push(self, packet: TappedPacket) -> list[Frame | Loss]:
+        """Take a packet; what is complete with it, and what is given up."""
+        self.arrival_us = packet.arrival_us
+        return self._sort(self.reorder.push(packet))
+
+    def poll(self, now_us: int) -> list[Frame | Loss]:
+        """What is given up because time has passed, and what is complete behind it."""
+        return self._sort(self.reorder.poll(now_us))
+
+    def flush(self) -> list[Frame | Loss]:
+        """What is left; nothing more will be pushed."""
+        return self._sort(self.reorder.flush())
+
+    def _sort(self, packets: list[tuple[int, TappedPacket]]) -> list[Frame | Loss]:
+        found: list[Frame | Loss] = []
+        for sequence, packet in packets:
+            expected, self._next = self._next, sequence + 1
+            frames = self.depacketizer.push(packet, sequence)
+            if sequence != expected and expected >= 0:
+                restored = sum(1 for frame in frames if not frame.packets)
+                if sequence - restored > expected:
+                    count = sequence - restored - expected
+                    found.append(Loss(self._ssrc, expected, sequence - restored - 1, count, packet.arrival_us))
+            found += frames
+        return found

@@ -1,0 +1,229 @@
+"""What a record's writer makes of Tracks that come, go, are muted and paused."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfu.recording.entries import Entry
+from sfu.recording.folder import LEDGER, PUBLIC_KEY
+from sfu.recording.ledger import Ledger, parse_ledger
+from sfu.recording.manifest import build_manifest, write_manifest
+from sfu.recording.options import RecordingOptions
+from sfu.recording.reader import Record, RecordSource, read_record
+from sfu.recording.signing import SigningKey
+from sfu.recording.stamping import Stamper
+from sfu.recording.store import Store
+from sfu.recording.timestamps import load_roots
+from sfu.recording.verify import Outcome, verify_record
+from sfu.recording.writer import RecordWriter, TrackInfo
+from sfu.routing.plane import TappedPacket
+from tests.recording_authority import Authority, handler_of, serving
+
+START_US = 5_000_000
+PACKET_US = 20_000
+NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
+ALICE = TrackInfo("t1", "alice", "audio", "opus", 48_000, metadata={"role": "judge"})
+
+
+class Desk:
+    """A writer, and someone who talks into it at a time that the test sets."""
+
+    def __init__(self, path: Path, stamper: Stamper | None = None) -> None:
+        self.path = path
+        self.key = SigningKey.generate()
+        self._ledger = Ledger("0" * 32, self.key)
+        first = self._ledger.start("court", NOON, "test", {})
+        self._store = Store.create(path)
+        self._store.write_file(PUBLIC_KEY, self.key.public.pem)
+        self._store.append_ledger(first)
+        self.writer = RecordWriter(
+            self._store,
+            self._ledger,
+            start_us=START_US,
+            options=RecordingOptions(),
+            utc=lambda: NOON,
+            stamper=stamper,
+        )
+        self.now_us = START_US
+        self._sequence = 0
+
+    def packets(self, milliseconds: int) -> list[TappedPacket]:
+        """What a microphone sends from now on for a while, which passes."""
+        made = []
+        for _ in range(milliseconds * 1000 // PACKET_US):
+            self.now_us += PACKET_US
+            made.append(self._packet())
+        return made
+
+    def _packet(self) -> TappedPacket:
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        timestamp = self.now_us * 48 // 1000
+        payload = b"\xf8\xff\xfe"  # Opus: 20 ms of silence
+        return TappedPacket(
+            0, 1, 1, 0, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, 7, True, False, 0, False, False, self.now_us, payload
+        )
+
+    def talk(self, key: int, milliseconds: int) -> None:
+        """Packets come, and the recorder looks each tenth of a second."""
+        for _ in range(milliseconds // 100):
+            self.writer.handle_packets(key, self.packets(100))
+            self.writer.poll(self.now_us)
+
+    def close(self) -> Record:
+        """Close the record, see that it is intact, and read it."""
+        self.writer.close(self.now_us, "stopped")
+        ledger = self._ledger
+        facts = self._store.facts()
+        manifest = build_manifest(ledger.record, self.key.key_id, ledger.n, ledger.prev, ledger.counts, facts)
+        write_manifest(self.path, manifest, self.key)
+        self._store.close()
+        verdict = verify_record(self.path, self.key.public)
+        assert verdict.outcome is Outcome.INTACT, verdict.problem
+        return read_record(self.path)
+
+    def lines(self, kind: str) -> list[Entry]:
+        return [entry for entry in parse_ledger((self.path / LEDGER).read_bytes()) if entry.type == kind]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "record")
+
+
+def only(record: Record) -> RecordSource:
+    (source,) = record.sources
+    return source
+
+
+def causes(source: RecordSource) -> list[str]:
+    return [gap.cause for gap in source.gaps]
+
+
+def test_fragments_are_on_disk_soon_and_cover_what_was_said(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 5_000)
+    assert desk.writer.written_bytes > 0
+    assert desk.now_us - START_US - desk.lines("fragment")[-1].integer("end_us") < 1_500_000
+    source = only(desk.close())
+    assert (source.peer, source.metadata, source.gaps) == ("alice", {"role": "judge"}, ())
+    (span,) = source.spans
+    assert span.end_us - span.begin_us == pytest.approx(5_000_000, abs=40_000)
+
+
+def test_of_a_pause_nothing_is_kept_even_if_it_is_delivered_after_it(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 1_000)
+    begin_us = desk.now_us
+    desk.writer.pause(begin_us, ground="recess", authoriser="judge", note="")
+    secret = desk.packets(2_000)
+    desk.now_us += 1
+    desk.writer.resume(desk.now_us, authoriser="judge")
+    end_us = desk.now_us
+    desk.writer.handle_packets(0, secret)  # the feed is a little behind
+    desk.talk(0, 1_000)
+    record = desk.close()
+    (pause,) = record.pauses
+    assert (pause.begin_us, pause.end_us) == (begin_us - START_US, end_us - START_US)
+    first, second = only(record).spans
+    assert first.end_us <= pause.begin_us + PACKET_US
+    assert second.begin_us >= pause.end_us
+    assert sum(entry.integer("packets") for entry in desk.lines("fragment")) == 100
+    assert causes(only(record)) == ["pause"]
+
+
+def test_a_track_that_is_muted_and_paused_is_recorded_again_only_when_both_have_ended(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 500)
+    desk.writer.set_muted(0, True, desk.now_us)
+    desk.talk(0, 500)
+    desk.writer.pause(desk.now_us, ground="recess", authoriser="judge", note="")
+    desk.talk(0, 500)
+    desk.writer.set_muted(0, False, desk.now_us)
+    desk.talk(0, 500)
+    desk.writer.resume(desk.now_us, authoriser="judge")
+    desk.talk(0, 500)
+    assert causes(only(desk.close())) == ["mute", "pause"]
+    assert sum(entry.integer("packets") for entry in desk.lines("fragment")) == 50
+
+
+def test_who_comes_again_continues_the_file_and_who_speaks_beside_gets_one(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 1_000)
+    desk.writer.end_track(0, desk.now_us)
+    desk.now_us += 3_000_000
+    desk.writer.begin_track(1, ALICE, desk.now_us)
+    desk.writer.begin_track(2, ALICE, desk.now_us)
+    desk.talk(1, 1_000)
+    desk.writer.end_track(1, desk.now_us)
+    record = desk.close()
+    first, second = record.sources
+    assert (len(first.spans), len(second.spans)) == (2, 0)
+    assert causes(first)[0] == "disconnect"
+    assert first.gaps[0].end_us - first.gaps[0].begin_us == 3_000_000
+
+
+def test_packets_that_were_lost_on_the_way_to_us_are_our_fault(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 1_000)
+    desk.packets(500)
+    desk.writer.miss(0, desk.now_us)
+    desk.talk(0, 1_000)
+    assert "recorder_fault" in causes(only(desk.close()))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), "\ud800", object(), "x" * 70_000, 1 << 70])
+def test_what_a_ledger_cannot_hold_is_said_to_be_so_and_ends_nothing(desk: Desk, bad: Any) -> None:
+    desk.writer.note("mark", desk.now_us, name="evidence", data={"x": bad})
+    info = TrackInfo("t1", "alice", "audio", "opus", 48_000, metadata={"role": bad})
+    desk.writer.begin_track(0, info, desk.now_us)
+    desk.talk(0, 500)
+    (line,) = desk.lines("unstorable")
+    assert line.text("of") == "mark"
+    assert list(only(desk.close()).metadata) == ["unstorable"]
+
+
+def test_heads_are_signed_every_two_seconds_and_at_the_end(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 10_000)
+    desk.close()
+    assert 5 <= len(desk.lines("head")) <= 7
+
+
+def test_a_report_of_a_sender_is_kept(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.writer.note_report(0, desk.now_us, ssrc=7, ntp=str(1 << 63), rtp_timestamp=5, arrival_us=1)
+    desk.writer.note_report(9, desk.now_us, ssrc=7, ntp="1", rtp_timestamp=5, arrival_us=1)
+    desk.close()
+    (line,) = desk.lines("report")
+    assert (line.integer("source"), line.text("ntp")) == (1, str(1 << 63))
+
+
+def test_heads_are_stamped_by_an_authority_and_its_root_vouches_for_them(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    with serving(handler_of(authority)) as url:
+        stamper = Stamper(url, 3_000_000)
+        desk = Desk(tmp_path / "record", stamper)
+        desk.writer.begin_track(0, ALICE, desk.now_us)
+        desk.talk(0, 2_100)
+        while not desk.lines("timestamp"):  # the authority has a clock of its own
+            desk.talk(0, 100)
+        desk.close()
+    verdict = verify_record(tmp_path / "record", desk.key.public, tsa_roots=load_roots(authority.ca))
+    assert verdict.outcome is Outcome.INTACT
+    assert len(verdict.timestamps) >= 2
+    assert all(stamp.time is not None for stamp in verdict.timestamps)
+
+
+def test_an_authority_that_does_not_answer_is_said_to_be_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "record", Stamper("http://127.0.0.1:1/", 3_000_000))
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 2_100)
+    while not desk.lines("unstamped"):
+        desk.talk(0, 100)
+    desk.close()
+    line = desk.lines("unstamped")[0]
+    assert "cannot be asked" in line.text("reason")
