@@ -7,50 +7,124 @@ answered = await peer.answer(offer, subscribe="all")
 
 from __future__ import annotations
 
-from sfu import errors, events
-from sfu.budget import BandwidthStats
-from sfu.client_offered import Answered, ClientOffered
-from sfu.config import Config
-from sfu.connection import Connection
-from sfu.encoding import Encoding
-from sfu.errors import ConfigError, LocalError, RemoteError, SfuError
-from sfu.event_stream import EventStream
-from sfu.events import ConnectionState
-from sfu.layer import Layer
-from sfu.peer import Peer
-from sfu.room import Room
-from sfu.selection import ALL, Selection
-from sfu.server import Server
-from sfu.server_offered import ServerOffered
-from sfu.statistics import EncodingStats, SubscriptionStats, TrackStats
-from sfu.subscription import Subscription
-from sfu.track import Track
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sfu import errors, events
+    from sfu.budget import BandwidthStats
+    from sfu.client_offered import Answered, ClientOffered
+    from sfu.config import Config
+    from sfu.connection import Connection
+    from sfu.encoding import Encoding
+    from sfu.errors import ConfigError, LocalError, RemoteError, SfuError
+    from sfu.event_stream import EventStream
+    from sfu.events import ConnectionState
+    from sfu.layer import Layer
+    from sfu.peer import Peer
+    from sfu.recording.entries import EntryError
+    from sfu.recording.errors import RecordError
+    from sfu.recording.options import RecordingOptions
+    from sfu.recording.recorder import ClosedRecord
+    from sfu.recording.recording import RecorderStats, Recording
+    from sfu.recording.signing import SigningKey, load_or_create_signing_key, load_signing_key
+    from sfu.room import Room
+    from sfu.selection import ALL, Selection
+    from sfu.server import Server
+    from sfu.server_offered import ServerOffered
+    from sfu.statistics import EncodingStats, SubscriptionStats, TrackStats
+    from sfu.subscription import Subscription
+    from sfu.track import Track
 
 __all__ = [
     "ALL",
     "Answered",
     "BandwidthStats",
     "ClientOffered",
+    "ClosedRecord",
     "Config",
     "ConfigError",
     "Connection",
     "ConnectionState",
     "Encoding",
     "EncodingStats",
+    "EntryError",
     "EventStream",
     "Layer",
     "LocalError",
     "Peer",
+    "RecordError",
+    "RecorderStats",
+    "Recording",
+    "RecordingOptions",
     "RemoteError",
     "Room",
     "Selection",
     "Server",
     "ServerOffered",
     "SfuError",
+    "SigningKey",
     "Subscription",
     "SubscriptionStats",
     "Track",
     "TrackStats",
     "errors",
     "events",
+    "load_or_create_signing_key",
+    "load_signing_key",
 ]
+
+_HOMES = {
+    "ALL": "sfu.selection",
+    "Answered": "sfu.client_offered",
+    "BandwidthStats": "sfu.budget",
+    "ClientOffered": "sfu.client_offered",
+    "ClosedRecord": "sfu.recording.recorder",
+    "Config": "sfu.config",
+    "ConfigError": "sfu.errors",
+    "Connection": "sfu.connection",
+    "ConnectionState": "sfu.events",
+    "Encoding": "sfu.encoding",
+    "EncodingStats": "sfu.statistics",
+    "EntryError": "sfu.recording.entries",
+    "EventStream": "sfu.event_stream",
+    "Layer": "sfu.layer",
+    "LocalError": "sfu.errors",
+    "Peer": "sfu.peer",
+    "RecordError": "sfu.recording.errors",
+    "RecorderStats": "sfu.recording.recording",
+    "Recording": "sfu.recording.recording",
+    "RecordingOptions": "sfu.recording.options",
+    "RemoteError": "sfu.errors",
+    "Room": "sfu.room",
+    "Selection": "sfu.selection",
+    "Server": "sfu.server",
+    "ServerOffered": "sfu.server_offered",
+    "SfuError": "sfu.errors",
+    "SigningKey": "sfu.recording.signing",
+    "Subscription": "sfu.subscription",
+    "SubscriptionStats": "sfu.statistics",
+    "Track": "sfu.track",
+    "TrackStats": "sfu.statistics",
+    "errors": "sfu.errors",
+    "events": "sfu.events",
+    "load_or_create_signing_key": "sfu.recording.signing",
+    "load_signing_key": "sfu.recording.signing",
+}
+"""Where a public name is defined. Each is imported when it is first asked for: a server needs a compiler, which takes
+a second to load, while who verifies a record or issues a token needs neither.
+"""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(_HOMES[name])
+        found = home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -156,6 +156,60 @@ class DominantSpeakerChanged(Event):
 
 
 @dataclass(frozen=True)
+class RecordingStarted(Event):
+    """The room is recorded from now on."""
+
+    recording: str
+    """Its id."""
+    paths: tuple[str, ...]
+    """The folders of its records, the main one first."""
+
+
+@dataclass(frozen=True)
+class RecordingPaused(Event):
+    """Off the record: nothing that comes from now on is kept."""
+
+    recording: str
+    ground: str
+    authoriser: str
+
+
+@dataclass(frozen=True)
+class RecordingResumed(Event):
+    """On the record again."""
+
+    recording: str
+
+
+@dataclass(frozen=True)
+class RecordingAlarm(Event):
+    """A recorder is in trouble: `write_failed`, `nothing_written`, `disk_nearly_full` or `behind`."""
+
+    recording: str
+    path: str
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class RecordingAlarmEnded(Event):
+    """That trouble is over."""
+
+    recording: str
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
+class RecordingStopped(Event):
+    """The room is not recorded any more."""
+
+    recording: str
+    cause: str
+    """`stopped`; `failed`: no recorder was left; `server_closed`."""
+
+
+@dataclass(frozen=True)
 class TrackEnded(Event):
     """A Track is gone, and its Subscriptions with it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sfu.client_offered import Answered, ClientOffered
-from sfu.connection import Connection, Home
+from sfu.connection import Connection
 from sfu.encoding import Encoding
 from sfu.environment import Environment
 from sfu.errors import ConnectionClosedError, LimitError, LocalError
@@ -23,6 +23,7 @@ from sfu.events import (
     SubscriptionFed,
     SubscriptionStarved,
 )
+from sfu.home import Home
 from sfu.negotiation import Kind
 from sfu.negotiation.types import is_msid_id
 from sfu.selection import ALL, Selection, choose_tracks
@@ -69,7 +70,7 @@ class Venue(Protocol):
         """A Track has ended: tell whoever listens."""
         ...
 
-    def handle_left(self, peer: Peer) -> None:
+    def handle_left(self, peer: Peer, reason: str) -> None:
         """The Peer has closed all and leaves."""
         ...
 
@@ -179,7 +180,7 @@ class Peer:
         self.left = True
         for connection in self.connections:
             connection.close(reason)
-        self._venue.handle_left(self)
+        self._venue.handle_left(self, reason)
 
     # from its room
 

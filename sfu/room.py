@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -12,11 +13,13 @@ from sfu.errors import (
     LocalError,
     NothingPublishedError,
     PeerExistsError,
+    PrivateError,
     RoomFullError,
     UnknownPublisherError,
 )
 from sfu.event_stream import EventHub, EventStream
 from sfu.events import (
+    ActiveSpeakersChanged,
     Event,
     PeerJoined,
     PeerLeft,
@@ -28,6 +31,11 @@ from sfu.events import (
 from sfu.floor import Floor
 from sfu.negotiation import Kind
 from sfu.peer import Peer
+from sfu.record_keeper import RecordKeeper
+from sfu.recording.feed import Feed
+from sfu.recording.options import RecordingOptions
+from sfu.recording.recording import Recording
+from sfu.recording.signing import SigningKey
 from sfu.selection import ALL, Selection
 from sfu.shard import Shard
 from sfu.track import Track
@@ -48,6 +56,15 @@ class House(Protocol):
         """Tell whoever listens to all rooms."""
         ...
 
+    def keep(self, recording: Recording) -> None:
+        """Something is recorded here: close it when the server closes."""
+        ...
+
+    @property
+    def feed(self) -> Feed:
+        """Brings recorders the packets of all shards; may raise LocalError."""
+        ...
+
 
 class Room:
     """Got by `Server.room`. The Server lists it while it has Peers."""
@@ -64,7 +81,8 @@ class Room:
         self._peers: dict[str, Peer] = {}
         config = environment.config
         self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams)
-        self._floor = Floor(name, config, self.emit)
+        self._floor = Floor(name, config, self._handle_floor)
+        self._records = RecordKeeper(name, environment, self.emit)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} with {len(self._peers)} Peers>"
@@ -131,7 +149,76 @@ class Room:
         peer = Peer(name, self, self._environment, leave_when_idle=leave_when_idle, metadata=metadata or {})
         self._peers[name] = peer
         self.emit(PeerJoined(self.name, name))
+        self._records.handle_joined(name, peer.metadata)
         return peer
+
+    @property
+    def private(self) -> bool:
+        """Whether the room can not be recorded, as a consultation."""
+        return self._records.private
+
+    def set_private(self, private: bool) -> None:
+        """Mark the room as private, or not.
+
+        Raises:
+            PrivateError: it is being recorded; stop that first.
+        """
+        if private and self._records.recording is not None:
+            raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
+        self._records.private = private
+
+    def set_track_private(self, track: Track, private: bool) -> None:
+        """Mark a Track as private, or not. If it is recorded, that ends at once."""
+        track.private = private
+        self._records.remove(track)
+        if not private:
+            self._records.add(track, self._metadata_of(track))
+
+    @property
+    def recording(self) -> Recording | None:
+        """The one that runs, also while it is paused."""
+        return self._records.recording
+
+    def record(
+        self,
+        path: Path | str,
+        *,
+        key: SigningKey,
+        mirrors: Iterable[Path | str] = (),
+        tracks: Iterable[Track] | None = None,
+        options: RecordingOptions | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Recording:
+        """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
+
+        Args:
+            path: the record's folder, new or empty.
+            key: signs the record; `sfu.recording.load_or_create_signing_key`.
+            mirrors: folders, best on other disks, in which the same is recorded independently.
+            tracks: only these; by default all, those that come later too. Private ones are left out.
+            options: how.
+            metadata: kept in the ledger's first line, such as the number of the case.
+
+        Raises:
+            PrivateError: the room, or one of `tracks`, is private. Nothing was made.
+            RecordError: a folder cannot be used.
+            EntryError: a ledger cannot hold `metadata`. Nothing was made.
+            LocalError: the room is being recorded already.
+        """
+        recording = self._records.start(
+            self._house.feed,
+            [Path(path), *map(Path, mirrors)],
+            key,
+            options=options or RecordingOptions(),
+            metadata=metadata or {},
+            tracks=tracks,
+        )
+        self._house.keep(recording)
+        for peer in self._peers.values():
+            self._records.handle_joined(peer.name, peer.metadata)
+        for track in self.tracks:
+            self._records.add(track, self._metadata_of(track))
+        return recording
 
     def events(self) -> EventStream:
         """What happens here from now on. May raise LimitError."""
@@ -173,6 +260,7 @@ class Room:
         """See `Venue.handle_published`."""
         self.emit(TrackPublished(self.name, track.peer, track.id, track.kind, track.codec.name))
         self._floor.add(track)
+        self._records.add(track, self._metadata_of(track))
         for peer in list(self._peers.values()):
             peer.offer_track(track)
 
@@ -180,19 +268,31 @@ class Room:
         """See `Venue.handle_muted`."""
         kind = TrackMuted if track.muted else TrackUnmuted
         self.emit(kind(self.name, track.peer, track.id))
+        self._records.handle_muted(track)
         self.update_speakers(self._environment.clock())
 
     def handle_ended(self, track: Track) -> None:
         """See `Venue.handle_ended`."""
         self.emit(TrackEnded(self.name, track.peer, track.id))
+        self._records.remove(track)
         self._floor.remove(track, self._environment.clock())
 
-    def handle_left(self, peer: Peer) -> None:
+    def handle_left(self, peer: Peer, reason: str) -> None:
         """See `Venue.handle_left`."""
         del self._peers[peer.name]
         self.emit(PeerLeft(self.name, peer.name))
+        self._records.handle_left(peer.name, reason)
         if not self._peers:
             self._house.vacate(self)
+
+    def _metadata_of(self, track: Track) -> Mapping[str, Any]:
+        peer = self._peers.get(track.peer)
+        return {} if peer is None else peer.metadata
+
+    def _handle_floor(self, event: Event) -> None:
+        self.emit(event)
+        if isinstance(event, ActiveSpeakersChanged):
+            self._records.handle_speakers(event.speakers)
 
     # for its Server
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import ipaddress
+import logging
 import random
 import weakref
 from collections.abc import Mapping
@@ -20,10 +21,16 @@ from sfu.environment import Environment
 from sfu.errors import LocalError, ServerFullError
 from sfu.event_stream import EventHub, EventStream
 from sfu.events import Event
+from sfu.recording.feed import Feed
+from sfu.recording.recording import Recording
 from sfu.room import Room, check_name
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
 from sfu.shard import Shard
 from sfu.transport import Identity
+
+_log = logging.getLogger("sfu.server")
+
+_CLOSE_RECORDS_S = 30.0
 
 
 class Server:
@@ -43,6 +50,8 @@ class Server:
         self._shards: list[Shard] = []
         self._rooms: dict[str, Room] = {}
         self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
+        self._feed: Feed | None = None
+        self._recordings: list[Recording] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listening: asyncio.TimerHandle | None = None
         self._hub = EventHub("", max_queued=self.config.max_queued_events, max_streams=self.config.max_event_streams)
@@ -112,7 +121,12 @@ class Server:
             shard.start(loop)
 
     async def close(self) -> None:
-        """Make all Peers leave, end all events, stop the planes. Idempotent."""
+        """Make all Peers leave, close all records, end all events, stop the planes. Idempotent."""
+        await self._close_recordings()
+        self._recordings.clear()
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
         for room in list(self._rooms.values()):
             room.close("server_closed")
         for room in list(self._known.values()):
@@ -124,6 +138,15 @@ class Server:
         shards, self._shards = self._shards, []
         for shard in shards:
             shard.stop()
+
+    async def _close_recordings(self) -> None:
+        """Bring all to disk; one that hangs is given up, since `sfu recover` can close what there is."""
+        try:
+            async with asyncio.timeout(_CLOSE_RECORDS_S):
+                await asyncio.gather(*(recording.stop("server_closed") for recording in self.recordings))
+        except TimeoutError:
+            paths = [str(path) for recording in self.recordings for path in recording.paths]
+            _log.error("records could not be closed in time; run `sfu recover` on them", extra={"paths": paths})
 
     def room(self, name: str) -> Room:
         """The room of that name, new or not. It counts, and is listed, once a Peer is in.
@@ -137,6 +160,10 @@ class Server:
             room = Room(name, self, self._environment, self._choose_shard)
             self._known[name] = room
         return room
+
+    def find_room(self, name: str) -> Room | None:
+        """The room of that name, if there is one: it has Peers, is recorded, or somebody holds it."""
+        return self._known.get(name)
 
     def events(self) -> EventStream:
         """What happens in all rooms from now on. May raise LimitError."""
@@ -156,7 +183,26 @@ class Server:
             total.update(shard.plane.rows_in_use())
         return dict(total)
 
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """Those that run, and those that have stopped and still bring the last to disk."""
+        self._recordings = [recording for recording in self._recordings if not recording.done]
+        return tuple(self._recordings)
+
     # for its rooms
+
+    @property
+    def feed(self) -> Feed:
+        """See `House.feed`."""
+        if not self._shards:
+            raise LocalError("the server is not running; start it before rooms are recorded")
+        if self._feed is None:
+            self._feed = Feed([shard.plane for shard in self._shards])
+        return self._feed
+
+    def keep(self, recording: Recording) -> None:
+        """See `House.keep`."""
+        self._recordings.append(recording)
 
     def occupy(self, room: Room) -> None:
         """See `House.occupy`."""

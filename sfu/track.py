@@ -85,6 +85,10 @@ class Track:
         self.held = False
         """The room holds it back from all subscribers (last-N)."""
         self.ended = False
+        self.label = ""
+        """Tells the Tracks of one kind of a Peer apart in records, such as `screen`; the embedding program's."""
+        self.private = False
+        """Must not be recorded; see `Room.set_private`."""
         self.subscriptions: dict[str, Subscription] = {}
         """By their ids."""
         self.route = TrackRoute(shard)
@@ -92,6 +96,8 @@ class Track:
         self._muted_packets = 0
         self._rids = _rids_of(incoming)
         self._waiting: set[Subscription] = set()
+        self._recorded = False
+        self._tapped = 0
         self._idle_since: dict[int, float] = {}
         round_trip = RoundTrip()
         throttle = KeyFrameThrottle(keyframe_interval)
@@ -206,7 +212,7 @@ class Track:
             return
         for encoding in self.encodings:
             taken = any(subscription.takes(encoding.index) for subscription in self.subscriptions.values())
-            if taken:
+            if taken or (self._recorded and encoding is self.encodings[-1]):
                 self._idle_since.pop(encoding.index, None)
                 if not encoding.wanted:
                     encoding.wanted = True
@@ -221,6 +227,26 @@ class Track:
                 del self._idle_since[index]
                 self.encodings[index].wanted = False
                 self._publisher.wanted_changed(self, self.encodings[index])
+
+    @property
+    def recorded_index(self) -> int:
+        """The Encoding that a recorder gets: the best that comes."""
+        coming = [encoding.index for encoding in self.encodings if encoding.active]
+        return coming[-1] if coming else self.encodings[-1].index
+
+    def set_recorded(self, recorded: bool, now: float) -> None:
+        """Send what the Track has best to the tap, and keep its best Encoding coming; or stop that."""
+        self._recorded = recorded
+        self.note_taken(now)
+        self._aim_tap(now)
+
+    def _aim_tap(self, now: float) -> None:
+        encodings = 1 << self.recorded_index if self._recorded else 0
+        if encodings != self._tapped:
+            self._tapped = encodings
+            self.route.shard.plane.set_tapped(self.route.row, encodings)
+            if encodings:
+                self.request_key_frame(now, self.recorded_index)
 
     def hold(self, held: bool) -> None:
         """Hold the Track back from all its subscribers, or let it through to those who have not paused it."""
@@ -245,6 +271,8 @@ class Track:
         self._publisher.encoding_changed(self, encoding)
         for subscription in list(self.subscriptions.values()):
             subscription.aim(now)
+        if self._recorded:
+            self._aim_tap(now)
 
     def poll_timeout(self) -> float | None:
         """When a throttled key-frame request is due."""

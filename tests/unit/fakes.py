@@ -31,6 +31,7 @@ class FakePlane:
         self.arrivals: set[tuple[int, int]] = set()
         self.limits: list[int] = []
         self.paused: dict[int, bool] = {}
+        self.tapped: list[int] = []
         self._rows = itertools.count()
 
     def push(self, *notices: Notice) -> None:
@@ -66,6 +67,12 @@ class FakePlane:
     def open_subscription(self, track: int, connection: int, *, ssrc: int, **about: Any) -> int:
         self._ssrc = ssrc
         return self._open("subscription")
+
+    def set_tapped(self, track: int, encodings: int) -> None:
+        self.tapped.append(encodings)
+
+    def track_use(self, track: int) -> int:
+        return 1
 
     def set_paused(self, row: int, paused: bool) -> None:
         self.paused[row] = paused

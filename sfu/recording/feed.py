@@ -1,0 +1,105 @@
+"""From the planes' tap rings to the recorders: one thread for all recordings of a server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from sfu.routing.plane import TappedPacket
+
+_log = logging.getLogger("sfu.recording")
+
+_INTERVAL_S = 0.02
+"""Between two looks at the rings, which hold a second and more."""
+_POLL_PACKETS = 1024
+
+Deliver = Callable[[list[TappedPacket]], None]
+"""Takes one Track's packets; called in the feed's thread, must return at once."""
+
+
+class Place(NamedTuple):
+    """One use of one row of the tracks of one shard."""
+
+    shard: int
+    track: int
+    use: int
+
+
+class TappedPlane(Protocol):
+    """What the feed uses of a plane."""
+
+    def poll_tap(self) -> list[TappedPacket]:
+        """Packets of tapped tracks, in order of arrival; only the feed's thread calls this."""
+        ...
+
+    @property
+    def tap_missed(self) -> int:
+        """Packets that did not fit into the ring so far."""
+        ...
+
+
+class Feed:
+    """Reads while anyone is connected. `connect` and `disconnect` belong into the control thread."""
+
+    def __init__(self, planes: Sequence[TappedPlane]) -> None:
+        self._planes = tuple(planes)
+        self._lock = threading.Lock()
+        self._delivers: dict[Place, tuple[Deliver, Callable[[], None]]] = {}
+        self._missed = [plane.tap_missed for plane in self._planes]
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def connect(self, place: Place, deliver: Deliver, missed: Callable[[], None]) -> None:
+        """Deliver a Track's packets from now on; `missed` is called when some may have been lost on the way here."""
+        with self._lock:
+            self._delivers[place] = deliver, missed
+        if self._thread is None:
+            self._ended.clear()
+            self._thread = threading.Thread(target=self._run, name="sfu-feed", daemon=True)
+            self._thread.start()
+
+    def disconnect(self, place: Place) -> None:
+        """Deliver no more of it once this has returned."""
+        with self._lock:
+            self._delivers.pop(place, None)
+
+    def close(self) -> None:
+        """End the thread. Idempotent."""
+        if self._thread is not None:
+            self._ended.set()
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._ended.wait(_INTERVAL_S):
+            try:
+                self.step()
+            except Exception:  # noqa: BLE001 - a defect of ours in one round must not end all recordings
+                _log.exception("a round of the recorders' feed failed")
+
+    def step(self) -> None:
+        """Bring on all that waits."""
+        for shard, plane in enumerate(self._planes):
+            while packets := plane.poll_tap():
+                self._hand_out(shard, packets)
+                if len(packets) < _POLL_PACKETS:
+                    break
+            missed = plane.tap_missed
+            if missed != self._missed[shard]:
+                self._missed[shard] = missed
+                with self._lock:
+                    for place, (_, tell) in self._delivers.items():
+                        if place.shard == shard:
+                            tell()
+
+    def _hand_out(self, shard: int, packets: list[TappedPacket]) -> None:
+        sorted_out: dict[tuple[int, int], list[TappedPacket]] = {}
+        for packet in packets:
+            sorted_out.setdefault((packet.track, packet.use), []).append(packet)
+        with self._lock:  # so that nothing is delivered after `disconnect`
+            for (track, use), own in sorted_out.items():
+                found = self._delivers.get(Place(shard, track, use))
+                if found is not None:
+                    found[0](own)

@@ -1,0 +1,44 @@
+"""How a recording is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordingOptions:
+    """Times are seconds."""
+
+    fragment: float = 1.0
+    """Media are brought to disk in pieces of this length, at most 2."""
+    repair_wait: float = 0.5
+    """A packet that is missing is waited for, then declared lost."""
+    head_interval: float = 2.0
+    """Between two signatures."""
+    key_frame_interval: float = 4.0
+    """Key frames are asked for so often: where a player can enter."""
+    least_free_bytes: int = 1 << 30
+    """An alarm is raised when the disk has less left."""
+    timestamp_url: str = ""
+    """Address of an authority that stamps heads (RFC 3161); empty: none. Needs the extra `timestamps`."""
+    timestamp_interval: float = 300.0
+    """Between two stamps; the last head is stamped in any case."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: the caller's value is out of range.
+        """
+        for name, least, most in (
+            ("fragment", 0.1, 2.0),
+            ("repair_wait", 0.0, 5.0),
+            ("head_interval", 0.2, 60.0),
+            ("key_frame_interval", 0.5, 60.0),
+            ("least_free_bytes", 0, 1 << 62),
+            ("timestamp_interval", 1.0, 86400.0),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not within {least} to {most}")
+        if self.timestamp_url and not self.timestamp_url.startswith(("http://", "https://")):
+            raise ValueError(f"timestamp_url: {self.timestamp_url!r} does not begin with http:// or https://")

@@ -1,0 +1,277 @@
+"""What a record holds, for those who play it or make a film of it. Whether it is intact, `verify.py` says."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sfu.recording.entries import Entry, EntryError, parse_utc
+from sfu.recording.errors import RecordError
+from sfu.recording.folder import LEDGER, MEDIA
+from sfu.recording.ledger import LedgerError, parse_ledger
+
+JOINT_US = 100_000
+"""Fragments of a source that are no further apart are one span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when something holds, in microseconds since the record's start."""
+
+    begin_us: int
+    end_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGap(Span):
+    """Media of a source are missing."""
+
+    cause: str
+    """`loss`, `mute`, `stall`, `disconnect`, `pause`, `recorder_fault` or `key_frame`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFragment(Span):
+    """A piece of a source's file, and what the ledger says of its bytes."""
+
+    offset: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPause(Span):
+    """The record was paused for all."""
+
+    ground: str
+    authoriser: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that the application has marked."""
+
+    at_us: int
+    name: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Who speaks from then on, or which phase begins (one name)."""
+
+    at_us: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSource:
+    """One speaker's microphone, camera or screen, in one file."""
+
+    number: int
+    file: Path
+    kind: str
+    codec: str
+    peer: str
+    label: str
+    metadata: Mapping[str, Any]
+    """Of the peer, as `name` and `role`."""
+    spans: tuple[Span, ...]
+    """Where there are media."""
+    gaps: tuple[SourceGap, ...]
+    fragments: tuple[MediaFragment, ...]
+    """In the order of the file, which is that of time."""
+    lost_packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A whole record, or what there is of one."""
+
+    path: Path
+    id: str
+    room: str
+    start: datetime.datetime
+    """Calendar time of the record's time 0."""
+    metadata: Mapping[str, Any]
+    key_id: str
+    head: str
+    """SHA-256 of the ledger's last line: stands for every byte of the record."""
+    closed: bool
+    duration_us: int
+    sources: tuple[RecordSource, ...]
+    pauses: tuple[RecordPause, ...]
+    marks: tuple[Mark, ...]
+    phases: tuple[Moment, ...]
+    speakers: tuple[Moment, ...]
+
+
+@dataclass
+class _Source:
+    entry: Entry
+    file: Path
+    spans: list[Span] = field(default_factory=list)
+    gaps: list[SourceGap] = field(default_factory=list)
+    fragments: list[MediaFragment] = field(default_factory=list)
+    lost_packets: int = 0
+
+
+class _Reading:
+    """Takes the entries one by one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sources: dict[int, _Source] = {}
+        self._pauses: list[RecordPause] = []
+        self._paused: Entry | None = None
+        self._marks: list[Mark] = []
+        self._phases: list[Moment] = []
+        self._speakers: list[Moment] = []
+        self._start: Entry | None = None
+        self._last: Entry | None = None
+        self._closed = False
+
+    def take(self, entry: Entry) -> None:
+        """Take the next line."""
+        self._last = entry
+        handle = getattr(self, f"_take_{entry.type}", None)
+        if handle is not None:
+            handle(entry)
+
+    def _take_start(self, entry: Entry) -> None:
+        self._start = entry
+
+    def _take_source(self, entry: Entry) -> None:
+        self._sources[entry.integer("source")] = _Source(entry, _resolve(self._path, entry.text("file")))
+
+    def _take_fragment(self, entry: Entry) -> None:
+        source = self._find(entry)
+        begin, end = entry.integer("begin_us"), entry.integer("end_us")
+        place = entry.integer("offset"), entry.integer("bytes"), entry.text("sha256")
+        source.fragments.append(MediaFragment(begin, max(begin, end), *place))
+        if source.spans and begin - source.spans[-1].end_us <= JOINT_US:
+            begin = source.spans.pop().begin_us
+        source.spans.append(Span(begin, max(begin, end)))
+
+    def _take_gap(self, entry: Entry) -> None:
+        end = entry.fields["end_us"]
+        begin = entry.integer("begin_us")
+        source = self._find(entry)
+        source.gaps.append(SourceGap(begin, entry.t_us if end is None else max(begin, end), entry.text("cause")))
+        if entry.text("cause") == "loss" and entry.fields.get("packets") is not None:
+            source.lost_packets += entry.integer("packets")
+
+    def _take_pause(self, entry: Entry) -> None:
+        self._end_pause(_at(entry))
+        self._paused = entry
+
+    def _take_resume(self, entry: Entry) -> None:
+        self._end_pause(_at(entry))
+
+    def _end_pause(self, end_us: int) -> None:
+        if self._paused is not None:
+            about = self._paused.fields
+            begin = _at(self._paused)
+            texts = (str(about.get(key, "")) for key in ("ground", "authoriser", "note"))
+            self._pauses.append(RecordPause(begin, max(begin, end_us), *texts))
+            self._paused = None
+
+    def _take_mark(self, entry: Entry) -> None:
+        data = entry.fields.get("data")
+        self._marks.append(Mark(_at(entry), entry.text("name"), data if isinstance(data, dict) else {}))
+
+    def _take_phase(self, entry: Entry) -> None:
+        self._phases.append(Moment(_at(entry), (entry.text("name"),)))
+
+    def _take_speakers(self, entry: Entry) -> None:
+        self._speakers.append(Moment(_at(entry), tuple(str(peer) for peer in entry.fields["peers"])))
+
+    def _take_stop(self, entry: Entry) -> None:
+        self._closed = True
+        self._end_pause(entry.t_us)
+
+    def _find(self, entry: Entry) -> _Source:
+        source = self._sources.get(entry.integer("source"))
+        if source is None:
+            raise EntryError(f"source {entry.integer('source')} was not introduced before")
+        return source
+
+    def finish(self) -> Record:
+        """All that was read."""
+        if self._start is None or self._last is None:
+            raise RecordError(self._path / LEDGER, "the ledger is empty: nothing was recorded")
+        start, last = self._start, self._last
+        self._end_pause(last.t_us)
+        return Record(
+            self._path,
+            start.text("record"),
+            start.text("room"),
+            parse_utc(start.text("utc")),
+            start.fields["metadata"],
+            start.text("key"),
+            last.head,
+            self._closed,
+            max([last.t_us, *(span.end_us for source in self._sources.values() for span in source.spans)]),
+            tuple(_finish_source(number, source) for number, source in self._sources.items()),
+            tuple(self._pauses),
+            tuple(self._marks),
+            tuple(self._phases),
+            tuple(self._speakers),
+        )
+
+
+def read_record(path: Path | str) -> Record:
+    """Read a record's ledger.
+
+    Raises:
+        RecordError: it is no record, or its ledger cannot be read; `sfu recover` mends one that was cut off.
+    """
+    path = Path(path)
+    ledger = path / LEDGER
+    try:
+        data = ledger.read_bytes()
+    except OSError as error:
+        raise RecordError(ledger, f"cannot be read: {error.strerror}; is {path} the folder of a record?") from error
+    reading = _Reading(path)
+    try:
+        for entry in parse_ledger(data):
+            reading.take(entry)
+    except (LedgerError, EntryError) as error:
+        raise RecordError(ledger, f"{error}; `sfu verify` tells more") from error
+    return reading.finish()
+
+
+def _finish_source(number: int, source: _Source) -> RecordSource:
+    about = source.entry
+    label, metadata = about.fields.get("label", ""), about.fields.get("metadata")
+    return RecordSource(
+        number,
+        source.file,
+        about.text("kind"),
+        about.text("codec"),
+        about.text("peer"),
+        label if isinstance(label, str) else "",
+        metadata if isinstance(metadata, dict) else {},
+        tuple(source.spans),
+        tuple(source.gaps),
+        tuple(source.fragments),
+        source.lost_packets,
+    )
+
+
+def _at(entry: Entry) -> int:
+    """When it happened, which may be a little before it was written."""
+    at = entry.fields.get("at_us")
+    return at if isinstance(at, int) and not isinstance(at, bool) and 0 <= at <= entry.t_us else entry.t_us
+
+
+def _resolve(path: Path, file: str) -> Path:
+    """The path of a media file, which must be where media files are."""
+    parts = PurePosixPath(file).parts
+    if len(parts) != 2 or parts[0] != MEDIA or parts[1] in (".", ".."):
+        raise EntryError(f"{file[:80]!r} is no media file of a record")
+    return path / MEDIA / parts[1]

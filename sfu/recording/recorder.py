@@ -1,0 +1,148 @@
+"""A recorder: the thread that writes one record, and what the control side says to it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfu.clock import Clock
+from sfu.recording.errors import RecordError
+from sfu.recording.inbox import Inbox
+from sfu.recording.store import Store
+from sfu.recording.watch import Progress
+from sfu.recording.writer import RecordWriter, TrackInfo
+from sfu.routing.plane import TappedPacket
+
+_log = logging.getLogger("sfu.recording")
+
+_POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedRecord:
+    """A record that is whole."""
+
+    path: Path
+    head: str
+    """SHA-256 of the ledger's last line: stands for every byte of the record."""
+
+
+class Recorder:
+    """All methods return at once. What goes wrong in its thread is in `progress.failure`; others are not affected."""
+
+    def __init__(self, store: Store, writer: RecordWriter, finish: Callable[[], None], clock: Clock) -> None:
+        """`finish` writes and signs the manifest."""
+        self.path = store.path
+        self.progress = Progress()
+        self.closed: ClosedRecord | None = None
+        """Once it has stopped without a failure."""
+        self.wanting_key_frames: list[int] = []
+        self._store = store
+        self._writer = writer
+        self._finish = finish
+        self._clock = clock
+        self._inbox = Inbox()
+        self._missed_packets = 0
+        self._cause = ""
+        self._thread = threading.Thread(target=self._run, name="sfu-recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not closed its record or failed yet."""
+        return self._thread.is_alive()
+
+    # from the control thread
+
+    def note(self, kind: str, now: float, /, **fields: Any) -> None:
+        """Write a line into the ledger."""
+        self._order(lambda: self._writer.note(kind, _us(now), **fields))
+
+    def begin_track(self, key: int, info: TrackInfo, now: float) -> None:
+        """See `RecordWriter.begin_track`."""
+        self._order(lambda: self._writer.begin_track(key, info, _us(now)))
+
+    def end_track(self, key: int, now: float) -> None:
+        """See `RecordWriter.end_track`."""
+        self._order(lambda: self._writer.end_track(key, _us(now)))
+
+    def set_muted(self, key: int, muted: bool, now: float) -> None:
+        """See `RecordWriter.set_muted`."""
+        self._order(lambda: self._writer.set_muted(key, muted, _us(now)))
+
+    def note_report(self, key: int, now: float, **fields: Any) -> None:
+        """See `RecordWriter.note_report`."""
+        self._order(lambda: self._writer.note_report(key, _us(now), **fields))
+
+    def pause(self, now: float, **fields: Any) -> None:
+        """See `RecordWriter.pause`."""
+        self._order(lambda: self._writer.pause(_us(now), **fields))
+
+    def resume(self, now: float, **fields: Any) -> None:
+        """See `RecordWriter.resume`."""
+        self._order(lambda: self._writer.resume(_us(now), **fields))
+
+    def stop(self, cause: str) -> None:
+        """Close the record, as soon as everything that was said before is done."""
+
+        def close() -> None:
+            self._cause = cause
+
+        self._order(close)
+
+    def _order(self, order: Callable[[], None]) -> None:
+        if self.running:  # else nobody would ever take it
+            self._inbox.put(order)
+
+    # from the feed's thread
+
+    def deliver(self, key: int, packets: list[TappedPacket]) -> None:
+        """Packets of a Track."""
+        if self.progress.failure is not None:
+            return
+        if not self._inbox.put_packets(packets, lambda taken: self._writer.handle_packets(key, taken)):
+            self._missed_packets += len(packets)
+            self.miss(key)
+
+    def miss(self, key: int) -> None:
+        """Packets of a Track were lost on the way here."""
+        now = self._clock()
+        self._order(lambda: self._writer.miss(key, _us(now)))
+
+    # the thread
+
+    def _run(self) -> None:
+        try:
+            while not self._cause:
+                for order in self._inbox.take(_POLL_S):
+                    order()
+                self._writer.poll(_us(self._clock()))
+                self.wanting_key_frames = self._writer.wanting_key_frames
+                self._report()
+            self._writer.close(_us(self._clock()), self._cause)
+            self._finish()
+            self._report()
+            self.closed = ClosedRecord(self.path, self._writer.head)
+        except RecordError as error:
+            _log.error("a recorder has failed", extra={"path": str(self.path), "reason": str(error)})
+            self._report(str(error))
+        except Exception as error:  # noqa: BLE001 - a defect of ours must be told, and another recorder goes on
+            _log.exception("a recorder has failed", extra={"path": str(self.path)})
+            self._report(f"internal error: {error}")
+        finally:
+            self._store.close()
+
+    def _report(self, failure: str | None = None) -> None:
+        try:
+            free = self._store.free_bytes()
+        except RecordError:
+            free = None
+        self.progress = Progress(self._writer.written_bytes, free, self._missed_packets, failure)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1e6)

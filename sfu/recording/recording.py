@@ -1,0 +1,370 @@
+"""A recording of a room as the control side has it: what is recorded, paused, marked, and whether all is well."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sfu.clock import Clock, utc_now
+from sfu.errors import LocalError
+from sfu.recording.entries import check_line
+from sfu.recording.feed import Feed, Place
+from sfu.recording.options import RecordingOptions
+from sfu.recording.recorder import ClosedRecord, Recorder
+from sfu.recording.watch import Watch
+from sfu.recording.writer import TrackInfo
+from sfu.routing.plane import TappedPacket
+
+_TICK_S = 1.0
+_CLOSING_S = 0.01
+_REPORT_EACH_S = 10.0
+_LATEST_US = (1 << 63) - 1
+
+
+class Recordable(Protocol):
+    """A Track as its Recording sees it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def info(self) -> TrackInfo:
+        """What is told of it."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """Where its packets come from."""
+        ...
+
+    @property
+    def muted(self) -> bool:
+        """Whether its publisher has stopped for now."""
+        ...
+
+    def start(self) -> None:
+        """Let its packets go to the feed, and keep its best Encoding coming."""
+        ...
+
+    def stop(self) -> None:
+        """No more."""
+        ...
+
+    def request_key_frame(self) -> None:
+        """Ask its publisher for one."""
+        ...
+
+    def sender_clock(self) -> tuple[int, int, int, float] | None:
+        """Of its last sender report: SSRC, NTP time, RTP timestamp, arrival; None before the first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStats:
+    """One recorder of a Recording."""
+
+    path: Path
+    written_bytes: int
+    """Of media, on disk."""
+    free_bytes: int | None
+    missed_packets: int
+    failure: str | None
+    """Why it records no more."""
+    alarms: Mapping[str, str]
+
+
+class Observer(Protocol):
+    """Who is told what becomes of a Recording: its room."""
+
+    def handle_alarm(self, recording: Recording, path: Path, what: str, detail: str | None) -> None:
+        """Something is wrong with a recorder; `detail` None: no longer."""
+        ...
+
+    def handle_paused(self, recording: Recording, ground: str, authoriser: str) -> None:
+        """Off the record."""
+        ...
+
+    def handle_resumed(self, recording: Recording) -> None:
+        """On the record again."""
+        ...
+
+    def handle_stopped(self, recording: Recording, cause: str) -> None:
+        """It has ended."""
+        ...
+
+
+@dataclass
+class _Taken:
+    track: Recordable
+    key: int
+    reported: float = float("-inf")
+
+
+class Recording:
+    """Made by `Room.record`. Runs until `stop`, or until its last recorder has failed."""
+
+    def __init__(
+        self,
+        id: str,
+        recorders: Sequence[Recorder],
+        feed: Feed,
+        observer: Observer,
+        *,
+        options: RecordingOptions,
+        clock: Clock,
+    ) -> None:
+        self.id = id
+        """In the ledger and the manifest."""
+        self.since = utc_now()
+        """When it began."""
+        self.paused = False
+        self.ground = ""
+        """Why it is paused."""
+        self.stopped = False
+        self._recorders = tuple(recorders)
+        self._feed = feed
+        self._observer = observer
+        self._options = options
+        self._clock = clock
+        self._keys = itertools.count()
+        self._tracks: dict[str, _Taken] = {}
+        now = self._start = clock()
+        self._watches = [Watch(options.least_free_bytes, now) for _ in recorders]
+        self._key_frames = now
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._arm()
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.id} {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """`recording`, `paused`, `failed` or `stopped`."""
+        if self.stopped:
+            return "failed" if self.failed else "stopped"
+        return "paused" if self.paused else "recording"
+
+    @property
+    def failed(self) -> bool:
+        """Whether no recorder is left."""
+        return all(recorder.progress.failure is not None for recorder in self._recorders)
+
+    @property
+    def done(self) -> bool:
+        """Whether all is on disk, or given up."""
+        return self.stopped and not any(recorder.running for recorder in self._recorders)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The records' folders, the main one first."""
+        return tuple(recorder.path for recorder in self._recorders)
+
+    def mark(self, name: str, /, **data: Any) -> None:
+        """Set a mark, which players and compositions show. `data`: what JSON can hold, else EntryError."""
+        self._check_running()
+        _check("mark", name=name, data=data)
+        self._note("mark", name=name, data=data)
+
+    def phase(self, name: str) -> None:
+        """A phase of the hearing begins. EntryError when its name is no text that a ledger can hold."""
+        self._check_running()
+        _check("phase", name=name)
+        self._note("phase", name=name)
+
+    def pause(self, *, ground: str, authoriser: str, note: str = "") -> None:
+        """Go off the record: not a byte of what comes until `resume` is kept. May be said again, with other grounds.
+
+        Args:
+            ground: why that is lawful.
+            authoriser: who has ordered it.
+            note: anything else.
+
+        Raises:
+            EntryError: one of these is no text that a ledger can hold.
+        """
+        self._check_running()
+        _check("pause", ground=ground, authoriser=authoriser, note=note)
+        self.paused = True
+        self.ground = ground
+        for taken in self._tracks.values():
+            taken.track.stop()
+        now = self._clock()
+        for recorder in self._recorders:
+            recorder.pause(now, ground=ground, authoriser=authoriser, note=note)
+        self._observer.handle_paused(self, ground, authoriser)
+
+    def resume(self, *, authoriser: str) -> None:
+        """Go on after a pause. LocalError when there is none; EntryError as with `pause`."""
+        self._check_running()
+        if not self.paused:
+            raise LocalError(f"recording {self.id} is not paused")
+        _check("resume", authoriser=authoriser)
+        self.paused = False
+        self.ground = ""
+        now = self._clock()
+        for recorder in self._recorders:
+            recorder.resume(now, authoriser=authoriser)
+        for taken in self._tracks.values():
+            taken.track.start()
+        self._observer.handle_resumed(self)
+
+    async def stop(self, cause: str = "stopped") -> tuple[ClosedRecord, ...]:
+        """End it, and close its records; those of them that are whole. Idempotent."""
+        if not self.stopped:
+            self._end(cause)
+        while any(recorder.running for recorder in self._recorders):  # noqa: ASYNC110 - they are threads
+            await asyncio.sleep(_CLOSING_S)
+        return tuple(recorder.closed for recorder in self._recorders if recorder.closed is not None)
+
+    def stats(self) -> tuple[RecorderStats, ...]:
+        """A snapshot of each recorder."""
+        found = []
+        for recorder, watch in zip(self._recorders, self._watches, strict=True):
+            progress = recorder.progress
+            found.append(
+                RecorderStats(
+                    recorder.path,
+                    progress.written_bytes,
+                    progress.free_bytes,
+                    progress.missed_packets,
+                    progress.failure,
+                    dict(watch.alarms),
+                )
+            )
+        return tuple(found)
+
+    # from the room
+
+    def add_track(self, track: Recordable) -> None:
+        """Record a Track from now on."""
+        taken = self._tracks[track.id] = _Taken(track, next(self._keys))
+        now = self._clock()
+        for recorder in self._recorders:
+            recorder.begin_track(taken.key, track.info, now)
+            if track.muted:
+                recorder.set_muted(taken.key, True, now)
+
+        def deliver(packets: list[TappedPacket]) -> None:
+            for recorder in self._recorders:
+                recorder.deliver(taken.key, packets)
+
+        def missed() -> None:
+            for recorder in self._recorders:
+                recorder.miss(taken.key)
+
+        self._feed.connect(track.place, deliver, missed)
+        if not self.paused:
+            track.start()
+
+    def remove_track(self, id: str) -> None:
+        """A Track has ended, or must not be recorded any more."""
+        taken = self._tracks.pop(id, None)
+        if taken is None:
+            return
+        self._feed.disconnect(taken.track.place)
+        taken.track.stop()
+        now = self._clock()
+        for recorder in self._recorders:
+            recorder.end_track(taken.key, now)
+
+    def set_muted(self, id: str, muted: bool) -> None:
+        """A Track's publisher has stopped for now, or goes on."""
+        taken = self._tracks.get(id)
+        if taken is not None:
+            now = self._clock()
+            for recorder in self._recorders:
+                recorder.set_muted(taken.key, muted, now)
+
+    def note_join(self, peer: str, metadata: Mapping[str, Any]) -> None:
+        """Someone has come."""
+        self._note("join", peer=peer, metadata=dict(metadata))
+
+    def note_leave(self, peer: str, cause: str) -> None:
+        """Someone has gone."""
+        self._note("leave", peer=peer, cause=cause)
+
+    def note_speakers(self, peers: Sequence[str]) -> None:
+        """Others speak."""
+        self._note("speakers", peers=list(peers))
+
+    # inside
+
+    def _check_running(self) -> None:
+        if self.stopped:
+            raise LocalError(f"recording {self.id} has {self.state}")
+
+    def _note(self, kind: str, /, **fields: Any) -> None:
+        now = self._clock()
+        for recorder in self._recorders:
+            recorder.note(kind, now, **fields)
+
+    def _end(self, cause: str) -> None:
+        for id in list(self._tracks):
+            self.remove_track(id)
+        self.stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for recorder in self._recorders:
+            recorder.stop(cause)
+        self._observer.handle_stopped(self, cause)
+
+    def _arm(self) -> None:
+        self._timer = self._loop.call_later(_TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        self._arm()
+        now = self._clock()
+        self._look_after(now)
+        if self.failed:
+            self._end("failed")
+            return
+        self._ask_for_key_frames(now)
+        self._note_sender_clocks(now)
+
+    def _look_after(self, now: float) -> None:
+        expected = not self.paused and any(not taken.track.muted for taken in self._tracks.values())
+        for number, (recorder, watch) in enumerate(zip(self._recorders, self._watches, strict=True)):
+            begun, ended = watch.update(recorder.progress, expected=expected, now=now)
+            for what, detail in begun.items():
+                self._note("alarm", recorder=number, what=what, detail=detail)
+                self._observer.handle_alarm(self, recorder.path, what, detail)
+            for what in ended:
+                self._note("alarm", recorder=number, what=what, detail=None)
+                self._observer.handle_alarm(self, recorder.path, what, None)
+
+    def _ask_for_key_frames(self, now: float) -> None:
+        if self.paused:
+            return
+        wanting = {key for recorder in self._recorders for key in recorder.wanting_key_frames}
+        due = now >= self._key_frames + self._options.key_frame_interval
+        if due:
+            self._key_frames = now
+        for taken in self._tracks.values():
+            if due or taken.key in wanting:
+                taken.track.request_key_frame()
+
+    def _note_sender_clocks(self, now: float) -> None:
+        for taken in self._tracks.values():
+            clock = taken.track.sender_clock()
+            if clock is None or now < taken.reported + _REPORT_EACH_S or self.paused:
+                continue
+            taken.reported = now
+            ssrc, ntp_time, rtp_timestamp, arrival = clock
+            for recorder in self._recorders:
+                recorder.note_report(
+                    taken.key, now, ssrc=ssrc, ntp=str(ntp_time), rtp_timestamp=rtp_timestamp,
+                    arrival_us=round((arrival - self._start) * 1e6),
+                )  # fmt: skip
+
+
+def _check(kind: str, /, **fields: Any) -> None:
+    """Refuse in the caller's face what would else end the recorders, each in its thread."""
+    check_line(kind, {"at_us": _LATEST_US, **fields})

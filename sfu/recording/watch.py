@@ -1,0 +1,63 @@
+"""Whether a recorder really records: alarms that begin and end, sans-IO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SILENCE_S = 3.0
+"""Nothing has been written for so long though something should come: with a look each second, told within 5 s."""
+
+WRITE_FAILED = "write_failed"
+DISK_NEARLY_FULL = "disk_nearly_full"
+NOTHING_WRITTEN = "nothing_written"
+BEHIND = "behind"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a recorder has got to."""
+
+    written_bytes: int = 0
+    """Of media, on disk for sure."""
+    free_bytes: int | None = None
+    """What the disk has left; None: not known yet."""
+    missed_packets: int = 0
+    """That the recorder could not take, since it was too far behind."""
+    failure: str | None = None
+    """Why it records no more."""
+
+
+class Watch:
+    """Asked once a second."""
+
+    def __init__(self, least_free_bytes: int, now: float) -> None:
+        self.alarms: dict[str, str] = {}
+        """Those that hold now, with what there is to say of them."""
+        self._least_free_bytes = least_free_bytes
+        self._written_bytes = 0
+        self._moved = now
+        self._missed_packets = 0
+        self._missed: float | None = None
+
+    def update(self, progress: Progress, *, expected: bool, now: float) -> tuple[dict[str, str], list[str]]:
+        """Return the alarms that begin, with details, and those that end.
+
+        `expected`: media should come, since a Track is recorded that is neither muted nor paused.
+        """
+        if progress.written_bytes != self._written_bytes or not expected:
+            self._written_bytes, self._moved = progress.written_bytes, now
+        if progress.missed_packets != self._missed_packets:
+            self._missed_packets, self._missed = progress.missed_packets, now
+        found: dict[str, str] = {}
+        if progress.failure is not None:
+            found[WRITE_FAILED] = progress.failure
+        elif now - self._moved >= SILENCE_S:
+            found[NOTHING_WRITTEN] = f"no media was written for {now - self._moved:.0f} s"
+        if progress.free_bytes is not None and progress.free_bytes < self._least_free_bytes:
+            found[DISK_NEARLY_FULL] = f"{progress.free_bytes >> 20} MiB are left on the disk"
+        if self._missed is not None and now - self._missed < SILENCE_S:
+            found[BEHIND] = f"{progress.missed_packets} packets could not be taken"
+        begun = {what: detail for what, detail in found.items() if what not in self.alarms}
+        ended = [what for what in self.alarms if what not in found]
+        self.alarms = found
+        return begun, ended

@@ -1,0 +1,336 @@
+"""Writes one record: Tracks to sources, sources to files, and everything that happens to the ledger.
+
+No thread and no clock of its own: whoever calls says what time it is, in microseconds of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfu.recording.cutter import Fragment, Gap
+from sfu.recording.entries import EntryError, check_line, format_utc
+from sfu.recording.folder import media_file, timestamp_file
+from sfu.recording.ledger import Ledger
+from sfu.recording.options import RecordingOptions
+from sfu.recording.source import SourceRecorder
+from sfu.recording.stamping import Stamped, Stamper
+from sfu.recording.store import Store
+from sfu.routing.plane import TappedPacket
+
+_CAUSES = ("pause", "disconnect", "mute")
+"""Of several reasons not to record, the first is named."""
+_MOST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class TrackInfo:
+    """What is told of a Track that is recorded."""
+
+    track: str
+    """Its id."""
+    peer: str
+    kind: str
+    codec: str
+    clock_rate: int
+    label: str = ""
+    """Tells the Tracks of one kind of a Peer apart, such as `screen`."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Of the Peer."""
+
+    @property
+    def speaker(self) -> tuple[str, str, str, str]:
+        """Tracks that come one after the other and are alike in this continue one file."""
+        return self.peer, self.kind, self.label, self.codec
+
+
+@dataclass
+class _Source:
+    number: int
+    file: str
+    speaker: tuple[str, str, str, str]
+    recorder: SourceRecorder
+    fragments: int = 0
+    in_use: bool = True
+
+
+@dataclass
+class _Take:
+    """One Track while it is recorded."""
+
+    info: TrackInfo
+    source: _Source
+    reasons: set[str] = field(default_factory=set)
+    cause: str | None = None
+    deaf_from_us: int = 0
+    deaf_until_us: int = 0
+
+
+class RecordWriter:
+    """Made with an open Store and a Ledger that has no line yet."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        *,
+        start_us: int,
+        options: RecordingOptions,
+        utc: Callable[[], datetime.datetime],
+        stamper: Stamper | None = None,
+    ) -> None:
+        """`utc`: tells the calendar time. `stamper`: has heads stamped."""
+        self.written_bytes = 0
+        """Of media, on disk."""
+        self._store = store
+        self._ledger = ledger
+        self._start_us = start_us
+        self._options = options
+        self._utc = utc
+        self._stamper = stamper
+        self._stamps = 0
+        self._lines: list[bytes] = []
+        self._sources: list[_Source] = []
+        self._takes: dict[int, _Take] = {}
+        self._paused = False
+        self._fragments = 0
+        self._gaps = 0
+        self._head_us = start_us
+
+    @property
+    def head(self) -> str:
+        """SHA-256 of the ledger's last line: stands for all that was written so far."""
+        return self._ledger.prev
+
+    @property
+    def wanting_key_frames(self) -> list[int]:
+        """Takes whose picture cannot go on without a key frame."""
+        return [key for key, take in self._takes.items() if take.cause is None and take.source.recorder.wants_key_frame]
+
+    def note(self, kind: str, now_us: int, /, **fields: Any) -> None:
+        """Write a line of the ledger of something that happened at `now_us`."""
+        at_us = self._at(now_us)
+        try:
+            self._line(kind, at_us, at_us=at_us, **fields)
+        except EntryError as error:  # the embedder's data must not end a record
+            self._line("unstorable", at_us, at_us=at_us, of=kind, reason=str(error)[:_MOST_REASON])
+
+    def begin_track(self, key: int, info: TrackInfo, now_us: int) -> None:
+        """A Track is recorded from now on; `key` names it to the other methods."""
+        source = self._find_source(info, now_us)
+        take = self._takes[key] = _Take(info, source)
+        self.note("track", now_us, event="begin", source=source.number, track=info.track)
+        source.recorder.resume(now_us)  # where it continues another Track's
+        if self._paused:
+            self._set_reason(take, "pause", True, now_us)
+
+    def end_track(self, key: int, now_us: int) -> None:
+        """A Track has ended, or is recorded no more; another one may continue its file."""
+        take = self._takes.pop(key, None)
+        if take is not None:
+            self.note("track", now_us, event="end", source=take.source.number, track=take.info.track)
+            self._set_reason(take, "disconnect", True, now_us)
+            take.source.in_use = False
+
+    def note_report(self, key: int, now_us: int, **fields: Any) -> None:
+        """Keep what a sender's report said of its clock."""
+        take = self._takes.get(key)
+        if take is not None:
+            self.note("report", now_us, source=take.source.number, **fields)
+
+    def set_muted(self, key: int, muted: bool, now_us: int) -> None:
+        """The publisher stops sending for now, or goes on."""
+        take = self._takes.get(key)
+        if take is not None:
+            event = "muted" if muted else "unmuted"
+            self.note("track", now_us, event=event, source=take.source.number, track=take.info.track)
+            self._set_reason(take, "mute", muted, now_us)
+
+    def miss(self, key: int, now_us: int) -> None:
+        """Packets were lost on the way to us: that is our fault, and said so."""
+        take = self._takes.get(key)
+        if take is not None and take.cause is None:
+            take.source.recorder.interrupt("recorder_fault", now_us)
+            take.source.recorder.resume(now_us)
+
+    def pause(self, now_us: int, **fields: Any) -> None:
+        """Not a byte of what comes from now on is kept."""
+        self._paused = True
+        self.note("pause", now_us, **fields)
+        for take in self._takes.values():
+            self._set_reason(take, "pause", True, now_us)
+
+    def resume(self, now_us: int, **fields: Any) -> None:
+        """Go on."""
+        self._paused = False
+        self.note("resume", now_us, **fields)
+        for take in self._takes.values():
+            self._set_reason(take, "pause", False, now_us)
+
+    def handle_packets(self, key: int, packets: list[TappedPacket]) -> None:
+        """Take packets of a Track, in order of arrival."""
+        take = self._takes.get(key)
+        if take is None or take.cause is not None:
+            return
+        handle = take.source.recorder.handle_packet
+        for packet in packets:
+            if not take.deaf_from_us <= packet.arrival_us < take.deaf_until_us:
+                handle(packet)
+
+    def poll(self, now_us: int) -> None:
+        """Bring to disk what is due. Raises RecordError."""
+        self._write([(source, source.recorder.poll(now_us)) for source in self._sources], now_us)
+        if self._stamper is not None:
+            self._write_stamp(self._stamper.poll(), now_us)
+        if now_us - self._head_us >= self._options.head_interval * 1e6:
+            line = self._sign(now_us)
+            if self._stamper is not None:
+                self._stamper.offer(line, self._ledger.prev, now_us)
+        self._flush()
+
+    def close(self, now_us: int, cause: str) -> None:
+        """Bring everything to disk, down to the last signed head. Raises RecordError."""
+        self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
+        self._line(
+            "stop",
+            self._at(now_us),
+            cause=cause,
+            utc=format_utc(self._utc()),
+            fragments=self._fragments,
+            gaps=self._gaps,
+        )
+        line = self._sign(now_us)
+        self._flush()
+        if self._stamper is not None:
+            stamped = self._stamper.stamp(line, self._ledger.prev)
+            if stamped.response:  # after the stop nothing else may be told
+                self._write_stamp(stamped, now_us)
+                self._sign(now_us)
+                self._flush()
+
+    def _find_source(self, info: TrackInfo, now_us: int) -> _Source:
+        for source in self._sources:
+            if not source.in_use and source.speaker == info.speaker:
+                source.in_use = True
+                return source
+        number = len(self._sources) + 1
+        file = media_file(number, info.kind)
+        recorder = SourceRecorder(
+            info.kind,
+            info.codec,
+            info.clock_rate,
+            start_us=self._start_us,
+            fragment_us=round(self._options.fragment * 1e6),
+            repair_wait_us=round(self._options.repair_wait * 1e6),
+        )
+        source = _Source(number, file, info.speaker, recorder)
+        self._sources.append(source)
+        self.note(
+            "source",
+            now_us,
+            source=number,
+            file=file,
+            kind=info.kind,
+            codec=info.codec,
+            clock_rate=info.clock_rate,
+            peer=info.peer,
+            label=info.label,
+            metadata=_storable(info.metadata),
+        )
+        return source
+
+    def _set_reason(self, take: _Take, reason: str, holds: bool, now_us: int) -> None:
+        """One more, or one less, reason not to record a Track."""
+        if holds:
+            take.reasons.add(reason)
+        else:
+            take.reasons.discard(reason)
+        cause = next((cause for cause in _CAUSES if cause in take.reasons), None)
+        if cause == take.cause:
+            return
+        if take.cause is not None:
+            take.source.recorder.resume(now_us)
+            take.deaf_until_us = now_us
+        else:
+            take.deaf_from_us = now_us
+        if cause is not None:
+            take.source.recorder.interrupt(cause, now_us)
+        take.cause = cause
+
+    def _write(self, found: list[tuple[_Source, list[Fragment | Gap]]], now_us: int) -> None:
+        """Media first, then the lines that tell of them."""
+        t_us = self._at(now_us)
+        lines: list[tuple[str, dict[str, Any]]] = []
+        touched: dict[str, None] = {}
+        written = 0
+        for source, items in found:
+            for item in items:
+                if isinstance(item, Gap):
+                    self._gaps += 1
+                    lines.append(("gap", {"source": source.number, **item._asdict()}))
+                else:
+                    offset = self._store.append_media(source.file, item.data)
+                    touched[source.file] = None
+                    written += len(item.data)
+                    lines.append(("fragment", self._describe_fragment(source, item, offset)))
+        if touched:
+            self._store.sync_media(list(touched))
+            self.written_bytes += written
+        for kind, fields in lines:
+            self._line(kind, t_us, **fields)
+
+    def _describe_fragment(self, source: _Source, fragment: Fragment, offset: int) -> dict[str, Any]:
+        index, source.fragments = source.fragments, source.fragments + 1
+        self._fragments += 1
+        about = fragment._asdict()
+        data = about.pop("data")
+        digest = hashlib.sha256(data).hexdigest()
+        return {
+            "source": source.number, "index": index, "offset": offset, "bytes": len(data), "sha256": digest, **about
+        }  # fmt: skip
+
+    def _at(self, now_us: int) -> int:
+        return max(0, now_us - self._start_us)
+
+    def _line(self, kind: str, t_us: int, /, **fields: Any) -> None:
+        self._lines.append(self._ledger.append(kind, t_us, **fields))
+
+    def _sign(self, now_us: int) -> bytes:
+        self._head_us = now_us
+        line = self._ledger.sign_head(self._at(now_us), self._utc())
+        self._lines.append(line)
+        return line
+
+    def _write_stamp(self, stamped: Stamped | None, now_us: int) -> None:
+        if stamped is None:
+            return
+        if stamped.failure:
+            self.note("unstamped", now_us, head=stamped.head, reason=stamped.failure[:_MOST_REASON])
+            return
+        self._stamps += 1
+        file = timestamp_file(self._stamps)
+        self._store.write_file(file, stamped.response)
+        digest = hashlib.sha256(stamped.response).hexdigest()
+        self._line(
+            "timestamp", self._at(now_us), file=file, bytes=len(stamped.response), sha256=digest, head=stamped.head
+        )
+
+    def _flush(self) -> None:
+        if self._lines:
+            lines, self._lines = b"".join(self._lines), []
+            self._store.append_ledger(lines)
+
+
+def _storable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a Peer's metadata what a ledger can hold: all, or nothing and why."""
+    try:
+        check_line("source", {**_EMPTY_SOURCE, "metadata": dict(metadata)})
+    except EntryError as error:
+        return {"unstorable": str(error)[:_MOST_REASON]}
+    return dict(metadata)
+
+
+_EMPTY_SOURCE = {"source": 1, "file": media_file(1, "audio"), "kind": "audio", "codec": "", "peer": " " * 512}
