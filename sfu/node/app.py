@@ -16,15 +16,21 @@ from sfu.node.access import AccessRecorder
 from sfu.node.config import Settings
 from sfu.node.metrics import HttpStatistics, MetricsEndpoint, ServerCollector
 from sfu.node.page import MeetingPage
+from sfu.node.record_metrics import RecordCollector, RecordingEnds
 from sfu.node.tokens import TokenAuthorizer
-from sfu.signaling import create_app
+from sfu.signaling import RecordShelf, create_app
 from sfu.signaling.resource import Resource
 
 _log = logging.getLogger("sfu.node")
 
 
-def create_node_app(server: Server, settings: Settings) -> Starlette:
-    """The app that `sfu serve` runs. `server` must be started."""
+def create_node_app(
+    server: Server, settings: Settings, records: RecordShelf | None = None, ends: RecordingEnds | None = None
+) -> Starlette:
+    """The app that `sfu serve` runs. `server` must be started.
+
+    `records`: see `open_shelf`. `ends` hears the server's events, and is shown in the metrics.
+    """
 
     async def get_health(request: Request) -> Response:
         """200 while the server runs, 503 once it is closed."""
@@ -44,8 +50,10 @@ def create_node_app(server: Server, settings: Settings) -> Starlette:
         server,
         TokenAuthorizer(settings.secrets(), time.time),
         settings.build_options(),
+        records=records,
         routes=routes,
         middleware=[Middleware(AccessRecorder, statistics=statistics)],
     )
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
+    metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
     return app

@@ -17,6 +17,7 @@ from sfu.signaling import IceServer, SignalingOptions
 
 ENV_PREFIX = "SFU_"
 
+_RECORDING = sfu.RecordingOptions()
 _KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
@@ -112,6 +113,28 @@ class Settings(BaseSettings):
     page: bool = True
     """Serve the page to meet on at `/`."""
 
+    record_dir: str = ""
+    """Folder that holds a folder for each record of a room; empty: this node does not record."""
+    record_mirrors: Texts = ()
+    """Folders, best on other disks, in which the same is recorded independently."""
+    record_key: str = ""
+    """PEM file of the Ed25519 key that signs records. In development one is made beside the records' folder."""
+    record_least_free_bytes: int = _RECORDING.least_free_bytes
+    """An alarm is raised while a disk with records has less left."""
+    record_key_frame_interval: float = _RECORDING.key_frame_interval
+    """Between two key frames of a recorded video, where a player can enter."""
+    record_fragment: float = _RECORDING.fragment
+    """Media come to disk in pieces of this length; a crash costs no more."""
+    record_repair_wait: float = _RECORDING.repair_wait
+    """How long a recorder waits for a packet that is missing."""
+    record_head_interval: float = _RECORDING.head_interval
+    """Between two signatures in a record's ledger."""
+    record_timestamp_url: str = _RECORDING.timestamp_url
+    """Address of an authority that stamps heads (RFC 3161); needs the extra `timestamps`."""
+    record_timestamp_interval: float = _RECORDING.timestamp_interval
+    max_recordings: int = Field(default=16, ge=1, le=1024)
+    """Rooms that are recorded at once; each takes a thread for each folder."""
+
     log_level: LogLevel = "info"
     log_format: LogFormat = "console"
     shutdown_timeout: float = Field(default=5.0, ge=0.0, le=300.0)
@@ -188,6 +211,22 @@ class Settings(BaseSettings):
             codecs=self.codecs,
             srtp_profiles=self.srtp_profiles,
         )
+
+    def build_recording_options(self) -> sfu.RecordingOptions:
+        """How rooms are recorded; raises sfu.ConfigError."""
+        try:
+            return sfu.RecordingOptions(
+                fragment=self.record_fragment,
+                repair_wait=self.record_repair_wait,
+                head_interval=self.record_head_interval,
+                timestamp_url=self.record_timestamp_url,
+                timestamp_interval=self.record_timestamp_interval,
+                key_frame_interval=self.record_key_frame_interval,
+                least_free_bytes=self.record_least_free_bytes,
+            )
+        except ValueError as error:
+            name, _, message = str(error).partition(": ")
+            raise sfu.ConfigError(f"record_{name}", message) from error
 
     def build_options(self) -> SignalingOptions:
         """The settings of the signalling app."""

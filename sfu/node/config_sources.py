@@ -132,6 +132,7 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
         key = "udp_host" if error.key == "host" and settings.udp_host else error.key
         message = str(error).removeprefix(f"{error.key}: ")
         problems.append(SettingProblem(key, message, origins.find(key)))
+    problems += _check_recording(settings, origins)
     if settings.dev and not settings.is_loopback():
         message = "the development key is known to everyone, so dev listens on a loopback address only"
         problems.append(SettingProblem("host", message, origins.find("host")))
@@ -140,3 +141,22 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
         problems.append(SettingProblem("keys", message, origins.find("keys")))
     if problems:
         raise SettingsError(problems)
+
+
+def _check_recording(settings: Settings, origins: _Origins) -> list[SettingProblem]:
+    """What can be told without a look at the disks: that the node does when it starts."""
+    found = {}
+    try:
+        settings.build_recording_options()
+    except sfu.ConfigError as error:
+        found[error.key] = str(error).removeprefix(f"{error.key}: ")
+    if settings.record_dir and not settings.record_key and not settings.dev:
+        found["record_key"] = (
+            "records are signed, so record_dir needs a key; make one with: "
+            "(umask 077; openssl genpkey -algorithm ed25519 -out record-key.pem)"
+        )
+    if not settings.record_dir:
+        for key in ("record_key", "record_mirrors"):
+            if getattr(settings, key):
+                found[key] = "is set without record_dir, so nothing would be recorded"
+    return [SettingProblem(key, message, origins.find(key)) for key, message in found.items()]

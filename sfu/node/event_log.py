@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import re
 
-from sfu.events import Event, EventsLost, NegotiationNeeded
+from sfu.events import Event, EventsLost, NegotiationNeeded, RecordingAlarm, RecordingStopped
 
 _log = logging.getLogger("sfu.rooms")
 
@@ -17,7 +17,7 @@ def log_event(event: Event) -> None:
     """Log one event: its type as the message (`peer joined`), its fields as facts."""
     if isinstance(event, NegotiationNeeded):
         return  # no news to people
-    level = logging.WARNING if isinstance(event, EventsLost) else logging.INFO
+    level = _choose_level(event)
     if not _log.isEnabledFor(level):
         return
     facts = {}
@@ -26,3 +26,9 @@ def log_event(event: Event) -> None:
         if value != "":
             facts[field.name] = getattr(value, "value", value)
     _log.log(level, _WORD.sub(" ", type(event).__name__).lower(), extra=facts)
+
+
+def _choose_level(event: Event) -> int:
+    if isinstance(event, RecordingAlarm) or (isinstance(event, RecordingStopped) and event.cause == "failed"):
+        return logging.ERROR
+    return logging.WARNING if isinstance(event, EventsLost) else logging.INFO

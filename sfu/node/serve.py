@@ -21,6 +21,8 @@ from sfu.node.app import create_node_app
 from sfu.node.config import Settings
 from sfu.node.event_log import log_event
 from sfu.node.http_protocol import BoundedHttpProtocol
+from sfu.node.record_metrics import RecordingEnds
+from sfu.node.records import open_shelf
 from sfu.signaling.watcher import EventWatcher
 
 _log = logging.getLogger("sfu.node")
@@ -65,21 +67,30 @@ def serve(settings: Settings, reporter: Reporter) -> None:
 
 async def _serve(settings: Settings, reporter: Reporter) -> None:
     # What may fail at once comes before what takes long.
+    try:
+        records = open_shelf(settings)
+    except sfu.ConfigError as error:
+        raise ServeError(str(error)) from error
     with contextlib.closing(_bind(settings)) as listener:
         server = sfu.Server(settings.build_config())
-        event_log = EventWatcher(server, [log_event])
+        ends = RecordingEnds()
+        event_log = EventWatcher(server, [log_event, ends.handle_event])
         try:
             with _killable():
                 await _start(server, reporter)
             gc.collect()
             gc.freeze()  # what the imports made stays for good: no later collection needs to walk over it
             event_log.ensure_running()
-            app = create_node_app(server, settings)
+            app = create_node_app(server, settings, records, ends)
             started = Started(_url_of(listener), server.udp_ports)
             await _run_http(app, listener, settings, lambda: reporter.started(started))
             _log.info(
                 "closing",
-                extra={"rooms": len(server.rooms), "peers": sum(len(room.peers) for room in server.rooms.values())},
+                extra={
+                    "rooms": len(server.rooms),
+                    "peers": sum(len(room.peers) for room in server.rooms.values()),
+                    "recordings": len(server.recordings),
+                },
             )
         except sfu.LocalError as error:
             raise ServeError(str(error)) from error
@@ -140,7 +151,7 @@ def _url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class _HttpServer(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn without its signal handling, which would end the process before the media server is closed."""
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
@@ -175,7 +186,7 @@ async def _run_http(
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout)),
     )
-    http = _HttpServer(config, on_started)
+    http = HttpServer(config, on_started)
     signaling = app.state.signaling
     loop = asyncio.get_running_loop()
 

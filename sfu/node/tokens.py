@@ -1,7 +1,8 @@
 """The node's tokens: JSON Web Tokens (RFC 7519) signed with HS256, made by whoever holds one of the node's keys.
 
-Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish` and
-`subscribe` (booleans), `nbf`. The key is named by the header's `kid`, or else by the claim `iss`.
+Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish`,
+`subscribe` and `record` (booleans, false when absent), `nbf`. The key is named by the header's `kid`, or else by the
+claim `iss`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def issue_token(
     peer: str | None = None,
     publish: bool = False,
     subscribe: bool = False,
+    record: bool = False,
 ) -> str:
     """Sign a token. `now` and `ttl` are seconds, `now` since the Unix epoch. Raises ValueError for a wrong name."""
     claims: dict[str, Any] = {
@@ -62,6 +64,7 @@ def issue_token(
         "room": room if room == ANY_ROOM else parse_room_name(room),
         "publish": publish,
         "subscribe": subscribe,
+        "record": record,
     }
     if peer is not None:
         claims["sub"] = parse_peer_name(peer)
@@ -130,15 +133,15 @@ def _read_time(claims: Mapping[str, Any], name: str) -> float:
 
 def _read_grants(claims: Mapping[str, Any]) -> Grants:
     room, peer = claims.get("room"), claims.get("sub")
-    publish, subscribe = claims.get("publish", False), claims.get("subscribe", False)
+    rights = {right: claims.get(right, False) for right in ("publish", "subscribe", "record")}
     if not isinstance(room, str):
         raise AuthorizationError("The token names no room (claim room).")
-    if not isinstance(publish, bool) or not isinstance(subscribe, bool):
-        raise AuthorizationError("The token's claims publish and subscribe must be true or false.")
+    if not all(isinstance(given, bool) for given in rights.values()):
+        raise AuthorizationError("The token's claims publish, subscribe and record must be true or false.")
     try:
         room = room if room == ANY_ROOM else parse_room_name(room)
         if peer is not None:
             peer = parse_peer_name(peer) if isinstance(peer, str) else parse_peer_name("")
     except InvalidName as error:
         raise AuthorizationError(f"The token's claims are wrong: {error}") from error
-    return Grants(room=room, peer=peer, publish=publish, subscribe=subscribe)
+    return Grants(room=room, peer=peer, **rights)

@@ -6,6 +6,7 @@ from sfu.signaling.app import Signaling, create_app
 from sfu.signaling.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
 from sfu.signaling.options import IceServer, SignalingOptions
 from sfu.signaling.problem import Problem
+from sfu.signaling.record_shelf import RecordShelf
 
 __all__ = [
     "ANY_ROOM",
@@ -14,6 +15,7 @@ __all__ = [
     "Grants",
     "IceServer",
     "Problem",
+    "RecordShelf",
     "Signaling",
     "SignalingOptions",
     "create_app",

@@ -17,6 +17,8 @@ from sfu.signaling.cors import CrossOrigin
 from sfu.signaling.layer_resource import LayerResource
 from sfu.signaling.options import SignalingOptions
 from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
+from sfu.signaling.record_resource import RecordResource
+from sfu.signaling.record_shelf import RecordShelf
 from sfu.signaling.room_resource import RoomResource
 from sfu.signaling.session_resource import SessionResource
 from sfu.signaling.sessions import SessionTable
@@ -39,9 +41,10 @@ class Signaling:
         authorizer: Authorizer,
         options: SignalingOptions | None = None,
         *,
+        records: RecordShelf | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """`random(n)` returns n unpredictable bytes."""
+        """`records`: where rooms are recorded; None: nowhere. `random(n)` returns n unpredictable bytes."""
         options = options or SignalingOptions()
         self.options = options
         self.sessions = SessionTable(random)
@@ -50,7 +53,7 @@ class Signaling:
         self.viewers = ViewerStreams(server, options, self._gate)
         listeners = [self.sessions.handle_event, self.streams.handle_event, self.viewers.handle_event]
         self._watcher = EventWatcher(server, listeners, on_end=self.end_streams)
-        context = Context(server, authorizer, options, random, self.sessions, self.streams, self.viewers)
+        context = Context(server, authorizer, options, random, self.sessions, self.streams, self.viewers, records)
         rooms = RoomResource(context)
         viewer_events = ViewerEventResource(context)
         session = "/rooms/{room}/sessions/{session}"
@@ -64,6 +67,7 @@ class Signaling:
             Route("/rooms/{room}", rooms.build()),
             Route("/rooms/{room}/events", rooms.build_events()),
             Route("/rooms/{room}/stats", StatisticsResource(context).build()),
+            *RecordResource(context).build_routes(),
         ]
 
     @property
@@ -105,15 +109,17 @@ def create_app(
     authorizer: Authorizer,
     options: SignalingOptions | None = None,
     *,
+    records: RecordShelf | None = None,
     routes: Sequence[BaseRoute] = (),
     middleware: Sequence[Middleware] = (),
 ) -> Starlette:
     """The ASGI app of `server`, which must be started and stays the caller's to close.
 
     It can be mounted below any path of another app, or be given further `routes` and `middleware`. Its state is at
-    `app.state.signaling`; call `end_streams()` on it when the process is asked to stop.
+    `app.state.signaling`; call `end_streams()` on it when the process is asked to stop. With `records` clients whose
+    tokens give the right `record` can have rooms recorded there.
     """
-    signaling = Signaling(server, authorizer, options)
+    signaling = Signaling(server, authorizer, options, records=records)
     app = Starlette(
         routes=[*signaling.routes, *routes],
         middleware=[

@@ -15,7 +15,7 @@ from sfu.signaling.problem import Problem
 
 ANY_ROOM = "*"
 
-Right = Literal["publish", "subscribe"]
+Right = Literal["publish", "subscribe", "record"]
 
 
 class AuthorizationError(Exception):
@@ -30,6 +30,12 @@ class Grants:
     peer: str | None = None
     publish: bool = False
     subscribe: bool = False
+    record: bool = False
+    """Start, mark, pause and stop the room's recording."""
+
+    def allow(self, right: Right) -> bool:
+        """Whether the token gives this right."""
+        return {"publish": self.publish, "subscribe": self.subscribe, "record": self.record}[right]
 
 
 class Authorizer(Protocol):
@@ -68,11 +74,11 @@ def check_token(authorizer: Authorizer, token: str, room: str) -> Grants:
     return grants
 
 
-def authorize(authorizer: Authorizer, token: str, room: str, right: Right) -> Grants:
-    """Grants of `token` if it gives `right` in `room`; otherwise a Problem."""
+def authorize(authorizer: Authorizer, token: str, room: str, *rights: Right) -> Grants:
+    """Grants of `token` if it gives one of `rights` in `room`; otherwise a Problem."""
     grants = check_token(authorizer, token, room)
-    if not (grants.publish if right == "publish" else grants.subscribe):
-        raise forbidden(f"This token does not allow to {right}.")
+    if not any(map(grants.allow, rights)):
+        raise forbidden(f"This token does not allow to {' or to '.join(rights)}.")
     return grants
 
 

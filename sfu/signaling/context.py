@@ -12,6 +12,7 @@ from sfu import Server, ServerOffered
 from sfu.signaling.authorization import Authorizer
 from sfu.signaling.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
 from sfu.signaling.options import SignalingOptions
+from sfu.signaling.record_shelf import RecordShelf
 from sfu.signaling.sessions import Session, SessionTable
 from sfu.signaling.streams import RoomStreams
 from sfu.signaling.viewer_streams import ViewerStreams
@@ -28,6 +29,8 @@ class Context:
     sessions: SessionTable
     streams: RoomStreams
     viewers: ViewerStreams
+    records: RecordShelf | None
+    """None: rooms are not recorded over HTTP."""
 
     def created(self, request: Request, session: Session, sdp: str) -> Response:
         """201 with a session description and the session resource's headers (RFC 9725 sections 4.2 and 4.3.1)."""

@@ -33,7 +33,7 @@ class RoomResource:
         return JSONResponse(describe_room(self._context.server, room), headers={"Cache-Control": "no-store"})
 
     async def get_events(self, request: Request) -> Response:
-        """Server-sent events: `snapshot`, then `joined`, `left`, `published`, `ended`, `muted`, `unmuted`.
+        """Server-sent events: `snapshot`, then `joined`, `left`, `published`, `ended`, `muted`, `unmuted`, `recording`.
 
         A `snapshot` may come again, when a slow client's queue ran over. Events may tell what the snapshot before them
         held already: each says what is, so to apply it twice does no harm.

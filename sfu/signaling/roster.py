@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu import Peer, Server, Track
+from sfu import Peer, Recording, Server, Track
 from sfu.events import ConnectionState
 
 JsonObject = dict[str, Any]
@@ -41,16 +41,24 @@ def describe_peer(peer: Peer) -> JsonObject:
     }
 
 
-def describe_room(server: Server, name: str) -> JsonObject:
-    """`{"room", "peers", "speakers", "dominant_speaker"}`.
+def describe_recording(recording: Recording) -> JsonObject:
+    """`{"id", "state"}` for everyone in the room; while it is paused also the `ground`."""
+    about = {"id": recording.id, "state": recording.state}
+    return about | {"ground": recording.ground} if recording.state == "paused" else about
 
-    A room that nobody is in has no peers: to look at it does not make it.
+
+def describe_room(server: Server, name: str) -> JsonObject:
+    """`{"room", "peers", "speakers", "dominant_speaker", "recording"}`; the last is null where nothing is recorded.
+
+    A room that nobody is in has no peers: to look at it does not make it. It can be recorded all the same.
     """
-    room = server.rooms.get(name)
+    room = server.find_room(name)
+    recording = None if room is None else room.recording
     peers = [] if room is None else [describe_peer(peer) for peer in room.peers.values()]
     return {
         "room": name,
         "peers": peers,
         "speakers": [] if room is None else list(room.active_speakers),
         "dominant_speaker": None if room is None else room.dominant_speaker,
+        "recording": None if recording is None else describe_recording(recording),
     }

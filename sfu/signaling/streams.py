@@ -18,6 +18,10 @@ from sfu.events import (
     EventsLost,
     PeerJoined,
     PeerLeft,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
     SubscriptionFed,
     SubscriptionStarved,
     TrackEnded,
@@ -64,6 +68,10 @@ def _of_encoding(event: Any) -> dict[str, Any]:
     return {**_of_track(event), "rid": event.rid, "mid": event.mid}
 
 
+def _of_recording(event: Any, state: str, **more: str) -> tuple[str, dict[str, Any]]:
+    return "recording", {"id": event.recording, "state": state, **more}
+
+
 _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = {
     PeerJoined: lambda event: ("joined", {"peer": event.peer}),
     PeerLeft: lambda event: ("left", {"peer": event.peer}),
@@ -79,6 +87,10 @@ _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = 
     SubscriptionFed: lambda event: ("fed", _of_track(event)),
     ActiveSpeakersChanged: lambda event: ("active_speakers", {"speakers": list(event.speakers)}),
     DominantSpeakerChanged: lambda event: ("dominant_speaker", {"peer": event.peer}),
+    RecordingStarted: lambda event: _of_recording(event, "recording"),
+    RecordingPaused: lambda event: _of_recording(event, "paused", ground=event.ground),
+    RecordingResumed: lambda event: _of_recording(event, "recording"),
+    RecordingStopped: lambda event: _of_recording(event, "failed" if event.cause == "failed" else "stopped"),
 }
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode
@@ -28,15 +29,18 @@ class NodeProcess:
     addresses, since Firefox pairs no candidate of its own with one on 127.0.0.1; so this is not the development mode.
     """
 
-    def __init__(self, *arguments: str, shards: int = 1) -> None:
+    def __init__(self, *arguments: str, shards: int = 1, variables: Mapping[str, str] | None = None) -> None:
+        """`variables`: settings as environment variables."""
+        self._variables = dict(variables or {})
         self._arguments = ("--shards", str(shards), *arguments)
         self.shards = shards
         self.log: deque[str] = deque(maxlen=2000)
         self.url = ""
 
-    def token(self, room: str, *, publish: bool = True, subscribe: bool = True) -> str:
+    def token(self, room: str, *, publish: bool = True, subscribe: bool = True, record: bool = False) -> str:
         """A token for a room."""
-        return issue_token(KEY, SECRET, room=room, now=time.time(), ttl=3600, publish=publish, subscribe=subscribe)
+        rights = {"publish": publish, "subscribe": subscribe, "record": record}
+        return issue_token(KEY, SECRET, room=room, now=time.time(), ttl=3600, **rights)
 
     def invitation(self, room: str, name: str) -> str:
         """The address of the page that leads `name` to the room's lobby."""
@@ -48,7 +52,7 @@ class NodeProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "SFU_KEYS": f"{KEY}:{SECRET}", "SFU_UDP_HOST": "0.0.0.0"},
+            env={**os.environ, "SFU_KEYS": f"{KEY}:{SECRET}", "SFU_UDP_HOST": "0.0.0.0", **self._variables},
         )
         found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(found))

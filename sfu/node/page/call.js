@@ -7,6 +7,7 @@ import { everyFrame, TrackMeter } from "./meter.js";
 import { bars } from "./monitor.js";
 import { Overlay } from "./overlay.js";
 import { explain, Problem } from "./problem.js";
+import { RecordingSign } from "./recording.js";
 import { Remote } from "./remote.js";
 import { Roster } from "./roster.js";
 import { routes } from "./routes.js";
@@ -35,6 +36,7 @@ export class Call {
   #parting = new Map();
   #roster = new Roster((change) => this.#follow(change));
   #speakers = new Speakers();
+  #recording = new RecordingSign($("recording"));
   #publisher = null;
   #events = null;
   #tile = null;
@@ -87,6 +89,7 @@ export class Call {
       token,
       onEvent: (event, body) => {
         this.#roster.handle(event, body);
+        this.#recording.handle(event, body);
         if (this.#speakers.handle(event, body)) this.#showSpeakers();
       },
       onState: (live, problem) => this.#heard(live, problem),
@@ -127,6 +130,7 @@ export class Call {
     const on = (target, type, action) => target.addEventListener(type, action, { signal: done.signal });
     $("room-name").textContent = room;
     $("stream-state").hidden = $("unblock").hidden = true;
+    this.#recording.show(null);
     if (publish) {
       const onRetry = () => this.#publisher.link.retry();
       this.#tile = new Tile({ peer: this.#peer, name: shownName(this.#peer), self: true, onRetry });

@@ -3,6 +3,7 @@ import { fillSelect } from "./devices.js";
 import { cleanName, shownName } from "./invitation.js";
 import { everyFrame, loudness, TrackMeter } from "./meter.js";
 import { explain, Problem, request } from "./problem.js";
+import { RecordingSign } from "./recording.js";
 import { routes } from "./routes.js";
 import { showSwitch } from "./toast.js";
 
@@ -113,10 +114,13 @@ export class Lobby {
   /** Who is here already; also the first to learn that the invitation is no good. */
   async #ask(signal) {
     const { room, token } = this.#invitation;
+    const sign = new RecordingSign($("lobby-recording"));
     $("lobby-people").textContent = "";
+    sign.show(null);
     try {
       const response = await request(routes.room(room), { token, signal });
-      const { peers } = await response.json();
+      const { peers, recording } = await response.json();
+      sign.show(recording);
       $("lobby-people").textContent = present(peers.map((peer) => shownName(peer.name)));
     } catch (error) {
       if (signal.aborted) return;

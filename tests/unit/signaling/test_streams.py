@@ -14,7 +14,7 @@ import sfu
 from sfu.signaling import SignalingOptions, create_app
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
 
-NOBODY = {"room": "lobby", "peers": [], "speakers": [], "dominant_speaker": None}
+NOBODY = {"room": "lobby", "peers": [], "speakers": [], "dominant_speaker": None, "recording": None}
 
 
 class Stream:

@@ -1,0 +1,59 @@
+"""Where the records of rooms stand that are started over HTTP, and how they are made."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfu import Recording, RecordingOptions, Room, SigningKey
+
+_RANDOM_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShelf:
+    """Folders that hold a folder for each record; the app names those, clients cannot."""
+
+    folder: Path
+    key: SigningKey
+    """Signs all records."""
+    mirrors: tuple[Path, ...] = ()
+    """In each of them stands a second record, under the same name."""
+    options: RecordingOptions = field(default_factory=RecordingOptions)
+    most: int = 64
+    """Recordings at once, those included that still bring their last to disk. Each has a thread for each folder."""
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """All folders, the main one first."""
+        return self.folder, *self.mirrors
+
+    def open(self, room: Room, metadata: Mapping[str, Any], *, utc: datetime.datetime, random: bytes) -> Recording:
+        """Record a room from now on; raises what `Room.record` does.
+
+        `random`: some unpredictable bytes, so that two records never have one name.
+        """
+        name = name_record(room.name, utc, random)
+        return room.record(
+            self.folder / name,
+            key=self.key,
+            mirrors=[mirror / name for mirror in self.mirrors],
+            options=self.options,
+            metadata=metadata,
+        )
+
+
+def name_record(room: str, utc: datetime.datetime, random: bytes) -> str:
+    """The name of a record's folder, such as `lobby-20260131T090000Z-5f0c7a12`.
+
+    `room` is a name that `parse_room_name` took, so it holds nothing that means something in a path.
+    """
+    return f"{room}-{utc.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}-{random[:_RANDOM_BYTES].hex()}"
+
+
+def name_place(index: int) -> str:
+    """What clients are told a place is called, in the order of `Recording.stats`: paths are not their business."""
+    return f"mirror {index}" if index else "main"
