@@ -1,0 +1,36 @@
+"""How a film is made."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+MIN_SIDE, MAX_SIDE = 180, 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComposeOptions:
+    """Of one film. ValueError when something is out of range."""
+
+    width: int = 1280
+    height: int = 720
+    fps: Fraction = Fraction(25)
+    zone: datetime.tzinfo = datetime.UTC
+    """In which the clock is shown."""
+    fonts: tuple[Path, ...] = ()
+    """Font files that are asked first."""
+    keep_pauses: bool = False
+    """Show a pause's card for as long as the pause was, instead of cutting it to a few seconds."""
+    overwrite: bool = False
+    """Replace a film that is there already."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("width", "height"):
+            side = getattr(self, name)
+            if not MIN_SIDE <= side <= MAX_SIDE or side % 2:
+                raise ValueError(f"{name} {side}: it must be even, and within {MIN_SIDE} to {MAX_SIDE}")
+        if not 1 <= self.fps <= 60:
+            raise ValueError(f"fps {self.fps}: it must be within 1 to 60")

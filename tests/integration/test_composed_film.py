@@ -1,0 +1,51 @@
+"""A film of a hearing that took place: real clients, a real recorder, and the film seen with a player's eyes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from sfu import Config, Server, SigningKey
+from sfu.recording.compose.film import compose_film
+from sfu.recording.compose.options import ComposeOptions
+from sfu.recording.verify import Outcome, verify_record
+from tests.integration.clients import PATIENCE_S, client
+from tests.integration.flashing import Beat, Beep, Flash, find_beeps, find_flashes, match
+
+MOST_OFFSET_S = 0.06
+"""40 ms of the recording, and half a frame of the film."""
+PAUSE_S = 4.0
+
+
+async def test_flash_and_beep_coincide_in_the_film_of_a_real_recording_before_and_after_a_pause(tmp_path: Path) -> None:
+    key = SigningKey.generate()
+    async with Server(Config()) as server, client() as alice:
+        recording = server.room("court").record(tmp_path / "record", key=key)
+        beat = Beat()
+        alice.pc.addTrack(Beep(beat))
+        alice.pc.addTrack(Flash(beat))
+        peer = server.room("court").join("alice", metadata={"name": "Alice", "role": "judge"})
+        await alice.take_answer((await peer.answer(await alice.offer())).sdp)
+        async with asyncio.timeout(PATIENCE_S):
+            while not recording.stats()[0].written_bytes:  # noqa: ASYNC110 - the recorder is a thread
+                await asyncio.sleep(0.05)
+        recording.phase("evidence")
+        await asyncio.sleep(3.5)  # of media
+        recording.pause(ground="recess", authoriser="judge")
+        await asyncio.sleep(PAUSE_S)
+        recording.resume(authoriser="judge")
+        await asyncio.sleep(3.5)  # of media
+        (closed,) = await recording.stop()
+    options = ComposeOptions(width=640, height=360)
+    film = await asyncio.to_thread(compose_film, tmp_path / "record", tmp_path / "film.mp4", options)
+    assert (film.warnings, film.problems) == ((), ())
+    assert json.loads(film.link.read_text())["head"] == closed.head
+    assert verify_record(tmp_path / "record", key.public).outcome is Outcome.INTACT, "the record is only read"
+    offsets = match(find_flashes(film.path, 60.0), find_beeps(film.path))
+    assert len(offsets) >= 4
+    assert max(map(abs, offsets)) < MOST_OFFSET_S, offsets
+    card = next(each for each in json.loads(film.link.read_text())["stretches"] if each["shows"] == "card")
+    begin, end = card["film_us"] / 1e6, card["film_us"] / 1e6 + 3
+    assert card["end_us"] - card["begin_us"] >= PAUSE_S * 1e6 * 0.95
+    assert not [at for at in find_beeps(film.path) if begin + 0.1 < at < end]
