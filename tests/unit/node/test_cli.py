@@ -27,6 +27,14 @@ def test_a_development_token_is_good_for_a_development_node() -> None:
     assert authorizer.authorize(token) == Grants(room="lobby", publish=True, subscribe=True)
 
 
+def test_a_token_to_record_allows_no_more_than_that() -> None:
+    authorizer = TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, time.time)
+    code, token, _ = run("token", "--dev", "--room", "*", "--record")
+    assert (code, authorizer.authorize(token)) == (0, Grants(room="*", record=True))
+    _, token, _ = run("token", "--dev", "--room", "lobby", "--record", "--subscribe")
+    assert authorizer.authorize(token) == Grants(room="lobby", subscribe=True, record=True)
+
+
 def test_a_token_carries_what_was_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "sfu.toml"
     file.write_text(f'[keys]\nmain = "{SECRET}"\n')
@@ -63,6 +71,8 @@ def test_several_keys_ask_for_a_choice() -> None:
         (["serve", "--port", "99999"], "port: Input should be less than or equal to 65535 (from flag --port)"),
         (["serve"], "keys: no key is set"),
         (["serve", "--dev", "--config", "/nowhere.toml"], "config: cannot read it"),
+        (["serve", "--dev", "--record-dir", "/proc/records"], "record_dir: the folder /proc/records cannot be made"),
+        (["serve", "--record-dir", "/tmp"], "record_key: records are signed, so record_dir needs a key"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(arguments: list[str], reason: str) -> None:

@@ -109,6 +109,12 @@ def test_the_environment_says_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"host": ""}, "host: '' is not an IP address"),
         ({"announce": ("nowhere",)}, "announce: 'nowhere' is no IP address"),
         ({"host": "0.0.0.0"}, "host: the development key is known to everyone"),
+        ({"record_dir": "/tmp", "record_fragment": 3.0}, "record_fragment: 3.0 is not within 0.1 to 2.0 (from flag"),
+        ({"record_least_free_bytes": -1}, "record_least_free_bytes: -1 is not within 0 to"),
+        ({"record_key_frame_interval": float("nan")}, "record_key_frame_interval: nan is not within"),
+        ({"record_key": "key.pem"}, "record_key: is set without record_dir"),
+        ({"record_mirrors": ("/tmp",)}, "record_mirrors: is set without record_dir"),
+        ({"max_recordings": 0}, "max_recordings: Input should be greater than or equal to 1"),
         (
             {"log_level": "loud"},
             "log_level: Input should be 'debug', 'info', 'warning' or 'error' (from flag",
@@ -165,6 +171,15 @@ def test_a_file_that_cannot_be_read_is_named(write: Any, tmp_path: Path) -> None
 def test_without_a_key_nobody_could_come_in() -> None:
     (problem,) = problems({})
     assert problem.startswith("keys: no key is set")
+
+
+def test_records_are_signed_with_a_key_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFU_KEYS", f"main:{SECRET}")
+    monkeypatch.setenv("SFU_RECORD_DIR", "/records")
+    (problem,) = problems({})
+    assert problem.startswith("record_key: records are signed, so record_dir needs a key")
+    assert load_settings({"record_key": "/keys/record.pem"}, None).record_key == "/keys/record.pem"
+    assert load_settings(DEV, None).record_key == ""  # then it makes one when it starts
 
 
 def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -76,6 +78,7 @@ def test_a_node_answers_over_a_real_socket() -> None:
                 "peers": [],
                 "speakers": [],
                 "dominant_speaker": None,
+                "recording": None,
             }
             sdp = {"Content-Type": "application/sdp"}
             refused = http.post("/rooms/lobby/whip", content=b"a" * 70000, headers=sdp)
@@ -84,6 +87,26 @@ def test_a_node_answers_over_a_real_socket() -> None:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+@pytest.mark.timeout(START_TIMEOUT)
+def test_a_signal_closes_the_records(tmp_path: Path) -> None:
+    with node("--record-dir", str(tmp_path / "records"), "--log-format", "json") as (process, url, token):
+        assert TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, lambda: 0.0).authorize(token).record
+        headers = {"Authorization": f"Bearer {token}"}
+        started = httpx.post(f"{url}/rooms/lobby/recording", headers=headers, timeout=20)
+        assert started.status_code == 201
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    record = tmp_path / "records" / started.json()["folder"]
+    lines = [json.loads(line) for line in (record / "ledger.jsonl").read_text().splitlines()]
+    assert [line["cause"] for line in lines if line["type"] == "stop"] == ["server_closed"]
+    assert json.loads((record / "manifest.json").read_text())["head"]
+    logged = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+    (made,) = [line for line in logged if line["event"].startswith("made a key that signs records")]
+    assert Path(made["public_key"]).read_bytes() == (record / "public-key.pem").read_bytes()
+    assert [line["cause"] for line in logged if line["event"] == "recording stopped"] == ["server_closed"]
 
 
 class Spoken:

@@ -31,6 +31,13 @@ def test_an_issued_token_grants_what_it_was_issued_for() -> None:
     assert authorize(token) == Grants(room="lobby", peer="alice", publish=True, subscribe=False)
 
 
+def test_the_right_to_record_is_given_by_name_only() -> None:
+    token = issue_token("two", OTHER, room="lobby", record=True, now=NOW, ttl=60)
+    assert authorize(token) == Grants(room="lobby", record=True)
+    assert not authorize(issue_token("two", OTHER, room="lobby", publish=True, now=NOW, ttl=60)).record
+    assert not authorize(sign(CLAIMS | {"subscribe": True})).record  # as tokens were before there was this right
+
+
 def test_a_token_may_leave_the_peer_and_the_room_open() -> None:
     assert authorize(issue_token("one", SECRET, room="*", now=NOW, ttl=60)) == Grants(room="*")
 
@@ -83,6 +90,8 @@ def unsigned() -> str:
         (sign(CLAIMS | {"room": "a b"}), "room's name"),
         (sign(CLAIMS | {"publish": "yes"}), "true or false"),
         (sign(CLAIMS | {"subscribe": 1}), "true or false"),
+        (sign(CLAIMS | {"record": "true"}), "true or false"),
+        (sign(CLAIMS | {"record": None}), "true or false"),
         (sign(CLAIMS | {"sub": ""}), "peer's name"),
         (sign(CLAIMS | {"sub": 7}), "peer's name"),
         (sign(CLAIMS | {"sub": "a\nb"}), "peer's name"),

@@ -1,0 +1,1 @@
+"""Plays a record in a browser: `sfu play`."""

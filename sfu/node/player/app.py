@@ -1,0 +1,84 @@
+"""The player's ASGI app: the page, the record's timeline, its media, and what the verifier says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sfu.node.page import PAGE as SHARED
+from sfu.node.player.guard import Guard
+from sfu.node.player.matroska import MediaError
+from sfu.node.player.ranges import answer_media
+from sfu.node.player.shelf import Media, Shelf
+from sfu.node.player.timeline import describe_record
+from sfu.node.player.verification import Verification
+from sfu.recording.reader import Record
+
+PAGE = Path(__file__).parent / "page"
+
+
+class Player:
+    """What the routes share. Close it."""
+
+    def __init__(self, record: Record) -> None:
+        self.shelf = Shelf(record)
+        self._verification = Verification(record.path)
+        self._timeline = describe_record(record)
+
+    async def close(self) -> None:
+        """Let go of files and threads."""
+        await self._verification.close()
+        await self.shelf.close()
+
+    async def get_timeline(self, request: Request) -> Response:
+        """The record, without its media."""
+        return JSONResponse(self._timeline)
+
+    async def get_source(self, request: Request) -> Response:
+        """Answers when the source is ready, or cannot be: `playable`, and `problem` in words."""
+        media = await self._find(request)
+        if isinstance(media, Media):
+            return JSONResponse({"playable": True, "type": media.content_type, "problem": media.damage})
+        if isinstance(media, MediaError):
+            return JSONResponse({"playable": False, "type": "", "problem": str(media)})
+        return media
+
+    async def get_media(self, request: Request) -> Response:
+        """Bytes of a source."""
+        media = await self._find(request)
+        if isinstance(media, Media):
+            return answer_media(request, media)
+        return PlainTextResponse(f"{media}\n", 404) if isinstance(media, MediaError) else media
+
+    async def get_verification(self, request: Request) -> Response:
+        """How the record fares with the verifier; the first question begins it."""
+        return JSONResponse(self._verification.poll())
+
+    async def _find(self, request: Request) -> Media | MediaError | Response:
+        try:
+            return await self.shelf.get(request.path_params["number"])
+        except KeyError:
+            return PlainTextResponse("There is no such source.\n", 404)
+        except MediaError as error:
+            return error
+
+
+def create_player_app(player: Player, token: str, port: int) -> Starlette:
+    """The app. All its paths begin with the token, and the Host must be 127.0.0.1 with this port."""
+    return Starlette(
+        routes=[
+            Route("/record.json", player.get_timeline),
+            Route("/verification.json", player.get_verification),
+            Route("/sources/{number:int}", player.get_source),
+            Route("/media/{number:int}", player.get_media),
+            Mount("/shared", StaticFiles(directory=SHARED)),
+            Mount("/", StaticFiles(directory=PAGE, html=True)),
+        ],
+        middleware=[Middleware(Guard, token=token, port=port)],
+    )

@@ -1,0 +1,98 @@
+"""The shell that runs the player: its socket, signals, and the order of start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from sfu.node.http_protocol import BoundedHttpProtocol
+from sfu.node.player.app import Player, create_player_app
+from sfu.node.serve import HttpServer
+from sfu.recording.errors import RecordError
+from sfu.recording.reader import read_record
+
+HOST = "127.0.0.1"
+_TOKEN_BYTES = 24
+_MAX_CONNECTIONS = 256
+_SHUTDOWN_S = 2
+
+
+class PlayError(Exception):
+    """The record cannot be played; the message says why and what to do."""
+
+
+def play(path: Path, port: int, on_started: Callable[[str], None]) -> None:
+    """Serve a record's page on 127.0.0.1 until SIGINT or SIGTERM. `on_started` is told its address.
+
+    Raises:
+        PlayError: the folder is no record that can be read, or the port is in use.
+    """
+    asyncio.run(_play(path, port, on_started))
+
+
+async def _play(path: Path, port: int, on_started: Callable[[str], None]) -> None:
+    with contextlib.closing(_bind(port)) as listener:
+        try:
+            player = Player(await asyncio.to_thread(read_record, path))
+        except RecordError as error:
+            raise PlayError(str(error)) from error
+        try:
+            bound = listener.getsockname()[1]
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+            app = create_player_app(player, token, bound)
+            address = f"http://{HOST}:{bound}/{token}/"
+            config = uvicorn.Config(
+                app,
+                http=BoundedHttpProtocol,
+                ws="none",
+                limit_concurrency=_MAX_CONNECTIONS,
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_SHUTDOWN_S,
+            )
+            await _run(HttpServer(config, lambda: on_started(address)), listener)
+        finally:
+            await player.close()
+
+
+async def _run(http: HttpServer, listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        http.force_exit = http.should_exit
+        http.should_exit = True
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        await http.serve(sockets=[listener])
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _bind(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise PlayError(
+            f"cannot listen on {HOST} port {port}: {error}; another program may use it: set another --port, or none"
+        ) from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,69 @@
+"""Verifies the record while it is watched: hashing takes long, so the page asks how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from sfu.recording.errors import RecordError
+from sfu.recording.verify import verify_record
+
+_STATES = {"intact": "intact", "altered": "altered", "not_closed": "open"}
+
+
+class Verification:
+    """Begins when it is first asked; one thread, once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._task: asyncio.Task[None] | None = None
+        self._done = 0
+        self._total = 0
+        self._ending = False
+        self._found: dict[str, Any] = {"state": "unverified", "problem": ""}
+
+    def poll(self) -> dict[str, Any]:
+        """What is known by now: `state` is `checking`, `intact`, `altered`, `open` (no end yet) or `unverified`."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        if not self._task.done():
+            share = self._done / self._total if self._total else 0.0
+            return {"state": "checking", "problem": "", "share": round(min(share, 1.0), 3)}
+        return self._found
+
+    async def close(self) -> None:
+        """Let the thread end; what it has not found by then is not known."""
+        self._ending = True
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        self._found = await asyncio.to_thread(self._verify)
+
+    def _verify(self) -> dict[str, Any]:
+        try:
+            verdict = verify_record(self._path, progress=self._note)
+        except RecordError as error:
+            return {"state": "unverified", "problem": str(error)}
+        except _EndedError:
+            return {"state": "unverified", "problem": "it was ended"}
+        found = verdict.as_dict()
+        return {
+            "state": _STATES.get(str(found["outcome"]), "unverified"),
+            "problem": found["problem"],
+            "file": found["file"],
+            "line": found["line"],
+            "key": found["key_id"],
+            "timestamps": len(found["timestamps"]),
+        }
+
+    def _note(self, done: int, total: int) -> None:
+        """Told by the verifier; from its thread."""
+        self._done, self._total = done, total
+        if self._ending:
+            raise _EndedError
+
+
+class _EndedError(Exception):
+    """The player ends."""
