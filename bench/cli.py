@@ -19,7 +19,7 @@ from bench.markdown import update_page
 from bench.plot import write_plot
 from bench.report import build_document, print_report, write_json
 from bench.runner import Run, plan_runs, run_all
-from bench.scenario import FULL, QUICK, SERVERS, Settings, parse_scenario
+from bench.scenario import FULL, QUICK, RECORDING, SERVERS, Settings, parse_scenario
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 _FILE_WIDTH = 144
@@ -29,9 +29,12 @@ _RESULTS = Path(__file__).parent / "results"
 @app.command()
 def main(
     scenario: Annotated[
-        list[str] | None, typer.Option(help="KIND:SIZE, KIND one of fan-out, conference, saturation; repeat it.")
+        list[str] | None,
+        typer.Option(help="KIND:SIZE, KIND one of fan-out, conference, saturation, recording; repeat it."),
     ] = None,
-    server: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(SERVERS)}; repeat it.")] = None,
+    server: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join((*SERVERS, RECORDING))}; repeat it.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fan-out to 100, once, in under two minutes.")] = False,
     runs: Annotated[int, typer.Option(min=1, max=20, help="Interleaved runs of each; the median is shown.")] = 3,
     seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of each measured window.")] = 5.0,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+from bench.errors import BenchError
 from bench.figures import Figures, percentile
 from bench.scenario import Kind, Scenario, Settings
 from bench.servers.base import Server
+from bench.servers.recording import RecordingOurs
 from bench.session import Session, Tell, Window
+from bench.traffic import VIDEO
 
 _WARM_S = 1.0
+RECORDED_BPS = 1e6
+"""Of each publisher that is recorded."""
+_RECORD_DRAIN_S = 2.0
 #: Delivered / expected below which a rate counts as too high.
 DELIVERED = 0.999
 _STEP_S = 3.0
@@ -26,9 +32,13 @@ async def run_once(server: Server, scenario: Scenario, settings: Settings, tell:
     session = Session(server, scenario, settings, tell)
     try:
         await session.open()
+        if scenario.kind is Kind.RECORDING:
+            session.set_rate(RECORDED_BPS / VIDEO.bits_per_second)
         await session.warm(_WARM_S)
         if scenario.kind is Kind.SATURATION:
             return await _saturate(session, server, scenario, tell)
+        if scenario.kind is Kind.RECORDING:
+            return await _record(session, server, scenario, settings)
         window = await session.measure(settings.seconds)
         return _figures(session, server, scenario, window)
     finally:
@@ -63,6 +73,24 @@ def _figures(session: Session, server: Server, scenario: Scenario, window: Windo
         malformed=after.malformed - before.malformed,
         reordered=after.reordered - before.reordered,
         sampled=after.sampled - before.sampled,
+    )
+
+
+async def _record(session: Session, server: Server, scenario: Scenario, settings: Settings) -> Figures:
+    """Let all be recorded, and count in the record what is there of what was sent, the warm-up included."""
+    if not isinstance(server, RecordingOurs):
+        raise BenchError(f"{server.name} does not record: run {scenario.name} with --server '{RecordingOurs.name}'")
+    window = await session.measure(settings.seconds, _RECORD_DRAIN_S)
+    await server.stop_recording()
+    recorded = server.recorded_packets()
+    return dataclasses.replace(
+        _figures(session, server, scenario, window),
+        expected_packets=window.after.sent_packets,
+        delivered_packets=recorded,
+        cpu_us=window.use.server_s / max(1, window.after.sent_packets - window.before.sent_packets) * 1e6,
+        core_us=window.use.core_busy_s / max(1, window.after.sent_packets - window.before.sent_packets) * 1e6,
+        latency_p50_us=None,
+        latency_p99_us=None,
     )
 
 

@@ -23,9 +23,10 @@ from bench.scenario import Kind, Scenario, Settings
 from bench.servers.base import Server, Surroundings
 from bench.servers.janus import Janus
 from bench.servers.ours import Ours
+from bench.servers.recording import RecordingOurs
 from bench.servers.static import Limit, PlainPython
 
-_SERVERS: dict[str, type[Server]] = {server.name: server for server in (Ours, Janus, PlainPython, Limit)}
+_SERVERS: dict[str, type[Server]] = {server.name: server for server in (Ours, RecordingOurs, Janus, PlainPython, Limit)}
 _RUN_LIMIT_S = 400.0
 
 
@@ -52,6 +53,8 @@ def plan_runs(settings: Settings) -> Iterator[Run]:
             for name in settings.servers:
                 if name not in _SERVERS:
                     raise BenchError(f"there is no server {name!r}: choose from {', '.join(_SERVERS)}")
+                if scenario.kind is Kind.RECORDING and name != RecordingOurs.name:
+                    continue
                 if scenario.kind is Kind.CONFERENCE and not _SERVERS[name].conferences:
                     continue
                 if settings.loopback and name == Janus.name:

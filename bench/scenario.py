@@ -15,9 +15,10 @@ class Kind(enum.Enum):
     FAN_OUT = "fan-out"  # one publisher, `size` subscribers
     CONFERENCE = "conference"  # `size` peers, all publish and see all others
     SATURATION = "saturation"  # fan-out at a rising frame rate until packets are lost
+    RECORDING = "recording"  # `size` publishers and nobody who watches
 
 
-_MAX_SIZE = {Kind.FAN_OUT: 2000, Kind.CONFERENCE: 40, Kind.SATURATION: 2000}
+_MAX_SIZE = {Kind.FAN_OUT: 2000, Kind.CONFERENCE: 40, Kind.SATURATION: 2000, Kind.RECORDING: 400}
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Scenario:
     @property
     def publishers(self) -> int:
         """Peers that publish."""
-        return self.size if self.kind is Kind.CONFERENCE else 1
+        return self.size if self.kind in (Kind.CONFERENCE, Kind.RECORDING) else 1
 
     @property
     def streams_per_subscriber(self) -> int:
-        """Publishers that each subscriber sees."""
+        """Publishers that each subscriber sees; 0: there are no subscribers."""
+        if self.kind is Kind.RECORDING:
+            return 0
         return self.size - 1 if self.kind is Kind.CONFERENCE else 1
 
 
@@ -60,6 +63,8 @@ def parse_scenario(text: str) -> Scenario:
 FULL = ("fan-out:100", "fan-out:300", "conference:12", "saturation:300")
 QUICK = ("fan-out:100",)
 SERVERS = ("sfu", "janus", "python loop", "limit")
+RECORDING = "sfu, recording"
+"""Our node while it records: `--server sfu --server 'sfu, recording'`."""
 
 
 @dataclass(frozen=True)

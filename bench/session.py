@@ -99,7 +99,8 @@ class Session:
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             self._tell("joining")
             await self._join_all([partial(self._server.publish, name, ("video",)) for name in publishers])
-            await self._join_subscribers(publishers)
+            if self._scenario.streams_per_subscriber:
+                await self._join_subscribers(publishers)
             await self._server.ready()
         self.profile = self._common_profile()
         self._engine = Engine(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.figures import Figures, median_of, ratio_of, select
+from bench.scenario import RECORDING
 
 SFU, JANUS, LIMIT = "sfu", "janus", "limit"
 
@@ -54,6 +55,10 @@ def check_targets(runs: Sequence[Figures]) -> list[Outcome]:
     outcomes += [
         _at_most("p99, fan-out:100, sfu / janus", ratio_of(runs, "fan-out:100", SFU, JANUS, _p99), 1 / 3, None),
         _at_most("p99, conference:12, sfu / janus", ratio_of(runs, "conference:12", SFU, JANUS, _p99), 1.0, None),
+        _at_most(
+            "CPU, conference:12, recording / not", ratio_of(runs, "conference:12", RECORDING, SFU, _cpu), 1.2, None
+        ),
+        _at_least("recorded of 100 tracks at 1 Mbit/s", _recorded(runs), 1.0, None),
         _at_least("packets/s at 99.9 % on one core", _best(runs, lambda run: run.saturation_pps), 250_000, 400_000),
         _at_most("kB a subscriber", _largest(runs, lambda run: run.memory_bytes, 1e3), 150, None),
         _at_least("joins/s one core can do", _slowest_joins(runs), 100, None),
@@ -81,6 +86,10 @@ def _best(runs: Sequence[Figures], read: Callable[[Figures], float | None]) -> f
 def _largest(runs: Sequence[Figures], read: Callable[[Figures], float | None], unit: float) -> float | None:
     values = [median_of(select(runs, SFU, name), read) for name in _scenarios(runs, "fan-out")]
     return max((value / unit for value in values if value is not None), default=None)
+
+
+def _recorded(runs: Sequence[Figures]) -> float | None:
+    return min((run.delivered for run in select(runs, RECORDING, "recording:100")), default=None)
 
 
 def _slowest_joins(runs: Sequence[Figures]) -> float | None:

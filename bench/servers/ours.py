@@ -22,7 +22,7 @@ from bench.servers.base import Server
 from bench.servers.planning import plan_encodings
 
 _PORT = 8080
-_ROOM = "bench"
+ROOM = "bench"
 _KEY_ID = "bench"
 # The first start compiles the kernels.
 _START_S = 180.0
@@ -46,7 +46,7 @@ class Ours(Server):
         around = self.surroundings
         secret = secrets.token_hex(32)
         self._token = jwt.encode(
-            {"room": _ROOM, "publish": True, "subscribe": True, "exp": int(time.time()) + 3600},
+            {"room": ROOM, "publish": True, "subscribe": True, "record": True, "exp": int(time.time()) + 3600},
             secret,
             algorithm="HS256",
             headers={"kid": _KEY_ID},
@@ -54,7 +54,7 @@ class Ours(Server):
         path = around.directory / "sfu.toml"
         path.write_text(
             f'host = "{around.network.server_host}"\nport = {_PORT}\nshards = 1\npage = false\n'
-            f'log_level = "warning"\nmax_peers_per_room = 4000\n[keys]\n{_KEY_ID} = "{secret}"\n',
+            f'log_level = "warning"\nmax_peers_per_room = 4000\n{self.settings()}[keys]\n{_KEY_ID} = "{secret}"\n',
             encoding="ascii",
         )
         self._process = ServerProcess(
@@ -72,6 +72,15 @@ class Ours(Server):
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
         )
         await self._wait_healthy()
+
+    def settings(self) -> str:
+        """More lines of the configuration."""
+        return ""
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """Asks the running node."""
+        return self._http
 
     async def _wait_healthy(self) -> None:
         deadline = time.monotonic() + _START_S
@@ -102,7 +111,7 @@ class Ours(Server):
             for index, kind in enumerate(kinds)
         ]
         offer = sdp.build(client.local, sections, setup="actpass")
-        answer = await self._post(f"/rooms/{_ROOM}/whip", {"peer": peer}, offer)
+        answer = await self._post(f"/rooms/{ROOM}/whip", {"peer": peer}, offer)
         return await client.connect(answer, plan_encodings(sections, answer, ssrcs))
 
     async def subscribe(self, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
@@ -117,7 +126,7 @@ class Ours(Server):
         parameters = {"peer": peer}
         if len(publishers) == 1:
             parameters["publisher"] = publishers[0]
-        answer = await self._post(f"/rooms/{_ROOM}/whep", parameters, offer)
+        answer = await self._post(f"/rooms/{ROOM}/whep", parameters, offer)
         return await client.connect(answer)
 
     async def close(self) -> None:
