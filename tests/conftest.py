@@ -1,51 +1,47 @@
-"""Tests that run other tests in another mode of the kernels do so beside the suite, on another core."""
+"""Tests that run other tests in another mode of the kernels, in a process of their own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 Run = subprocess.CompletedProcess
-_LIMIT_S = 400
-_PLANNED = pytest.StashKey[dict[str, Future[Run[str]]]]()
-_POOL = pytest.StashKey[ThreadPoolExecutor]()
+_LIMIT_S = 500
+"""In another mode the kernels are compiled anew."""
 
 
-def _run(switch: str, modules: tuple[Path, ...]) -> Run[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, modules)],
-        env=os.environ | {switch: "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_LIMIT_S,
-    )
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start what the collected tests will wait for, one after the other."""
-    session.stash[_PLANNED] = planned = {}
-    session.stash[_POOL] = pool = ThreadPoolExecutor(1)
-    if session.config.option.collectonly:
-        return
-    for item in session.items:
-        marker = item.get_closest_marker("beside")
-        if marker is not None and not os.environ.get(marker.args[0]):
-            planned[item.nodeid] = pool.submit(_run, marker.args[0], marker.args[1:])
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Start nothing more."""
-    if _POOL in session.stash:
-        session.stash[_POOL].shutdown(cancel_futures=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give them the time that they take."""
+    for item in items:
+        if item.get_closest_marker("beside") is not None:
+            item.add_marker(pytest.mark.timeout(_LIMIT_S + 20))
 
 
 @pytest.fixture
 def beside(request: pytest.FixtureRequest) -> Run[str]:
     """How the run that the marker `beside(switch, *modules)` asks for ended."""
-    return request.session.stash[_PLANNED][request.node.nodeid].result()
+    marker = request.node.get_closest_marker("beside")
+    switch, *modules = marker.args
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "0",
+            f"--timeout={_LIMIT_S}",
+            *map(str, modules),
+        ],
+        env=inherited | {switch: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_LIMIT_S,
+    )

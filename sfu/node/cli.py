@@ -1,4 +1,8 @@
-"""The command line: `sfu serve`, `sfu token`, `sfu bench`, `sfu version`."""
+"""The command line: `sfu serve`, `sfu token`, `sfu verify`, `sfu recover`, `sfu compose`, `sfu play`,
+`sfu bench`, `sfu version`.
+
+What a command needs is imported when it runs: a server takes a second to load, and most commands need none.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 import typer
@@ -16,12 +20,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from sfu.node.bench import app as bench
-from sfu.node.config import Settings
-from sfu.node.config_sources import CONFIG_VARIABLE, SettingsError, find_unknown_variables, load_settings
-from sfu.node.logs import configure_logging
-from sfu.node.serve import ServeError, Started
-from sfu.node.serve import serve as run
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+from sfu.node.compose_command import compose
+from sfu.node.play_command import play
+from sfu.node.record_commands import recover, verify
+
+if TYPE_CHECKING:
+    from sfu.node.config import Settings
+    from sfu.node.config_sources import SettingsError
+    from sfu.node.serve import Started
 
 app = typer.Typer(
     name="sfu",
@@ -32,6 +38,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(bench)
+app.command()(verify)
+app.command()(recover)
+app.command()(compose)
+app.command()(play)
 _log = logging.getLogger("sfu.node")
 _out = Console()
 _err = Console(stderr=True)
@@ -44,7 +54,8 @@ _MAX_TTL_S = 3650 * 86400
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", envvar=CONFIG_VARIABLE, help="TOML file with settings."),
+    # envvar as config_sources.CONFIG_VARIABLE, which takes long to import
+    typer.Option("--config", metavar="FILE", envvar="SFU_CONFIG", help="TOML file with settings."),
 ]
 
 
@@ -74,6 +85,9 @@ def serve(
         list[str] | None, typer.Option(help="IP address that clients are told to send media to; may be repeated.")
     ] = None,
     shards: Annotated[int | None, typer.Option(help="Forwarding threads, a UDP port each.")] = None,
+    record_dir: Annotated[
+        str | None, typer.Option(help="Folder for the records of rooms; without it nothing is recorded.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
     dev: Annotated[bool, typer.Option("--dev", help="Try it out on this machine, with a key known to all.")] = False,
@@ -82,12 +96,18 @@ def serve(
 
     Settings come from flags, else from the environment (SFU_PORT=8080), else from the file, else from defaults.
     """
+    from sfu.node.config_sources import SettingsError, find_unknown_variables, load_settings
+    from sfu.node.logs import configure_logging
+    from sfu.node.serve import ServeError
+    from sfu.node.serve import serve as run
+
     flags = {
         "host": host,
         "port": port,
         "udp_port": udp_port,
         "announce": tuple(announce) if announce else None,
         "shards": shards,
+        "record_dir": record_dir,
         "log_level": log_level,
         "log_format": log_format,
         "dev": True if dev else None,
@@ -122,8 +142,17 @@ class _Announcer:
         _log.info("listening", extra=facts)
         if not self._settings.dev:
             return
+        from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+
         token = issue_token(
-            DEV_KEY_ID, DEV_SECRET, room=_DEV_ROOM, now=time.time(), ttl=_DEV_TTL_S, publish=True, subscribe=True
+            DEV_KEY_ID,
+            DEV_SECRET,
+            room=_DEV_ROOM,
+            now=time.time(),
+            ttl=_DEV_TTL_S,
+            publish=True,
+            subscribe=True,
+            record=bool(self._settings.record_dir),
         )
         link = f"{started.url}/#{urlencode({'room': _DEV_ROOM, 'token': token})}"
         _out.print("Development mode: open this link in two browser windows on this machine.", highlight=False)
@@ -138,12 +167,16 @@ def token(
     peer: Annotated[str | None, typer.Option(help="The peer it is for; without it, the client names itself.")] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Let it publish.")] = False,
     subscribe: Annotated[bool, typer.Option("--subscribe", help="Let it subscribe.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Let it have the room recorded.")] = False,
     ttl: Annotated[str, typer.Option(help="How long it is good: 90s, 15m, 12h, 7d.")] = "1h",
     key: Annotated[str | None, typer.Option(help="Id of the key that signs it, when there are several.")] = None,
     dev: Annotated[bool, typer.Option("--dev", help="Sign with the key of `sfu serve --dev`.")] = False,
 ) -> None:
-    """Print a token for a room. With neither --publish nor --subscribe it allows both."""
-    if not (publish or subscribe):
+    """Print a token for a room. Without --publish, --subscribe and --record it allows the first two."""
+    from sfu.node.config_sources import SettingsError
+    from sfu.node.tokens import issue_token
+
+    if not (publish or subscribe or record):
         publish = subscribe = True
     try:
         key_id, secret = _signing_key(config, key, dev)
@@ -154,6 +187,7 @@ def token(
             peer=peer,
             publish=publish,
             subscribe=subscribe,
+            record=record,
             now=time.time(),
             ttl=_parse_ttl(ttl),
         )
@@ -171,6 +205,9 @@ def version() -> None:
 
 
 def _signing_key(config: Path | None, key_id: str | None, dev: bool) -> tuple[str, str]:
+    from sfu.node.config_sources import load_settings
+    from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET
+
     if dev:
         return DEV_KEY_ID, DEV_SECRET
     keys = load_settings({}, config).secrets()
