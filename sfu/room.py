@@ -193,7 +193,7 @@ class Room:
 
         Args:
             path: the record's folder, new or empty.
-            key: signs the record; `sfu.recording.load_or_create_signing_key`.
+            key: signs the record; `load_or_create_signing_key`.
             mirrors: folders, best on other disks, in which the same is recorded independently.
             tracks: only these; by default all, those that come later too. Private ones are left out.
             options: how.
