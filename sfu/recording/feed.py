@@ -11,8 +11,8 @@ from sfu.routing.plane import TappedPacket
 
 _log = logging.getLogger("sfu.recording")
 
-_INTERVAL_S = 0.02
-"""Between two looks at the rings, which hold a second and more."""
+_INTERVAL_S = 0.1
+"""Between two looks at the rings, which hold a second and more: a look costs more than the packets that it finds."""
 _POLL_PACKETS = 1024
 
 Deliver = Callable[[list[TappedPacket]], None]
@@ -46,6 +46,7 @@ class Feed:
     def __init__(self, planes: Sequence[TappedPlane]) -> None:
         self._planes = tuple(planes)
         self._lock = threading.Lock()
+        self._stepping = threading.Lock()
         self._delivers: dict[Place, tuple[Deliver, Callable[[], None]]] = {}
         self._missed = [plane.tap_missed for plane in self._planes]
         self._thread: threading.Thread | None = None
@@ -80,7 +81,11 @@ class Feed:
                 _log.exception("a round of the recorders' feed failed")
 
     def step(self) -> None:
-        """Bring on all that waits."""
+        """Bring on all that waits; in any thread, so that what came before an order is there before it."""
+        with self._stepping:
+            self._step()
+
+    def _step(self) -> None:
         for shard, plane in enumerate(self._planes):
             while packets := plane.poll_tap():
                 self._hand_out(shard, packets)

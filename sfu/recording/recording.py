@@ -195,6 +195,7 @@ class Recording:
         self.ground = ground
         for taken in self._tracks.values():
             taken.track.stop()
+        self._feed.step()  # what came until now is on the record
         now = self._clock()
         for recorder in self._recorders:
             recorder.pause(now, ground=ground, authoriser=authoriser, note=note)
@@ -268,6 +269,7 @@ class Recording:
         taken = self._tracks.pop(id, None)
         if taken is None:
             return
+        self._feed.step()  # what came until now belongs to it
         self._feed.disconnect(taken.track.place)
         taken.track.stop()
         now = self._clock()
