@@ -65,8 +65,9 @@ def _sum_up(encoding: Encoding, spatial: int) -> list[float]:
     """What each temporal Layer costs with all below it, and with the spatial Layers up to `spatial`."""
     rates: list[float] = []
     total = 0.0
+    layers = range(min(spatial, encoding.spatial_top) + 1)  # those above have no rate
     for temporal in range(TEMPORAL_LAYERS):
-        own = [encoding.layer_rate_bps(below, temporal) for below in range(spatial + 1)]
+        own = [encoding.layer_rate_bps(below, temporal) for below in layers]
         if not any(own):
             continue
         total += sum(own)

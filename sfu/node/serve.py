@@ -170,22 +170,27 @@ class HttpServer(uvicorn.Server):
             self._on_started()
 
 
-async def _run_http(
-    app: Starlette, listener: socket.socket, settings: Settings, on_started: Callable[[], None]
-) -> None:
-    config = uvicorn.Config(
+def build_http_config(app: Starlette, most_connections: int, *, shutdown_s: int) -> uvicorn.Config:
+    """HTTP as we serve it: bounded, and silent where we log and tell ourselves."""
+    return uvicorn.Config(
         app,
         http=BoundedHttpProtocol,
         ws="none",
-        limit_concurrency=_MAX_CONNECTIONS,
+        limit_concurrency=most_connections,
         loop="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout)),
+        timeout_graceful_shutdown=shutdown_s,
     )
+
+
+async def _run_http(
+    app: Starlette, listener: socket.socket, settings: Settings, on_started: Callable[[], None]
+) -> None:
+    config = build_http_config(app, _MAX_CONNECTIONS, shutdown_s=max(1, round(settings.shutdown_timeout)))
     http = HttpServer(config, on_started)
     signaling = app.state.signaling
     loop = asyncio.get_running_loop()

@@ -96,8 +96,6 @@ class RecordWriter:
         self._sources: list[_Source] = []
         self._takes: dict[int, _Take] = {}
         self._paused = False
-        self._fragments = 0
-        self._gaps = 0
         self._head_us = start_us
 
     @property
@@ -199,8 +197,8 @@ class RecordWriter:
             self._at(now_us),
             cause=cause,
             utc=format_utc(self._utc()),
-            fragments=self._fragments,
-            gaps=self._gaps,
+            fragments=self._ledger.counts["fragment"],
+            gaps=self._ledger.counts["gap"],
         )
         line = self._sign(now_us)
         self._flush()
@@ -269,7 +267,6 @@ class RecordWriter:
         for source, items in found:
             for item in items:
                 if isinstance(item, Gap):
-                    self._gaps += 1
                     lines.append(("gap", {"source": source.number, **item._asdict()}))
                 else:
                     offset = self._store.append_media(source.file, item.data)
@@ -284,7 +281,6 @@ class RecordWriter:
 
     def _describe_fragment(self, source: _Source, fragment: Fragment, offset: int) -> dict[str, Any]:
         index, source.fragments = source.fragments, source.fragments + 1
-        self._fragments += 1
         about = fragment._asdict()
         data = about.pop("data")
         digest = hashlib.sha256(data).hexdigest()

@@ -10,11 +10,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
-
-from sfu.node.http_protocol import BoundedHttpProtocol
 from sfu.node.player.app import Player, create_player_app
-from sfu.node.serve import HttpServer
+from sfu.node.serve import HttpServer, build_http_config
 from sfu.recording.errors import RecordError
 from sfu.recording.reader import read_record
 
@@ -48,19 +45,7 @@ async def _play(path: Path, port: int, on_started: Callable[[str], None]) -> Non
             token = secrets.token_urlsafe(_TOKEN_BYTES)
             app = create_player_app(player, token, bound)
             address = f"http://{HOST}:{bound}/{token}/"
-            config = uvicorn.Config(
-                app,
-                http=BoundedHttpProtocol,
-                ws="none",
-                limit_concurrency=_MAX_CONNECTIONS,
-                loop="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=_SHUTDOWN_S,
-            )
+            config = build_http_config(app, _MAX_CONNECTIONS, shutdown_s=_SHUTDOWN_S)
             await _run(HttpServer(config, lambda: on_started(address)), listener)
         finally:
             await player.close()
