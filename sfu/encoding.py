@@ -63,6 +63,8 @@ class Encoding:
         self.reception = Reception(stream.ssrc) if stream.ssrc else None
         """Our reports on it, once its SSRC is known."""
         self.intra_requests = 0
+        self.measurements = 0
+        """How often its rates have been taken."""
         codec = incoming.codec
         repairable = bool(codec.repair_type) and "nack" in codec.feedback
         self.nacks = NackSchedule(round_trip) if repairable else None
@@ -125,6 +127,7 @@ class Encoding:
 
     def measure(self, now: float) -> None:
         """Once a second: take the bit rates."""
+        self.measurements += 1
         octets = self._plane.layer_octets(self.row)
         state = self._plane.encoding_state(self.row)
         payload_bps = self._rate.update(state.octets, now)

@@ -13,6 +13,28 @@ _CLEARLY_MORE = 1.1
 """A step that costs hardly more than the one below it replaces that one."""
 
 
+class Qualities:
+    """The steps of one Track, summed up once for all its Subscriptions when they have changed: it is asked for them
+    many times between two measurements.
+    """
+
+    def __init__(self) -> None:
+        self._state: tuple[tuple[int, bool], ...] = ()
+        self._steps: dict[Layer, tuple[Step[Layer], ...]] = {}  # by ceilings, of which there are few
+
+    def list_steps(self, encodings: tuple[Encoding, ...], ceiling: Layer) -> tuple[Step[Layer], ...]:
+        """What `list_steps` says of the Track's `encodings`."""
+        state = tuple((encoding.measurements, encoding.is_to_be_had) for encoding in encodings)
+        if state != self._state:
+            self._state = state
+            self._steps.clear()
+        bound = Layer(min(ceiling.spatial, WHOLE.spatial), min(ceiling.temporal, WHOLE.temporal))
+        steps = self._steps.get(bound)
+        if steps is None:
+            steps = self._steps[bound] = list_steps(encodings, bound)
+        return steps
+
+
 def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
     """Steps by rising rate, up to `ceiling`; empty while nothing is measured.
 
@@ -30,6 +52,30 @@ def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple
             continue
         steps.append(step)
     return tuple(steps)
+
+
+def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Layer) -> Layer:
+    """The best Layer that flows within both bounds; where nothing does, the least that flows, or what will flow."""
+    bound = min(ceiling.spatial, allocated.spatial, WHOLE.spatial)
+    best = bound
+    if len(encodings) > 1:
+        flowing = [encoding.index for encoding in encodings if encoding.active]
+        allowed = [index for index in flowing if index <= bound]
+        best = max(allowed, default=min(flowing, default=min(bound, len(encodings) - 1)))
+    temporal = min(ceiling.temporal, WHOLE.temporal)
+    if best >= allocated.spatial:  # below, all its frames cost less than what is allocated
+        temporal = min(temporal, allocated.temporal)
+    return Layer(best, temporal)
+
+
+def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:
+    """Index of the Encoding that someone takes whose spatial Layer is bounded so, once it flows."""
+    lowest = best = -1
+    for encoding in encodings:
+        if encoding.is_to_be_had:
+            lowest = encoding.index if lowest < 0 else lowest
+            best = encoding.index if encoding.index <= bound else best
+    return max(0, lowest if best < 0 else best)
 
 
 def _steps_of_encodings(encodings: tuple[Encoding, ...], ceiling: Layer) -> Iterator[Step[Layer]]:

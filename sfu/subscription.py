@@ -10,7 +10,7 @@ from sfu.feedback.reports import EgressReports
 from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec
-from sfu.quality import list_steps
+from sfu.quality import find_wanted, pick_target
 from sfu.shard import Shard
 from sfu.statistics import RateMeter, SubscriptionStats
 from sfu.track import Track
@@ -94,6 +94,7 @@ class Subscription:
         self.is_new = True
         """Whether nothing was allocated to it since it began, or was shown again."""
         self._stopped = False  # as the plane knows it
+        self._taken = 0  # as its Track knows it
         self._rate = RateMeter()
         self.closed = False
         self.reports = EgressReports(ssrc, track.cname)
@@ -208,31 +209,32 @@ class Subscription:
 
     def list_steps(self) -> tuple[Step[Layer], ...]:
         """The qualities that it could get, and what each costs."""
-        return list_steps(self.track.encodings, self.ceiling)
+        return self.track.list_steps(self.ceiling)
 
     def allocate(self, layer: Layer | None, now: float) -> None:
         """Its connection's budget carries this Layer; None: not even the lowest."""
         starved = layer is None
         self.is_new = False
-        if layer is not None:
-            self._allocated = layer
         if starved != self.starved:
             self.starved = starved
             self.apply_hold()
             self._subscriber.starved_changed(self)
-        self.aim(now)
-        self.track.note_taken(now)
+        if layer is not None and layer != self._allocated:
+            self._allocated = layer
+            self.aim(now)
+        if self.taken != self._taken:
+            self._taken = self.taken
+            self.track.note_taken(now)
 
-    def takes(self, index: int) -> bool:
-        """Whether the Encoding `index` is meant for it."""
+    @property
+    def taken(self) -> int:
+        """The Encodings that are meant for it, as a mask of their indices."""
         if self._forwarding is None or self.stopped:
-            return False
+            return 0
         if self.track.kind == "audio" or len(self.track.encodings) == 1:
-            return True
-        had = [encoding.index for encoding in self.track.encodings if encoding.is_to_be_had]
+            return 1
         bound = min(self.ceiling.spatial, self._allocated.spatial)
-        best = max((place for place in had if place <= bound), default=min(had, default=0))
-        return index == best or self.target_index == index
+        return 1 << self.target_index | 1 << find_wanted(self.track.encodings, bound)
 
     def enters(self, layer: Layer) -> bool:
         """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""
@@ -242,23 +244,12 @@ class Subscription:
         """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
         if self._forwarding is None or self.closed or self.track.kind == "audio":
             return
-        encodings = self.track.encodings
-        bound = min(self.ceiling.spatial, self._allocated.spatial)
-        if len(encodings) == 1:
-            best = inner = min(bound, WHOLE.spatial)
-        else:
-            flowing = [encoding.index for encoding in encodings if encoding.active]
-            allowed = [index for index in flowing if index <= bound]
-            best = max(allowed, default=min(flowing, default=min(bound, len(encodings) - 1)))
-            inner = WHOLE.spatial
-        temporal = min(self.ceiling.temporal, WHOLE.temporal)
-        if best >= self._allocated.spatial:
-            temporal = min(temporal, self._allocated.temporal)
-        target = Layer(best, temporal)
+        target = pick_target(self.track.encodings, self.ceiling, self._allocated)
         if target == self.target:
             return
         before, self.target = self.target, target
-        self._forwarding.set_target(self.target_index, inner, temporal)
+        inner = WHOLE.spatial if len(self.track.encodings) > 1 else target.spatial
+        self._forwarding.set_target(self.target_index, inner, target.temporal)
         rises = before is None or target.spatial != before.spatial
         if rises and not self.stopped and self._subscriber.connected:
             self._ask_for_key_frame(now)

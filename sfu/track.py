@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from sfu.bwe.allocation import Step
 from sfu.encoding import Encoding
 from sfu.feedback.keyframes import KeyFrameThrottle
 from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute
+from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec, Incoming, Kind
-from sfu.quality import list_steps
+from sfu.quality import Qualities
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard import Shard
 from sfu.statistics import TrackStats
@@ -99,6 +101,7 @@ class Track:
         self._recorded = False
         self._tapped = 0
         self._idle_since: dict[int, float] = {}
+        self._qualities = Qualities()
         round_trip = RoundTrip()
         throttle = KeyFrameThrottle(keyframe_interval)
         opened: list[Encoding] = []
@@ -197,10 +200,14 @@ class Track:
             elif subscription.target is not None:
                 self.request_key_frame(now, subscription.target_index)
 
+    def list_steps(self, ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
+        """The qualities that it really has now, up to `ceiling`, and what each costs."""
+        return self._qualities.list_steps(self.encodings, ceiling)
+
     @property
     def best_rate_bps(self) -> float:
         """What it costs at its best."""
-        steps = list_steps(self.encodings)
+        steps = self.list_steps()
         return steps[-1].rate_bps if steps else 0.0
 
     def note_taken(self, now: float) -> None:
@@ -210,9 +217,11 @@ class Track:
         """
         if len(self.encodings) == 1 or self.ended:
             return
+        taken = 0
+        for subscription in self.subscriptions.values():
+            taken |= subscription.taken
         for encoding in self.encodings:
-            taken = any(subscription.takes(encoding.index) for subscription in self.subscriptions.values())
-            if taken or (self._recorded and encoding is self.encodings[-1]):
+            if taken >> encoding.index & 1 or (self._recorded and encoding is self.encodings[-1]):
                 self._idle_since.pop(encoding.index, None)
                 if not encoding.wanted:
                     encoding.wanted = True

@@ -23,6 +23,7 @@ def run_bwe(
     json_path: Annotated[Path | None, typer.Option("--json", metavar="F", help="Where the figures go.")] = None,
     plots: Annotated[Path, typer.Option(help="Folder of the pictures.")] = _RESULTS,
     only: Annotated[str, typer.Option(help="Those whose names contain this.")] = "",
+    seed: Annotated[int, typer.Option(help="Of all that is random: media, loss, jitter.")] = 1,
 ) -> None:
     """Run the congestion-control scenarios (RFC 8867, RFC 8869) in virtual time, and draw each."""
     console = Console()
@@ -38,7 +39,7 @@ def run_bwe(
         for scenario in chosen:
             done = progress.tasks[0].completed
             progress.update(whole, description=scenario.name)
-            stage = Stage(scenario)
+            stage = Stage(scenario, seed)
             seconds = scenario.seconds
             result = stage.run(
                 lambda share, done=done, seconds=seconds: progress.update(whole, completed=done + share * seconds)  # type: ignore[misc]

@@ -96,6 +96,37 @@ def test_temporal_layers_are_steps_and_higher_sizes_come_at_half_the_rate_at_lea
     assert layers == [Layer(0, 0), Layer(0, 1), Layer(0, 7), Layer(1, 1), Layer(1, 7), Layer(2, 1), Layer(2, 7)]
 
 
+def test_steps_are_kept_until_something_is_measured_or_comes_or_goes(room: Room) -> None:
+    track = room.track
+    steps = track.list_steps()
+    assert steps == list_steps(track.encodings)
+    assert track.list_steps() is steps
+    assert track.list_steps(Layer(99, 99)) is steps  # all ceilings above the best are one, or they would grow in number
+    assert track.list_steps(Layer(1, 7)) == list_steps(track.encodings, Layer(1, 7))
+    track.encodings[2].active = False
+    assert [step.layer.spatial for step in track.list_steps()] == [0, 1]
+    track.encodings[2].active = True
+    assert track.list_steps() == steps
+    track.encodings[2]._costs = {0: 2.0 * HIGH}
+    track.encodings[2].active = False
+    track.encodings[2].measure(100.0)
+    track.encodings[2].active = True
+    assert round(track.list_steps()[-1].rate_bps) == 2 * HIGH
+
+
+def test_what_a_viewer_takes_is_told_only_when_it_has_changed(room: Room) -> None:
+    told: list[float] = []
+    note_taken = room.track.note_taken
+    room.track.note_taken = lambda now: (told.append(now), note_taken(now))[1]  # type: ignore[method-assign]
+    room.estimate(0.5e6, 101.0)
+    first = list(told)
+    assert first
+    room.estimate(0.5e6, 101.5)
+    assert told == first
+    room.estimate(0.2e6, 102.0)
+    assert told != first
+
+
 def test_the_target_follows_the_estimate(room: Room) -> None:
     assert room.estimate(2e6, 100.0) == Layer(2, 7)
     assert room.estimate(0.5e6, 101.0) == Layer(1, 7)
