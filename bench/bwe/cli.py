@@ -54,11 +54,12 @@ def run_bwe(
 
 
 def _print(console: Console, results: list[Result]) -> None:
-    table = Table("scenario", "used", "queue p95", "loss", "fairness", "pauses", "layer changes / min")
+    table = Table("scenario", "used", "by others", "queue p95", "loss", "fairness", "pauses", "layer changes / min")
     for result in results:
         table.add_row(
             result.name,
             f"{result.utilisation:.0%}",
+            f"{result.competing:.0%}",
             f"{result.queue_delay_p95_ms:.0f} ms",
             f"{result.loss:.2%}",
             f"{result.fairness:.2f}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bench.bwe.media import Publisher, Shape, Viewer
@@ -20,6 +20,7 @@ _SHARES = (0.006, 0.025, 0.1)
 _FULL = 1.1
 """Times the largest capacity that a flow alone could take."""
 WARM_UP_S = 5.0
+TCP_FROM_S = 20.0
 _SAMPLE_S = 0.1
 _REPORTS = 200
 
@@ -42,7 +43,9 @@ class Result:
 
     name: str
     utilisation: float
-    """Share of the capacity that was used, after the start."""
+    """Share of the capacity that was used, after the start, by our flows and by those that compete with them."""
+    competing: float
+    """Share that those others used, over the whole time."""
     queue_delay_p95_ms: float
     loss: float
     """Share of the packets that did not come."""
@@ -81,7 +84,7 @@ class Stage:
         for at, change in scenario.feedback_changes:
             self.simulator.at(at, lambda change=change: self.feedback.change(**change))
         back = Wire(self.simulator, LinkConfig(delay_s=0.05), seed + 2)
-        self._compete(back)
+        self.competitors = list(self._compete(back))
         self.samples: list[Sample] = []
         self._queues: list[tuple[float, float]] = []
         self.simulator.every(0.01, self._look_at_queue)
@@ -106,13 +109,14 @@ class Stage:
         for publisher in self.publishers:
             viewer.watch(publisher.track)
 
-    def _compete(self, back: Wire) -> None:
+    def _compete(self, back: Wire) -> Iterator[TcpFlow]:
         near = Wire(self.simulator, LinkConfig(delay_s=0.05), 77)
+        end = self.scenario.seconds - 20.0
         for _ in range(self.scenario.tcp_long):
-            TcpFlow(self.simulator, Chain(self.wire, near), back, start_s=20.0, stop_s=self.scenario.seconds - 20.0)
+            yield TcpFlow(self.simulator, Chain(self.wire, near), back, start_s=TCP_FROM_S, stop_s=end)
         for k in range(self.scenario.tcp_short):
             start = 10.0 + k * (self.scenario.seconds - 30.0) / self.scenario.tcp_short
-            TcpFlow(self.simulator, Chain(self.wire, near), back, start_s=start, limit_bytes=500_000)
+            yield TcpFlow(self.simulator, Chain(self.wire, near), back, start_s=start, limit_bytes=500_000)
 
     def _look_at_queue(self) -> None:
         self._queues.append((self.simulator.now, self.wire.queue_delay_s()))
@@ -155,6 +159,7 @@ class Stage:
         burst = self.scenario.link.burst
         kept = (1.0 - loss) * (1.0 - (burst.mean_loss if burst else 0.0))  # lost behind the line, which they used
         used = sum(viewer.meter.rate_bps(WARM_UP_S, seconds) for viewer in self.viewers) * (seconds - WARM_UP_S) / 8
+        others = sum(flow.meter.rate_bps(WARM_UP_S, seconds) for flow in self.competitors) * (seconds - WARM_UP_S) / 8
         waits = sorted(wait for at, wait in self._queues if at >= WARM_UP_S)
         sent = sum(viewer.sent for viewer in self.viewers)
         received = sum(viewer.received for viewer in self.viewers)
@@ -163,7 +168,8 @@ class Stage:
         switches = sum(subscription.stats().layer_switches for subscription in held)
         return Result(
             self.scenario.name,
-            used / kept / capacity,
+            (used + others) / kept / capacity,
+            others / kept / capacity,
             1e3 * waits[int(0.95 * len(waits))],
             1.0 - received / sent,
             sum(late) ** 2 / (len(late) * sum(rate * rate for rate in late)),

@@ -38,8 +38,6 @@ class Scenario:
     tcp_long: int = 0
     tcp_short: int = 0
     quick: bool = False
-    greedy: bool = True
-    """Whether the flows can fill the link throughout, so that its use says something."""
 
     def capacity_bps(self, at: float) -> float:
         """Of the link."""
@@ -92,8 +90,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         _link(4e6),
         flows=tuple(Flow(start_s=10.0 * k, delay_s=delay) for k, delay in enumerate((0.01, 0.025, 0.05, 0.1, 0.15))),
     ),
-    Scenario("5.6 long TCP flow", 120.0, _link(2e6), tcp_long=1, greedy=False),
-    Scenario("5.7 short TCP flows", 120.0, _link(2e6), flows=(Flow(), Flow()), tcp_short=5, greedy=False),
+    Scenario("5.6 long TCP flow", 120.0, _link(2e6), tcp_long=1),
+    Scenario("5.7 short TCP flows", 120.0, _link(2e6), flows=(Flow(), Flow()), tcp_short=5),
     Scenario(
         "5.8 pause and resume",
         120.0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.bwe.contest import is_contested
 from sfu.bwe.state import FAR_US, GROUPS, NEVER_US, NORMAL, OVERUSED, TREND_POINTS, UNDERUSED, reset_groups
 from sfu.wire.kernel import stage
 
@@ -100,7 +101,9 @@ def _close_group(state: Any, now_us: int) -> None:
 def _measure_queue(state: Any) -> None:
     """The delay over the least one of the last ten to twenty seconds; the clocks' offset cancels out."""
     delay = state["last_arrival_us"] - state["last_sent_us"]
-    if state["last_sent_us"] - state["least_since_us"] > _LEAST_WINDOW_US or state["least_since_us"] == NEVER_US:
+    if is_contested(state):
+        state["least_since_us"] = state["last_sent_us"]
+    elif state["last_sent_us"] - state["least_since_us"] > _LEAST_WINDOW_US or state["least_since_us"] == NEVER_US:
         state["least_before_us"] = state["least_us"]
         state["least_us"] = delay
         state["least_since_us"] = state["last_sent_us"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sfu.bwe.contest import EMPTY_MS, STANDING_MS, is_contested, is_vain, must_brake, watch_contest
 from sfu.bwe.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
 from sfu.bwe.throughput import measure_peak, measure_recent
 from sfu.wire.kernel import stage
@@ -21,16 +22,10 @@ _LONG_MS = 50.0
 """A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
 _DRAIN_MS = 500.0
 _MOST_BACK_OFF = 0.3
-_EMPTY_MS = 15.0
-
-_STANDING_MS = 30.0
-"""A queue of this length that neither grows nor shrinks is braked for, too: the trend does not see it."""
-_SHRINKS = 0.9
-_BRAKE_US = 400_000
-_MOST_BRAKES = 3
-"""If so many do not help, somebody else keeps it filled; giving way to him further would starve us."""
-_GIVE_UP_US = 10_000_000
-"""After so long it is tried again."""
+_CONTESTED = 0.75
+"""Where somebody else keeps the queue filled, its overflow lowers the rate to this part of it."""
+_OVERFLOW_US = 1_000_000
+"""What is lost within this time is lost to one overflow."""
 
 _PER_SECOND = 1.08
 _NEAR = 0.9
@@ -55,12 +50,15 @@ _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 def update_rate(state: Any, now_us: int) -> None:
     """Move `delay_bps` by what the trend says now."""
     usage = state["usage"]
+    watch_contest(state, now_us)
+    if is_contested(state):
+        usage = NORMAL  # the queue is not ours
     if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
         state["phase"] = HOLD  # a burst, no queue that has to be given way to
-    elif usage == OVERUSED or state["congested"] == 1 or _must_brake(state, now_us):
-        state["congested"] = 0
+    elif usage == OVERUSED or state["congested"] == 1 or must_brake(state, now_us):
         if _may_decrease(state, now_us):
             _decrease(state, now_us)
+        state["congested"] = 0
         return
     elif usage == NORMAL:
         if state["phase"] != INCREASE:
@@ -70,33 +68,17 @@ def update_rate(state: Any, now_us: int) -> None:
         _increase(state, now_us)
     else:  # the queue empties: let it
         state["phase"] = HOLD
-        if state["standing_ms"] < _EMPTY_MS:  # the trend looks back further than the queue does
+        if state["standing_ms"] < EMPTY_MS:  # the trend looks back further than the queue does
             _recover(state)
     state["changed_us"] = now_us
-
-
-@stage
-def _must_brake(state: Any, now_us: int) -> bool:
-    """Whether a queue stands that does not shrink, and that we have a chance to empty."""
-    if state["standing_ms"] < _STANDING_MS:
-        if state["queue_ms"] < _EMPTY_MS:
-            state["brakes"] = 0
-        return False
-    if state["brakes"] >= _MOST_BRAKES and now_us - state["braked_us"] > _GIVE_UP_US:
-        state["brakes"] = 0
-    if state["standing_ms"] < _SHRINKS * state["stood_ms"]:
-        return False
-    if state["brakes"] >= _MOST_BRAKES or now_us - state["decreased_us"] < _BRAKE_US:
-        return False
-    state["brakes"] += 1
-    state["braked_us"] = now_us
-    return True
 
 
 @stage
 def _may_decrease(state: Any, now_us: int) -> bool:
     if state["phase"] != DECREASE and state["decreased_us"] == NEVER_US:
         return True
+    if is_contested(state):
+        return now_us - state["decreased_us"] >= _OVERFLOW_US
     pause = min(max(state["round_trip_us"], _LEAST_PAUSE_US), _MOST_PAUSE_US)
     return now_us - state["decreased_us"] >= pause or 0.0 < state["acked_bps"] < 0.5 * state["delay_bps"]
 
@@ -106,9 +88,9 @@ def _decrease(state: Any, now_us: int) -> None:
     """Give way: a little to a queue that begins, by what gets through where it is long."""
     state["phase"] = DECREASE
     state["changed_us"] = now_us
-    contested = state["brakes"] >= _MOST_BRAKES
+    contested = is_contested(state) or is_vain(state)
     before = state["delay_bps"]
-    if (state["queue_ms"] > _LONG_MS or state["standing_ms"] > _STANDING_MS) and not contested:
+    if (state["queue_ms"] > _LONG_MS or state["standing_ms"] > STANDING_MS) and not contested:
         passed = measure_recent(state)
         back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
         lower = (1.0 - back_off) * passed
@@ -116,7 +98,9 @@ def _decrease(state: Any, now_us: int) -> None:
     else:
         passed = max(state["acked_bps"], measure_peak(state))
         state["recover_bps"] = 0.0
-        if before >= MOST_BPS:  # nothing bounded it so far
+        if contested and state["congested"] == 1:
+            lower = _CONTESTED * before
+        elif before >= MOST_BPS:  # nothing bounded it so far
             lower = _RECOVER * passed
         elif state["acked_bps"] > _FILLED * before:
             lower = _YIELD * before
@@ -136,7 +120,7 @@ def _decrease(state: Any, now_us: int) -> None:
 @stage
 def _recover(state: Any) -> None:
     """The decrease was to empty the queue. That is done: go on just below what got through then."""
-    if state["recover_bps"] > 0.0 and state["queue_ms"] < _EMPTY_MS:
+    if state["recover_bps"] > 0.0 and state["queue_ms"] < EMPTY_MS:
         state["delay_bps"] = max(state["delay_bps"], state["recover_bps"])
         state["recover_bps"] = 0.0
 
@@ -148,7 +132,7 @@ def _increase(state: Any, now_us: int) -> None:
     acked = state["acked_bps"]
     if acked > _upper_bound(state):
         state["capacity_bps"] = 0.0
-    if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0:
+    if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or is_contested(state):
         rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
         raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
     else:

@@ -93,7 +93,16 @@ ESTIMATOR = np.dtype(
         ("changed_us", np.int64),
         ("decreased_us", np.int64),
         ("brakes", np.int64),  # decreases since the queue was last empty, while it stood
-        ("braked_us", np.int64),
+        ("stands_us", np.int64),  # when the first of them was
+        ("braked_us", np.int64),  # when the last of them was
+        ("braked_bps", np.float64),  # what got through at the last but one of them
+        ("high_bps", np.float64),  # the most that got through lately
+        ("high_us", np.int64),  # when that was
+        ("contested_us", np.int64),  # since when somebody else keeps the queue filled
+        ("shortest_ms", np.float64),  # the standing queue since then
+        ("longest_ms", np.float64),
+        ("accepted_us", np.int64),  # when that lasted so long that its queue was taken for the path's
+        ("accepted_bps", np.float64),  # what we had then
         ("recover_bps", np.float64),  # where to go on once the queue has emptied, 0: nowhere
         ("capacity_bps", np.float64),  # of the link, learned at decreases; 0: unknown
         ("capacity_deviation", np.float64),
@@ -159,7 +168,14 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["changed_us"] = now_us
     state["decreased_us"] = NEVER_US
     state["brakes"] = 0
+    state["stands_us"] = now_us
     state["braked_us"] = NEVER_US
+    state["braked_bps"] = 0.0
+    state["high_bps"] = 0.0
+    state["high_us"] = now_us
+    state["contested_us"] = NEVER_US
+    state["accepted_us"] = NEVER_US
+    state["accepted_bps"] = 0.0
     state["recover_bps"] = 0.0
     state["capacity_bps"] = 0.0
     state["capacity_deviation"] = 0.4

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench.bwe.run import Result, Stage
-from bench.bwe.scenarios import SCENARIOS
+from bench.bwe.run import TCP_FROM_S, Result, Stage
+from bench.bwe.scenarios import SCENARIOS, Scenario
 from sfu.node.cli import app
+from tests.netem.config import Changes
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 SINGLE = (
@@ -76,6 +77,30 @@ def test_flows_share_a_link_without_a_long_queue(name: str) -> None:
     assert result.fairness > 0.55  # of three flows: one alone would be a third
     assert result.utilisation > 0.88
     assert result.queue_delay_p95_ms < 100.0
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_flow_that_heeds_only_loss_neither_starves_us_nor_is_starved(seed: int) -> None:
+    scenario = dataclasses.replace(BY_NAME["5.6 long TCP flow"], seconds=70.0)
+    stage = Stage(scenario, seed)
+    result = stage.run()
+    (other,) = stage.competitors
+    (ours,) = stage.viewers
+    begin, end = TCP_FROM_S + 5.0, scenario.seconds - 20.0
+    fair = 1e6
+    assert 0.4 * fair < ours.meter.rate_bps(begin, end) < 1.6 * fair
+    assert 0.4 * fair < other.meter.rate_bps(begin, end) < 1.6 * fair
+    assert result.utilisation > 0.9
+    assert ours.meter.rate_bps(end + 8.0, scenario.seconds) > 1.6e6  # it has gone, and its part is ours
+
+
+def test_a_path_that_becomes_longer_is_no_queue() -> None:
+    link = BY_NAME["drop to a half and back"].link
+    result = Stage(Scenario("longer", 60.0, link, changes=((20.0, Changes(delay_s=0.15)),))).run()
+    again = next(sample.at for sample in result.samples if sample.at > 24.0 and sample.estimates_bps[0] > 1.6e6)
+    assert again - 20.0 <= 15.0
+    assert result.queue_delay_p95_ms < 90.0
+    assert result.starvations == 0
 
 
 def test_the_command_writes_figures_and_pictures(tmp_path: Path) -> None:
