@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sfu.recording.source import SourceRecorder
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 _SECOND_US = 1_000_000
 _PAYLOAD_BYTES = 1_100
@@ -61,8 +61,7 @@ class Track:
     def record(self, packets: list[TappedPacket]) -> int:
         """Take a second of packets, and cut a fragment of it; the fragment's size."""
         recorder = self.recorder
-        for packet in packets:
-            recorder.handle_packet(packet)
+        recorder.handle_packets(TappedPackets.of(packets))
         return sum(len(fragment.data) for fragment in recorder.poll(packets[-1].arrival_us + 10_000))
 
 

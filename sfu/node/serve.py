@@ -60,6 +60,10 @@ class Reporter(Protocol):
         """Clients can come."""
 
 
+_YOUNG, _OLDER = 20_000, 10
+"""Objects that are made between two collections: packets on their way to a recorder are many, and no cycles."""
+
+
 def serve(settings: Settings, reporter: Reporter) -> None:
     """Run a node until SIGINT or SIGTERM. Raises ServeError."""
     uvloop.run(_serve(settings, reporter))
@@ -80,6 +84,7 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
                 await _start(server, reporter)
             gc.collect()
             gc.freeze()  # what the imports made stays for good: no later collection needs to walk over it
+            gc.set_threshold(_YOUNG, _OLDER, _OLDER)
             event_log.ensure_running()
             app = create_node_app(server, settings, records, ends)
             started = Started(_url_of(listener), server.udp_ports)

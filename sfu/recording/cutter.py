@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -124,9 +125,13 @@ class Cutter:
             if self.opened_us is None:
                 self.opened_us = entry.arrival_us
 
+    def due_us(self, fragment_us: int) -> float:
+        """When what waits is to be cut; infinite: nothing does."""
+        return math.inf if self.opened_us is None else self.opened_us + fragment_us
+
     def is_due(self, now_us: int, fragment_us: int) -> bool:
         """Whether to cut: the first frame came so long ago, or too much waits."""
-        if self.opened_us is not None and now_us - self.opened_us >= fragment_us:
+        if now_us >= self.due_us(fragment_us):
             return True
         return self._bytes > _MAX_BYTES or len(self._entries) > _MAX_ENTRIES
 
@@ -145,7 +150,8 @@ class Cutter:
                 if frames and time_us - frames[0][1] >= MAX_MEDIA_US:
                     out.append(self._build(frames))
                     frames = []
-                self._end_gaps(time_us, entry.key, ended)
+                if self._gaps:
+                    self._end_gaps(time_us, entry.key, ended)
                 frames.append((entry, time_us))
                 self._end_us = time_us + entry.duration_us
             elif isinstance(entry, StreamFormat):
@@ -171,18 +177,19 @@ class Cutter:
     def _timed(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int]]:
         """Entries with the times of those that are frames; all frames of a numbering are placed together."""
         begin = 0
-        for index, entry in enumerate(entries):
-            if isinstance(entry, Restart):
-                yield from self._place(entries[begin:index])
-                self.timeline.restart()
-                begin = index + 1
+        for end in [index for index, entry in enumerate(entries) if isinstance(entry, Restart)]:
+            yield from self._place(entries[begin:end])
+            self.timeline.restart()
+            begin = end + 1
         yield from self._place(entries[begin:])
 
     def _place(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int]]:
         samples = [Sample(entry.timestamp, entry.arrival_us) for entry in entries if isinstance(entry, Frame)]
-        times = iter(self.timeline.place(samples))
-        for entry in entries:
-            yield entry, next(times) if isinstance(entry, Frame) else 0
+        times = self.timeline.place(samples)
+        if len(times) == len(entries):  # nothing but frames, as usual
+            return zip(entries, times, strict=True)
+        left = iter(times)
+        return ((entry, next(left) if isinstance(entry, Frame) else 0) for entry in entries)
 
     def _open_gap(self, entry: Entry, ended: list[Gap]) -> None:
         if isinstance(entry, Loss):
@@ -222,7 +229,13 @@ class Cutter:
         self._gaps = left
 
     def _build(self, frames: list[tuple[Frame, int]]) -> Fragment:
-        timed = [TimedFrame(frame.data, time_us // 1000, frame.key) for frame, time_us in frames]
+        timed = []
+        keys = packets = repaired = 0
+        for frame, time_us in frames:
+            timed.append(TimedFrame(frame.data, time_us // 1000, frame.key))
+            keys += frame.key
+            packets += frame.packets
+            repaired += frame.repaired
         last, last_us = frames[-1]
         lost, self._lost = self._lost, 0
         return Fragment(
@@ -230,9 +243,9 @@ class Cutter:
             frames[0][1],
             last_us + last.duration_us,
             len(frames),
-            sum(frame.key for frame, _ in frames),
-            sum(frame.packets for frame, _ in frames),
-            sum(frame.repaired for frame, _ in frames),
+            keys,
+            packets,
+            repaired,
             lost,
             self._format.width,
             self._format.height,

@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPackets
 
 _log = logging.getLogger("sfu.recording")
 
-_INTERVAL_S = 0.1
+_INTERVAL_S = 0.2
 """Between two looks at the rings, which hold a second and more: a look costs more than the packets that it finds."""
 _POLL_PACKETS = 1024
 
-Deliver = Callable[[list[TappedPacket]], None]
+Deliver = Callable[[TappedPackets], None]
 """Takes one Track's packets; called in the feed's thread, must return at once."""
 
 
@@ -30,8 +30,8 @@ class Place(NamedTuple):
 class TappedPlane(Protocol):
     """What the feed uses of a plane."""
 
-    def poll_tap(self) -> list[TappedPacket]:
-        """Packets of tapped tracks, in order of arrival; only the feed's thread calls this."""
+    def poll_tap(self) -> list[TappedPackets]:
+        """Packets, each track's by itself in order of arrival; only the feed's thread calls this."""
         ...
 
     @property
@@ -87,9 +87,9 @@ class Feed:
 
     def _step(self) -> None:
         for shard, plane in enumerate(self._planes):
-            while packets := plane.poll_tap():
-                self._hand_out(shard, packets)
-                if len(packets) < _POLL_PACKETS:
+            while found := plane.poll_tap():
+                self._hand_out(shard, found)
+                if sum(map(len, found)) < _POLL_PACKETS:
                     break
             missed = plane.tap_missed
             if missed != self._missed[shard]:
@@ -99,12 +99,9 @@ class Feed:
                         if place.shard == shard:
                             tell()
 
-    def _hand_out(self, shard: int, packets: list[TappedPacket]) -> None:
-        sorted_out: dict[tuple[int, int], list[TappedPacket]] = {}
-        for packet in packets:
-            sorted_out.setdefault((packet.track, packet.use), []).append(packet)
+    def _hand_out(self, shard: int, found: list[TappedPackets]) -> None:
         with self._lock:  # so that nothing is delivered after `disconnect`
-            for (track, use), own in sorted_out.items():
-                found = self._delivers.get(Place(shard, track, use))
-                if found is not None:
-                    found[0](own)
+            for packets in found:
+                at = self._delivers.get(Place(shard, packets.track, packets.use))
+                if at is not None:
+                    at[0](packets)

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPackets
 
 Order = Callable[[], None]
 
@@ -29,7 +29,7 @@ class Inbox:
             self._waiting.append((order, 0))
             self._filled.notify()
 
-    def put_packets(self, packets: list[TappedPacket], handle: Callable[[list[TappedPacket]], None]) -> bool:
+    def put_packets(self, packets: TappedPackets, handle: Callable[[TappedPackets], None]) -> bool:
         """Add packets to handle; False, and they are dropped, where the recorder is too far behind."""
         with self._filled:
             if self._packets + len(packets) > self._most:

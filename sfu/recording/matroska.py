@@ -104,15 +104,21 @@ def _track(codec: str, stream: StreamFormat) -> bytes:
     return _element(0xAE, body)  # TrackEntry
 
 
+_BLOCK_HEAD = struct.Struct("!BhB")
+
+
 def build_cluster(frames: Sequence[TimedFrame]) -> bytes:
     """A Cluster with a SimpleBlock for each frame."""
     begin_ms = frames[0].time_ms
-    parts = [_unsigned(0xE7, begin_ms)]  # Timestamp
+    parts = [b"", _unsigned(0xE7, begin_ms)]  # Timestamp
+    body_bytes = len(parts[1])
     for data, time_ms, key in frames:
-        head = struct.pack("!BhB", _TRACK, time_ms - begin_ms, _KEY_FLAG if key else 0)
-        parts += [b"\xa3", _size(len(head) + len(data)), head, data]
-    body = b"".join(parts)
-    return _identifier(0x1F43B675) + _size(len(body)) + body
+        head = _BLOCK_HEAD.pack(_TRACK, time_ms - begin_ms, _KEY_FLAG if key else 0)
+        size = _size(_BLOCK_HEAD.size + len(data))
+        parts += (b"\xa3", size, head, data)
+        body_bytes += 1 + len(size) + _BLOCK_HEAD.size + len(data)
+    parts[0] = _identifier(0x1F43B675) + _size(body_bytes)
+    return b"".join(parts)
 
 
 def _element(identifier: int, body: bytes) -> bytes:
@@ -129,7 +135,5 @@ def _identifier(value: int) -> bytes:
 
 def _size(value: int) -> bytes:
     """A variable-size integer (RFC 8794 section 4), the shortest; all ones are kept for "unknown"."""
-    octets = 1
-    while value >= (1 << 7 * octets) - 1:
-        octets += 1
+    octets = max(1, ((value + 1).bit_length() + 6) // 7)
     return (value | 1 << 7 * octets).to_bytes(octets)

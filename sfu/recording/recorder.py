@@ -15,7 +15,7 @@ from sfu.recording.inbox import Inbox
 from sfu.recording.store import Store
 from sfu.recording.watch import Progress
 from sfu.recording.writer import RecordWriter, TrackInfo
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPackets
 
 _log = logging.getLogger("sfu.recording")
 
@@ -100,7 +100,7 @@ class Recorder:
 
     # from the feed's thread
 
-    def deliver(self, key: int, packets: list[TappedPacket]) -> None:
+    def deliver(self, key: int, packets: TappedPackets) -> None:
         """Packets of a Track."""
         if self.progress.failure is not None:
             return

@@ -17,7 +17,7 @@ from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import ClosedRecord, Recorder
 from sfu.recording.watch import Watch
 from sfu.recording.writer import TrackInfo
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPackets
 
 _TICK_S = 1.0
 _CLOSING_S = 0.01
@@ -252,7 +252,7 @@ class Recording:
             if track.muted:
                 recorder.set_muted(taken.key, True, now)
 
-        def deliver(packets: list[TappedPacket]) -> None:
+        def deliver(packets: TappedPackets) -> None:
             for recorder in self._recorders:
                 recorder.deliver(taken.key, packets)
 

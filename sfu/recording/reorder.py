@@ -42,6 +42,15 @@ class ReorderBuffer:
         """How many packets wait."""
         return len(self._held)
 
+    @property
+    def next(self) -> int:
+        """The extended number of the next packet in order, if nothing is held; -1: it is not known yet, or waits."""
+        return -1 if self._held else self._next
+
+    def go_on(self, sequence: int) -> None:
+        """All up to this extended number have gone by in order, while nothing was held."""
+        self._highest, self._next = sequence - 1, sequence
+
     def push(self, packet: TappedPacket) -> list[tuple[int, TappedPacket]]:
         """Take a packet; what is in order with it."""
         if self._next < 0:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from sfu.recording.cutter import STALL_US, Cutter, Fragment, Gap, Restart, Silence, Undecodable
 from sfu.recording.depacketize import CODECS, Frame
 from sfu.recording.reorder import REPAIR_WAIT_US
 from sfu.recording.stream import Loss, NumberedStream
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 FRAGMENT_US = 1_000_000
 _MAX_CANDIDATES = 4
@@ -98,8 +99,43 @@ class SourceRecorder:
                 total += _dropped_of(stream)
         return total
 
-    def handle_packet(self, packet: TappedPacket) -> None:
-        """Take a packet; what comes of it, the next `poll` tells."""
+    def handle_packets(self, packets: TappedPackets) -> None:
+        """Take packets; what comes of them, the next `poll` tells."""
+        at = 0
+        while at < len(packets):
+            end = packets.run_ends[at]
+            if not self._take_run(packets, at, end):
+                for packet in packets[at:end]:
+                    self._handle_packet(packet)
+            at = end
+
+    def _take_run(self, packets: TappedPackets, at: int, end: int) -> bool:
+        """Take a run if it is just the next one of the current stream."""
+        stream, heard_us = self._current, self._heard_us
+        if stream is None or heard_us is None or self._interrupted is not None:
+            return False
+        first_us, last_us = packets.arrivals[at], packets.arrivals[end - 1]
+        if first_us < max(self._refused_until_us, heard_us) or last_us >= heard_us + STALL_US:
+            return False
+        if end - at > 1:
+            fragment_us = self._fragment_us
+            opened_us = min(first_us, stream.depacketizer.since_us)
+            if last_us >= min(self._cutter.due_us(fragment_us), opened_us + fragment_us):
+                return False  # a fragment may end within it
+        found = stream.push_run(packets, at, end)
+        if found is None:
+            return False
+        if packets.payloads[at]:
+            self._heard_us = last_us
+        self._take(found)
+        self._cut_if_due(last_us)
+        return True
+
+    def _cut_if_due(self, now_us: int) -> None:
+        if self._cutter.is_due(now_us, self._fragment_us):
+            self._out += self._cutter.cut()
+
+    def _handle_packet(self, packet: TappedPacket) -> None:
         if self._interrupted is not None or packet.arrival_us < self._refused_until_us:
             self._dropped["interrupted"] += 1
             return
@@ -114,8 +150,7 @@ class SourceRecorder:
             self._take(stream.push(packet))
         else:
             self._try(stream, stream.push(packet))
-        if self._cutter.is_due(packet.arrival_us, self._fragment_us):
-            self._out += self._cutter.cut()
+        self._cut_if_due(packet.arrival_us)
 
     def poll(self, now_us: int) -> list[Outcome]:
         """What is finished by `now_us` (arrival clock). Call it several times a second, also when nothing comes."""
@@ -130,8 +165,7 @@ class SourceRecorder:
                     self._try(candidate, candidate.poll(now_us))
             if self._current is not None:
                 self._take(self._current.poll(now_us))
-            if self._cutter.is_due(now_us, self._fragment_us):
-                self._out += self._cutter.cut()
+            self._cut_if_due(now_us)
         out, self._out = self._out, []
         return out
 
@@ -273,7 +307,7 @@ class SourceRecorder:
             if isinstance(entry, Frame):
                 self._dropped["before_key_frame"] += entry.packets
 
-    def _take(self, found: list[Frame | Loss]) -> None:
+    def _take(self, found: Sequence[Frame | Loss]) -> None:
         cutter = self._cutter
         for entry in found:
             if isinstance(entry, Frame):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sfu.recording.depacketize import Frame, make_depacketizer
 from sfu.recording.reorder import ReorderBuffer
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 
 class Loss(NamedTuple):
@@ -40,6 +41,16 @@ class NumberedStream:
         """Take a packet; what is complete with it, and what is given up."""
         self.arrival_us = packet.arrival_us
         return self._sort(self.reorder.push(packet))
+
+    def push_run(self, packets: TappedPackets, at: int, end: int) -> Sequence[Frame] | None:
+        """Take a run (see TappedPackets); what is complete with it. None: it is not the next one, and not taken."""
+        first = self.reorder.next
+        if first < 0 or packets.sequences[at] != first & 0xFFFF or packets.sources[at] != self.source:
+            return None
+        self.arrival_us = packets.arrivals[end - 1]
+        self._next = first + end - at
+        self.reorder.go_on(self._next)
+        return self.depacketizer.push_run(packets, at, end, first)
 
     def poll(self, now_us: int) -> list[Frame | Loss]:
         """What is given up because time has passed, and what is complete behind it."""

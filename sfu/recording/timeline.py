@@ -74,15 +74,13 @@ class Timeline:
 
         The more frames are told at once, the more is known of what follows each: half a second is enough.
         """
-        delays = [sample.arrival_us - self._media_us(sample.timestamp) for sample in samples]
+        rate = self._clock_rate
+        delays = [sample.arrival_us - sample.timestamp * 1_000_000 // rate for sample in samples]
         placed = []
-        for index, sample in enumerate(samples):
+        for index, (sample, delay_us) in enumerate(zip(samples, delays, strict=True)):
             floor_us = self._follow(samples, delays, index)
-            placed.append(self._settle(self._media_us(sample.timestamp) + floor_us, sample.arrival_us))
+            placed.append(self._settle(sample.arrival_us - delay_us + floor_us, sample.arrival_us))
         return placed
-
-    def _media_us(self, timestamp: int) -> int:
-        return timestamp * 1_000_000 // self._clock_rate
 
     def _follow(self, samples: Sequence[Sample], delays: Sequence[int], index: int) -> int:
         """Move the floor on to a frame."""

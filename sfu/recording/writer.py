@@ -19,7 +19,7 @@ from sfu.recording.options import RecordingOptions
 from sfu.recording.source import SourceRecorder
 from sfu.recording.stamping import Stamped, Stamper
 from sfu.recording.store import Store
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPackets
 
 _CAUSES = ("pause", "disconnect", "mute")
 """Of several reasons not to record, the first is named."""
@@ -168,15 +168,17 @@ class RecordWriter:
         for take in self._takes.values():
             self._set_reason(take, "pause", False, now_us)
 
-    def handle_packets(self, key: int, packets: list[TappedPacket]) -> None:
+    def handle_packets(self, key: int, packets: TappedPackets) -> None:
         """Take packets of a Track, in order of arrival."""
         take = self._takes.get(key)
         if take is None or take.cause is not None:
             return
-        handle = take.source.recorder.handle_packet
-        for packet in packets:
-            if not take.deaf_from_us <= packet.arrival_us < take.deaf_until_us:
-                handle(packet)
+        if packets.arrivals[0] < take.deaf_until_us:
+            heard = [each for each in packets if not take.deaf_from_us <= each.arrival_us < take.deaf_until_us]
+            if not heard:
+                return
+            packets = TappedPackets.of(heard, audio=take.info.kind == "audio")
+        take.source.recorder.handle_packets(packets)
 
     def poll(self, now_us: int) -> None:
         """Bring to disk what is due. Raises RecordError."""

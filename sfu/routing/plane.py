@@ -35,7 +35,7 @@ from sfu.routing.rings import PacketRings, make_packet_rings
 from sfu.routing.rows import CapacityError
 from sfu.routing.sockets import Address, open_socket, sendable
 from sfu.routing.tables import MAX_SHARDS, make_tables
-from sfu.routing.tap import Tap, TappedPacket
+from sfu.routing.tap import Tap, TappedPacket, TappedPackets
 
 __all__ = [
     "Address",
@@ -53,6 +53,7 @@ __all__ = [
     "SourceLearned",
     "Stranded",
     "TappedPacket",
+    "TappedPackets",
     "UplinkEstimate",
 ]
 
@@ -171,8 +172,8 @@ class Plane(Commander):
         except OSError:
             self._control_counters["control_send_failed"] += 1
 
-    def poll_tap(self) -> list[TappedPacket]:
-        """Packets of tapped tracks, in order of arrival; may be called in the recorders' thread."""
+    def poll_tap(self) -> list[TappedPackets]:
+        """Packets of tapped tracks, each track's in order of arrival; may be called in the recorders' thread."""
         return self._tap.poll()
 
     @property

@@ -10,7 +10,7 @@ from sfu.recording.cutter import MAX_MEDIA_US, Fragment
 from sfu.recording.depacketize import CODECS
 from sfu.recording.matroska import MAX_SPAN_MS
 from sfu.recording.source import SourceRecorder
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 TARGETS = sorted(CODECS)
 MARKER, LATE, REDUNDANT, FRAME, LOST, BACK, OTHER, WAIT = (1 << bit for bit in range(8))
@@ -64,7 +64,7 @@ def run(data: bytes) -> None:
             arrival_us=now_us,
             payload=payload,
         )
-        recorder.handle_packet(packet)
+        recorder.handle_packets(TappedPackets.of([packet]))
         sent += 1
     out += recorder.close(now_us + 5_000_000)
     check(out, sent, recorder)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from sfu.recording.depacketize.frame import Frame, StreamFormat, TimestampUnwrapper
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 CLOCK_RATE = 48_000
 _CHANNELS = 2
@@ -97,6 +98,9 @@ def parse_redundant(payload: bytes) -> list[Redundant] | None:
 class OpusDepacketizer:
     """A frame a packet; `dropped` counts packets that no frame was made of, by reason."""
 
+    since_us = math.inf
+    """See `PictureDepacketizer.since_us`."""
+
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()
         self.format: StreamFormat | None = StreamFormat(0, 0, _HEAD)
@@ -125,6 +129,11 @@ class OpusDepacketizer:
         if not missing:
             return (frame,)
         return (*_restored(blocks[:-1], frame, latest, missing), frame)
+
+    def push_run(self, packets: TappedPackets, at: int, end: int, sequence: int) -> Sequence[Frame]:
+        """`push` with each packet of a run; `sequence` is the number of the first."""
+        run = enumerate(packets[at:end], sequence)
+        return [frame for number, packet in run for frame in self.push(packet, number)]
 
     def abandon(self, reason: str) -> None:
         """Nothing is ever being put together."""

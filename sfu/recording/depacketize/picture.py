@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 from sfu.recording.depacketize.frame import Frame, StreamFormat, TimestampUnwrapper
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 MAX_FRAME_BYTES = 8_000_000
 """A picture that is larger is dropped."""
@@ -36,6 +37,11 @@ class PictureDepacketizer:
         self._repaired = 0
         self._bytes = 0
 
+    @property
+    def since_us(self) -> float:
+        """When the first packet came of the picture that is being put together; infinite: none is."""
+        return self._arrival_us if self._count else math.inf
+
     def push(self, packet: TappedPacket, sequence: int) -> Sequence[Frame]:
         """The frames that are complete with this packet; `sequence` is its extended number."""
         if sequence != self._next and self._next >= 0:
@@ -47,18 +53,8 @@ class PictureDepacketizer:
         before: Sequence[Frame] = ()
         if self._count and packet.timestamp != self._wire_timestamp:
             before = self._finish(sequence - 1)
-        if not self._count:
-            if not self._in_step and not self._begins(payload):
-                self.dropped["incomplete"] += 1
-                self._in_step = packet.marker
-                return before
-            self._in_step = True
-            self._wire_timestamp = packet.timestamp
-            self._arrival_us = packet.arrival_us
-            self._first = sequence
-            self._repaired = 0
-            self._bytes = 0
-            self._clear()
+        if not self._count and not self._begin(packet, sequence):
+            return before
         self._count += 1
         self._bytes += len(payload)
         if packet.late:
@@ -71,6 +67,54 @@ class PictureDepacketizer:
         elif packet.marker:
             return (*before, *self._finish(sequence))
         return before
+
+    def push_run(self, packets: TappedPackets, at: int, end: int, sequence: int) -> Sequence[Frame]:
+        """`push` with each packet of a run; `sequence` is the number of the first."""
+        found = self.push(packets[at], sequence)
+        if end - at > 1:
+            whole = packets.has_marker(end - 1)
+            taken = self._go_on(packets.payloads[at + 1 : end], whole) if self._count else 0
+            at, sequence = at + 1 + taken, sequence + 1 + taken
+            if at == end and self._count and whole:
+                return (*found, *self._finish(sequence - 1))
+            for packet in packets[at:end]:  # after a fault
+                found = (*found, *self.push(packet, sequence))
+                sequence += 1
+        return found
+
+    def _go_on(self, payloads: list[bytes], whole: bool) -> int:
+        """The picture goes on with these, and is `whole` with the last; how many were taken, all but after a fault."""
+        taken, fault = 0, ""
+        for payload in payloads:
+            taken += 1
+            self._bytes += len(payload)
+            if not self._add(payload):
+                fault = "malformed"
+                break
+            if self._bytes > MAX_FRAME_BYTES or self._count + taken > MAX_FRAME_PACKETS:
+                fault = "oversized"
+                break
+        self._count += taken
+        self._next += taken
+        if fault:
+            self.abandon(fault)
+            self._in_step = fault == "malformed" and whole and taken == len(payloads)
+        return taken
+
+    def _begin(self, packet: TappedPacket, sequence: int) -> bool:
+        """Begin a picture with this packet, if one does."""
+        if not self._in_step and not self._begins(packet.payload):
+            self.dropped["incomplete"] += 1
+            self._in_step = packet.marker
+            return False
+        self._in_step = True
+        self._wire_timestamp = packet.timestamp
+        self._arrival_us = packet.arrival_us
+        self._first = sequence
+        self._repaired = 0
+        self._bytes = 0
+        self._clear()
+        return True
 
     def abandon(self, reason: str) -> None:
         """Drop the picture that is being put together; the rest of it will be dropped, too."""

@@ -11,7 +11,7 @@ import av.logging
 
 from sfu.recording.cutter import Fragment, Gap
 from sfu.recording.source import Outcome, SourceRecorder
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 from tests.vectors.rtp import reading
 
 START_US = 1_000_000_000
@@ -93,7 +93,7 @@ def record(recorder: SourceRecorder, packets: Iterable[TappedPacket], each_us: i
         while now_us + each_us <= packet.arrival_us:
             now_us += each_us
             out += recorder.poll(now_us)
-        recorder.handle_packet(packet)
+        recorder.handle_packets(TappedPackets.of([packet]))
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sfu.recording.feed import Feed, Place
 from sfu.recording.inbox import Inbox
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPacket, TappedPackets
 
 
 def packet(track: int, use: int = 1, sequence: int = 0) -> TappedPacket:
@@ -15,10 +15,10 @@ class FakePlane:
     """A plane's tap, without the plane."""
 
     def __init__(self) -> None:
-        self.waiting: list[list[TappedPacket]] = []
+        self.waiting: list[list[TappedPackets]] = []
         self.tap_missed = 0
 
-    def poll_tap(self) -> list[TappedPacket]:
+    def poll_tap(self) -> list[TappedPackets]:
         return self.waiting.pop(0) if self.waiting else []
 
 
@@ -35,8 +35,8 @@ def test_each_gets_its_own_in_order() -> None:
     feed = Feed([plane, other])
     first, _ = connected(feed, Place(0, 1, 1))
     second, _ = connected(feed, Place(1, 1, 1))
-    plane.waiting = [[packet(1, sequence=k) for k in range(3)]]
-    other.waiting = [[packet(1, sequence=7)]]
+    plane.waiting = [[TappedPackets.of([packet(1, sequence=k) for k in range(3)])]]
+    other.waiting = [[TappedPackets.of([packet(1, sequence=7)])]]
     feed.step()
     assert [each.sequence for each in first] == [0, 1, 2]
     assert [each.sequence for each in second] == [7]
@@ -46,7 +46,7 @@ def test_a_row_that_is_used_again_brings_nothing_to_who_had_it_before() -> None:
     plane = FakePlane()
     feed = Feed([plane])
     got, _ = connected(feed, Place(0, 1, 1))
-    plane.waiting = [[packet(1, use=2)]]
+    plane.waiting = [[TappedPackets.of([packet(1, use=2)])]]
     feed.step()
     assert got == []
 
@@ -56,7 +56,7 @@ def test_nothing_comes_after_disconnect() -> None:
     feed = Feed([plane])
     got, _ = connected(feed, Place(0, 1, 1))
     feed.disconnect(Place(0, 1, 1))
-    plane.waiting = [[packet(1)]]
+    plane.waiting = [[TappedPackets.of([packet(1)])]]
     feed.step()
     assert got == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from sfu.recording.cutter import STALL_US, Fragment, Gap
 from sfu.recording.source import SourceRecorder
-from sfu.routing.tap import TappedPacket
+from sfu.routing.tap import TappedPacket, TappedPackets
 
 from .captured import FIRST_US, START_US, decode, file_of, fragments, gaps, record, recorder_of, take
 from .packets import packet
@@ -68,7 +68,7 @@ def test_a_fragment_is_cut_when_it_is_a_second_old_though_nothing_comes() -> Non
 def test_a_fragment_is_cut_by_the_packets_clock_when_nobody_polls() -> None:
     recorder = recorder_of("opus")
     for one in sounds(1, 500, 0):
-        recorder.handle_packet(one)
+        recorder.handle_packets(TappedPackets.of([one]))
     made = fragments(recorder.poll(START_US + 11_000_000))
     assert sum(fragment.frames for fragment in made) == 500
     assert all(fragment.end_us - fragment.begin_us <= 1_100_000 for fragment in made)
@@ -181,7 +181,7 @@ def test_numberings_without_end_take_no_memory_without_end() -> None:
     recorder = recorder_of("opus")
     tracemalloc.start()
     for number in range(10_000):
-        recorder.handle_packet(packet(number, START_US + 40 * number, b"\x0b", source=number))
+        recorder.handle_packets(TappedPackets.of([packet(number, START_US + 40 * number, b"\x0b", source=number)]))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 600_000
@@ -251,8 +251,8 @@ def test_nothing_that_arrives_during_an_interruption_is_kept(cause: str) -> None
     out += record(recorder, marked)
     assert recorder.stalled_since_us is None
     recorder.resume(START_US + 3_000_000)
-    recorder.handle_packet(marked[-1]._replace(arrival_us=START_US + 2_999_999))
-    recorder.handle_packet(marked[-2]._replace(arrival_us=START_US + 3_000_001, late=True))
+    recorder.handle_packets(TappedPackets.of([marked[-1]._replace(arrival_us=START_US + 2_999_999)]))
+    recorder.handle_packets(TappedPackets.of([marked[-2]._replace(arrival_us=START_US + 3_000_001, late=True)]))
     out += record(recorder, sounds(151, 50, 3_000_000)) + recorder.close(START_US + 4_000_000)
     assert b"secret" not in file_of(out)
     assert gaps(out) == [Gap(cause, 1_000_000, 3_000_000)]
@@ -301,7 +301,7 @@ def test_closing_while_interrupted_ends_the_interruption() -> None:
     recorder = recorder_of("opus")
     recorder.interrupt("pause", START_US + 1_000_000)
     assert recorder.close(START_US + 9_000_000) == [Gap("pause", 1_000_000, 9_000_000)]
-    recorder.handle_packet(sounds(1, 1, 9_500_000)[0])
+    recorder.handle_packets(TappedPackets.of([sounds(1, 1, 9_500_000)[0]]))
     assert recorder.poll(START_US + 12_000_000) == []
 
 

@@ -20,7 +20,7 @@ from sfu.recording.store import Store
 from sfu.recording.timestamps import load_roots
 from sfu.recording.verify import Outcome, verify_record
 from sfu.recording.writer import RecordWriter, TrackInfo
-from sfu.routing.plane import TappedPacket
+from sfu.routing.plane import TappedPacket, TappedPackets
 from tests.recording_authority import Authority, handler_of, serving
 
 START_US = 5_000_000
@@ -51,13 +51,13 @@ class Desk:
         self.now_us = START_US
         self._sequence = 0
 
-    def packets(self, milliseconds: int) -> list[TappedPacket]:
+    def packets(self, milliseconds: int) -> TappedPackets:
         """What a microphone sends from now on for a while, which passes."""
         made = []
         for _ in range(milliseconds * 1000 // PACKET_US):
             self.now_us += PACKET_US
             made.append(self._packet())
-        return made
+        return TappedPackets.of(made)
 
     def _packet(self) -> TappedPacket:
         sequence, self._sequence = self._sequence, self._sequence + 1

@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
-from sfu.routing.plane import CapacityError, Datagram, SourceLearned
+from sfu.routing.plane import CapacityError, Datagram, SourceLearned, TappedPackets
 from sfu.wire.extensions import Extension
+from sfu.wire.rtp import PayloadFormat
 
 from .conftest import EXTENSIONS, PROFILES, rtp, wait_until
 
@@ -256,13 +257,39 @@ def test_the_tap_gets_decrypted_packets_in_order(plane, make_peer):
     for packet in sent:
         publisher.send(packet)
     wait_until(lambda: plane.counters()["tapped_packets"] == 20)
-    tapped = plane.poll_tap()
+    (tapped,) = plane.poll_tap()
     assert [(t.sequence, t.payload) for t in tapped] == [(k, bytes([k]) * 50) for k in range(20)]
     assert {(t.track, t.encoding, t.marker, t.late) for t in tapped} == {(track, 0, False, False)}
     plane.set_tapped(track, 0b10)
     publisher.send(rtp(30, b"untapped"))
     wait_until(lambda: plane.counters()["received_rtp"] == 21)
     assert plane.poll_tap() == []
+
+
+def test_the_tap_tells_tracks_apart_and_finds_runs_of_packets(plane, make_peer):
+    publisher = make_peer(plane, 1)
+    video, _ = publish_one(plane, publisher)
+    audio, _ = publish_one(
+        plane, publisher, mid="1", ssrc=0x5678, payload_type=111, audio=True, codec=PayloadFormat.OPUS
+    )
+    for track in (video, audio):
+        plane.set_tapped(track, 0b1)
+    sent = [(65534 + k & 0xFFFF, 3000 * (k // 3), k % 3 == 2) for k in range(6) if k != 4]
+    for k, (sequence, timestamp, marker) in enumerate(sent):
+        publisher.send(rtp(sequence, b"picture", timestamp=timestamp, marker=marker))
+        publisher.send(rtp(k, b"sound", ssrc=0x5678, payload_type=111, timestamp=960 * k, marker=True))
+    publisher.send(rtp(2, b"picture", timestamp=3000))  # late
+    wait_until(lambda: plane.counters()["tapped_packets"] == 11)
+    found = {packets.track: packets for packets in plane.poll_tap()}
+    assert set(found) == {video, audio}
+    assert found[video].use == plane.track_use(video)
+    assert found[video].run_ends == [3, 3, 3, 4, 5, 6]
+    assert found[audio].run_ends == [5] * 5  # a frame each
+    assert [(p.sequence, p.timestamp, p.marker) for p in found[video]][:5] == sent
+    assert [p.late for p in found[video]] == [False] * 5 + [True]
+    assert {p.payload for p in found[audio]} == {b"sound"}
+    assert list(TappedPackets.of(found[video][:])) == list(found[video])
+    assert TappedPackets.of(found[video][:]).run_ends == found[video].run_ends
 
 
 def test_reception_statistics(plane, make_peer):
