@@ -60,8 +60,7 @@ def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Laye
     best = bound
     if len(encodings) > 1:
         flowing = [encoding.index for encoding in encodings if encoding.active]
-        allowed = [index for index in flowing if index <= bound]
-        best = max(allowed, default=min(flowing, default=min(bound, len(encodings) - 1)))
+        best = _best_within(flowing, bound, otherwise=min(bound, len(encodings) - 1))
     temporal = min(ceiling.temporal, WHOLE.temporal)
     if best >= allocated.spatial:  # below, all its frames cost less than what is allocated
         temporal = min(temporal, allocated.temporal)
@@ -70,12 +69,12 @@ def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Laye
 
 def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:
     """Index of the Encoding that someone takes whose spatial Layer is bounded so, once it flows."""
-    lowest = best = -1
-    for encoding in encodings:
-        if encoding.is_to_be_had:
-            lowest = encoding.index if lowest < 0 else lowest
-            best = encoding.index if encoding.index <= bound else best
-    return max(0, lowest if best < 0 else best)
+    return _best_within([encoding.index for encoding in encodings if encoding.is_to_be_had], bound, otherwise=0)
+
+
+def _best_within(indices: list[int], bound: int, *, otherwise: int) -> int:
+    """The highest up to `bound`, else the lowest; `otherwise` where there is none."""
+    return max((index for index in indices if index <= bound), default=min(indices, default=otherwise))
 
 
 def _steps_of_encodings(encodings: tuple[Encoding, ...], ceiling: Layer) -> Iterator[Step[Layer]]:

@@ -94,7 +94,7 @@ class Subscription:
         self.is_new = True
         """Whether nothing was allocated to it since it began, or was shown again."""
         self._stopped = False  # as the plane knows it
-        self._taken = 0  # as its Track knows it
+        self._told = 0  # of what is `taken`, as its Track knows it
         self._rate = RateMeter()
         self.closed = False
         self.reports = EgressReports(ssrc, track.cname)
@@ -222,9 +222,13 @@ class Subscription:
         if layer is not None and layer != self._allocated:
             self._allocated = layer
             self.aim(now)
-        if self.taken != self._taken:
-            self._taken = self.taken
+        if self.taken != self._told:
             self.track.note_taken(now)
+
+    def tell_taken(self) -> int:
+        """What it takes, as `taken`; its Track knows by this."""
+        self._told = self.taken
+        return self._told
 
     @property
     def taken(self) -> int:

@@ -219,7 +219,7 @@ class Track:
             return
         taken = 0
         for subscription in self.subscriptions.values():
-            taken |= subscription.taken
+            taken |= subscription.tell_taken()
         for encoding in self.encodings:
             if taken >> encoding.index & 1 or (self._recorded and encoding is self.encodings[-1]):
                 self._idle_since.pop(encoding.index, None)

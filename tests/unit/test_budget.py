@@ -241,6 +241,19 @@ def test_an_encoding_that_nobody_takes_is_not_wanted_and_comes_back_at_once(room
     assert room.subscription.target.spatial == 1  # until it comes
 
 
+def test_what_is_taken_again_after_a_pause_is_wanted_at_once(room: Room) -> None:
+    publisher = room.scene.publisher
+    room.estimate(2e6, 100.0)
+    room.track.handle_timeout(102.0)
+    room.subscription.pause()
+    room.track.note_taken(103.0)  # as it does each second
+    room.track.handle_timeout(105.0)
+    assert publisher.wanted[-1] == ("f", False)
+    room.viewer.clock = 106.0
+    room.subscription.resume()
+    assert publisher.wanted[-1] == ("f", True)
+
+
 def test_a_viewer_who_comes_and_goes_decides_what_is_wanted(room: Room) -> None:
     publisher = room.scene.publisher
     room.estimate(2e6, 100.0)
