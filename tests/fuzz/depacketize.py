@@ -33,12 +33,20 @@ def run(data: bytes) -> None:
     recorder = SourceRecorder("audio" if audio else "video", codec, 48_000 if audio else 90_000, 0)
     at, sequence, timestamp, source, now_us, sent = 1, 65_500, 0xFFFFF000, 0, 0, 0
     out = []
+    waiting: list[TappedPacket] = []
+
+    def deliver() -> None:
+        if waiting:
+            recorder.handle_packets(TappedPackets.of(waiting, audio=audio))
+            waiting.clear()
+
     while at + 3 <= len(data) and sent < _MOST_PACKETS:
         special = data[at]
         length = int.from_bytes(data[at + 1 : at + 3])
         payload = data[at + 3 : at + 3 + length]
         at += 3 + length
         if special & WAIT:
+            deliver()
             now_us += 1_000_000
             out += recorder.poll(now_us)
         if special & FRAME:
@@ -64,8 +72,9 @@ def run(data: bytes) -> None:
             arrival_us=now_us,
             payload=payload,
         )
-        recorder.handle_packets(TappedPackets.of([packet]))
+        waiting.append(packet)
         sent += 1
+    deliver()
     out += recorder.close(now_us + 5_000_000)
     check(out, sent, recorder)
 

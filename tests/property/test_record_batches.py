@@ -67,8 +67,7 @@ def record(codec: str, batches: list[list[TappedPacket]], ends_us: list[int]) ->
     recorder = SourceRecorder("audio" if codec == "opus" else "video", codec, 90_000, start_us=0)
     out: list[Outcome] = []
     for batch, end_us in zip(batches, ends_us, strict=True):
-        if batch:
-            recorder.handle_packets(TappedPackets.of(batch, audio=codec == "opus"))
+        recorder.handle_packets(TappedPackets.of(batch, audio=codec == "opus"))
         if end_us >= 0:
             out += recorder.poll(end_us)
     out += recorder.close(20_000_000)

@@ -55,16 +55,10 @@ class PictureDepacketizer:
             before = self._finish(sequence - 1)
         if not self._count and not self._begin(packet, sequence):
             return before
-        self._count += 1
-        self._bytes += len(payload)
         if packet.late:
             self._repaired += 1
-        if not self._add(payload):
-            self.abandon("malformed")
-            self._in_step = packet.marker
-        elif self._bytes > MAX_FRAME_BYTES or self._count > MAX_FRAME_PACKETS:
-            self.abandon("oversized")
-        elif packet.marker:
+        self._go_on([payload], packet.marker)
+        if packet.marker and self._count:
             return (*before, *self._finish(sequence))
         return before
 
@@ -74,6 +68,7 @@ class PictureDepacketizer:
         if end - at > 1:
             whole = packets.has_marker(end - 1)
             taken = self._go_on(packets.payloads[at + 1 : end], whole) if self._count else 0
+            self._next += taken
             at, sequence = at + 1 + taken, sequence + 1 + taken
             if at == end and self._count and whole:
                 return (*found, *self._finish(sequence - 1))
@@ -95,7 +90,6 @@ class PictureDepacketizer:
                 fault = "oversized"
                 break
         self._count += taken
-        self._next += taken
         if fault:
             self.abandon(fault)
             self._in_step = fault == "malformed" and whole and taken == len(payloads)
