@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import tracemalloc
-from collections.abc import Iterable
 
 import pytest
 
@@ -14,37 +13,7 @@ from sfu.recording.source import SourceRecorder
 from sfu.routing.tap import TappedPacket, TappedPackets
 
 from .captured import FIRST_US, START_US, decode, file_of, fragments, gaps, record, recorder_of, take
-from .packets import packet
-
-OPUS_US = 20_000
-VP8_US = 40_000
-KEY = b"\x10\x00\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00" + bytes(20)
-DELTA = b"\x10\x01" + bytes(30)
-
-
-def sounds(first: int, count: int, begin_us: int, **fields: int | bool) -> list[TappedPacket]:
-    """One-octet Opus frames of 20 ms: silence."""
-    return [
-        packet(number, START_US + begin_us + (number - first) * OPUS_US, b"\x08", **fields)
-        for number in range(first, first + count)
-    ]
-
-
-def pictures(
-    first: int, count: int, begin_us: int, keys: Iterable[int] = (), **fields: int | bool
-) -> list[TappedPacket]:
-    """VP8 frames of one packet; the numbers in `keys` are key frames of 320x180."""
-    chosen = set(keys)
-    return [
-        packet(
-            number,
-            START_US + begin_us + (number - first) * VP8_US,
-            KEY if number in chosen else DELTA,
-            timestamp=3600 * number & 0xFFFFFFFF,
-            **fields,
-        )
-        for number in range(first, first + count)
-    ]
+from .packets import OPUS_US, VP8_US, packet, pictures, sounds
 
 
 def near(value_us: int, expected_us: int, within_us: int = 3_000) -> bool:
