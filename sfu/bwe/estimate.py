@@ -18,6 +18,9 @@ LIMITED = 0.65
 _STARVED_US = 1_000_000
 _STARVED_STEP_US = 500_000
 _STARVED_BACK_OFF = 0.8
+_UNUSED_STEP_US = 1_000_000
+_UNUSED_FADE, _UNUSED_LEAST = 0.9, 0.5
+"""What is not wanted is not tried: in each step so much of the estimate is left, a half at the end."""
 _ROUND_TRIP_SMOOTHING = 0.2
 _MOST_ROUND_TRIP_US = 10_000_000.0
 
@@ -108,6 +111,22 @@ def handle_silence(state: Any, now_us: int) -> None:
     state["starved_us"] = now_us
     state["delay_bps"] = max(min(state["delay_bps"], state["estimate_bps"]) * _STARVED_BACK_OFF, LEAST_BPS)
     conclude(state)
+
+
+@stage
+def fade_unused(state: Any, now_us: int) -> None:
+    """Less is wanted than the estimate allows: others may have taken the rest meanwhile (compare RFC 7661).
+
+    A half is left to begin with again, and probes follow at once; all of it would be too much for a full link.
+    """
+    if not state["limit_bps"] < state["delay_bps"] < MOST_BPS:
+        state["unused_us"] = now_us
+        state["unused_bps"] = state["delay_bps"]
+    elif now_us - state["unused_us"] >= _UNUSED_STEP_US:
+        state["unused_us"] = now_us
+        least = max(_UNUSED_LEAST * state["unused_bps"], state["limit_bps"])
+        state["delay_bps"] = min(max(_UNUSED_FADE * state["delay_bps"], least), state["delay_bps"])
+        conclude(state)
 
 
 @stage

@@ -32,6 +32,8 @@ _CALM_US = 1_000_000
 _SHARE = 0.8
 """Of a probe's packets and bytes must have arrived for a result."""
 _MOST_SPREAD = 2.0
+_FRAME_US = 2_000
+"""So long any packet may wait behind a frame of our own."""
 _LEAST_US, _MOST_US = 1_000, 1_000_000
 _EXCEEDED = 0.9
 _BACK_OFF = 0.95
@@ -140,7 +142,7 @@ def _result(state: Any, at: int) -> float:
     first = state["cluster_first_arrival_us"][at]
     base = min(state["least_us"], state["least_before_us"])
     if base < FAR_US:  # a first packet that was late would make the others seem fast
-        first = min(first, state["cluster_first_sent_us"][at] + base)
+        first = min(first, state["cluster_first_sent_us"][at] + base + _FRAME_US)
     arriving = state["cluster_last_arrival_us"][at] - first
     if not (_LEAST_US <= sending <= _MOST_US and _LEAST_US <= arriving <= _MOST_US):
         return 0.0

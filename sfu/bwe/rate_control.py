@@ -12,8 +12,9 @@ from sfu.wire.kernel import stage
 
 _RECOVER = 0.95
 """Of what got through while a queue stood, so much is sent again once it is empty."""
-_YIELD = 0.97
-"""A queue that only begins is given way to by this at most: it may be no more than a key frame."""
+_YIELD, _YIELD_MS = 0.03, 30.0
+"""A queue that only begins is given way to by so much at most, at a length of so much: it may be no more than a key
+frame."""
 _FILLED = 0.9
 """Whoever sends this share of the estimate gives way even where more got through: so flows come to share a link."""
 _SHORT_MS = 10.0
@@ -30,6 +31,8 @@ _OVERFLOW_US = 1_000_000
 _PER_SECOND = 1.08
 _NEAR = 0.9
 """Above this share of the capacity that was learned the rise is additive."""
+_APPROACH = 0.3
+"""Below it, so much of what lacks is made up for in a second, besides."""
 _RISE_BPS, _SMALL_RISE, _LARGE_RISE = 50_000.0, 0.15, 0.01
 """Additive rise in a second, alike for all flows, within these shares of the rate."""
 _LEAST_RISE_BPS = 4_000.0
@@ -41,6 +44,9 @@ _FADE = 0.7
 _RAISE, _RAISE_BPS = 1.2, 150_000.0
 _CALM_US = 30_000_000
 """So soon after a decrease a probe raises the rate by this at most: it may have met a pause of the others."""
+_SPARE, _SPARE_BPS = 0.5, 80_000.0
+"""And by this part of what it has shown beyond what we have, or so much if there is: among flows that fill a link, each
+sees more than is there, and who has the most sees the most."""
 _SMOOTHING = 0.05
 _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 """Two decreases are a round trip apart, within these bounds."""
@@ -91,21 +97,23 @@ def _decrease(state: Any, now_us: int) -> None:
     contested = is_contested(state) or is_vain(state)
     before = state["delay_bps"]
     if (state["queue_ms"] > _LONG_MS or state["standing_ms"] > STANDING_MS) and not contested:
-        passed = measure_recent(state)
+        passed = measure_recent(state, before)
         back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
         lower = (1.0 - back_off) * passed
         state["recover_bps"] = min(_RECOVER * passed, max(before, state["recover_bps"]))
     else:
         passed = max(state["acked_bps"], measure_peak(state))
+        length_ms = max(state["queue_ms"], state["standing_ms"])
+        less = 1.0 - _YIELD * min(length_ms / _YIELD_MS, 1.0)
         state["recover_bps"] = 0.0
         if contested and state["congested"] == 1:
             lower = _CONTESTED * before
         elif before >= MOST_BPS:  # nothing bounded it so far
             lower = _RECOVER * passed
         elif state["acked_bps"] > _FILLED * before:
-            lower = _YIELD * before
+            lower = less * before
         else:
-            lower = max(_RECOVER * passed, _YIELD * before)
+            lower = max(_RECOVER * passed, less * before)
     if passed <= 0.0:
         lower = _RECOVER * before
     else:
@@ -137,6 +145,7 @@ def _increase(state: Any, now_us: int) -> None:
         raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
     else:
         raised = rate + max(rate * (_PER_SECOND**elapsed - 1.0), 1_000.0 * elapsed)
+        raised += _APPROACH * max(_NEAR * state["capacity_bps"] - rate, 0.0) * elapsed
     if acked > 0.0:  # what was never tried is not known to be there
         raised = min(raised, 1.5 * acked + 10_000.0)
     raised = min(raised, state["limit_bps"], MOST_BPS)
@@ -189,7 +198,9 @@ def raise_to(state: Any, rate_bps: float, now_us: int) -> bool:
     bounded = False
     state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
     if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
-        most = _RAISE * state["acked_bps"] + _RAISE_BPS
+        acked = state["acked_bps"]
+        spare = max(rate_bps - acked, 0.0)
+        most = min(_RAISE * acked + _RAISE_BPS, acked + max(_SPARE * spare, min(spare, _SPARE_BPS)))
         bounded = rate_bps > most
         rate_bps = min(rate_bps, most)
     if rate_bps > state["delay_bps"]:

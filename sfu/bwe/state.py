@@ -49,6 +49,8 @@ ESTIMATOR = np.dtype(
         ("unanswered_us", np.int64),  # when the first packet since then was sent, 0: none was
         ("reference_us", np.int64),  # the last reference time, which wraps each twelve days
         ("starved_us", np.int64),  # when the estimate was last lowered for want of feedback
+        ("unused_us", np.int64),  # when less than the estimate was wanted first, or it was last lowered for that
+        ("unused_bps", np.float64),  # the estimate before that
         ("acked_sent_us", np.int64),  # when the newest packet that has arrived was sent
         # a group of packets sent in one go, and the one before
         ("groups", np.int64),
@@ -161,6 +163,8 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["unanswered_us"] = 0
     state["reference_us"] = NEVER_US
     state["starved_us"] = now_us
+    state["unused_us"] = now_us
+    state["unused_bps"] = START_BPS
     state["acked_sent_us"] = NEVER_US
     state["arrived_bytes"] = 0
     state["shown_bps"] = 0.0

@@ -42,18 +42,26 @@ def measure_peak(state: Any) -> float:
 
 
 @stage
-def measure_recent(state: Any) -> float:
-    """What got through just now, by the receiver's clock; where too little did to say, that of the half second."""
+def measure_recent(state: Any, sending_bps: float) -> float:
+    """What gets through of `sending_bps`: what got through just now, and what part did of the half second's packets.
+
+    The first alone would say that little gets through of a flow that had little to send.
+    """
     newest = state["groups"] - 1
     end = newest % GROUPS
+    passed = 0.0
+    part = 0.0
     first = newest
     while first > 1 and newest - first < GROUPS - 2:
         first -= 1
         start = first % GROUPS
         arrived = state["group_arrival_us"][end] - state["group_arrival_us"][start]
-        if arrived >= _RECENT_US:
-            return (state["group_bytes"][end] - state["group_bytes"][start]) * 8e6 / arrived
-    return state["acked_bps"]
+        if passed == 0.0 and arrived >= _RECENT_US:
+            passed = (state["group_bytes"][end] - state["group_bytes"][start]) * 8e6 / arrived
+        if arrived >= _WINDOW_US:
+            part = min((state["group_sent_us"][end] - state["group_sent_us"][start]) / arrived, 1.0)
+            break
+    return max(passed, part * sending_bps) if passed > 0.0 else state["acked_bps"]
 
 
 @stage

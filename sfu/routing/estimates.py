@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.bwe.estimate import handle_silence
+from sfu.bwe.estimate import fade_unused, handle_silence
 from sfu.bwe.probing import begin_due_probe
 from sfu.routing.messages import Buffers
 from sfu.routing.notices import ESTIMATE, push_rate
@@ -63,6 +63,7 @@ def sweep_estimates(
         count += 1
         if entry["controlled"] == 1:
             handle_silence(tables.estimators[connection], now_us)
+            fade_unused(tables.estimators[connection], now_us)
             probe_if_due(tables, connection, now_us)
         tell_estimate(tables, buffers, notice_index, notices, connection, now_us)
     return count
