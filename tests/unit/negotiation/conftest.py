@@ -8,6 +8,9 @@ import pytest
 
 from sfu.negotiation import Answerer, Candidate, Codec, LocalTransport, Offerer, Outgoing
 
+MakeOutgoing = Callable[..., Outgoing]
+"""What the fixture `outgoing` is."""
+
 VECTORS = Path(__file__).parents[2] / "vectors" / "sdp"
 
 CODECS = {

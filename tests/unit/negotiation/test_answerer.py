@@ -8,9 +8,9 @@ import pytest
 from sfu.negotiation import Answerer, LocalTransport, NegotiationError, Outgoing
 from sfu.negotiation.sdp import MediaDescription, SessionDescription, parse_sdp
 from sfu.wire.extensions import Extension
+from tests.unit.negotiation.conftest import MakeOutgoing
 
 Vector = Callable[[str], str]
-MakeOutgoing = Callable[..., Outgoing]
 
 
 def direction(media: MediaDescription) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from sfu.negotiation import Answerer, LocalTransport, NegotiationError, Outgoing, parse_sdp_fragment
+from sfu.negotiation import Answerer, LocalTransport, NegotiationError, parse_sdp_fragment
 from sfu.negotiation.sdp import parse_sdp
+from tests.unit.negotiation.conftest import MakeOutgoing
 
 Vector = Callable[[str], str]
-MakeOutgoing = Callable[..., Outgoing]
 
 
 def in_section(offer: str, index: int, old: str, new: str) -> str:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
 
 import pytest
 
@@ -12,15 +11,12 @@ from sfu.negotiation import (
     MediaLimitError,
     NegotiationError,
     Offerer,
-    Outgoing,
     parse_sdp_fragment,
 )
 from sfu.negotiation.profiles import h264_profile
 from sfu.negotiation.sdp import SessionDescription, parse_sdp
 from sfu.wire.extensions import Extension
-from tests.unit.negotiation.conftest import Client
-
-MakeOutgoing = Callable[..., Outgoing]
+from tests.unit.negotiation.conftest import Client, MakeOutgoing
 
 
 def agree(offerer: Offerer, client: Client, local: LocalTransport) -> tuple[SessionDescription, AnswerDiff]:

@@ -11,24 +11,9 @@ import pytest
 from sfu.recording.errors import RecordError
 from sfu.recording.signing import SigningKey
 from sfu.recording.verify import Outcome, verify_record
-from tests.recording_samples import SECOND_US, SampleRecord, begin_record, build_record
+from tests.recording_samples import SECOND_US, SampleRecord
 
 from .verdicts import KEY, altered, check
-
-UTC = "2026-01-31T09:00:00.000000Z"
-SOURCE = {"source": 1, "file": "media/001-audio.mkv", "kind": "audio", "codec": "opus", "peer": "b"}
-STOP = {"cause": "stopped", "utc": UTC}
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    build_record(tmp_path / "record", KEY)
-    return tmp_path / "record"
-
-
-@pytest.fixture
-def open_record(tmp_path: Path) -> SampleRecord:
-    return begin_record(tmp_path / "record", KEY)
 
 
 def fragment_of(folder: Path, file: str, index: int) -> tuple[int, int, int]:

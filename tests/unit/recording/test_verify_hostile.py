@@ -12,24 +12,13 @@ from pathlib import Path
 import pytest
 
 from sfu.recording.verify import Outcome
-from tests.recording_samples import SampleRecord, begin_record, build_record
+from tests.recording_samples import SampleRecord
 
 from .verdicts import KEY, altered, check
 
 UTC = "2026-01-31T09:00:00.000000Z"
 SOURCE = {"source": 1, "file": "media/001-audio.mkv", "kind": "audio", "codec": "opus", "peer": "b"}
 STOP = {"cause": "stopped", "utc": UTC}
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    build_record(tmp_path / "record", KEY)
-    return tmp_path / "record"
-
-
-@pytest.fixture
-def open_record(tmp_path: Path) -> SampleRecord:
-    return begin_record(tmp_path / "record", KEY)
 
 
 @pytest.mark.parametrize(
