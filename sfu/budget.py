@@ -188,7 +188,13 @@ class Budget:
 
     def _may_have(self, video: Subscription, step: Step[Layer]) -> bool:
         """Whether a step needs no key frame of a size that counts, or it is its turn to have that."""
-        return self.budget_bps is None or not video.enters(step.layer) or self._entries.take(step.rate_bps)
+        if self.budget_bps is None:
+            return True
+        if video.enters(step.layer):
+            return self._entries.take(step.rate_bps)
+        if video.descends(step.layer):
+            self._entries.charge(step.rate_bps)
+        return True
 
     def _measure_audio(self, subscription: Subscription, now: float) -> float:
         meter = self._audio.setdefault(subscription.id, RateMeter())

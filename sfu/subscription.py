@@ -244,6 +244,10 @@ class Subscription:
         """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""
         return self.is_new or self.starved or layer.spatial > self._allocated.spatial
 
+    def descends(self, layer: Layer) -> bool:
+        """Whether with this Layer it would go on with a smaller Encoding, which takes a key frame, too."""
+        return len(self.track.encodings) > 1 and not self.stopped and layer.spatial < self._allocated.spatial
+
     def aim(self, now: float) -> None:
         """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
         if self._forwarding is None or self.closed or self.track.kind == "audio":

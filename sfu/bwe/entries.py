@@ -6,8 +6,8 @@ _SHARE = 0.3
 """Of the budget, for key frames of what is entered."""
 _BURST_S = 0.05
 """The budget of so many seconds may go into key frames at once, or a single one of any size."""
-_KEY_FRAME_S = 0.3
-"""A key frame weighs about as much as so many seconds of its Encoding."""
+_KEY_FRAME_S = 0.6
+"""A key frame weighs about as much as so many seconds of its Encoding; those of small pictures even more."""
 WAIT = 0.1
 """Seconds after which who has to wait may ask again."""
 
@@ -32,5 +32,9 @@ class Entries:
         """Whether an Encoding of this rate may be entered now; it is charged then."""
         if self._bits <= 0.0:
             return False
-        self._bits -= _KEY_FRAME_S * rate_bps
+        self.charge(rate_bps)
         return True
+
+    def charge(self, rate_bps: float) -> None:
+        """An Encoding of this rate is entered that cannot wait: there is no room for the one before."""
+        self._bits -= _KEY_FRAME_S * rate_bps

@@ -7,7 +7,7 @@ from typing import Any
 from sfu.bwe.delay import add_arrival, add_probe
 from sfu.bwe.loss import add_sent, end_observation, recall_loss
 from sfu.bwe.probing import add_probe_arrival, handle_probe_result
-from sfu.bwe.rate_control import raise_to, update_rate
+from sfu.bwe.rate_control import lasting_rate, raise_to, update_rate
 from sfu.bwe.sent_log import ARRIVED, LOST, UNKNOWN
 from sfu.bwe.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
 from sfu.bwe.throughput import measure_throughput
@@ -97,8 +97,9 @@ def end_feedback(state: Any, arrived: int, now_us: int) -> None:
 @stage
 def conclude(state: Any) -> None:
     """The estimate is the least of what limits it."""
-    least = min(state["delay_bps"], state["loss_bps"], state["remote_bps"], MOST_BPS)
-    state["estimate_bps"] = max(least, LEAST_BPS)
+    others = min(state["loss_bps"], state["remote_bps"], MOST_BPS)
+    state["estimate_bps"] = max(min(state["delay_bps"], others), LEAST_BPS)
+    state["lasting_bps"] = max(min(lasting_rate(state), others), LEAST_BPS)
 
 
 @stage

@@ -22,6 +22,8 @@ _SHORT_MS = 10.0
 _LONG_MS = 50.0
 """A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
 _DRAIN_MS = 500.0
+_FULL_MS = 300.0
+"""For a queue of this length all give way."""
 _MOST_BACK_OFF = 0.3
 _CONTESTED = 0.75
 """Where somebody else keeps the queue filled, its overflow lowers the rate to this part of it."""
@@ -131,6 +133,13 @@ def _recover(state: Any) -> None:
     if state["recover_bps"] > 0.0 and state["queue_ms"] < EMPTY_MS:
         state["delay_bps"] = max(state["delay_bps"], state["recover_bps"])
         state["recover_bps"] = 0.0
+
+
+@stage
+def lasting_rate(state: Any) -> float:
+    """`delay_bps` for whom it costs to give way and come back: that a short queue empties is left to pacing."""
+    held_back = max(state["recover_bps"] - state["delay_bps"], 0.0)
+    return float(state["delay_bps"]) + held_back * max(1.0 - state["queue_ms"] / _FULL_MS, 0.0)
 
 
 @stage

@@ -36,6 +36,7 @@ HOLD, INCREASE, DECREASE = 0, 1, 2
 ESTIMATOR = np.dtype(
     [
         ("estimate_bps", np.float64),  # the result: the least of the following
+        ("lasting_bps", np.float64),  # the same without what is held back for a moment, to empty a queue
         ("delay_bps", np.float64),
         ("loss_bps", np.float64),
         ("remote_bps", np.float64),  # REMB
@@ -150,6 +151,7 @@ ESTIMATOR = np.dtype(
 def reset_estimator(state: Any, now_us: int) -> None:
     """Nothing is known yet."""
     state["estimate_bps"] = START_BPS
+    state["lasting_bps"] = START_BPS
     state["delay_bps"] = START_BPS
     state["loss_bps"] = MOST_BPS
     state["remote_bps"] = MOST_BPS
@@ -208,6 +210,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
 def free_estimate(state: Any) -> None:
     """Nothing bounds the estimate until the receiver says so."""
     state["estimate_bps"] = MOST_BPS
+    state["lasting_bps"] = MOST_BPS
     state["delay_bps"] = MOST_BPS
 
 

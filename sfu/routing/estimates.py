@@ -40,7 +40,7 @@ def tell_estimate(
 ) -> None:
     """Let the control side know of an estimate that has clearly changed."""
     entry = tables.connections[connection]
-    estimate = tables.estimators[connection]["estimate_bps"]
+    estimate = tables.estimators[connection]["lasting_bps"]
     told = entry["told_bps"]
     rises = estimate > _TOLD_MORE * told and now_us - entry["told_us"] >= _TELL_US
     if not rises and estimate >= _TOLD_LESS * told:

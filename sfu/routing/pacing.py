@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sfu.bwe.probing import note_probe_sent
 from sfu.bwe.sent_log import log_sent
+from sfu.bwe.state import NEVER_US
 from sfu.routing.tables import QUEUED_PACKETS, Tables
 from sfu.wire.kernel import i64, stage
 
@@ -20,15 +21,26 @@ BURST_US = 20_000
 """What the pacing rate carries in this time leaves in one go."""
 _FACTOR = 2.5
 """The pacing rate over the estimate, as libwebrtc has it: a frame shall not take its whole interval."""
+_FULL_FACTOR, _FULL_US = 1.2, 30_000_000
+"""The same on a path that was full so short a time ago: a key frame that came faster would wait there, and with it
+audio, which does not wait here."""
+_EMPTYING_FACTOR = 1.0
+"""And while the path's queue is being emptied."""
 _DRAIN_S = 0.25
-"""Nothing waits longer, whatever the estimate."""
+"""About so long a packet waits at most, whatever the estimate."""
 
 
 @stage
-def pacing_bps(tables: Tables, connection: int) -> float:
+def pacing_bps(tables: Tables, connection: int, now_us: int) -> float:
     """How fast a connection's packets leave."""
+    state = tables.estimators[connection]
     drain = tables.connections[connection]["queued_bytes"] * 8.0 / _DRAIN_S
-    return max(_FACTOR * tables.estimators[connection]["estimate_bps"], drain)
+    factor = _FACTOR
+    if state["recover_bps"] > 0.0:
+        factor = _EMPTYING_FACTOR
+    elif state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _FULL_US:
+        factor = _FULL_FACTOR
+    return max(factor * state["estimate_bps"], drain)
 
 
 @stage
@@ -47,7 +59,7 @@ def note_departure(tables: Tables, connection: int, stamped: bool, size: int, no
         if state["unanswered_us"] == 0:
             state["unanswered_us"] = now_us
     free = max(i64(entry["free_us"]), now_us)
-    entry["free_us"] = free + i64(size * 8e6 / pacing_bps(tables, connection))
+    entry["free_us"] = free + i64(size * 8e6 / pacing_bps(tables, connection, now_us))
 
 
 @stage
@@ -97,12 +109,13 @@ def forget_queued(tables: Tables, connection: int) -> None:
 @stage
 def take_queued(tables: Tables, connection: int, kind: int) -> int:
     """The first entry of a queue, which is not empty."""
+    entry = tables.connections[connection]
+    count = waiting(tables, connection, REPEATS) + waiting(tables, connection, MEDIA)
+    entry["queued_bytes"] -= entry["queued_bytes"] // count  # about its size, which only its packet knows
     index = tables.queue_index[connection, kind]
-    entry = tables.queues[connection, kind, index[READ] % QUEUED_PACKETS]
+    queued = tables.queues[connection, kind, index[READ] % QUEUED_PACKETS]
     index[READ] += 1
-    if waiting(tables, connection, REPEATS) == 0 and waiting(tables, connection, MEDIA) == 0:
-        tables.connections[connection]["queued_bytes"] = 0
-    return i64(entry)
+    return i64(queued)
 
 
 @stage

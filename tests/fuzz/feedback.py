@@ -90,8 +90,9 @@ class Path:
     def check(self) -> None:
         """The estimate stays within its bounds, and so does what is told of the path."""
         state = self.tables.estimators[0]
-        for name in ("estimate_bps", "delay_bps", "loss_bps"):
+        for name in ("estimate_bps", "lasting_bps", "delay_bps", "loss_bps"):
             assert LEAST_BPS <= state[name] <= MOST_BPS, f"{name}: {state[name]}"
+        assert state["estimate_bps"] <= state["lasting_bps"] <= max(state["estimate_bps"], state["recover_bps"])
         assert state["remote_bps"] >= LEAST_BPS
         assert 0.0 <= state["loss"] <= 1.0
         for name in ("round_trip_us", "acked_bps", "sent_bps", "capacity_bps", "recover_bps"):
