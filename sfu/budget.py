@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sfu.bwe.allocation import Allocator, Demand, Step
+from sfu.bwe.backlog import Backlog
 from sfu.bwe.entries import WAIT, Entries
 from sfu.bwe.receiver_reports import ReportedLoss
 from sfu.layer import Layer
@@ -24,6 +25,8 @@ _USABLE = 1.04
 More than all: the estimate stays below what gets through, and videos do not have their peaks together.
 """
 _MOST_REPAIRS = 0.15
+_CATCH_UP_S = 1.0
+"""In so long what has stood before the pacer is to be gone."""
 _LIMIT_FACTOR = 1.5
 _LEAST_LIMIT_BPS = 100_000.0
 _LEAST_VIDEO_LIMIT_BPS = 2_500_000.0
@@ -53,7 +56,7 @@ class BandwidthStats:
     estimate_bps: int | None
     """What the path carries; None where the client tells nothing of what it gets."""
     budget_bps: int | None
-    """What may be spent on video: the estimate without audio."""
+    """What may be spent on video: the estimate without audio, and without what is to make up for a backlog."""
     allocated_bps: int
     """What the chosen Layers cost."""
     wanted_bps: int
@@ -81,6 +84,7 @@ class Budget:
         self._receiver = receiver
         self._allocator: Allocator[str, Layer] = Allocator()
         self._entries = Entries()
+        self._backlog = Backlog()
         self._audio: dict[str, RateMeter] = {}
         self._controlled = False
         self._by_reports = False
@@ -145,7 +149,9 @@ class Budget:
             self.budget_bps = None
         else:
             repairs = min(self._plane.estimator_state(self._receiver.row).loss, _MOST_REPAIRS)
-            self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps)
+            queued = self._plane.connection_state(self._receiver.row).queued_bytes
+            catch_up_bps = self._backlog.update(queued, now) / _CATCH_UP_S
+            self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
         demands = [Demand(video.id, video.list_steps(), video.priority) for video in videos]
         allocation = self._allocator.allocate(
             float("inf") if self.budget_bps is None else self.budget_bps, demands, now

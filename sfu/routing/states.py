@@ -81,6 +81,8 @@ class ConnectionState:
     packets_out: int
     bytes_out: int
     last_arrival_us: int
+    queued_bytes: int
+    """What waits for the pacer."""
     no_gso: int
 
 

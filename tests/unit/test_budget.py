@@ -47,6 +47,8 @@ class Room:
 
     def __init__(self, plane: FakePlane) -> None:
         plane.estimator_state = lambda row: SimpleNamespace(**STATE)  # type: ignore[attr-defined]
+        self.queued = 0
+        plane.connection_state = lambda row: SimpleNamespace(queued_bytes=self.queued)  # type: ignore[attr-defined]
         self.scene = Scene(plane, *(IncomingEncoding(rid, 500 + k) for k, rid in enumerate("qhf")))
         self.scene.subscription.close()
         self.track = self.scene.track
@@ -146,10 +148,29 @@ def test_without_feedback_all_get_their_best(room: Room) -> None:
     assert room.viewer.budget.stats().estimate_bps is None
 
 
+def test_what_stands_before_the_pacer_is_made_up_for(room: Room) -> None:
+    room.estimate(1e6, 100.0)
+    for tick in range(1, 11):
+        room.queued = 12_500  # 0.1 s of the estimate
+        room.viewer.budget.update(100.0 + tick / 5)
+    assert room.viewer.budget.stats().budget_bps == 940_000
+    room.queued = 0
+    room.viewer.budget.update(102.1)
+    assert room.viewer.budget.stats().budget_bps == 1_040_000
+
+
 def test_receiver_reports_bound_those_who_tell_nothing_better(room: Room) -> None:
     plane, budget = room.scene.plane, room.viewer.budget
     sent = iter(range(0, 10_000_000, 125_000))
-    plane.connection_state = lambda row: SimpleNamespace(bytes_out=next(sent))  # type: ignore[attr-defined]
+
+    class State:
+        queued_bytes = 0
+
+        @property
+        def bytes_out(self) -> int:
+            return next(sent)
+
+    plane.connection_state = lambda row: State()  # type: ignore[attr-defined]
     bounds: list[int] = []
     plane.set_loss_bound = lambda row, rate: bounds.append(rate)  # type: ignore[attr-defined]
     budget.start(None, 100.0)
