@@ -54,13 +54,15 @@ def run_bwe(
 
 
 def _print(console: Console, results: list[Result]) -> None:
-    table = Table("scenario", "used", "by others", "queue p95", "loss", "fairness", "pauses", "layer changes / min")
+    quality = ("queue p95", "with pacer", "loss", "fairness", "pauses", "layer changes / min")
+    table = Table("scenario", "used", "by others", *quality)
     for result in results:
         table.add_row(
             result.name,
             f"{result.utilisation:.0%}",
             f"{result.competing:.0%}",
             f"{result.queue_delay_p95_ms:.0f} ms",
+            f"{result.delay_p95_ms:.0f} ms",
             f"{result.loss:.2%}",
             f"{result.fairness:.2f}",
             str(result.starvations),

@@ -47,6 +47,8 @@ class Result:
     competing: float
     """Share that those others used, over the whole time."""
     queue_delay_p95_ms: float
+    delay_p95_ms: float
+    """The queue together with what waits for the node's own pacer."""
     loss: float
     """Share of the packets that did not come."""
     fairness: float
@@ -87,6 +89,7 @@ class Stage:
         self.competitors = list(self._compete(back))
         self.samples: list[Sample] = []
         self._queues: list[tuple[float, float]] = []
+        self._waits: list[tuple[float, float]] = []
         self.simulator.every(0.01, self._look_at_queue)
         self.simulator.every(_SAMPLE_S, self._sample)
 
@@ -119,7 +122,15 @@ class Stage:
             yield TcpFlow(self.simulator, Chain(self.wire, near), back, start_s=start, limit_bytes=500_000)
 
     def _look_at_queue(self) -> None:
-        self._queues.append((self.simulator.now, self.wire.queue_delay_s()))
+        now, queue_s = self.simulator.now, self.wire.queue_delay_s()
+        self._queues.append((now, queue_s))
+        self._waits += [(now, queue_s + self._paced_s(viewer)) for viewer in self.viewers]
+
+    def _paced_s(self, viewer: Viewer) -> float:
+        """About how long the next packet to a viewer waits for the pacer."""
+        plane = self.node.plane
+        queued = plane.connection_state(viewer.end.row).queued_bytes
+        return 8.0 * queued / plane.estimator_state(viewer.end.row).estimate_bps if queued else 0.0
 
     def _sample(self) -> None:
         now = self.simulator.now
@@ -160,7 +171,6 @@ class Stage:
         kept = (1.0 - loss) * (1.0 - (burst.mean_loss if burst else 0.0))  # lost behind the line, which they used
         used = sum(viewer.meter.rate_bps(WARM_UP_S, seconds) for viewer in self.viewers) * (seconds - WARM_UP_S) / 8
         others = sum(flow.meter.rate_bps(WARM_UP_S, seconds) for flow in self.competitors) * (seconds - WARM_UP_S) / 8
-        waits = sorted(wait for at, wait in self._queues if at >= WARM_UP_S)
         sent = sum(viewer.sent for viewer in self.viewers)
         received = sum(viewer.received for viewer in self.viewers)
         late = [viewer.meter.rate_bps(round(2 * seconds / 3), seconds) for viewer in self.viewers]
@@ -170,13 +180,20 @@ class Stage:
             self.scenario.name,
             (used + others) / kept / capacity,
             others / kept / capacity,
-            1e3 * waits[int(0.95 * len(waits))],
+            1e3 * _p95(self._queues),
+            1e3 * _p95(self._waits),
             1.0 - received / sent,
             sum(late) ** 2 / (len(late) * sum(rate * rate for rate in late)),
             sum(viewer.connection.starvations for viewer in self.viewers),
             switches / max(1, len(held)) / (seconds / 60.0),
             self.samples,
         )
+
+
+def _p95(series: list[tuple[float, float]]) -> float:
+    """Of what was seen after the start."""
+    values = sorted(value for at, value in series if at >= WARM_UP_S)
+    return values[int(0.95 * len(values))]
 
 
 class Chain(Wire):

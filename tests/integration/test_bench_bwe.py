@@ -33,8 +33,9 @@ def run(name: str, seed: int = 1) -> Result:
 @pytest.mark.parametrize("name", SINGLE)
 def test_the_link_is_used_the_queue_stays_short_and_nothing_pauses(name: str) -> None:
     result = run(name)
-    assert result.utilisation > 0.87
+    assert result.utilisation > 0.9
     assert result.queue_delay_p95_ms < 90.0
+    assert result.delay_p95_ms < 150.0
     assert result.starvations == 0
     assert result.layer_changes_per_minute < 10.0
     scenario = BY_NAME[name]
@@ -47,13 +48,14 @@ def test_the_link_is_used_the_queue_stays_short_and_nothing_pauses(name: str) ->
 def test_a_drop_is_followed_within_a_second_and_a_half_and_a_rise_within_five(seed: int) -> None:
     result = run("drop to a half and back", seed)
     assert result.queue_delay_p95_ms < 85.0
+    assert result.delay_p95_ms < 150.0
     below = next(sample.at for sample in result.samples if sample.at > 20.0 and sample.estimates_bps[0] < 1e6)
     assert below - 20.0 <= 1.5
     again = next(sample.at for sample in result.samples if sample.at > 40.0 and sample.estimates_bps[0] > 1.6e6)
     assert again - 40.0 <= 5.0
     used = next(sample.at for sample in result.samples if sample.at > 40.0 and sample.rates_bps[0] > 1.6e6)
     assert used - 40.0 <= 5.0
-    assert result.utilisation > 0.87
+    assert result.utilisation > 0.9
     for sample in result.samples:
         assert math.isfinite(sample.estimates_bps[0])
         assert sample.estimates_bps[0] <= 8e6
@@ -80,7 +82,7 @@ def test_a_gallery_that_begins_does_not_fill_the_queue(seed: int) -> None:
 def test_flows_share_a_link_without_a_long_queue(name: str) -> None:
     result = run(name)
     assert result.fairness > 0.75  # of three flows: one alone would be a third
-    assert result.utilisation > 0.88
+    assert result.utilisation > 0.9
     assert result.queue_delay_p95_ms < 100.0
     assert result.layer_changes_per_minute < 20.0
 
