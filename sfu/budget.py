@@ -25,8 +25,10 @@ _USABLE = 1.04
 More than all: the estimate stays below what gets through, and videos do not have their peaks together.
 """
 _MOST_REPAIRS = 0.15
-_CATCH_UP_S = 1.0
-"""In so long what has stood before the pacer is to be gone."""
+_CATCH_UP_S, _MOST_CATCH_UP = 1.0, 0.25
+"""In so long what has stood before the pacer is to be gone, for which this part of the estimate is spent at most: it
+may have come while the path carried much more, and is no reason to pause a video.
+"""
 _LIMIT_FACTOR = 1.5
 _LEAST_LIMIT_BPS = 100_000.0
 _LEAST_VIDEO_LIMIT_BPS = 2_500_000.0
@@ -150,7 +152,8 @@ class Budget:
         else:
             repairs = min(self._plane.estimator_state(self._receiver.row).loss, _MOST_REPAIRS)
             queued = self._plane.connection_state(self._receiver.row).queued_bytes
-            catch_up_bps = self._backlog.update(queued, now) / _CATCH_UP_S
+            backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
+            catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
             self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
         demands = [Demand(video.id, video.list_steps(), video.priority) for video in videos]
         allocation = self._allocator.allocate(

@@ -150,10 +150,11 @@ def test_without_feedback_all_get_their_best(room: Room) -> None:
 
 def test_what_stands_before_the_pacer_is_made_up_for(room: Room) -> None:
     room.estimate(1e6, 100.0)
-    for tick in range(1, 11):
-        room.queued = 12_500  # 0.1 s of the estimate
-        room.viewer.budget.update(100.0 + tick / 5)
-    assert room.viewer.budget.stats().budget_bps == 940_000
+    for queued, budget_bps in ((12_500, 940_000), (1_250_000, 790_000)):  # 0.1 s of the estimate, and 10 s
+        room.queued = queued
+        for tick in range(1, 7):
+            room.viewer.budget.update(100.0 + tick / 5)
+        assert room.viewer.budget.stats().budget_bps == budget_bps
     room.queued = 0
     room.viewer.budget.update(102.1)
     assert room.viewer.budget.stats().budget_bps == 1_040_000
