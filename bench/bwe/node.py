@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pylibsrtp import Policy, Session
@@ -55,6 +55,16 @@ class End:
         )
         node.plane.set_extensions(self.row, EXTENSIONS)
         node.plane.set_address(self.row, self.socket.getsockname()[:2])
+
+    def receive(self) -> Iterator[bytes]:
+        """The RTP that the node has sent since the last call, still encrypted."""
+        while True:
+            try:
+                data = self.socket.recv(2048)
+            except BlockingIOError:
+                return
+            if not 192 <= data[1] < 224:
+                yield data
 
     def close(self) -> None:
         self.socket.close()

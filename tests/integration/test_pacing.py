@@ -29,13 +29,7 @@ class Departures:
         node.watchers.append(self)
 
     def collect(self) -> None:
-        while True:
-            try:
-                data = self.end.socket.recv(2048)
-            except BlockingIOError:
-                return
-            if not 192 <= data[1] < 224:
-                self.sent.append((self.node.simulator.now, len(data)))
+        self.sent += [(self.node.simulator.now, len(data)) for data in self.end.receive()]
 
     def take_first_frame(self) -> tuple[float, float]:
         """How long it took, in seconds, and its rate in bits a second without what left at once."""
