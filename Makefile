@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test kernels lint format bench fuzz soak clean
+.PHONY: help install run test browsers kernels lint format bench fuzz soak clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,15 +40,18 @@ run: $(NODE_READY) ## Start a node on 127.0.0.1 and print the address of its pag
 	@$(BIN)/sfu serve --dev $(ARGS)
 
 test: $(DEV_READY) ## Check everything and run all tests, those with browsers included
-	@.ci/packages browsers
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint kernels
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target browsers lint kernels
 	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not slow and not browser"
 	@$(BIN)/pytest -m "browser and not slow" tests/interop
 
-COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
+browsers: # while others compute
+	@.ci/packages browsers
 
-kernels: $(DEV_READY) # compiled once, before two processes need them
-	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -c "$(COMPILE)" & $(BIN)/python -c "$(COMPILE)" && wait
+COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
+COMPILE_CHECKED := from tests.fuzz.packet_path import PacketPath; PacketPath().run(bytes([1, 0, 1, 0]))
+
+kernels: $(DEV_READY) # compiled once, before two processes need them; with bounds checks those that tests/fuzz calls
+	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -c "$(COMPILE_CHECKED)" & $(BIN)/python -c "$(COMPILE)" && wait $$!
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check
