@@ -15,6 +15,7 @@ from sfu.wire.rtp import PACKET
 
 from . import dependency_oracle as oracle
 from .dependency_oracle import Descriptor, Structure, Template
+from .modes import examples
 
 BEFORE = 7
 KIND = int(Extension.DEPENDENCY_DESCRIPTOR)
@@ -106,7 +107,7 @@ def streams(draw: st.DrawFn) -> list[tuple[bytes, int]]:
 
 
 @given(streams())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_streams_mean_what_the_oracle_says(stream):
     kernel, reader = Kernel(), oracle.Reader()
     for data, _ in stream:
@@ -155,7 +156,7 @@ def judge(reader: oracle.Reader, data: bytes) -> int:
 
 
 @given(st.none() | structures(), st.lists(hostile(), min_size=1, max_size=3), st.binary(min_size=40, max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_hostile_descriptors_are_judged_as_by_the_oracle_and_never_read_beyond_their_end(first, attempts, after):
     """The end of the buffer is the descriptor's end, or other octets follow: it makes no difference."""
     kernel, other, reader = Kernel(), Kernel(), oracle.Reader()
@@ -177,7 +178,7 @@ def test_hostile_descriptors_are_judged_as_by_the_oracle_and_never_read_beyond_t
 
 
 @given(streams(), st.integers(0, 65535), st.integers(0, 2**32 - 1), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_rewriting_changes_the_number_and_the_active_targets_only(stream, number, mask, announce):
     kernel, reader = Kernel(), oracle.Reader()
     for data, targets in stream:
@@ -197,7 +198,7 @@ def test_rewriting_changes_the_number_and_the_active_targets_only(stream, number
 
 
 @given(streams(), hostile(), st.integers(0, 65535), st.integers(0, 2**32 - 1), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_rewriting_what_another_structure_explained_stays_within_its_room(stream, data, number, mask, announce):
     """As with a packet that is sent again after the structure has changed."""
     kernel = Kernel()
@@ -216,7 +217,7 @@ def test_rewriting_what_another_structure_explained_stays_within_its_room(stream
     st.integers(0, 2**62 - 1),
     st.integers(0, 96),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_bits_agree_with_strings_of_digits(data, bit, count, value, end):
     end = min(end, 8 * len(data))
     value &= (1 << count) - 1

@@ -20,6 +20,7 @@ from sfu.wire.vp8 import describe_vp8
 from sfu.wire.vp9 import describe_vp9, find_top_layer
 
 from . import descriptor_oracle as oracle
+from .modes import examples
 
 BEFORE = 5
 MASKS = ("present", "switch", "discardable")
@@ -152,13 +153,13 @@ anything = st.binary(max_size=40)
 
 
 @given(st.one_of(anything, cut(vp8_payloads())), bits)
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=examples(1200), deadline=None)
 def test_vp8_agrees_with_the_oracle(payload, marker):
     assert describe(describe_vp8, payload, marker=marker) == meant(oracle.read_vp8(payload, marker))
 
 
 @given(st.one_of(anything, cut(vp9_payloads())), bits, st.integers(-1, 7))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 def test_vp9_agrees_with_the_oracle(payload, marker, top):
     expected = oracle.read_vp9(payload, marker, top)
     found = describe(describe_vp9, payload, top, marker=marker)
@@ -170,7 +171,7 @@ def test_vp9_agrees_with_the_oracle(payload, marker, top):
 
 
 @given(structures())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_vp9_structures_are_read_to_their_last_octet(structure):
     descriptor = octets(0x0A) + structure.build()
     kernel = Kernel(descriptor + b"F")
@@ -180,13 +181,13 @@ def test_vp9_structures_are_read_to_their_last_octet(structure):
 
 
 @given(st.one_of(anything, cut(h264_payloads())), bits)
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=examples(1200), deadline=None)
 def test_h264_agrees_with_the_oracle(payload, marker):
     assert describe(describe_h264, payload, marker=marker) == meant(oracle.read_h264(payload, marker))
 
 
 @given(st.one_of(anything, cut(red_payloads.map(oracle.Red.build))))
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=examples(1200), deadline=None)
 def test_the_primary_block_agrees_with_the_oracle(payload):
     kernel = Kernel(payload)
     found = primary_of(kernel.buffer, BEFORE, BEFORE + len(payload))
@@ -195,7 +196,7 @@ def test_the_primary_block_agrees_with_the_oracle(payload):
 
 
 @given(red_payloads, st.integers(0, 127))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_redundancy_gets_another_payload_type_and_stays_whole(red, payload_type):
     payload = red.build()
     if oracle.primary_of(payload) is None:
@@ -216,7 +217,7 @@ KERNELS = [(describe_vp8, ()), (describe_vp9, (-1,)), (describe_vp9, (2,)), (des
     payload=st.one_of(anything, cut(vp8_payloads()), cut(vp9_payloads()), cut(h264_payloads())),
     after=st.tuples(st.binary(max_size=30), st.binary(max_size=30)),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_what_stands_behind_the_payload_does_not_matter(function, more, payload, after):
     first, second = (describe(function, payload, *more, after=each) for each in after)
     assert first == second == describe(function, payload, *more)
@@ -224,7 +225,7 @@ def test_what_stands_behind_the_payload_does_not_matter(function, more, payload,
 
 @pytest.mark.parametrize(("function", "more"), KERNELS)
 @given(payload=st.one_of(anything, vp8_payloads(), vp9_payloads(), h264_payloads()))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_fields_stay_within_their_ranges(function, more, payload):
     """Whatever comes in, selection and rewriting may index and write by what is said of it."""
     found = describe(function, payload, *more)
@@ -247,7 +248,7 @@ def test_fields_stay_within_their_ranges(function, more, payload):
 
 
 @given(bytes_1, st.binary(max_size=2), bits)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_frame_marking_says_what_its_bits_say(value, more, marker):
     """RFC 9626 section 3: |S|E|I|D|B|TID|, then LID and TL0PICIDX, which do not matter here."""
     kernel = Kernel(octets(value) + more, marker)

@@ -28,6 +28,7 @@ from sfu.wire.layers import describe_opaque
 from sfu.wire.rtp import PACKET, parse_rtp, strip_padding
 
 from . import oracle
+from .modes import examples
 
 KINDS = np.zeros(16, np.uint8)
 KINDS[1:10] = range(1, 10)
@@ -64,7 +65,7 @@ def rtp_like(draw: st.DrawFn) -> bytes:
 
 
 @given(st.one_of(rtp_like(), st.binary(max_size=80)))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 def test_parse_agrees_with_the_oracle(data):
     packets = np.zeros(1, PACKET)
     accepted, buffer = parse(data, packets)
@@ -115,7 +116,7 @@ def forward(tables, subscription, packets, buffer, out, at, now_us):
     pad=st.integers(0, MAX_PAD_BYTES),
     now_us=st.integers(0, 2**50),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_rewrite_agrees_with_the_oracle(
     payload, values, identifiers, agreed, mid, numbers, payload_types, marker, pad, now_us
 ):

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from sfu.wire.transport_feedback import HEAD, NOT_RECEIVED, FeedbackStatus, parse_transport_feedback
 from sfu.wire.transport_feedback_build import MIN_FEEDBACK_BYTES, build_transport_feedback
 
+from .modes import examples
+
 TICK_US, UNIT_US = 250, 64_000
 CLOCK_US = UNIT_US << 24
 ROOM = 400
@@ -108,13 +110,13 @@ def feedback_like(draw: st.DrawFn) -> bytes:
 
 
 @given(st.one_of(feedback_like(), st.binary(max_size=60)))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 def test_the_parser_agrees_with_the_slow_reader(data: bytes) -> None:
     check_parsed(data)
 
 
 @given(data=feedback_like(), room=st.integers(0, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_more_is_written_than_there_is_room_for(data: bytes, room: int) -> None:
     check_parsed(data, room)
 
@@ -171,7 +173,7 @@ limits = st.one_of(st.integers(MIN_FEEDBACK_BYTES, 120), st.just(1200))
 
 @given(source=arrival_logs(), limit=limits, spare=st.integers(0, 9))
 @example(source=(0xFFFF, [0, 250, NOT_RECEIVED, 100]), limit=1200, spare=0)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_what_is_built_reads_as_what_came(source: tuple[int, list[int]], limit: int, spare: int) -> None:
     first, log = source
     packets = build_all(first, log, limit, max(1, len(log)) + spare)
@@ -219,7 +221,7 @@ def has_reason_to_stop(log: list[int], at: int, covered: int, length: int, limit
 
 
 @given(source=arrival_logs(12), cut=st.integers(1, 200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_packet_that_is_cut_short_is_refused_or_read_as_the_slow_reader_does(
     source: tuple[int, list[int]], cut: int
 ) -> None:
@@ -229,7 +231,7 @@ def test_a_packet_that_is_cut_short_is_refused_or_read_as_the_slow_reader_does(
 
 
 @given(source=arrival_logs(12), place=st.integers(0, 1199), value=st.integers(0, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_packet_with_an_octet_changed_is_read_as_the_slow_reader_does(
     source: tuple[int, list[int]], place: int, value: int
 ) -> None:
