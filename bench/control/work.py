@@ -1,0 +1,94 @@
+"""What the control side does most often, as pieces of work: the benchmarks time them, tests count their lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sfu import Server, Subscription
+from sfu.bwe.allocation import Allocator
+from sfu.client_offered import ClientOffered
+from sfu.negotiation import Answerer, Candidate, Codec, LocalTransport, Outgoing
+from sfu.transport import RtcpCipher, SrtpKeys, SrtpProfile
+from sfu.wire.rtcp import ReportBlock, SenderReport, build_receiver_report, build_source_description
+from tests.unit.bwe.demands import demand
+from tests.unit.offers import make_offer
+
+Work = Callable[[], object]
+
+_KEYS = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, local=b"l" * 28, remote=b"r" * 28)
+_OFFER = Path(__file__).parents[2] / "tests" / "vectors" / "sdp" / "chromium_subscriber.sdp"
+_STEPS_BPS = (150e3, 300e3, 500e3, 800e3, 1500e3, 2500e3)
+
+
+@asynccontextmanager
+async def watch_one() -> AsyncIterator[ClientOffered]:
+    """A connection that receives one peer's audio and video, and need not wait for ICE and DTLS."""
+    async with Server() as server:
+        room = server.room("lobby")
+        await room.join("alice").answer(make_offer(("audio", "sendonly"), ("video", "sendonly")))
+        offer = make_offer(("audio", "recvonly"), ("video", "recvonly"))
+        made = (await room.join("bob").answer(offer, subscribe="all")).connection
+        made._link._cipher = RtcpCipher(_KEYS)
+        made._link._address = ("127.0.0.1", 9)
+        made._link.connected = True
+        yield made
+
+
+def take_receiver_report(connection: ClientOffered) -> Work:
+    """A client reports on all that it receives."""
+    blocks = [ReportBlock(ssrc, 64, 1, 1000, 5, 77, 100) for ssrc in connection.subscriptions_by_ssrc]
+    plain = build_receiver_report(1, blocks) + build_source_description(1, "x" * 36)
+
+    def work() -> None:
+        connection.handle_rtcp(plain, 1.0)
+        connection.touch()
+
+    return work
+
+
+def pass_sender_report(held: Subscription) -> Work:
+    """A publisher's sender report goes on to a subscriber, encrypted; no media are needed for it."""
+    reception, forwarding = held.track.encodings[0].reception, held._forwarding
+    assert reception is not None, f"{held.track!r} is not negotiated"
+    assert forwarding is not None, f"{held!r} is not negotiated"
+    reception.handle_sender_report(SenderReport(1001, 1 << 40, 5, 1, 1), 1.0)
+    read_state = forwarding.state
+    # as after the first packet, which is the plane's to note
+    forwarding.state = lambda: dataclasses.replace(read_state(), started=1, ssrc=held.ssrc)  # type: ignore[method-assign]
+    return lambda: held.pass_sender_report(0, 1.0)
+
+
+def allocate(count: int) -> Work:
+    """A budget that goes up and down is shared over so many videos."""
+    demands = [demand(str(place), *_STEPS_BPS) for place in range(count)]
+    allocator = Allocator[str, int]()
+    calls = itertools.count()
+
+    def work() -> None:
+        call = next(calls)
+        allocator.allocate((0.9 + 0.2 * (call % 2)) * count * 1e6, demands, 1000.0 + call)
+
+    return work
+
+
+def answer_offer() -> Work:
+    """A browser's offer to receive is answered, with audio and video to send."""
+    offer = _OFFER.read_bytes().decode()
+    local = LocalTransport(
+        "ours", "ourpasswordourpasswordou", ("sha-256", ":".join(["5A"] * 32)), (Candidate("192.0.2.1", 5000),)
+    )
+    codecs = (Codec("audio", "opus", 48000, 2, 111, {"minptime": "10"}), Codec("video", "VP8", 90000, 0, 96))
+
+    def work() -> None:
+        answerer = Answerer(max_media=8, rng=random.Random(1))
+        answerer.handle_offer(offer)
+        for place, codec in enumerate(codecs):
+            answerer.assign(str(place), Outgoing(place + 1, "cname-of-alice", "alice", f"track-{place}", codec))
+        answerer.build_answer(local)
+
+    return work
