@@ -61,24 +61,30 @@ async def wait_for_state(stream: EventStream, state: ConnectionState) -> Connect
             return event
 
 
+async def moments() -> AsyncIterator[None]:
+    """In which to look for what has no event; an error when there were enough."""
+    for _ in range(int(PATIENCE_S / 0.02)):
+        yield
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come")
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what has no event."""
-    for _ in range(int(PATIENCE_S / 0.02)):
+    async for _ in moments():
         if condition():
             return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the condition did not come true")
 
 
 async def reported(side: RTCRtpSender | RTCRtpReceiver, kind: str) -> Any:
     """What the other side's reports have told a client, once they have come."""
-    for _ in range(int(PATIENCE_S / 0.02)):
+    found: list[Any] = []
+    async for _ in moments():
         found = [entry for entry in (await side.getStats()).values() if entry.type == kind]
         if found:
-            (entry,) = found
-            return entry
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"there is no {kind}")
+            break
+    (entry,) = found
+    return entry
 
 
 async def publish(server: Server, publisher: Client, name: str = "alice") -> None:
