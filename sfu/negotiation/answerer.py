@@ -16,6 +16,7 @@ from .capabilities import (
     choose_codec,
     forwarded_parameters,
 )
+from .dtls_role import OFFER_DEFAULT, local_setup, settle_offered_role
 from .errors import NegotiationError
 from .fragment import SdpFragment, apply_fragment
 from .remote import RemoteDescription, RemoteSection, read_remote, read_transport
@@ -157,13 +158,18 @@ class Answerer:
 
     def build_answer(self, local: LocalTransport) -> str:
         """The answer to the current offer. Raises `RuntimeError` (the caller's fault) before the first offer."""
-        if not self._sections:
+        if not self._sections or self._remote is None:
             raise RuntimeError("build_answer before handle_offer")
         self._version += 1
         written = [self._write(section) for section in self._sections]
         origin = (self._session_id, self._version)
         return build_description(
-            written, local, setup="passive", origin=origin, bundle=self._bundle, mixed_extensions=self._mixed_extensions
+            written,
+            local,
+            setup=local_setup(self._remote),
+            origin=origin,
+            bundle=self._bundle,
+            mixed_extensions=self._mixed_extensions,
         )
 
     def _check_order(self, description: RemoteDescription) -> None:
@@ -207,9 +213,8 @@ class Answerer:
                 "nothing in the offer can be taken: it needs an audio or video section (UDP/TLS/RTP/SAVPF) "
                 f"with one of {', '.join(self._ranks)}"
             )
-        remote = read_transport(description.session, tagged)
-        if remote.setup not in ("actpass", "active"):
-            raise NegotiationError(f"the server is the DTLS server; offer a=setup:actpass, not {remote.setup}")
+        remote = read_transport(description.session, tagged, default_setup=OFFER_DEFAULT)
+        remote = settle_offered_role(remote, self._remote)
         if self._remote is not None and set(remote.fingerprints) != set(self._remote.fingerprints):
             raise NegotiationError("the certificate's fingerprint changed; open a new connection instead")
         return remote

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sfu.wire.extensions import Extension
 
 from .capabilities import DEFAULT_PREFERENCES, check_preferences, codec_to_receive, extensions_of
+from .dtls_role import ANSWER_DEFAULT, settle_answered_role
 from .errors import MediaLimitError, NegotiationError
 from .fragment import SdpFragment, apply_fragment
 from .payload_types import PayloadTypes
@@ -298,9 +299,8 @@ class Offerer:
             if self._remote is not None:
                 return self._remote
             raise NegotiationError("the answer refuses every media section; nothing is left to connect")
-        remote = read_transport(description.session, tagged)
-        if remote.setup != "active":
-            raise NegotiationError(f"the server is the DTLS server; answer a=setup:active, not {remote.setup}")
+        remote = read_transport(description.session, tagged, default_setup=ANSWER_DEFAULT)
+        remote = settle_answered_role(remote, self._remote)
         if self._remote is not None and set(remote.fingerprints) != set(self._remote.fingerprints):
             raise NegotiationError("the certificate's fingerprint changed; open a new connection instead")
         return remote

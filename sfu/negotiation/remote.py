@@ -24,7 +24,6 @@ _ICE_PWD = re.compile(r"[0-9A-Za-z+/]{22,256}")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
 _DIGEST_OCTETS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _DIRECTIONS = {direction.value: direction for direction in Direction}
-_SETUPS = ("actpass", "active", "passive", "holdconn")
 _PROTOCOLS = frozenset(
     (
         "UDP/TLS/RTP/SAVPF",
@@ -235,10 +234,11 @@ def _read_msid(attributes: Attributes, mid: str) -> tuple[str, str]:
     return stream_id, words[1] if len(words) == 2 else ""
 
 
-def read_transport(session: SessionDescription, section: RemoteSection) -> RemoteTransport:
+def read_transport(session: SessionDescription, section: RemoteSection, *, default_setup: str) -> RemoteTransport:
     """The transport that a section describes, what it leaves out taken from the session level.
 
-    Raises `NegotiationError` if anything needed is missing or malformed.
+    `default_setup` is what a missing `a=setup` means. Raises `NegotiationError` if anything needed is missing or
+    malformed; the role is for `settle_role` to judge.
     """
 
     def values(name: str) -> list[str]:
@@ -246,9 +246,7 @@ def read_transport(session: SessionDescription, section: RemoteSection) -> Remot
 
     ufrag, pwd = (values("ice-ufrag") or [""])[0], (values("ice-pwd") or [""])[0]
     check_ice_credentials(ufrag, pwd, mid=section.mid)
-    setup = (values("setup") or ["active"])[0]  # RFC 4145 section 4: the default
-    if setup not in _SETUPS:
-        raise NegotiationError(f"a=setup:{setup[:20]} is unknown", mid=section.mid)
+    setup = (values("setup") or [default_setup])[0].strip().lower()
     fingerprints = []
     for value in values("fingerprint"):
         algorithm, _, digest = value.partition(" ")

@@ -133,13 +133,20 @@ class Codec:
 @dataclass(frozen=True)
 class RemoteTransport:
     """How to reach and recognise the client: ICE credentials (RFC 8839), certificate fingerprints (RFC 8122)
-    as (algorithm, value) pairs, and the DTLS role it wrote (`a=setup`, RFC 8842).
+    as (algorithm, value) pairs, and its DTLS role (`a=setup`, RFC 8842).
+
+    `setup` is `active` or `passive` once the two sides have agreed, and stays so for the connection's life.
     """
 
     ufrag: str
     pwd: str
     fingerprints: tuple[tuple[str, str], ...]
     setup: str
+
+    @property
+    def dtls_client(self) -> bool:
+        """Whether we begin the DTLS handshake: the client waits for it (`passive`). Else the client does."""
+        return self.setup == "passive"
 
 
 @dataclass(frozen=True)

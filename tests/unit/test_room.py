@@ -150,7 +150,7 @@ async def test_publishing_is_announced_in_order(server: Server) -> None:
 async def test_a_refused_offer_leaves_nothing_behind(server: Server) -> None:
     room = server.room("lobby")
     stream = room.events()
-    for offer, status in (("hello", 400), (make_offer(*BOTH, setup="passive"), 422)):
+    for offer, status in (("hello", 400), (make_offer(*BOTH, setup="holdconn"), 422)):
         with pytest.raises(NegotiationFailedError) as caught:
             await room.join("alice", leave_when_idle=True).answer(offer)
         assert caught.value.status == status

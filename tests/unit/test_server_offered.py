@@ -122,7 +122,7 @@ async def test_an_answer_that_cannot_be_read_changes_nothing(server: Server) -> 
     connection = bob.offer(subscribe="alice")
     answer = make_answer(connection.offer())
     with pytest.raises(NegotiationFailedError) as caught:
-        connection.accept(answer.replace("a=setup:active", "a=setup:passive"))
+        connection.accept(answer.replace("a=setup:active", "a=setup:holdconn"))
     assert caught.value.status == 422
     connection.accept(answer)
     assert len(bob.subscriptions) == 2

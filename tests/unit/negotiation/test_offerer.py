@@ -341,7 +341,6 @@ def test_payload_types_cannot_run_out(local: LocalTransport, outgoing: MakeOutgo
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("a=setup:active", "a=setup:passive", "setup:active"),
         ("a=setup:active", "a=setup:actpass", "setup:active"),
         ("a=group:BUNDLE 0 1", "a=group:BUNDLE 0", "BUNDLE"),
         ("a=rtcp-mux", "a=x", "rtcp-mux"),

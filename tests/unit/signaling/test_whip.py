@@ -83,7 +83,7 @@ async def _endless() -> AsyncIterator[bytes]:
         ("/rooms/lobby/whip", b"", {}, 400),
         ("/rooms/lobby/whip", b"v=0\r\n", {}, 400),
         ("/rooms/lobby/whip", b"\0" * 100, {}, 400),
-        ("/rooms/lobby/whip", make_offer(("audio", "sendonly"), setup="passive"), {}, 422),
+        ("/rooms/lobby/whip", make_offer(("audio", "sendonly"), setup="holdconn"), {}, 422),
         ("/rooms/lobby/whip", "a" * 65537, {}, 413),
         ("/rooms/lobby/whip", "endless", {}, 413),
         ("/rooms/lobby/whep", SEND, {}, 403),
