@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+_PROFILES = ("0", "1", "2", "3")
 _PROFILE_LEVEL_ID = re.compile(r"[0-9A-Fa-f]{6}")
 
 # RFC 6184 table 5: (profile_idc, the bits of profile_iop that matter, their value) -> profile.
@@ -25,6 +27,27 @@ _H264_PROFILES = (
 H264_PROFILES = frozenset(row[3] for row in _H264_PROFILES)
 """The names that `h264_profile` gives."""
 
+_H264_BASES = {profile_idc: name for profile_idc, mask, value, name in _H264_PROFILES if value & mask == 0}
+"""What a profile is without constraints: further constraint flags only take away from it."""
+
+# Which decoders take a stream of a profile, besides its own. What baseline, main and high have beyond their constrained
+# forms (slice groups, fields, B pictures) no sender of live media uses.
+_BASELINE = frozenset(H264_PROFILES)
+_RICH = frozenset({"high", "constrained-high", "high-10", "high-4:2:2", "high-4:4:4"})
+_H264_DECODERS = {
+    "constrained-baseline": _BASELINE,
+    "baseline": _BASELINE,
+    "extended": frozenset({"extended"}),
+    "main": _RICH | {"main"},
+    "constrained-high": _RICH,
+    "high": _RICH,
+    "high-10": frozenset({"high-10", "high-4:2:2", "high-4:4:4"}),
+    "high-4:2:2": frozenset({"high-4:2:2", "high-4:4:4"}),
+    "high-4:4:4": frozenset({"high-4:4:4"}),
+}
+_COMMON = frozenset({"constrained-baseline", "baseline", "main", "constrained-high", "high"})
+"""What every decoder takes that says nothing of profiles."""
+
 
 def h264_profile(profile_level_id: str | None) -> str | None:
     """The profile that an H.264 `profile-level-id` names (RFC 6184 section 8.1, table 5).
@@ -39,7 +62,36 @@ def h264_profile(profile_level_id: str | None) -> str | None:
     for profile_idc, mask, value, name in _H264_PROFILES:
         if idc == profile_idc and iop & mask == value:
             return name
-    return None
+    return _H264_BASES.get(idc)
+
+
+def takes_h264(decoder: Mapping[str, str], stream: Mapping[str, str]) -> bool:
+    """Whether a decoder with these format parameters takes a stream with those (RFC 6184 section 8.2.2).
+
+    The stream's profile has to be a subset of the decoder's, and a stream of packetization mode 0 fits mode 1. Levels
+    are not compared: every receiver that we know decodes above the one it declares. Who says nothing of profile or mode
+    takes what is usual: RFC 6184's defaults, baseline at level 1 in mode 0, are nobody's intention.
+    """
+    mode = decoder.get("packetization-mode")
+    if mode is not None and plain_number(stream.get("packetization-mode"), "0") not in ("0", plain_number(mode, "0")):
+        return False
+    profile = h264_profile(stream.get("profile-level-id"))
+    if decoder.get("profile-level-id") is None:
+        return profile in _COMMON
+    return h264_profile(decoder["profile-level-id"]) in _H264_DECODERS.get(profile or "", ())
+
+
+def takes_vp9(decoder: str, stream: str) -> bool:
+    """Whether a decoder of one `profile-id` takes a stream of another (RFC 9628 section 6).
+
+    The first bit stands for chroma other than 4:2:0, the second for 10 and 12 bits.
+    """
+    return decoder in _PROFILES and stream in _PROFILES and int(stream) & ~int(decoder) == 0
+
+
+def takes_av1(decoder: str, stream: str) -> bool:
+    """Whether a decoder of one `profile` takes a stream of another: each holds those below (AV1 section 6.4.1)."""
+    return decoder in _PROFILES and stream in _PROFILES and int(stream) <= int(decoder)
 
 
 def plain_number(text: str | None, default: str) -> str:

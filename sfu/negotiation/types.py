@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import NegotiationError
-from .profiles import h264_profile, plain_number
+from .profiles import h264_profile, plain_number, takes_av1, takes_h264, takes_vp9
 
 __all__ = [
     "AnswerDiff",
@@ -83,11 +83,11 @@ class Direction(enum.StrEnum):
 class Codec:
     """A codec as one side of one connection described it.
 
-    `clock_rate` is in Hz; `channels` is 0 for video; `parameters` are the format parameters of `a=fmtp` with
-    lower-case names; `feedback` are the RTCP feedback kinds of `a=rtcp-fb` ("nack pli", RFC 4585 section
-    4.2). `repair_type` is the payload type of its retransmissions (RFC 4588), 0 without. `redundant_type` is
-    that of the RED that carries it (RFC 2198; Opus only), 0 without; `redundant_first`: this side lists RED
-    before Opus, which means that it would rather send RED.
+    `clock_rate` is in Hz; `channels` is 0 for video, and for audio that names none; `parameters` are the format
+    parameters of `a=fmtp` with lower-case names; `feedback` are the RTCP feedback kinds of `a=rtcp-fb` ("nack pli", RFC
+    4585 section 4.2). `repair_type` is the payload type of its retransmissions (RFC 4588), 0 without. `redundant_type`
+    is that of the RED that carries it (RFC 2198; Opus only), 0 without; `redundant_first`: this side lists RED before
+    Opus, which means that it would rather send RED.
     """
 
     kind: Kind
@@ -106,22 +106,33 @@ class Codec:
 
         H.264 compares packetization mode and profile (RFC 6184 section 8.2.2), VP9 the profile (RFC 9628
         section 6), AV1 the profile (AV1 RTP payload format section 7.2.1). Levels may differ: the server
-        never encodes, and every receiver we know decodes above the level that it declares.
+        never encodes, and every receiver we know decodes above the level that it declares. So may the channels of
+        Opus: each packet says how many it has (RFC 6716 section 3.1).
         """
-        if (self.kind, self.name.lower(), self.clock_rate) != (
-            other.kind,
-            other.name.lower(),
-            other.clock_rate,
-        ):
+        return self._is_named_as(other) and self.configuration == other.configuration
+
+    def takes(self, stream: Codec) -> bool:
+        """Whether who describes its decoder so can decode `stream`, which may use less than the decoder knows."""
+        if not self._is_named_as(stream):
             return False
-        return self.channels == other.channels and self.configuration == other.configuration
+        name = self.name.upper()
+        if name == "H264":
+            return takes_h264(self.parameters, stream.parameters)
+        if name in ("VP9", "AV1"):
+            takes = takes_vp9 if name == "VP9" else takes_av1
+            return takes(self.configuration[0], stream.configuration[0])
+        return self.configuration == stream.configuration
+
+    def _is_named_as(self, other: Codec) -> bool:
+        mine = (self.kind, self.name.lower(), self.clock_rate)
+        return mine == (other.kind, other.name.lower(), other.clock_rate)
 
     @property
     def configuration(self) -> tuple[str, ...]:
         """The parameters that two sides must agree on, in a comparable form."""
         name = self.name.upper()
         if name == "H264":
-            mode = self.parameters.get("packetization-mode", "0")
+            mode = plain_number(self.parameters.get("packetization-mode"), "0")
             return (mode, h264_profile(self.parameters.get("profile-level-id")) or "unknown")
         if name == "VP9":
             return (plain_number(self.parameters.get("profile-id"), "0"),)
@@ -211,13 +222,15 @@ class Incoming:
 class OutgoingSlot:
     """A section in which the client wants to receive: what it can decode, with its payload types.
 
-    `filled` tells whether something is assigned to it already.
+    `codecs` is empty where it offers none that we forward, and `offered` are the names of all, for messages. `filled`
+    tells whether something is assigned to it already.
     """
 
     mid: str
     kind: Kind
     codecs: tuple[Codec, ...]
     filled: bool = False
+    offered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
