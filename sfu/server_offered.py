@@ -18,7 +18,7 @@ from sfu.negotiation import (
     SdpError,
     build_sdp_fragment,
 )
-from sfu.negotiation.remote import check_ice_credentials
+from sfu.negotiation.bundle import check_ice_credentials
 from sfu.selection import Selection, selects
 from sfu.subscription import Subscription
 from sfu.track import Track

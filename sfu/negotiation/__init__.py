@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .answerer import Answerer
 from .capabilities import DEFAULT_PREFERENCES, REMB
-from .errors import MediaLimitError, NegotiationError, SdpError
+from .errors import MediaLimitError, NegotiationError, NoCommonCodecError, NothingReceivedError, SdpError
 from .fragment import SdpFragment, build_sdp_fragment, parse_sdp_fragment
 from .offerer import Offerer
 from .sdp import SdpLimits
@@ -43,6 +43,8 @@ __all__ = [
     "LocalTransport",
     "MediaLimitError",
     "NegotiationError",
+    "NoCommonCodecError",
+    "NothingReceivedError",
     "OfferDiff",
     "Offerer",
     "Outgoing",

@@ -15,11 +15,14 @@ from .capabilities import (
     check_preferences,
     choose_codec,
     forwarded_parameters,
+    kind_of,
+    list_offered,
 )
 from .dtls_role import OFFER_DEFAULT, local_setup, settle_offered_role
-from .errors import NegotiationError
+from .errors import NegotiationError, NoCommonCodecError, NothingReceivedError
 from .fragment import SdpFragment, apply_fragment
-from .remote import RemoteDescription, RemoteSection, read_remote, read_transport
+from .mids import is_carried, is_made_up
+from .remote import PROTOCOLS, RemoteDescription, RemoteSection, read_remote
 from .sdp import SdpLimits
 from .sections import LocalSection, build_description
 from .types import (
@@ -48,7 +51,7 @@ class _Section:
 
     @property
     def is_slot(self) -> bool:
-        return self.codec is not None and self.remote.direction.receives
+        return self.remote.usable and self.remote.direction.receives
 
 
 class Answerer:
@@ -57,8 +60,10 @@ class Answerer:
     For each offer: `handle_offer`, then `assign` what shall be sent into its slots, then `build_answer`.
     An offer that raises leaves the session as it was.
 
-    `max_media` bounds the media sections; `preferences` are the codec names that we take, best first; `rng`
-    gives the session id; `transport_cc` agrees to the transport-wide sequence number too.
+    `max_media` bounds the media sections; `preferences` are the codec names that we take (which of them is for the
+    client to say: RFC 3264 section 6.1); `publish`: whether we take what the client sends, else its sections are
+    answered as if it would only receive; `rng` gives the session id; `transport_cc` agrees to the transport-wide
+    sequence number too.
     """
 
     def __init__(
@@ -67,11 +72,13 @@ class Answerer:
         max_media: int,
         preferences: Sequence[str] = DEFAULT_PREFERENCES,
         rng: random.Random,
+        publish: bool = True,
         transport_cc: bool = False,
         limits: SdpLimits | None = None,
     ) -> None:
         self._limits = replace(limits or SdpLimits.for_media(max_media), media=max_media)
         self._ranks = check_preferences(preferences)
+        self._publish = publish
         self._transport_cc = transport_cc
         self._session_id = rng.getrandbits(62)
         self._version = 0
@@ -97,7 +104,8 @@ class Answerer:
         return self._remote
 
     def handle_offer(self, sdp: str) -> OfferDiff:
-        """Take an offer, the first or a later one. Raises `NegotiationError`.
+        """Take an offer, the first or a later one. Raises `NegotiationError`; there are no half answers: media that the
+        client would send, and that we cannot take, make the whole offer fail (RFC 9725 section 4.4).
 
         What was assigned to slots stays assigned where the new offer can carry it. A client that moves a
         codec to another payload type within a session breaks RFC 3264 section 8.3.2; assign again to learn
@@ -107,6 +115,7 @@ class Answerer:
         description = read_remote(sdp, self._limits, self._ranks, transport_cc=self._transport_cc, mids_of=mids)
         self._check_order(description)
         sections = [self._settle(section) for section in description.sections]
+        self._check_purpose(sections)
         remote = self._read_transport(description, sections)
         restarted = self._remote is not None and (remote.ufrag, remote.pwd) != (
             self._remote.ufrag,
@@ -118,7 +127,7 @@ class Answerer:
         ended = [old.remote.mid for old in self._sections if old.incoming and old.remote.mid not in sending_mids]
         self._sections = sections
         self._remote = remote
-        self._bundle = bool(description.bundle)
+        self._bundle = bool(description.bundle.mids)
         self._extension_ids = _agree_on_extensions(sections)
         self._mixed_extensions = description.mixed_extensions
         return OfferDiff(remote, incoming, self._slots(), restarted, ended, withdrawn)
@@ -186,11 +195,20 @@ class Answerer:
 
     def _settle(self, remote: RemoteSection) -> _Section:
         """Choose the codec of a section, and with it whether we take the section at all."""
-        if not remote.open or remote.kind is None:
+        sends = self._publish and remote.direction.sends
+        if remote.kind is None:
             return _Section(remote, None)
-        codec = choose_codec(remote.codecs, self._ranks)
+        if sends and not remote.shared:
+            raise NegotiationError(
+                "it has a transport of its own, and all media must share one: name it in the first a=group:BUNDLE, or "
+                "give it the same a=ice-ufrag, a=ice-pwd and a=fingerprint",
+                mid=remote.mid,
+            )
+        codec = choose_codec(remote.codecs)
+        if sends and codec is None:
+            raise self._no_common_codec(remote)
         section = _Section(remote, codec)
-        if codec is not None and remote.direction.sends:
+        if codec is not None and sends:
             section.incoming = Incoming(
                 remote.mid,
                 remote.kind,
@@ -203,21 +221,38 @@ class Answerer:
         return section
 
     def _read_transport(self, description: RemoteDescription, sections: list[_Section]) -> RemoteTransport:
-        """The transport of the first section in the BUNDLE group that we take (RFC 8843 section 7.3.1)."""
-        taken = {section.remote.mid: section.remote for section in sections if section.codec is not None}
-        tagged = next((taken[mid] for mid in (*description.bundle, *taken) if mid in taken), None)
-        if tagged is None:
+        """The transport of the BUNDLE group (RFC 9143 section 7.3.1)."""
+        if all(section.codec is None for section in sections):
             if self._remote is not None:
                 return self._remote  # the client has stopped everything; the connection itself stays
+            for section in sections:
+                if section.remote.usable:
+                    raise self._no_common_codec(section.remote)
             raise NegotiationError(
-                "nothing in the offer can be taken: it needs an audio or video section (UDP/TLS/RTP/SAVPF) "
+                f"nothing in the offer can be taken: it needs an audio or video section ({', '.join(PROTOCOLS)}) "
                 f"with one of {', '.join(self._ranks)}"
             )
-        remote = read_transport(description.session, tagged, default_setup=OFFER_DEFAULT)
+        remote = description.bundle.read_transport(default_setup=OFFER_DEFAULT)
         remote = settle_offered_role(remote, self._remote)
         if self._remote is not None and set(remote.fingerprints) != set(self._remote.fingerprints):
             raise NegotiationError("the certificate's fingerprint changed; open a new connection instead")
         return remote
+
+    def _check_purpose(self, sections: list[_Section]) -> None:
+        """Who may only receive has to offer so; sections that only send beside such ones stay inactive."""
+        sending = any(section.remote.direction.sends for section in sections)
+        if not self._publish and sending and not any(section.is_slot for section in sections):
+            raise NothingReceivedError(
+                "the offer only sends, and this client may only receive; a=recvonly and a=sendrecv are accepted"
+            )
+
+    def _no_common_codec(self, remote: RemoteSection) -> NoCommonCodecError:
+        mine = ", ".join(name for name in self._ranks if kind_of(name) == remote.kind)
+        offered = ", ".join(list_offered(remote.media)) or "none"
+        return NoCommonCodecError(
+            f"m={remote.kind} has no codec that the server takes. Offered: {offered}. Accepted: {mine or 'none'}",
+            mid=remote.mid,
+        )
 
     def _find(self, mid: str) -> _Section:
         for section in self._sections:
@@ -232,19 +267,21 @@ class Answerer:
         return [
             OutgoingSlot(
                 section.remote.mid,
-                section.codec.kind,
+                section.remote.kind,
                 section.remote.codecs,
                 filled=section.outgoing is not None,
+                offered=list_offered(section.remote.media),
             )
             for section in self._sections
-            if section.is_slot and section.codec is not None
+            if section.is_slot and section.remote.kind is not None
         ]
 
     def _write(self, section: _Section) -> LocalSection:
         remote = section.remote
         media = remote.media
+        mid = "" if is_made_up(remote.mid) else remote.mid
         if section.codec is None:
-            return LocalSection(remote.mid, media.kind, media.protocol, closed=True, formats=media.formats)
+            return LocalSection(mid, media.kind, media.protocol, closed=True, formats=media.formats)
         # What the client sends comes first: a browser sends the first codec of an answer.
         codecs = {section.codec.payload_type: section.codec} if section.incoming else {}
         outgoing = section.outgoing
@@ -254,9 +291,10 @@ class Answerer:
             codecs[sending.payload_type] = replace(sending, parameters=parameters)
         chosen = list(codecs.values()) or [section.codec]
         return LocalSection(
-            remote.mid,
+            mid,
             media.kind,
             media.protocol,
+            remote.bundled,
             direction=Direction.of(send=outgoing is not None, receive=section.incoming is not None),
             codecs=[replace(codec, parameters=answer_parameters(codec)) for codec in chosen],
             extensions={
@@ -276,7 +314,9 @@ def _sender_parameters(outgoing: Outgoing) -> dict[str, str]:
 
 
 def _codec_to_send(remote: RemoteSection, outgoing: Outgoing) -> Codec | None:
-    return next((codec for codec in remote.codecs if codec.matches(outgoing.codec)), None)
+    """Of those that take the stream, the one that is just like it, else the client's first."""
+    fitting = [codec for codec in remote.codecs if codec.takes(outgoing.codec)]
+    return next((codec for codec in fitting if codec.matches(outgoing.codec)), next(iter(fitting), None))
 
 
 def _carry_over(old: _Section, sections: list[_Section]) -> bool:
@@ -290,10 +330,15 @@ def _carry_over(old: _Section, sections: list[_Section]) -> bool:
 
 
 def _agree_on_extensions(sections: list[_Section]) -> dict[Extension, int]:
-    """One id for each extension: the first section's, since a table of ids holds for the whole connection."""
+    """One id for each extension: the first section's, since a table of ids holds for the whole connection.
+
+    Where packets cannot carry a section's mid, none carries any.
+    """
     ids: dict[Extension, int] = {}
-    for section in sections:
-        if section.codec is not None:
-            for extension, (number, _) in section.remote.extensions.items():
-                ids.setdefault(extension, number)
+    taken = [section.remote for section in sections if section.codec is not None]
+    for remote in taken:
+        for extension, (number, _) in remote.extensions.items():
+            ids.setdefault(extension, number)
+    if not all(is_carried(remote.mid) or is_made_up(remote.mid) for remote in taken):
+        ids.pop(Extension.MID, None)
     return ids

@@ -11,7 +11,15 @@ from .profiles import H264_PROFILES, h264_profile
 from .sdp import MediaDescription, parse_number
 from .types import Codec, Kind
 
-__all__ = ["DEFAULT_PREFERENCES", "choose_codec", "codec_to_receive", "extensions_of", "read_codecs"]
+__all__ = [
+    "DEFAULT_PREFERENCES",
+    "choose_codec",
+    "codec_to_receive",
+    "extensions_of",
+    "kind_of",
+    "list_offered",
+    "read_codecs",
+]
 
 DEFAULT_PREFERENCES = ("opus", "VP8", "VP9", "H264", "AV1")
 
@@ -33,6 +41,9 @@ _RECEIVE_PARAMETERS = {
     "AV1": {"level-idx": "5", "profile": "0", "tier": "0"},
 }
 
+_AUXILIARY = ("rtx", "red", "ulpfec", "flexfec-03", "flexfec", "telephone-event", "cn")
+"""What goes with a codec and is none."""
+
 _NACK = "nack"
 _VIDEO_FEEDBACK = (_NACK, "nack pli", "ccm fir")
 _TRANSPORT_CC = "transport-cc"
@@ -52,7 +63,8 @@ _VIDEO_EXTENSIONS = (
 )
 
 _MAX_PARAMETERS = 32
-_MAX_PARAMETER_LENGTH = 256
+_MAX_PARAMETER_LENGTH = 1024
+"""Parameter sets of H.264 take a few hundred characters."""
 
 
 def check_preferences(preferences: Sequence[str]) -> dict[str, int]:
@@ -87,6 +99,22 @@ def codec_to_receive(name: str, *, transport_cc: bool) -> Codec:
     return Codec(kind, canonical, clock_rate, channels, 0, dict(_RECEIVE_PARAMETERS[canonical]), feedback)
 
 
+def kind_of(name: str) -> Kind:
+    """The kind of a codec that we know."""
+    return _CODECS[name.lower()][0]
+
+
+def list_offered(media: MediaDescription) -> tuple[str, ...]:
+    """The names of what a section offers to code media with, known to us or not; the first eight, for messages."""
+    maps = _by_payload_type(media.attributes.all("rtpmap"))
+    names: dict[str, None] = {}
+    for text in media.formats:
+        name = maps.get(text, [f"payload type {text}"])[0].partition("/")[0][:32]
+        if name.lower() not in _AUXILIARY and name.isprintable():
+            names[name] = None
+    return tuple(names)[:8]
+
+
 def _by_payload_type(values: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for value in values:
@@ -95,11 +123,17 @@ def _by_payload_type(values: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def _split_map(text: str) -> tuple[str, str, str]:
+    """Name, clock rate and channels of an `a=rtpmap`; "" for what it leaves out."""
+    name, rate, channels = (*text.split("/", 2), "", "")[:3]
+    return name.strip().lower(), rate.strip(), channels.strip()
+
+
 def _read_parameters(lines: list[str]) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for line in lines:
         for item in line.split(";", _MAX_PARAMETERS)[:_MAX_PARAMETERS]:
-            name, _, value = item.strip().partition("=")
+            name, _, value = map(str.strip, item.partition("="))
             if name and len(name) + len(value) <= _MAX_PARAMETER_LENGTH:
                 parameters[name.lower()] = value
     return parameters
@@ -110,7 +144,7 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
 
     A payload type outside the dynamic and static ranges, listed twice, or clashing with RTCP (64 to 95, RFC
     5761 section 4) is passed over, and so is an entry whose profile makes no sense: such a codec is not
-    usable, the others may be.
+    usable, the others may be. Opus may have its channels left out (RFC 7587 section 7 wants two): they say nothing.
     """
     maps = _by_payload_type(media.attributes.all("rtpmap"))
     formats = _by_payload_type(media.attributes.all("fmtp"))
@@ -121,15 +155,16 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
         mapped = maps.get(text)
         if payload_type is None or payload_type in codecs or 64 <= payload_type <= 95 or not mapped:
             continue
-        name, _, rates = mapped[0].partition("/")
-        known = _CODECS.get(name.lower())
+        name, rate, suffix = _split_map(mapped[0])
+        known = _CODECS.get(name)
         if known is None or known[0] != media.kind or known[1] not in ranks:
             continue
-        kind, canonical, clock_rate, channels = known
-        if rates != (f"{clock_rate}/{channels}" if channels else str(clock_rate)):
+        kind, canonical, clock_rate, most = known
+        channels = min(parse_number(suffix, 2) or 0, most)
+        if rate != str(clock_rate) or (kind == "audio" and suffix and not channels):
             continue
         parameters = _read_parameters(formats.get(text, []))
-        offered = {*feedbacks.get(text, ()), *feedbacks.get("*", ())}
+        offered = {" ".join(each.lower().split()) for each in (*feedbacks.get(text, ()), *feedbacks.get("*", ()))}
         feedback = tuple(item for item in feedback_of(kind, transport_cc=transport_cc) if item in offered)
         if _TRANSPORT_CC in feedback:
             feedback = tuple(item for item in feedback if item != REMB)
@@ -163,10 +198,10 @@ def _read_repairs(listed: Iterable[str], maps: dict[str, list[str]], formats: di
     """The payload type of retransmissions (RFC 4588 section 8.1) by that of what they repeat; the first of several."""
     repairs: dict[int, int] = {}
     for text in listed:
-        if maps.get(text, [""])[0].lower() != "rtx/90000" or not _is_free(text, maps):
+        if _split_map(maps.get(text, [""])[0])[:2] != ("rtx", "90000") or not _is_free(text, maps):
             continue
         repaired = parse_number(_read_parameters(formats.get(text, [])).get("apt", ""), 127)
-        if repaired is not None and maps.get(str(repaired), ["rtx/"])[0].lower()[:4] != "rtx/":
+        if repaired is not None and _split_map(maps.get(str(repaired), ["rtx"])[0])[0] != "rtx":
             repairs.setdefault(repaired, int(text))
     return repairs
 
@@ -175,7 +210,8 @@ def _read_redundant(listed: Iterable[str], maps: dict[str, list[str]], formats: 
     """The payload type of RED (RFC 2198 section 5) by that of the codec in all its blocks."""
     redundant: dict[int, int] = {}
     for text in listed:
-        if maps.get(text, [""])[0].lower() != "red/48000/2" or not _is_free(text, maps):
+        name, rate, channels = _split_map(maps.get(text, [""])[0])
+        if (name, rate) != ("red", "48000") or channels not in ("", "2") or not _is_free(text, maps):
             continue
         blocks = set((formats.get(text) or [""])[0].split(";")[0].strip().split("/"))
         carried = parse_number(blocks.pop(), 127) if len(blocks) == 1 else None
@@ -199,12 +235,14 @@ def _quality(codec: Codec) -> tuple[int, ...]:
     return (codec.configuration not in ((), ("0",)),)
 
 
-def choose_codec(codecs: Sequence[Codec], ranks: dict[str, int]) -> Codec | None:
-    """The best of `codecs` by our preference; of one name, the variant that most receivers decode.
+def choose_codec(codecs: Sequence[Codec]) -> Codec | None:
+    """The one to get of `codecs`, which the client has listed in its order; of one name, what most receivers decode.
 
-    H.264 is wanted with packetization mode 1 and constrained baseline, VP9 and AV1 with profile 0.
+    The client's order counts (RFC 3264 section 6.1): some send their first whatever the answer says. H.264 is wanted
+    with packetization mode 1 and constrained baseline, VP9 and AV1 with profile 0.
     """
-    return min(codecs, key=lambda codec: (ranks[codec.name], *_quality(codec)), default=None)
+    first = [codec for codec in codecs if codec.name == codecs[0].name]
+    return min(first, key=_quality, default=None)
 
 
 def answer_parameters(codec: Codec) -> dict[str, str]:
@@ -216,6 +254,8 @@ def answer_parameters(codec: Codec) -> dict[str, str]:
     parameters = dict(codec.parameters)
     if codec.name == "opus":
         parameters["useinbandfec"] = "1"
+    elif codec.name == "H264":  # what the client's encoder does (RFC 6184 section 8.1) is not ours to say
+        parameters = {name: value for name, value in parameters.items() if not name.startswith("sprop-")}
     return parameters
 
 

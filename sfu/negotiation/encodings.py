@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
-from .errors import NegotiationError
 from .sdp import Attributes, parse_number
 from .types import IncomingEncoding, is_cname
 
-__all__ = ["MAX_ENCODINGS", "order_rids", "read_streams"]
+__all__ = ["MAX_ENCODINGS", "order_rids", "read_rids", "read_streams"]
+
+_RID = re.compile(r"[0-9A-Za-z_-]{1,16}")
+"""RFC 8852 section 3.2; 16 octets are what a one-byte header extension can carry."""
 
 MAX_ENCODINGS = 4
 """Of one Track; more are not taken."""
@@ -23,6 +26,19 @@ _LADDERS = (
 )
 """What applications call their encodings, the lowest first."""
 _SIZES = ("max-width", "max-height", "max-fs", "max-br")
+
+
+def read_rids(attributes: Attributes) -> tuple[str, ...]:
+    """The encodings that the client would send, in its order (RFC 8853 section 5.1), first alternatives only.
+
+    A name that no `a=rid` line declares, or that no packet could carry, is left aside.
+    """
+    words = (attributes.first("simulcast") or "").split()
+    pairs = dict(zip(words[0::2], words[1::2], strict=False))
+    declared = {rid[0] for rid in map(str.split, attributes.all("rid")) if rid[1:2] == ["send"]}
+    listed = pairs.get("send", "").removeprefix("rid=").split(";")  # "rid=": early drafts
+    rids = dict.fromkeys(item.split(",")[0].lstrip("~") for item in listed)
+    return tuple(rid for rid in rids if rid in declared and _RID.fullmatch(rid))[:MAX_ENCODINGS]
 
 
 def order_rids(rids: Sequence[str], attributes: Attributes) -> tuple[IncomingEncoding, ...]:
@@ -60,38 +76,41 @@ def _read_limits(rids: Sequence[str], attributes: Attributes) -> dict[str, dict[
     return limits
 
 
-def read_streams(attributes: Attributes, mid: str) -> tuple[tuple[IncomingEncoding, ...], str]:
+def read_streams(attributes: Attributes, known: Collection[int] = ()) -> tuple[tuple[IncomingEncoding, ...], str]:
     """The streams that `a=ssrc` lines declare (RFC 5576), the lowest first, and their CNAME; one at least.
 
-    `SIM` groups list the encodings of a simulcast, `FID` groups a stream and the one that repairs it. Raises
-    `NegotiationError` for what is no SSRC, and for groups that name what is not declared.
+    `SIM` groups list the encodings of a simulcast, `FID` groups a stream and the one that repairs it. What is malformed
+    is left aside, and so is what another section has declared already (`known`): packets tell as much.
     """
     cnames: dict[int, str] = {}
     for value in attributes.all("ssrc"):
         text, _, attribute = value.partition(" ")
         ssrc = parse_number(text, 0xFFFFFFFF)
-        if not ssrc:
-            raise NegotiationError(f"a=ssrc:{text[:20]} is no SSRC", mid=mid)
-        name, _, cname = attribute.partition(":")
-        if name == "cname" and not is_cname(cname):
-            raise NegotiationError("a cname must be 1 to 255 visible ASCII characters", mid=mid)
-        cnames[ssrc] = cname if name == "cname" else cnames.get(ssrc, "")
+        if not ssrc or ssrc in known:
+            continue
+        name, _, cname = map(str.strip, attribute.partition(":"))
+        usable = name == "cname" and is_cname(cname)
+        cnames[ssrc] = cname if usable else cnames.get(ssrc, "")
+    simulcast, repairs = _read_groups(attributes, known)
+    first = next(iter(repairs), next(iter(cnames), None))
+    media = simulcast or (() if first is None else (first,))
+    if not media:
+        return (IncomingEncoding(),), ""
+    repairs = {ssrc: repair for ssrc, repair in repairs.items() if repair not in media}
+    return tuple(IncomingEncoding("", ssrc, repairs.get(ssrc)) for ssrc in media), cnames.get(media[0], "")
+
+
+def _read_groups(attributes: Attributes, known: Collection[int]) -> tuple[tuple[int, ...], dict[int, int]]:
+    """The first `SIM` group, and the repair stream of each stream that a `FID` group names."""
     repairs: dict[int, int] = {}
     simulcast: tuple[int, ...] = ()
     for value in attributes.all("ssrc-group"):
         semantics, *words = value.split() or [""]
-        if semantics not in ("FID", "SIM") or not words:
-            continue
         members = tuple(parse_number(word, 0xFFFFFFFF) or 0 for word in words)
-        if not set(members) <= cnames.keys() or len(set(members)) != len(members):
-            raise NegotiationError(f"a=ssrc-group:{semantics} names an undeclared SSRC, or one twice", mid=mid)
+        if not all(members) or len(set(members)) != len(members) or any(ssrc in known for ssrc in members):
+            continue
         if semantics == "SIM":
             simulcast = simulcast or members[:MAX_ENCODINGS]
-        elif len(members) == 2:
+        elif semantics == "FID" and len(members) == 2 and members[1] not in repairs.values():
             repairs.setdefault(members[0], members[1])
-    first = next(iter(repairs), next(iter(cnames), None))
-    if not simulcast:
-        if first is None:
-            return (IncomingEncoding(),), ""
-        return (IncomingEncoding("", first, repairs.get(first)),), cnames[first]
-    return tuple(IncomingEncoding("", ssrc, repairs.get(ssrc)) for ssrc in simulcast), cnames[simulcast[0]]
+    return simulcast, repairs

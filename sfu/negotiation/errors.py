@@ -24,5 +24,13 @@ class SdpError(NegotiationError):
         self.line = line
 
 
+class NoCommonCodecError(NegotiationError):
+    """A section offers no codec that we take; the message says which are offered and which we take."""
+
+
+class NothingReceivedError(NegotiationError):
+    """The client only offers to send, where it may only receive."""
+
+
 class MediaLimitError(NegotiationError):
     """The connection has as many media sections as it may have; end some, or open another connection."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from .bundle import check_ice_credentials
 from .errors import NegotiationError, SdpError
-from .remote import check_ice_credentials
+from .mids import is_made_up
 from .sdp import Attributes, SdpLimits, parse_lines
 from .sections import DEFAULT_PROTOCOL, transport_attributes
 from .types import LocalTransport, RemoteTransport
@@ -31,20 +32,21 @@ class SdpFragment:
 def parse_sdp_fragment(text: str, limits: SdpLimits = FRAGMENT_LIMITS) -> SdpFragment:
     """Parse the body of an `application/trickle-ice-sdpfrag` (RFC 8840 section 9).
 
-    With BUNDLE there is one transport, so candidates of all sections are one list. Raises `NegotiationError`
-    for malformed text and for sections whose credentials differ.
+    With BUNDLE there is one transport, so candidates of all sections are one list. Lines of other kinds (clients write
+    whole sections) are left aside. Raises `NegotiationError` for a text without any line of SDP, over the limits, or
+    with credentials that differ between sections or are half there.
     """
     ufrags: set[str] = set()
     pwds: set[str] = set()
     candidates: list[str] = []
     end = False
     lines = parse_lines(text, limits)
-    for number, line in enumerate(lines, 1):
-        if line[0] == "m":
+    if not lines and text.strip():
+        raise SdpError("an SDP fragment is made of a=<attribute> and m= lines, and may be empty", line=1)
+    for line in lines:
+        if line.letter != "a":
             continue
-        if line[0] != "a":
-            raise SdpError("a fragment has a= and m= lines only", line=number)
-        name, _, value = line[2:].partition(":")
+        name, _, value = map(str.strip, line.value.partition(":"))
         if name == "ice-ufrag":
             ufrags.add(value)
         elif name == "ice-pwd":
@@ -74,14 +76,17 @@ def apply_fragment(remote: RemoteTransport | None, fragment: SdpFragment) -> tup
 def build_sdp_fragment(local: LocalTransport, *, mids: Sequence[str] = ("0",), kind: str = "audio") -> str:
     """Our answer to an ICE restart by fragment (RFC 9725 section 4.3.3): new credentials, all candidates.
 
-    `mids` are those of the BUNDLE group, and `kind` the first one's media.
+    `mids` are those of the BUNDLE group, and `kind` the first one's media. Those that we have made up stay with us.
     """
+    mids = [mid for mid in mids if not is_made_up(mid)]
     attributes = Attributes()
     attributes.add("ice-lite")
-    attributes.add("group", " ".join(["BUNDLE", *mids]))
+    if mids:
+        attributes.add("group", " ".join(["BUNDLE", *mids]))
     head = [f"a={name}:{value}" if value else f"a={name}" for name, value in attributes]
     section = Attributes()
-    section.add("mid", mids[0])
+    if mids:
+        section.add("mid", mids[0])
     transport_attributes(section, local, with_candidates=True)
     # Format 0 stands for nothing: the grammar wants one, and the section only says which transport is meant.
     body = [f"a={name}:{value}" if value else f"a={name}" for name, value in section]

@@ -13,7 +13,7 @@ from .dtls_role import ANSWER_DEFAULT, settle_answered_role
 from .errors import MediaLimitError, NegotiationError
 from .fragment import SdpFragment, apply_fragment
 from .payload_types import PayloadTypes
-from .remote import RemoteDescription, RemoteSection, read_remote, read_transport
+from .remote import RemoteDescription, RemoteSection, read_remote
 from .sdp import SdpLimits
 from .sections import LocalSection, build_description
 from .types import AnswerDiff, Codec, Direction, Incoming, Kind, LocalTransport, Outgoing, RemoteTransport
@@ -283,8 +283,11 @@ class Offerer:
                 )
             if section.closed:
                 raise NegotiationError("a section offered with port 0 must be answered with port 0", mid=answer.mid)
-            if answer.mid not in description.bundle:
-                raise NegotiationError("the answer must keep the section in the BUNDLE group", mid=answer.mid)
+            if not answer.shared:
+                raise NegotiationError(
+                    "the answer must keep the section in the BUNDLE group, or give it the transport of the others",
+                    mid=answer.mid,
+                )
             if answer.direction.sends and not section.offered[1]:
                 raise NegotiationError("the answer sends where nothing was offered to be received", mid=answer.mid)
             for extension, (number, _) in answer.extensions.items():
@@ -292,14 +295,12 @@ class Offerer:
                     raise NegotiationError(f"the answer moves header extension {extension.uri}", mid=answer.mid)
 
     def _read_transport(self, description: RemoteDescription) -> RemoteTransport:
-        """The transport of the answer's tagged section (RFC 8843 section 7.3.1)."""
-        taken = {section.mid: section for section in description.sections if section.open}
-        tagged = next((taken[mid] for mid in description.bundle if mid in taken), None)
-        if tagged is None:
+        """The transport of the answer's BUNDLE group (RFC 9143 section 7.3.1)."""
+        if not any(section.open for section in description.sections):
             if self._remote is not None:
                 return self._remote
             raise NegotiationError("the answer refuses every media section; nothing is left to connect")
-        remote = read_transport(description.session, tagged, default_setup=ANSWER_DEFAULT)
+        remote = description.bundle.read_transport(default_setup=ANSWER_DEFAULT)
         remote = settle_answered_role(remote, self._remote)
         if self._remote is not None and set(remote.fingerprints) != set(self._remote.fingerprints):
             raise NegotiationError("the certificate's fingerprint changed; open a new connection instead")
@@ -311,16 +312,14 @@ def _accepted_codec(section: _Section, answer: RemoteSection) -> Codec | None:
     offered = section.offered[0]
     if offered is None or not answer.direction.receives:
         return None
-    return next((codec for codec in answer.codecs if codec.matches(offered.codec)), None)
+    return next((codec for codec in answer.codecs if codec.takes(offered.codec)), None)
 
 
 def _incoming_of(section: _Section, answer: RemoteSection) -> Incoming | None:
     """What the client sends: by the first codec of its answer, which is the one that it will use."""
     if not section.offered[1] or not answer.direction.sends:
         return None
-    codec = next(
-        (codec for codec in answer.codecs if any(codec.matches(mine) for mine in section.offered_codecs)), None
-    )
+    codec = next((codec for codec in answer.codecs if any(mine.takes(codec) for mine in section.offered_codecs)), None)
     if codec is None:
         return None
     return Incoming(

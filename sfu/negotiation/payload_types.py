@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .capabilities import feedback_of, forwarded_parameters
+from .capabilities import codec_to_receive, feedback_of, forwarded_parameters
 from .types import Codec
 
 __all__ = ["PayloadTypes"]
@@ -42,6 +42,7 @@ class PayloadTypes:
             spare = video or len(self._free) > _KEPT_FOR_CODECS
             known = replace(
                 codec,
+                channels=codec_to_receive(codec.name, transport_cc=self._transport_cc).channels,
                 payload_type=payload_type,
                 parameters=parameters,
                 feedback=feedback,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .errors import SdpError
 
@@ -26,8 +27,6 @@ __all__ = [
 # string).
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
-_SESSION_TYPES = frozenset("vosiuepcbtrzka")
-_MEDIA_TYPES = frozenset("icbka")
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,14 @@ class SdpLimits:
         """Limits under which a browser can offer `media` sections (a full video section takes about 5 kB)."""
         media_or_one = max(1, media)
         return cls(max(cls.size, 6 * 1024 * media_or_one), max(cls.lines, 256 * media_or_one), media)
+
+
+class Line(NamedTuple):
+    """One line of a description; `number` counts from 1."""
+
+    number: int
+    letter: str
+    value: str
 
 
 class Attributes:
@@ -98,10 +105,15 @@ class MediaDescription:
     connection: str | None = None
     attributes: Attributes = field(default_factory=Attributes)
 
+    @property
+    def open(self) -> bool:
+        """Whether it is neither refused nor stopped (RFC 9143 section 6: `bundle-only` goes with port 0)."""
+        return self.port != 0 or "bundle-only" in self.attributes
+
 
 @dataclass
 class SessionDescription:
-    """A session description: `origin` is the value of the `o=` line."""
+    """A session description: `origin` is the value of the `o=` line, empty without one."""
 
     origin: str
     attributes: Attributes = field(default_factory=Attributes)
@@ -116,78 +128,73 @@ def parse_number(text: str, maximum: int) -> int | None:
     return number if number <= maximum else None
 
 
-def parse_lines(text: str, limits: SdpLimits) -> list[str]:
-    """The lines of a description or fragment, their ends removed (CR LF, or LF alone: RFC 8866 section 5).
+def parse_lines(text: str, limits: SdpLimits) -> list[Line]:
+    """The `<letter>=<value>` lines of a description or fragment, spaces at their ends removed.
 
-    Raises `SdpError` for a text over the limits and for control characters.
+    They may end in CR LF (RFC 8866 section 5), LF, CR, or CR CR LF. What has not this form is left aside, as are empty
+    lines and a byte order mark. Raises `SdpError` for a text over the limits and for control characters.
     """
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size > limits.size:
         raise SdpError(f"the description has {size} octets; at most {limits.size} are accepted")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     bad = _CONTROL.search(text)
     if bad is not None:
         raise SdpError(f"character U+{ord(bad.group()):04X} is not allowed", line=text.count("\n", 0, bad.start()) + 1)
     lines = text.split("\n", limits.lines + 1)
     if len(lines) > limits.lines + 1:
         raise SdpError(f"the description has more than {limits.lines} lines")
-    lines = [line[:-1] if line.endswith("\r") else line for line in lines]
-    while lines and not lines[-1]:
-        lines.pop()
+    found = []
     for number, line in enumerate(lines, 1):
-        if len(line) < 2 or line[1] != "=":
-            raise SdpError(f"expected <letter>=<value>, found {line[:40]!r}", line=number)
-        if "\r" in line:
-            raise SdpError("carriage return within a line", line=number)
-    return lines
+        stripped = line.strip(" \t")
+        if stripped[1:2] == "=" and stripped[0].isascii() and stripped[0].isalpha():
+            found.append(Line(number, stripped[0], stripped[2:].lstrip(" \t")))
+    return found
 
 
 def parse_sdp(text: str, limits: SdpLimits | None = None) -> SessionDescription:
     """Parse a session description.
 
-    Raises `SdpError`, and nothing else, for any text that is not one. More lenient than RFC 8866 section 5 in
-    three points, for clients in the field: lines may end in LF alone, `s=` and `t=` may be missing, and the
-    order of the lines within a level is free.
+    Raises `SdpError`, and nothing else, for any text that is not one. Needed are `v=0` in front and well-formed `m=`
+    lines, since each must be answered. All else may be missing or in any order, and what is malformed or unknown is
+    left aside: RFC 8866 section 5 would refuse the whole for it, and then nothing is seen or heard.
     """
     limits = limits or SdpLimits()
     lines = parse_lines(text, limits)
-    if not lines or lines[0] != "v=0":
-        raise SdpError("a session description starts with v=0", line=1)
-    if len(lines) < 2 or not lines[1].startswith("o="):
-        raise SdpError("the second line must be o=", line=2)
-    if len(lines[1].split()) != 6:
-        raise SdpError("o= has six fields (RFC 8866 section 5.2)", line=2)
-    session = SessionDescription(origin=lines[1][2:])
+    if not lines or (lines[0].letter, lines[0].value) != ("v", "0"):
+        raise SdpError("a session description starts with v=0", line=lines[0].number if lines else 1)
+    session = SessionDescription(origin="")
     media: MediaDescription | None = None
     attributes = session.attributes
-    names: set[str] = set()  # those already checked: a description repeats a few dozen names
-    for number, line in enumerate(lines[2:], 3):
-        letter = line[0]
+    names: dict[str, bool] = {}  # those already checked: a description repeats a few dozen names
+    for line in lines[1:]:
+        letter, value = line.letter, line.value
         if letter == "a":
-            name, _, value = line[2:].partition(":")
-            if name not in names and not _TOKEN.fullmatch(name):
-                raise SdpError("an attribute's name is a token (RFC 8866 section 5.13)", line=number)
-            names.add(name)
-            attributes.add(name, value)
+            name, _, rest = value.partition(":")
+            if name not in names:
+                names[name] = _TOKEN.fullmatch(name) is not None
+            if names[name]:
+                attributes.add(name, rest.lstrip(" \t"))
         elif letter == "m":
             if len(session.media) >= limits.media:
-                raise SdpError(f"at most {limits.media} media sections are accepted", line=number)
-            media = _parse_media(line[2:], number)
+                raise SdpError(f"at most {limits.media} media sections are accepted", line=line.number)
+            media = _parse_media(value, line.number)
             session.media.append(media)
             attributes = media.attributes
-        elif letter not in (_SESSION_TYPES if media is None else _MEDIA_TYPES) or letter == "v":
-            raise SdpError(f"{letter}= is not allowed here", line=number)
         elif letter == "c" and media is not None:
-            media.connection = line[2:]
+            media.connection = value
+        elif letter == "o" and media is None:
+            session.origin = value
     return session
 
 
 def _parse_media(value: str, number: int) -> MediaDescription:
-    fields = value.split(" ")
+    fields = value.split()
     if len(fields) < 4 or not all(_TOKEN.fullmatch(part) for part in (fields[0], *fields[3:])):
         raise SdpError("m= needs a kind, a port, a protocol and formats", line=number)
     port = parse_number(fields[1].partition("/")[0], 65535)
     if port is None:
-        raise SdpError(f"{fields[1][:20]!r} is no port", line=number)
+        raise SdpError(f"{fields[1][:20]!r} is no port; 0 to 65535 are accepted", line=number)
     if not all(_TOKEN.fullmatch(part) for part in fields[2].split("/")):
         raise SdpError(f"{fields[2][:40]!r} is no transport protocol", line=number)
     return MediaDescription(fields[0], port, fields[2], tuple(fields[3:]))

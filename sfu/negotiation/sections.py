@@ -19,13 +19,15 @@ DEFAULT_PROTOCOL = "UDP/TLS/RTP/SAVPF"
 class LocalSection:
     """What we write for one media section.
 
-    A `closed` section gets port 0 and only what the grammar needs. `extensions` holds (id, our direction);
-    `rids` the simulcast encodings that we take.
+    A `closed` section gets port 0 and only what the grammar needs. `mid` is empty where the client names none;
+    `bundled`: it stands in the BUNDLE group. `extensions` holds (id, our direction); `rids` the simulcast encodings
+    that we take.
     """
 
     mid: str
     kind: str
     protocol: str = DEFAULT_PROTOCOL
+    bundled: bool = True
     closed: bool = False
     formats: tuple[str, ...] = ()
     direction: Direction = Direction.INACTIVE
@@ -50,31 +52,34 @@ def build_description(
     Every section that is not closed carries the address of the one transport. RFC 8843 section 7.2 would have
     a first offer mark all but one as `bundle-only` with port 0; clients of all kinds take the plainer form,
     and some take a port 0 for a refusal. So each section of an offer has the candidates too; clients that have agreed
-    on the bundle look at the first only, but one that is still to agree (aiortc) looks at any of them.
+    on the bundle look at the first only, but one that is still to agree (aiortc) looks at any of them. A section
+    outside the bundle has them in an answer, too.
     """
     session = SessionDescription(origin=f"- {origin[0]} {origin[1]} IN IP4 127.0.0.1")
     attributes = session.attributes
     written = list(sections)
-    mids = [section.mid for section in written if not section.closed]
+    mids = [section.mid for section in written if section.bundled and not section.closed]
     if bundle:
         attributes.add("group", " ".join(["BUNDLE", *mids]))
     if mixed_extensions:
         attributes.add("extmap-allow-mixed")
     attributes.add("msid-semantic", " WMS *")
     attributes.add("ice-lite")
-    with_candidates = True
+    told = False
     for section in written:
         if section.closed:
             session.media.append(_closed_section(section))
             continue
-        session.media.append(_open_section(section, local, setup, with_candidates=with_candidates))
-        with_candidates = setup == "actpass"
+        known = told and section.bundled and setup != "actpass"
+        session.media.append(_open_section(section, local, setup, with_candidates=not known))
+        told = told or section.bundled
     return build_sdp(session)
 
 
 def _closed_section(section: LocalSection) -> MediaDescription:
     media = MediaDescription(section.kind, 0, section.protocol, section.formats, "IN IP4 0.0.0.0")
-    media.attributes.add("mid", section.mid)
+    if section.mid:
+        media.attributes.add("mid", section.mid)
     media.attributes.add("inactive")
     return media
 
@@ -107,7 +112,8 @@ def _open_section(
     transport_attributes(attributes, local, with_candidates=with_candidates)
     attributes.add("fingerprint", " ".join(local.fingerprint))
     attributes.add("setup", setup)
-    attributes.add("mid", section.mid)
+    if section.mid:
+        attributes.add("mid", section.mid)
     for extension, (number, direction) in section.extensions.items():
         way = "" if direction is Direction.SENDRECV else f"/{direction}"
         attributes.add("extmap", f"{number}{way} {extension.uri}")
