@@ -30,6 +30,9 @@ def section(*lines: str, formats: str = "96 97 98 99") -> MediaDescription:
         ("42C02A", "constrained-baseline"),
         ("4d801f", "constrained-baseline"),
         ("58c01f", "constrained-baseline"),
+        ("64081f", "high"),  # progressive: what takes away from a profile leaves it that profile
+        ("64401f", "high"),
+        ("7a101f", "high-4:2:2"),
         ("42001f", "baseline"),
         ("58801f", "baseline"),
         ("4d001f", "main"),
@@ -73,7 +76,8 @@ def test_h264_profiles(profile_level_id: str | None, profile: str | None) -> Non
             False,
         ),
         (video("H264", profile_level_id="42e01f"), video("H264"), True),
-        (Codec("audio", "opus", 48000, 2, 111), Codec("audio", "opus", 48000, 1, 111), False),
+        (Codec("audio", "opus", 48000, 2, 111), Codec("audio", "opus", 48000, 0, 111), True),
+        (Codec("audio", "opus", 48000, 2, 111), Codec("audio", "opus", 16000, 2, 111), False),
     ],
 )
 def test_codecs_match_by_what_two_sides_must_share(one: Codec, other: Codec, same: bool) -> None:
@@ -121,16 +125,16 @@ def test_h264_is_wanted_in_packetization_mode_1_and_constrained_baseline() -> No
         "fmtp:98 packetization-mode=1; profile-level-id=42E01F; level-asymmetry-allowed=1",
         "fmtp:99 packetization-mode=1;profile-level-id=42001f",
     )
-    chosen = choose_codec(read_codecs(media, RANKS, transport_cc=False), RANKS)
+    chosen = choose_codec(read_codecs(media, RANKS, transport_cc=False))
     assert chosen is not None
     assert chosen.payload_type == 98
 
 
-def test_the_order_of_preference_is_ours() -> None:
-    codecs = [video("AV1"), video("VP9", profile_id="2"), video("VP9")]
-    assert choose_codec(codecs, check_preferences(["AV1", "VP9"])) == codecs[0]
-    assert choose_codec(codecs, RANKS) == codecs[2]
-    assert choose_codec([], RANKS) is None
+def test_the_order_of_preference_is_the_offers() -> None:
+    codecs = [video("VP9", profile_id="2"), video("AV1"), video("VP9"), video("VP8")]
+    assert choose_codec(codecs) == codecs[2]  # of one name, what most receivers decode
+    assert choose_codec(codecs[1:]) == codecs[1]
+    assert choose_codec([]) is None
 
 
 def test_an_unknown_preference_is_the_callers_mistake() -> None:

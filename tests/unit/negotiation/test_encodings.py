@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from sfu.negotiation import NegotiationError
 from sfu.negotiation.capabilities import check_preferences, read_codecs
 from sfu.negotiation.encodings import MAX_ENCODINGS, order_rids, read_streams
 from sfu.negotiation.payload_types import PayloadTypes
@@ -55,28 +54,55 @@ def test_groups_of_ssrcs_are_a_simulcast_with_its_repair_streams():
             "ssrc-group:FID 2 5",
             "ssrc-group:FID 3 6",
         ),
-        "0",
     )
     assert streams == tuple(IncomingEncoding("", ssrc, ssrc + 3) for ssrc in (1, 2, 3))
     assert cname == "them"
 
 
 def test_without_any_ssrc_the_packets_have_to_tell():
-    assert read_streams(attributes(), "0") == ((IncomingEncoding(),), "")
+    assert read_streams(attributes()) == ((IncomingEncoding(),), "")
 
 
 @pytest.mark.parametrize(
-    "group", ["FID 1 9", "SIM 1 2 9", "FID 9 1", "SIM 1 1", "FID 1 x", "FID 1 1", "SIM 99999999999999999999 1"]
+    "group", ["SIM 1 1", "FID 1 x", "FID 1 1", "FID 1 0", "SIM 99999999999999999999 1", "FID 1", ""]
 )
-def test_groups_of_what_is_not_declared_are_refused(group):
-    with pytest.raises(NegotiationError, match="undeclared"):
-        read_streams(attributes("ssrc:1 cname:a", "ssrc:2 cname:a", f"ssrc-group:{group}"), "0")
+def test_groups_that_make_no_sense_are_left_aside(group):
+    lines = ("ssrc:1 cname:a", "ssrc:2 cname:a", f"ssrc-group:{group}")
+    assert read_streams(attributes(*lines)) == ((IncomingEncoding("", 1),), "a")
+
+
+@pytest.mark.parametrize(
+    ("group", "streams"),
+    [
+        ("FID 1 9", (IncomingEncoding("", 1, 9),)),
+        ("SIM 1 9", (IncomingEncoding("", 1), IncomingEncoding("", 9))),
+        ("FID 9 1", (IncomingEncoding("", 9, 1),)),
+    ],
+)
+def test_a_group_declares_its_members(group, streams):
+    assert read_streams(attributes("ssrc:1 cname:a", f"ssrc-group:{group}"))[0] == streams
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [("SIM 1 2", "FID 1 2"), ("SIM 1 2", "FID 1 3", "FID 2 3"), ("FID 1 2", "FID 2 1"), ("SIM 1 2", "SIM 2 3")],
+)
+def test_no_ssrc_is_two_streams(groups):
+    streams, _ = read_streams(attributes(*(f"ssrc-group:{group}" for group in groups)))
+    numbers = [ssrc for each in streams for ssrc in (each.ssrc, each.repair_ssrc) if ssrc is not None]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_what_another_section_has_declared_is_left_to_it():
+    lines = ("ssrc:1 cname:a", "ssrc:2 cname:b", "ssrc-group:FID 1 2")
+    assert read_streams(attributes(*lines), {1}) == ((IncomingEncoding("", 2),), "b")
+    assert read_streams(attributes(*lines), {1, 2}) == ((IncomingEncoding(),), "")
 
 
 def test_the_number_of_encodings_is_bounded():
     lines = [f"ssrc:{ssrc} cname:a" for ssrc in range(1, 40)]
     lines.append("ssrc-group:SIM " + " ".join(str(ssrc) for ssrc in range(1, 40)))
-    assert len(read_streams(attributes(*lines), "0")[0]) == MAX_ENCODINGS
+    assert len(read_streams(attributes(*lines))[0]) == MAX_ENCODINGS
 
 
 def codecs(kind: str, formats: str, *lines: str) -> list[Codec]:

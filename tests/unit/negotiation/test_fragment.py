@@ -39,8 +39,8 @@ def test_an_empty_fragment_trickles_nothing() -> None:
     [
         TRICKLE + "a=ice-ufrag:other\r\n",
         TRICKLE.replace("a=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n", ""),
-        "v=0\r\n",
         "nonsense",
+        "{}",
         "a=x\x00\r\n",
         "a=x\r\n" * 600,
         "a=" + "x" * 40_000,
@@ -49,6 +49,13 @@ def test_an_empty_fragment_trickles_nothing() -> None:
 def test_malformed_fragments(text: str) -> None:
     with pytest.raises(NegotiationError):
         parse_sdp_fragment(text)
+
+
+@pytest.mark.parametrize("line", ["c=IN IP4 0.0.0.0", "v=0", "o=- 1 1 IN IP4 0", "b=AS:1", "x=?", "", "junk", "a=mid"])
+@pytest.mark.parametrize("place", ["a=mid:0\r\n", "a=group:BUNDLE 0 1\r\n", "a=end-of-candidates\r\n"])
+def test_lines_that_are_not_needed_are_left_aside(line: str, place: str) -> None:
+    """Clients write whole sections, with the address of the m= line."""
+    assert parse_sdp_fragment(TRICKLE.replace(place, f"{place}{line}\r\n")) == parse_sdp_fragment(TRICKLE)
 
 
 def test_our_fragment_reads_back(local: LocalTransport) -> None:

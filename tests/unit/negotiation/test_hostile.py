@@ -31,6 +31,9 @@ FRAGMENTS = [
     "a=group:\r\n",
     "a=ssrc-group: \r\n",
     "a=ssrc-group:FID\r\n",
+    "a=group:BUNDLE 1 1 nobody\r\n",
+    "x\r\n",
+    "a=mid:section 1\r\n",
     "a=ssrc:1\r\n",
     "a=extmap:\r\n",
     "a=extmap:3/sideways urn:x\r\n",
@@ -58,7 +61,8 @@ def take(text: str) -> None:
     with contextlib.suppress(NegotiationError):
         diff = answerer.handle_offer(text)
         for slot in diff.slots:
-            answerer.assign(slot.mid, Outgoing(1, "c", "s", "t", slot.codecs[0]))
+            if slot.codecs:
+                answerer.assign(slot.mid, Outgoing(1, "c", "s", "t", slot.codecs[0]))
         answer = answerer.build_answer(LOCAL)
         assert answer.count("m=") >= len(diff.slots)
         # What a client wrote may be forwarded to any other client.
