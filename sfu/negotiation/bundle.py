@@ -15,6 +15,9 @@ _ICE_UFRAG = re.compile(r"[0-9A-Za-z+/]{4,256}")
 _ICE_PWD = re.compile(r"[0-9A-Za-z+/]{22,256}")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
 _DIGEST_OCTETS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+_MAX_FINGERPRINTS = 16
+_IDENTITY = ("ice-ufrag", "ice-pwd", "fingerprint")
+"""What tells one transport from another."""
 
 
 class Bundle:
@@ -35,6 +38,7 @@ class Bundle:
         members = tuple(sorted(members, key=lambda mid: mid not in media))
         self._session = session.attributes
         self._sections = [by_mid[mid].attributes for mid in members if by_mid[mid].open]
+        self._identity = {name: _normalize(name, self._values(name)) for name in _IDENTITY}
 
     def has(self, name: str, attributes: Attributes) -> bool:
         """Whether an attribute holds for a section of the group, or for one with these `attributes` alone."""
@@ -44,12 +48,8 @@ class Bundle:
         """Whether a section shares the transport: it is in the group, or has nothing that tells its transport apart."""
         if mid in self.mids:
             return True
-        for name in ("ice-ufrag", "ice-pwd", "fingerprint"):
-            own = {value.lower() if name == "fingerprint" else value for value in media.attributes.all(name)}
-            ours = {value.lower() if name == "fingerprint" else value for value in self._values(name)}
-            if own and own != ours:
-                return False
-        return True
+        own = {name: _normalize(name, media.attributes.all(name)) for name in _IDENTITY}
+        return all(not values or values == self._identity[name] for name, values in own.items())
 
     def read_transport(self, *, default_setup: str) -> RemoteTransport:
         """The transport of all. `default_setup` is what a missing `a=setup` means; the role is for others to judge.
@@ -67,6 +67,10 @@ class Bundle:
 
     def _first(self, name: str, default: str = "") -> str:
         return next(iter(self._values(name)), default)
+
+
+def _normalize(name: str, values: Sequence[str]) -> frozenset[str]:
+    return frozenset(value.lower() if name == "fingerprint" else value for value in values)
 
 
 def _read_groups(session: SessionDescription, known: Collection[str]) -> list[tuple[str, ...]]:
@@ -96,7 +100,7 @@ def _read_fingerprints(values: Sequence[str]) -> tuple[tuple[str, str], ...]:
             f"{what}; a=fingerprint with sha-256, sha-384 or sha-512 and as many octets in hexadecimal, parted by "
             "colons, is required (RFC 8122 section 5)"
         )
-    return tuple(found)
+    return tuple(found[:_MAX_FINGERPRINTS])
 
 
 def check_ice_credentials(ufrag: str, pwd: str) -> None:

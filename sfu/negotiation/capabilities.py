@@ -123,6 +123,15 @@ def _by_payload_type(values: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def _read_feedback(values: Iterable[str]) -> dict[str, set[str]]:
+    """The kinds of feedback of each payload type; "*" stands for all (RFC 4585 section 4.2)."""
+    found: dict[str, set[str]] = {}
+    for value in values:
+        payload_type, *words = value.lower().split() or [""]
+        found.setdefault(payload_type, set()).add(" ".join(words))
+    return found
+
+
 def _split_map(text: str) -> tuple[str, str, str]:
     """Name, clock rate and channels of an `a=rtpmap`; "" for what it leaves out."""
     name, rate, channels = (*text.split("/", 2), "", "")[:3]
@@ -148,9 +157,10 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
     """
     maps = _by_payload_type(media.attributes.all("rtpmap"))
     formats = _by_payload_type(media.attributes.all("fmtp"))
-    feedbacks = _by_payload_type(media.attributes.all("rtcp-fb"))
+    feedbacks = _read_feedback(media.attributes.all("rtcp-fb"))
+    listed = tuple(dict.fromkeys(media.formats))
     codecs: dict[int, Codec] = {}
-    for text in media.formats:
+    for text in listed:
         payload_type = parse_number(text, 127)
         mapped = maps.get(text)
         if payload_type is None or payload_type in codecs or 64 <= payload_type <= 95 or not mapped:
@@ -164,16 +174,17 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
         if rate != str(clock_rate) or (kind == "audio" and suffix and not channels):
             continue
         parameters = _read_parameters(formats.get(text, []))
-        offered = {" ".join(each.lower().split()) for each in (*feedbacks.get(text, ()), *feedbacks.get("*", ()))}
-        feedback = tuple(item for item in feedback_of(kind, transport_cc=transport_cc) if item in offered)
+        offered = (feedbacks.get(text, ()), feedbacks.get("*", ()))
+        mine = feedback_of(kind, transport_cc=transport_cc)
+        feedback = tuple(item for item in mine if any(item in each for each in offered))
         if _TRANSPORT_CC in feedback:
             feedback = tuple(item for item in feedback if item != REMB)
         codec = Codec(kind, canonical, clock_rate, channels, payload_type, parameters, feedback)
         if _is_usable(codec):
             codecs[payload_type] = codec
-    repairs = _read_repairs(media.formats, maps, formats)
-    redundant = _read_redundant(media.formats, maps, formats)
-    places = {payload_type: place for place, payload_type in enumerate(media.formats)}
+    repairs = _read_repairs(listed, maps, formats)
+    redundant = _read_redundant(listed, maps, formats)
+    places = {payload_type: place for place, payload_type in enumerate(listed)}
     found = []
     for payload_type, codec in codecs.items():
         if codec.kind == "video":

@@ -103,6 +103,7 @@ def read_streams(attributes: Attributes, known: Collection[int] = ()) -> tuple[t
 def _read_groups(attributes: Attributes, known: Collection[int]) -> tuple[tuple[int, ...], dict[int, int]]:
     """The first `SIM` group, and the repair stream of each stream that a `FID` group names."""
     repairs: dict[int, int] = {}
+    repairing: set[int] = set()
     simulcast: tuple[int, ...] = ()
     for value in attributes.all("ssrc-group"):
         semantics, *words = value.split() or [""]
@@ -111,6 +112,7 @@ def _read_groups(attributes: Attributes, known: Collection[int]) -> tuple[tuple[
             continue
         if semantics == "SIM":
             simulcast = simulcast or members[:MAX_ENCODINGS]
-        elif semantics == "FID" and len(members) == 2 and members[1] not in repairs.values():
-            repairs.setdefault(members[0], members[1])
+        elif semantics == "FID" and len(members) == 2 and members[1] not in repairing and members[0] not in repairs:
+            repairs[members[0]] = members[1]
+            repairing.add(members[1])
     return simulcast, repairs

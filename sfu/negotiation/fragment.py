@@ -14,7 +14,8 @@ from .types import LocalTransport, RemoteTransport
 
 __all__ = ["SdpFragment", "build_sdp_fragment", "parse_sdp_fragment"]
 
-FRAGMENT_LIMITS = SdpLimits(size=32 * 1024, lines=512, media=256)
+_LIMITS = SdpLimits(size=32 * 1024, lines=512)
+"""Enough for the candidates of a few sections; who knows how many there may be says so."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SdpFragment:
     end_of_candidates: bool = False
 
 
-def parse_sdp_fragment(text: str, limits: SdpLimits = FRAGMENT_LIMITS) -> SdpFragment:
+def parse_sdp_fragment(text: str, limits: SdpLimits = _LIMITS) -> SdpFragment:
     """Parse the body of an `application/trickle-ice-sdpfrag` (RFC 8840 section 9).
 
     With BUNDLE there is one transport, so candidates of all sections are one list. Lines of other kinds (clients write

@@ -10,7 +10,7 @@ from sfu.wire.extensions import BY_URI, Extension
 from .bundle import Bundle
 from .capabilities import extensions_of, read_codecs
 from .encodings import order_rids, read_rids, read_streams
-from .errors import NegotiationError
+from .errors import NegotiationError, SdpError
 from .mids import read_mids
 from .sdp import Attributes, MediaDescription, SdpLimits, SessionDescription, parse_number, parse_sdp
 from .types import Codec, Direction, IncomingEncoding, Kind, is_msid_id
@@ -86,7 +86,7 @@ def read_remote(
     """
     session = parse_sdp(text, limits)
     if not session.media:
-        raise NegotiationError("the description has no media section; one m= line at least is needed")
+        raise SdpError("the description has no media section; one m= line at least is needed")
     if any("ice-lite" in level for level in (session.attributes, *(media.attributes for media in session.media))):
         # RFC 8445 section 6.1.1: two lite agents never check connectivity, and no address is ever learned.
         raise NegotiationError("the server is an ICE-lite agent; the client must be a full one (drop a=ice-lite)")

@@ -20,6 +20,7 @@ from sfu.negotiation import (
     Outgoing,
     parse_sdp_fragment,
 )
+from tests.unit.lines import count_lines
 
 VECTORS = sorted((Path(__file__).parents[2] / "vectors" / "sdp").glob("*.sdp"))
 OFFERS = [path.read_bytes().decode() for path in VECTORS]
@@ -154,6 +155,61 @@ def test_hostile_lines_at_either_level(fragment: str) -> None:
         head, _, rest = offer.partition("m=")
         take(f"{head}{fragment}m={rest}")
         take(f"{offer}{fragment}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=ssrc:{} cname:x\r\n",
+        "a=ssrc-group:FID {} 1{}\r\n",
+        "a=ssrc-group:SIM {} 1{}\r\n",
+        "a=extmap:{} urn:x\r\n",
+        "a=rid:r{} send\r\n",
+        "a=fingerprint:sha-256 {}\r\n",
+        "a=rtcp-fb:* {}\r\n",
+        "a=fmtp:96 a{}=b\r\n",
+        "a=fmtp:97 apt=96;a{}=b\r\n",
+        "a=rtpmap:{} VP8/90000\r\n",
+        "a=msid:{}\r\n",
+        "a=group:BUNDLE {}\r\n",
+        "a=sendonly\r\n",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=fingerprint:sha-256 {}\r\na=mid:x{}\r\n",
+    ],
+)
+@pytest.mark.parametrize("level", ["m=audio", "m=video", "end"])
+def test_what_an_offer_costs_grows_with_its_length_only(line: str, level: str) -> None:
+    head, _, rest = OFFERS[0].partition("m=video" if level == "m=video" else "m=audio")
+    rest = f"{'m=video' if level == 'm=video' else 'm=audio'}{rest}"
+
+    def cost(count: int) -> int:
+        lines = "".join(line.replace("{}", str(number + 2)) for number in range(count))
+        text = f"{head}{rest}{lines}" if level == "end" else f"{head}{lines}{rest}"
+        return count_lines(lambda: _handle(text))
+
+    few, many = cost(60), cost(240)
+    assert many < 4 * few + 4000
+
+
+def _handle(text: str) -> None:
+    answerer = Answerer(max_media=512, rng=random.Random(1))
+    with contextlib.suppress(NegotiationError):
+        answerer.handle_offer(text)
+        answerer.build_answer(LOCAL)
+
+
+@pytest.mark.parametrize(
+    "m_line",
+    [
+        "m=video 9 UDP/TLS/RTP/SAVPF " + "97 " * 2000,
+        "m=video 9 UDP/TLS/RTP/SAVPF " + " ".join(map(str, range(2000))),
+    ],
+)
+def test_a_payload_type_is_looked_at_once(m_line: str) -> None:
+    tail = "a=rtpmap:97 rtx/90000\r\n" + "a=fmtp:97 apt=96\r\n" * 200
+    text = OFFERS[0] + f"{m_line}\r\na=sendonly\r\na=mid:9\r\na=rtpmap:96 VP8/90000\r\n{tail}"
+    assert count_lines(lambda: _handle(text)) < 60_000
 
 
 def test_a_long_hostile_offer_costs_little() -> None:
