@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sfu.connection import Connection
-from sfu.errors import NegotiationFailedError, NotPermittedError
+from sfu.errors import CodecMismatchError, NegotiationFailedError, NotPermittedError
 from sfu.home import Home
 from sfu.negotiation import (
     Answerer,
     Kind,
     NegotiationError,
+    NoCommonCodecError,
+    NothingReceivedError,
     OfferDiff,
     OutgoingSlot,
     RemoteTransport,
@@ -35,7 +37,8 @@ class Answered:
     """Our answer."""
     connection: ClientOffered
     unfilled: tuple[str, ...]
-    """Media sections ready to receive for which there was no Track; answered `inactive` or `recvonly`."""
+    """Media sections ready to receive for which there was no Track; answered `inactive`, `recvonly` or, where the
+    client decodes nothing that we forward, with port 0."""
 
 
 class ClientOffered(Connection):
@@ -46,42 +49,52 @@ class ClientOffered(Connection):
     connection, or one connection for each publisher.
     """
 
-    def __init__(self, home: Home, answerer: Answerer, *, publish: bool, select: Select) -> None:
+    def __init__(self, home: Home, answerer: Answerer, *, select: Select) -> None:
         super().__init__(home)
         self._answerer = answerer
-        self._publish = publish
         self._select = select
-        self._remote: RemoteTransport | None = None
         self._sections: dict[str, Kind] = {}
 
     @classmethod
     def open(cls, home: Home, offer: str, *, publish: bool, select: Select) -> Answered:
         """Make a connection from the client's first offer.
 
+        Unless `publish`, what the client would send is not taken, and one that decodes nothing of a kind of media that
+        is there for it is told so: half of what it came for would look like a failure of ours.
+
         Raises:
-            NegotiationFailedError, NotPermittedError, LimitError, ServerFullError: nothing stays behind.
+            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused.
+            LimitError, ServerFullError: there is no place for it. Nothing stays behind.
         """
         environment = home.environment
         answerer = Answerer(
             max_media=environment.config.max_media_per_connection,
             preferences=environment.config.codecs,
             rng=environment.rng,
+            publish=publish,
             transport_cc=environment.config.congestion_control,
         )
-        diff = _read_offer(answerer, offer, publish=publish)
-        connection = cls(home, answerer, publish=publish, select=select)
+        diff = _read_offer(answerer, offer)
+        if not publish:
+            _check_decoders(diff.slots, select())
+        connection = cls(home, answerer, select=select)
         return connection._apply(diff)
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """See `Connection.mids`."""
+        return self._answerer.mids
 
     def answer(self, offer: str) -> Answered:
         """Answer a later offer: media that come and go, an ICE restart.
 
         Raises:
-            NegotiationFailedError, NotPermittedError: the offer is refused, all stays as it was.
+            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, all stays as it was.
             LimitError, ServerFullError: the connection closes, since what it had agreed to cannot be brought back.
             ConnectionClosedError: too late.
         """
         self._check_open()
-        return self._apply(_read_offer(self._answerer, offer, publish=self._publish))
+        return self._apply(_read_offer(self._answerer, offer))
 
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
         """See `Connection.restart_ice_fragment`."""
@@ -150,16 +163,30 @@ class ClientOffered(Connection):
 
 
 def _fits(track: Track, slot: OutgoingSlot) -> bool:
-    return any(codec.matches(track.codec) for codec in slot.codecs)
+    return any(codec.takes(track.codec) for codec in slot.codecs)
 
 
-def _read_offer(answerer: Answerer, offer: str, *, publish: bool) -> OfferDiff:
+def _check_decoders(slots: Sequence[OutgoingSlot], tracks: Sequence[Track]) -> None:
+    """Raise CodecMismatchError for a kind of media that is wanted and published, and none of which can be decoded."""
+    for kind in dict.fromkeys(slot.kind for slot in slots):
+        ready = [slot for slot in slots if slot.kind == kind]
+        there = [track for track in tracks if track.kind == kind]
+        if there and not any(_fits(track, slot) for track in there for slot in ready):
+            published = ", ".join(dict.fromkeys(track.codec.describe() for track in there))
+            known = [codec.describe() for slot in ready for codec in slot.codecs]
+            taken = ", ".join(dict.fromkeys(known or [name for slot in ready for name in slot.offered]))
+            raise CodecMismatchError(
+                f"the {kind} that is published cannot be decoded by what is offered. Published: {published}. "
+                f"Offered: {taken or 'none'}"
+            )
+
+
+def _read_offer(answerer: Answerer, offer: str) -> OfferDiff:
     try:
-        diff = answerer.handle_offer(offer)
+        return answerer.handle_offer(offer)
+    except NoCommonCodecError as error:
+        raise CodecMismatchError(str(error)) from error
+    except NothingReceivedError as error:
+        raise NotPermittedError(str(error)) from error
     except NegotiationError as error:
         raise NegotiationFailedError(str(error), malformed=isinstance(error, SdpError)) from error
-    if diff.incoming and not publish:
-        raise NotPermittedError(
-            f"section {diff.incoming[0].mid} offers to send, and this client may only receive; offer recvonly"
-        )
-    return diff

@@ -55,7 +55,7 @@ class Config:
     """In a room at most so many audio Tracks are forwarded, of those who speak; None: all. See `Room.set_last_n`."""
     last_n_video: int | None = None
     codecs: tuple[str, ...] = CODECS
-    """Codecs to accept, preferred first."""
+    """Codecs to accept. Of what a client offers its own order counts; where we offer, this one, preferred first."""
     srtp_profiles: tuple[str, ...] = SRTP_PROFILES
     """SRTP protection profiles to accept, preferred first."""
 

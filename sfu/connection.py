@@ -12,7 +12,16 @@ from sfu.errors import ConnectionClosedError, NegotiationFailedError
 from sfu.events import ConnectionState
 from sfu.home import Home
 from sfu.link import Link
-from sfu.negotiation import Candidate, Codec, Incoming, NegotiationError, Outgoing, parse_sdp_fragment
+from sfu.negotiation import (
+    Candidate,
+    Codec,
+    Incoming,
+    NegotiationError,
+    Outgoing,
+    RemoteTransport,
+    SdpLimits,
+    parse_sdp_fragment,
+)
 from sfu.reporting import Reporter
 from sfu.routing.plane import Estimate, Feedback, RepeatMissed, UplinkEstimate
 from sfu.shard import MediaNotice, Shard
@@ -42,6 +51,7 @@ class Connection(abc.ABC):
         self._reporter = Reporter(self._link, self, ssrc=self._ssrcs.take(), cname=environment.new_id())
         self._budget = Budget(home.shard.plane, self)
         self._feedback_ssrc = self._ssrcs.take()
+        self._remote: RemoteTransport | None = None
         self._closing = False
         home.shard.attach(self)
 
@@ -57,6 +67,11 @@ class Connection(abc.ABC):
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What it receives, or will once the client agrees."""
         return tuple(self._subscriptions.values())
+
+    @property
+    @abc.abstractmethod
+    def mids(self) -> tuple[str, ...]:
+        """What names the media sections, in their order."""
 
     @property
     def connected(self) -> bool:
@@ -89,7 +104,8 @@ class Connection(abc.ABC):
             NegotiationFailedError: it is malformed, or `restart_ice_fragment` refuses it.
         """
         try:
-            fragment = parse_sdp_fragment(text)
+            limits = SdpLimits.for_media(self._home.environment.config.max_media_per_connection)
+            fragment = parse_sdp_fragment(text, limits)
         except NegotiationError as error:
             raise NegotiationFailedError(str(error), malformed=True) from error
         for candidate in fragment.candidates:
@@ -97,6 +113,10 @@ class Connection(abc.ABC):
         if fragment.ufrag is None or fragment.pwd is None:
             return None
         return self.restart_ice_fragment(fragment.ufrag, fragment.pwd)
+
+    def would_restart_ice(self, ufrag: str, pwd: str) -> bool:
+        """Whether these credentials of the client's are others than those in use."""
+        return self._remote is None or (ufrag, pwd) != (self._remote.ufrag, self._remote.pwd)
 
     @abc.abstractmethod
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:

@@ -10,7 +10,7 @@ from sfu.feedback.reports import Reception
 from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute, capacity_checked
 from sfu.layer import Layer
-from sfu.negotiation import Codec, Incoming
+from sfu.negotiation import Codec, Incoming, mid_on_wire
 from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.states import AudioLevel
 from sfu.statistics import EncodingStats, RateMeter
@@ -223,7 +223,7 @@ class Encoding:
         return self._plane.open_encoding(
             route.row,
             connection,
-            mid=incoming.mid,
+            mid=mid_on_wire(incoming.mid),
             rid=stream.rid,
             ssrc=stream.ssrc or 0,
             payload_type=codec.payload_type,
@@ -239,7 +239,7 @@ class Encoding:
         return self._plane.open_encoding(
             route.row,
             connection,
-            mid=incoming.mid,
+            mid=mid_on_wire(incoming.mid),
             rid=stream.rid,
             ssrc=stream.repair_ssrc or 0,
             payload_type=incoming.codec.repair_type,

@@ -50,6 +50,19 @@ class NegotiationFailedError(RemoteError):
         self.status = 400 if malformed else 422
 
 
+class CodecMismatchError(NegotiationFailedError):
+    """There is no codec in common: the client offers none that is taken, or decodes none that is published.
+
+    The message names those that it offers, and those that would do. Trying again with the same offer is of no use.
+    """
+
+    title = "No common codec"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.status = 406
+
+
 class PeerExistsError(RemoteError):
     """The room already has a Peer of that name."""
 

@@ -44,10 +44,14 @@ class ServerOffered(Connection):
             preferences=config.codecs,
             transport_cc=config.congestion_control,
         )
-        self._remote: RemoteTransport | None = None
         self._told = True  # the first offer needs no asking for
         for kind in publish:
             self._offerer.add_incoming(kind)
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """See `Connection.mids`."""
+        return self._offerer.mids
 
     def wants(self, track: Track) -> bool:
         """Whether its selection takes in `track` and it does not have it."""
@@ -121,7 +125,7 @@ class ServerOffered(Connection):
             raise NegotiationFailedError(str(error)) from error
         if self._remote is None:
             raise NegotiationFailedError("the offer has no answer yet; answer it first")
-        if (ufrag, pwd) == (self._remote.ufrag, self._remote.pwd):
+        if not self.would_restart_ice(ufrag, pwd):
             return None
         self._link.restart_ice()
         self.shard.update_ufrags(self)

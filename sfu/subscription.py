@@ -9,7 +9,7 @@ from sfu.bwe.allocation import Step
 from sfu.feedback.reports import EgressReports
 from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
-from sfu.negotiation import Codec
+from sfu.negotiation import Codec, mid_on_wire
 from sfu.quality import find_wanted, pick_target
 from sfu.shard import Shard
 from sfu.statistics import RateMeter, SubscriptionStats
@@ -351,7 +351,7 @@ class Subscription:
             self.track.route,
             self._subscriber.shard,
             self._subscriber.row,
-            mid=self.mid,
+            mid=mid_on_wire(self.mid),
             ssrc=self.ssrc,
             payload_type=codec.payload_type,
             redundant_type=codec.redundant_type,

@@ -11,6 +11,7 @@ from .answerer import Answerer
 from .capabilities import DEFAULT_PREFERENCES, REMB
 from .errors import MediaLimitError, NegotiationError, NoCommonCodecError, NothingReceivedError, SdpError
 from .fragment import SdpFragment, build_sdp_fragment, parse_sdp_fragment
+from .mids import mid_on_wire
 from .offerer import Offerer
 from .sdp import SdpLimits
 from .types import (
@@ -55,5 +56,6 @@ __all__ = [
     "SdpLimits",
     "build_sdp_fragment",
     "is_msid_id",
+    "mid_on_wire",
     "parse_sdp_fragment",
 ]

@@ -99,6 +99,11 @@ class Answerer:
         return self._mixed_extensions
 
     @property
+    def mids(self) -> tuple[str, ...]:
+        """Those of the media sections, in their order; made up where the client names none."""
+        return tuple(section.remote.mid for section in self._sections)
+
+    @property
     def remote(self) -> RemoteTransport | None:
         """The client's transport, None before the first offer."""
         return self._remote

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .errors import NegotiationError
 from .sdp import MediaDescription
 
-__all__ = ["is_carried", "is_made_up", "read_mids"]
+__all__ = ["is_carried", "is_made_up", "mid_on_wire", "read_mids"]
 
 _MID = re.compile(r"[^\s]{1,64}")
 # 16 octets are what a one-byte header extension can carry (RFC 8285 section 4.2).
@@ -23,6 +23,11 @@ def is_made_up(mid: str) -> bool:
 def is_carried(mid: str) -> bool:
     """Whether packets can carry it (RFC 9143 section 15.2) and the client knows it."""
     return _CARRIED.fullmatch(mid) is not None
+
+
+def mid_on_wire(mid: str) -> str:
+    """What packets of a section carry to name it: its mid, or "" where they cannot."""
+    return mid if is_carried(mid) else ""
 
 
 def read_mids(sections: Sequence[MediaDescription], former: Sequence[str] = ()) -> list[str]:

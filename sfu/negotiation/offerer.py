@@ -102,6 +102,11 @@ class Offerer:
         return self._mixed_extensions
 
     @property
+    def mids(self) -> tuple[str, ...]:
+        """Those of the media sections, in their order."""
+        return tuple(section.mid for section in self._sections)
+
+    @property
     def remote(self) -> RemoteTransport | None:
         """The client's transport, None before the first answer."""
         return self._remote

@@ -127,6 +127,12 @@ class Codec:
         mine = (self.kind, self.name.lower(), self.clock_rate)
         return mine == (other.kind, other.name.lower(), other.clock_rate)
 
+    def describe(self) -> str:
+        """Its name, with what two sides have to agree on, for messages."""
+        details = {"H264": "{1}, packetization-mode={0}", "VP9": "profile-id={}", "AV1": "profile={}"}
+        detail = details.get(self.name.upper(), "").format(*self.configuration)
+        return f"{self.name} ({detail})" if detail else self.name
+
     @property
     def configuration(self) -> tuple[str, ...]:
         """The parameters that two sides must agree on, in a comparable form."""
