@@ -57,7 +57,7 @@ class Signaling:
         rooms = RoomResource(context)
         viewer_events = ViewerEventResource(context)
         session = "/rooms/{room}/sessions/{session}"
-        self.routes: list[BaseRoute] = [
+        routes = [
             Route("/rooms/{room}/whip", WhipEndpoint(context).build()),
             Route("/rooms/{room}/whep", WhepEndpoint(context).build()),
             Route(session, SessionResource(context).build()),
@@ -69,6 +69,8 @@ class Signaling:
             Route("/rooms/{room}/stats", StatisticsResource(context).build()),
             *RecordResource(context).build_routes(),
         ]
+        # A slash at the end names the same. Clients that POST do not follow the redirect that would say so.
+        self.routes: list[BaseRoute] = [*routes, *(Route(f"{route.path}/", route.endpoint) for route in routes)]
 
     @property
     def open_streams(self) -> int:

@@ -12,12 +12,13 @@ from sfu.signaling.options import SignalingOptions
 from sfu.signaling.problem import Problem
 
 
-async def read_body(request: Request, options: SignalingOptions) -> bytes:
-    """The whole body, if it is at most `max_body_bytes` and arrives within `body_timeout`; otherwise a Problem.
+async def read_body(request: Request, options: SignalingOptions, limit: int | None = None) -> bytes:
+    """The whole body, if it has at most `limit` bytes and arrives within `body_timeout`; otherwise a Problem.
 
-    The limit is kept while reading, so a false or missing Content-Length costs no memory.
+    Without `limit`, `max_body_bytes` holds. The limit is kept while reading, so a false or missing Content-Length costs
+    no memory.
     """
-    limit = options.max_body_bytes
+    limit = options.max_body_bytes if limit is None else limit
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
         raise _too_large(limit)

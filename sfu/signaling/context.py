@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sfu import Server, ServerOffered
+from sfu.negotiation import SdpLimits
 from sfu.signaling.authorization import Authorizer
 from sfu.signaling.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
 from sfu.signaling.options import SignalingOptions
@@ -31,6 +32,11 @@ class Context:
     viewers: ViewerStreams
     records: RecordShelf | None
     """None: rooms are not recorded over HTTP."""
+
+    @property
+    def sdp_limits(self) -> SdpLimits:
+        """What a session description or a fragment of one may have: enough for all sections of a connection."""
+        return SdpLimits.for_media(self.server.config.max_media_per_connection)
 
     def created(self, request: Request, session: Session, sdp: str) -> Response:
         """201 with a session description and the session resource's headers (RFC 9725 sections 4.2 and 4.3.1)."""

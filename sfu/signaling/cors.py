@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from starlette.datastructures import MutableHeaders
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _EXPOSED = "Location, Link, ETag, Retry-After, Accept-Post, Accept-Patch, WWW-Authenticate"
 _ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 _MAX_AGE_S = "7200"
+_HEADER_NAMES = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z, ]{1,1024}")
+"""A list of field names (RFC 9110 section 5.6.2) of bounded length."""
 
 
 class CrossOrigin:
@@ -38,11 +41,19 @@ class CrossOrigin:
                     headers.add_vary_header("Origin")
                 if preflight:
                     headers["Access-Control-Allow-Methods"] = headers.get("Allow", "GET, OPTIONS")
-                    headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+                    headers["Access-Control-Allow-Headers"] = _allow_headers(scope)
                     headers["Access-Control-Max-Age"] = _MAX_AGE_S
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _allow_headers(scope: Scope) -> str:
+    """Whatever the page wants to send: tracing and the like. What a header does is said by who reads it."""
+    asked = _find(scope, b"access-control-request-headers")
+    if asked is None or not _HEADER_NAMES.fullmatch(asked):
+        return _ALLOWED_HEADERS
+    return f"{_ALLOWED_HEADERS}, {asked}"
 
 
 def _find(scope: Scope, name: bytes) -> str | None:

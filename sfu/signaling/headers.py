@@ -1,8 +1,7 @@
-"""What WHIP and WHEP say in headers (Link, ETag, If-Match, media types), and the mids of a session description."""
+"""What WHIP and WHEP say in headers (Link, ETag, If-Match, media types)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from sfu.signaling.options import IceServer
@@ -14,8 +13,6 @@ JSON = "application/json"
 VIEWER_EVENTS = ("active", "inactive", "layers", "viewercount")
 """What the event streams of a WHEP session can tell."""
 _EXTENSION = "urn:ietf:params:whep:ext:core:"
-_SECTION = re.compile(r"^m=", re.MULTILINE)
-_MID = re.compile(r"^a=mid:(\S+)", re.MULTILINE)
 
 
 def media_type(content_type: str) -> str:
@@ -46,12 +43,6 @@ def build_extension_links(session_path: str) -> list[str]:
         f'<{session_path}/layer>; rel="{_EXTENSION}layer"',
         f'<{session_path}/sse>; rel="{_EXTENSION}server-sent-events"; events="{events}"',
     ]
-
-
-def read_mids(sdp: str) -> tuple[str, ...]:
-    """The mids of the media sections of our own `sdp`, in order; empty for a section without (RFC 9143)."""
-    found = (_MID.search(section) for section in _SECTION.split(sdp)[1:])
-    return tuple("" if match is None else match[1] for match in found)
 
 
 def if_match(header: str, etag: str) -> bool:

@@ -35,6 +35,7 @@ class SignalingOptions:
     cors_origins: tuple[str, ...] = ("*",)
     """Origins that scripts may call from. All of them do no harm: a request is trusted for its token alone."""
     max_body_bytes: int = 65536
+    """Of all but session descriptions, whose limit follows from `Config.max_media_per_connection`."""
     body_timeout: float = 10.0
     max_streams: int = 4096
     """Event streams open at once."""

@@ -43,7 +43,7 @@ class SessionResource:
         """Trickle or restart ICE (RFC 9725 section 4.3), or complete a session that we offered (WHEP)."""
         session = find_session(self._context, request)
         kind = require_media_type(request, [FRAGMENT, SDP], "Accept-Patch")
-        text = decode_text(await read_body(request, self._context.options))
+        text = decode_text(await read_body(request, self._context.options, self._context.sdp_limits.size))
         if kind == SDP:
             return self._accept(session, text)
         return self._trickle(session, text, request.headers.get("if-match"))
@@ -57,18 +57,21 @@ class SessionResource:
         return Response(status_code=204)
 
     def _trickle(self, session: Session, text: str, condition: str | None) -> Response:
-        if condition is None:
-            detail = f"Send If-Match with the session's ETag, or '*' to restart ICE. The ETag is {session.etag}."
-            raise Problem(428, "Precondition Required", detail)
-        if not if_match(condition, session.etag):
+        """RFC 9725 section 4.3.1 asks for If-Match. Only a restart is in need of it: candidates, and the credentials in
+        use, change nothing, but those of an ICE session that is over would put an end to the one that stands.
+        """
+        if condition is not None and not if_match(condition, session.etag):
             raise Problem(412, "Precondition Failed", "The ETag is that of an ICE session which is over.")
         try:
-            fragment = parse_sdp_fragment(text)
+            fragment = parse_sdp_fragment(text, self._context.sdp_limits)
         except NegotiationError as error:
             raise Problem(400, "SDP fragment refused", str(error)) from error
         # Candidates tell us nothing: we are ICE-lite and learn the client's addresses from its checks.
         if fragment.ufrag is None or fragment.pwd is None:
             return Response(status_code=204)
+        if condition is None and session.connection.would_restart_ice(fragment.ufrag, fragment.pwd):
+            detail = f"These credentials restart ICE: send If-Match with '*' or the session's ETag, {session.etag}."
+            raise Problem(428, "Precondition Required", detail)
         answer = session.connection.restart_ice_fragment(fragment.ufrag, fragment.pwd)
         if answer is None:
             return Response(status_code=204)

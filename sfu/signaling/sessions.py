@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from sfu import Connection, Peer, Subscription
 from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
 from sfu.signaling.authorization import Right
-from sfu.signaling.headers import read_mids
 from sfu.signaling.viewer_stream import ViewerReading, ViewerStream
 
 
@@ -25,8 +24,6 @@ class Session:
     right: Right
     """What the connection is for, and what a token needs to touch it."""
     token_digest: bytes
-    mids: tuple[str, ...]
-    """Of the media sections, in the order of the session description; empty for a section without."""
     generation: int = 1
     """Counts ICE restarts."""
     viewer_streams: dict[str, ViewerStream] = field(default_factory=dict)
@@ -38,6 +35,11 @@ class Session:
     def etag(self) -> str:
         """The strong entity-tag of the current ICE session (RFC 9725 section 4.3.1)."""
         return f'"{self.id[:8]}.{self.generation}"'
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """Of the media sections, in the order of the session description."""
+        return self.connection.mids
 
     @property
     def path(self) -> str:
@@ -72,10 +74,10 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def open(self, room: str, peer: Peer, connection: Connection, right: Right, token: str, sdp: str) -> Session:
-        """Enter a new session for `connection`, opened with `token` and described by `sdp`, ours."""
+    def open(self, room: str, peer: Peer, connection: Connection, right: Right, token: str) -> Session:
+        """Enter a new session for `connection`, opened with `token`."""
         session_id = self._random(16).hex()
-        session = Session(session_id, room, peer, connection, right, digest_token(token), read_mids(sdp))
+        session = Session(session_id, room, peer, connection, right, digest_token(token))
         self._by_id[session.id] = session
         self._by_connection[connection.id] = session
         self._by_peer.setdefault((room, peer.name), {})[session.id] = session

@@ -38,7 +38,7 @@ class WhepEndpoint:
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         publisher = request.query_params.get("publisher")
         selection: Selection = "all" if publisher is None else read_peer_name(publisher, "publisher")
-        body = await read_body(request, context.options)
+        body = await read_body(request, context.options, context.sdp_limits.size)
         if body:
             require_media_type(request, [SDP], "Accept-Post")
         try:
@@ -50,7 +50,7 @@ class WhepEndpoint:
         except (NothingPublishedError, UnknownPublisherError) as error:
             # The draft's answer while there is nothing to play: 409 with Retry-After.
             raise Problem(409, error.title, str(error), headers={"Retry-After": _RETRY_S}) from error
-        session = context.sessions.open(room, peer, connection, "subscribe", token, sdp)
+        session = context.sessions.open(room, peer, connection, "subscribe", token)
         return context.created(request, session, sdp)
 
     async def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:

@@ -35,11 +35,11 @@ class WhipEndpoint:
         grants = authorize(context.authorizer, token, room, "publish")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         require_media_type(request, [SDP], "Accept-Post")
-        offer = decode_text(await read_body(request, context.options))
+        offer = decode_text(await read_body(request, context.options, context.sdp_limits.size))
         with entered(context.server, room, name) as peer:
             answered = await peer.answer(offer)
         former = context.sessions.of_peer(room, name, "publish")
-        session = context.sessions.open(room, peer, answered.connection, "publish", token, answered.sdp)
+        session = context.sessions.open(room, peer, answered.connection, "publish", token)
         for old in former:
             context.sessions.discard(old)
             old.connection.close("replaced")

@@ -14,6 +14,8 @@ from tests.unit.offers import make_offer
 SEND = make_offer(("audio", "sendonly"), ("video", "sendonly"))
 RECEIVE = make_offer(("audio", "recvonly"), ("video", "recvonly"))
 SDP = {"Content-Type": "application/sdp"}
+SDP_BYTES = 256 * 6 * 1024
+"""What a session description may have: enough for the 256 media sections of a connection."""
 
 
 class FakeAuthorizer:

@@ -12,7 +12,7 @@ from starlette.routing import Mount
 import sfu
 from sfu.signaling import SignalingOptions, create_app
 from sfu.signaling.resource import Resource
-from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
+from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer
 
 ORIGIN = {"Origin": "https://tools.example"}
 
@@ -38,6 +38,37 @@ async def test_scripts_of_other_sites_may_call(http: httpx.AsyncClient) -> None:
     assert "Location" in answered.headers["access-control-expose-headers"]
     refused = await http.post("/rooms/lobby/whip", content="v=0", headers=SDP | ORIGIN)
     assert refused.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_page_may_send_headers_that_we_do_not_know(http: httpx.AsyncClient) -> None:
+    preflight = ORIGIN | {"Access-Control-Request-Method": "POST", "Authorization": ""}
+    for asked, allowed in (
+        ("traceparent, X-Request-Id", True),
+        ("if-match,x-b3-traceid", True),
+        ("x\x00y", False),
+        ('x"y', False),
+        ("x" * 2000, False),
+    ):
+        response = await http.options(
+            "/rooms/lobby/whip", headers=preflight | {"Access-Control-Request-Headers": asked}
+        )
+        headers = response.headers["access-control-allow-headers"]
+        assert headers.startswith("Authorization, Content-Type, If-Match")
+        assert (asked in headers) is allowed
+
+
+async def test_a_slash_at_the_end_names_the_same(http: httpx.AsyncClient) -> None:
+    """Clients that POST do not follow a redirect."""
+    published = await http.post("/rooms/lobby/whip/?peer=alice", content=SEND, headers=SDP)
+    assert published.status_code == 201
+    location = published.headers["location"]
+    assert not location.endswith("/")
+    assert (await http.get("/rooms/lobby/")).status_code == 200
+    watched = await http.post("/rooms/lobby/whep/", content=RECEIVE, headers=SDP)
+    assert watched.status_code == 201
+    assert (await http.options("/rooms/lobby/whip/")).status_code == 204
+    for session in (location, watched.headers["location"]):
+        assert (await http.delete(f"{session}/")).status_code == 200
 
 
 @pytest.fixture

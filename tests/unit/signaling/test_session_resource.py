@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 import sfu
-from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
+from tests.unit.signaling.conftest import SDP, SDP_BYTES, SEND, FakeAuthorizer
 
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 CANDIDATE = "a=candidate:1 1 udp 2130706431 192.0.2.1 9 typ host\r\na=end-of-candidates\r\n"
@@ -44,6 +44,33 @@ async def test_trickled_candidates_are_taken(http: httpx.AsyncClient, session: h
         assert "etag" not in response.headers  # RFC 9725 section 4.3.2
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        SAME,
+        CANDIDATE,
+        "",
+        f"c=IN IP4 0.0.0.0\r\n{SAME}",
+        SAME.replace("a=mid:0\r\n", "c=IN IP4 0.0.0.0\r\na=mid:0\r\na=unknown:?\r\nb=AS:1\r\n"),
+    ],
+)
+async def test_what_changes_nothing_needs_no_condition(
+    http: httpx.AsyncClient, session: httpx.Response, body: str
+) -> None:
+    response = await http.patch(session.headers["location"], content=body, headers=FRAGMENT)
+    assert (response.status_code, response.content) == (204, b"")
+
+
+async def test_a_restart_needs_a_condition(http: httpx.AsyncClient, session: httpx.Response) -> None:
+    """A fragment that is late, of an ICE session that is over, must not end the one that stands."""
+    location = session.headers["location"]
+    refused = await http.patch(location, content=NEW, headers=FRAGMENT)
+    assert (refused.status_code, session.headers["etag"] in refused.json()["detail"]) == (428, True)
+    assert (await http.patch(location, content=NEW, headers=FRAGMENT | {"If-Match": "*"})).status_code == 200
+    assert (await http.patch(location, content=NEW, headers=FRAGMENT)).status_code == 204
+    assert (await http.patch(location, content=SAME, headers=FRAGMENT)).status_code == 428
+
+
 async def test_new_credentials_restart_ice(http: httpx.AsyncClient, session: httpx.Response) -> None:
     location, etag = session.headers["location"], session.headers["etag"]
     response = await http.patch(location, content=NEW, headers=FRAGMENT | {"If-Match": "*"})
@@ -63,7 +90,7 @@ async def test_new_credentials_restart_ice(http: httpx.AsyncClient, session: htt
 @pytest.mark.parametrize(
     ("content", "headers", "status"),
     [
-        (SAME, FRAGMENT, 428),
+        (NEW, FRAGMENT, 428),
         (SAME, FRAGMENT | {"If-Match": '"other"'}, 412),
         (SAME, {"Content-Type": "text/plain", "If-Match": "*"}, 415),
         ("hello", FRAGMENT | {"If-Match": "*"}, 400),
@@ -71,7 +98,8 @@ async def test_new_credentials_restart_ice(http: httpx.AsyncClient, session: htt
         (fragment("no spaces", "n" * 22), FRAGMENT | {"If-Match": "*"}, 422),
         (fragment("short", "n"), FRAGMENT | {"If-Match": "*"}, 422),
         (b"\xff", FRAGMENT | {"If-Match": "*"}, 400),
-        ("a" * 65537, FRAGMENT | {"If-Match": "*"}, 413),
+        ("a" * (SDP_BYTES + 1), FRAGMENT | {"If-Match": "*"}, 413),
+        (NEW, FRAGMENT | {"If-Match": ""}, 412),
     ],
 )
 async def test_a_refused_patch_changes_nothing(

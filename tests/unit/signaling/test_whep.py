@@ -88,3 +88,89 @@ async def test_a_peer_may_not_have_endless_connections(http: httpx.AsyncClient, 
     ]
     assert statuses == [201] * 4 + [409]
     assert len(server.rooms["lobby"].peers["carol"].connections) == 4
+
+
+async def test_what_the_player_would_send_is_not_taken(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    await publish(http, "alice")
+    for directions in (("sendrecv", "sendrecv"), ("sendrecv", "recvonly"), ("", "")):
+        offer = make_offer(*zip(("audio", "video"), directions, strict=True)).replace("a=\r\n", "")
+        response = await http.post("/rooms/lobby/whep?peer=bob", content=offer, headers=SDP)
+        assert response.status_code == 201, response.text
+        assert response.text.count("a=sendonly") == 2
+        bob = server.rooms["lobby"].peers["bob"]
+        assert (len(bob.subscriptions), bob.tracks) == (2, ())
+        assert (await http.delete(response.headers["location"])).status_code == 200
+
+
+async def test_a_player_that_only_sends_is_told_to_receive(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    await publish(http, "alice")
+    rows = server.rows_in_use()
+    refused = await http.post("/rooms/lobby/whep?peer=bob", content=SEND, headers=SDP)
+    assert (refused.status_code, "a=recvonly" in refused.json()["detail"]) == (403, True)
+    assert server.rows_in_use() == rows
+    beside = make_offer(("audio", "sendonly"), ("video", "recvonly"))
+    taken = await http.post("/rooms/lobby/whep?peer=bob", content=beside, headers=SDP)
+    assert taken.status_code == 201
+    assert [taken.text.count(f"a={way}\r\n") for way in ("inactive", "sendonly", "recvonly")] == [1, 1, 0]
+
+
+H264 = "a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;profile-level-id="
+
+
+def in_h264(offer: str, profile: str) -> str:
+    return offer.replace("a=rtpmap:96 VP8/90000", f"{H264}{profile}")
+
+
+async def test_a_stream_that_the_players_decoder_takes_is_sent(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    await http.post("/rooms/lobby/whip?peer=alice", content=in_h264(SEND, "42e01f"), headers=SDP)
+    for profile in ("42e01f", "42001f", "4d001f", "64001f"):
+        watched = await http.post("/rooms/lobby/whep?peer=bob", content=in_h264(RECEIVE, profile), headers=SDP)
+        assert watched.status_code == 201, watched.text
+        assert len(server.rooms["lobby"].peers["bob"].subscriptions) == 2
+        await http.delete(watched.headers["location"])
+
+
+async def test_a_player_that_decodes_nothing_of_a_kind_is_told_what_is_published(
+    http: httpx.AsyncClient, server: sfu.Server
+) -> None:
+    await http.post("/rooms/lobby/whip?peer=alice", content=in_h264(SEND, "64001f"), headers=SDP)
+    rows = server.rows_in_use()
+    for offer, offered in (
+        (in_h264(RECEIVE, "42e01f"), "H264 (constrained-baseline, packetization-mode=1)"),
+        (RECEIVE, "VP8"),
+        (RECEIVE.replace("VP8/90000", "H265/90000"), "H265"),
+        (make_offer(("video", "recvonly")), "VP8"),
+        (make_offer(("audio", "sendrecv"), ("video", "sendrecv")), "VP8"),
+    ):
+        refused = await http.post("/rooms/lobby/whep?peer=bob", content=offer, headers=SDP)
+        assert (refused.status_code, "retry-after" in refused.headers) == (406, False)
+        assert "Published: H264 (high, packetization-mode=1)" in refused.json()["detail"]
+        assert f"Offered: {offered}" in refused.json()["detail"]
+        assert server.rows_in_use() == rows
+    audio = await http.post("/rooms/lobby/whep?peer=bob", content=make_offer(("audio", "recvonly")), headers=SDP)
+    assert audio.status_code == 201
+    await publish(http, "carol")  # in VP8: with several publishers one that fits is enough
+    both = await http.post("/rooms/lobby/whep?peer=bob", content=RECEIVE, headers=SDP)
+    assert both.status_code == 201
+
+
+async def test_what_nobody_publishes_yet_may_still_be_tried_again(http: httpx.AsyncClient) -> None:
+    await http.post("/rooms/lobby/whip?peer=alice", content=make_offer(("audio", "sendonly")), headers=SDP)
+    refused = await http.post("/rooms/lobby/whep?peer=bob", content=make_offer(("video", "recvonly")), headers=SDP)
+    assert (refused.status_code, refused.headers["retry-after"]) == (409, "1")
+
+
+async def test_many_sections_fit_into_offers_answers_and_bodies(http: httpx.AsyncClient) -> None:
+    """One limit, which follows from the number of sections: what we offer can be answered."""
+    publishers = [(kind, "sendonly") for kind in ("audio", "video")] * 4
+    filler = "".join(f"a=candidate:{k} 1 udp 1 192.0.2.1 9 typ host generation 0\r\n" for k in range(150))
+    big = make_offer(*publishers).replace("a=rtcp-mux\r\n", f"a=rtcp-mux\r\n{filler}")
+    assert len(big) > 65536
+    assert (await http.post("/rooms/lobby/whip?peer=alice", content=big, headers=SDP)).status_code == 201
+    offered = await http.post("/rooms/lobby/whep?peer=bob")
+    answer = make_answer(offered.text).replace("a=rtcp-mux\r\n", f"a=rtcp-mux\r\n{filler}")
+    assert len(answer) > 65536
+    location = offered.headers["location"]
+    assert (await http.patch(location, content=answer, headers=SDP)).status_code == 204
+    fragment = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    assert (await http.patch(location, content=filler * 12, headers=fragment)).status_code == 204

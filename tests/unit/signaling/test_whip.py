@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 import sfu
 from tests.unit.offers import make_offer
-from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer
+from tests.unit.signaling.conftest import RECEIVE, SDP, SDP_BYTES, SEND, FakeAuthorizer
 
 
 async def test_an_offer_is_answered_with_a_session(http: httpx.AsyncClient, server: sfu.Server) -> None:
@@ -84,7 +84,9 @@ async def _endless() -> AsyncIterator[bytes]:
         ("/rooms/lobby/whip", b"v=0\r\n", {}, 400),
         ("/rooms/lobby/whip", b"\0" * 100, {}, 400),
         ("/rooms/lobby/whip", make_offer(("audio", "sendonly"), setup="holdconn"), {}, 422),
-        ("/rooms/lobby/whip", "a" * 65537, {}, 413),
+        ("/rooms/lobby/whip", "a" * (SDP_BYTES + 1), {}, 413),
+        ("/rooms/lobby/whip", SEND.replace("VP8/90000", "H265/90000"), {}, 406),
+        ("/rooms/lobby/whip", SEND.replace("opus/48000/2", "L16/48000/2"), {}, 406),
         ("/rooms/lobby/whip", "endless", {}, 413),
         ("/rooms/lobby/whep", SEND, {}, 403),
         ("/rooms/lobby/whep?publisher=nobody", RECEIVE, {}, 409),
@@ -111,6 +113,30 @@ async def test_a_refused_request_leaves_nothing_behind(
     assert problem["title"]
     assert problem["detail"]
     nothing_left()
+
+
+async def test_without_a_common_codec_the_answer_says_which_are_taken(http: httpx.AsyncClient) -> None:
+    offer = SEND.replace("VP8/90000", "H265/90000")
+    response = await http.post("/rooms/lobby/whip", content=offer, headers=SDP)
+    problem = response.json()
+    assert (problem["status"], problem["title"]) == (406, "No common codec")
+    assert "Offered: H265. Accepted: VP8, VP9, H264, AV1" in problem["detail"]
+
+
+async def test_every_refusal_of_an_offer_names_the_line_and_what_would_be_accepted(http: httpx.AsyncClient) -> None:
+    for old, new, words in (
+        ("a=setup:actpass", "a=setup:holdconn", ("a=setup:holdconn", "active or passive")),
+        ("a=fingerprint:sha-256", "a=fingerprint:sha-1", ("a=fingerprint:sha-1", "sha-256")),
+        ("a=ice-pwd:", "a=x:", ("a=ice-pwd", "22 to 256")),
+        ("a=mid:1", "a=mid:0", ("a=mid:0", "or none")),
+        ("a=rtcp-mux", "a=x", ("a=rtcp-mux", "required")),
+        ("v=0", "v=2", ("line 1", "v=0")),
+        ("m=video 9", "m=video many", ("line 18", "0 to 65535")),
+    ):
+        assert old in SEND
+        response = await http.post("/rooms/lobby/whip", content=SEND.replace(old, new), headers=SDP)
+        assert response.status_code in (400, 422)
+        assert all(word in response.json()["detail"] for word in words), response.text
 
 
 async def test_a_challenge_says_what_is_wrong_with_the_token(http: httpx.AsyncClient) -> None:
