@@ -83,7 +83,6 @@ def configure_logging(level: LogLevel, layout: LogFormat, stream: TextIO | None 
     for former in list(root.handlers):
         root.removeHandler(former)
     root.addHandler(handler)
-    root.setLevel(level.upper())
-    # Theirs tell what our own lines tell already, without the facts.
-    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
+    # Theirs tell what our own lines tell already, without the facts; the compiler's are 335,000 at `debug`.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.getLogger("sfu").setLevel(level.upper())

@@ -9,17 +9,18 @@ import pytest
 
 from sfu.events import ConnectionState, ConnectionStateChanged, NegotiationNeeded, PeerJoined
 from sfu.node.event_log import log_event
-from sfu.node.logs import LogFormat, configure_logging
+from sfu.node.logs import LogFormat, LogLevel, configure_logging
 
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, put back as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    """The root logger, put back as it was; ours too."""
+    root, ours = logging.getLogger(), logging.getLogger("sfu")
+    handlers, level, our_level = list(root.handlers), root.level, ours.level
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
+    ours.setLevel(our_level)
 
 
 def lines(layout: LogFormat, *extras: dict[str, object], message: str = "peer joined") -> list[str]:
@@ -75,6 +76,31 @@ def test_an_exception_is_told(layout: LogFormat) -> None:
     logging.getLogger("sfu.test").warning("not this")
     assert "ValueError: why" in stream.getvalue()
     assert "not this" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("level", ["debug", "info"])
+@pytest.mark.parametrize(
+    "theirs", ["numba.core.ssa", "numba.core.byteflow", "asyncio", "uvicorn.error", "whatever.it.is"]
+)
+def test_only_our_own_lines_are_detailed(level: LogLevel, theirs: str) -> None:
+    stream = StringIO()
+    configure_logging(level, "console", stream)
+    logging.getLogger("sfu.test").log(logging.getLevelNamesMapping()[level.upper()], "ours")
+    logging.getLogger(theirs).debug("their detail")
+    logging.getLogger(theirs).info("their news")
+    logging.getLogger(theirs).warning("their warning")
+    assert [line.split(maxsplit=2)[2] for line in stream.getvalue().splitlines()] == ["ours", "their warning"]
+
+
+@pytest.mark.usefixtures("root")
+def test_a_level_above_holds_for_all() -> None:
+    stream = StringIO()
+    configure_logging("error", "console", stream)
+    for name in ("sfu.test", "numba"):
+        logging.getLogger(name).warning("not this")
+        logging.getLogger(name).error("this")
+    assert [line.split()[-1] for line in stream.getvalue().splitlines()] == ["this", "this"]
 
 
 def test_room_events_become_lines(caplog: pytest.LogCaptureFixture) -> None:
