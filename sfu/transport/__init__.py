@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sfu.transport.dtls import Fingerprint, Identity
 from sfu.transport.endpoint import (
     AddressSelected,
     Closed,
@@ -12,6 +11,7 @@ from sfu.transport.endpoint import (
     EndpointEvent,
 )
 from sfu.transport.ice import Address, IceCredentials
+from sfu.transport.identity import Fingerprint, Identity
 from sfu.transport.srtp import (
     DEFAULT_PROFILES,
     RtcpCipher,

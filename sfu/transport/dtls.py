@@ -1,18 +1,13 @@
-"""DTLS 1.2 as the server, for the keys of SRTP (RFC 6347, RFC 5764), around OpenSSL with memory buffers."""
+"""DTLS 1.2 in both roles, for the keys of SRTP (RFC 6347, RFC 5764), around OpenSSL with memory buffers."""
 
 from __future__ import annotations
 
-import datetime
 import enum
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
+from sfu.transport.identity import Fingerprint
 from sfu.transport.srtp import SrtpKeys, SrtpProfile
 
 MAX_DATAGRAM_LENGTH = 1200
@@ -27,101 +22,22 @@ RFC 6347 section 4.2.4.1 allows less than 1 s for those whom delay hurts.
 RETRANSMIT_MAX = 4.0
 """Seconds between retransmissions at most."""
 
-DIGESTS = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
-"""The hash functions of RFC 8122 section 5 that fingerprints may use here, with OpenSSL's names."""
-
-_DTLS1_2_VERSION = 0xFEFD
-_CIPHERS = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"
 _RECORD_HEADER_LENGTH = 13
+_MESSAGE_TYPE_AT, _MESSAGE_NUMBER_AT = 13, 17
+_HANDSHAKE_RECORD, _CLIENT_HELLO = 22, 1
 _READ_SIZE = 4096
-_VALIDITY = datetime.timedelta(days=3650)
-_FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2})*")
+_NO_SHARED_CIPHER = "no shared cipher"
 
 
-@dataclass(frozen=True)
-class Fingerprint:
-    """A certificate's digest, as SDP tells it (RFC 8122 section 5)."""
-
-    algorithm: str
-    """In lower case, such as `sha-256`."""
-    value: str
-    """Upper-case hexadecimal octets with colons between."""
-
-    @classmethod
-    def parse(cls, algorithm: str, value: str) -> Fingerprint | None:
-        """From the two parts of an `a=fingerprint` line; None when it is one that can match nothing."""
-        algorithm, value = algorithm.lower(), value.upper()
-        if algorithm not in DIGESTS or not _FINGERPRINT.fullmatch(value):
-            return None
-        return cls(algorithm, value)
-
-    def matches(self, certificate: crypto.X509) -> bool:
-        """Whether it is the digest of `certificate`."""
-        return certificate.digest(DIGESTS[self.algorithm]).decode("ascii") == self.value
-
-
-class Identity:
-    """The server's key and self-signed certificate, ECDSA on P-256 (RFC 8827 section 6.5)."""
-
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        self._key = key
-        self._certificate = certificate
-        self._contexts: dict[tuple[SrtpProfile, ...], SSL.Context] = {}
-        self.fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-        """The certificate's sha-256 digest as it stands in SDP."""
-
-    @classmethod
-    def generate(cls, now_utc: datetime.datetime) -> Identity:
-        """A new key and a certificate valid for ten years around `now_utc`.
-
-        Peers check the fingerprint, not the dates (RFC 8122 section 6.2).
-        """
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now_utc - datetime.timedelta(days=1))
-            .not_valid_after(now_utc + _VALIDITY)
-            .sign(key, hashes.SHA256())
-        )
-        return cls(key, certificate)
-
-    def context(self, profiles: Sequence[SrtpProfile]) -> SSL.Context:
-        """OpenSSL's settings for this identity and these SRTP profiles, best first; built once."""
-        wanted = tuple(profiles)
-        if not wanted or len(set(wanted)) != len(wanted):
-            raise ValueError("give one or more SRTP profiles, each once")
-        context = self._contexts.get(wanted)
-        if context is None:
-            context = self._contexts[wanted] = self._build_context(wanted)
-        return context
-
-    def _build_context(self, profiles: tuple[SrtpProfile, ...]) -> SSL.Context:
-        context = SSL.Context(SSL.DTLS_SERVER_METHOD)
-        context.set_min_proto_version(_DTLS1_2_VERSION)
-        context.set_max_proto_version(_DTLS1_2_VERSION)
-        context.set_options(
-            SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_QUERY_MTU | SSL.OP_CIPHER_SERVER_PREFERENCE
-        )
-        # An idle connection keeps no write buffers: 10 kB less for each.
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        context.set_cipher_list(_CIPHERS)
-        context.use_certificate(self._certificate)
-        context.use_privatekey(self._key)
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _accept_certificate)
-        context.set_tlsext_use_srtp(b":".join(profile.openssl_name for profile in profiles))
-        return context
-
-
-def _accept_certificate(connection: SSL.Connection, cert: crypto.X509, number: int, depth: int, ok: int) -> bool:
-    # Peers sign their own certificates; the handshake proves the key, and the fingerprint in SDP whose it is.
-    return True
+def is_client_hello(datagram: bytes) -> bool:
+    """Whether a datagram begins with a ClientHello, of a handshake that is not encrypted (RFC 6347 section 4.2.2)."""
+    return (
+        len(datagram) > _MESSAGE_TYPE_AT
+        and datagram[0] == _HANDSHAKE_RECORD
+        and datagram[3:5] == b"\0\0"  # the epoch
+        and datagram[_MESSAGE_TYPE_AT] == _CLIENT_HELLO
+    )
 
 
 class DtlsState(enum.Enum):
@@ -134,8 +50,8 @@ class DtlsState(enum.Enum):
     FAILED = enum.auto()
 
 
-class DtlsServer:
-    """The server's half of one DTLS connection; sans-IO.
+class DtlsAssociation:
+    """Our half of one DTLS association; sans-IO. The server waits for the peer, the client says `start`.
 
     A lost flight is sent again in two ways. Our own timer is quick and knows only the caller's time, but the
     records that it repeats are the same octets. When OpenSSL's timer, one second and more, has run out by the
@@ -144,9 +60,11 @@ class DtlsServer:
 
     Args:
         context: of `Identity.context`.
+        client: whether we are the client.
     """
 
-    def __init__(self, context: SSL.Context) -> None:
+    def __init__(self, context: SSL.Context, *, client: bool = False) -> None:
+        self.client = client
         self.state = DtlsState.HANDSHAKE
         self.error = ""
         """Why it failed, in OpenSSL's words."""
@@ -159,33 +77,26 @@ class DtlsServer:
         self._deadline: float | None = None
         self._interval = RETRANSMIT_INITIAL
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was sent or taken."""
+        return self._connection is not None
+
+    def start(self, now: float) -> None:
+        """As the client, begin the handshake; once."""
+        if not self.client or self.begun or self.state is not DtlsState.HANDSHAKE:
+            raise RuntimeError("only a client that has not begun can start")
+        self._connection = self._open()
+        self._advance(self._connection, now)
+
     def handle_datagram(self, data: bytes, now: float) -> None:
         """Take what the peer sent; OpenSSL drops invalid records (RFC 6347 section 4.1.2.7)."""
         if self.state in (DtlsState.CLOSED, DtlsState.FAILED):
             return
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = SSL.Connection(self._context, None)
-            connection.set_ciphertext_mtu(MAX_DATAGRAM_LENGTH)
-            connection.set_accept_state()
-        try:
-            connection.bio_write(data)
-            if self.state is DtlsState.HANDSHAKE:
-                connection.do_handshake()
-                self.state = DtlsState.ESTABLISHED
-                self._deadline = None
-            # Also answers a repeated Finished with our last flight, and finds alerts.
-            while connection.recv(_READ_SIZE):
-                self.application_records += 1
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:
-            self.state = DtlsState.CLOSED
-        except SSL.Error as error:
-            self._fail(error)
-        if self._collect(connection) and self._deadline is None and self.state is DtlsState.HANDSHAKE:
-            self._interval = RETRANSMIT_INITIAL
-            self._deadline = now + self._interval
+        if self._connection is None:
+            self._connection = self._open()
+        self._connection.bio_write(data)
+        self._advance(self._connection, now)
 
     def handle_timeout(self, now: float) -> None:
         """Send an unanswered flight again when it is time."""
@@ -237,10 +148,42 @@ class DtlsServer:
             return None
         key, salt = profile.key_length, profile.salt_length
         material = self._connection.export_keying_material(_EXPORTER_LABEL, 2 * (key + salt))
-        # Client's key, server's key, client's salt, server's salt; we are the server.
-        remote = material[:key] + material[2 * key : 2 * key + salt]
-        local = material[key : 2 * key] + material[2 * key + salt :]
+        # The client's key, the server's key, the client's salt, the server's salt.
+        from_client = material[:key] + material[2 * key : 2 * key + salt]
+        from_server = material[key : 2 * key] + material[2 * key + salt :]
+        local, remote = (from_client, from_server) if self.client else (from_server, from_client)
         return SrtpKeys(profile, local, remote)
+
+    def _open(self) -> SSL.Connection:
+        connection = SSL.Connection(self._context, None)
+        connection.set_ciphertext_mtu(MAX_DATAGRAM_LENGTH)
+        if self.client:
+            connection.set_connect_state()
+        else:
+            connection.set_accept_state()
+        return connection
+
+    def _advance(self, connection: SSL.Connection, now: float) -> None:
+        """Let OpenSSL go as far as it can with what it has."""
+        try:
+            if self.state is DtlsState.HANDSHAKE:
+                connection.do_handshake()
+                self.state = DtlsState.ESTABLISHED
+                self._deadline = None
+            # Also answers a repeated Finished with our last flight, and finds alerts.
+            while connection.recv(_READ_SIZE):
+                self.application_records += 1
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            self.state = DtlsState.CLOSED
+        except SSL.Error as error:
+            self._fail(error)
+        before = _message_number(self._flight)
+        self._collect(connection)
+        if self._flight and _message_number(self._flight) != before:
+            self._interval = RETRANSMIT_INITIAL
+            self._deadline = now + self._interval
 
     def _collect(self, connection: SSL.Connection) -> bool:
         """Take OpenSSL's output, if any; a flight of the handshake is kept to be sent again."""
@@ -254,7 +197,10 @@ class DtlsServer:
             return False
         datagrams = _split_records(b"".join(pending))
         self._output.extend(datagrams)
-        self._flight = datagrams if self.state is DtlsState.HANDSHAKE else []
+        if self.state is not DtlsState.HANDSHAKE:
+            self._flight = []
+        elif datagrams[0][0] == _HANDSHAKE_RECORD:
+            self._flight = datagrams
         return True
 
     def _fail(self, error: SSL.Error) -> None:
@@ -266,6 +212,13 @@ class DtlsServer:
             self.error = str(reasons[-1][-1])
         else:
             self.error = ": ".join(str(part) for part in error.args) or type(error).__name__
+        if self.error == _NO_SHARED_CIPHER:
+            self.error += "; our certificate is ECDSA, so offer ECDHE-ECDSA-AES128-GCM-SHA256 (RFC 8827 section 6.5)"
+
+
+def _message_number(flight: list[bytes]) -> int | None:
+    """The number of the first message of a flight, which differs from that of each other flight."""
+    return int.from_bytes(flight[0][_MESSAGE_NUMBER_AT : _MESSAGE_NUMBER_AT + 2]) if flight else None
 
 
 def _split_records(data: bytes) -> list[bytes]:

@@ -11,8 +11,9 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sfu.transport.dtls import DtlsServer, DtlsState, Fingerprint, Identity
+from sfu.transport.dtls import DtlsAssociation, DtlsState, is_client_hello
 from sfu.transport.ice import Address, IceCredentials, IceLite
+from sfu.transport.identity import Fingerprint, Identity
 from sfu.transport.srtp import SrtpKeys, SrtpProfile
 
 MAX_QUEUED_DATAGRAMS = 256
@@ -85,7 +86,11 @@ class Endpoint:
         self.drops: Counter[str] = Counter()
         """What was dropped, by reason."""
         self._ice = IceLite(credentials, self.drops)
-        self._dtls = DtlsServer(identity.context(profiles))
+        self._context = identity.context(profiles)
+        self._dtls = DtlsAssociation(self._context)
+        self._role_known = False
+        self._start_due = False
+        self._hello_heard = False
         self._consent_timeout = consent_timeout
         self._handshake_deadline = now + handshake_timeout
         self._fingerprints: list[Fingerprint] | None = None
@@ -109,17 +114,26 @@ class Endpoint:
         """The fragments that checks may name: the current one, and the old one while a restart is pending."""
         return self._ice.local_ufrags()
 
-    def set_remote(self, *, ufrag: str, pwd: str, fingerprints: Sequence[tuple[str, str]]) -> None:
+    def set_remote(
+        self, *, ufrag: str, pwd: str, fingerprints: Sequence[tuple[str, str]], dtls_client: bool = False
+    ) -> None:
         """What the peer's SDP says: ICE credentials and its certificate's (algorithm, value) fingerprints.
+
+        `dtls_client`: the peer waits for us to begin the handshake (`a=setup:passive`), which we do at the first
+        address that a check verifies.
 
         May come after the first datagrams, when we made the offer; `Connected` waits for it. May come again,
         after an ICE restart. A lite agent sends no checks, so it has no use for `pwd`. A certificate other
-        than the one connected with closes the endpoint: there is no second association (RFC 8842 section 4).
+        than the one connected with, or another DTLS role, closes the endpoint: there is no second association
+        (RFC 8842 section 4).
         """
         del pwd
         parsed = [Fingerprint.parse(algorithm, value) for algorithm, value in fingerprints]
         self._fingerprints = [fingerprint for fingerprint in parsed if fingerprint is not None]
         self._ice.set_remote(ufrag)
+        if self._closed:
+            return
+        self._take_role(dtls_client)
         if self._dtls.state is DtlsState.ESTABLISHED and not self._closed:
             self._verify_peer()
 
@@ -138,6 +152,9 @@ class Endpoint:
             if response is not None:
                 self._transmit(response, address)
                 self._report_address()
+                if self._may_begin(now):
+                    self._dtls.start(now)
+                    self._after_dtls(now)
         elif 20 <= data[0] < 64:
             self._handle_dtls(data, address, now)
         else:
@@ -153,6 +170,9 @@ class Endpoint:
         elif not self._connected and now >= self._handshake_deadline:
             self._finish(CloseReason.HANDSHAKE_TIMEOUT, self._missing())
         else:
+            self._start_due = False
+            if self._may_begin(now):
+                self._dtls.start(now)
             self._dtls.handle_timeout(now)
             self._after_dtls(now)
 
@@ -163,6 +183,8 @@ class Endpoint:
         deadlines = [] if self._connected else [self._handshake_deadline]
         if self._ice.last_check is not None:
             deadlines.append(self._ice.last_check + self._consent_timeout)
+            if self._start_due:
+                deadlines.append(self._ice.last_check)
         retransmit = self._dtls.poll_timeout()
         if retransmit is not None:
             deadlines.append(retransmit)
@@ -184,14 +206,54 @@ class Endpoint:
         self._send_dtls()
         self._closed = True
 
+    def _take_role(self, client: bool) -> None:
+        """Take the DTLS role that signalling leaves to us, once (RFC 8842 section 5)."""
+        if self._role_known:
+            if client is not self._dtls.client:
+                self._finish(
+                    CloseReason.HANDSHAKE_FAILED,
+                    "the peer's new description changes the DTLS roles; that takes a new connection",
+                )
+            return
+        self._role_known = True
+        if not client:
+            return
+        if self._dtls.state is DtlsState.ESTABLISHED:
+            self._finish(
+                CloseReason.HANDSHAKE_FAILED,
+                "the peer's SDP says a=setup:passive, but it has been the DTLS client already",
+            )
+            return
+        self._dtls = DtlsAssociation(self._context, client=True)
+        # The peer's check may have come before its SDP; then the handshake is due already.
+        self._start_due = self._ice.last_check is not None
+
+    def _may_begin(self, now: float) -> bool:
+        """Whether it is ours to begin the handshake, and there is an address that has asked for it."""
+        selected = self._ice.selected
+        return (
+            self._dtls.client
+            and not self._dtls.begun
+            and selected is not None
+            and self._ice.is_verified(selected, now - self._consent_timeout)
+        )
+
     def _handle_dtls(self, data: bytes, address: Address, now: float) -> None:
         # Answering an address that never showed the ICE password would amplify what others send in its name.
         if not self._ice.is_verified(address, now - self._consent_timeout):
             self.drops["dtls_unverified_address"] += 1
             return
+        if is_client_hello(data):
+            self._hello_heard = True
+            if self._dtls.client:
+                # Anybody can write one, so it ends nothing; a peer that means it will never answer ours.
+                self.drops["dtls_role_conflict"] += 1
+                return
         if not self._connected:
             self._ice.prefer(address)
             self._report_address()
+        if self._may_begin(now):
+            self._dtls.start(now)
         self._dtls.handle_datagram(data, now)
         self._after_dtls(now)
 
@@ -233,6 +295,8 @@ class Endpoint:
             return "no authentic connectivity check came from the peer"
         if self._dtls.state is DtlsState.ESTABLISHED:
             return "the peer's SDP answer never came"
+        if self._dtls.client and self._hello_heard:
+            return "the peer began a DTLS handshake, although its SDP says a=setup:passive"
         return "the peer did not complete the DTLS handshake"
 
     def _send_dtls(self) -> None:

@@ -12,6 +12,7 @@ from aioice import stun
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 from OpenSSL import SSL
 
 from sfu.transport import (
@@ -59,10 +60,23 @@ def build_check(
 
 
 class Client:
-    """A DTLS client on memory buffers; it sends what it said last once more when asked to."""
+    """A DTLS client, or with `server` a server, on memory buffers; it sends what it said last once more when asked to.
 
-    def __init__(self, profiles: Sequence[SrtpProfile] = DEFAULT_PROFILES, padding: int = 0) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
+    `ciphers` are OpenSSL's names; `rsa` makes its certificate one; with `cookie` a server first asks for one.
+    """
+
+    def __init__(
+        self,
+        profiles: Sequence[SrtpProfile] = DEFAULT_PROFILES,
+        padding: int = 0,
+        *,
+        server: bool = False,
+        rsa: bool = False,
+        ciphers: str = "",
+        cookie: bool = False,
+    ) -> None:
+        self.server = server
+        key: Any = rsa_keys.generate_private_key(65537, 2048) if rsa else ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -76,8 +90,14 @@ class Client:
                 ("sha-512", hashes.SHA512()),
             )
         ]
-        context = SSL.Context(SSL.DTLS_CLIENT_METHOD)
+        context = SSL.Context(SSL.DTLS_METHOD)
         context.set_options(SSL.OP_NO_QUERY_MTU)
+        if ciphers:
+            context.set_cipher_list(ciphers.encode())
+        if cookie:
+            context.set_options(SSL.OP_COOKIE_EXCHANGE)
+            context.set_cookie_generate_callback(lambda connection: b"cookie")
+            context.set_cookie_verify_callback(lambda connection, given: given == b"cookie")
         context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
         context.use_certificate(self.certificate)
         context.use_privatekey(key)
@@ -88,7 +108,10 @@ class Client:
             context.set_alpn_protos([bytes([97 + i % 26]) * 200 for i in range(padding // 200)])
         self.connection = SSL.Connection(context, None)
         self.connection.set_ciphertext_mtu(1200)
-        self.connection.set_connect_state()
+        if server:
+            self.connection.set_accept_state()
+        else:
+            self.connection.set_connect_state()
         self.established = False
         self.closed = False
         self.failed = False
@@ -139,7 +162,8 @@ class Client:
         material = self.connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
         client = material[:key] + material[2 * key :][:salt]
         server = material[key : 2 * key] + material[2 * key + salt :]
-        return SrtpKeys(profile, local=client, remote=server)
+        local, remote = (server, client) if self.server else (client, server)
+        return SrtpKeys(profile, local=local, remote=remote)
 
 
 class Pair:
@@ -174,7 +198,9 @@ class Pair:
 
     def set_remote(self, fingerprints: Sequence[tuple[str, str]] | None = None) -> None:
         chosen = self.client.fingerprints if fingerprints is None else fingerprints
-        self.endpoint.set_remote(ufrag=REMOTE_UFRAG, pwd="remote-password", fingerprints=chosen)
+        self.endpoint.set_remote(
+            ufrag=REMOTE_UFRAG, pwd="remote-password", fingerprints=chosen, dtls_client=self.client.server
+        )
         self.drain()
 
     def check(self, address: Address | None = None, **options: Any) -> stun.Message | None:
@@ -227,7 +253,7 @@ class Pair:
         """Signalling, a check and a handshake with nothing lost."""
         self.set_remote()
         assert self.check(use_candidate=True) is not None
-        self.send(self.client.step())
+        self.send([] if self.client.server else self.client.step())
         self.deliver()
 
     def connected(self) -> Connected | None:

@@ -285,9 +285,49 @@ def test_a_broken_handshake_closes_with_a_reason_and_an_alert(new_pair):
     at = 13 + 12 + 2 + 32 + 1 + 1  # record, message, version, random, empty session id, empty cookie
     length = int.from_bytes(hello[at : at + 2])
     pair.send([hello[: at + 2] + b"\x7f\x7f" * (length // 2) + hello[at + 2 + length :]])
-    assert pair.closed() == Closed(CloseReason.HANDSHAKE_FAILED, "no shared cipher")
+    assert pair.closed().reason is CloseReason.HANDSHAKE_FAILED
+    assert pair.closed().detail.startswith("no shared cipher;")
     pair.deliver()
     assert pair.client.failed
+
+
+@pytest.mark.parametrize(
+    "suites",
+    [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA384",
+    ],
+)
+@pytest.mark.parametrize("rsa", [False, True], ids=["ecdsa", "rsa"])
+def test_old_suites_are_taken_whatever_the_clients_certificate(new_pair, new_client, suites, rsa):
+    pair = new_pair(client=new_client(ciphers=suites, rsa=rsa))
+    pair.connect()
+    assert pair.connected().keys.local == pair.client.keys().remote
+    assert pair.client.connection.get_cipher_name().startswith("ECDHE-ECDSA-")
+
+
+@pytest.mark.parametrize(
+    "suites", ["ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA", "AES128-SHA:AES128-GCM-SHA256"], ids=["rsa", "no dh"]
+)
+def test_a_client_without_ecdsa_hears_what_we_would_take(new_pair, new_client, suites):
+    pair = new_pair(client=new_client(ciphers=suites))
+    pair.connect()
+    assert pair.closed() == Closed(
+        CloseReason.HANDSHAKE_FAILED,
+        "no shared cipher; our certificate is ECDSA, so offer ECDHE-ECDSA-AES128-GCM-SHA256 (RFC 8827 section 6.5)",
+    )
+    pair.deliver()
+    assert pair.client.failed
+
+
+def test_the_better_suite_is_chosen_whatever_the_clients_order(new_pair, new_client):
+    pair = new_pair(client=new_client(ciphers="ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-GCM-SHA256"))
+    pair.connect()
+    assert pair.client.connection.get_cipher_name() == "ECDHE-ECDSA-AES128-GCM-SHA256"
 
 
 def test_the_peers_close_is_noticed(new_pair):
