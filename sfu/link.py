@@ -66,7 +66,12 @@ class Link:
 
     def set_remote(self, remote: RemoteTransport) -> None:
         """Take over what the client's SDP says of its side."""
-        self._endpoint.set_remote(ufrag=remote.ufrag, pwd=remote.pwd, fingerprints=remote.fingerprints)
+        self._endpoint.set_remote(
+            ufrag=remote.ufrag,
+            pwd=remote.pwd,
+            fingerprints=remote.fingerprints,
+            dtls_client=remote.setup == "passive",
+        )
 
     def restart_ice(self) -> None:
         """Choose new local credentials; the old stay valid until the client uses the new ones."""

@@ -43,10 +43,11 @@ def drain(endpoint):
         max_size=10,
     ),
     verified=st.booleans(),
+    passive=st.booleans(),
 )
 @relaxed
-def test_any_bytes(new_pair, datagrams, verified):
-    pair = new_pair()
+def test_any_bytes(new_pair, new_client, datagrams, verified, passive):
+    pair = new_pair(client=new_client(server=passive))
     pair.set_remote()
     if verified:
         pair.check()
@@ -100,6 +101,26 @@ def test_a_handshake_with_mutated_messages(new_pair, data):
     assert len([event for event in pair.events if event is pair.closed()]) <= 1
 
 
+@given(st.data())
+@relaxed
+def test_a_passive_peers_handshake_with_mutated_messages(new_pair, new_client, data):
+    pair = new_pair(client=new_client(server=True))
+    pair.set_remote()
+    pair.check(use_candidate=True)
+    [hello] = pair._to_client
+    pair._to_client.clear()
+    pair.client.step(mutate(hello, data.draw(st.lists(mutation, max_size=1))))
+    answers = pair.client.step(hello)
+    for answer in answers:
+        pair.send([mutate(answer, data.draw(st.lists(mutation, max_size=3)))])
+    pair.send(answers)
+    pair.deliver()
+    assert max(pair.down_sizes, default=0) <= 1200
+    timeout = pair.endpoint.poll_timeout()
+    assert (timeout is None) == (pair.closed() is not None)
+    assert len([event for event in pair.events if event is pair.closed()]) <= 1
+
+
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("check"), st.integers(0, 3), st.booleans(), st.sampled_from(["current", "first", "wrong"])),
@@ -108,7 +129,7 @@ operations = st.lists(
         st.tuples(st.just("wait"), st.floats(0, 20)),
         st.tuples(st.just("timer")),
         st.tuples(st.just("restart")),
-        st.tuples(st.just("remote"), st.sampled_from(["remo", "other"])),
+        st.tuples(st.just("remote"), st.sampled_from(["remo", "other"]), st.sampled_from([False, False, True])),
         st.tuples(st.just("close")),
     ),
     max_size=30,
@@ -148,7 +169,8 @@ def test_any_order_of_operations(new_pair, check, operations):
         elif name == "restart":
             endpoint.restart_ice(IceCredentials.generate(os.urandom))
         elif name == "remote":
-            endpoint.set_remote(ufrag=arguments[0], pwd="x", fingerprints=pair.client.fingerprints)
+            ufrag, client = arguments
+            endpoint.set_remote(ufrag=ufrag, pwd="x", fingerprints=pair.client.fingerprints, dtls_client=client)
         else:
             endpoint.close(pair.now)
         drain(endpoint)
