@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 
 from sfu.routing.index import find_encoding, insert_encoding, remove_encoding
 from sfu.routing.reception import forget_arrivals
+from sfu.routing.sources import (
+    CURRENT,
+    LATE_US,
+    charge_source,
+    find_slot,
+    may_introduce,
+    note_source,
+    release_source,
+)
 from sfu.routing.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, stage
@@ -76,15 +85,36 @@ def find_source(tables: Tables, connection: int, ssrc: int) -> int:
 
 
 @stage
-def learn_source(tables: Tables, encoding: int, ssrc: int) -> None:
-    """Bind an authenticated SSRC to an encoding; a former SSRC is forgotten and the numbering starts anew."""
+def may_learn(tables: Tables, encoding: int, ssrc: int, now_us: int) -> bool:
+    """Whether an encoding may go on under an SSRC that is not its own.
+
+    Decided before decryption, and False for what is late: a packet of the SSRC before that another has overtaken.
+    """
     entry = tables.encodings[encoding]
+    if entry["former_ssrc"] == ssrc and now_us - entry["replaced_us"] < LATE_US:
+        return False
+    return may_introduce(tables, i64(entry["connection"]), ssrc, now_us)
+
+
+@stage
+def learn_source(tables: Tables, encoding: int, ssrc: int, now_us: int) -> int:
+    """Bind an authenticated SSRC to an encoding; a former SSRC is released and the numbering starts anew.
+
+    Returns the SSRC that is given up for it, or `NOBODY`: see `note_source`.
+    """
+    entry = tables.encodings[encoding]
+    connection = i64(entry["connection"])
     if entry["ssrc"] >= 0:
         remove_encoding(tables.by_ssrc, tables.encodings, encoding)
+        release_source(tables, connection, i64(entry["ssrc"]), now_us)
+    entry["former_ssrc"] = entry["ssrc"]
+    entry["replaced_us"] = now_us
     entry["ssrc"] = ssrc
     entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
     entry["aligned"] = 0  # the new source has a clock of its own
     tables.structures[encoding]["valid"] = 0
     forget_arrivals(tables.encodings, tables.arrivals, encoding)
     insert_encoding(tables.by_ssrc, tables.encodings, encoding)
-    tables.connections[entry["connection"]]["new_sources"] += 1
+    if find_slot(tables, connection, ssrc) < 0:
+        charge_source(tables, connection, now_us)
+    return note_source(tables, connection, ssrc, CURRENT, now_us)

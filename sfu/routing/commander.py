@@ -15,7 +15,7 @@ from sfu.routing.queues import CommandQueue
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address
 from sfu.routing.table_reader import TableReader
-from sfu.routing.tables import NAME_BYTES, Tables
+from sfu.routing.tables import MAX_ADDRESSES, NAME_BYTES, Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
 
@@ -44,6 +44,10 @@ class Commander(TableReader, abc.ABC):
         self._log_of: dict[int, int] = {}
         self._track_uses: dict[int, int] = {}
         self._sessions: dict[int, tuple[Any, Any]] = {}
+        self._addresses: dict[int, list[tuple[Address | None, int]]] = {}
+        self._selected: dict[int, Address | None] = {}
+        self._address_uses = 0
+        self._uses, self._heard_us = tables.addresses["use"], tables.addresses["heard_us"]
         self._queue = CommandQueue(index)
         self._post = self._queue.post
         self._planes: Sequence[Commander] = [self]
@@ -61,6 +65,7 @@ class Commander(TableReader, abc.ABC):
     def open_connection(self) -> int:
         """A row for one peer's connection. Raises CapacityError."""
         row = self._connections.take()
+        self._addresses[row] = [(None, 0)] * MAX_ADDRESSES
         self._post(Operation.OPEN_CONNECTION, row)
         return row
 
@@ -83,8 +88,46 @@ class Commander(TableReader, abc.ABC):
         self._post(Operation.SET_KEYS, connection, srtp_handle(receive_session), srtp_handle(send_session))
 
     def set_address(self, connection: int, address: Address) -> None:
-        """Select the peer's address: where we send to, and whose RTP and RTCP we take."""
-        self._post(Operation.SET_ADDRESS, connection, blob=encode_address(address, self.family))
+        """Where the peer is: send there, and take what comes from there for its; from nowhere else."""
+        self.set_addresses(connection, (address,), address)
+
+    def set_addresses(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
+        """Take what comes from these addresses, at most `MAX_ADDRESSES`, for the peer's; send to `selected`.
+
+        An address that another connection had is this one's from now on.
+        """
+        held = self._addresses[connection]
+        for place, (address, _) in enumerate(held):
+            if address is not None and address not in addresses:
+                held[place] = (None, 0)
+                self._post(Operation.DROP_ADDRESS, connection, place)
+        for address in addresses:
+            known = [held_address for held_address, _ in held]
+            if address not in known:
+                place = known.index(None)
+                self._address_uses = (self._address_uses + 1) & 0x7FFFFFFF
+                held[place] = (address, self._address_uses)
+                raw = encode_address(address, self.family)
+                self._post(Operation.TAKE_ADDRESS, connection, place, self._address_uses, blob=raw)
+        if selected != self._selected.get(connection):
+            self._selected[connection] = selected
+            blob = b"" if selected is None else encode_address(selected, self.family)
+            self._post(Operation.SET_ADDRESS, connection, blob=blob)
+
+    def heard(self, connection: int) -> list[tuple[Address, float]]:
+        """When something authentic (SRTP, SRTCP) last came from each of its addresses, in seconds of CLOCK_MONOTONIC.
+
+        Those from which nothing came are left out.
+        """
+        first = connection * MAX_ADDRESSES
+        found = []
+        for place, (address, use) in enumerate(self._addresses[connection]):
+            if address is None or self._uses.item(first + place) != use:
+                continue  # the plane has yet to begin with it
+            heard_us = self._heard_us.item(first + place)
+            if heard_us > 0:
+                found.append((address, heard_us / 1e6))
+        return found
 
     def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
         """Agree on congestion feedback.
@@ -108,6 +151,8 @@ class Commander(TableReader, abc.ABC):
         """Free a connection's row; its encodings and subscriptions have been closed before."""
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
         self._post(Operation.CLOSE_CONNECTION, connection)
+        del self._addresses[connection]
+        self._selected.pop(connection, None)
         self._connections.give_back(connection)
 
     def open_track(self) -> int:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from sfu.bwe.estimate import set_loss_bound
 from sfu.routing.connection_commands import (
     close_connection,
+    drop_address,
     open_connection,
     set_address,
     set_control,
     set_extensions,
+    take_address,
 )
 from sfu.routing.instant import monotonic_us
 from sfu.routing.media_commands import (
@@ -62,6 +64,8 @@ class Operation(enum.IntEnum):
     SET_CONTROL = 19
     SET_LIMIT = 20
     SET_LOSS_BOUND = 21
+    TAKE_ADDRESS = 22
+    DROP_ADDRESS = 23
 
 
 _STOP = int(Operation.STOP)
@@ -85,6 +89,8 @@ _SET_SHIFT = int(Operation.SET_SHIFT)
 _REPEAT = int(Operation.REPEAT)
 _SET_CONTROL = int(Operation.SET_CONTROL)
 _SET_LIMIT = int(Operation.SET_LIMIT)
+_TAKE_ADDRESS = int(Operation.TAKE_ADDRESS)
+_DROP_ADDRESS = int(Operation.DROP_ADDRESS)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _MASK_BITS = 16
 """Packets that one NACK entry may name besides its first (RFC 4585 section 6.2.1)."""
@@ -101,6 +107,10 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
         tables.connections[row]["send_session"] = command["b"]
     elif operation == _SET_ADDRESS:
         set_address(tables, row, command)
+    elif operation == _TAKE_ADDRESS:
+        take_address(tables, row, command)
+    elif operation == _DROP_ADDRESS:
+        drop_address(tables, row, i64(command["a"]))
     else:
         close_connection(tables, row)
 
@@ -186,7 +196,7 @@ def apply_commands(
             release(index, 1)
             return True
         row = i64(command["row"])
-        if operation <= _CLOSE_CONNECTION:
+        if operation <= _CLOSE_CONNECTION or operation in (_TAKE_ADDRESS, _DROP_ADDRESS):
             _apply_to_connection(tables, operation, row, command)
         elif operation == _REPEAT:
             _repeat(tables, buffers, row, command, notice_index, notices, socket)

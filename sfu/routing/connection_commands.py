@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.state import free_estimate, reset_estimator
-from sfu.routing.index import find_connection, insert_connection, remove_connection
+from sfu.routing.index import find_address, insert_address, remove_address
 from sfu.routing.rewrite import build_template
-from sfu.routing.tables import NEVER, RTCP_SLOTS, Tables
+from sfu.routing.sources import forget_sources
+from sfu.routing.tables import MAX_ADDRESSES, NEVER, Tables
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernel import i64, stage
 
@@ -22,8 +23,6 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["send_session"] = 0
     entry["first_encoding"] = -1
     entry["subscriptions"] = 0
-    entry["new_sources"] = 0
-    entry["rtcp_sources"] = 0
     entry["first_subscription"] = -1
     entry["transport_sequence"] = 0
     entry["controlled"] = 0
@@ -50,8 +49,7 @@ def open_connection(tables: Tables, row: int) -> None:
         entry["extension_kind"][k] = 0
     for k in range(EXTENSION_COUNT):
         entry["extension_id"][k] = 0
-    for k in range(RTCP_SLOTS):
-        tables.rtcp_sources[row, k] = 0
+    forget_sources(tables, row)
     for kind in range(2):
         tables.queue_index[row, kind, 0] = 0
         tables.queue_index[row, kind, 1] = 0
@@ -94,28 +92,51 @@ def set_extensions(tables: Tables, row: int, command: Any) -> None:
 
 
 @stage
+def _release_address(tables: Tables, remote: int) -> None:
+    if tables.addresses[remote]["held"] == 1:
+        remove_address(tables.by_address, tables.addresses, remote)
+        tables.addresses[remote]["held"] = 0
+
+
+@stage
+def take_address(tables: Tables, row: int, command: Any) -> None:
+    """Take what comes from an address for the connection's; a former holder loses it."""
+    holder = find_address(tables.by_address, tables.addresses, command["blob"], 0)
+    if holder >= 0:
+        _release_address(tables, holder)
+    remote = row * MAX_ADDRESSES + i64(command["a"])
+    _release_address(tables, remote)
+    entry = tables.addresses[remote]
+    for k in range(len(entry["address"])):
+        entry["address"][k] = command["blob"][k]
+    entry["held"] = 1
+    entry["use"] = command["b"]
+    entry["heard_us"] = 0
+    insert_address(tables.by_address, tables.addresses, remote)
+
+
+@stage
+def drop_address(tables: Tables, row: int, place: int) -> None:
+    """What comes from that address is a stranger's again."""
+    _release_address(tables, row * MAX_ADDRESSES + place)
+
+
+@stage
 def set_address(tables: Tables, row: int, command: Any) -> None:
-    """Select the address of a connection; a former holder loses it."""
+    """Select where to send; nowhere when the address is empty."""
     entry = tables.connections[row]
-    if entry["address_bytes"] > 0:
-        remove_connection(tables.by_address, tables.connections, row)
-    holder = find_connection(tables.by_address, tables.connections, command["blob"], 0)
-    if holder >= 0:  # the address has a new owner, who has proved it by a newer check
-        remove_connection(tables.by_address, tables.connections, holder)
-        tables.connections[holder]["address_bytes"] = 0
     for k in range(len(entry["address"])):
         entry["address"][k] = command["blob"][k]
     entry["address_bytes"] = command["blob_bytes"]
     entry["no_gso"] = 0
-    insert_connection(tables.by_address, tables.connections, row)
 
 
 @stage
 def close_connection(tables: Tables, row: int) -> None:
     """Free a row."""
     entry = tables.connections[row]
-    if entry["address_bytes"] > 0:
-        remove_connection(tables.by_address, tables.connections, row)
+    for place in range(MAX_ADDRESSES):
+        drop_address(tables, row, place)
     entry["active"] = 0
     entry["address_bytes"] = 0
     entry["receive_session"] = 0

@@ -31,6 +31,7 @@ class Counter(enum.IntEnum):
     DROP_RTP_OVERSIZE = 20
     DROP_UNKNOWN_SOURCE = 21
     DROP_SOURCE_LIMIT = 22
+    """Under an SSRC that is one too many for now, was given up before, or has just been replaced by another."""
     DROP_SRTP_AUTHENTICATION = 23
     DROP_SRTP_REPLAY = 24
     DROP_SRTP_OTHER = 25

@@ -14,7 +14,8 @@ from sfu.routing.counters import Counter
 from sfu.routing.estimates import probe_if_due, tell_estimate
 from sfu.routing.messages import Buffers
 from sfu.routing.notices import NoticeKind, push_datagram
-from sfu.routing.tables import MAX_RTCP_SOURCES, RTCP_SLOTS, Tables
+from sfu.routing.sources import NOBODY, find_slot, has_room, note_source
+from sfu.routing.tables import MAX_ADDRESSES, Tables
 from sfu.wire.kernel import i64, stage
 from sfu.wire.octets import load16, load32
 from sfu.wire.remb import parse_remb
@@ -34,41 +35,20 @@ _WIDE = 15  # the format of transport-wide feedback, and of application layer fe
 
 
 @stage
-def _is_known(tables: Tables, connection: int, ssrc: int) -> bool:
-    """Whether RTCP from an SSRC has been authenticated before."""
-    sources = tables.rtcp_sources[connection]
-    slot = (ssrc * 0x9E3779B1 >> 7) & (RTCP_SLOTS - 1)
-    while sources[slot] != 0:
-        if sources[slot] == ssrc + 1:
-            return True
-        slot = (slot + 1) & (RTCP_SLOTS - 1)
-    return False
-
-
-@stage
-def _learn(tables: Tables, connection: int, ssrc: int) -> None:
-    sources = tables.rtcp_sources[connection]
-    slot = (ssrc * 0x9E3779B1 >> 7) & (RTCP_SLOTS - 1)
-    while sources[slot] != 0:
-        slot = (slot + 1) & (RTCP_SLOTS - 1)
-    sources[slot] = ssrc + 1
-    tables.connections[connection]["rtcp_sources"] += 1
-
-
-@stage
 def receive_rtcp(
     tables: Tables,
     buffers: Buffers,
     notice_index: NDArray[np.int64],
     notices: NDArray[Any],
-    connection: int,
+    remote: int,
     start: int,
     end: int,
     message: int,
     now_us: int,
 ) -> None:
-    """Handle the SRTCP packet in `received[start:end]`."""
+    """Handle the SRTCP packet in `received[start:end]`, from the address in row `remote`."""
     counters = tables.counters
+    connection = remote // MAX_ADDRESSES
     if tables.connections[connection]["receive_session"] == 0:
         counters[_NO_KEYS] += 1
         return
@@ -76,8 +56,7 @@ def receive_rtcp(
         counters[_AUTHENTICATION] += 1
         return
     ssrc = load32(buffers.received, start + 4)
-    known = _is_known(tables, connection, ssrc)
-    if not known and tables.connections[connection]["rtcp_sources"] >= MAX_RTCP_SOURCES:
+    if find_slot(tables, connection, ssrc) < 0 and not has_room(tables, connection, ssrc, now_us):
         counters[_SOURCE_LIMIT] += 1  # before decryption: libsrtp keeps state for each
         return
     buffers.length[0] = end - start
@@ -86,8 +65,10 @@ def receive_rtcp(
     if native.srtp_unprotect_rtcp(session, address, buffers.length.ctypes.data) != native.SRTP_OK:
         counters[_AUTHENTICATION] += 1
         return
-    if not known:
-        _learn(tables, connection, ssrc)
+    tables.addresses[remote]["heard_us"] = now_us
+    given_up = note_source(tables, connection, ssrc, now_us, now_us)
+    if given_up != NOBODY:
+        native.forget_stream(session, given_up)
     end = start + i64(buffers.length[0])
     if not take_feedback(tables, buffers, notice_index, notices, connection, start, end, now_us):
         push_datagram(tables, buffers, notice_index, notices, _RTCP_NOTICE, connection, start, end, message)

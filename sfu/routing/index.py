@@ -1,4 +1,4 @@
-"""Two hash indexes: address to connection, and (connection, SSRC) to encoding.
+"""Two hash indexes: an address to its row, which tells its connection, and (connection, SSRC) to an encoding.
 
 Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up.
 Entries are rows; keys are read from the rows.
@@ -54,33 +54,33 @@ def same_address(left: Octets, left_at: int, right: Octets, right_at: int) -> bo
 
 
 @kernel
-def find_connection(index: NDArray[np.int32], connections: NDArray[Any], octets: Octets, at: int) -> int:
-    """The connection whose selected address stands at `octets[at]`, or -1."""
+def find_address(index: NDArray[np.int32], addresses: NDArray[Any], octets: Octets, at: int) -> int:
+    """The row of the address that stands at `octets[at]`, or -1 when no connection has it."""
     mask = len(index) - 1
     slot = hash_address(octets, at) & mask
     while index[slot] >= 0:
         row = i64(index[slot])
-        if same_address(connections[row]["address"], 0, octets, at):
+        if same_address(addresses[row]["address"], 0, octets, at):
             return row
         slot = (slot + 1) & mask
     return -1
 
 
 @kernel
-def insert_connection(index: NDArray[np.int32], connections: NDArray[Any], row: int) -> None:
-    """Enter `connections[row]` under its address; the caller has removed another holder of that address."""
+def insert_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
+    """Enter `addresses[row]`; the caller has removed another row with that address."""
     mask = len(index) - 1
-    slot = hash_address(connections[row]["address"], 0) & mask
+    slot = hash_address(addresses[row]["address"], 0) & mask
     while index[slot] >= 0:
         slot = (slot + 1) & mask
     index[slot] = row
 
 
 @kernel
-def remove_connection(index: NDArray[np.int32], connections: NDArray[Any], row: int) -> None:
-    """Take `connections[row]` out; does nothing when it is not in."""
+def remove_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
+    """Take `addresses[row]` out; does nothing when it is not in."""
     mask = len(index) - 1
-    slot = hash_address(connections[row]["address"], 0) & mask
+    slot = hash_address(addresses[row]["address"], 0) & mask
     while index[slot] != row:
         if index[slot] < 0:
             return
@@ -88,7 +88,7 @@ def remove_connection(index: NDArray[np.int32], connections: NDArray[Any], row: 
     hole = slot
     slot = (slot + 1) & mask
     while index[slot] >= 0:
-        home = hash_address(connections[index[slot]]["address"], 0) & mask
+        home = hash_address(addresses[index[slot]]["address"], 0) & mask
         if ((slot - home) & mask) >= ((slot - hole) & mask):
             index[hole] = index[slot]
             hole = slot

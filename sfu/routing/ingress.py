@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from sfu.routing import native
 from sfu.routing.arrival_report import report_arrival
-from sfu.routing.classify import carries_type, find_source, learn_source, match_encoding
+from sfu.routing.classify import carries_type, find_source, learn_source, match_encoding, may_learn
 from sfu.routing.counters import Counter
 from sfu.routing.describe import account_frame, account_level, describe_packet
 from sfu.routing.fanout import add_to_batch
 from sfu.routing.feedback import receive_rtcp
-from sfu.routing.index import find_connection
+from sfu.routing.index import find_address
 from sfu.routing.messages import NAME_STRIDE, PACKETS, Buffers
 from sfu.routing.notices import NoticeKind, push_datagram, push_numbers, push_source
 from sfu.routing.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
 from sfu.routing.restore import restore_packet
 from sfu.routing.rings import MAX_RTP_BYTES
-from sfu.routing.tables import ARRIVALS, MAX_NEW_SOURCES, Tables
+from sfu.routing.sources import NOBODY
+from sfu.routing.tables import ARRIVALS, MAX_ADDRESSES, Tables
 from sfu.routing.uplink import note_uplink
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel, stage
@@ -94,7 +95,8 @@ def receive_datagram(
     if protocol == UNKNOWN:
         counters[_UNKNOWN_PROTOCOL] += 1
         return -1
-    connection = find_connection(tables.by_address, tables.connections, buffers.receive_names, message * NAME_STRIDE)
+    remote = find_address(tables.by_address, tables.addresses, buffers.receive_names, message * NAME_STRIDE)
+    connection = remote // MAX_ADDRESSES if remote >= 0 else -1
     if connection >= 0:
         tables.connections[connection]["packets_in"] += 1
         tables.connections[connection]["bytes_in"] += end - start
@@ -106,12 +108,12 @@ def receive_datagram(
         counters[_UNKNOWN_ADDRESS] += 1
         return -1
     if protocol == RTCP:
-        receive_rtcp(tables, buffers, notice_index, notices, connection, start, end, message, now_us)
+        receive_rtcp(tables, buffers, notice_index, notices, remote, start, end, message, now_us)
         return -1
     if tables.connections[connection]["receive_session"] == 0:
         counters[_NO_KEYS] += 1
         return -1
-    return _receive_rtp(tables, buffers, notice_index, notices, connection, start, end, now_us)
+    return _receive_rtp(tables, buffers, notice_index, notices, remote, start, end, now_us)
 
 
 @stage
@@ -141,12 +143,13 @@ def _receive_rtp(
     buffers: Buffers,
     notice_index: NDArray[np.int64],
     notices: NDArray[Any],
-    connection: int,
+    remote: int,
     start: int,
     end: int,
     now_us: int,
 ) -> int:
     counters = tables.counters
+    connection = remote // MAX_ADDRESSES
     packets = buffers.packets
     row = buffers.state[PACKETS]
     if end - start > MAX_RTP_BYTES:
@@ -166,7 +169,7 @@ def _receive_rtp(
         if encoding < 0:
             counters[_UNKNOWN_SOURCE] += 1
             return -1
-        if tables.connections[connection]["new_sources"] >= MAX_NEW_SOURCES:
+        if not may_learn(tables, encoding, ssrc, now_us):
             counters[_SOURCE_LIMIT] += 1
             return -1
     if not carries_type(tables.encodings, encoding, i64(packets[row]["payload_type"])):
@@ -186,12 +189,15 @@ def _receive_rtp(
         else:
             counters[_SRTP_OTHER] += 1
         return -1
+    tables.addresses[remote]["heard_us"] = now_us
     status = strip_padding(buffers.received, start + i64(buffers.length[0]), packets, row)
     if status != 0:
         counters[_RTP_DROPS + status] += 1
         return -1
     if new:
-        learn_source(tables, encoding, ssrc)
+        given_up = learn_source(tables, encoding, ssrc, now_us)
+        if given_up != NOBODY:
+            native.forget_stream(tables.connections[connection]["receive_session"], given_up)
         push_source(tables, buffers, notice_index, notices, connection, encoding, ssrc)
     packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from sfu.routing import native
 from sfu.routing.classify import find_source
 from sfu.routing.index import insert_encoding, remove_encoding
 from sfu.routing.reception import forget_arrivals
 from sfu.routing.rewrite import build_template
+from sfu.routing.sources import CURRENT, hold_source, release_source
 from sfu.routing.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
 from sfu.wire.kernel import i64, stage
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
@@ -84,10 +83,12 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["loudness"] = 0
     entry["voiced"] = 0
     entry["ssrc"] = -1
+    entry["former_ssrc"] = -1
     entry["next"] = tables.connections[connection]["first_encoding"]
     tables.connections[connection]["first_encoding"] = row
     ssrc = command["c"]
-    if ssrc >= 0 and find_source(tables, connection, ssrc) < 0:
+    known = ssrc < 0 or find_source(tables, connection, ssrc) >= 0
+    if not known and hold_source(tables, connection, ssrc, CURRENT):
         entry["ssrc"] = ssrc
         insert_encoding(tables.by_ssrc, tables.encodings, row)
 
@@ -98,6 +99,8 @@ def close_encoding(tables: Tables, row: int) -> None:
     entry = tables.encodings[row]
     if entry["ssrc"] >= 0:
         remove_encoding(tables.by_ssrc, tables.encodings, row)
+        heard_us = i64(tables.connections[entry["connection"]]["last_arrival_us"])
+        release_source(tables, i64(entry["connection"]), i64(entry["ssrc"]), heard_us)
     entry["ssrc"] = -1
     entry["active"] = 0
     connection = tables.connections[entry["connection"]]
@@ -174,9 +177,9 @@ def close_subscription(tables: Tables, row: int) -> None:
         tables.tracks[entry["track"]]["logged"] -= 1
     if connection["send_session"] != 0:
         if entry["started"] == 1:
-            _forget_stream(connection["send_session"], entry["ssrc"])
+            native.forget_stream(connection["send_session"], i64(entry["ssrc"]))
         if entry["repeated"] > 0:
-            _forget_stream(connection["send_session"], entry["repair_ssrc"])
+            native.forget_stream(connection["send_session"], i64(entry["repair_ssrc"]))
     entry["log"] = -1
 
 
@@ -193,13 +196,6 @@ def _leave_connection(tables: Tables, connection: Any, row: int) -> None:
             tables.subscriptions[at]["sibling"] = following
             return
         at = after
-
-
-@stage
-def _forget_stream(session: int, ssrc: int) -> None:
-    """Libsrtp keeps a stream for each SSRC, known by its number in network order."""
-    swapped = ((ssrc & 0xFF) << 24) | ((ssrc & 0xFF00) << 8) | ((ssrc >> 8) & 0xFF00) | (ssrc >> 24)
-    native.srtp_remove_stream(session, np.uint32(swapped))
 
 
 @stage

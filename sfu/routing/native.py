@@ -12,6 +12,7 @@ from typing import Any
 
 import llvmlite.binding
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import extending, types
 from pylibsrtp._binding import ffi, lib
@@ -94,6 +95,13 @@ def _load_i32(typing_context: Any, address: Any) -> Any:
 def errno() -> int:
     """The calling thread's error number after a failed system call."""
     return _load_i32(_errno_location())
+
+
+@numba.njit(nogil=True)
+def forget_stream(session: int, ssrc: int) -> None:
+    """Free what libsrtp keeps for an SSRC; it knows the SSRC in network order."""
+    swapped = ((ssrc & 0xFF) << 24) | ((ssrc & 0xFF00) << 8) | ((ssrc >> 8) & 0xFF00) | (ssrc >> 24)
+    srtp_remove_stream(session, np.uint32(swapped))
 
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]

@@ -26,8 +26,14 @@ NAME_BYTES = 16
 """Longest MID or RID that fits; negotiation refuses longer ones."""
 TEMPLATE_BYTES = 64
 MAX_SHARDS = 32
-MAX_NEW_SOURCES = 64
-"""New SSRCs that one connection may introduce in its life: each one costs libsrtp memory."""
+MAX_ADDRESSES = 8
+"""Addresses that datagrams of one connection may come from."""
+MAX_SOURCES = 512
+"""SSRCs that one connection may be known by at a time: libsrtp keeps state for each."""
+SOURCE_SLOTS = 2 * MAX_SOURCES
+RETIRED_SLOTS = 65536
+MAX_RETIRED = RETIRED_SLOTS * 3 // 4
+"""SSRCs that one connection may give up in its life, since they are remembered: one a second for 13 hours."""
 ARRIVALS = 1024
 """How many sequence numbers back an encoding knows which packets have come."""
 NEVER = -(1 << 40)
@@ -36,9 +42,6 @@ SHIFTS = 64
 """How many changes of its numbering a subscription remembers, for packets that come late."""
 LOGGED_PACKETS = 512
 """How many sent packets back a subscription can be asked to repeat."""
-MAX_RTCP_SOURCES = 512
-"""SSRCs that one connection may send RTCP from in its life: libsrtp keeps state for each."""
-RTCP_SLOTS = 1024
 QUEUED_PACKETS = 1024
 """How many packets may wait for one connection's pacer, of each kind."""
 REPORTED_PACKETS = 4096
@@ -50,7 +53,7 @@ CONNECTION = np.dtype(
     [
         ("active", np.int32),
         ("address_bytes", np.int32),  # 0: no selected address yet
-        ("address", np.uint8, (32,)),  # sockaddr, as sendmmsg takes it
+        ("address", np.uint8, (32,)),  # where to send: a sockaddr, as sendmmsg takes it
         ("receive_session", np.int64),  # srtp_t
         ("send_session", np.int64),
         ("extension_kind", np.uint8, (16,)),  # Extension by negotiated id
@@ -58,8 +61,9 @@ CONNECTION = np.dtype(
         ("first_encoding", np.int32),
         ("first_subscription", np.int32),
         ("subscriptions", np.int32),
-        ("new_sources", np.int32),
-        ("rtcp_sources", np.int32),
+        ("sources", np.int32),  # SSRCs that it is known by, see sources.py
+        ("retired", np.int32),  # that it has given up
+        ("source_free_us", np.int64),  # from when on new ones are at no more than their rate
         ("transport_sequence", np.int64),  # of the next packet, extended
         # egress: congestion control and pacing, see bwe/ and pacing.py
         ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
@@ -93,6 +97,16 @@ CONNECTION = np.dtype(
         ("last_arrival_us", np.int64),
     ]
 )
+
+REMOTE = np.dtype(
+    [
+        ("held", np.int32),  # 1: in the index
+        ("use", np.int32),  # which use of this row
+        ("address", np.uint8, (32,)),  # sockaddr
+        ("heard_us", np.int64),  # when something authentic (SRTP, SRTCP) last came from there, 0: never
+    ]
+)
+"""An address at which a connection's client has proved to be; `MAX_ADDRESSES` rows a connection."""
 
 TRACK = np.dtype(
     [
@@ -130,6 +144,8 @@ ENCODING = np.dtype(
         ("mid", np.uint8, (NAME_BYTES,)),
         ("rid", np.uint8, (NAME_BYTES,)),
         ("generation", np.int32),  # counts the SSRCs that this encoding has had
+        ("former_ssrc", np.int64),  # the one before, -1: none
+        ("replaced_us", np.int64),  # when it was replaced
         # reception statistics, RFC 3550 appendix A
         ("packets", np.int64),
         ("octets", np.int64),
@@ -258,7 +274,7 @@ class Tables(NamedTuple):
     tracks: NDArray[Any]
     encodings: NDArray[Any]
     subscriptions: NDArray[Any]
-    by_address: NDArray[np.int32]
+    by_address: NDArray[np.int32]  # of addresses
     by_ssrc: NDArray[np.int32]
     counters: NDArray[np.int64]
     touched: NDArray[np.int32]  # tracks with packets in this batch; [0] is their number
@@ -270,7 +286,10 @@ class Tables(NamedTuple):
     uplinks: NDArray[Any]  # the same of the way in, where the client sends abs-send-time and no more
     sent: NDArray[Any]  # [connections, SENT_LOG] of SENT_PACKET
     arrived: NDArray[np.int64]  # [connections, REPORTED_PACKETS] times, by transport-wide sequence number
-    rtcp_sources: NDArray[np.int64]  # [connections, RTCP_SLOTS] SSRCs plus one, 0: free
+    addresses: NDArray[Any]  # [connections * MAX_ADDRESSES] of REMOTE
+    source_ssrcs: NDArray[np.int64]  # [connections, SOURCE_SLOTS] SSRCs plus one, 0: free
+    source_heard: NDArray[np.int64]  # [connections, SOURCE_SLOTS] when, in microseconds
+    retired: NDArray[np.uint32]  # [connections, RETIRED_SLOTS] SSRCs, 0: free
     queue_index: NDArray[np.int64]  # [connections, 2, 2]: entries ever written and read; repeats, then media
     queues: NDArray[np.int64]  # [connections, 2, QUEUED_PACKETS]: subscription << 16 | egress sequence number
     busy: NDArray[np.int32]  # connections that have something to send later; [0] is their number
@@ -300,7 +319,7 @@ def make_tables(
         late_zeros(tracks, TRACK),
         late_zeros(encodings, ENCODING),
         late_zeros(subscriptions, SUBSCRIPTION),
-        np.full(_index_size(connections), -1, np.int32),
+        np.full(_index_size(connections * MAX_ADDRESSES), -1, np.int32),
         np.full(_index_size(encodings), -1, np.int32),
         late_zeros(counters, np.int64),
         late_zeros(tracks + 1, np.int32),
@@ -312,7 +331,10 @@ def make_tables(
         late_zeros(connections, ESTIMATOR),
         late_zeros((connections, SENT_LOG), SENT_PACKET),
         late_zeros((connections, REPORTED_PACKETS), np.int64),
-        late_zeros((connections, RTCP_SLOTS), np.int64),
+        late_zeros(connections * MAX_ADDRESSES, REMOTE),
+        late_zeros((connections, SOURCE_SLOTS), np.int64),
+        late_zeros((connections, SOURCE_SLOTS), np.int64),
+        late_zeros((connections, RETIRED_SLOTS), np.uint32),
         late_zeros((connections, 2, 2), np.int64),
         late_zeros((connections, 2, QUEUED_PACKETS), np.int64),
         late_zeros(connections + 1, np.int32),

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfu.routing.index import (
-    find_connection,
+    find_address,
     find_encoding,
-    insert_connection,
+    insert_address,
     insert_encoding,
-    remove_connection,
+    remove_address,
     remove_encoding,
 )
 from sfu.routing.level import MAX_PAD_BYTES, level_sizes
@@ -248,13 +248,13 @@ def test_the_address_index_agrees_with_a_dict(steps):
     for (ip, port), insert in steps:
         raw = encode_address((ip, port), 10)
         key = raw.tobytes()
-        assert find_connection(tables.by_address, tables.connections, raw, 0) == held.get(key, -1)
+        assert find_address(tables.by_address, tables.addresses, raw, 0) == held.get(key, -1)
         if insert and key not in held:
             held[key] = free.pop()
-            tables.connections[held[key]]["address"][:28] = raw
-            insert_connection(tables.by_address, tables.connections, held[key])
+            tables.addresses[held[key]]["address"][:28] = raw
+            insert_address(tables.by_address, tables.addresses, held[key])
         elif not insert and key in held:
-            remove_connection(tables.by_address, tables.connections, held[key])
+            remove_address(tables.by_address, tables.addresses, held[key])
             free.append(held.pop(key))
     assert sorted(row for row in tables.by_address if row >= 0) == sorted(held.values())
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sfu.routing.plane import Datagram, Estimate, Feedback
-from sfu.routing.tables import MAX_RTCP_SOURCES
+from sfu.routing.tables import MAX_SOURCES
 from sfu.wire.extensions import Extension
 from sfu.wire.remb import build_remb
 from sfu.wire.transport_feedback import NOT_RECEIVED, parse_transport_feedback
@@ -187,12 +187,12 @@ def test_rtcp_that_is_forged_replayed_or_cut_off_is_dropped(plane, make_peer):
 def test_a_peer_cannot_have_rtcp_sources_without_end(plane, make_peer):
     peer = make_peer(plane, 1)
     extra = 20
-    for ssrc in range(MAX_RTCP_SOURCES + extra):
+    for ssrc in range(MAX_SOURCES + extra):
         send(peer, struct.pack("!BBHL", 0x81, 203, 1, ssrc))
         wait_until(lambda ssrc=ssrc: plane.counters()["received_datagrams"] > ssrc)
     wait_until(lambda: plane.counters()["drop_rtcp_source_limit"] == extra)
     send(peer, struct.pack("!BBHL", 0x81, 203, 1, 5))  # known ones go on
-    wait_until(lambda: plane.counters()["received_datagrams"] == MAX_RTCP_SOURCES + extra + 1)
+    wait_until(lambda: plane.counters()["received_datagrams"] == MAX_SOURCES + extra + 1)
     assert plane.counters()["drop_rtcp_source_limit"] == extra
     keyless = make_peer(plane, 2, keyed=False)
     keyless.socket.send(REPORT)
