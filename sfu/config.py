@@ -27,8 +27,8 @@ class Config:
     """IP addresses that candidates name, e.g. the public one; by default the bound ones."""
     shards: int = 1
     """Planes (a socket and a thread each); one per core that shall forward."""
-    consent_timeout: float = 15.0
-    """A connection without a valid check from its client for so long is closed (RFC 7675 section 5.1: 30)."""
+    consent_timeout: float = 30.0
+    """A connection without a valid check or authentic media from its client for so long is closed (RFC 7675, 5.1)."""
     handshake_timeout: float = 10.0
     """A connection that is not up so long after negotiation is closed."""
     keyframe_interval: float = 0.33

@@ -229,6 +229,12 @@ class Connection(abc.ABC):
             self._link.handle_datagram(data, address, now)
             self._flush(now)
 
+    def forget_address(self, address: Address, now: float) -> None:
+        """Another connection's client has proved to be there."""
+        if not self._closing:
+            self._link.forget_address(address)
+            self._flush(now)
+
     def handle_rtcp(self, data: bytes, now: float) -> None:
         """Take an authentic RTCP packet."""
         if not self._closing:

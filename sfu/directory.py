@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from sfu.transport import Address
 
 Member = TypeVar("Member")
-
-MAX_ADDRESSES = 8
-"""Source addresses remembered for one connection; a client that roams drops its oldest."""
 
 
 class Directory(Generic[Member]):
@@ -21,7 +17,7 @@ class Directory(Generic[Member]):
         self._by_ufrag: dict[str, Member] = {}
         self._by_address: dict[Address, Member] = {}
         self._ufrags: dict[Member, set[str]] = {}
-        self._addresses: dict[Member, collections.deque[Address]] = {}
+        self._addresses: dict[Member, set[Address]] = {}
 
     def set_ufrags(self, member: Member, ufrags: Iterable[str]) -> None:
         """Let exactly these user fragments lead to `member`."""
@@ -34,15 +30,23 @@ class Directory(Generic[Member]):
             self._by_ufrag[ufrag] = member
         self._ufrags[member] = wanted
 
-    def add_address(self, member: Member, address: Address) -> None:
-        """Let `address` lead to `member`; the newest claim wins, since it passed the newest check."""
-        self._by_address[address] = member
-        known = self._addresses.setdefault(member, collections.deque())
-        if address in known:
-            known.remove(address)
-        known.append(address)
-        if len(known) > MAX_ADDRESSES:
-            self._drop_address(member, known.popleft())
+    def set_addresses(self, member: Member, addresses: Iterable[Address]) -> list[tuple[Member, Address]]:
+        """Let exactly these addresses lead to `member`; return those that led to another, with the one that lost each.
+
+        The newest claim wins. The caller bounds how many one member has.
+        """
+        wanted = set(addresses)
+        for address in self._addresses.get(member, set()) - wanted:
+            self._drop_address(member, address)
+        lost = []
+        for address in wanted:
+            holder = self._by_address.get(address)
+            if holder is not None and holder is not member:
+                self._addresses[holder].discard(address)
+                lost.append((holder, address))
+            self._by_address[address] = member
+        self._addresses[member] = wanted
+        return lost
 
     def remove(self, member: Member) -> None:
         """Forget all about `member`."""

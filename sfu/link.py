@@ -11,7 +11,7 @@ from sfu.negotiation import LocalTransport, RemoteTransport
 from sfu.shard import Member, Shard
 from sfu.transport import (
     Address,
-    AddressSelected,
+    AddressesChanged,
     Closed,
     Connected,
     Endpoint,
@@ -83,7 +83,15 @@ class Link:
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due."""
+        due = self._endpoint.poll_timeout()
+        if due is not None and due <= now:
+            for address, when in self.shard.plane.heard(self.row):
+                self._endpoint.note_media(address, when)
         self._endpoint.handle_timeout(now)
+
+    def forget_address(self, address: Address) -> None:
+        """Another connection's client has proved to be there."""
+        self._endpoint.forget_address(address)
 
     def poll_timeout(self) -> float | None:
         """The endpoint's next deadline."""
@@ -97,9 +105,9 @@ class Link:
         plane = self.shard.plane
         fresh = False
         while (event := self._endpoint.poll_event()) is not None:
-            if isinstance(event, AddressSelected):
-                self._address = event.address
-                self.shard.select_address(member, event.address)
+            if isinstance(event, AddressesChanged):
+                self._address = event.selected
+                self.shard.set_addresses(member, event.verified, event.selected)
             elif isinstance(event, Connected):
                 keys = event.keys
                 self._cipher = RtcpCipher(keys)

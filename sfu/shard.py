@@ -32,6 +32,9 @@ _log = logging.getLogger("sfu.shard")
 MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
 """What a plane tells of media."""
 
+_MEDIA_HOLD_S = 5.0
+"""So long after media came from an address it stays with the connection that they were of."""
+
 _EARLIEST_S = 0.001
 """Timers are not set closer than the event loop's clock can tell."""
 
@@ -55,6 +58,10 @@ class Member(Protocol):
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
         """Take STUN or DTLS."""
+        ...
+
+    def forget_address(self, address: Address, now: float) -> None:
+        """Another member's client has proved to be there."""
         ...
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
@@ -145,10 +152,15 @@ class Shard:
         if self._members.get(member.row) is member:
             self._directory.set_ufrags(member, member.local_ufrags())
 
-    def select_address(self, member: Member, address: Address) -> None:
-        """The member's client is at `address`: send there, and take what comes from there for its."""
-        self._directory.add_address(member, address)
-        self.plane.set_address(member.row, address)
+    def set_addresses(self, member: Member, addresses: Sequence[Address], selected: Address | None) -> None:
+        """The member's client has proved to be at these addresses: send to `selected`, take what comes from any.
+
+        Of two members that claim an address the newest claim counts, since it passed the newest check.
+        """
+        for loser, address in self._directory.set_addresses(member, addresses):
+            loser.forget_address(address, self._clock())
+            self.touch(loser)
+        self.plane.set_addresses(member.row, addresses, selected)
 
     def detach(self, member: Member) -> None:
         """Forget a connection; it closes its row itself."""
@@ -177,7 +189,7 @@ class Shard:
         now = self._clock()
         touched: dict[Member, None] = {}
         for notice in self.plane.poll_notices():
-            member = self._find(notice)
+            member = self._find(notice, now)
             if member is None:
                 continue
             with self._contained(member, now):
@@ -186,7 +198,7 @@ class Shard:
         for member in touched:
             self.touch(member)
 
-    def _find(self, notice: Notice) -> Member | None:
+    def _find(self, notice: Notice, now: float) -> Member | None:
         if not isinstance(notice, Datagram):
             return self._members.get(notice.connection)
         if notice.kind == "rtcp":
@@ -198,11 +210,25 @@ class Shard:
             member = None if ufrag is None else self._directory.find_ufrag(ufrag)
             if member is None:
                 self.drops["drop_stun_unknown_user"] += 1
+            elif self._is_taken(notice.address, member, now):
+                self.drops["drop_stun_address_in_use"] += 1
+                member = None
         else:
             member = self._directory.find_address(notice.address)
             if member is None:
                 self.drops["drop_dtls_unknown_address"] += 1
         return member
+
+    def _is_taken(self, address: Address, member: Member, now: float) -> bool:
+        """Whether another member's media come from an address, which then is not given away for a check.
+
+        Sender addresses are easily forged, and a check passes for whoever has a session of his own; media do not.
+        """
+        holder = self._directory.find_address(address)
+        if holder is None or holder is member:
+            return False
+        heard = self.plane.heard(holder.row)
+        return any(known == address and now - when < _MEDIA_HOLD_S for known, when in heard)
 
     def _deliver(self, member: Member, notice: Notice, now: float) -> None:
         if not isinstance(notice, Datagram):

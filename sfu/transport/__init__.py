@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sfu.transport.endpoint import (
-    AddressSelected,
+    AddressesChanged,
     Closed,
     CloseReason,
     Connected,
     Endpoint,
     EndpointEvent,
 )
-from sfu.transport.ice import Address, IceCredentials
+from sfu.transport.ice import MAX_ADDRESSES, Address, IceCredentials
 from sfu.transport.identity import Fingerprint, Identity
 from sfu.transport.srtp import (
     DEFAULT_PROFILES,
@@ -25,8 +25,9 @@ from sfu.transport.stun import parse_username
 
 __all__ = [
     "DEFAULT_PROFILES",
+    "MAX_ADDRESSES",
     "Address",
-    "AddressSelected",
+    "AddressesChanged",
     "CloseReason",
     "Closed",
     "Connected",

@@ -16,6 +16,9 @@ from sfu.transport.ice import Address, IceCredentials, IceLite
 from sfu.transport.identity import Fingerprint, Identity
 from sfu.transport.srtp import SrtpKeys, SrtpProfile
 
+REVIEW_INTERVAL = 0.5
+"""Seconds after which it is asked again whether a peer that has several addresses has moved to another one."""
+
 MAX_QUEUED_DATAGRAMS = 256
 """Datagrams that wait for `poll_transmit`; never that many when the owner empties the queue each time."""
 
@@ -24,7 +27,7 @@ class CloseReason(enum.StrEnum):
     """Why an endpoint closed by itself."""
 
     CONSENT_LOST = "consent_lost"
-    """No authentic check came for the consent time-out: the peer is gone (RFC 7675)."""
+    """Nothing authentic, neither checks nor media, came for the consent time-out: the peer is gone (RFC 7675)."""
     HANDSHAKE_FAILED = "handshake_failed"
     """DTLS found no common ground, or the peer broke its rules."""
     HANDSHAKE_TIMEOUT = "handshake_timeout"
@@ -36,10 +39,13 @@ class CloseReason(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class AddressSelected:
-    """Send there from now on."""
+class AddressesChanged:
+    """Where the peer has proved to be, and where to send from now on."""
 
-    address: Address
+    verified: tuple[Address, ...]
+    """Take what comes from any of these for its own; at most `MAX_ADDRESSES`."""
+    selected: Address | None
+    """Send there; None: nowhere, since the peer's consent for the last address is gone."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Closed:
     """More about it for the log, such as OpenSSL's words."""
 
 
-EndpointEvent = AddressSelected | Connected | Closed
+EndpointEvent = AddressesChanged | Connected | Closed
 
 
 class Endpoint:
@@ -68,7 +74,7 @@ class Endpoint:
         identity: the server's certificate.
         credentials: the local ICE credentials, as told to the peer.
         profiles: SRTP profiles to agree on, best first.
-        consent_timeout: seconds without an authentic check after which the peer counts as gone.
+        consent_timeout: seconds without an authentic check or packet after which the peer counts as gone.
         handshake_timeout: seconds from `now` until there must be keys.
         now: the time in seconds, of a clock that never goes back.
     """
@@ -96,7 +102,8 @@ class Endpoint:
         self._fingerprints: list[Fingerprint] | None = None
         self._connected = False
         self._closed = False
-        self._told: Address | None = None
+        self._told: tuple[tuple[Address, ...], Address | None] = ((), None)
+        self._review_at: float | None = None
         self._transmits: deque[tuple[bytes, Address]] = deque()
         self._events: deque[EndpointEvent] = deque()
 
@@ -151,7 +158,8 @@ class Endpoint:
             response = self._ice.handle_datagram(data, address, now)
             if response is not None:
                 self._transmit(response, address)
-                self._report_address()
+                self._report_addresses()
+                self._plan_review(now)
                 if self._may_begin(now):
                     self._dtls.start(now)
                     self._after_dtls(now)
@@ -160,16 +168,34 @@ class Endpoint:
         else:
             self.drops["not_stun_or_dtls"] += 1
 
+    def note_media(self, address: Address, when: float) -> None:
+        """Authentic SRTP or SRTCP came from `address`, at the time `when` for the last time.
+
+        A sign of life, as a check is. The owner asks for it before it calls `handle_timeout`, not for each packet.
+        """
+        self._ice.note_media(address, when)
+
+    def forget_address(self, address: Address) -> None:
+        """Another peer has proved to be at `address`, from which nothing of this one's comes any more."""
+        if not self._closed:
+            self._ice.forget(address)
+            self._report_addresses()
+
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`; harmless when nothing is."""
         if self._closed:
             return
-        last_check = self._ice.last_check
-        if last_check is not None and now >= last_check + self._consent_timeout:
+        consented = self._ice.consented
+        if consented is not None and now >= consented + self._consent_timeout:
             self._finish(CloseReason.CONSENT_LOST)
         elif not self._connected and now >= self._handshake_deadline:
             self._finish(CloseReason.HANDSHAKE_TIMEOUT, self._missing())
         else:
+            if self._review_at is not None and now >= self._review_at:
+                self._review_at = None
+                self._ice.follow()
+                self._report_addresses()
+                self._plan_review(now)
             self._start_due = False
             if self._may_begin(now):
                 self._dtls.start(now)
@@ -181,10 +207,12 @@ class Endpoint:
         if self._closed:
             return None
         deadlines = [] if self._connected else [self._handshake_deadline]
-        if self._ice.last_check is not None:
-            deadlines.append(self._ice.last_check + self._consent_timeout)
+        if self._ice.consented is not None:
+            deadlines.append(self._ice.consented + self._consent_timeout)
             if self._start_due:
-                deadlines.append(self._ice.last_check)
+                deadlines.append(self._ice.consented)
+        if self._review_at is not None:
+            deadlines.append(self._review_at)
         retransmit = self._dtls.poll_timeout()
         if retransmit is not None:
             deadlines.append(retransmit)
@@ -226,7 +254,7 @@ class Endpoint:
             return
         self._dtls = DtlsAssociation(self._context, client=True)
         # The peer's check may have come before its SDP; then the handshake is due already.
-        self._start_due = self._ice.last_check is not None
+        self._start_due = self._ice.consented is not None
 
     def _may_begin(self, now: float) -> bool:
         """Whether it is ours to begin the handshake, and there is an address that has asked for it."""
@@ -239,8 +267,10 @@ class Endpoint:
         )
 
     def _handle_dtls(self, data: bytes, address: Address, now: float) -> None:
-        # Answering an address that never showed the ICE password would amplify what others send in its name.
-        if not self._ice.is_verified(address, now - self._consent_timeout):
+        # Answering an address that never showed the ICE password would amplify what others send in its name. After
+        # the handshake answers are few and small, and some peers send no checks any more.
+        since = float("-inf") if self._connected else now - self._consent_timeout
+        if not self._ice.is_verified(address, since):
             self.drops["dtls_unverified_address"] += 1
             return
         if is_client_hello(data):
@@ -251,7 +281,7 @@ class Endpoint:
                 return
         if not self._connected:
             self._ice.prefer(address)
-            self._report_address()
+            self._report_addresses()
         if self._may_begin(now):
             self._dtls.start(now)
         self._dtls.handle_datagram(data, now)
@@ -291,7 +321,7 @@ class Endpoint:
 
     def _missing(self) -> str:
         """What the peer still owed when the handshake's time was over."""
-        if self._ice.last_check is None:
+        if self._ice.consented is None:
             return "no authentic connectivity check came from the peer"
         if self._dtls.state is DtlsState.ESTABLISHED:
             return "the peer's SDP answer never came"
@@ -311,15 +341,19 @@ class Endpoint:
         else:
             self._transmits.append((datagram, address))
 
-    def _report_address(self) -> None:
-        selected = self._ice.selected
-        if selected is None or selected == self._told:
+    def _plan_review(self, now: float) -> None:
+        if self._review_at is None and self._connected and len(self._ice.addresses) > 1:
+            self._review_at = now + REVIEW_INTERVAL
+
+    def _report_addresses(self) -> None:
+        known = (self._ice.addresses, self._ice.selected)
+        if known == self._told:
             return
-        self._told = selected
-        # Only the newest address matters, so that waiting events stay few.
-        if self._events and isinstance(self._events[-1], AddressSelected):
+        self._told = known
+        # Only the newest matter, so that waiting events stay few.
+        if self._events and isinstance(self._events[-1], AddressesChanged):
             self._events.pop()
-        self._events.append(AddressSelected(selected))
+        self._events.append(AddressesChanged(*known))
 
     def _finish(self, reason: CloseReason, detail: str = "") -> None:
         """End by ourselves; a peer that is not the right one, or in no state to go on, is told in DTLS."""

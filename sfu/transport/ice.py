@@ -2,13 +2,14 @@
 
 The peer is the full agent, therefore controlling. Its checks prove that it holds the password that we gave it
 in signalling, tell which of its addresses reach us, choose among them, and are its consent (RFC 7675): while
-they come, it wants our packets.
+they come, it wants our packets. So are its media, which are as authentic, and which some agents send without any
+further check.
 """
 
 from __future__ import annotations
 
 import base64
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,8 +18,19 @@ from sfu.transport.stun import BindingRequest, StunError, build_error, build_suc
 Address = tuple[str, int]
 """Textual IP (IPv4 dotted, IPv6 compressed) and UDP port."""
 
-MAX_ADDRESSES = 16
+MAX_ADDRESSES = 8
 """Addresses of one peer that are remembered as verified; the one quiet longest makes room for the next."""
+
+FOLLOW_MEDIA = 1.0
+"""Seconds that the selected address must have been quieter than one from which media come, to be left for it."""
+
+FOLLOW_CHECKS = 3.0
+"""The same where only checks come from the other one: that the peer sends there is all that they say."""
+
+_LIVE = 5.0
+"""Seconds for which an address is not forgotten after media came from there, while there is another to forget."""
+
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,21 @@ class _Generation:
         self.used = False
 
 
+class _Path:
+    """What came from one verified address, and when; never is long ago."""
+
+    __slots__ = ("checked", "media")
+
+    def __init__(self) -> None:
+        self.checked = _NEVER
+        self.media = _NEVER
+
+    @property
+    def heard(self) -> float:
+        """When anything authentic last came."""
+        return max(self.checked, self.media)
+
+
 class IceLite:
     """The lite agent of one connection with one component.
 
@@ -61,15 +88,15 @@ class IceLite:
 
     def __init__(self, credentials: IceCredentials, drops: Counter[str]) -> None:
         self.selected: Address | None = None
-        """Where to send; the first verified address until the peer nominates."""
-        self.last_check: float | None = None
-        """When the last authentic check came, in seconds: the peer's consent."""
+        """Where to send: the first verified address until the peer nominates, then that until it has moved."""
+        self.consented: float | None = None
+        """When the last authentic check or packet came, in seconds: the peer's consent. None before the first check."""
         self._drops = drops
         self._current = _Generation(credentials)
         self._previous: _Generation | None = None
         self._remote_ufrags: tuple[bytes, ...] = ()
         self._nominated = False
-        self._verified: OrderedDict[Address, float] = OrderedDict()
+        self._verified: dict[Address, _Path] = {}
 
     @property
     def credentials(self) -> IceCredentials:
@@ -97,9 +124,46 @@ class IceLite:
             self._previous = self._current
         self._current = _Generation(credentials)
 
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the peer has proved to be."""
+        return tuple(self._verified)
+
     def is_verified(self, address: Address, since: float) -> bool:
-        """Whether an authentic check came from `address` at or after the time `since`."""
-        return self._verified.get(address, float("-inf")) >= since
+        """Whether an authentic check came from `address` at or after the time `since`, and it is not forgotten."""
+        path = self._verified.get(address)
+        return path is not None and path.checked >= since
+
+    def note_media(self, address: Address, when: float) -> None:
+        """Authentic media came from `address` at the time `when`; counts only if it is verified."""
+        path = self._verified.get(address)
+        if path is not None and self.consented is not None:
+            path.media = max(path.media, when)
+            self.consented = max(self.consented, when)
+
+    def follow(self) -> None:
+        """Select the address that the peer has moved to without saying so, if it has.
+
+        RFC 8445 section 8.1.1 leaves the choice to the controlling agent, which tells a lite one by nominating; one
+        whose network changes under it, or that uses several pairs, may not. Whoever has the keys sends from there, and
+        nothing comes from where we send to.
+        """
+        selected = None if self.selected is None else self._verified.get(self.selected)
+        if selected is None:
+            return
+        media = max(self._verified, key=lambda address: self._verified[address].media)
+        heard = max(self._verified, key=lambda address: self._verified[address].heard)
+        if self._verified[media].media - selected.heard >= FOLLOW_MEDIA:
+            self.selected = media
+        elif self._verified[heard].heard - selected.heard >= FOLLOW_CHECKS:
+            self.selected = heard
+
+    def forget(self, address: Address) -> None:
+        """The peer is no longer at `address`; a new check may say that it is."""
+        if self._verified.pop(address, None) is None or self.selected != address:
+            return
+        self._nominated = False
+        self.selected = max(self._verified, key=lambda known: self._verified[known].heard, default=None)
 
     def prefer(self, address: Address) -> None:
         """The peer was seen to use the verified `address`: select it, unless the peer has nominated one."""
@@ -147,13 +211,12 @@ class IceLite:
         return generation
 
     def _accept(self, request: BindingRequest, generation: _Generation, address: Address, now: float) -> None:
-        self.last_check = now
+        self.consented = now
         generation.used = True
         if generation is self._current and self._previous is not None:
             self._previous = None
             self._remote_ufrags = self._remote_ufrags[:1]
-        self._verified[address] = now
-        self._verified.move_to_end(address)
+        self._verified.setdefault(address, _Path()).checked = now
         # RFC 8445 section 8.1.1: towards a lite agent the peer nominates one pair, a later one replaces it. A
         # check with the credentials from before a restart does not take that back.
         if request.use_candidate and generation is self._current:
@@ -162,5 +225,6 @@ class IceLite:
         elif self.selected is None:
             self.selected = address
         if len(self._verified) > MAX_ADDRESSES:
-            oldest = next(known for known in self._verified if known != self.selected)
-            del self._verified[oldest]
+            others = [known for known in self._verified if known not in (self.selected, address)]
+            paths = self._verified
+            del paths[min(others, key=lambda known: (paths[known].media > now - _LIVE, paths[known].heard))]

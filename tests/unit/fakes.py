@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+from collections.abc import Sequence
 from typing import Any, cast
 
 from sfu.routing.plane import Notice, Plane
@@ -22,7 +23,9 @@ class FakePlane:
         self.notices: list[Notice] = []
         self.open: set[tuple[str, int]] = set()
         self.sent: list[tuple[bytes, Address]] = []
-        self.selected: dict[int, Address] = {}
+        self.selected: dict[int, Address | None] = {}
+        self.addresses: dict[int, tuple[Address, ...]] = {}
+        self.media: dict[int, list[tuple[Address, float]]] = {}
         self.targets: list[tuple[int, int, int, int]] = []
         self.repeats: list[tuple[int, int, int]] = []
         self.current_index = -1
@@ -46,8 +49,12 @@ class FakePlane:
     def send(self, data: bytes, address: Address) -> None:
         self.sent.append((data, address))
 
-    def set_address(self, connection: int, address: Address) -> None:
-        self.selected[connection] = address
+    def set_addresses(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
+        self.addresses[connection] = tuple(addresses)
+        self.selected[connection] = selected
+
+    def heard(self, connection: int) -> list[tuple[Address, float]]:
+        return self.media.get(connection, [])
 
     def counters(self) -> dict[str, int]:
         return {"received_rtp": 7}

@@ -15,6 +15,7 @@ from sfu.transport import Address
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
 
 HERE: Address = ("192.0.2.9", 5000)
+THERE: Address = ("192.0.2.10", 5000)
 
 
 class Member:
@@ -33,6 +34,9 @@ class Member:
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
         self._call(("datagram", data, address))
+
+    def forget_address(self, address: Address, now: float) -> None:
+        self._call(("forget", address))
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
         self._call(("rtcp", data))
@@ -91,7 +95,7 @@ async def test_notices_find_their_connection(shard: Shard, plane: FakePlane) -> 
     shard.attach(alice)
     shard.attach(bob)
     check = make_check("bob")
-    shard.select_address(alice, HERE)
+    shard.set_addresses(alice, [HERE], HERE)
     plane.push(
         Datagram("stun", check, HERE, 1),
         Datagram("dtls", b"\x16", HERE, -1),
@@ -103,10 +107,52 @@ async def test_notices_find_their_connection(shard: Shard, plane: FakePlane) -> 
     assert bob.calls == [("datagram", check, HERE), ("rtcp", b"\x80")]
 
 
+async def test_an_address_that_media_come_from_is_not_given_away_for_a_check(
+    shard: Shard, plane: FakePlane, clock: FakeClock
+) -> None:
+    victim, second = Member(1, "victim"), Member(2, "second")
+    shard.attach(victim)
+    shard.attach(second)
+    shard.set_addresses(victim, [HERE, THERE], THERE)
+    plane.media[victim.row] = [(HERE, clock.now - 1.0)]
+    check = make_check("second")
+    plane.push(Datagram("stun", check, HERE, 1))
+    await settle()
+    assert second.calls == []
+    assert shard.drops == {"drop_stun_address_in_use": 1}
+    # The victim's own checks, and an address of its that nothing comes from, are another matter.
+    own = make_check("victim")
+    plane.push(Datagram("stun", own, HERE, 1), Datagram("stun", check, THERE, 1))
+    await settle()
+    assert victim.calls == [("datagram", own, HERE)]
+    assert second.calls == [("datagram", check, THERE)]
+    clock.now += 5.0
+    plane.push(Datagram("stun", check, HERE, 1))
+    await settle()
+    assert second.calls[1:] == [("datagram", check, HERE)]
+
+
+async def test_who_loses_an_address_is_told_and_dtls_from_there_is_the_new_holders(
+    shard: Shard, plane: FakePlane
+) -> None:
+    former, newest = Member(1), Member(2)
+    shard.attach(former)
+    shard.attach(newest)
+    shard.set_addresses(former, [HERE, THERE], HERE)
+    shard.set_addresses(newest, [HERE], HERE)
+    assert former.calls == [("forget", HERE)]
+    assert plane.addresses == {1: (HERE, THERE), 2: (HERE,)}
+    assert plane.selected == {1: HERE, 2: HERE}
+    plane.push(Datagram("dtls", b"\x16a", HERE, 2), Datagram("dtls", b"\x16b", THERE, 1))
+    await settle()
+    assert newest.calls == [("datagram", b"\x16a", HERE)]
+    assert former.calls[1:] == [("datagram", b"\x16b", THERE)]
+
+
 async def test_what_is_nobodys_is_counted(shard: Shard, plane: FakePlane) -> None:
     gone = Member(1, "gone")
     shard.attach(gone)
-    shard.select_address(gone, HERE)
+    shard.set_addresses(gone, [HERE], HERE)
     shard.detach(gone)
     plane.push(
         Datagram("stun", make_check("gone"), HERE, -1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from OpenSSL import SSL
 from sfu.transport import (
     DEFAULT_PROFILES,
     Address,
-    AddressSelected,
+    AddressesChanged,
     Closed,
     Connected,
     Endpoint,
@@ -190,6 +191,7 @@ class Pair:
         )
         self.address = HOME
         self.events: list[EndpointEvent] = []
+        self.media: dict[Address, float] = {}
         self.stun_responses: list[tuple[stun.Message, Address]] = []
         self.up = self.down = 0
         self.down_sizes: list[int] = []
@@ -234,6 +236,20 @@ class Pair:
             if not self._lose_down(self.down, datagram):
                 self._to_client.append(datagram)
 
+    def wait(self, seconds: float, media: Address | None = None) -> None:
+        """Let time pass, timers included; every 100 ms authentic media come from `media`."""
+        end = self.now + seconds
+        while self.now < end and self.closed() is None:
+            self.now = min(self.now + 0.1, end)
+            timeout = self.endpoint.poll_timeout()
+            if media is not None:
+                self.media[media] = self.now
+            if timeout is not None and timeout <= self.now:
+                for address, when in self.media.items():
+                    self.endpoint.note_media(address, when)
+                self.endpoint.handle_timeout(self.now)
+            self.drain()
+
     def deliver(self) -> None:
         """Let everything under way arrive."""
         while self._to_client:
@@ -262,8 +278,14 @@ class Pair:
     def closed(self) -> Closed | None:
         return next((event for event in self.events if isinstance(event, Closed)), None)
 
-    def selected(self) -> list[Address]:
-        return [event.address for event in self.events if isinstance(event, AddressSelected)]
+    def selected(self) -> list[Address | None]:
+        """Where to send, each change once."""
+        told = [event.selected for event in self.events if isinstance(event, AddressesChanged)]
+        return [address for address, _ in itertools.groupby(told)]
+
+    def verified(self) -> tuple[Address, ...]:
+        """What the owner knows of where the peer is."""
+        return next((event.verified for event in reversed(self.events) if isinstance(event, AddressesChanged)), ())
 
 
 @pytest.fixture(scope="session")

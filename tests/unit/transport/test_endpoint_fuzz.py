@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sfu.transport import IceCredentials
+from sfu.transport import MAX_ADDRESSES, AddressesChanged, IceCredentials
 
 ADDRESSES = [("192.0.2.1", 40000), ("192.0.2.2", 1), ("2001:db8::1", 65535), ("::ffff:192.0.2.3", 0)]
 
@@ -22,8 +22,10 @@ def drain(endpoint):
         assert 0 < len(datagram) <= 1200
         assert address in ADDRESSES
         sent += len(datagram)
-    while endpoint.poll_event() is not None:
-        pass
+    while (event := endpoint.poll_event()) is not None:
+        if isinstance(event, AddressesChanged):
+            assert len(event.verified) <= MAX_ADDRESSES
+            assert event.selected in (event.verified or (None,))
     return sent
 
 
@@ -130,6 +132,8 @@ operations = st.lists(
         st.tuples(st.just("timer")),
         st.tuples(st.just("restart")),
         st.tuples(st.just("remote"), st.sampled_from(["remo", "other"]), st.sampled_from([False, False, True])),
+        st.tuples(st.just("media"), st.integers(0, 3), st.floats(-40, 0)),
+        st.tuples(st.just("forget"), st.integers(0, 3)),
         st.tuples(st.just("close")),
     ),
     max_size=30,
@@ -171,6 +175,10 @@ def test_any_order_of_operations(new_pair, check, operations):
         elif name == "remote":
             ufrag, client = arguments
             endpoint.set_remote(ufrag=ufrag, pwd="x", fingerprints=pair.client.fingerprints, dtls_client=client)
+        elif name == "media":
+            endpoint.note_media(ADDRESSES[arguments[0]], pair.now + arguments[1])
+        elif name == "forget":
+            endpoint.forget_address(ADDRESSES[arguments[0]])
         else:
             endpoint.close(pair.now)
         drain(endpoint)
