@@ -252,6 +252,12 @@ class Commander(TableReader, abc.ABC):
         )
         return row
 
+    def move_subscription(self, subscription: int, track: int) -> None:
+        """Go on with another track (-1: with nothing, for now) under the numbering that the client knows; video from
+        the next key frame on.
+        """
+        self._post(Operation.MOVE_SUBSCRIPTION, subscription, track)
+
     def close_subscription(self, subscription: int) -> None:
         """Stop forwarding and free the row."""
         self._post(Operation.CLOSE_SUBSCRIPTION, subscription)

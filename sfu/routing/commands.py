@@ -35,6 +35,7 @@ from sfu.routing.notices import NoticeKind, push_numbers
 from sfu.routing.repeat import MISSED, repeat_packet
 from sfu.routing.rings import READ, readable, release
 from sfu.routing.send import flush
+from sfu.routing.subscribing import move_subscription
 from sfu.routing.tables import Tables
 from sfu.wire.kernel import i64, kernel, stage
 
@@ -60,12 +61,13 @@ class Operation(enum.IntEnum):
     SET_TARGET = 15
     SET_REPAIR = 16
     SET_SHIFT = 17
-    REPEAT = 18
-    SET_CONTROL = 19
-    SET_LIMIT = 20
-    SET_LOSS_BOUND = 21
-    TAKE_ADDRESS = 22
-    DROP_ADDRESS = 23
+    MOVE_SUBSCRIPTION = 18
+    REPEAT = 19
+    SET_CONTROL = 20
+    SET_LIMIT = 21
+    SET_LOSS_BOUND = 22
+    TAKE_ADDRESS = 23
+    DROP_ADDRESS = 24
 
 
 _STOP = int(Operation.STOP)
@@ -86,6 +88,7 @@ _SET_RELAY = int(Operation.SET_RELAY)
 _SET_TARGET = int(Operation.SET_TARGET)
 _SET_REPAIR = int(Operation.SET_REPAIR)
 _SET_SHIFT = int(Operation.SET_SHIFT)
+_MOVE_SUBSCRIPTION = int(Operation.MOVE_SUBSCRIPTION)
 _REPEAT = int(Operation.REPEAT)
 _SET_CONTROL = int(Operation.SET_CONTROL)
 _SET_LIMIT = int(Operation.SET_LIMIT)
@@ -152,6 +155,8 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
     elif operation == _SET_SHIFT:
         tables.encodings[row]["shift"] = command["a"]
         tables.encodings[row]["aligned"] = 1
+    elif operation == _MOVE_SUBSCRIPTION:
+        move_subscription(tables, row, i64(command["a"]))
 
 
 @stage

@@ -10,6 +10,7 @@ from sfu.routing.index import insert_encoding, remove_encoding
 from sfu.routing.reception import forget_arrivals
 from sfu.routing.rewrite import build_template
 from sfu.routing.sources import CURRENT, hold_source, release_source
+from sfu.routing.subscribing import link_subscription, unlink_subscription
 from sfu.routing.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
 from sfu.wire.kernel import i64, stage
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
@@ -120,10 +121,8 @@ def close_encoding(tables: Tables, row: int) -> None:
 def open_subscription(tables: Tables, row: int, command: Any) -> None:
     """A fresh row, in its track's list."""
     entry = tables.subscriptions[row]
-    track = tables.tracks[command["a"]]
     entry["active"] = 1
     entry["paused"] = 0
-    entry["track"] = command["a"]
     entry["connection"] = command["b"]
     entry["ssrc"] = command["c"]
     entry["payload_type"] = command["d"] & 0x7F
@@ -144,13 +143,7 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["packets"] = 0
     entry["octets"] = 0
     entry["last_arrival_us"] = 0
-    first = i64(track["first_subscription"])
-    entry["previous"] = -1
-    entry["next"] = first
-    if first >= 0:
-        tables.subscriptions[first]["previous"] = row
-    track["first_subscription"] = row
-    track["subscriptions"] += 1
+    link_subscription(tables, row, i64(command["a"]))
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] += 1
     entry["sibling"] = connection["first_subscription"]
@@ -162,19 +155,11 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
 def close_subscription(tables: Tables, row: int) -> None:
     """Free a row."""
     entry = tables.subscriptions[row]
-    if entry["previous"] >= 0:
-        tables.subscriptions[entry["previous"]]["next"] = entry["next"]
-    else:
-        tables.tracks[entry["track"]]["first_subscription"] = entry["next"]
-    if entry["next"] >= 0:
-        tables.subscriptions[entry["next"]]["previous"] = entry["previous"]
+    unlink_subscription(tables, row)
     entry["active"] = 0
-    tables.tracks[entry["track"]]["subscriptions"] -= 1
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] -= 1
     _leave_connection(tables, connection, row)
-    if entry["log"] >= 0:
-        tables.tracks[entry["track"]]["logged"] -= 1
     if connection["send_session"] != 0:
         if entry["started"] == 1:
             native.forget_stream(connection["send_session"], i64(entry["ssrc"]))

@@ -235,3 +235,77 @@ def test_a_pause_ends_with_a_key_frame(stage):
     stage.send(4, vp8(4, key=True), timestamp=9000)
     assert [t[4] for t in stage.take(2)] == [b"1/0", b"4/0"]
     assert stage.subscriber.silent()
+
+
+def move_to_another_publisher(stage: Stage, make_peer, *, shift: int | None = None):
+    """Another publisher's Track with one Encoding; returns a function that sends in it."""
+    publisher = make_peer(stage.plane, 3)
+    track = stage.plane.open_track()
+    row = stage.plane.open_encoding(
+        track,
+        publisher.connection,
+        mid="5",
+        ssrc=100,
+        payload_type=111,
+        clock_rate=90000,
+        audio=False,
+        codec=PayloadFormat.VP8,
+    )
+    if shift is not None:
+        stage.plane.set_shift(row, shift)
+    stage.plane.move_subscription(stage.row, -1)
+    stage.plane.close_track(stage.track)
+    stage.plane.move_subscription(stage.row, track)
+    wait_until(lambda: stage.plane.settled)
+
+    def send(sequence: int, payload: bytes, *, timestamp: int) -> None:
+        publisher.send(rtp(sequence, payload, payload_type=111, ssrc=100, timestamp=timestamp, marker=True))
+        stage.sent += 1
+        wait_until(lambda: stage.plane.counters()["received_rtp"] == stage.sent)
+
+    return send
+
+
+def test_another_track_goes_on_in_all_numbers(stage, make_peer):
+    stage.send(10, vp8(500, key=True, tl0=9), timestamp=1000)
+    stage.send(11, vp8(501, tl0=10), timestamp=4000)
+    send = move_to_another_publisher(stage, make_peer)
+    stage.send(12, vp8(502, tl0=11), timestamp=7000)  # of the Track that it has left
+    send(60000, vp8(7, tl0=100), timestamp=0xFFFF0000)  # no key frame
+    send(60001, vp8(8, key=True, tl0=101), timestamp=0xFFFF0BB8)
+    send(60002, vp8(9, tl0=102), timestamp=0xFFFF1770)
+    taken = stage.take(4)
+    assert [t[4] for t in taken] == [b"500/0", b"501/0", b"8/0", b"9/0"]
+    first = taken[0]
+    assert [(t[0] - first[0]) & 0xFFFF for t in taken] == [0, 1, 2, 3]
+    assert [t[2] for t in taken] == [500, 501, 502, 503]
+    assert [t[3] for t in taken] == [9, 10, 11, 12]
+    stamps = [(t[1] - first[1]) & 0xFFFFFFFF for t in taken]
+    assert stamps[3] - stamps[2] == 3000
+    assert 3000 < stamps[2] < 3000 + 60 * 90000
+    assert stage.subscriber.silent()
+
+
+def test_the_clocks_of_two_publishers_have_nothing_in_common(stage, make_peer):
+    stage.plane.set_shift(stage.rows[0], 5_000_000)
+    stage.send(10, vp8(500, key=True), timestamp=1000)
+    send = move_to_another_publisher(stage, make_peer, shift=5_000_000)
+    send(60001, vp8(8, key=True), timestamp=500_000)  # 5.5 s later, by clocks of different people
+    taken = stage.take(2)
+    assert (taken[1][1] - taken[0][1]) & 0xFFFFFFFF < 5 * 90000
+
+
+def test_who_has_left_a_track_asks_for_nothing_of_it_and_is_freed(plane, make_peer):
+    stage = Stage(plane, make_peer, repair=True)
+    stage.send(1, vp8(1, key=True))
+    stage.take(1)
+    plane.move_subscription(stage.row, -1)
+    plane.move_subscription(stage.row, -1)
+    stage.send(2, vp8(2), timestamp=3000)
+    other = plane.open_subscription(stage.track, stage.subscriber.connection, mid="1", ssrc=9, payload_type=97)
+    plane.close_subscription(stage.row)
+    wait_until(lambda: plane.settled)
+    stage.send(3, vp8(3, key=True), timestamp=6000)
+    assert [parse(packet)[3] for packet in stage.subscriber.receive(1)] == [9]
+    plane.close_subscription(other)
+    assert plane.rows_in_use()["subscriptions"] == 0
