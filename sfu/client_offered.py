@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sfu.connection import Connection
-from sfu.errors import CodecMismatchError, NegotiationFailedError, NotPermittedError
+from sfu.errors import CodecMismatchError, NegotiationFailedError, NotPermittedError, ServerFullError
 from sfu.home import Home
 from sfu.negotiation import (
     Answerer,
@@ -24,6 +24,7 @@ from sfu.negotiation import (
 )
 from sfu.subscription import Subscription
 from sfu.track import Track
+from sfu.vacancies import Vacancies
 
 Select = Callable[[], Sequence[Track]]
 """Returns the Tracks that the connection wants, as they are now."""
@@ -44,16 +45,27 @@ class Answered:
 class ClientOffered(Connection):
     """Fills the sections in which the client can receive when it offers, in the order of the Tracks.
 
-    A section that found no Track, or whose Track ended, stays silent until the client's next offer: an answer
-    cannot be changed later (RFC 3264), so a client that wants to follow what is published uses a `ServerOffered`
-    connection, or one connection for each publisher.
+    An answer cannot be changed later (RFC 3264). So a section whose Track ended goes on with the next one that is
+    wanted and has a codec that was answered there: at once with one of the same Peer (a publisher that comes again
+    under its name), and after `Config.return_timeout` with any. A section that found no Track when the client offered
+    stays silent. Where only another answer would help, the connection closes, so that the client offers anew:
+
+    * `offer_again`: a Peer of which it receives something, or did, has published what only another answer can hold,
+      for its codec or because there was nothing when the client offered;
+    * `publisher_left`: all that it received has ended, and for `Config.return_timeout` nothing has followed.
+
+    One on which the client publishes, too, does not close for this.
     """
 
     def __init__(self, home: Home, answerer: Answerer, *, select: Select) -> None:
+        self._look_at: float | None = None  # asked for by the shard from the beginning
         super().__init__(home)
         self._answerer = answerer
         self._select = select
         self._sections: dict[str, Kind] = {}
+        self._slots: tuple[OutgoingSlot, ...] = ()
+        self._followed: set[str] = set()  # Peers of which something was received
+        self._vacancies = Vacancies(home.environment.config.return_timeout)
 
     @classmethod
     def open(cls, home: Home, offer: str, *, publish: bool, select: Select) -> Answered:
@@ -115,7 +127,8 @@ class ClientOffered(Connection):
             for mid in diff.withdrawn:
                 self._close_subscription(mid)
             added = self._settle(diff.incoming, diff.ended)
-            unfilled = self._fill(diff.slots)
+            self._slots = tuple(diff.slots)
+            unfilled = self._fill()
             self._sections = {slot.mid: slot.kind for slot in diff.slots}
             self._sections.update((item.mid, item.kind) for item in diff.incoming)
             sdp = self._answerer.build_answer(self._link.local)
@@ -134,19 +147,94 @@ class ClientOffered(Connection):
         self._link.set_remote(remote)
         self._remote = remote
 
-    def _fill(self, slots: Sequence[OutgoingSlot]) -> list[str]:
-        """Put wanted Tracks into empty slots; return the mids that stay empty."""
+    def handle_published(self, track: Track) -> None:
+        """A Track is there that may be wanted."""
+        if self._vacancies or (track.peer in self._followed and len(self._subscriptions) < len(self._slots)):
+            self._look_soon()
+
+    def track_ended(self, subscription: Subscription) -> None:
+        """See `Subscriber.track_ended`."""
+        if self._closing:
+            subscription.close()
+            return
+        subscription.vacate()
+        self._vacancies.add(subscription, self.now())
+        self._look_soon()
+
+    def end_subscription(self, subscription: Subscription) -> None:
+        """See `Subscriber.end_subscription`."""
+        self._vacancies.discard(subscription)
+        super().end_subscription(subscription)
+
+    def poll_timeout(self) -> float | None:
+        """The next of its deadlines."""
+        deadlines = [super().poll_timeout(), None if self._closing else self._look_at]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        super().handle_timeout(now)
+        if self._look_at is not None and now >= self._look_at and not self._closing:
+            self._look(now)
+
+    def _look_soon(self) -> None:
+        """See what can go on once all that happens at this moment has happened: a session takes another's place with
+        several Tracks, which come and end one by one.
+        """
+        self._look_at = self.now()
+        self.touch()
+
+    def _look(self, now: float) -> None:
+        wanted = self._list_wanted()
+        try:
+            for subscription, track in self._vacancies.match(wanted, self._carries, now):
+                subscription.move(track)
+                self._vacancies.discard(subscription)
+                self._followed.add(track.peer)
+                self._reporter.add_subscription(subscription, now)
+                wanted.remove(track)
+        except ServerFullError:
+            self.close("refused")
+            return
+        self._look_at = self._vacancies.poll_timeout(now)
+        if self._tracks:
+            return
+        if any(self._asks_for_an_offer(track) for track in wanted):
+            self.close("offer_again")
+        elif self._vacancies and len(self._vacancies) == len(self._subscriptions) and self._vacancies.are_over(now):
+            self.close("publisher_left")
+
+    def _carries(self, subscription: Subscription, track: Track) -> bool:
+        """Whether the answer, as it stands, allows `track` in a section."""
+        return self._answerer.carries(subscription.mid, track.codec)
+
+    def _asks_for_an_offer(self, track: Track) -> bool:
+        """Whether the client's next offer would bring it a Track of someone whom it follows."""
+        taken = {held.mid for held in self.subscriptions if not held.vacant}
+        return track.peer in self._followed and any(
+            slot.mid not in taken and _fits(track, slot) for slot in self._slots
+        )
+
+    def _list_wanted(self) -> list[Track]:
         there = {subscription.track for subscription in self.subscriptions}
-        wanted = [track for track in self._select() if track not in there]
+        return [track for track in self._select() if track not in there]
+
+    def _fill(self) -> list[str]:
+        """Put wanted Tracks into the slots that are empty, or vacant by now; return the mids that stay empty."""
+        vacated = {subscription.mid for subscription in self._vacancies}
+        for mid in vacated:
+            self._close_subscription(mid)
+        wanted = self._list_wanted()
         unfilled = []
-        for slot in slots:
-            if slot.filled:
+        for slot in self._slots:
+            if slot.filled and slot.mid not in vacated:
                 continue
             track = next((track for track in wanted if _fits(track, slot)), None)
             if track is None:
                 unfilled.append(slot.mid)
                 continue
             wanted.remove(track)
+            self._followed.add(track.peer)
             outgoing = self._outgoing(track)
             codec = self._answerer.assign(slot.mid, outgoing)
             self._start_subscription(self._add_subscription(track, slot.mid, outgoing), codec)

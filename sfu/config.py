@@ -31,6 +31,8 @@ class Config:
     """A connection without a valid check or authentic media from its client for so long is closed (RFC 7675, 5.1)."""
     handshake_timeout: float = 10.0
     """A connection that is not up so long after negotiation is closed."""
+    return_timeout: float = 10.0
+    """A viewer that has made the offer waits so long for a publisher that left; see `ClientOffered`."""
     keyframe_interval: float = 0.33
     """Least time between two key-frame requests for one Track. Browsers drop what comes within 0.3 s."""
     max_rooms: int = 1024
@@ -70,6 +72,7 @@ class Config:
             raise ConfigError("udp_port", f"no {self.shards} ports from {self.udp_port} on; choose a lower one")
         _check_range("consent_timeout", self.consent_timeout, 1.0, 300.0)
         _check_range("handshake_timeout", self.handshake_timeout, 1.0, 300.0)
+        _check_range("return_timeout", self.return_timeout, 0.0, 3600.0)
         _check_range("keyframe_interval", self.keyframe_interval, 0.0, 60.0)
         for field in dataclasses.fields(self):
             if field.name.startswith("max_"):

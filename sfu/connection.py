@@ -205,6 +205,10 @@ class Connection(abc.ABC):
             self._budget.update(self._clock())
             self.touch()
 
+    def track_ended(self, subscription: Subscription) -> None:
+        """A Subscription's Track has ended, and with it the Subscription."""
+        subscription.close()
+
     def end_subscription(self, subscription: Subscription) -> None:
         """A Subscription has closed: free its media section."""
         self._subscriptions.pop(subscription.ssrc, None)

@@ -85,7 +85,7 @@ class Forwarding:
 
         `wide`: its section takes transport-wide sequence numbers.
         """
-        self._route = route
+        self._route: TrackRoute | None = route
         self._shard = shard
         track = route.join(shard)
         try:
@@ -111,6 +111,13 @@ class Forwarding:
         """Hold back, or let through."""
         self._shard.plane.set_paused(self.row, paused)
 
+    def move(self, route: TrackRoute | None) -> None:
+        """Go on with another Track, or with none for now, in the same numbering. May raise ServerFullError."""
+        track = -1 if route is None else route.join(self._shard)
+        self._shard.plane.move_subscription(self.row, track)
+        self._leave()
+        self._route = route
+
     def set_target(self, index: int, spatial: int, temporal: int) -> None:
         """Aim at an Encoding, and at a Layer within it."""
         self._shard.plane.set_target(self.row, index, spatial, temporal)
@@ -127,4 +134,8 @@ class Forwarding:
     def close(self) -> None:
         """Stop, and free the row."""
         self._shard.plane.close_subscription(self.row)
-        self._route.leave(self._shard)
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._route is not None:
+            self._route.leave(self._shard)

@@ -187,7 +187,9 @@ class Peer:
     def offer_track(self, track: Track) -> None:
         """A Track was published: add it where it is wanted."""
         for connection in self.connections:
-            if isinstance(connection, ServerOffered) and connection.wants(track):
+            if isinstance(connection, ClientOffered):
+                connection.handle_published(track)
+            elif isinstance(connection, ServerOffered) and connection.wants(track):
                 try:
                     connection.subscribe(track)
                 except LimitError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from sfu.bwe.allocation import Step
 from sfu.feedback.reports import EgressReports
@@ -11,8 +10,8 @@ from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec, mid_on_wire
 from sfu.quality import find_wanted, pick_target
-from sfu.shard import Shard
 from sfu.statistics import RateMeter, SubscriptionStats
+from sfu.subscriber import Subscriber
 from sfu.track import Track
 from sfu.units import MILLISECONDS
 from sfu.wire.layers import layer_bit
@@ -23,47 +22,12 @@ _MOST_PAIRS = 32
 """Entries of one NACK that are answered."""
 
 
-class Subscriber(Protocol):
-    """What a Subscription uses of the connection that it goes out on."""
-
-    @property
-    def row(self) -> int:
-        """The connection's row."""
-        ...
-
-    @property
-    def shard(self) -> Shard:
-        """The connection's shard."""
-        ...
-
-    @property
-    def connected(self) -> bool:
-        """Whether media can flow."""
-        ...
-
-    def now(self) -> float:
-        """The server's clock."""
-        ...
-
-    def demand_changed(self) -> None:
-        """What a Subscription could use has changed."""
-        ...
-
-    def starved_changed(self, subscription: Subscription) -> None:
-        """The path has become too narrow for a Subscription, or carries it again."""
-        ...
-
-    def send_sender_report(self, subscription: Subscription, now: float) -> None:
-        """Pass the publisher's clock on to the client."""
-        ...
-
-    def end_subscription(self, subscription: Subscription) -> None:
-        """The Subscription has closed: give up its place."""
-        ...
-
-
 class Subscription:
-    """Forwards while its connection is up, unless paused; ends with its Track, its connection, or by `close`."""
+    """Forwards while its connection is up, unless paused; ends with its connection or by `close`.
+
+    Where we make the offers it ends with its Track, too. Where the client does, it becomes `vacant` then, and goes on
+    with the next Track that fits: what its media section is was answered once and for all (RFC 3264).
+    """
 
     def __init__(
         self, track: Track, *, id: str, mid: str, ssrc: int, repair_ssrc: int = 0, subscriber: Subscriber
@@ -97,6 +61,8 @@ class Subscription:
         self._told = 0  # of what is `taken`, as its Track knows it
         self._rate = RateMeter()
         self.closed = False
+        self.vacant = False
+        """Its Track has ended, and its place waits for another."""
         self.reports = EgressReports(ssrc, track.cname)
         """What its receiver reports: loss, jitter, round-trip time."""
         self._subscriber = subscriber
@@ -119,7 +85,7 @@ class Subscription:
     @property
     def is_shown(self) -> bool:
         """Whether media shall flow if the path carries it."""
-        return not (self.paused or self.track.held) and self.on_screen
+        return not (self.vacant or self.paused or self.track.held) and self.on_screen
 
     @property
     def octets(self) -> int:
@@ -336,7 +302,7 @@ class Subscription:
         if self.closed:
             return
         self.closed = True
-        del self.track.subscriptions[self.id]
+        self.track.subscriptions.pop(self.id, None)
         if self._forwarding is not None:
             self._forwarding.close()
             self._forwarding = None
@@ -359,11 +325,41 @@ class Subscription:
         )
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What its Track has is to go out."""
         self.apply_hold()
         self._subscriber.demand_changed()
         now = self._subscriber.now()
         self.aim(now)  # no earlier: a budget begins low, and a key frame of the best would be asked for in vain
         self.track.note_taken(now)
+
+    def handle_track_ended(self) -> None:
+        """Its Track ends: its connection says what becomes of it."""
+        self._subscriber.track_ended(self)
+
+    def vacate(self) -> None:
+        """Leave a Track that ends, and keep the place, the numbering and what the viewer has chosen for another one."""
+        self.vacant = True
+        del self.track.subscriptions[self.id]
+        if self._forwarding is not None:
+            self._forwarding.move(None)
+        self.is_new = True
+        self.apply_hold()
+        self._subscriber.demand_changed()
+
+    def move(self, track: Track) -> None:
+        """Go on with `track`, from its next key frame on. May raise ServerFullError, and then is as it was.
+
+        Its codec goes out under the payload types that were agreed; whether it fits is the caller's to know.
+        """
+        if self._forwarding is not None:
+            self._forwarding.move(track.route)
+        self.track, self.vacant = track, False
+        track.subscriptions[self.id] = self
+        self.target, self._allocated = None, WHOLE
+        self._begin()
 
     def pass_sender_report(self, index: int, now: float) -> None:
         """The publisher has sent a sender report for the Encoding `index`."""
@@ -377,8 +373,8 @@ class Subscription:
         if self._forwarding is None:
             return None
         state = self._forwarding.state()
-        if state.ssrc != self.ssrc or not state.started:
-            return None
+        if state.ssrc != self.ssrc or not state.started or state.source < 0:
+            return None  # what stands there of a numbering is that of another source
         reception = self.track.encodings[max(0, state.current_index)].reception
         if reception is None or reception.clock is None:
             return None

@@ -309,12 +309,12 @@ class Track:
         return changed
 
     def close(self) -> None:
-        """End the Track: its Subscriptions, then its rows. Idempotent."""
+        """End the Track: its Subscriptions leave it, then its rows are freed. Idempotent."""
         if self.ended:
             return
         self.ended = True
         for subscription in list(self.subscriptions.values()):
-            subscription.close()
+            subscription.handle_track_ended()
         for encoding in self.encodings:
             encoding.close()
         self.route.close()

@@ -59,7 +59,8 @@ def pass_sender_report(held: Subscription) -> Work:
     reception.handle_sender_report(SenderReport(1001, 1 << 40, 5, 1, 1), 1.0)
     read_state = forwarding.state
     # as after the first packet, which is the plane's to note
-    forwarding.state = lambda: dataclasses.replace(read_state(), started=1, ssrc=held.ssrc)  # type: ignore[method-assign]
+    sent = {"started": 1, "source": 0, "ssrc": held.ssrc}
+    forwarding.state = lambda: dataclasses.replace(read_state(), **sent)  # type: ignore[method-assign]
     return lambda: held.pass_sender_report(0, 1.0)
 
 

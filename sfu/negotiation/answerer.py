@@ -170,6 +170,11 @@ class Answerer:
         section.outgoing, section.sending = outgoing, codec
         return codec
 
+    def carries(self, mid: str, codec: Codec) -> bool:
+        """Whether what is sent in the section `mid` could be of `codec` instead, as far as the answer goes."""
+        sending = self._find(mid).sending
+        return sending is not None and sending.matches(codec)
+
     def build_answer(self, local: LocalTransport) -> str:
         """The answer to the current offer. Raises `RuntimeError` (the caller's fault) before the first offer."""
         if not self._sections or self._remote is None:

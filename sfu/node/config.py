@@ -142,6 +142,7 @@ class Settings(BaseSettings):
 
     consent_timeout: float = sfu.Config.consent_timeout
     handshake_timeout: float = sfu.Config.handshake_timeout
+    return_timeout: float = sfu.Config.return_timeout
     keyframe_interval: float = sfu.Config.keyframe_interval
     max_rooms: int = sfu.Config.max_rooms
     max_peers_per_room: int = sfu.Config.max_peers_per_room
@@ -197,6 +198,7 @@ class Settings(BaseSettings):
             shards=self.shards,
             consent_timeout=self.consent_timeout,
             handshake_timeout=self.handshake_timeout,
+            return_timeout=self.return_timeout,
             keyframe_interval=self.keyframe_interval,
             max_rooms=self.max_rooms,
             max_peers_per_room=self.max_peers_per_room,

@@ -48,7 +48,7 @@ class Session:
 
     def received(self) -> dict[int, Subscription]:
         """What its connection receives, by the index of the media section, in that order."""
-        held = {subscription.mid: subscription for subscription in self.connection.subscriptions}
+        held = {one.mid: one for one in self.connection.subscriptions if not one.vacant}
         return {index: held[mid] for index, mid in enumerate(self.mids) if mid in held}
 
     def opened_by(self, token: str) -> bool:

@@ -35,6 +35,7 @@ class FakePlane:
         self.limits: list[int] = []
         self.paused: dict[int, bool] = {}
         self.tapped: list[int] = []
+        self.moves: list[tuple[int, int]] = []
         self._rows = itertools.count()
 
     def push(self, *notices: Notice) -> None:
@@ -83,6 +84,9 @@ class FakePlane:
 
     def set_paused(self, row: int, paused: bool) -> None:
         self.paused[row] = paused
+
+    def move_subscription(self, row: int, track: int) -> None:
+        self.moves.append((row, track))
 
     def close_subscription(self, row: int) -> None:
         self.open.discard(("subscription", row))

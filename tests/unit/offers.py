@@ -6,7 +6,11 @@ FINGERPRINT = ":".join(["AB"] * 32)
 _FORMATS = {
     "audio": ("111", ["a=rtpmap:111 opus/48000/2"]),
     "video": ("96", ["a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack pli"]),
+    "VP9": ("98", ["a=rtpmap:98 VP9/90000", "a=fmtp:98 profile-id=0"]),
+    "VP8 or VP9": ("96 98", ["a=rtpmap:96 VP8/90000", "a=rtpmap:98 VP9/90000", "a=fmtp:98 profile-id=0"]),
+    "simulcast": ("96", ["a=rtpmap:96 VP8/90000", "a=rid:q send", "a=rid:f send", "a=simulcast:send q;f"]),
 }
+"""By what a section is: video in VP8, unless another codec or simulcast is named."""
 
 
 def make_offer(*media: tuple[str, str], ufrag: str = "abcd", pwd: str = "p" * 22, setup: str = "actpass") -> str:
@@ -16,7 +20,7 @@ def make_offer(*media: tuple[str, str], ufrag: str = "abcd", pwd: str = "p" * 22
     for index, (kind, direction) in enumerate(media):
         payload_type, attributes = _FORMATS[kind]
         lines += [
-            f"m={kind} 9 UDP/TLS/RTP/SAVPF {payload_type}",
+            f"m={'audio' if kind == 'audio' else 'video'} 9 UDP/TLS/RTP/SAVPF {payload_type}",
             "c=IN IP4 0.0.0.0",
             f"a=ice-ufrag:{ufrag}",
             f"a=ice-pwd:{pwd}",
@@ -28,7 +32,9 @@ def make_offer(*media: tuple[str, str], ufrag: str = "abcd", pwd: str = "p" * 22
             *attributes,
         ]
         if direction in ("sendonly", "sendrecv"):
-            lines += ["a=msid:stream track", f"a=ssrc:{1000 + index} cname:client"]
+            lines.append("a=msid:stream track")
+            if kind != "simulcast":
+                lines.append(f"a=ssrc:{1000 + index} cname:client")
     return "\r\n".join([*lines, ""])
 
 

@@ -256,12 +256,27 @@ async def test_a_track_takes_its_subscriptions_with_it(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
     connection = (await alice.answer(make_offer(*BOTH))).connection
-    await bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all")
+    bob.offer(subscribe="all")
     held = bob.subscriptions[0]
     connection.close()
     assert held.closed
     assert not bob.subscriptions
     assert server.rows_in_use() == NO_ROWS | {"connections": 1}
+
+
+async def test_where_the_client_has_offered_they_wait_for_the_next_track(server: Server) -> None:
+    room = server.room("lobby")
+    alice, bob = room.join("alice"), room.join("bob")
+    connection = (await alice.answer(make_offer(*BOTH))).connection
+    await bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all")
+    held = bob.subscriptions[0]
+    connection.close()
+    assert held.vacant
+    assert not held.closed
+    assert server.rows_in_use() == NO_ROWS | {"connections": 1, "subscriptions": 2}
+    held.close()
+    assert held.closed
+    assert server.rows_in_use() == NO_ROWS | {"connections": 1, "subscriptions": 1}
 
 
 # ICE restart

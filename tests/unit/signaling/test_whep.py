@@ -174,3 +174,25 @@ async def test_many_sections_fit_into_offers_answers_and_bodies(http: httpx.Asyn
     assert (await http.patch(location, content=answer, headers=SDP)).status_code == 204
     fragment = {"Content-Type": "application/trickle-ice-sdpfrag"}
     assert (await http.patch(location, content=filler * 12, headers=fragment)).status_code == 204
+
+
+async def test_the_session_outlives_a_publisher_that_comes_again(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)
+    viewing = await http.post("/rooms/lobby/whep?peer=bob&publisher=alice", content=RECEIVE, headers=SDP)
+    await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)
+    room = server.rooms["lobby"]
+    (connection,) = room.peers["bob"].connections
+    connection.handle_timeout(connection.now())
+    assert [held.track for held in connection.subscriptions] == list(room.peers["alice"].tracks)
+    assert (await http.get(viewing.headers["location"])).status_code == 204
+
+
+async def test_the_session_ends_when_only_a_new_offer_would_help(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    offer = make_offer(("VP8 or VP9", "recvonly"))
+    await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)
+    viewing = await http.post("/rooms/lobby/whep?peer=bob&publisher=alice", content=offer, headers=SDP)
+    (connection,) = server.rooms["lobby"].peers["bob"].connections
+    await http.post("/rooms/lobby/whip?peer=alice", content=make_offer(("VP9", "sendonly")), headers=SDP)
+    connection.handle_timeout(connection.now())
+    assert (await http.get(viewing.headers["location"])).status_code == 404
+    assert (await http.post("/rooms/lobby/whep?publisher=alice", content=offer, headers=SDP)).status_code == 201
