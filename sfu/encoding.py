@@ -28,6 +28,10 @@ _FORMATS = {
 QUIET = 2.0
 """Seconds without a packet after which an Encoding is taken for stopped, if another one of its Track goes on."""
 
+PATIENCE = 8.0
+"""Seconds for which one that was asked for may stay away while a lower one comes: a publisher's rate rises slowly."""
+RETRY = 30.0
+"""Seconds until one that stayed away is asked for again: the publisher's path, or its picture, may have grown."""
 
 _SMOOTHING = 0.4
 """Weight of a new measurement in a Layer's cost."""
@@ -59,6 +63,8 @@ class Encoding:
         """Whether media of it is coming."""
         self.wanted = True
         """Whether somebody takes it, or shall find it there."""
+        self.withheld = False
+        """It was asked for and has not come, so that for now others do; see `note_absence`."""
         self.key_frames = KeyFrameRequests(throttle)
         self.reception = Reception(stream.ssrc) if stream.ssrc else None
         """Our reports on it, once its SSRC is known."""
@@ -78,6 +84,10 @@ class Encoding:
         self._packets = 0
         self._seen: float | None = None
         self._begun: float | None = None
+        self._measured_packets = 0
+        self._resumes = False
+        self._absent_since: float | None = None
+        self._retry_at = 0.0
         with capacity_checked():
             self.row = self._open(incoming, stream, route, connection, codec)
             self._repair_row = -1
@@ -113,8 +123,36 @@ class Encoding:
 
     @property
     def is_to_be_had(self) -> bool:
-        """Whether media of it comes, or would if someone took it."""
-        return self.active or (not self.wanted and bool(self._costs))
+        """Whether media of it comes, or may be expected to if someone takes it: it is what the publisher offered."""
+        return self.active or not self.withheld
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known what it costs, or did when it came last."""
+        return bool(self._costs)
+
+    def want(self, wanted: bool) -> None:
+        """Ask the publisher for it, or give it up. What it costs stays known."""
+        self.wanted = wanted
+        self._resumes = wanted
+        self._absent_since = None
+
+    def note_absence(self, now: float, *, lower_comes: bool) -> None:
+        """Once a second, while some Encoding of the Track comes: see whether this one stays away though it is wanted.
+
+        A publisher may have no bandwidth for it, or a picture too small. Lower ones begin first, so that one below all
+        that come is not waited for as long.
+        """
+        if self.active or (self.withheld and now >= self._retry_at):
+            self.withheld = False
+            self._absent_since = None
+        elif self.withheld or not self.wanted:
+            self._absent_since = None
+        elif self._absent_since is None:
+            self._absent_since = now
+        elif now >= self._absent_since + (PATIENCE if lower_comes else QUIET):
+            self.withheld = True
+            self._retry_at = now + RETRY
 
     @property
     def spatial_top(self) -> int:
@@ -140,7 +178,12 @@ class Encoding:
                     if self._begun is not None:  # otherwise it is not known since when these octets have come
                         self._layer_rates[place].update(0, self._begun)
                 self._layer_rates[place].update(count, now)
-        if self.active:
+        came, self._measured_packets = state.packets != self._measured_packets, state.packets
+        if self._resumes and came:
+            self._resumes = False
+            if self._costs:
+                return  # it came for a part of this second only
+        if self.active and self.wanted and came:
             for place, meter in self._layer_rates.items():
                 cost = self._costs.get(place)
                 now_bps = overhead * meter.bps

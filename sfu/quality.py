@@ -1,4 +1,4 @@
-"""The qualities that a Track really has now, and what each costs to receive."""
+"""The qualities that a Track has, and what each costs to receive."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 _CLEARLY_MORE = 1.1
 """A step that costs hardly more than the one below it replaces that one."""
+_RATIO = 3.0
+"""What an Encoding that has not come yet is taken to cost, as a multiple of the one below: with sides twice as long a
+picture of the same quality takes about 4 ** 0.75 times the bits.
+"""
 
 
 class Qualities:
@@ -19,12 +23,12 @@ class Qualities:
     """
 
     def __init__(self) -> None:
-        self._state: tuple[tuple[int, bool], ...] = ()
+        self._state: tuple[tuple[int, bool, bool], ...] = ()
         self._steps: dict[Layer, tuple[Step[Layer], ...]] = {}  # by ceilings, of which there are few
 
     def list_steps(self, encodings: tuple[Encoding, ...], ceiling: Layer) -> tuple[Step[Layer], ...]:
         """What `list_steps` says of the Track's `encodings`."""
-        state = tuple((encoding.measurements, encoding.is_to_be_had) for encoding in encodings)
+        state = tuple((encoding.measurements, encoding.active, encoding.withheld) for encoding in encodings)
         if state != self._state:
             self._state = state
             self._steps.clear()
@@ -39,8 +43,8 @@ def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple
     """Steps by rising rate, up to `ceiling`; empty while nothing is measured.
 
     In simulcast the lowest Encoding comes in all its temporal Layers, the others from half the frame rate on: fewer
-    pictures of a larger size are no better than the size below. An Encoding that its publisher has stopped because
-    nobody took it counts with its last rate: whoever takes it, gets it.
+    pictures of a larger size are no better than the size below. An Encoding that does not come, since nobody took it,
+    counts with its last rate, or with what is assumed by the others': whoever takes it, gets it.
     """
     simulcast = len(encodings) > 1
     found = _steps_of_encodings(encodings, ceiling) if simulcast else _steps_of_layers(encodings[0], ceiling)
@@ -68,8 +72,35 @@ def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Laye
 
 
 def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:
-    """Index of the Encoding that someone takes whose spatial Layer is bounded so, once it flows."""
-    return _best_within([encoding.index for encoding in encodings if encoding.is_to_be_had], bound, otherwise=0)
+    """The Encodings to ask for on behalf of someone whose spatial Layer is bounded so, as a mask of their indices.
+
+    The best that is to be had, and until that flows those below, down to one that does.
+    """
+    had = _list_had(encodings)
+    wanted = 0
+    for encoding in reversed([one for one in had if one.index <= bound] or had[:1]):
+        wanted |= 1 << encoding.index
+        if encoding.active:
+            break
+    return wanted
+
+
+def _list_had(encodings: tuple[Encoding, ...]) -> list[Encoding]:
+    """Those that are to be had. Below what is known to come nothing is assumed: lower ones begin first."""
+    known = [encoding.index for encoding in encodings if encoding.active or encoding.is_measured]
+    lowest = min(known, default=0)
+    return [encoding for encoding in encodings if encoding.is_to_be_had and encoding.index >= lowest]
+
+
+def _assume_rate(encodings: tuple[Encoding, ...], index: int) -> float:
+    """What an Encoding that was never measured may cost, by the nearest that were; 0 where there is none."""
+    known = {one.index: rates[-1] for one in encodings if (rates := _sum_up(one, SPATIAL_LAYERS - 1))}
+    below = max((place for place in known if place < index), default=None)
+    above = min((place for place in known if place > index), default=None)
+    if below is None:
+        return 0.0 if above is None else known[above] / _RATIO ** (above - index)
+    ratio = _RATIO if above is None else (known[above] / known[below]) ** (1.0 / (above - below))
+    return float(known[below] * ratio ** (index - below))
 
 
 def _best_within(indices: list[int], bound: int, *, otherwise: int) -> int:
@@ -78,10 +109,12 @@ def _best_within(indices: list[int], bound: int, *, otherwise: int) -> int:
 
 
 def _steps_of_encodings(encodings: tuple[Encoding, ...], ceiling: Layer) -> Iterator[Step[Layer]]:
-    allowed = [encoding for encoding in encodings if encoding.is_to_be_had]
+    allowed = _list_had(encodings)
     within = [encoding for encoding in allowed if encoding.index <= ceiling.spatial] or allowed[:1]
     for encoding in within:
         rates = _sum_up(encoding, SPATIAL_LAYERS - 1)
+        if not rates and (assumed := _assume_rate(encodings, encoding.index)):
+            rates = [assumed]
         top = len(rates) - 1
         for temporal, rate in enumerate(rates):
             if temporal < top - 1 and encoding is not within[0]:

@@ -204,7 +204,7 @@ class Subscription:
         if self.track.kind == "audio" or len(self.track.encodings) == 1:
             return 1
         bound = min(self.ceiling.spatial, self._allocated.spatial)
-        return 1 << self.target_index | 1 << find_wanted(self.track.encodings, bound)
+        return 1 << self.target_index | find_wanted(self.track.encodings, bound)
 
     def enters(self, layer: Layer) -> bool:
         """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""

@@ -11,7 +11,7 @@ from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec, Incoming, Kind
-from sfu.quality import Qualities
+from sfu.quality import Qualities, find_wanted
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard import Shard
 from sfu.statistics import TrackStats
@@ -187,12 +187,14 @@ class Track:
         for encoding in self.encodings:
             encoding.measure(now)
         going = [encoding for encoding in self.encodings if not encoding.is_quiet(now)]
+        for encoding in self.encodings:
+            # Where none goes on, the camera is off or the screen is still, unless nobody wants anything.
+            if encoding.active and encoding not in going and (going or not encoding.wanted):
+                encoding.active = False
+                self._handle_activity(encoding, now)
         if going:
             for encoding in self.encodings:
-                if encoding.active and encoding not in going:
-                    encoding.active = False
-                    self._handle_activity(encoding, now)
-        if going:
+                encoding.note_absence(now, lower_comes=going[0].index < encoding.index)
             self.note_taken(now)  # nobody has come yet, perhaps
         for subscription in list(self._waiting):
             if subscription.closed or subscription.has_arrived:
@@ -220,11 +222,13 @@ class Track:
         taken = 0
         for subscription in self.subscriptions.values():
             taken |= subscription.tell_taken()
+        if self._recorded:
+            taken |= find_wanted(self.encodings, WHOLE.spatial)
         for encoding in self.encodings:
-            if taken >> encoding.index & 1 or (self._recorded and encoding is self.encodings[-1]):
+            if taken >> encoding.index & 1:
                 self._idle_since.pop(encoding.index, None)
                 if not encoding.wanted:
-                    encoding.wanted = True
+                    encoding.want(True)
                     self._publisher.wanted_changed(self, encoding)
             elif encoding.wanted and encoding.index not in self._idle_since:
                 self._idle_since[encoding.index] = now
@@ -234,7 +238,7 @@ class Track:
         for index, since in list(self._idle_since.items()):
             if now >= since + UNWANTED_AFTER:
                 del self._idle_since[index]
-                self.encodings[index].wanted = False
+                self.encodings[index].want(False)
                 self._publisher.wanted_changed(self, self.encodings[index])
 
     @property

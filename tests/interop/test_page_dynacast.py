@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from urllib.parse import quote
+
 import pytest
 
 from tests.interop.conftest import OpenPage
@@ -10,6 +14,7 @@ from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.page_site import call, serve_page
 from tests.interop.seeing import until
 from tests.interop.test_two_pages import enter
+from tests.interop.test_whip_whep import WATCHED, open_client
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,6 +34,9 @@ REMEMBER_SENDERS = """(() => {
 })() || true"""
 ACTIVE = """senders.map(sender => sender.getParameters().encodings).filter(encodings => encodings?.length === 3)
   .at(-1)?.map(({ active }) => active)"""
+
+WHO = """(async () =>
+  (await fetch('/rooms/{room}', {{ headers: {{ Authorization: 'Bearer {token}' }} }})).json())()"""
 
 
 @pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"])
@@ -54,6 +62,24 @@ async def test_what_nobody_takes_is_not_sent(open_page: OpenPage, node: NodeProc
     await until("an upper encoding for Bob", watched, alice)
     await bob.evaluate("document.getElementById('leave').click()")
     await until("the upper encodings to stop again", alone, alice)
+
+
+@pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"])
+async def test_who_comes_to_a_page_that_was_alone_sees_its_whole_picture(
+    open_page: OpenPage, node: NodeProcess
+) -> None:
+    room = new_room()
+    alice, viewer = await open_page("chromium"), await open_client(open_page, "chromium", node)
+    await enter(alice, node, room, "Alice")
+    await asyncio.sleep(7.0)  # so long that all but the lowest have been given up, and some have never come
+    peers = (await viewer.evaluate(WHO.format(room=room, token=node.token(room))))["peers"]
+    path = f"/rooms/{room}/whep?publisher={quote(peers[0]['name'])}"
+    await viewer.evaluate(f"whip.view({json.dumps(path)}, {json.dumps(node.token(room, publish=False))})")
+
+    async def whole() -> bool:
+        return bool(await viewer.evaluate(f"{WATCHED}.videoHeight") == 720)
+
+    await until("all 720 lines of the picture", whole, viewer)
 
 
 @both

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,13 +42,18 @@ class Viewer(Subscriber):
         self.starved.append(subscription.starved)
 
 
+def give_states(plane: FakePlane, queued: Callable[[], int] = lambda: 0) -> None:
+    """What a budget reads of a connection and its estimator."""
+    plane.estimator_state = lambda row: SimpleNamespace(**STATE)  # type: ignore[attr-defined]
+    plane.connection_state = lambda row: SimpleNamespace(queued_bytes=queued())  # type: ignore[attr-defined]
+
+
 class Room:
     """One Track with three Encodings of known rates, and one viewer."""
 
     def __init__(self, plane: FakePlane) -> None:
-        plane.estimator_state = lambda row: SimpleNamespace(**STATE)  # type: ignore[attr-defined]
         self.queued = 0
-        plane.connection_state = lambda row: SimpleNamespace(queued_bytes=self.queued)  # type: ignore[attr-defined]
+        give_states(plane, lambda: self.queued)
         self.scene = Scene(plane, *(IncomingEncoding(rid, 500 + k) for k, rid in enumerate("qhf")))
         self.scene.subscription.close()
         self.track = self.scene.track
@@ -85,10 +90,10 @@ def test_steps_are_what_flows_and_what_would(room: Room) -> None:
         (Layer(2, 7), HIGH),
     ]
     assert [step.layer.spatial for step in list_steps(encodings, Layer(1, 7))] == [0, 1]
-    encodings[2].active = False
-    assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1]
-    encodings[2].wanted = False  # its publisher was told to stop: it would come again
+    encodings[2].active = False  # it may come again
     assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1, 2]
+    encodings[2].withheld = True
+    assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1]
 
 
 def test_temporal_layers_are_steps_and_higher_sizes_come_at_half_the_rate_at_least(room: Room) -> None:
@@ -105,9 +110,9 @@ def test_steps_are_kept_until_something_is_measured_or_comes_or_goes(room: Room)
     assert track.list_steps() is steps
     assert track.list_steps(Layer(99, 99)) is steps  # all ceilings above the best are one, or they would grow in number
     assert track.list_steps(Layer(1, 7)) == list_steps(track.encodings, Layer(1, 7))
-    track.encodings[2].active = False
+    track.encodings[2].active, track.encodings[2].withheld = False, True
     assert [step.layer.spatial for step in track.list_steps()] == [0, 1]
-    track.encodings[2].active = True
+    track.encodings[2].active, track.encodings[2].withheld = True, False
     assert track.list_steps() == steps
     track.encodings[2]._costs = {0: 2.0 * HIGH}
     track.encodings[2].active = False
