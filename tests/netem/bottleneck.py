@@ -30,8 +30,11 @@ class Bottleneck(Generic[T]):
     Before `offer` and `set_rate`, take what left up to the same `now` by `leave`.
     """
 
-    def __init__(self, rate_bps: float | None) -> None:
+    def __init__(self, rate_bps: float | None, bucket_bytes: int = 0) -> None:
+        """`bucket_bytes`: so much passes at once after a rest, as with a token bucket."""
         self._rate = rate_bps
+        self._bucket_bits = self._credit_bits = float(bucket_bytes * BITS)
+        self._rests_since = 0.0
         self._positive_rate = rate_bps or None  # what a queue's limit in seconds means while nothing leaves
         self._queue: deque[_Waiting[T]] = deque()
         self._bytes = 0
@@ -89,6 +92,7 @@ class Bottleneck(Generic[T]):
         while self._queue and self._rate != 0 and self._finish <= now:
             first = self._queue.popleft()
             self._bytes -= first.size_bytes
+            self._rests_since = self._finish
             gone.append(Departure(first.item, self._finish, self._started - first.since))
             if self._queue:
                 self._begin(self._finish)
@@ -105,7 +109,14 @@ class Bottleneck(Generic[T]):
 
     def _begin(self, now: float) -> None:
         self._started = now
-        self._continue(self._queue[0].size_bytes * BITS, now)
+        bits = float(self._queue[0].size_bytes * BITS)
+        if self._rate:
+            earned = (now - self._rests_since) * self._rate
+            self._credit_bits = min(self._credit_bits + earned, self._bucket_bits)
+            spent = min(self._credit_bits, bits)
+            self._credit_bits -= spent
+            bits -= spent
+        self._continue(bits, now)
 
     def _continue(self, bits: float, now: float) -> None:
         if self._rate == 0:

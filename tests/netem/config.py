@@ -47,6 +47,8 @@ class LinkConfig:
     """What may wait behind the packet on the line, in bytes; None: no limit."""
     queue_s: float | None = None
     """How long a packet may have to wait at the current rate, in seconds; None: no limit. Both limits may be set."""
+    bucket_bytes: int = 0
+    """So much passes at any speed after a rest (token bucket); fixed from the beginning."""
     overhead_bytes: int = 0
     """Added to each packet's size on the line, as 28 for IPv4 and UDP around a datagram."""
     delay_s: float = 0.0
@@ -74,6 +76,7 @@ class LinkConfig:
             "rate_bps",
             "queue_bytes",
             "queue_s",
+            "bucket_bytes",
             "overhead_bytes",
             "delay_s",
             "jitter_s",

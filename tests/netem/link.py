@@ -80,7 +80,7 @@ class Link(Generic[P]):
         self.counts = Counts()
         self._config = config
         self._rng = rng
-        self._line: Bottleneck[_Parcel[P]] = Bottleneck(config.rate_bps)
+        self._line: Bottleneck[_Parcel[P]] = Bottleneck(config.rate_bps, config.bucket_bytes)
         self._flying: list[tuple[float, int, _Parcel[P]]] = []
         self._now = float("-inf")
         self._order = 0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.netem.bottleneck import Bottleneck
 from tests.netem.config import LinkConfig
 from tests.netem.link import Link
 from tests.netem.schedule import Playback, Schedule, read_trace, trace
@@ -169,3 +170,12 @@ def test_a_step_that_the_link_is_past_is_applied_at_once() -> None:
     link.poll(0.75)
     playback.poll(0.75)
     assert times(link) == pytest.approx([1.25])
+
+
+def test_a_bucket_lets_a_burst_pass_after_a_rest_and_no_more_than_the_rate_in_the_long_run() -> None:
+    line: Bottleneck[int] = Bottleneck(8_000.0, bucket_bytes=2_000)
+    for k in range(4):
+        assert line.offer(k, 1_000, 10.0)
+    assert [round(departure.at, 3) for departure in line.leave(20.0)] == [10.0, 10.0, 11.0, 12.0]
+    assert line.offer(4, 1_000, 12.5)
+    assert [round(departure.at, 3) for departure in line.leave(20.0)] == [13.0]  # half of it was earned meanwhile
