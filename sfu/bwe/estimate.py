@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.delay import add_arrival, add_probe
+from sfu.bwe.full_path import note_full
 from sfu.bwe.loss import add_sent, end_observation, recall_loss
-from sfu.bwe.probing import add_probe_arrival, handle_probe_result
+from sfu.bwe.probing import add_probe_arrival, handle_probe_result, must_confirm
 from sfu.bwe.rate_control import lasting_rate, raise_to, update_rate
 from sfu.bwe.sent_log import ARRIVED, LOST, UNKNOWN
 from sfu.bwe.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
@@ -15,12 +16,18 @@ from sfu.wire.kernel import i64, stage
 
 LIMITED = 0.65
 """Whoever sends less than this share of the estimate is limited by the application, not by the path."""
+_PAST_US = 3_000_000
+"""What was lost so long ago was lost while nothing came back, and to that we have given way."""
 _STARVED_US = 1_000_000
 _STARVED_STEP_US = 500_000
 _STARVED_BACK_OFF = 0.8
 _UNUSED_STEP_US = 1_000_000
 _UNUSED_FADE, _UNUSED_LEAST = 0.9, 0.5
 """What is not wanted is not tried: in each step so much of the estimate is left, a half at the end."""
+_LIMITED_SHARE = 1.1
+"""Where no more than this many times the estimate was wanted, nothing was tried."""
+_FALLS = 0.97
+"""A bound from the receiver that is below this part of the one before has fallen."""
 _ROUND_TRIP_SMOOTHING = 0.2
 _MOST_ROUND_TRIP_US = 10_000_000.0
 
@@ -40,6 +47,8 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
     if not received:
         if fate == UNKNOWN:
             packet["fate"] = LOST
+            if now_us - sent_us > _PAST_US:
+                return
             if add_sent(state, sent_us, size, True):
                 end_observation(state, sent_us, is_limited(state))
         return
@@ -54,8 +63,8 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
     else:
         add_probe(state, size)
         rate = add_probe_arrival(state, i64(packet["probe"]), sent_us, arrival_us, size)
-        if rate > 0.0 and state["usage"] != OVERUSED:
-            bounded = raise_to(state, rate, now_us)
+        if rate > 0.0 and state["usage"] != OVERUSED and not must_confirm(state, i64(packet["probe"]), rate, now_us):
+            bounded = raise_to(state, rate, is_limited(state), now_us)
             handle_probe_result(state, i64(packet["probe"]), rate, bounded, now_us)
     if full:
         measure_throughput(state)
@@ -90,7 +99,7 @@ def end_feedback(state: Any, arrived: int, now_us: int) -> None:
         state["round_trip_us"] = round_trip
     state["round_trip_us"] += _ROUND_TRIP_SMOOTHING * (round_trip - state["round_trip_us"])
     measure_throughput(state)
-    update_rate(state, now_us)
+    update_rate(state, is_limited(state), now_us)
     conclude(state)
 
 
@@ -111,6 +120,7 @@ def handle_silence(state: Any, now_us: int) -> None:
         return
     state["starved_us"] = now_us
     state["delay_bps"] = max(min(state["delay_bps"], state["estimate_bps"]) * _STARVED_BACK_OFF, LEAST_BPS)
+    note_full(state, state["delay_bps"], now_us)
     conclude(state)
 
 
@@ -131,14 +141,26 @@ def fade_unused(state: Any, now_us: int) -> None:
 
 
 @stage
-def set_remote(state: Any, rate_bps: float) -> None:
-    """The receiver's own estimate (REMB) is a bound."""
+def set_limit(state: Any, limit_bps: float, now_us: int) -> None:
+    """So much is wanted at most. Where more is wanted than before, it is tried at once."""
+    if state["limit_bps"] <= _LIMITED_SHARE * state["estimate_bps"] and limit_bps > state["limit_bps"]:
+        state["probe_next_us"] = min(state["probe_next_us"], now_us)
+    state["limit_bps"] = limit_bps
+
+
+@stage
+def set_remote(state: Any, rate_bps: float, now_us: int) -> None:
+    """The receiver's own estimate (REMB) is a bound. It falls only where the receiver has seen a full path."""
+    if rate_bps < _FALLS * state["remote_bps"] and state["remote_bps"] < MOST_BPS:
+        note_full(state, rate_bps, now_us)
     state["remote_bps"] = max(rate_bps, LEAST_BPS)
     conclude(state)
 
 
 @stage
-def set_loss_bound(state: Any, rate_bps: float) -> None:
+def set_loss_bound(state: Any, rate_bps: float, now_us: int) -> None:
     """What receiver reports say of the path is a bound."""
+    if rate_bps < _FALLS * state["loss_bps"]:
+        note_full(state, rate_bps, now_us)
     state["loss_bps"] = max(rate_bps, LEAST_BPS)
     conclude(state)

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from sfu.bwe.delay import end_interval
+from sfu.bwe.full_path import note_full
 from sfu.bwe.state import LEAST_BPS, MOST_BPS, NEVER_US, OBSERVATIONS
 from sfu.wire.kernel import stage
 
@@ -164,6 +165,7 @@ def _settle(state: Any, rate: float, inherent: float, now_us: int) -> None:
         state["loss_window_bps"] = bounded * _RISE
     state["loss_limited"] = 1
     state["loss_bps"] = bounded
+    note_full(state, bounded, now_us)
 
 
 @stage

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.bwe.full_path import note_full
 from sfu.bwe.state import CLUSTERS, FAR_US, MOST_BPS, NEVER_US, NORMAL
 from sfu.wire.kernel import i64, stage
 
 PROBE_US = 15_000
 _MOST_PROBE_US = 60_000
+_MOST_CONFIRM_US = 120_000
 _JITTERS = 1.5
 """A probe lasts longer where the delay varies: so many times what it usually is over the least."""
 _QUEUE_MS = 10.0
@@ -21,6 +23,12 @@ _FIRST, _SECOND, _FURTHER = 3.0, 6.0, 2.0
 """At the start the estimate is tried times these, and what succeeded times the last."""
 _SUCCESS = 0.7
 """A result of at least this share of what was tried invites a further probe."""
+_BUCKET_BYTES = 8_000.0
+"""A path that polices rates lets so much through at any speed (token bucket): what a full path is said to carry beyond
+what it carried then counts only when more than that has got through."""
+_BEYOND = 1.1
+_CONFIRM_US = 1_000_000
+"""Probes that are further apart than this do not confirm each other: the bucket has filled again."""
 _REGULAR = 2.0
 _INTERVAL_US = 2_000_000
 _MOST_INTERVAL_US = 3_000_000
@@ -58,10 +66,14 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
         return False
     if state["standing_ms"] > _QUEUE_MS or state["queue_ms"] > max(_JITTERS * state["usual_ms"], _QUEUE_MS):
         return False
+    if now_us - state["confirm_us"] > _CONFIRM_US:
+        state["confirm_round"] = 0
     factor = _REGULAR
     if state["probe_number"] < 2:
         factor = _FIRST if state["probe_number"] == 0 else _SECOND
     rate = min(factor * state["estimate_bps"], state["limit_bps"] * _ROOM, MOST_BPS)
+    if state["confirm_round"] > 0:
+        rate = state["confirm_bps"]
     if rate < state["estimate_bps"] * _ROOM:
         return False
     _begin(state, rate, now_us)
@@ -80,7 +92,8 @@ def _begin(state: Any, rate: float, now_us: int) -> None:
     probe = (state["probe_number"] - 1) % _NAMES + 1
     state["probe"] = probe
     state["probe_bps"] = rate
-    state["probe_us"] = i64(min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US))
+    length = min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US)
+    state["probe_us"] = i64(min(length * 2.0 ** state["confirm_round"], _MOST_CONFIRM_US))
     state["probe_bytes"] = i64(rate * state["probe_us"] / 8e6)
     state["probe_started_us"] = now_us
     at = probe % CLUSTERS
@@ -150,9 +163,44 @@ def _result(state: Any, at: int) -> float:
     arrived_bps = (state["cluster_bytes"][at] - state["cluster_first_bytes"][at]) * 8e6 / arriving
     if arrived_bps > _MOST_SPREAD * sent_bps:
         return 0.0  # they were held back and came in one go: no measure of the path
+    state["probe_slowed"] = 1 if arrived_bps < _EXCEEDED * sent_bps else 0
     if arrived_bps < _EXCEEDED * sent_bps:
         return _BACK_OFF * arrived_bps
     return min(sent_bps, arrived_bps)
+
+
+@stage
+def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
+    """A probe has shown `rate`; return whether further ones have to show the same before it counts.
+
+    That is so where the path was full of late. What it let through of one burst may have been a bucket's contents, so
+    the next probes are longer, until more has got through than a bucket holds, or one of them comes slowly.
+    """
+    full = state["full_bps"]
+    if state["probe_slowed"] == 1:
+        state["confirm_round"] = 0
+        if full <= 0.0 or rate <= _BEYOND * full:
+            note_full(state, rate, now_us)
+            return False
+        state["full_us"] = now_us
+        return True
+    if full <= 0.0 or rate <= _BEYOND * full:
+        return False
+    if state["confirmed"] == probe:
+        return True
+    if state["confirm_round"] == 0:
+        state["confirm_bytes"] = 0.0
+    state["confirm_bytes"] += (rate - full) * state["probe_us"] / 8e6
+    if state["confirm_bytes"] > _BUCKET_BYTES:
+        state["confirm_round"] = 0
+        state["full_bps"] = 0.0
+        return False
+    state["confirmed"] = probe
+    state["confirm_round"] += 1
+    state["confirm_bps"] = state["cluster_bps"][probe % CLUSTERS]
+    state["confirm_us"] = now_us
+    state["probe_next_us"] = min(state["probe_next_us"], now_us + _FURTHER_US)
+    return True
 
 
 @stage

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from sfu.bwe.contest import EMPTY_MS, STANDING_MS, is_contested, is_vain, must_brake, watch_contest
+from sfu.bwe.full_path import note_decrease, refute_full
 from sfu.bwe.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
 from sfu.bwe.throughput import measure_peak, measure_recent
 from sfu.wire.kernel import stage
@@ -22,6 +23,8 @@ _SHORT_MS = 10.0
 _LONG_MS = 50.0
 """A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
 _DRAIN_MS = 500.0
+_COLLAPSED, _COLLAPSED_MS = 0.7, 120.0
+"""Where only so much of the half second's rate gets through, and the queue is so long, there is no need of a trend."""
 _FULL_MS = 300.0
 """For a queue of this length all give way."""
 _MOST_BACK_OFF = 0.3
@@ -55,17 +58,20 @@ _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 
 
 @stage
-def update_rate(state: Any, now_us: int) -> None:
-    """Move `delay_bps` by what the trend says now."""
+def update_rate(state: Any, limited: bool, now_us: int) -> None:
+    """Move `delay_bps` by what the trend says now. `limited`: far less is sent than is allowed."""
+    refute_full(state)
     usage = state["usage"]
     watch_contest(state, now_us)
     if is_contested(state):
         usage = NORMAL  # the queue is not ours
+    elif _collapses(state):
+        usage = OVERUSED
     if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
         state["phase"] = HOLD  # a burst, no queue that has to be given way to
     elif usage == OVERUSED or state["congested"] == 1 or must_brake(state, now_us):
         if _may_decrease(state, now_us):
-            _decrease(state, now_us)
+            _decrease(state, limited, now_us)
         state["congested"] = 0
         return
     elif usage == NORMAL:
@@ -82,6 +88,12 @@ def update_rate(state: Any, now_us: int) -> None:
 
 
 @stage
+def _collapses(state: Any) -> bool:
+    """Whether the path has lost a good part of its capacity at a stroke: the trend sees that half a second later."""
+    return state["queue_ms"] > _COLLAPSED_MS and state["acked_bps"] < _COLLAPSED * state["sent_bps"]
+
+
+@stage
 def _may_decrease(state: Any, now_us: int) -> bool:
     if state["phase"] != DECREASE and state["decreased_us"] == NEVER_US:
         return True
@@ -92,13 +104,14 @@ def _may_decrease(state: Any, now_us: int) -> bool:
 
 
 @stage
-def _decrease(state: Any, now_us: int) -> None:
+def _decrease(state: Any, limited: bool, now_us: int) -> None:
     """Give way: a little to a queue that begins, by what gets through where it is long."""
     state["phase"] = DECREASE
     state["changed_us"] = now_us
     contested = is_contested(state) or is_vain(state)
     before = state["delay_bps"]
-    if (state["queue_ms"] > _LONG_MS or state["standing_ms"] > STANDING_MS) and not contested:
+    long = state["queue_ms"] > _LONG_MS or state["standing_ms"] > STANDING_MS
+    if long and not contested:
         passed = measure_recent(state, before)
         back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
         lower = (1.0 - back_off) * passed
@@ -116,6 +129,8 @@ def _decrease(state: Any, now_us: int) -> None:
             lower = less * before
         else:
             lower = max(_RECOVER * passed, less * before)
+    if long or state["congested"] == 1:
+        note_decrease(state, passed, limited, now_us)
     if passed <= 0.0:
         lower = _RECOVER * before
     else:
@@ -157,6 +172,8 @@ def _increase(state: Any, now_us: int) -> None:
         raised += _APPROACH * max(_NEAR * state["capacity_bps"] - rate, 0.0) * elapsed
     if acked > 0.0:  # what was never tried is not known to be there
         raised = min(raised, 1.5 * acked + 10_000.0)
+    if state["full_bps"] <= 0.0:  # nothing has forbidden what got through
+        raised = max(raised, acked)
     raised = min(raised, state["limit_bps"], MOST_BPS)
     state["delay_bps"] = max(rate, raised)
 
@@ -202,12 +219,15 @@ def _learn_capacity(state: Any, sample: float) -> None:
 
 
 @stage
-def raise_to(state: Any, rate_bps: float, now_us: int) -> bool:
-    """A probe has shown that the path carries so much; return whether the rate is raised by a part of that only."""
+def raise_to(state: Any, rate_bps: float, limited: bool, now_us: int) -> bool:
+    """A probe has shown that the path carries so much; return whether the rate is raised by a part of that only.
+
+    `limited`: far less is sent than is allowed, so that what gets through says nothing of our part.
+    """
     bounded = False
     state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
     if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
-        acked = state["acked_bps"]
+        acked = max(state["acked_bps"], state["delay_bps"]) if limited else state["acked_bps"]
         spare = max(rate_bps - acked, 0.0)
         most = min(_RAISE * acked + _RAISE_BPS, acked + max(_SPARE * spare, min(spare, _SPARE_BPS)))
         bounded = rate_bps > most

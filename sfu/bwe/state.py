@@ -109,6 +109,8 @@ ESTIMATOR = np.dtype(
         ("recover_bps", np.float64),  # where to go on once the queue has emptied, 0: nowhere
         ("capacity_bps", np.float64),  # of the link, learned at decreases; 0: unknown
         ("capacity_deviation", np.float64),
+        ("full_bps", np.float64),  # what got through when the path was last seen to be full, 0: not lately
+        ("full_us", np.int64),  # when that was
         # loss control
         ("observations", np.int64),
         ("observation_us", np.int64),  # sending time of the first packet of the open one
@@ -131,6 +133,12 @@ ESTIMATOR = np.dtype(
         ("probe_started_us", np.int64),
         ("probe_next_us", np.int64),  # the earliest time for the next
         ("probe_failures", np.int64),
+        ("probe_slowed", np.int32),  # 1: the last result is of packets that came slower than they were sent
+        ("confirmed", np.int64),  # the probe that has confirmed the one before last, 0: none
+        ("confirm_round", np.int64),  # how many have, one after the other
+        ("confirm_bps", np.float64),  # the rate of the next of them
+        ("confirm_bytes", np.float64),  # beyond what the path is known to carry, that got through in them
+        ("confirm_us", np.int64),  # when the last of them did
         ("cluster_probe", np.int64, (CLUSTERS,)),
         ("cluster_bps", np.float64, (CLUSTERS,)),
         ("cluster_least_bytes", np.int64, (CLUSTERS,)),  # that must arrive for a result
@@ -153,13 +161,11 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["estimate_bps"] = START_BPS
     state["lasting_bps"] = START_BPS
     state["delay_bps"] = START_BPS
-    state["loss_bps"] = MOST_BPS
     state["remote_bps"] = MOST_BPS
     state["limit_bps"] = MOST_BPS
     state["acked_bps"] = 0.0
     state["sent_bps"] = 0.0
     state["round_trip_us"] = 0.0
-    state["loss"] = 0.0
     state["feedbacks"] = 0
     state["feedback_us"] = now_us
     state["unanswered_us"] = 0
@@ -185,13 +191,9 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["recover_bps"] = 0.0
     state["capacity_bps"] = 0.0
     state["capacity_deviation"] = 0.4
-    state["observations"] = 0
-    state["observation_us"] = NEVER_US
-    state["open_bytes"] = 0
-    state["open_lost_bytes"] = 0
-    state["congested"] = 0
+    state["full_bps"] = 0.0
+    state["full_us"] = NEVER_US
     state["inherent_loss"] = 0.01
-    state["loss_limited"] = 0
     state["loss_window_us"] = NEVER_US
     state["loss_window_bps"] = MOST_BPS
     state["probe_number"] = 0
@@ -201,9 +203,29 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["probe_started_us"] = 0
     state["probe_next_us"] = now_us
     state["probe_failures"] = 0
+    state["probe_slowed"] = 0
+    state["confirmed"] = 0
+    state["confirm_round"] = 0
+    state["confirm_bps"] = 0.0
+    state["confirm_bytes"] = 0.0
+    state["confirm_us"] = NEVER_US
     for k in range(CLUSTERS):
         state["cluster_probe"][k] = 0
+    forget_losses(state)
     reset_groups(state)
+
+
+@stage
+def forget_losses(state: Any) -> None:
+    """What was lost so far says nothing of the path as it is now."""
+    state["observations"] = 0
+    state["observation_us"] = NEVER_US
+    state["open_bytes"] = 0
+    state["open_lost_bytes"] = 0
+    state["loss"] = 0.0
+    state["congested"] = 0
+    state["loss_limited"] = 0
+    state["loss_bps"] = MOST_BPS
 
 
 @stage

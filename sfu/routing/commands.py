@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.bwe.estimate import set_loss_bound
+from sfu.bwe.estimate import set_limit, set_loss_bound
 from sfu.routing.connection_commands import (
     close_connection,
     drop_address,
@@ -123,9 +123,9 @@ def _apply_to_control(tables: Tables, operation: int, row: int, command: Any, no
     if operation == _SET_CONTROL:
         set_control(tables, row, command, now_us)
     elif operation == _SET_LIMIT:
-        tables.estimators[row]["limit_bps"] = float(command["a"])
+        set_limit(tables.estimators[row], float(command["a"]), now_us)
     elif tables.connections[row]["controlled"] == 2:
-        set_loss_bound(tables.estimators[row], float(command["a"]))
+        set_loss_bound(tables.estimators[row], float(command["a"]), now_us)
 
 
 @stage

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.bwe.estimate import fade_unused, handle_silence
+from sfu.bwe.estimate import conclude, fade_unused, handle_silence
+from sfu.bwe.full_path import forget_old
 from sfu.bwe.probing import begin_due_probe
 from sfu.routing.messages import Buffers
 from sfu.routing.notices import ESTIMATE, push_rate
@@ -24,6 +25,9 @@ _TELL_US = 100_000
 @stage
 def probe_if_due(tables: Tables, connection: int, now_us: int) -> None:
     """Begin a probe where it is time for one, and there is something to send it with."""
+    entry = tables.connections[connection]
+    if entry["send_session"] == 0 or entry["address_bytes"] == 0:
+        return
     if find_padder(tables, connection) >= 0 and begin_due_probe(tables.estimators[connection], now_us):
         tables.connections[connection]["probe_free_us"] = now_us
         call_later(tables, connection)
@@ -63,6 +67,8 @@ def sweep_estimates(
         count += 1
         if entry["controlled"] == 1:
             handle_silence(tables.estimators[connection], now_us)
+            forget_old(tables.estimators[connection], now_us)
+            conclude(tables.estimators[connection])
             fade_unused(tables.estimators[connection], now_us)
             probe_if_due(tables, connection, now_us)
         tell_estimate(tables, buffers, notice_index, notices, connection, now_us)

@@ -107,7 +107,7 @@ def take_feedback(
         elif kind == _PAYLOAD_FEEDBACK and form == _WIDE:
             rate = parse_remb(received, at, body)
             if rate >= 0 and tables.connections[connection]["controlled"] != 0:
-                set_remote(tables.estimators[connection], float(rate))
+                set_remote(tables.estimators[connection], float(rate), now_us)
                 tell_estimate(tables, buffers, notice_index, notices, connection, now_us)
         elif kind != _RECEIVER_REPORT or form != 0:
             whole = False

@@ -101,6 +101,7 @@ class EstimatorState:
     loss: float
     queue_ms: float
     feedbacks: int
+    full_bps: float
     probe_number: int
 
 

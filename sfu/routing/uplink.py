@@ -51,7 +51,7 @@ def note_uplink(
         state["observation_us"] = now_us
         end_interval(state)
     measure_throughput(state)
-    update_rate(state, now_us)
+    update_rate(state, False, now_us)
     bound = state["delay_bps"]
     entry = tables.connections[connection]
     if bound >= MOST_BPS:
