@@ -80,10 +80,11 @@ class Forwarding:
         payload_type: int,
         redundant_type: int = 0,
         wide: bool = False,
+        pads: bool = False,
     ) -> None:
         """`connection`: its row on `shard`; the others stand in the packets that go out.
 
-        `wide`: its section takes transport-wide sequence numbers.
+        `wide`: its section takes transport-wide sequence numbers. `pads`: it may carry padding.
         """
         self._route: TrackRoute | None = route
         self._shard = shard
@@ -98,6 +99,7 @@ class Forwarding:
                     payload_type=payload_type,
                     redundant_type=redundant_type,
                     wide=wide,
+                    pads=pads,
                 )
         except ServerFullError:
             route.leave(shard)

@@ -322,6 +322,7 @@ class Subscription:
             payload_type=codec.payload_type,
             redundant_type=codec.redundant_type,
             wide="transport-cc" in codec.feedback,
+            pads=self.track.kind == "video",
         )
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)

@@ -232,11 +232,13 @@ class Commander(TableReader, abc.ABC):
         payload_type: int,
         redundant_type: int = 0,
         wide: bool = True,
+        pads: bool = False,
     ) -> int:
         """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError.
 
         `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it. `wide`: the packets carry
-        transport-wide sequence numbers, if the connection has an id for them.
+        transport-wide sequence numbers, if the connection has an id for them. `pads`: where it has no retransmission
+        stream, probes of its path are packets of padding among its own.
         """
         row = self._subscriptions.take()
         seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
@@ -246,7 +248,7 @@ class Commander(TableReader, abc.ABC):
             track,
             connection,
             ssrc,
-            payload_type | (redundant_type << 8) | (wide << 16),
+            payload_type | (redundant_type << 8) | (wide << 16) | (pads << 17),
             seed & ~0x8000,
             text=_name(mid),
         )

@@ -128,6 +128,9 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["payload_type"] = command["d"] & 0x7F
     entry["redundant_type"] = (command["d"] >> 8) & 0x7F
     entry["wide"] = (command["d"] >> 16) & 1
+    entry["pads"] = (command["d"] >> 17) & 1
+    entry["padded"] = 0
+    entry["picture_ended"] = 1
     entry["repair_type"] = 0
     entry["log"] = -1
     _reset_selection(entry)
@@ -161,7 +164,7 @@ def close_subscription(tables: Tables, row: int) -> None:
     connection["subscriptions"] -= 1
     _leave_connection(tables, connection, row)
     if connection["send_session"] != 0:
-        if entry["started"] == 1:
+        if entry["started"] == 1 or entry["padded"] == 1:
             native.forget_stream(connection["send_session"], i64(entry["ssrc"]))
         if entry["repeated"] > 0:
             native.forget_stream(connection["send_session"], i64(entry["repair_ssrc"]))

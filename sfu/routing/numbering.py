@@ -98,12 +98,29 @@ def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: i
 
 
 @stage
+def insert_number(tables: Tables, subscription: int) -> int:
+    """Take the next egress number for a packet that is none of the source's: later ones move down."""
+    entry = tables.subscriptions[subscription]
+    if entry["started"] == 0:
+        sequence = i64(entry["seed_sequence"])
+        entry["seed_sequence"] = (sequence + 1) & 0xFFFF
+        return sequence
+    entry["last_sequence"] = (entry["last_sequence"] + 1) & 0xFFFF
+    if entry["source"] >= 0:  # otherwise the next source goes on from here
+        entry["sequence_offset"] = (entry["sequence_offset"] + 1) & 0xFFFF
+        _note_shift(tables, subscription, (entry["highest"] + 1) & 0xFFFF)
+    return i64(entry["last_sequence"])
+
+
+@stage
 def _note_shift(tables: Tables, subscription: int, sequence: int) -> None:
-    """Remember that the offsets of now hold from ingress number `sequence` on; a run of drops is one change."""
+    """Remember that the offsets of now hold from ingress number `sequence` on; a run of drops, or several changes at
+    one place, are one change.
+    """
     entry = tables.subscriptions[subscription]
     shifts = tables.shifts[subscription]
     count = i64(entry["shift_count"])
-    if count > 0 and shifts[(count - 1) % SHIFTS]["sequence"] == (sequence - 1) & 0xFFFF and count > 1:
+    if count > 1 and (sequence - shifts[(count - 1) % SHIFTS]["sequence"]) & 0xFFFF <= 1:
         count -= 1
     shift = shifts[count % SHIFTS]
     shift["sequence"] = sequence
@@ -154,6 +171,7 @@ def number_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
     ends = packet["frame_end"] == 1 and packet["spatial"] == entry["current_spatial"]
     numbers[MARKER] = 1 if packet["marker"] == 1 or ends else 0
     if late == 0:
+        entry["picture_ended"] = numbers[MARKER]
         entry["last_sequence"] = numbers[SEQUENCE]
         entry["last_timestamp"] = numbers[TIMESTAMP]
         entry["last_arrival_us"] = packet["arrival_us"]

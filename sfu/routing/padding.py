@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sfu.routing.history import TAKEN, WAITING
+from sfu.routing.numbering import insert_number
 from sfu.routing.rewrite import stamp
 from sfu.routing.tables import LOGGED_PACKETS, Tables
 from sfu.wire.copying import copy_octets
@@ -16,20 +19,34 @@ PADDING_BYTES = 255
 
 @stage
 def find_padder(tables: Tables, connection: int) -> int:
-    """A subscription of the connection whose retransmission stream can carry padding, -1: none."""
+    """A subscription of the connection that can carry padding, -1: none.
+
+    Best in its retransmission stream, whether its media flow or not. Without one, among its video itself, where that
+    rests between two pictures.
+    """
+    found = -1
     row = i64(tables.connections[connection]["first_subscription"])
     while row >= 0:
         entry = tables.subscriptions[row]
-        if entry["log"] >= 0 and entry["started"] == 1 and entry["repair_type"] > 0:
+        if entry["repair_type"] > 0 and entry["log"] >= 0:
             return row
+        if entry["pads"] == 1 and entry["transport_sequence_at"] >= 0 and _rests(entry):
+            found = row
         row = i64(entry["sibling"])
-    return -1
+    return found
+
+
+@stage
+def _rests(entry: Any) -> bool:
+    return entry["started"] == 0 or entry["paused"] == 1 or entry["picture_ended"] == 1
 
 
 @stage
 def find_repeatable(tables: Tables, subscription: int, back: int) -> int:
     """The egress number of a packet that was sent `back` packets ago and is still there, -1: none."""
     entry = tables.subscriptions[subscription]
+    if entry["log"] < 0 or entry["started"] == 0:
+        return -1
     sequence = i64(entry["last_sequence"] - back) & 0xFFFF
     sent = tables.logs[entry["log"], sequence % LOGGED_PACKETS]
     if i64(sent["flags"]) & (TAKEN | WAITING) != TAKEN or i64(sent["sequence"]) != sequence:
@@ -41,15 +58,25 @@ def find_repeatable(tables: Tables, subscription: int, back: int) -> int:
 
 @stage
 def write_padding(tables: Tables, subscription: int, out: Octets, at: int, now_us: int) -> int:
-    """Write a packet of padding only, in the retransmission stream; return its length in bytes."""
+    """Write a packet of padding only; return its length in bytes.
+
+    It goes into the retransmission stream, or without one among the video, and takes a number there.
+    """
     entry = tables.subscriptions[subscription]
     end = i64(entry["template_bytes"])
     copy_octets(out, at, entry["template"], 0, end)
-    out[at + 1] = entry["repair_type"]
-    store16(out, at + 2, entry["repair_sequence"])
-    entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
-    store32(out, at + 4, i64(entry["last_timestamp"]) & 0xFFFFFFFF)
-    store32(out, at + 8, entry["repair_ssrc"])
+    if entry["repair_type"] > 0:
+        out[at + 1] = entry["repair_type"]
+        store16(out, at + 2, entry["repair_sequence"])
+        store32(out, at + 8, entry["repair_ssrc"])
+        entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
+        entry["repeated"] += 1
+    else:
+        store16(out, at + 2, insert_number(tables, subscription))
+        entry["padded"] = 1
+        entry["packets"] += 1
+    timestamp = i64(entry["last_timestamp"]) if entry["started"] == 1 else i64(entry["seed_timestamp"])
+    store32(out, at + 4, timestamp & 0xFFFFFFFF)
     stamp(entry, tables.connections[entry["connection"]], out, at, now_us, False)
     if end == HEADER_BYTES + 4:
         out[at] = 0x80

@@ -124,7 +124,6 @@ def _send_padding(tables: Tables, buffers: Buffers, connection: int, nth: int, s
         flush(buffers, tables, socket)
     size = write_padding(tables, subscription, buffers.out, buffers.state[POSITION], now_us)
     tables.counters[_PADDING] += 1
-    tables.subscriptions[subscription]["repeated"] += 1
     return _protect_and_append(tables, buffers, subscription, size, True, now_us)
 
 

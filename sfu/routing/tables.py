@@ -186,6 +186,9 @@ SUBSCRIPTION = np.dtype(
         ("payload_type", np.int32),
         ("redundant_type", np.int32),  # 0: RED is unpacked
         ("wide", np.int32),  # 1: its section takes transport-wide sequence numbers
+        ("pads", np.int32),  # 1: video, among which there may be packets of padding
+        ("padded", np.int32),  # 1: there were
+        ("picture_ended", np.int32),  # 1: the last packet was a picture's last
         ("repair_type", np.int32),  # payload type of retransmissions, 0: none
         ("repair_ssrc", np.int64),
         ("repair_sequence", np.int32),
