@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sfu.bwe.allocation import Allocator, Demand, Step
+from sfu.bwe.allocation import MARGIN, Allocator, Demand, Step
 from sfu.bwe.backlog import Backlog
 from sfu.bwe.entries import WAIT, Entries
 from sfu.bwe.receiver_reports import ReportedLoss
@@ -25,6 +25,8 @@ _USABLE = 1.04
 More than all: the estimate stays below what gets through, and videos do not have their peaks together.
 """
 _MOST_REPAIRS = 0.15
+_FULL = 0.85
+"""Of what got through when the path was full, so much the lowest steps may have, however low the estimate is now."""
 _CATCH_UP_S, _MOST_CATCH_UP = 1.0, 0.25
 """In so long what has stood before the pacer is to be gone, for which this part of the estimate is spent at most: it
 may have come while the path carried much more, and is no reason to pause a video.
@@ -138,6 +140,7 @@ class Budget:
         if not self._controlled:
             return
         self._next = now + INTERVAL
+        path = self._plane.estimator_state(self._receiver.row)
         videos: list[Subscription] = []
         audio_bps = 0.0
         best_bps = 0.0
@@ -150,22 +153,26 @@ class Budget:
         if self.estimate_bps is None:
             self.budget_bps = None
         else:
-            repairs = min(self._plane.estimator_state(self._receiver.row).loss, _MOST_REPAIRS)
+            repairs = min(path.loss, _MOST_REPAIRS)
             queued = self._plane.connection_state(self._receiver.row).queued_bytes
             backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
             catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
             self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
+        videos.sort(key=lambda video: -video.priority)
         demands = [Demand(video.id, video.list_steps(), video.priority) for video in videos]
         allocation = self._allocator.allocate(
-            float("inf") if self.budget_bps is None else self.budget_bps, demands, now
+            float("inf") if self.budget_bps is None else self.budget_bps,
+            demands,
+            now,
+            floor_bps=self._find_floor(videos, path.full_bps, audio_bps, now),
         )
         self.allocated_bps, self.wanted_bps = allocation.spent_bps, allocation.wanted_bps
         if self.budget_bps is not None:
             self._entries.refill(self.budget_bps, now)
-        for video in sorted(videos, key=lambda video: -video.priority):
+        for video in videos:
             if video.id in allocation.chosen:
                 step = allocation.chosen[video.id]
-                if step is not None and not self._may_have(video, step):
+                if step is not None and not self._may_have(video, step, measured=path.full_bps > 0.0):
                     self._next = min(self._next, now + WAIT)
                     if not video.is_new:
                         continue  # keeps what it has
@@ -195,10 +202,31 @@ class Budget:
             queue_delay_s=state.queue_ms / 1e3 if known else 0.0,
         )
 
-    def _may_have(self, video: Subscription, step: Step[Layer]) -> bool:
+    def _find_floor(self, videos: Sequence[Subscription], full_bps: float, audio_bps: float, now: float) -> float:
+        """What the lowest steps may cost though the budget is less: an estimate that was never tried forbids nothing.
+
+        `full_bps`: what got through when the path was seen to be full, 0: it was not. Until then one video after the
+        other begins, so that it is seen in time.
+        """
+        if full_bps > 0.0:
+            return _FULL * full_bps - audio_bps
+        lowest_bps, waiting = 0.0, 0
+        for video in videos:
+            steps = video.list_steps()
+            if steps and (video.is_new or video.starved):
+                waiting += 1
+            if steps and waiting < 2:
+                lowest_bps += (1.0 + MARGIN) * steps[0].rate_bps + 1.0
+        if waiting > 1:
+            self._next = now + WAIT
+        return lowest_bps
+
+    def _may_have(self, video: Subscription, step: Step[Layer], *, measured: bool) -> bool:
         """Whether a step needs no key frame of a size that counts, or it is its turn to have that."""
         if self.budget_bps is None:
             return True
+        if not measured and step.layer == video.list_steps()[0].layer:
+            return True  # it had its turn before
         if video.enters(step.layer):
             return self._entries.take(step.rate_bps)
         if video.descends(step.layer):

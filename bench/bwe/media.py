@@ -21,6 +21,8 @@ _FEEDBACK_S = 0.05
 _RING = 8192
 _REPORT_BYTES = 1100
 _PAYLOAD_BYTES = 1100
+_PADDING_PACKET_BYTES = 320
+"""A longer one has media; what is padding stands where the cipher hides it."""
 _NACK_S = 0.1
 _NACK_TRIES = 4
 
@@ -30,10 +32,12 @@ class Shape(NamedTuple):
 
     rate_bps: float
     frames_per_s: float = 25.0
+    temporal_layers: int = 3
+    """3, or 1: every frame depends on the one before."""
 
 
 class Publisher:
-    """Sends VP8 of three temporal layers, its frames' sizes varying, a key frame when asked; its network is perfect."""
+    """Sends VP8, its frames' sizes varying, a key frame when asked; its network is perfect."""
 
     def __init__(self, node: Node, shapes: Sequence[Shape], *, seed: int, start_s: float = 0.0) -> None:
         self._node = node
@@ -41,7 +45,8 @@ class Publisher:
         self.end, self.connection = node.connect(controlled=False)
         self._ssrcs = [seed * 1000 + 100_000 + k for k in range(len(shapes))]
         self.track: Track = node.publish(self.connection, self._ssrcs)
-        self._shapes = shapes
+        self.shapes = list(shapes)
+        """May be changed while it sends."""
         self._sequence = [self._rng.randrange(1 << 15) for _ in shapes]
         self._frame = [0 for _ in shapes]
         self._key_at = [-1.0 for _ in shapes]
@@ -50,7 +55,7 @@ class Publisher:
             node.simulator.at(start_s + self._rng.random() / shape.frames_per_s, lambda k=k: self._send_frame(k))
 
     def _send_frame(self, k: int) -> None:
-        shape = self._shapes[k]
+        shape = self.shapes[k]
         self._node.simulator.after(1.0 / shape.frames_per_s, lambda: self._send_frame(k))
         self._take_requests()
         frame = self._frame[k]
@@ -63,6 +68,9 @@ class Publisher:
             temporal = 0
             self._frame[k] = 1
             size = 4.0 * mean
+        elif shape.temporal_layers == 1:
+            temporal = 0
+            size = mean * self._rng.uniform(0.8, 1.2)
         else:
             size = mean * (1.4, 0.0, 1.0, 0.8)[0 if temporal == 0 else (2 if temporal == 1 else 3)]
             size *= self._rng.uniform(0.8, 1.2)
@@ -134,8 +142,9 @@ class Viewer:
         node.watchers.append(self)
         self._simulator.every(_FEEDBACK_S, self._feed_back)
 
-    def watch(self, track: Track) -> None:
-        subscription = self._node.subscribe(self.connection, track)
+    def watch(self, track: Track, *, repair: bool = True) -> None:
+        """`repair`: it agrees on retransmission (RFC 4588)."""
+        subscription = self._node.subscribe(self.connection, track, repair=repair)
         self._media.add(subscription.ssrc)
 
     def collect(self) -> None:
@@ -153,10 +162,15 @@ class Viewer:
         self.delays.append((now, now - sent_at))
         sequence, ssrc = struct.unpack_from("!HxxxxL", data, 2)
         if ssrc in self._media:
-            self.media_meter.add(len(data), now)
             self._note_sequence(ssrc, sequence, now)
+            if not data[0] & 0x20 or len(data) > _PADDING_PACKET_BYTES:
+                self.take_media(len(data), now)
         if not self.lies:
             self._note_arrival(_find_wide(data))
+
+    def take_media(self, size: int, now: float) -> None:
+        """A packet of media, not of padding only, has come."""
+        self.media_meter.add(size, now)
 
     def _note_arrival(self, wide: int | None) -> None:
         if wide is None:

@@ -128,7 +128,10 @@ class NodeConnection:
 class Node:
     """Steps the plane whenever something arrives or is due."""
 
-    def __init__(self, simulator: Simulator, seed: int = 1, limits: PlaneLimits = _LIMITS) -> None:
+    def __init__(
+        self, simulator: Simulator, seed: int = 1, limits: PlaneLimits = _LIMITS, *, deadlines_s: float = _TICK_S
+    ) -> None:
+        """`deadlines_s`: how often what the Tracks have to do is looked at; a real node does it when it is due."""
         self.simulator = simulator
         self.plane = Plane(0, host="127.0.0.1", port=0, limits=limits, rng=random.Random(seed))
         self.plane.start_stepped()
@@ -142,6 +145,7 @@ class Node:
         self._ssrc = 1000
         simulator.every(_TICK_S, self._tick)
         simulator.every(_BUDGET_TICK_S, self._tick_budgets)
+        simulator.every(deadlines_s, self._meet_deadlines)
         simulator.every(0.05, self.step)
 
     def close(self) -> None:
@@ -184,18 +188,19 @@ class Node:
         connection.tracks.append(track)
         return track
 
-    def subscribe(self, connection: NodeConnection, track: Track) -> Subscription:
+    def subscribe(self, connection: NodeConnection, track: Track, *, repair: bool = True) -> Subscription:
         self._ids += 1
         subscription = Subscription(
             track,
             id=f"s{self._ids}",
             mid="0",
             ssrc=self.take_ssrc(),
-            repair_ssrc=self.take_ssrc(),
+            repair_ssrc=self.take_ssrc() if repair else 0,
             subscriber=connection,
         )
         connection.add(subscription)
-        subscription.start(Codec("video", "VP8", 90000, 0, 96, {}, ("nack", "transport-cc"), repair_type=97))
+        repair_type = 97 if repair else 0
+        subscription.start(Codec("video", "VP8", 90000, 0, 96, {}, ("nack", "transport-cc"), repair_type=repair_type))
         return subscription
 
     def step(self) -> None:
@@ -234,7 +239,11 @@ class Node:
                 for encoding in track.encodings:
                     track.note_packets(encoding, self.plane.encoding_state(encoding.row).packets, now)
                 track.handle_tick(now)
-                track.handle_timeout(now)
+
+    def _meet_deadlines(self) -> None:
+        for connection in self._connections.values():
+            for track in connection.tracks:
+                track.handle_timeout(self.simulator.now)
 
     def _tick_budgets(self) -> None:
         for connection in self._connections.values():

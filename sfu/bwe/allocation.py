@@ -90,7 +90,7 @@ class Allocation(NamedTuple, Generic[K, L]):
     chosen: Mapping[K, Step[L] | None]
     """Per Demand that has steps; None: paused, since nothing fits."""
     spent_bps: float
-    """What the chosen steps cost together, each rounded up to a bit/s; never more than the budget."""
+    """What the chosen steps cost together, each rounded up to a bit/s; never more than the budget or the floor."""
     wanted_bps: float
     """What the highest steps of all would cost together."""
     next_bps: float | None
@@ -258,8 +258,13 @@ class Allocator(Generic[K, L]):
         """When to call `allocate` again though nothing changes (absolute seconds), as a hold will be over; or None."""
         return self._wake
 
-    def allocate(self, budget_bps: float, demands: Sequence[Demand[K, L]], now: float) -> Allocation[K, L]:
+    def allocate(
+        self, budget_bps: float, demands: Sequence[Demand[K, L]], now: float, *, floor_bps: float = -math.inf
+    ) -> Allocation[K, L]:
         """Share `budget_bps` (infinite: no limit is known; below 0: as 0, but free steps too are paused).
+
+        `floor_bps`: so much the lowest steps may cost together in any case; what is beyond the budget leaves nothing
+        for higher ones.
 
         Raises:
             ValueError: the caller's budget is not a number, or two demands have one key; nothing has changed then.
@@ -282,9 +287,9 @@ class Allocator(Generic[K, L]):
                 wanted_bps += claim.rates[-1]
                 if claim.held != _NONE:
                     held_bps += claim.rates[claim.held]
-        outcome = self._fill(list(claims.values()), budget_bps, now)
+        outcome = self._fill(list(claims.values()), budget_bps, max(budget_bps, floor_bps), now)
         for claim in claims.values():
-            self._remember(claim, budget_bps, now, overdrawn=held_bps > budget_bps)
+            self._remember(claim, budget_bps, now, overdrawn=held_bps > max(budget_bps, floor_bps))
         self._wake = outcome.wake if outcome.wake < math.inf else None
         return Allocation(
             {
@@ -332,8 +337,8 @@ class Allocator(Generic[K, L]):
         others.sort()
         return lowest + others
 
-    def _fill(self, claims: list[_Claim[L]], budget_bps: float, now: float) -> _Outcome:
-        """Take each step that fits at its turn."""
+    def _fill(self, claims: list[_Claim[L]], budget_bps: float, floor_bps: float, now: float) -> _Outcome:
+        """Take each step that fits at its turn: the lowest into `floor_bps`, the others into `budget_bps`."""
         spent = waiting = slack = 0.0
         next_bps = wake = math.inf
         for _, new, place, index in self._order(claims):
@@ -343,8 +348,9 @@ class Allocator(Generic[K, L]):
             rate = claim.rates[index]
             cost = rate - claim.rates[index - 1] if index else rate
             margin = 0.0 if claim.starting else self._margin * rate
+            room_bps = budget_bps if index else floor_bps
             if not new:
-                if spent + cost + slack <= budget_bps:
+                if spent + cost + slack <= room_bps:
                     spent += cost
                     claim.taken = claim.planned = index
                 else:
@@ -352,7 +358,7 @@ class Allocator(Generic[K, L]):
                 continue
             due, retry_bps = (claim.due, 0.0) if index < claim.unsure else (claim.due_again, claim.retry_bps)
             need = spent + waiting + cost + margin
-            if need > budget_bps:
+            if need > room_bps:
                 next_bps = min(next_bps, need if due <= now else max(need, retry_bps))
                 if claim.planned == claim.taken:
                     claim.missed = now

@@ -172,8 +172,11 @@ class Answerer:
 
     def carries(self, mid: str, codec: Codec) -> bool:
         """Whether what is sent in the section `mid` could be of `codec` instead, as far as the answer goes."""
-        sending = self._find(mid).sending
-        return sending is not None and sending.matches(codec)
+        section = self._find(mid)
+        return section.sending is not None and any(
+            theirs.payload_type == section.sending.payload_type and theirs.takes(codec)
+            for theirs in section.remote.codecs
+        )
 
     def build_answer(self, local: LocalTransport) -> str:
         """The answer to the current offer. Raises `RuntimeError` (the caller's fault) before the first offer."""

@@ -42,9 +42,11 @@ class Viewer(Subscriber):
         self.starved.append(subscription.starved)
 
 
-def give_states(plane: FakePlane, queued: Callable[[], int] = lambda: 0) -> None:
+def give_states(
+    plane: FakePlane, queued: Callable[[], int] = lambda: 0, full_bps: Callable[[], float] = lambda: 0.0
+) -> None:
     """What a budget reads of a connection and its estimator."""
-    plane.estimator_state = lambda row: SimpleNamespace(**STATE)  # type: ignore[attr-defined]
+    plane.estimator_state = lambda row: SimpleNamespace(**STATE, full_bps=full_bps())  # type: ignore[attr-defined]
     plane.connection_state = lambda row: SimpleNamespace(queued_bytes=queued())  # type: ignore[attr-defined]
 
 
@@ -52,8 +54,9 @@ class Room:
     """One Track with three Encodings of known rates, and one viewer."""
 
     def __init__(self, plane: FakePlane) -> None:
+        self.full_bps = 0.0
         self.queued = 0
-        give_states(plane, lambda: self.queued)
+        give_states(plane, lambda: self.queued, lambda: self.full_bps)
         self.scene = Scene(plane, *(IncomingEncoding(rid, 500 + k) for k, rid in enumerate("qhf")))
         self.scene.subscription.close()
         self.track = self.scene.track
@@ -138,12 +141,51 @@ def test_the_target_follows_the_estimate(room: Room) -> None:
     assert room.estimate(2e6, 100.0) == Layer(2, 7)
     assert room.estimate(0.5e6, 101.0) == Layer(1, 7)
     assert room.estimate(0.2e6, 102.0) == Layer(0, 7)
+    room.full_bps = 0.05e6
     assert room.estimate(0.05e6, 103.0) is None
     assert room.subscription.stopped
     assert room.viewer.starved == [True]
     assert room.estimate(0.18e6, 103.5) is None  # a hold, longer since it had come down fast
     assert room.estimate(0.18e6, 125.0) == Layer(0, 7)
     assert room.viewer.starved == [True, False]
+
+
+def test_an_estimate_that_was_not_measured_holds_no_lowest_step_back(room: Room) -> None:
+    assert room.estimate(0.03e6, 100.0) == Layer(0, 7)
+    room.full_bps = 0.125e6  # enough for it: the estimate is only low for a moment
+    assert room.estimate(0.03e6, 101.0) == Layer(0, 7)
+    room.full_bps = 0.11e6
+    assert room.estimate(0.03e6, 102.0) is None
+    room.full_bps = 0.0  # that was long ago
+    assert room.estimate(0.03e6, 109.0) == Layer(0, 7)
+    assert room.viewer.starved == [True, False]
+
+
+def test_a_publisher_that_sends_ever_more_is_followed_until_the_path_is_full(room: Room) -> None:
+    for encoding in room.track.encodings[1:]:
+        encoding.active = False
+    room.estimate(0.3e6, 100.0)
+    for second, rate in enumerate((0.3e6, 1.0e6, 2.5e6)):
+        room.track.encodings[0]._costs = {0: rate}
+        room.track.encodings[0].measurements += 1
+        assert room.estimate(0.3e6, 101.0 + second) == Layer(0, 7)
+    room.full_bps = 2.0e6
+    assert room.estimate(0.3e6, 104.0) is None
+
+
+def test_where_nothing_was_measured_one_video_after_the_other_begins(room: Room) -> None:
+    videos = [room.subscription, *(room.subscribe(f"m{k}") for k in range(4))]
+    videos[-1].set_priority(2.0)
+    room.viewer.budget.start(30_000.0, 100.0)
+    flowing = []
+    for tick in range(6):
+        room.viewer.budget.update(100.0 + tick / 10)
+        flowing.append([video for video in videos if not video.stopped])
+    assert [len(each) for each in flowing] == [1, 2, 3, 4, 5, 5]
+    assert flowing[0] == [videos[-1]]  # the most important one
+    room.full_bps = 350_000.0  # as much as three of them take, at the least
+    room.viewer.budget.update(100.6)
+    assert [video for video in videos if not video.stopped] == [videos[0], videos[-1]]
 
 
 def test_without_feedback_all_get_their_best(room: Room) -> None:

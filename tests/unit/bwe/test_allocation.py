@@ -56,6 +56,16 @@ def test_everyone_gets_the_lowest_step_before_anyone_gets_a_second() -> None:
     }
 
 
+def test_the_lowest_steps_have_their_floor_and_leave_nothing_to_higher_ones_then() -> None:
+    demands = (demand("a", 100, 200), demand("b", 100, 200), demand("c", 100, 200))
+    allocator = Allocator[str, int]()
+    allocation = allocator.allocate(50, demands, T, floor_bps=250)
+    assert layers(allocation.chosen) == {"a": 0, "b": 0, "c": None}
+    assert allocation.spent_bps == 200
+    assert layers(allocator.allocate(401, demands, T + 1, floor_bps=250).chosen) == {"a": 1, "b": 0, "c": 0}
+    assert layers(allocator.allocate(50, demands, T + 2, floor_bps=100).chosen) == {"a": 0, "b": None, "c": None}
+
+
 def test_the_lowest_steps_go_by_priority_then_by_the_order_given() -> None:
     a, b, c = demand("a", 100), demand("b", 100), demand("c", 100, priority=2.0)
     assert first(250, a, b, c) == {"a": 0, "b": None, "c": 0}
