@@ -261,7 +261,7 @@ class Answerer:
 
     def _no_common_codec(self, remote: RemoteSection) -> NoCommonCodecError:
         mine = ", ".join(name for name in self._ranks if kind_of(name) == remote.kind)
-        offered = ", ".join(list_offered(remote.media)) or "none"
+        offered = ", ".join(list_offered(remote.media, self._ranks)) or "none"
         return NoCommonCodecError(
             f"m={remote.kind} has no codec that the server takes. Offered: {offered}. Accepted: {mine or 'none'}",
             mid=remote.mid,
@@ -283,7 +283,7 @@ class Answerer:
                 section.remote.kind,
                 section.remote.codecs,
                 filled=section.outgoing is not None,
-                offered=list_offered(section.remote.media),
+                offered=list_offered(section.remote.media, self._ranks),
             )
             for section in self._sections
             if section.is_slot and section.remote.kind is not None

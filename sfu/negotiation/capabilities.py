@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sfu.wire.extensions import Extension
@@ -104,14 +104,22 @@ def kind_of(name: str) -> Kind:
     return _CODECS[name.lower()][0]
 
 
-def list_offered(media: MediaDescription) -> tuple[str, ...]:
-    """The names of what a section offers to code media with, known to us or not; the first eight, for messages."""
+def list_offered(media: MediaDescription, ranks: Collection[str]) -> tuple[str, ...]:
+    """The names of what a section offers to code media with, known to us or not; the first eight, for messages.
+
+    Of a codec that we take (`ranks`) its configuration is told, too: if it is not taken, then for that.
+    """
     maps = _by_payload_type(media.attributes.all("rtpmap"))
+    formats = _by_payload_type(media.attributes.all("fmtp"))
     names: dict[str, None] = {}
-    for text in media.formats:
-        name = maps.get(text, [f"payload type {text}"])[0].partition("/")[0][:32]
+    for text in dict.fromkeys(media.formats):
+        name, _, rest = maps.get(text, [f"payload type {text}"])[0].partition("/")
+        known = _CODECS.get(name.lower())
+        if known is not None and known[1] in ranks:
+            detail = " ".join([f"/{rest}", *formats.get(text, [])[:1]])
+            name = f"{name[:32]}{detail[:80]}"
         if name.lower() not in _AUXILIARY and name.isprintable():
-            names[name] = None
+            names[name[:112]] = None
     return tuple(names)[:8]
 
 

@@ -293,8 +293,6 @@ class Offerer:
                     "the answer must keep the section in the BUNDLE group, or give it the transport of the others",
                     mid=answer.mid,
                 )
-            if answer.direction.sends and not section.offered[1]:
-                raise NegotiationError("the answer sends where nothing was offered to be received", mid=answer.mid)
             for extension, (number, _) in answer.extensions.items():
                 if number != int(extension):
                     raise NegotiationError(f"the answer moves header extension {extension.uri}", mid=answer.mid)

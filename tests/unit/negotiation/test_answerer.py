@@ -9,6 +9,7 @@ from sfu.negotiation import Answerer, LocalTransport, NegotiationError, NoCommon
 from sfu.negotiation.sdp import MediaDescription, SessionDescription, parse_sdp
 from sfu.wire.extensions import Extension
 from tests.unit.negotiation.conftest import MakeOutgoing
+from tests.unit.offers import make_offer
 
 Vector = Callable[[str], str]
 
@@ -232,6 +233,21 @@ def test_a_publisher_without_a_common_codec_gets_no_half_answer(vector: Vector, 
     assert caught.value.mid == "1"
     with pytest.raises(RuntimeError):
         answerer.build_answer(local)
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        ("H264/90000\r\na=fmtp:96 packetization-mode=2", "H264/90000 packetization-mode=2"),
+        ("VP8/8000", "VP8/8000"),
+        ("H266/90000", "H266"),
+        ("x" * 400 + "/90000", "x" * 100),
+    ],
+)
+def test_a_refusal_tells_what_is_wrong_with_a_codec_that_we_take(answerer: Answerer, offered: str, told: str) -> None:
+    offer = make_offer(("video", "sendonly")).replace("VP8/90000", offered)
+    with pytest.raises(NoCommonCodecError, match=f"Offered: {told}.*Accepted: VP8, VP9, H264, AV1"):
+        answerer.handle_offer(offer)
 
 
 def test_a_viewers_section_without_a_common_codec_is_declined(vector: Vector, local: LocalTransport) -> None:

@@ -354,7 +354,6 @@ def test_payload_types_cannot_run_out(local: LocalTransport, outgoing: MakeOutgo
         ("a=mid:1", "a=mid:5", "BUNDLE|order"),
         ("m=video", "m=audio", "order"),
         ("UDP/TLS/RTP/SAVPF", "RTP/AVP", "not offered"),
-        ("a=recvonly", "a=sendrecv", "sends where nothing"),
         (f"a=extmap:1 {Extension.MID.uri}", f"a=extmap:14 {Extension.MID.uri}", "moves header extension"),
         ("s=-", "s=-\r\na=ice-lite", "ice-lite"),
     ],
@@ -376,6 +375,18 @@ def test_answers_that_cannot_be_taken(
         offerer.handle_answer(answer.replace(old, new))
     assert offerer.pending  # a corrected answer is still welcome
     assert set(offerer.handle_answer(answer).accepted) == {"0", "1"}
+
+
+@pytest.mark.parametrize("direction", ["a=sendrecv\r\n", ""])
+def test_what_an_answer_would_send_unasked_is_not_taken(
+    offerer: Offerer, client: Client, local: LocalTransport, outgoing: MakeOutgoing, direction: str
+) -> None:
+    """Some clients answer so, or leave the direction out, which means the same (RFC 8866 section 6.7)."""
+    offerer.add(outgoing("opus", 1))
+    offerer.add(outgoing("VP8", 2))
+    answer = client.answer(offerer.build_offer(local))
+    diff = offerer.handle_answer(answer.replace("a=recvonly\r\n", direction))
+    assert (set(diff.accepted), diff.incoming) == ({"0", "1"}, [])
 
 
 def test_an_answer_needs_an_offer_and_all_its_sections(
