@@ -18,7 +18,7 @@ def settle_offered_role(remote: RemoteTransport, before: RemoteTransport | None)
     """`remote` with the role that the client gets by its offer; `before` is its transport as agreed last.
 
     Where it leaves the choice to us it is active: as the server we choose the SRTP profile. A later offer keeps what
-    was agreed (RFC 8842 section 5.2). Raises `NegotiationError` for other roles, and for one that changes.
+    was agreed (RFC 8842 section 5.5). Raises `NegotiationError` for other roles, and for one that changes.
     """
     if remote.setup == "actpass":
         return replace(remote, setup="active" if before is None else before.setup)

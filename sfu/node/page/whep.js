@@ -10,10 +10,16 @@ import { openSession } from "./session.js";
  *   place in the session description, or empty
  */
 export async function watch({ url, token, signal }) {
-  const prepare = (pc) => {
-    for (const kind of ["audio", "video"]) pc.addTransceiver(kind, { direction: "recvonly" });
+  const open = (...kinds) => {
+    const prepare = (pc) => kinds.forEach((kind) => pc.addTransceiver(kind, { direction: "recvonly" }));
+    return openSession({ url, token, prepare, signal });
   };
-  const session = await openSession({ url, token, prepare, signal });
+  const session = await open("audio", "video").catch((error) => {
+    // This browser has no decoder for the picture. Who cannot see can still listen.
+    if (error.status !== 406) throw error;
+    console.warn("watching without the picture:", error.message);
+    return open("audio");
+  });
   const transceivers = session.pc.getTransceivers();
   const filled = transceivers.filter(({ currentDirection }) => currentDirection === "recvonly");
   const video = transceivers.findIndex((one) => filled.includes(one) && one.receiver.track.kind === "video");
