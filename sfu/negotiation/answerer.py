@@ -122,6 +122,7 @@ class Answerer:
         sections = [self._settle(section) for section in description.sections]
         self._check_purpose(sections)
         remote = self._read_transport(description, sections)
+        self._check_protocols(sections)
         restarted = self._remote is not None and (remote.ufrag, remote.pwd) != (
             self._remote.ufrag,
             self._remote.pwd,
@@ -258,6 +259,17 @@ class Answerer:
             raise NothingReceivedError(
                 "the offer only sends, and this client may only receive; a=recvonly and a=sendrecv are accepted"
             )
+
+    def _check_protocols(self, sections: list[_Section]) -> None:
+        """Media that the client would send must come over a protocol that we speak."""
+        for section in sections:
+            remote = section.remote
+            if self._publish and remote.direction.sends and remote.kind is None:
+                raise NegotiationError(
+                    f"m={remote.media.kind} over {remote.media.protocol[:40]} cannot be taken. Accepted: "
+                    f"{', '.join(PROTOCOLS)}",
+                    mid=remote.mid,
+                )
 
     def _no_common_codec(self, remote: RemoteSection) -> NoCommonCodecError:
         mine = ", ".join(name for name in self._ranks if kind_of(name) == remote.kind)

@@ -35,8 +35,8 @@ class RemoteSection:
 
     `kind` is None if the client rejects or has stopped it, and if we do not forward such media, or not over its
     protocol. `bundled`: the BUNDLE group names it; `shared`: it shares the one transport, named or not. `direction` is
-    read of a section with a kind, and what follows if it is shared, too: `codecs` in the client's order; `extensions`
-    as (id, the client's direction); `rids`, `encodings` and the names if it sends.
+    read of all open audio and video, what follows of a shared section with a kind only: `codecs` in the client's
+    order; `extensions` as (id, the client's direction); `rids`, `encodings` and the names if it sends.
     """
 
     media: MediaDescription
@@ -126,11 +126,10 @@ class _Reader:
 
     def read(self, section: RemoteSection) -> RemoteSection:
         kind = section.kind
-        if kind is None:
-            return section
         attributes = section.media.attributes
-        section = replace(section, direction=_read_direction(self.session, attributes))
-        if not section.shared:
+        if section.media.open and section.media.kind in ("audio", "video"):
+            section = replace(section, direction=_read_direction(self.session, attributes))
+        if kind is None or not section.shared:
             return section
         if not any(self.bundle.has(name, attributes) for name in ("rtcp-mux", "rtcp-mux-only")):
             raise NegotiationError("a=rtcp-mux is required: RTCP has no port of its own here", mid=section.mid)

@@ -158,6 +158,7 @@ def test_fingerprints_come_in_many_forms(fingerprint: str, values: list[tuple[st
         ("a=mid:1", "a=mid:0", "a=mid:0 of media section 2: two media sections have it"),
         ("a=mid:1", "a=mid:a b", "a=mid:a b of media section 2: takes 1 to 64 characters"),
         ("UDP/TLS/RTP/SAVPF", "RTP/AVP", "UDP/TLS/RTP/SAVPF.*opus"),
+        ("UDP/TLS/RTP/SAVPF 96", "RTP/AVPF 96", "'1': m=video over RTP/AVPF.*Accepted: UDP/TLS/RTP/SAVPF"),
     ],
 )
 def test_what_protects_or_makes_media_possible_is_required(old: str, new: str, message: str) -> None:
@@ -208,7 +209,7 @@ def test_the_port_says_nothing_but_zero(port: str) -> None:
         "m=application 9 DTLS/SCTP 5000\r\na=sctpmap:5000 webrtc-datachannel 1024",
         "m=text 9 UDP/TLS/RTP/SAVPF 98",
         "m=message 9 TCP/MSRP *",
-        "m=video 9 RTP/AVP 31",
+        "m=video 9 RTP/AVP 31\r\na=recvonly",
         "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:" + "x" * 100,
         "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:0",
     ],
