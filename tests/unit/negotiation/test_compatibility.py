@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sfu.negotiation import Answerer, Codec, LocalTransport, NegotiationError, Outgoing
+from sfu.negotiation import Answerer, Codec, LocalTransport, NegotiationError, Offerer, Outgoing
+from tests.unit.negotiation.conftest import Client, MakeOutgoing
 from tests.unit.offers import make_offer
 
 
@@ -120,3 +121,11 @@ def test_a_viewer_gets_the_payload_type_that_fits_best(
         return
     assert answerer.assign("0", published).payload_type == payload_type
     assert f"a=fmtp:{payload_type} {formats[payload_type - 96]}\r\n" in answerer.build_answer(local)
+
+
+def test_a_client_whose_decoder_knows_more_accepts(
+    offerer: Offerer, client: Client, local: LocalTransport, outgoing: MakeOutgoing
+) -> None:
+    mid = offerer.add(outgoing("H264", 2))
+    answer = client.answer(offerer.build_offer(local)).replace("profile-level-id=42e01f", "profile-level-id=64001f")
+    assert set(offerer.handle_answer(answer).accepted) == {mid}

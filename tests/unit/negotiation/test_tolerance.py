@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from sfu.negotiation import Answerer, Direction, LocalTransport, NegotiationError, OfferDiff
+from sfu.negotiation import Answerer, Direction, LocalTransport, NegotiationError, OfferDiff, Offerer
 from sfu.negotiation.sdp import parse_sdp
 from sfu.wire.extensions import Extension
+from tests.unit.negotiation.conftest import Client, MakeOutgoing
 from tests.unit.offers import FINGERPRINT, make_offer
 
 BOTH = (("audio", "sendonly"), ("video", "sendonly"))
@@ -275,3 +276,15 @@ def test_what_the_encoder_does_is_not_said_by_the_answer(local: LocalTransport) 
     (video,) = answerer.handle_offer(offer).incoming
     assert video.codec.parameters["sprop-parameter-sets"] == sets
     assert "a=fmtp:96 packetization-mode=1;profile-level-id=42e01f\r\n" in answerer.build_answer(local)
+
+
+@pytest.mark.parametrize("direction", ["a=sendrecv\r\n", ""])
+def test_what_an_answer_would_send_unasked_is_not_taken(
+    offerer: Offerer, client: Client, local: LocalTransport, outgoing: MakeOutgoing, direction: str
+) -> None:
+    """Some clients answer so, or leave the direction out, which means the same (RFC 8866 section 6.7)."""
+    offerer.add(outgoing("opus", 1))
+    offerer.add(outgoing("VP8", 2))
+    answer = client.answer(offerer.build_offer(local))
+    diff = offerer.handle_answer(answer.replace("a=recvonly\r\n", direction))
+    assert (set(diff.accepted), diff.incoming) == ({"0", "1"}, [])
