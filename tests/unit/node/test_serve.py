@@ -81,7 +81,7 @@ def test_a_node_answers_over_a_real_socket() -> None:
                 "recording": None,
             }
             sdp = {"Content-Type": "application/sdp"}
-            refused = http.post("/rooms/lobby/whip", content=b"a" * 70000, headers=sdp)
+            refused = http.post("/rooms/lobby/whip", content=b"a" * (256 * 6 * 1024 + 1), headers=sdp)
             assert refused.status_code == 413
             assert http.get("/rooms/lobby").json()["peers"] == []
         process.send_signal(signal.SIGTERM)
