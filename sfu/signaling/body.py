@@ -49,11 +49,18 @@ def require_media_type(request: Request, accepted: Sequence[str], header: str) -
 
 
 def decode_text(body: bytes) -> str:
-    """`body` as UTF-8 (RFC 8866 section 5), or a Problem."""
+    """`body` as UTF-8, or a Problem."""
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Problem(400, "Bad Request", f"The body is not UTF-8: byte {error.start} is wrong.") from error
+
+
+def decode_sdp(body: bytes) -> str:
+    """`body` as a session description or a fragment of one. RFC 8866 section 5 wants UTF-8; where other octets stand in
+    what matters it is refused later, and in a label they do not matter.
+    """
+    return body.decode("utf-8", "replace")
 
 
 def _too_large(limit: int) -> Problem:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from sfu import ServerOffered
 from sfu.negotiation import NegotiationError, parse_sdp_fragment
-from sfu.signaling.body import decode_text, read_body, require_media_type
+from sfu.signaling.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.context import Context
 from sfu.signaling.headers import FRAGMENT, SDP, if_match
 from sfu.signaling.problem import Problem
@@ -43,7 +43,7 @@ class SessionResource:
         """Trickle or restart ICE (RFC 9725 section 4.3), or complete a session that we offered (WHEP)."""
         session = find_session(self._context, request)
         kind = require_media_type(request, [FRAGMENT, SDP], "Accept-Patch")
-        text = decode_text(await read_body(request, self._context.options, self._context.sdp_limits.size))
+        text = decode_sdp(await read_body(request, self._context.options, self._context.sdp_limits.size))
         if kind == SDP:
             return self._accept(session, text)
         return self._trickle(session, text, request.headers.get("if-match"))

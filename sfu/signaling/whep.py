@@ -8,7 +8,7 @@ from starlette.responses import Response
 from sfu import Connection, Peer, Selection
 from sfu.errors import NothingPublishedError, UnknownPublisherError
 from sfu.signaling.authorization import authorize, read_token
-from sfu.signaling.body import decode_text, read_body, require_media_type
+from sfu.signaling.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.context import Context
 from sfu.signaling.entering import choose_peer_name, entered, read_peer_name, read_room_name
 from sfu.signaling.headers import SDP
@@ -44,7 +44,7 @@ class WhepEndpoint:
         try:
             with entered(context.server, room, name) as peer:
                 if body:
-                    connection, sdp = await self._answer(peer, decode_text(body), selection)
+                    connection, sdp = await self._answer(peer, decode_sdp(body), selection)
                 else:
                     connection, sdp = self._offer(peer, selection)
         except (NothingPublishedError, UnknownPublisherError) as error:
@@ -55,6 +55,12 @@ class WhepEndpoint:
 
     async def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:
         answered = await peer.answer(offer, publish=False, subscribe=selection)
+        if not answered.connection.subscriptions and not answered.unfilled:
+            answered.connection.close("nothing_wanted")
+            detail = (
+                "The offer has no section to receive in. Audio and video with a=recvonly or a=sendrecv are accepted."
+            )
+            raise Problem(422, "Nothing to receive", detail)
         if not answered.connection.subscriptions:
             # What an answer leaves empty stays empty, so this session would be silent for ever.
             answered.connection.close("nothing_published")

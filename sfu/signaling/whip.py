@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sfu.signaling.authorization import authorize, read_token
-from sfu.signaling.body import decode_text, read_body, require_media_type
+from sfu.signaling.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.context import Context
 from sfu.signaling.entering import choose_peer_name, entered, read_room_name
 from sfu.signaling.headers import SDP
@@ -35,7 +35,7 @@ class WhipEndpoint:
         grants = authorize(context.authorizer, token, room, "publish")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         require_media_type(request, [SDP], "Accept-Post")
-        offer = decode_text(await read_body(request, context.options, context.sdp_limits.size))
+        offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
         with entered(context.server, room, name) as peer:
             answered = await peer.answer(offer)
         former = context.sessions.of_peer(room, name, "publish")

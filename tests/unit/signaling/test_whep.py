@@ -196,3 +196,15 @@ async def test_the_session_ends_when_only_a_new_offer_would_help(http: httpx.Asy
     connection.handle_timeout(connection.now())
     assert (await http.get(viewing.headers["location"])).status_code == 404
     assert (await http.post("/rooms/lobby/whep?publisher=alice", content=offer, headers=SDP)).status_code == 201
+
+
+async def test_a_player_that_wants_nothing_is_not_told_to_try_again(
+    http: httpx.AsyncClient, server: sfu.Server
+) -> None:
+    await publish(http, "alice")
+    rows = server.rows_in_use()
+    offer = make_offer(("audio", "inactive"), ("video", "inactive"))
+    refused = await http.post("/rooms/lobby/whep?peer=bob", content=offer, headers=SDP)
+    assert (refused.status_code, "retry-after" in refused.headers) == (422, False)
+    assert "a=recvonly" in refused.json()["detail"]
+    assert server.rows_in_use() == rows

@@ -139,6 +139,11 @@ async def test_every_refusal_of_an_offer_names_the_line_and_what_would_be_accept
         assert all(word in response.json()["detail"] for word in words), response.text
 
 
+async def test_labels_in_other_encodings_do_no_harm(http: httpx.AsyncClient) -> None:
+    offer = SEND.encode().replace(b"s=-", b"s=B\xfcro").replace(b"a=msid:stream", b"a=msid:str\xffeam")
+    assert (await http.post("/rooms/lobby/whip", content=offer, headers=SDP)).status_code == 201
+
+
 async def test_a_challenge_says_what_is_wrong_with_the_token(http: httpx.AsyncClient) -> None:
     response = await http.post("/rooms/lobby/whip", content=SEND, headers=SDP | {"Authorization": "Bearer nobody"})
     assert response.headers["www-authenticate"] == 'Bearer realm="sfu", error="invalid_token"'
