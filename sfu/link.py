@@ -70,7 +70,7 @@ class Link:
             ufrag=remote.ufrag,
             pwd=remote.pwd,
             fingerprints=remote.fingerprints,
-            dtls_client=remote.setup == "passive",
+            dtls_client=remote.dtls_client,
         )
 
     def restart_ice(self) -> None:

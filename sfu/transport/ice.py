@@ -24,8 +24,10 @@ MAX_ADDRESSES = 8
 FOLLOW_MEDIA = 1.0
 """Seconds that the selected address must have been quieter than one from which media come, to be left for it."""
 
-FOLLOW_CHECKS = 3.0
-"""The same where only checks come from the other one: that the peer sends there is all that they say."""
+FOLLOW_CHECKS = 8.0
+"""The same where only checks come from the other one. A check can be captured and sent again from elsewhere, so a peer
+that is there must not be taken for one that has left: its reports come 7.5 s apart at most (RFC 3550 section 6.2).
+"""
 
 _LIVE = 5.0
 """Seconds for which an address is not forgotten after media came from there, while there is another to forget."""

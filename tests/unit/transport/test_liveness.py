@@ -145,10 +145,11 @@ def test_where_only_checks_come_they_count_after_a_longer_silence(new_pair):
         pair.check(OTHER)
     assert pair.selected() == [before]
     pair.address = OTHER
-    for _ in range(5):
+    for _ in range(int(FOLLOW_CHECKS)):
+        assert pair.selected() == [before]
         pair.wait(1.0)
         pair.check(OTHER)
-    pair.wait(REVIEW_INTERVAL)
+    pair.wait(2 * REVIEW_INTERVAL)
     assert pair.selected() == [before, OTHER]
     assert FOLLOW_CHECKS > FOLLOW_MEDIA
 

@@ -1,0 +1,164 @@
+"""Clients that do what is legal and unusual, part by part, in a Server of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from sfu import Config, ConnectionState, Server
+from sfu.events import ConnectionStateChanged
+from tests.integration.raw_peer import RawPeer
+from tests.unit.offers import make_answer, make_offer
+
+CONSENT_S = 2.0
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server(Config(consent_timeout=CONSENT_S)) as running:
+        yield running
+        assert "drop_internal_error" not in running.counters()
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[Callable[..., RawPeer]]:
+    made: list[RawPeer] = []
+
+    def make(*, passive: bool = False) -> RawPeer:
+        made.append(RawPeer(passive=passive))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
+
+
+Join = Callable[..., Awaitable[tuple[RawPeer, socket.socket]]]
+
+
+@pytest.fixture
+async def join(server: Server, raw: Callable[..., RawPeer]) -> Join:
+    """Brings a client with one audio section into the room, by an offer of its own, and connects it."""
+
+    async def joined(name: str, direction: str, *, passive: bool = False) -> tuple[RawPeer, socket.socket]:
+        client = raw(passive=passive)
+        offer = make_offer(("audio", direction), setup="passive" if passive else "actpass")
+        peer = server.room("lobby").join(name, leave_when_idle=True)
+        answered = await peer.answer(client.describe(offer), subscribe="all" if direction == "recvonly" else None)
+        assert f"a=setup:{'active' if passive else 'passive'}\r\n" in answered.sdp
+        client.read(answered.sdp)
+        home = client.open()
+        await client.connect(home)
+        await client.until(lambda: server.room("lobby").peers[name].connections[0].state is ConnectionState.CONNECTED)
+        return client, home
+
+    return joined
+
+
+async def flow(
+    publisher: RawPeer, where: socket.socket, viewer: RawPeer, at: socket.socket, *, first: int = 1, seconds: float = 10
+) -> int:
+    """Media of the publisher's, 50 a second, until five have come to the viewer; return the next number."""
+    before = len(viewer.heard[at])
+    for sequence in range(first, first + int(seconds * 50)):
+        publisher.send_rtp(where, sequence)
+        await asyncio.sleep(0.02)
+        if len(viewer.heard[at]) >= before + 5:
+            return sequence + 1
+    raise AssertionError("no media came through")
+
+
+@pytest.mark.parametrize("publishes", [False, True])
+@pytest.mark.parametrize("views", [False, True])
+async def test_each_role_of_dtls_carries_media_both_ways(join: Join, publishes: bool, views: bool) -> None:
+    publisher, source = await join("alice", "sendonly", passive=publishes)
+    viewer, sink = await join("bob", "recvonly", passive=views)
+    await flow(publisher, source, viewer, sink)
+
+
+async def test_an_answer_may_leave_the_handshake_to_us(server: Server, join: Join, raw: Callable[..., RawPeer]) -> None:
+    publisher, source = await join("alice", "sendonly")
+    viewer = raw(passive=True)
+    connection = server.room("lobby").join("bob", leave_when_idle=True).offer()
+    offer = connection.offer()
+    assert "a=setup:actpass\r\n" in offer
+    viewer.read(offer)
+    sink = viewer.open()
+    viewer.check(sink, nominate=True)  # before the answer
+    await viewer.until(lambda: viewer.answered[sink] > 0)
+    connection.accept(viewer.describe(make_answer(offer)).replace("a=setup:active", "a=setup:passive"))
+    await viewer.connect(sink)
+    await flow(publisher, source, viewer, sink)
+
+
+async def test_media_keep_a_publisher_that_sends_no_more_checks_and_silence_ends_it(server: Server, join: Join) -> None:
+    events = server.room("lobby").events()
+    publisher, source = await join("alice", "sendonly")
+    viewer, sink = await join("bob", "recvonly")
+    for sequence in range(int(3 * CONSENT_S / 0.05)):
+        publisher.send_rtp(source, sequence)
+        viewer.send_report(sink)
+        await asyncio.sleep(0.05)
+    assert len(viewer.heard[sink]) > CONSENT_S / 0.05
+    peers = server.room("lobby").peers
+    assert peers["alice"].connections[0].state is peers["bob"].connections[0].state is ConnectionState.CONNECTED
+    gone = set()
+    async with asyncio.timeout(10):
+        async for event in events:
+            if isinstance(event, ConnectionStateChanged) and event.state is ConnectionState.CLOSED:
+                gone.add((event.peer, event.reason))
+            if len(gone) == 2:
+                break
+    assert gone == {("alice", "consent_lost"), ("bob", "consent_lost")}
+
+
+async def test_media_pass_on_a_checked_pair_that_is_not_the_last_nominated(join: Join) -> None:
+    publisher, source = await join("alice", "sendonly")
+    viewer, sink = await join("bob", "recvonly")
+    other = publisher.open()
+    publisher.check(other, nominate=True)
+    await publisher.until(lambda: publisher.answered[other] > 0)
+    first = await flow(publisher, source, viewer, sink)
+    await flow(publisher, other, viewer, sink, first=first)
+
+
+@pytest.mark.parametrize("nominate", [False, True])
+async def test_a_viewer_that_moves_is_sent_to_where_it_is(join: Join, nominate: bool) -> None:
+    publisher, source = await join("alice", "sendonly")
+    viewer, sink = await join("bob", "recvonly")
+    first = await flow(publisher, source, viewer, sink)
+    moved = viewer.open()
+    viewer.check(moved, nominate=nominate)
+    await viewer.until(lambda: viewer.answered[moved] > 0)
+    for sequence in range(first, first + 200):
+        publisher.send_rtp(source, sequence)
+        viewer.send_report(moved)
+        await asyncio.sleep(0.02)
+        if len(viewer.heard[moved]) >= 5:
+            return
+    raise AssertionError("nothing came to where the viewer is")
+
+
+async def test_a_publisher_that_moves_goes_on_at_once(join: Join) -> None:
+    publisher, source = await join("alice", "sendonly")
+    viewer, sink = await join("bob", "recvonly")
+    first = await flow(publisher, source, viewer, sink)
+    moved = publisher.open()
+    publisher.check(moved)
+    await publisher.until(lambda: publisher.answered[moved] > 0)
+    await flow(publisher, moved, viewer, sink, first=first, seconds=1)
+
+
+async def test_nothing_passes_from_where_no_check_came(server: Server, join: Join) -> None:
+    publisher, source = await join("alice", "sendonly")
+    viewer, sink = await join("bob", "recvonly")
+    first = await flow(publisher, source, viewer, sink)
+    stranger = publisher.open()
+    heard = len(viewer.heard[sink])
+    for sequence in range(first, first + 10):
+        publisher.send_rtp(stranger, sequence)
+    await publisher.until(lambda: server.counters()["drop_unknown_address"] >= 10)
+    assert len(viewer.heard[sink]) == heard
