@@ -58,3 +58,4 @@ def describe_opaque(packets: NDArray[Any], row: int) -> None:
     packet["tl0_picture"] = -1
     packet["tl0_picture_at"] = -1
     packet["frame_number"] = -1
+    packet["sets"] = 0

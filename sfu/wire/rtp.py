@@ -34,7 +34,7 @@ PACKET = np.dtype(
         ("clock_rate", np.int32),  # Hz
         ("audio", np.int32),
         ("pad", np.int32),  # bytes of RTP padding to add on egress, to level sizes for UDP_SEGMENT
-        ("next", np.int32),  # the next packet of the same track in the batch, -1: none
+        ("next", np.int32),  # the next packet of the same track in the batch, -1: none; in the history see history.py
         ("arrival_us", np.int64),
         ("codec", np.int32),  # a PayloadFormat
         ("index", np.int32),  # which Encoding of its Track, 0 the lowest
@@ -43,6 +43,10 @@ PACKET = np.dtype(
         ("aligned", np.int32),  # 1: `shift` is known
         ("shift", np.int64),  # timestamp + shift is on the common clock of the Track's Encodings
         ("history", np.int64),  # its position in the packet history, -1: none
+        ("follows", np.int32),  # a key frame that begins late: how far the packets behind it reach, see replay.py
+        ("sets", np.int32),  # H.264: parameter sets in it, 1: of a sequence, 2: of a picture, 3: both
+        ("bare", np.int32),  # H.264, with `key`: 1: the picture came without its parameter sets; see parameters.py
+        ("parameters", np.int64),  # H.264, with `key`: the position in the history of those it needs, -1: none
         # what the frame is, from the payload descriptor or the dependency descriptor; see layers.py for the masks
         ("key", np.int32),  # 1: a key frame begins with this packet
         ("frame_start", np.int32),

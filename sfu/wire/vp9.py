@@ -50,13 +50,15 @@ def describe_vp9(buffer: Octets, packets: NDArray[Any], row: int, top: int) -> i
     spatial = (layer >> 1) & 0x07
     if at < 0 or at >= end or spatial >= SPATIAL_LAYERS or (spatial == 0 and layer & 0x01):
         return _BROKEN
-    _set_frame(packets, row, first, layer, top)
+    _set_frame(packets, row, first, layer, top, i64(buffer[at]))
     return 0
 
 
 @stage
-def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int) -> None:
-    """Say what the frame means for each Layer, by the first octet and that of the layer indices (0: none)."""
+def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int, header: int) -> None:
+    """Say what the frame means for each Layer, by the first octet, that of the layer indices (0: none), and the first
+    one of the payload, which is the frame's header where it begins.
+    """
     packet = packets[row]
     temporal = layer >> 5
     spatial = (layer >> 1) & 0x07
@@ -68,7 +70,8 @@ def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int
     if first & 0x01 and spatial < top:
         # Z: "not a reference for upper spatial layers", so whoever gets one of those does without
         packet["present"] = layers_of(spatial, temporal)
-    if first & 0x40 == 0:  # P: no earlier picture is needed
+    if first & 0x40 == 0 and not (spatial == 0 and packet["frame_start"] == 1 and _is_other(header)):
+        # P: no earlier picture is needed. Some senders never set it (FFmpeg), so the frame's header has the last word.
         if spatial == 0:
             packet["key"] = packet["frame_start"]
             packet["switch"] = ALL_LAYERS
@@ -78,6 +81,15 @@ def _set_frame(packets: NDArray[Any], row: int, first: int, layer: int, top: int
             packet["switch"] = layers_from(spatial, 0)
     if layer & 0x10:  # U
         packet["raises"] = temporal
+
+
+@stage
+def _is_other(header: int) -> bool:
+    """Whether a frame's first octet is for certain that of no key frame (VP9 bitstream specification, section 6.2)."""
+    if header >> 6 != 2:  # frame_marker: what is encrypted end to end has none
+        return False
+    shift = 1 if header & 0x30 == 0x30 else 2  # profile 3 has a reserved bit more
+    return (header >> shift) & 0x03 != 0  # show_existing_frame, frame_type
 
 
 @stage

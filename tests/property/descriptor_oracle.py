@@ -170,9 +170,13 @@ def read_vp9(data: bytes, marker: int, top: int) -> tuple[Meaning, int] | None:
                 return None
         if structured:
             announced = top = read_structure(reader) - 1
-        reader.rest()
+        frame = reader.rest()
         if sid > 3 or (inter and not sid):
             return None
+        if begins and not sid and not predicted and frame[0] >> 6 == 2:
+            head = f"{frame[0]:08b}"
+            shows, other = head[5:7] if head[2:4] == "11" else head[4:6]
+            predicted = (shows, other) != ("0", "0")
         meaning.frame_start, meaning.frame_end = int(begins), int(ends)
         meaning.spatial, meaning.temporal = sid, tid
         below_top = sid < top
@@ -206,8 +210,32 @@ def units_of(data: bytes) -> list[tuple[int, bytes]] | None:
     return units
 
 
+def sei_types(body: bytes) -> list[int]:
+    """The types of SEI messages (H.264 section 7.3.2.3.1)."""
+    found = []
+    plain, zeros = bytearray(), 0
+    for octet in body:
+        if zeros >= 2 and octet == 3:
+            zeros = 0
+            continue
+        zeros = zeros + 1 if octet == 0 else 0
+        plain.append(octet)
+    rest = bytes(plain)
+    while len(rest) > 1:
+        numbers = []
+        for _ in range(2):
+            size = len(rest) - len(rest.lstrip(b"\xff"))
+            if size == len(rest):
+                return found + numbers[:1]
+            numbers.append(255 * size + rest[size])
+            rest = rest[size + 1 :]
+        found.append(numbers[0])
+        rest = rest[numbers[1] :]
+    return found
+
+
 def read_h264(data: bytes, marker: int) -> Meaning | None:
-    """Key frames begin with an SPS (7) or the first slice of an IDR picture (5)."""
+    """Key frames begin with the first slice of an IDR picture (5), or with the SEI (6) of a recovery point."""
     meaning = Meaning(frame_end=marker)
     if not data:
         return meaning
@@ -216,9 +244,10 @@ def read_h264(data: bytes, marker: int) -> Meaning | None:
         return None
     for kind, body in units:
         first = not body or body[0] >= 128
-        if kind in (7, 9) or (kind in (1, 2, 5) and first):
+        starts = (kind == 5 and first) or (kind == 6 and 6 in sei_types(body))
+        if starts or kind in (7, 9) or (kind in (1, 2) and first):
             meaning.frame_start = 1
-        if kind == 7 or (kind == 5 and first):
+        if starts:
             meaning.key, meaning.switch = 1, EVERY
     return meaning
 

@@ -120,8 +120,25 @@ def vp9_payloads(draw: st.DrawFn) -> bytes:
     return data + draw(st.binary(max_size=3))
 
 
-units = st.tuples(st.sampled_from([0x67, 0x68, 0x65, 0x61, 0x42, 0x09, 0x06]), st.binary(max_size=5)).map(
-    lambda unit: octets(unit[0]) + unit[1]
+messages = st.lists(
+    st.tuples(
+        st.sampled_from([5, 6, 255, 261]), st.sampled_from([b"", b"\x84", bytes(2) + b"\x03\x01", bytes(range(6))])
+    ),
+    max_size=3,
+).map(
+    lambda found: (
+        b"".join(
+            b"\xff" * (kind // 255) + octets(kind % 255, len(body.replace(b"\0\0\3", b"\0\0"))) + body
+            for kind, body in found
+        )
+        + b"\x80"
+    )
+)
+units = st.one_of(
+    st.tuples(st.sampled_from([0x67, 0x68, 0x65, 0x61, 0x42, 0x09, 0x06]), st.binary(max_size=5)).map(
+        lambda unit: octets(unit[0]) + unit[1]
+    ),
+    messages.map(lambda body: b"\x06" + body),
 )
 
 

@@ -72,6 +72,17 @@ def test_vp8_cut_off(payload):
         ("ac 11 02 33 00", 2, {"switch": layers_of(1, 0)}),  # without earlier pictures, but what is above has them
         ("ac 11 04 33 00", 2, {"switch": layers_from(2, 0)}),
         ("ef 11 42 33 20 00", 2, {"present": layers_from(1, 2)}),  # and the structure says: two layers from now on
+        ("8c 92 34 82", -1, {"key": 1}),  # the frame's header: |frame marker 2|profile 2|show existing|frame type|
+        ("08 86", -1, {"key": 0, "switch": 0}),  # FFmpeg's descriptor: P is never set
+        ("08 82", -1, {"key": 1, "switch": ALL_LAYERS}),
+        ("08 8a", -1, {"key": 0, "switch": 0}),  # shows a picture that is known
+        ("08 b0", -1, {"key": 1}),  # profile 3 has a bit more
+        ("08 b2", -1, {"key": 0}),
+        (
+            "ac 11 02 33 86",
+            -1,
+            {"switch": layers_from(1, 0)},
+        ),  # an upper layer of a key picture is predicted from below
         ("fc 11 40 03 05 02 00", -1, {"temporal": 2, "tl0_picture": -1}),  # three references
         ("7c 40 03 00", -1, {"temporal": 2, "tl0_picture": 3, "picture_id": -1}),  # F does not count without I
     ],
@@ -109,7 +120,8 @@ def test_vp9_broken(payload):
     ("payload", "key"),
     [
         # RFC 6184 section 5: |F|NRI|Type|; 24 STAP-A, 28 FU-A
-        ("67 42", 1),
+        ("67 42", 0),  # parameter sets, which may stand before any picture
+        ("78 0002 6742 0001 68", 0),
         ("65 88", 1),
         ("61 9a", 0),
         ("78 0002 6742 0001 68 0001 65", 1),
@@ -118,7 +130,17 @@ def test_vp9_broken(payload):
         ("7c 85 88", 1),
         ("7c 85 48", 0),  # not the picture's first: first_mb_in_slice is above 0
         ("65 48", 0),
-        ("7c 87 42", 1),
+        ("7c 87 42", 0),
+        # SEI messages (H.264 section 7.3.2.3.1): type, size, payload; 6 is a recovery point
+        ("06 06 01 84 80", 1),
+        ("06 05 02 aabb 06 01 84 80", 1),
+        ("06 05 03 0000 03 01 06 01 84 80", 1),  # the emulation prevention octet does not count
+        ("06 05 02 aabb 80", 0),
+        ("06 05 02 0601 80", 0),
+        ("06 05", 0),
+        ("06 ff 06 01 00", 0),  # type 261
+        ("06 05 ff", 0),
+        ("78 0005 0606018480 0002 619a", 1),
         ("7c 05", 0),
         ("7c 81", 0),
         ("", 0),
@@ -145,7 +167,27 @@ def test_h264_cut_off_or_interleaved(payload):
 
 
 @pytest.mark.parametrize(
-    ("payload", "status", "key"), [("10 0a", 0, 0), ("18 0a", 0, 1), ("98 0a", 1, 0), ("90 0a", 0, 0)]
+    ("payload", "status", "key"),
+    [
+        ("10 0a", 0, 0),
+        ("18 0a", 0, 1),
+        ("98 0a", 1, 0),
+        ("90 0a", 0, 0),
+        # OBUs: |0|type|extension|has size|0|, 1 a sequence header, 3 and 6 frames: |show existing|frame type 2|
+        ("28 02 0800 30 10", 0, 1),
+        ("28 02 0800 30 30", 0, 0),  # the sequence header is repeated before another frame
+        ("28 02 0800 18 b0", 0, 0),
+        ("20 02 0800 30 10", 0, 1),  # a sender that leaves N out
+        ("20 02 0800 30 30", 0, 0),
+        ("10 30 10", 0, 0),  # nobody can begin without a sequence header
+        ("18 30 10", 0, 1),
+        ("18 30 30", 0, 0),
+        ("38 02 1200 02 0800 30 30", 0, 0),  # a temporal delimiter first
+        ("08 03 0a0100 03 3201 30", 0, 0),  # W 0: all have sizes, inside and out
+        ("08 03 0a0100 03 3201 10", 0, 1),
+        ("28 02 0808 30 30", 0, 1),  # reduced_still_picture_header
+        ("28 7f 08", 0, 1),  # cut off: N is all that is known
+    ],
 )
 def test_av1_aggregation_header(payload, status, key):
     # AV1 payload format section 4.4: |Z|Y|W|N|
