@@ -51,6 +51,9 @@ class Config:
     """Packets that each shard keeps to send them again, of all Tracks together; each takes 2 kB."""
     max_repaired_subscriptions: int = 8192
     """Subscriptions of each shard that can ask for packets again; each takes 12 kB once it is used."""
+    max_resent_subscriptions: int = 1024
+    """Subscriptions of each shard that ask for packets again without RTX; each takes 256 kB once it is used, 32 kB of
+    audio."""
     congestion_control: bool = True
     """Estimate what each client's path carries, pace what goes to it, and share the budget over its video."""
     last_n_audio: int | None = None

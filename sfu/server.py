@@ -99,7 +99,11 @@ class Server:
                 index,
                 host=config.host,
                 port=config.udp_port + index if config.udp_port else 0,
-                limits=PlaneLimits(logs=config.max_repaired_subscriptions, history=config.max_history_packets),
+                limits=PlaneLimits(
+                    logs=config.max_repaired_subscriptions,
+                    history=config.max_history_packets,
+                    resent=config.max_resent_subscriptions,
+                ),
             )
             for index in range(config.shards)
         ]

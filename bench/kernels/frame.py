@@ -84,7 +84,6 @@ class Frame:
             subscription = self.tables.subscriptions[row]
             subscription["log"] = row
             subscription["repair_type"], subscription["repair_ssrc"] = 97, 0x30000 + row
-        self.tables.tracks[0]["logged"] = SUBSCRIBERS
 
     def control(self) -> None:
         """Let the subscribers tell what they get: from now on packets are numbered across the connection, charged to

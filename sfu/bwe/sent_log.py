@@ -34,3 +34,11 @@ def log_sent(log: NDArray[Any], sequence: int, sent_us: int, size: int, probe: i
     packet["size"] = size
     packet["probe"] = probe
     packet["fate"] = UNKNOWN
+
+
+@stage
+def forget_sent(log: NDArray[Any], sequence: int) -> None:
+    """Take no account of the packet with this extended sequence number: it goes out again as it was."""
+    packet = log[sequence % SENT_LOG]
+    if packet["sequence"] == sequence & 0xFFFFFFFF:
+        packet["fate"] = ARRIVED

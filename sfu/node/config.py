@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     max_media_per_connection: int = sfu.Config.max_media_per_connection
     max_history_packets: int = sfu.Config.max_history_packets
     max_repaired_subscriptions: int = sfu.Config.max_repaired_subscriptions
+    max_resent_subscriptions: int = sfu.Config.max_resent_subscriptions
     last_n_audio: int | None = sfu.Config.last_n_audio
     last_n_video: int | None = sfu.Config.last_n_video
     codecs: Texts = sfu.Config.codecs
@@ -208,6 +209,7 @@ class Settings(BaseSettings):
             congestion_control=self.congestion_control,
             max_history_packets=self.max_history_packets,
             max_repaired_subscriptions=self.max_repaired_subscriptions,
+            max_resent_subscriptions=self.max_resent_subscriptions,
             last_n_audio=self.last_n_audio,
             last_n_video=self.last_n_video,
             codecs=self.codecs,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import enum
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sfu.routing.commands import Operation
@@ -15,9 +16,20 @@ from sfu.routing.queues import CommandQueue
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address
 from sfu.routing.table_reader import TableReader
-from sfu.routing.tables import MAX_ADDRESSES, NAME_BYTES, Tables
+from sfu.routing.tables import (
+    LARGEST_SET_BYTES,
+    MAX_ADDRESSES,
+    NAME_BYTES,
+    PARAMETER_INDEXES,
+    SEALED_AUDIO_BYTES,
+    SEALED_BYTES,
+    Tables,
+)
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
+
+_TEXT_BYTES = 32
+"""Of a command's `text`, and of its `blob`."""
 
 
 class Feedback(enum.IntEnum):
@@ -42,6 +54,8 @@ class Commander(TableReader, abc.ABC):
         self._subscriptions = Rows("subscriptions", limits.subscriptions)
         self._logs = Rows("logs", limits.logs if limits.history > 0 else 0)
         self._log_of: dict[int, int] = {}
+        self._sealed = Rows("resent", limits.resent if limits.history > 0 else 0)
+        self._sealed_of: dict[int, int] = {}
         self._track_uses: dict[int, int] = {}
         self._sessions: dict[int, tuple[Any, Any]] = {}
         self._addresses: dict[int, list[tuple[Address | None, int]]] = {}
@@ -187,6 +201,7 @@ class Commander(TableReader, abc.ABC):
         redundant_type: int = 0,
         asks: bool = False,
         repairs: int = -1,
+        resent: bool = False,
     ) -> int:
         """A row for one RTP stream of a track. May raise CapacityError.
 
@@ -195,10 +210,12 @@ class Commander(TableReader, abc.ABC):
             index: which Encoding of the track it is, 0 the lowest.
             redundant_type: payload type of RED around the codec's packets, 0: none.
             asks: give `Gap` and `Repaired` notices.
+            resent: what is asked for comes again as it was, without RTX.
             repairs: the encoding whose packets this one repeats (RFC 4588), -1: it carries media.
         """
         row = self._encodings.take()
-        flags = payload_type | (audio << 8) | (redundant_type << 16) | (codec << 24) | (index << 32) | (asks << 40)
+        asking = asks * (2 if resent else 1)
+        flags = payload_type | (audio << 8) | (redundant_type << 16) | (codec << 24) | (index << 32) | (asking << 40)
         self._post(
             Operation.OPEN_ENCODING,
             row,
@@ -267,6 +284,9 @@ class Commander(TableReader, abc.ABC):
         log = self._log_of.pop(subscription, None)
         if log is not None:
             self._logs.give_back(log)
+        sealed = self._sealed_of.pop(subscription, None)
+        if sealed is not None:
+            self._sealed.give_back(sealed)
 
     def set_target(self, subscription: int, index: int, spatial: int, temporal: int) -> None:
         """Aim a video subscription at the Encoding `index`, and within it at Layer(spatial 0..3, temporal 0..7)."""
@@ -281,6 +301,36 @@ class Commander(TableReader, abc.ABC):
         self._log_of[subscription] = log
         self._post(Operation.SET_REPAIR, subscription, ssrc, payload_type, log, self._rng.getrandbits(15))
         return True
+
+    def set_resending(self, subscription: int, *, audio: bool) -> bool:
+        """Let a subscription ask for packets again without RTX: they are sent as they went out; False when there is no
+        place left to keep them.
+        """
+        try:
+            sealed = self._sealed.take()
+        except CapacityError:
+            return False
+        self._sealed_of[subscription] = sealed
+        log = -1
+        if not audio:
+            with contextlib.suppress(CapacityError):  # it only is not paced then
+                log = self._log_of[subscription] = self._logs.take()
+        size = SEALED_AUDIO_BYTES if audio else SEALED_BYTES
+        self._post(Operation.SET_RESENDING, subscription, sealed, size, log, 0)
+        return True
+
+    def tell_parameters(self, track: int, index: int, sets: Iterable[bytes]) -> None:
+        """Tell H.264 parameter sets of a track's Encoding `index`, as NAL units, which SDP named."""
+        if index >= PARAMETER_INDEXES:
+            return
+        for unit in sets:
+            if not 0 < len(unit) <= LARGEST_SET_BYTES:
+                continue
+            parts = [unit[at : at + 2 * _TEXT_BYTES] for at in range(0, len(unit), 2 * _TEXT_BYTES)]
+            for number, part in enumerate(parts):
+                first, last = int(number == 0), int(number == len(parts) - 1)
+                text, blob = part[:_TEXT_BYTES], part[_TEXT_BYTES:]
+                self._post(Operation.TELL_SET, track, index, first, last, text=text, blob=blob)
 
     def repeat(self, subscription: int, first: int, mask: int, *, interval_ms: int) -> None:
         """Send packets again: egress number `first`, and first + 1 + k for each bit k of `mask` (RFC 4585 s. 6.2.1).
@@ -307,7 +357,7 @@ class Commander(TableReader, abc.ABC):
         return {rows.name: rows.taken for rows in self._all_rows()}
 
     def _all_rows(self) -> tuple[Rows, ...]:
-        return self._connections, self._tracks, self._encodings, self._subscriptions, self._logs
+        return self._connections, self._tracks, self._encodings, self._subscriptions, self._logs, self._sealed
 
 
 def _name(text: str) -> bytes:

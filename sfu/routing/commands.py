@@ -32,6 +32,7 @@ from sfu.routing.media_commands import (
 )
 from sfu.routing.messages import Buffers
 from sfu.routing.notices import NoticeKind, push_numbers
+from sfu.routing.parameters import tell_set
 from sfu.routing.repeat import MISSED, repeat_packet
 from sfu.routing.rings import READ, readable, release
 from sfu.routing.send import flush
@@ -63,11 +64,13 @@ class Operation(enum.IntEnum):
     SET_SHIFT = 17
     MOVE_SUBSCRIPTION = 18
     REPEAT = 19
-    SET_CONTROL = 20
-    SET_LIMIT = 21
-    SET_LOSS_BOUND = 22
-    TAKE_ADDRESS = 23
-    DROP_ADDRESS = 24
+    SET_RESENDING = 20
+    TELL_SET = 21
+    SET_CONTROL = 22
+    SET_LIMIT = 23
+    SET_LOSS_BOUND = 24
+    TAKE_ADDRESS = 25
+    DROP_ADDRESS = 26
 
 
 _STOP = int(Operation.STOP)
@@ -90,6 +93,8 @@ _SET_REPAIR = int(Operation.SET_REPAIR)
 _SET_SHIFT = int(Operation.SET_SHIFT)
 _MOVE_SUBSCRIPTION = int(Operation.MOVE_SUBSCRIPTION)
 _REPEAT = int(Operation.REPEAT)
+_SET_RESENDING = int(Operation.SET_RESENDING)
+_TELL_SET = int(Operation.TELL_SET)
 _SET_CONTROL = int(Operation.SET_CONTROL)
 _SET_LIMIT = int(Operation.SET_LIMIT)
 _TAKE_ADDRESS = int(Operation.TAKE_ADDRESS)
@@ -129,6 +134,22 @@ def _apply_to_control(tables: Tables, operation: int, row: int, command: Any, no
 
 
 @stage
+def _apply_to_subscription(tables: Tables, operation: int, row: int, command: Any) -> None:
+    if operation == _OPEN_SUBSCRIPTION:
+        open_subscription(tables, row, command)
+    elif operation == _CLOSE_SUBSCRIPTION:
+        close_subscription(tables, row)
+    elif operation == _SET_PAUSED:
+        set_paused(tables, row, command["a"])
+    elif operation == _SET_TARGET:
+        set_target(tables, row, command)
+    elif operation in (_SET_REPAIR, _SET_RESENDING):
+        set_repair(tables, row, command, operation == _SET_RESENDING)
+    elif operation == _MOVE_SUBSCRIPTION:
+        move_subscription(tables, row, i64(command["a"]))
+
+
+@stage
 def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_TRACK:
         open_track(tables, row, command["a"])
@@ -138,25 +159,17 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
         open_encoding(tables, row, command)
     elif operation == _CLOSE_ENCODING:
         close_encoding(tables, row)
-    elif operation == _OPEN_SUBSCRIPTION:
-        open_subscription(tables, row, command)
-    elif operation == _CLOSE_SUBSCRIPTION:
-        close_subscription(tables, row)
-    elif operation == _SET_PAUSED:
-        set_paused(tables, row, command["a"])
     elif operation == _SET_TAP:
         tables.tracks[row]["tapped"] = command["a"]
     elif operation == _SET_RELAY:
         set_relay(tables, row, command["a"], command["b"], command["c"])
-    elif operation == _SET_TARGET:
-        set_target(tables, row, command)
-    elif operation == _SET_REPAIR:
-        set_repair(tables, row, command)
+    elif operation == _TELL_SET:
+        tell_set(tables, row, command)
     elif operation == _SET_SHIFT:
         tables.encodings[row]["shift"] = command["a"]
         tables.encodings[row]["aligned"] = 1
-    elif operation == _MOVE_SUBSCRIPTION:
-        move_subscription(tables, row, i64(command["a"]))
+    else:
+        _apply_to_subscription(tables, operation, row, command)
 
 
 @stage

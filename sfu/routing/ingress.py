@@ -255,8 +255,11 @@ def _accept(
         counters[_REPAIRED] += 1
         push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
     else:
-        account_packet(tables.encodings, encoding, packets, row, extended)
-        if gap > 0 and entry["asks"] == 1:
+        again = gap < -1 and entry["asks"] == 2
+        account_packet(tables.encodings, encoding, packets, row, extended, again)
+        if again:
+            push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
+        elif gap > 0 and entry["asks"] > 0:
             push_numbers(tables, buffers, notice_index, notices, _GAP_NOTICE, encoding, extended - gap, gap)
     stranded = i64(entry["stranded"])
     if not describe_packet(tables, encoding, buffers.received, packets, row):

@@ -17,3 +17,5 @@ class PlaneLimits:
     """Subscriptions that can ask for packets again; each takes 12 kB once it is used."""
     history: int = 16384
     """Packets kept for that, of all tracks together; each takes 2 kB."""
+    resent: int = 1024
+    """Subscriptions without RTX that can ask for packets again; each takes 256 kB once it is used, of audio 32 kB."""

@@ -7,9 +7,11 @@ from typing import Any
 from sfu.routing import native
 from sfu.routing.classify import find_source
 from sfu.routing.index import insert_encoding, remove_encoding
+from sfu.routing.parameters import forget_parameters
 from sfu.routing.reception import forget_arrivals
 from sfu.routing.rewrite import build_template
 from sfu.routing.sources import CURRENT, hold_source, release_source
+from sfu.routing.stretches import leave_source
 from sfu.routing.subscribing import link_subscription, unlink_subscription
 from sfu.routing.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
 from sfu.wire.kernel import i64, stage
@@ -25,8 +27,9 @@ def open_track(tables: Tables, row: int, use: int) -> None:
     entry["tapped"] = 0
     entry["first_subscription"] = -1
     entry["subscriptions"] = 0
-    entry["logged"] = 0
     entry["relayed"] = 0
+    entry["kept"] = -1
+    forget_parameters(tables, row)
     for k in range(MAX_SHARDS):
         entry["relay"][k] = -1
     entry["batch_first"] = -1
@@ -57,7 +60,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["redundant_type"] = (command["d"] >> 16) & 0x7F
     entry["codec"] = (command["d"] >> 24) & 0xFF
     entry["index"] = (command["d"] >> 32) & 0xFF
-    entry["asks"] = (command["d"] >> 40) & 1
+    entry["asks"] = (command["d"] >> 40) & 3
     entry["repairs"] = command["f"]
     entry["clock_rate"] = command["e"]
     entry["mid_bytes"] = command["text_bytes"]
@@ -133,6 +136,7 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["picture_ended"] = 1
     entry["repair_type"] = 0
     entry["log"] = -1
+    entry["sealed"] = 0
     _reset_selection(entry)
     entry["mid_bytes"] = command["text_bytes"]
     for k in range(len(entry["mid"])):
@@ -166,9 +170,10 @@ def close_subscription(tables: Tables, row: int) -> None:
     if connection["send_session"] != 0:
         if entry["started"] == 1 or entry["padded"] == 1:
             native.forget_stream(connection["send_session"], i64(entry["ssrc"]))
-        if entry["repeated"] > 0:
+        if entry["repeated"] > 0 and entry["repair_type"] > 0:
             native.forget_stream(connection["send_session"], i64(entry["repair_ssrc"]))
     entry["log"] = -1
+    entry["sealed"] = 0
 
 
 @stage
@@ -200,6 +205,9 @@ def _reset_selection(entry: Any) -> None:
     entry["aligned"] = 0
     entry["common_offset"] = 0
     entry["shift_count"] = 0
+    entry["shift_first"] = 0
+    entry["stretch_count"] = 0
+    entry["given_sets"] = -1
     entry["highest"] = 0
     entry["switches"] = 0
     entry["pictures"] = 0
@@ -215,7 +223,7 @@ def set_paused(tables: Tables, row: int, paused: int) -> None:
     """Hold a subscription back, or let it go on: where its numbering stopped, video with a key frame."""
     entry = tables.subscriptions[row]
     entry["paused"] = paused
-    entry["source"] = -1
+    leave_source(tables, row)
     entry["current_index"] = -1
     entry["pictures"] = 0
 
@@ -230,15 +238,25 @@ def set_target(tables: Tables, row: int, command: Any) -> None:
 
 
 @stage
-def set_repair(tables: Tables, row: int, command: Any) -> None:
-    """Let a subscription ask for packets again: by RTX, from the log row that it gets."""
+def set_repair(tables: Tables, row: int, command: Any, resending: bool) -> None:
+    """Let a subscription ask for packets again: by RTX, from the log row that it gets; or, `resending`, as they went
+    out, for which they are kept. A log is only for the pacer then, and there may be none.
+    """
     entry = tables.subscriptions[row]
-    entry["repair_ssrc"] = command["a"]
-    entry["repair_type"] = command["b"]
+    if resending:
+        kept = i64(command["a"])
+        entry["sealed"] = kept + 1
+        entry["sealed_bytes"] = command["b"]
+        tables.sealed_written[kept] = 0
+        for k in range(LOGGED_PACKETS):
+            tables.sealed[kept, k]["bytes"] = 0
+    else:
+        entry["repair_ssrc"] = command["a"]
+        entry["repair_type"] = command["b"]
     entry["log"] = command["c"]
     entry["repair_sequence"] = command["d"] & 0x7FFF
     entry["repair_tokens"] = 0
     entry["repair_refill_us"] = 0
-    for k in range(LOGGED_PACKETS):
-        tables.logs[entry["log"], k]["flags"] = 0
-    tables.tracks[entry["track"]]["logged"] += 1
+    if entry["log"] >= 0:
+        for k in range(LOGGED_PACKETS):
+            tables.logs[entry["log"], k]["flags"] = 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sfu.bwe.sent_log import SENT_LOG
 from sfu.routing.numbering import NUMBERS
-from sfu.routing.tables import PACKET_SLOT_BYTES
+from sfu.routing.tables import LOGGED_PACKETS, PACKET_SLOT_BYTES
 from sfu.wire.octets import Octets
 from sfu.wire.rtp import PACKET
 
@@ -44,8 +44,8 @@ MESSAGE = np.dtype(
 )
 VECTOR = np.dtype([("base", np.int64), ("bytes", np.int64)])
 
-COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED = 0, 1, 2, 3, 4, 5, 6
-STATES = 7
+COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED, FOLLOWED = 0, 1, 2, 3, 4, 5, 6, 7
+STATES = 8
 
 
 class Buffers(NamedTuple):
@@ -70,12 +70,13 @@ class Buffers(NamedTuple):
     length: NDArray[np.int32]  # in-out argument of libsrtp
     state: NDArray[np.int64]  # COUNT of open messages, POSITION in out, PACKETS in the batch, NOTICES pushed,
     # VIRTUAL_US the time in place of the clock (0: none), SWEPT_US when the estimates were last looked at,
-    # CONTROLLED how many connections have one
+    # CONTROLLED how many connections have one, FOLLOWED the packet of the history that `following` was found for
     timespec: NDArray[np.int64]
     event: NDArray[np.int64]  # what an eventfd reads and writes
     numbers: NDArray[np.int64]  # what a packet is numbered with, see numbering.py
     feedback: NDArray[np.int64]  # head of a transport-wide feedback
     fates: NDArray[np.int64]  # arrival times that it tells
+    following: NDArray[np.int64]  # what the history has behind a late packet, see replay.py
     poll: NDArray[np.int32]  # struct pollfd: fd, events and revents
 
 
@@ -105,8 +106,10 @@ def make_buffers() -> Buffers:
         numbers=np.zeros(NUMBERS, np.int64),
         feedback=np.zeros(4, np.int64),
         fates=np.zeros(SENT_LOG, np.int64),
+        following=np.full(LOGGED_PACKETS, -1, np.int64),
         poll=np.zeros(4, np.int32),
     )
+    made.state[FOLLOWED] = -1
     for k in range(RECEIVE_MESSAGES):
         _link(made.receive_messages, made.receive_vectors, k)
         made.receive_vectors[k]["base"] = made.received.ctypes.data + k * RECEIVE_BYTES

@@ -120,6 +120,7 @@ def take_queued(tables: Tables, connection: int, kind: int) -> int:
 
 @stage
 def is_held_by(tables: Tables, subscription: int, connection: int) -> bool:
-    """Whether a subscription's row is still a connection's, and has a log."""
+    """Whether a subscription's row is still a connection's, and has a log or packets as they went out."""
     entry = tables.subscriptions[subscription]
-    return entry["active"] == 1 and entry["connection"] == connection and entry["log"] >= 0
+    keeps = entry["log"] >= 0 or entry["sealed"] > 0
+    return entry["active"] == 1 and entry["connection"] == connection and keeps

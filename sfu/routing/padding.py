@@ -45,7 +45,7 @@ def _rests(entry: Any) -> bool:
 def find_repeatable(tables: Tables, subscription: int, back: int) -> int:
     """The egress number of a packet that was sent `back` packets ago and is still there, -1: none."""
     entry = tables.subscriptions[subscription]
-    if entry["log"] < 0 or entry["started"] == 0:
+    if entry["log"] < 0 or entry["repair_type"] == 0 or entry["started"] == 0:
         return -1
     sequence = i64(entry["last_sequence"] - back) & 0xFFFF
     sent = tables.logs[entry["log"], sequence % LOGGED_PACKETS]

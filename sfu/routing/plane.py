@@ -83,6 +83,7 @@ class Plane(Commander):
             COUNTER_COUNT,
             logs=max(limits.logs, 1),
             history=max(limits.history, 1),
+            resent=max(limits.resent, 1),
         )
         super().__init__(index, tables, limits, rng or random.SystemRandom())
         self._buffers = make_buffers()
@@ -211,7 +212,7 @@ def compile_kernels() -> None:
     global _warmed
     if _warmed:
         return
-    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4))
+    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4, 4))
     idle._post(Operation.STOP, 0)
     run_plane(idle._tables, idle._buffers, idle._wiring(-1))
     idle.stop()

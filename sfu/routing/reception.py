@@ -71,9 +71,19 @@ def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding:
 
 
 @stage
-def account_packet(encodings: NDArray[Any], encoding: int, packets: NDArray[Any], row: int, extended: int) -> None:
-    """Count a media packet of the encoding's own stream in its statistics."""
+def account_packet(
+    encodings: NDArray[Any], encoding: int, packets: NDArray[Any], row: int, extended: int, again: bool
+) -> None:
+    """Count a media packet of the encoding's own stream in its statistics.
+
+    `again`: it may have been sent a second time, so when it came says nothing of the path.
+    """
     entry = encodings[encoding]
+    if again:
+        entry["packets"] += 1
+        entry["octets"] += packets[row]["payload_bytes"]
+        entry["last_arrival_us"] = packets[row]["arrival_us"]
+        return
     timestamp = packets[row]["timestamp"]
     now_us = packets[row]["arrival_us"]
     clock = entry["clock_rate"]

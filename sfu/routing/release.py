@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sfu.routing import native
 from sfu.routing.counters import Counter
-from sfu.routing.history import MARKED, TAKEN, WAITING
+from sfu.routing.history import EMPTY, MARKED, TAKEN, WAITING
 from sfu.routing.messages import POSITION, Buffers
 from sfu.routing.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
 from sfu.routing.pacing import (
@@ -18,11 +18,13 @@ from sfu.routing.pacing import (
     waiting,
 )
 from sfu.routing.padding import find_padder, find_repeatable, write_padding
-from sfu.routing.rewrite import write_packet
+from sfu.routing.rewrite import write_filler, write_packet
+from sfu.routing.sealed import seal_packet, send_sealed
 from sfu.routing.send import append_packet, flush, room_for
 from sfu.routing.space import PACKET_SPACE
 from sfu.routing.tables import LOGGED_PACKETS, Tables
 from sfu.wire.kernel import i64, stage
+from sfu.wire.octets import load16
 
 _MISSED = int(Counter.DROP_PACED)
 _PADDING = int(Counter.PADDING_PACKETS)
@@ -36,8 +38,13 @@ _PROBE_PACKETS = 5
 
 
 @stage
-def _protect_and_append(tables: Tables, buffers: Buffers, subscription: int, size: int, gso: bool, now_us: int) -> bool:
-    """Encrypt the packet of `size` bytes that was written at `state[POSITION]`, and queue it for sending."""
+def _protect_and_append(
+    tables: Tables, buffers: Buffers, subscription: int, size: int, gso: bool, now_us: int, sequence: int
+) -> bool:
+    """Encrypt the packet of `size` bytes that was written at `state[POSITION]`, and queue it for sending.
+
+    `sequence`: of a media packet that goes out for the first time, else -1.
+    """
     entry = tables.subscriptions[subscription]
     connection = i64(entry["connection"])
     buffers.length[0] = size
@@ -46,6 +53,8 @@ def _protect_and_append(tables: Tables, buffers: Buffers, subscription: int, siz
     if native.srtp_protect(session, address, buffers.length.ctypes.data) != native.SRTP_OK:
         tables.counters[_PROTECT_FAILED] += 1
         return False
+    if sequence >= 0 and entry["sealed"] > 0:
+        seal_packet(tables, subscription, buffers.out, buffers.state[POSITION], i64(buffers.length[0]), sequence)
     stamped = entry["transport_sequence_at"] >= 0
     note_departure(tables, connection, stamped, i64(buffers.length[0]), now_us)
     append_packet(buffers, connection, i64(buffers.length[0]), gso)
@@ -69,20 +78,13 @@ def send_logged(
     numbers[MARKER] = 1 if i64(sent["flags"]) & MARKED else 0
     if not room_for(buffers, PACKET_SPACE):
         flush(buffers, tables, socket)
-    size = write_packet(
-        tables,
-        subscription,
-        tables.history_packets,
-        slot,
-        tables.history_data,
-        buffers.out,
-        buffers.state[POSITION],
-        now_us,
-        numbers,
-        repeat,
-    )
+    packets, data, at = tables.history_packets, tables.history_data, buffers.state[POSITION]
+    if i64(sent["flags"]) & EMPTY:
+        size = write_filler(tables, subscription, packets, slot, data, buffers.out, at, now_us, numbers, repeat)
+    else:
+        size = write_packet(tables, subscription, packets, slot, data, buffers.out, at, now_us, numbers, repeat)
     gso = not repeat and tables.connections[entry["connection"]]["no_gso"] == 0
-    return _protect_and_append(tables, buffers, subscription, size, gso, now_us)
+    return _protect_and_append(tables, buffers, subscription, size, gso, now_us, -1 if repeat else sequence)
 
 
 @stage
@@ -94,6 +96,9 @@ def _send_queued(tables: Tables, buffers: Buffers, connection: int, kind: int, s
     if not is_held_by(tables, subscription, connection):
         return
     entry = tables.subscriptions[subscription]
+    if kind == REPEATS and entry["sealed"] > 0:
+        send_sealed(tables, buffers, subscription, sequence, socket, now_us)
+        return
     sent = tables.logs[entry["log"], sequence % LOGGED_PACKETS]
     flags = i64(sent["flags"])
     if flags & TAKEN == 0 or i64(sent["sequence"]) != sequence:
@@ -124,7 +129,10 @@ def _send_padding(tables: Tables, buffers: Buffers, connection: int, nth: int, s
         flush(buffers, tables, socket)
     size = write_padding(tables, subscription, buffers.out, buffers.state[POSITION], now_us)
     tables.counters[_PADDING] += 1
-    return _protect_and_append(tables, buffers, subscription, size, True, now_us)
+    sequence = i64(-1)
+    if tables.subscriptions[subscription]["repair_type"] == 0:  # among media, so that it may be asked for
+        sequence = i64(load16(buffers.out, buffers.state[POSITION] + 2))
+    return _protect_and_append(tables, buffers, subscription, size, True, now_us, sequence)
 
 
 @stage

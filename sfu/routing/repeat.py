@@ -1,4 +1,7 @@
-"""Retransmission to subscribers: a packet that was sent goes out again by RTX (RFC 4588), as it was numbered then."""
+"""Retransmission to subscribers: a packet that was sent goes out again by RTX (RFC 4588), as it was numbered then.
+
+To who takes no RTX the very packet goes out again, see sealed.py.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from sfu.routing.history import TAKEN, WAITING
 from sfu.routing.messages import Buffers
 from sfu.routing.pacing import REPEATS, must_wait, queue_packet
 from sfu.routing.release import send_logged
+from sfu.routing.sealed import is_sealed, is_whole, send_sealed
 from sfu.routing.tables import LOGGED_PACKETS, Tables
 from sfu.wire.kernel import i64, stage
 
@@ -53,6 +57,45 @@ def _may_repeat(tables: Tables, subscription: int, size: int, now_us: int) -> bo
 
 
 @stage
+def _is_soon(tables: Tables, subscription: int, last_ms: int, interval_ms: int, now_ms: int) -> bool:
+    """Whether a packet was sent again so short a time ago that this repeat may still be on its way."""
+    connection = i64(tables.subscriptions[subscription]["connection"])
+    if tables.connections[connection]["controlled"] == 1:
+        interval_ms = max(interval_ms, i64(tables.estimators[connection]["round_trip_us"] / 1000.0))
+    return last_ms != 0 and (now_ms - last_ms) & 0xFFFFFFFF < interval_ms
+
+
+@stage
+def _resend_packet(
+    tables: Tables, buffers: Buffers, subscription: int, sequence: int, interval_ms: int, socket: int, now_us: int
+) -> int:
+    """`repeat_packet` for a subscription without RTX."""
+    if not is_sealed(tables, subscription, sequence):
+        return UNKNOWN
+    entry = tables.subscriptions[subscription]
+    if not is_whole(tables, subscription, sequence):
+        tables.counters[_MISSED] += 1
+        entry["not_repeated"] += 1
+        return MISSED
+    kept = tables.sealed[entry["sealed"] - 1, sequence % LOGGED_PACKETS]
+    now_ms = max(now_us // 1000 & 0xFFFFFFFF, 1)
+    soon = _is_soon(tables, subscription, i64(kept["repeated_ms"]), interval_ms, now_ms)
+    if soon or not _may_repeat(tables, subscription, i64(kept["bytes"]), now_us):
+        tables.counters[_REFUSED] += 1
+        entry["not_repeated"] += 1
+        return REFUSED
+    kept["repeated_ms"] = now_ms
+    connection = i64(entry["connection"])
+    if must_wait(tables, connection, REPEATS, now_us):
+        queue_packet(tables, connection, REPEATS, subscription, sequence, i64(kept["bytes"]))
+    elif not send_sealed(tables, buffers, subscription, sequence, socket, now_us):
+        return UNKNOWN
+    tables.counters[_REPEATED] += 1
+    entry["repeated"] += 1
+    return REPEATED
+
+
+@stage
 def repeat_packet(
     tables: Tables, buffers: Buffers, subscription: int, sequence: int, interval_ms: int, socket: int, now_us: int
 ) -> int:
@@ -60,7 +103,11 @@ def repeat_packet(
     entry = tables.subscriptions[subscription]
     receiver = tables.connections[entry["connection"]]
     session = receiver["send_session"]
-    if entry["log"] < 0 or session == 0 or receiver["address_bytes"] == 0:
+    if session == 0 or receiver["address_bytes"] == 0:
+        return UNKNOWN
+    if entry["sealed"] > 0:
+        return _resend_packet(tables, buffers, subscription, sequence, interval_ms, socket, now_us)
+    if entry["log"] < 0 or entry["repair_type"] == 0:
         return UNKNOWN
     sent = tables.logs[entry["log"], sequence % LOGGED_PACKETS]
     if i64(sent["flags"]) & (TAKEN | WAITING) != TAKEN or i64(sent["sequence"]) != sequence:
@@ -73,12 +120,8 @@ def repeat_packet(
         return MISSED
     slot = position % slots
     now_ms = max(now_us // 1000 & 0xFFFFFFFF, 1)
-    last_ms = i64(sent["repeated_ms"])
     size = i64(tables.history_packets[slot]["payload_bytes"])
-    if receiver["controlled"] == 1:  # what is asked for again before the repeat can have come is on its way
-        round_trip = tables.estimators[entry["connection"]]["round_trip_us"]
-        interval_ms = max(interval_ms, i64(round_trip / 1000.0))
-    soon = last_ms != 0 and (now_ms - last_ms) & 0xFFFFFFFF < interval_ms
+    soon = _is_soon(tables, subscription, i64(sent["repeated_ms"]), interval_ms, now_ms)
     if soon or not _may_repeat(tables, subscription, size, now_us):
         tables.counters[_REFUSED] += 1
         entry["not_repeated"] += 1

@@ -19,7 +19,7 @@ from sfu.wire.dependency import MANDATORY_BYTES
 from sfu.wire.dependency_rewrite import MAX_GROWTH_BYTES as MAX_DEPENDENCY_GROWTH
 from sfu.wire.dependency_rewrite import active_mask, write_dependencies
 from sfu.wire.extensions import Extension
-from sfu.wire.kernel import i64, kernel, stage
+from sfu.wire.kernel import i64, inlined, kernel, stage
 from sfu.wire.octets import Octets, store16, store24, store32
 from sfu.wire.red import retarget
 from sfu.wire.rtp import HEADER_BYTES, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE, PayloadFormat
@@ -226,7 +226,18 @@ def _renumber_picture(out: Octets, at: int, packet: Any, numbers: NDArray[np.int
         out[at + packet["tl0_picture_at"]] = numbers[TL0]
 
 
-@kernel
+@stage
+def _head_repeat(entry: Any, out: Octets, at: int, end: int, numbers: NDArray[np.int64]) -> int:
+    """Make the header that ends at `end` one of the retransmission stream; return where the payload goes."""
+    out[at + 1] = (i64(out[at + 1]) & 0x80) | entry["repair_type"]
+    store16(out, at + 2, entry["repair_sequence"])
+    store32(out, at + 8, entry["repair_ssrc"])
+    entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
+    store16(out, at + end, numbers[SEQUENCE])
+    return end + 2
+
+
+@inlined
 def write_packet(
     tables: Tables,
     subscription: int,
@@ -250,12 +261,7 @@ def write_packet(
     payload = packet["payload"]
     payload_bytes = i64(packet["payload_bytes"])
     if repeat:
-        out[at + 1] = (i64(out[at + 1]) & 0x80) | entry["repair_type"]
-        store16(out, at + 2, entry["repair_sequence"])
-        store32(out, at + 8, entry["repair_ssrc"])
-        entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
-        store16(out, at + end, numbers[SEQUENCE])
-        end += 2
+        end = _head_repeat(entry, out, at, end, numbers)
     redundant = packet["codec"] == _RED
     if redundant and entry["redundant_type"] == 0:
         payload += packet["primary"]
@@ -291,11 +297,18 @@ def write_filler(
     at: int,
     now_us: int,
     numbers: NDArray[np.int64],
+    repeat: bool,
 ) -> int:
-    """Write an empty packet, all padding, in the place of one that is left out late; return its length in bytes."""
+    """Write an empty packet, all padding, in the place of one that is left out late; return its length in bytes.
+
+    As a `repeat` it goes into the retransmission stream: nothing follows the original sequence number.
+    """
     numbers[MARKER] = 0
+    entry = tables.subscriptions[subscription]
     end = _write_header(tables, subscription, packets, row, buffer, out, at, now_us, numbers)
+    if repeat:
+        return _head_repeat(entry, out, at, end, numbers)
     out[at] = i64(out[at]) | 0x20
     out[at + end] = 1
-    tables.subscriptions[subscription]["packets"] += 1
+    entry["packets"] += 1
     return end + 1

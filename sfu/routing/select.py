@@ -13,17 +13,24 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.routing.counters import Counter
-from sfu.routing.numbering import drop_packet, enter_source, number_late
+from sfu.routing.history import is_kept
+from sfu.routing.numbering import HERE, NOWHERE, drop_packet, enter_source, insert_before, place_late
+from sfu.routing.parameters import BARE_FOR_GOOD
 from sfu.routing.tables import Tables
-from sfu.wire.kernel import i64, kernel, stage
+from sfu.wire.kernel import i64, inlined, stage
 from sfu.wire.layers import SPATIAL_LAYERS, layer_bit, layers_of
 from sfu.wire.rtp import PayloadFormat
 
 SKIP, FORWARD, FILL = 0, 1, 2
 """Outcomes: nothing is sent; the packet is sent; an empty packet is sent in its place."""
+PRECEDED, REPLAYED = 4, 8
+"""Added to FORWARD: its parameter sets are sent before it; what came before it of its source, but goes behind it, is
+sent after it.
+"""
 
 _FIRST_VIDEO = int(PayloadFormat.VP8)
 _LAST_VIDEO = int(PayloadFormat.AV1)
+_H264 = int(PayloadFormat.H264)
 _SWITCHES = int(Counter.LAYER_SWITCHES)
 _LATE = int(Counter.DROP_LATE)
 
@@ -39,47 +46,81 @@ def _has_frames(packets: NDArray[Any], row: int) -> bool:
     return _FIRST_VIDEO <= codec <= _LAST_VIDEO
 
 
-@kernel
+@inlined
 def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
     """Decide about packet `row` for a subscription, and number it: see `numbering.py` for the offsets that it sets."""
     entry = tables.subscriptions[subscription]
     packet = packets[row]
     frames = _has_frames(packets, row)
+    outcome = FORWARD
+    entered = False
     if entry["started"] == 0 or entry["source"] != packet["source"]:
+        if packet["late"] == 1 and entry["started"] == 1 and place_late(tables, subscription, packets, row) >= 0:
+            return _select_late(tables, subscription, packets, row, frames)
         if frames and not _may_enter(entry, packet):
             return SKIP
         if packet["late"] == 1:
-            return SKIP
+            if not frames or packet["follows"] == 0:
+                return SKIP
+            outcome |= REPLAYED
+        if frames and entry["started"] == 1:
+            entry["switches"] += 1
+            tables.counters[_SWITCHES] += 1
+        enter_source(tables, subscription, packets, row)
+        entered = True
         if frames:
-            if entry["started"] == 1:
-                entry["switches"] += 1
-                tables.counters[_SWITCHES] += 1
             entry["current_index"] = packet["index"]
             entry["current_spatial"] = 0
             entry["current_temporal"] = 0
             entry["intact"] = 0
             entry["picture_timestamp"] = -1
             entry["changed_at"] = -1
-        enter_source(tables, subscription, packets, row)
-    sequence = packet["sequence"]
-    ahead = (sequence - entry["highest"]) & 0xFFFF
+    ahead = (packet["sequence"] - entry["highest"]) & 0xFFFF
     if ahead == 0 or ahead >= 0x8000:
-        if not number_late(tables, subscription, packets, row):
-            tables.counters[_LATE] += 1
-            return SKIP
-        return FORWARD if not frames or _is_part(entry, packet) else FILL
-    entry["highest"] = sequence
+        return _select_late(tables, subscription, packets, row, frames)
+    entry["highest"] += ahead
     if not frames:
-        return FORWARD
+        return outcome
     if packet["timestamp"] != entry["picture_timestamp"]:
         entry["picture_timestamp"] = packet["timestamp"]
         _begin_picture(tables, entry, packet)
-    if _is_part(entry, packet):
+    if _is_part(packet, i64(entry["current_spatial"]), i64(entry["current_temporal"])):
         entry["intact"] |= packet["switch"]
-        return FORWARD
+        if packet["key"] == 1 and packet["codec"] == _H264 and _needs_sets(tables, entry, packet, entered):
+            entry["given_sets"] = packet["timestamp"]
+            insert_before(tables, subscription)
+            outcome |= PRECEDED
+        return outcome
     entry["intact"] &= ~(packet["present"] & ~packet["discardable"])
     drop_packet(tables, subscription, packets, row)
     return SKIP
+
+
+@stage
+def _select_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int, frames: bool) -> int:
+    """Decide about a packet that is late: its number was reserved, or there is no place for it any more."""
+    entry = tables.subscriptions[subscription]
+    place = place_late(tables, subscription, packets, row)
+    if place == NOWHERE:
+        tables.counters[_LATE] += 1
+        return SKIP
+    if not frames:
+        return FORWARD
+    spatial, temporal = i64(entry["current_spatial"]), i64(entry["current_temporal"])
+    if place != HERE:
+        spatial = i64(tables.stretches[subscription, place]["spatial"])
+        temporal = i64(tables.stretches[subscription, place]["temporal"])
+    return FORWARD if _is_part(packets[row], spatial, temporal) else FILL
+
+
+@stage
+def _needs_sets(tables: Tables, entry: Any, packet: Any, entered: bool) -> bool:
+    """Whether an H.264 subscriber needs the parameter sets before a key frame: they did not come with it, or they came
+    before the packet at which it is entered.
+    """
+    if not is_kept(tables, i64(packet["parameters"])) or entry["given_sets"] == packet["timestamp"]:
+        return False
+    return entered or packet["bare"] == 1
 
 
 @stage
@@ -87,7 +128,7 @@ def _may_enter(entry: Any, packet: Any) -> bool:
     """Whether to go over to the Encoding of a key frame that begins: the target's; or, where nothing flows yet or that
     which did has begun anew, any below.
     """
-    if packet["key"] == 0:
+    if packet["key"] == 0 or (packet["codec"] == _H264 and packet["bare"] == BARE_FOR_GOOD):
         return False
     index = packet["index"]
     if index == entry["target_index"]:
@@ -97,8 +138,8 @@ def _may_enter(entry: Any, packet: Any) -> bool:
 
 
 @stage
-def _is_part(entry: Any, packet: Any) -> bool:
-    return packet["present"] & layer_bit(i64(entry["current_spatial"]), i64(entry["current_temporal"])) != 0
+def _is_part(packet: Any, spatial: int, temporal: int) -> bool:
+    return packet["present"] & layer_bit(spatial, temporal) != 0
 
 
 @stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sfu.routing.stretches import leave_source
 from sfu.routing.tables import Tables
 from sfu.wire.kernel import i64, stage
 
@@ -53,7 +54,7 @@ def move_subscription(tables: Tables, row: int, track: int) -> None:
     unlink_subscription(tables, row)
     if track >= 0:
         link_subscription(tables, row, track)
-    entry["source"] = -1
+    leave_source(tables, row)
     entry["aligned"] = 0
     entry["current_index"] = -1
     entry["pictures"] = 0

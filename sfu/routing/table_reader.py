@@ -11,7 +11,9 @@ from sfu.routing.states import (
     StateReader,
     SubscriptionState,
 )
-from sfu.routing.tables import ARRIVALS, Tables
+from sfu.routing.tables import ARRIVALS, PARAMETER_INDEXES, Tables
+
+_TRIES = 16
 
 
 class TableReader:
@@ -42,6 +44,18 @@ class TableReader:
         known: int = self._tables.arrivals.item(encoding, sequence % ARRIVALS)
         return known >= sequence
 
+    def parameter_sets(self, track: int, index: int) -> tuple[bytes, ...]:
+        """The H.264 parameter sets that are known of a track's Encoding, as NAL units."""
+        if index >= PARAMETER_INDEXES:
+            return ()
+        entry = self._tables.parameters[track, index]
+        for _ in range(_TRIES):
+            changes = int(entry["changes"])
+            data = entry["data"][: int(entry["bytes"])].tobytes()
+            if not changes & 1 and changes == int(entry["changes"]):
+                return _split(data)
+        return ()
+
     def subscription_state(self, subscription: int) -> SubscriptionState:
         """Counters and offsets of a subscription."""
         return self._subscription_states.read(subscription)
@@ -57,3 +71,13 @@ class TableReader:
     def counters(self) -> dict[str, int]:
         """Totals, and every drop by reason; each only grows."""
         return {counter.name.lower(): int(self._tables.counters[counter]) for counter in Counter}
+
+
+def _split(data: bytes) -> tuple[bytes, ...]:
+    """Units that stand each behind its length in two octets."""
+    found = []
+    while data:
+        size = int.from_bytes(data[:2])
+        found.append(data[2 : 2 + size])
+        data = data[2 + size :]
+    return tuple(found)

@@ -40,8 +40,21 @@ NEVER = -(1 << 40)
 """No extended sequence number."""
 SHIFTS = 64
 """How many changes of its numbering a subscription remembers, for packets that come late."""
+STRETCHES = 4
+"""How many sources that it has left a subscription remembers, for packets of theirs that come late."""
 LOGGED_PACKETS = 512
 """How many sent packets back a subscription can be asked to repeat."""
+EGRESS_WINDOW = 128
+"""How far behind the highest number libsrtp still takes one of ours (transport/srtp.py)."""
+SEALED_BYTES = 1 << 18
+"""What is kept of the packets of a subscription without RTX, as they went out: a second of 2 Mbit/s."""
+SEALED_AUDIO_BYTES = 1 << 15
+"""The same of audio: several seconds."""
+PARAMETER_BYTES = 1024
+"""H.264 parameter sets of an Encoding, each behind its length in two octets; they have to fit one packet."""
+PARAMETER_INDEXES = 4
+"""Encodings of a Track whose parameter sets are kept."""
+LARGEST_SET_BYTES = 512
 QUEUED_PACKETS = 1024
 """How many packets may wait for one connection's pacer, of each kind."""
 REPORTED_PACKETS = 4096
@@ -114,7 +127,7 @@ TRACK = np.dtype(
         ("tapped", np.int32),  # a bit for each Encoding that goes to the tap ring
         ("first_subscription", np.int32),
         ("subscriptions", np.int32),
-        ("logged", np.int32),  # subscriptions that may ask for a packet again
+        ("kept", np.int64),  # position of its latest packet in the history, -1: none
         ("relayed", np.int32),  # shards that this track is relayed to
         ("use", np.int64),  # which use of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
@@ -137,7 +150,7 @@ ENCODING = np.dtype(
         ("codec", np.int32),  # a PayloadFormat
         ("index", np.int32),  # which Encoding of the Track, 0 the lowest
         ("repairs", np.int32),  # the encoding that this one repairs (RFC 4588), -1: it carries media itself
-        ("asks", np.int32),  # 1: tell of gaps, so that what is missing is asked for
+        ("asks", np.int32),  # tell of gaps, so that what is missing is asked for; 1: it comes by RTX, 2: as it was
         ("clock_rate", np.int32),
         ("mid_bytes", np.int32),
         ("rid_bytes", np.int32),
@@ -195,6 +208,8 @@ SUBSCRIPTION = np.dtype(
         ("repair_tokens", np.int64),  # bytes that may be repeated now
         ("repair_refill_us", np.int64),
         ("log", np.int32),  # row of sent packets, -1: none
+        ("sealed", np.int32),  # without RTX: row of packets as they went out plus one, 0: none
+        ("sealed_bytes", np.int32),  # how much of that row is used
         ("mid_bytes", np.int32),
         ("mid", np.uint8, (NAME_BYTES,)),
         # layers: see select.py
@@ -208,9 +223,11 @@ SUBSCRIPTION = np.dtype(
         ("picture_timestamp", np.int64),
         ("changed_at", np.int64),  # timestamp of the picture at which the current Layer was entered
         ("dropped_picture", np.int64),  # picture ID of the last picture left out
-        ("highest", np.int32),  # ingress sequence number
-        ("entered_at", np.int32),  # the first one of this source
+        ("highest", np.int64),  # ingress sequence number, extended
         ("shift_count", np.int64),
+        ("shift_first", np.int64),  # the first of this source
+        ("stretch_count", np.int64),
+        ("given_sets", np.int64),  # H.264: timestamp of the last picture that got its parameter sets by us
         ("picture_offset", np.int32),
         ("tl0_offset", np.int32),
         ("frame_offset", np.int32),
@@ -230,7 +247,7 @@ SUBSCRIPTION = np.dtype(
         ("source", np.int64),  # whose numbering the offsets below translate
         ("sequence_offset", np.int64),
         ("timestamp_offset", np.int64),
-        ("last_sequence", np.int64),
+        ("last_sequence", np.int64),  # the highest number that was given, or reserved for what may still come
         ("last_timestamp", np.int64),
         ("last_arrival_us", np.int64),
         ("seed_sequence", np.int64),
@@ -248,12 +265,28 @@ SUBSCRIPTION = np.dtype(
 
 SHIFT = np.dtype(
     [
-        ("sequence", np.int32),  # the first ingress sequence number that it holds for
+        ("sequence", np.int64),  # the first ingress sequence number that it holds for, extended
         ("sequence_offset", np.int32),
         ("picture_offset", np.int32),
     ]
 )
 """A change of a subscription's numbering, because packets before it were left out."""
+
+STRETCH = np.dtype(
+    [
+        ("source", np.int64),
+        ("highest", np.int64),  # ingress sequence number, extended
+        ("shift_first", np.int64),  # its shifts
+        ("shift_end", np.int64),
+        ("left_us", np.int64),  # when its last packet came
+        ("timestamp_offset", np.int64),
+        ("tl0_offset", np.int32),
+        ("frame_offset", np.int32),
+        ("spatial", np.int32),  # the Layer that was forwarded last
+        ("temporal", np.int32),
+    ]
+)
+"""The numbering of a source that a subscription has left."""
 
 SENT = np.dtype(
     [
@@ -263,11 +296,35 @@ SENT = np.dtype(
         ("picture", np.uint16),
         ("frame", np.uint16),
         ("tl0", np.uint8),
-        ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer
+        ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer, 8: an empty one in its place
         ("repeated_ms", np.uint32),  # when it was last sent again, 0: never
     ]
 )
 """What has to be known of a sent packet to send it again."""
+
+SEALED = np.dtype(
+    [
+        ("at", np.int64),  # of all octets ever written to the row
+        ("wide", np.int64),  # its transport-wide sequence number, extended; -1: none
+        ("bytes", np.int32),  # 0: none
+        ("sequence", np.int32),
+        ("repeated_ms", np.int64),  # when it was last sent again, 0: never
+    ]
+)
+"""A packet that is kept as it went out."""
+
+PARAMETERS = np.dtype(
+    [
+        ("bytes", np.int32),
+        ("data", np.uint8, (PARAMETER_BYTES,)),
+        ("changes", np.int64),  # odd while it is being changed
+        ("sequence_timestamp", np.int64),  # of the packet that brought a sequence parameter set last, -1: none
+        ("picture_timestamp", np.int64),  # the same for picture parameter sets
+        ("told_bytes", np.int32),  # of a set that the control side is telling
+        ("told", np.uint8, (LARGEST_SET_BYTES,)),
+    ]
+)
+"""The H.264 parameter sets of one Encoding, from SDP and from its packets."""
 
 
 class Tables(NamedTuple):
@@ -300,6 +357,11 @@ class Tables(NamedTuple):
     history_packets: NDArray[Any]  # ring of PACKET
     history_data: Octets  # a slot for each
     history_written: NDArray[np.int64]  # [1]: how many were ever written
+    stretches: NDArray[Any]  # [subscriptions, STRETCHES]
+    sealed: NDArray[Any]  # [sealed rows, LOGGED_PACKETS] of SEALED
+    sealed_data: NDArray[np.uint8]  # [sealed rows, SEALED_BYTES]
+    sealed_written: NDArray[np.int64]  # [sealed rows]: octets that were ever written
+    parameters: NDArray[Any]  # [tracks, PARAMETER_INDEXES] of PARAMETERS
 
 
 def make_tables(
@@ -311,11 +373,12 @@ def make_tables(
     *,
     logs: int = 1,
     history: int = 1,
+    resent: int = 1,
 ) -> Tables:
     """Empty tables of the given numbers of rows; memory is committed as rows are used.
 
-    `logs`: subscriptions that can ask for packets again; `history`: packets kept for that. Indexes are at most a
-    quarter full.
+    `logs`: subscriptions that can ask for packets again; `history`: packets kept for that; `resent`: subscriptions
+    whose packets are kept as they went out. Indexes are at most a quarter full.
     """
     made = Tables(
         late_zeros(connections, CONNECTION),
@@ -345,8 +408,14 @@ def make_tables(
         late_zeros(history, PACKET),
         late_zeros(history * PACKET_SLOT_BYTES, np.uint8),
         late_zeros(1, np.int64),
+        late_zeros((subscriptions, STRETCHES), STRETCH),
+        late_zeros((resent, LOGGED_PACKETS), SEALED),
+        late_zeros((resent, SEALED_BYTES), np.uint8),
+        late_zeros(resent, np.int64),
+        late_zeros((tracks, PARAMETER_INDEXES), PARAMETERS),
     )
     made.tracks["batch_first"] = -1
+    made.tracks["kept"] = -1
     return made
 
 

@@ -91,9 +91,11 @@ def test_repeats_have_a_budget(stage):
     assert len(stage.subscriber.receive(counters["repeated_packets"])) == counters["repeated_packets"]
 
 
-def test_without_a_log_nothing_is_stored(plane, make_peer):
+def test_without_a_subscriber_nothing_is_stored(plane, make_peer):
     stage = Stage(plane, make_peer)
-    send_frames(stage, 3)
+    plane.close_subscription(stage.row)
+    for k in range(3):
+        stage.send(k, vp8(k, key=k == 0), timestamp=3000 * k)
     assert int(plane._tables.history_written[0]) == 0
 
 

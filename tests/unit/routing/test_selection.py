@@ -24,9 +24,9 @@ def read_vp8(payload: bytes) -> tuple[int, int, bytes]:
 
 
 class Stage:
-    """A publisher's VP8 Track with Encodings of SSRC 100, 101, ..., and one subscriber."""
+    """A publisher's Track, of VP8, with Encodings of SSRC 100, 101, ..., and one subscriber."""
 
-    def __init__(self, plane, make_peer, encodings=1, *, repair=False):
+    def __init__(self, plane, make_peer, encodings=1, *, repair=False, codec=PayloadFormat.VP8, **about):
         self.plane = plane
         self.publisher, self.subscriber = make_peer(plane, 1), make_peer(plane, 2)
         self.track = plane.open_track()
@@ -39,9 +39,10 @@ class Stage:
                 payload_type=96,
                 clock_rate=90000,
                 audio=False,
-                codec=PayloadFormat.VP8,
+                codec=codec,
                 index=k,
                 asks=True,
+                **about,
             )
             for k in range(encodings)
         ]
