@@ -1,0 +1,183 @@
+"""A key frame whose first packet is lost on its way in and repaired is a key frame, for who begins and who switches."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from sfu.wire.rtp import PayloadFormat
+
+from .conftest import rtp, wait_until
+from .test_plane import parse
+from .test_selection import Stage, read_vp8, vp8
+
+
+class Repaired(Stage):
+    """Its Encodings are repaired by RTX of SSRC 300, 301, ..., or by the same packets again."""
+
+    def __init__(self, plane, make_peer, encodings=1, *, rtx=True, **options):
+        super().__init__(plane, make_peer, encodings, **options if rtx else options | {"resent": True})
+        self.rtx = rtx
+        for k in range(encodings) if rtx else ():
+            plane.open_encoding(
+                self.track,
+                self.publisher.connection,
+                mid="0",
+                ssrc=300 + k,
+                payload_type=99,
+                clock_rate=90000,
+                audio=False,
+                repairs=self.rows[k],
+            )
+        self.repairs = 0
+
+    def packet(self, sequence, payload, *, encoding=0, timestamp=0, marker=False):
+        head = rtp(sequence & 0xFFFF, payload, ssrc=100 + encoding, timestamp=timestamp, marker=marker)
+        self._publish(head)
+
+    def repair(self, sequence, payload, *, encoding=0, timestamp=0, marker=False):
+        if not self.rtx:
+            self.packet(sequence, payload, encoding=encoding, timestamp=timestamp, marker=marker)
+            return
+        self.repairs += 1
+        original = struct.pack("!H", sequence & 0xFFFF) + payload
+        self._publish(
+            rtp(self.repairs, original, ssrc=300 + encoding, payload_type=99, timestamp=timestamp, marker=marker)
+        )
+
+    def _publish(self, packet):
+        self.publisher.send(packet)
+        self.sent += 1
+        wait_until(lambda: self.plane.counters()["received_rtp"] == self.sent)
+
+    def texts(self, count):
+        """(egress number, text) of the next packets."""
+        return [(packet[1], read_vp8(packet[5])[2]) for packet in map(parse, self.subscriber.receive(count))]
+
+
+def key_frame(picture):
+    """Of three packets."""
+    return [vp8(picture, key=True)] + [vp8(picture, start=False) + bytes([48 + k]) for k in (1, 2)]
+
+
+@pytest.fixture(params=[True, False], ids=["rtx", "the same packet"])
+def rtx(request):
+    return request.param
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_the_first_key_frame_is_entered_when_its_first_packet_is_there(plane, make_peer, rtx, logged):
+    stage = Repaired(plane, make_peer, rtx=rtx, repair=logged)
+    first, second, third = key_frame(1)
+    stage.packet(9, vp8(0), timestamp=0, marker=True)  # so that the numbering is known
+    stage.packet(11, second, timestamp=3000)
+    stage.packet(12, third, timestamp=3000, marker=True)
+    stage.packet(13, vp8(2), timestamp=6000, marker=True)
+    assert stage.subscriber.silent()
+    stage.repair(10, first, timestamp=3000)
+    stage.packet(14, vp8(3), timestamp=9000, marker=True)
+    taken = stage.texts(5)
+    assert [text for _, text in taken] == [b"1/0", b"1/01", b"1/02", b"2/0", b"3/0"]
+    assert [(number - taken[0][0]) & 0xFFFF for number, _ in taken] == [0, 1, 2, 3, 4]
+    assert stage.plane.counters()["drop_late"] == stage.plane.counters()["drop_protect_failed"] == 0
+
+
+def test_holes_within_stay_holes_until_they_are_repaired(plane, make_peer, rtx):
+    stage = Repaired(plane, make_peer, rtx=rtx)
+    first, second, third = key_frame(1)
+    stage.packet(9, vp8(0), timestamp=0, marker=True)
+    stage.packet(12, third, timestamp=3000, marker=True)
+    stage.packet(14, vp8(3), timestamp=9000, marker=True)
+    stage.repair(11, second, timestamp=3000)
+    stage.repair(10, first, timestamp=3000)
+    stage.repair(13, vp8(2), timestamp=6000, marker=True)
+    taken = stage.texts(5)
+    assert [text for _, text in taken] == [b"1/0", b"1/01", b"1/02", b"3/0", b"2/0"]
+    assert [(number - taken[0][0]) & 0xFFFF for number, _ in taken] == [0, 1, 2, 4, 3]
+
+
+def test_a_switch_with_the_first_packet_lost_each_time(plane, make_peer, rtx):
+    stage = Repaired(plane, make_peer, 3, rtx=rtx, repair=True)
+    stage.aim(0)
+    stage.packet(1, vp8(1, key=True), timestamp=0, marker=True)
+    for k in (1, 2):
+        stage.packet(100 * k, vp8(50), encoding=k, marker=True)  # so that their numbering is known
+    expected = [b"1/0"]
+    for turn, index in enumerate((2, 1, 2, 0, 1)):
+        stage.aim(index)
+        stamp, picture = 30_000 * (turn + 1), 100 * (turn + 1)
+        first, second, third = key_frame(picture)
+        number = stage.plane.encoding_state(stage.rows[index]).extended_sequence + 1
+        stage.packet(number + 1, second, encoding=index, timestamp=stamp)
+        stage.packet(number + 2, third, encoding=index, timestamp=stamp, marker=True)
+        stage.packet(number + 3, vp8(picture + 1), encoding=index, timestamp=stamp + 3000, marker=True)
+        stage.repair(number, first, encoding=index, timestamp=stamp)
+        expected += [f"{picture}/0{k}".encode() for k in ("", "1", "2")] + [f"{picture + 1}/0".encode()]
+    taken = stage.texts(len(expected))
+    assert [text for _, text in taken] == expected
+    assert [(number - taken[0][0]) & 0xFFFF for number, _ in taken] == list(range(len(expected)))
+    assert stage.state().switches == 5
+    assert stage.plane.counters()["drop_protect_failed"] == 0
+
+
+def test_a_repair_that_comes_after_the_next_key_frame_changes_nothing(plane, make_peer, rtx):
+    stage = Repaired(plane, make_peer, rtx=rtx)
+    first, second, third = key_frame(1)
+    stage.packet(9, vp8(0), timestamp=0, marker=True)
+    stage.packet(11, second, timestamp=3000)
+    stage.packet(12, third, timestamp=3000, marker=True)
+    stage.packet(13, vp8(5, key=True), timestamp=6000, marker=True)
+    stage.repair(10, first, timestamp=3000)
+    stage.packet(14, vp8(6), timestamp=9000, marker=True)
+    assert [text for _, text in stage.texts(2)] == [b"5/0", b"6/0"]
+    assert stage.subscriber.silent()
+
+
+def test_what_is_too_far_behind_is_no_start(plane, make_peer):
+    stage = Repaired(plane, make_peer)
+    first, second, _ = key_frame(1)
+    stage.packet(9, vp8(0), timestamp=0, marker=True)
+    stage.packet(11, second, timestamp=3000)
+    for k in range(600):
+        stage.packet(12 + k, vp8(2 + k), timestamp=6000 + 3000 * k, marker=True)
+    stage.repair(10, first, timestamp=3000)
+    stage.packet(612, vp8(700, key=True), timestamp=3_000_000, marker=True)
+    assert [text for _, text in stage.texts(1)] == [b"700/0"]
+
+
+def test_several_viewers_enter_at_once_on_each_shard(make_planes, make_peer):
+    first_plane, second_plane = make_planes(2)
+    stage = Repaired(first_plane, make_peer)
+    relayed = second_plane.open_track()
+    first_plane.set_relay(stage.track, 1, relayed)
+    viewers = [stage.subscriber]
+    for k, plane in enumerate((first_plane, second_plane, second_plane)):
+        peer = make_peer(plane, 5 + k)
+        track = stage.track if plane is first_plane else relayed
+        plane.open_subscription(track, peer.connection, mid="0", ssrc=70 + k, payload_type=97)
+        viewers.append(peer)
+    wait_until(lambda: first_plane.settled and second_plane.settled)
+    first, second, third = key_frame(1)
+    stage.packet(9, vp8(0), timestamp=0, marker=True)
+    stage.packet(11, second, timestamp=3000)
+    stage.packet(12, third, timestamp=3000, marker=True)
+    stage.repair(10, first, timestamp=3000)
+    for viewer in viewers:
+        packets = [parse(packet) for packet in viewer.receive(3)]
+        assert [read_vp8(packet[5])[2] for packet in packets] == [b"1/0", b"1/01", b"1/02"]
+
+
+def test_parameter_sets_that_come_late_make_their_picture_a_start(plane, make_peer, rtx):
+    """The first packet of an H.264 key frame is that of its parameter sets."""
+    stage = Repaired(plane, make_peer, rtx=rtx, codec=PayloadFormat.H264)
+    sets = b"\x78\x00\x05\x67\x42\xc0\x1e\xd9\x00\x03\x68\xce\x3c"
+    stage.packet(9, b"\x41\x9aslice", timestamp=0, marker=True)
+    stage.packet(11, b"\x7c\x85\x88idr", timestamp=3000)
+    stage.packet(12, b"\x7c\x45end", timestamp=3000, marker=True)
+    stage.packet(13, b"\x41\x9aslice", timestamp=6000, marker=True)
+    assert stage.subscriber.silent()  # nobody could decode it
+    stage.repair(10, sets, timestamp=3000)
+    packets = [parse(packet) for packet in stage.subscriber.receive(4)]
+    assert [packet[5] for packet in packets] == [sets, b"\x7c\x85\x88idr", b"\x7c\x45end", b"\x41\x9aslice"]
+    assert [(packet[1] - packets[0][1]) & 0xFFFF for packet in packets] == [0, 1, 2, 3]
