@@ -18,6 +18,7 @@ class RecordedTrack:
         self._track = track
         self._clock = clock
         self._plane = track.route.shard.plane
+        self.place = Place(self._plane.index, track.route.row, self._plane.track_use(track.route.row))
         self.info = TrackInfo(
             track.id,
             track.peer,
@@ -26,8 +27,8 @@ class RecordedTrack:
             track.codec.clock_rate,
             track.label,
             metadata,
+            self._find_sets if track.codec.name == "H264" else None,
         )
-        self.place = Place(self._plane.index, track.route.row, self._plane.track_use(track.route.row))
 
     @property
     def id(self) -> str:
@@ -38,6 +39,12 @@ class RecordedTrack:
     def muted(self) -> bool:
         """Whether its publisher has stopped for now."""
         return self._track.muted
+
+    def _find_sets(self, encoding: int) -> tuple[bytes, ...]:
+        """In the recorder's thread, which may be behind: the row may be another's by now."""
+        if self._plane.track_use(self.place.track) != self.place.use:
+            return ()
+        return self._plane.parameter_sets(self.place.track, encoding)
 
     def start(self) -> None:
         """Let its packets go to the feed, and keep its best Encoding coming."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sfu.recording.cutter import STALL_US, Cutter, Fragment, Gap, Restart, Silence, Undecodable
 from sfu.recording.depacketize import CODECS, Frame
@@ -45,6 +45,8 @@ class SourceRecorder:
         if codec.lower() not in CODECS:
             raise ValueError(f"{codec} cannot be recorded: it is none of {', '.join(sorted(CODECS))}")
         self.duplicates = 0
+        self.find_sets: Callable[[int], Iterable[bytes]] | None = None
+        """Gives the H.264 parameter sets of an Encoding that are known from elsewhere."""
         self._video = kind == "video"
         self._codec = codec
         self._fragment_us = fragment_us
@@ -247,7 +249,7 @@ class SourceRecorder:
         if self._was_left(packet):
             self._dropped["superseded"] += 1
             return None
-        stream = NumberedStream(self._codec, packet, self._repair_wait_us)
+        stream = NumberedStream(self._codec, packet, self._repair_wait_us, self.find_sets)
         current = self._current
         if current is not None and self._video and not self._needs_key and packet.encoding != current.encoding:
             if len(self._candidates) >= _MAX_CANDIDATES:

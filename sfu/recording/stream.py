@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from sfu.recording.depacketize import Frame, make_depacketizer
@@ -26,13 +27,17 @@ class Loss(NamedTuple):
 class NumberedStream:
     """The packets of one value of `TappedPacket.source`: one SSRC, without a restart of its numbering."""
 
-    def __init__(self, codec: str, first: TappedPacket, wait_us: int) -> None:
+    def __init__(
+        self, codec: str, first: TappedPacket, wait_us: int, find_sets: Callable[[int], Iterable[bytes]] | None = None
+    ) -> None:
+        """`find_sets`: the H.264 parameter sets of an Encoding that are known from elsewhere."""
         self.source = first.source
         self.encoding = first.encoding
         self.begun_us = first.arrival_us
         self.arrival_us = first.arrival_us
         """Of the newest packet."""
-        self.depacketizer = make_depacketizer(codec)
+        found = None if find_sets is None else partial(find_sets, first.encoding)
+        self.depacketizer = make_depacketizer(codec, found)
         self.reorder = ReorderBuffer(wait_us)
         self._ssrc = first.ssrc
         self._next = -1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,8 @@ class TrackInfo:
     """Tells the Tracks of one kind of a Peer apart, such as `screen`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Of the Peer."""
+    find_sets: Callable[[int], Iterable[bytes]] | None = field(default=None, compare=False, repr=False)
+    """Gives the H.264 parameter sets of an Encoding; called in the recorder's thread."""
 
     @property
     def speaker(self) -> tuple[str, str, str, str]:
@@ -120,6 +122,7 @@ class RecordWriter:
         """A Track is recorded from now on; `key` names it to the other methods."""
         source = self._find_source(info, now_us)
         take = self._takes[key] = _Take(info, source)
+        source.recorder.find_sets = info.find_sets
         self.note("track", now_us, event="begin", source=source.number, track=info.track)
         source.recorder.resume(now_us)  # where it continues another Track's
         if self._paused:
@@ -131,6 +134,7 @@ class RecordWriter:
         if take is not None:
             self.note("track", now_us, event="end", source=take.source.number, track=take.info.track)
             self._set_reason(take, "disconnect", True, now_us)
+            take.source.recorder.find_sets = None
             take.source.in_use = False
 
     def note_report(self, key: int, now_us: int, **fields: Any) -> None:

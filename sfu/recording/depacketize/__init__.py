@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from sfu.recording.depacketize.av1 import Av1Depacketizer
 from sfu.recording.depacketize.frame import Frame, StreamFormat
 from sfu.recording.depacketize.h264 import H264Depacketizer
@@ -24,6 +26,10 @@ CODECS = frozenset(_BY_CODEC)
 """In lower case."""
 
 
-def make_depacketizer(codec: str) -> Depacketizer:
-    """The one for a codec's name as SDP has it, in any case; KeyError: not one of `CODECS`."""
-    return _BY_CODEC[codec.lower()]()
+def make_depacketizer(codec: str, find_sets: Callable[[], Iterable[bytes]] | None = None) -> Depacketizer:
+    """The one for a codec's name as SDP has it, in any case; KeyError: not one of `CODECS`.
+
+    `find_sets`: of H.264, see `H264Depacketizer`.
+    """
+    kind = _BY_CODEC[codec.lower()]
+    return H264Depacketizer(find_sets) if kind is H264Depacketizer else kind()

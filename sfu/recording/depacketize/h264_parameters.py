@@ -10,6 +10,7 @@ _WITH_CHROMA_FORMAT = frozenset((44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 
 _WITH_EXTENSION = frozenset((100, 110, 122, 144))
 _MAX_REFERENCE_CYCLE = 255
 _MAX_SIDE = 16_384
+_SEQUENCE = 7
 
 
 class Parameters(NamedTuple):
@@ -23,13 +24,25 @@ class Parameters(NamedTuple):
     depths: tuple[int, int]
     """Bits of luma and chroma, less 8."""
 
-    def build_configuration(self, sequence: bytes, picture: bytes) -> bytes:
-        """AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1) of these two parameter sets."""
-        record = b"\x01" + sequence[1:4] + b"\xff\xe1" + len(sequence).to_bytes(2) + sequence
-        record += b"\x01" + len(picture).to_bytes(2) + picture
+    def build_configuration(self, sequences: list[bytes], pictures: list[bytes]) -> bytes:
+        """AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1) of parameter sets, of which the first of a
+        sequence is this one; at most 31 and 255.
+        """
+        sequence = sequences[0]
+        record = b"\x01" + sequence[1:4] + bytes([0xFF, 0xE0 | len(sequences)])
+        record += b"".join(len(unit).to_bytes(2) + unit for unit in sequences)
+        record += bytes([len(pictures)]) + b"".join(len(unit).to_bytes(2) + unit for unit in pictures)
         if sequence[1] in _WITH_EXTENSION:
             record += bytes([0xFC | self.chroma, 0xF8 | self.depths[0], 0xF8 | self.depths[1], 0])
         return record
+
+
+def parameter_id(unit: bytes) -> int:
+    """The id of a parameter set, of a sequence (type 7) or of a picture (sections 7.3.2.1.1 and 7.3.2.2)."""
+    bits = BitReader(unit[1:].replace(b"\0\0\3", b"\0\0"))
+    if unit[0] & 0x1F == _SEQUENCE:
+        bits.skip(24)  # profile, constraints and level
+    return bits.read_golomb()
 
 
 def parse_parameters(unit: bytes) -> Parameters | None:

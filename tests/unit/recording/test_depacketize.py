@@ -251,8 +251,9 @@ def test_hidden_layers_decode_to_what_they_were(name: str, monkeypatch: pytest.M
 def test_the_size_in_a_sequence_parameter_set() -> None:
     found = parse_parameters(H264_SPS)
     assert found is not None and (found.width, found.height) == (1280, 720)
-    record = found.build_configuration(H264_SPS, H264_PPS)
+    record = found.build_configuration([H264_SPS], [H264_PPS])
     assert record[:8] == b"\x01\x42\xc0\x1f\xff\xe1\x00" + bytes([len(H264_SPS)])
+    assert record[8 + len(H264_SPS) :] == b"\x01\x00" + bytes([len(H264_PPS)]) + H264_PPS
 
 
 @given(st.integers(1, len(H264_SPS) - 20))
@@ -263,6 +264,53 @@ def test_a_parameter_set_that_is_cut_off_is_malformed(length: int) -> None:
 def test_a_key_frame_without_parameter_sets_is_none() -> None:
     frames, _ = push_all("H264", [(1, 0, True, b"\x41\x88abc"), (2, 3_000, True, b"\x65\x88abc")])
     assert [one.key for one in frames] == [False, False]
+
+
+OTHER_PPS = bytes.fromhex("685b83cb20")
+IDR, SLICE, RECOVERY = b"\x65\x88abc", b"\x41\x88abc", b"\x06\x06\x01\xc4\x80"
+
+
+def units(*whole: bytes) -> bytes:
+    """As Matroska has them."""
+    return b"".join(len(unit).to_bytes(4) + unit for unit in whole)
+
+
+def test_parameter_sets_before_every_picture_make_no_key_frame() -> None:
+    payloads = [H264_SPS, H264_PPS, SLICE, H264_SPS, H264_PPS, IDR]
+    frames, _ = push_all("H264", [(k, 3_000 * (k // 3), k % 3 == 2, part) for k, part in enumerate(payloads)])
+    assert [one.key for one in frames] == [False, True]
+
+
+def test_a_recovery_point_is_a_key_frame() -> None:
+    payloads = [H264_SPS, H264_PPS, RECOVERY, SLICE]
+    frames, _ = push_all("H264", [(k, 0, k == 3, part) for k, part in enumerate(payloads)])
+    assert [(one.key, one.data) for one in frames] == [(True, units(*payloads))]
+
+
+def test_a_key_frame_that_came_without_its_parameter_sets_gets_them() -> None:
+    depacketizer = make_depacketizer("H264", lambda: [H264_SPS, H264_PPS])
+    found = []
+    for number, (payload, marker) in enumerate(
+        [(SLICE, True), (IDR, True), (b"\x09\x10", False), (IDR, True), (OTHER_PPS, False), (IDR, True), (IDR, True)]
+    ):
+        one = packet(number, 10 * number, payload, timestamp=3_000 * (number + (not marker)), marker=marker)
+        found += depacketizer.push(one, number)
+    assert [one.key for one in found] == [False, True, True, True, True]
+    assert found[1].data == units(H264_SPS, H264_PPS, IDR)
+    assert found[2].data == units(b"\x09\x10", H264_SPS, H264_PPS, IDR)
+    assert found[3].data == units(H264_SPS, OTHER_PPS, H264_PPS, OTHER_PPS, IDR)
+    assert found[4].data == units(H264_SPS, OTHER_PPS, H264_PPS, IDR)
+    assert depacketizer.format is not None and (depacketizer.format.width, depacketizer.format.height) == (1280, 720)
+    assert all(unit in depacketizer.format.private for unit in (H264_SPS, H264_PPS, OTHER_PPS))
+
+
+@pytest.mark.parametrize("told", [[], [H264_SPS], [b"", b"\x67", H264_PPS], [b"\x65abc"]])
+def test_what_is_told_may_not_suffice(told: list[bytes]) -> None:
+    depacketizer = make_depacketizer("H264", lambda: told)
+    found = []
+    for number, payload in enumerate([SLICE, IDR]):
+        found += depacketizer.push(packet(number, number, payload, timestamp=3_000 * number), number)
+    assert [one.key for one in found] == [False, False]
 
 
 @pytest.mark.parametrize("kind", [0, 25, 26, 27, 29, 30, 31])

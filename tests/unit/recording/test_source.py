@@ -387,3 +387,18 @@ def test_what_was_kept_and_what_was_declared_is_what_was_sent(name: str, seed: i
 def test_unknown_codecs_are_the_callers_fault() -> None:
     with pytest.raises(ValueError, match="H265"):
         SourceRecorder("video", "H265", 90_000, 0)
+
+
+def test_a_key_frame_whose_first_packet_is_repaired_is_one() -> None:
+    recorder = recorder_of("vp8")
+    sent = pictures(1, 20, 0, keys=(1, 11))
+    first = sent[10]._replace(marker=False)
+    rest = packet(12, first.arrival_us + 100, b"\x00" + bytes(30), timestamp=first.timestamp)
+    behind = [one._replace(sequence=one.sequence + 1) for one in sent[11:]]
+    repaired = first._replace(late=True, arrival_us=behind[2].arrival_us + 1)
+    out = record(recorder, [*sent[:10], rest, *behind[:3], repaired, *behind[3:]])
+    out += recorder.close(START_US + 2_000_000)
+    assert sum(fragment.frames for fragment in fragments(out)) == 20
+    assert sum(fragment.key_frames for fragment in fragments(out)) == 2
+    assert sum(fragment.repaired for fragment in fragments(out)) == 1
+    assert not gaps(out)
