@@ -324,6 +324,9 @@ class Connection(abc.ABC):
         changed = [mid for mid, track in self._tracks.items() if mid in wanted and not track.continues(wanted[mid])]
         for mid in [*ended, *changed]:
             self._end_track(mid)
+        for mid, track in self._tracks.items():
+            if mid in wanted:
+                track.update(wanted[mid])
         added = [item for mid, item in wanted.items() if mid not in self._tracks]
         if added:
             self._home.listener.check_tracks(len(added))

@@ -37,6 +37,8 @@ _SMOOTHING = 0.4
 """Weight of a new measurement in a Layer's cost."""
 _HEADER_BYTES = 44
 """What a subscriber gets around a payload: RTP, its extensions, and the tag of SRTP."""
+_AUDIO_TRIES, _AUDIO_MAX_AGE = 4, 0.4
+"""Audio that comes later than this (seconds) is of no use to who listens."""
 _LEAST_COST_BPS = 1_000.0
 """A Layer that costs less has stopped."""
 
@@ -72,9 +74,9 @@ class Encoding:
         self.measurements = 0
         """How often its rates have been taken."""
         codec = incoming.codec
-        repairable = bool(codec.repair_type) and "nack" in codec.feedback
-        self.nacks = NackSchedule(round_trip) if repairable else None
-        """What is missing, where the publisher can send it again."""
+        self.nacks = _schedule(incoming, round_trip) if "nack" in codec.feedback else None
+        """What is missing, where the publisher can send it again: by RTX, or the same packet."""
+        repairable = self.nacks is not None and bool(codec.repair_type)
         self._plane = route.shard.plane
         self._clock_rate = codec.clock_rate
         self._rate = RateMeter()
@@ -159,6 +161,14 @@ class Encoding:
         """The highest spatial Layer (SVC) that has come so far."""
         return max((place // TEMPORAL_LAYERS for place in self._costs), default=0)
 
+    def flows_above(self, spatial: int, temporal: int, *, within: Layer) -> bool:
+        """Whether a Layer comes that is above this one and not above `within`, of its own ones (SVC)."""
+        for place in self._costs:
+            s, t = divmod(place, TEMPORAL_LAYERS)
+            if s <= within.spatial and t <= within.temporal and (s > spatial or t > temporal):
+                return True
+        return False
+
     def layer_rate_bps(self, spatial: int, temporal: int) -> float:
         """What a Layer's own frames cost to forward, headers and all, without those below; smoothed."""
         return self._costs.get(spatial * TEMPORAL_LAYERS + temporal, 0.0)
@@ -194,6 +204,7 @@ class Encoding:
         """A snapshot; `simulcast`: its place says which spatial Layer it is."""
         state = self._plane.encoding_state(self.row)
         nacks = self.nacks
+        repaired = state.repaired if nacks is None or self._repair_row >= 0 else nacks.repaired
         rates = {}
         for place, meter in self._layer_rates.items():
             spatial, temporal = divmod(place, TEMPORAL_LAYERS)
@@ -210,7 +221,7 @@ class Encoding:
             jitter_s=state.jitter / self._clock_rate,
             round_trip_time_s=None if nacks is None else nacks.round_trip_time,
             nacks_sent=0 if nacks is None else nacks.asked,
-            packets_repaired=state.repaired,
+            packets_repaired=repaired,
             key_frame_requests=self.key_frames.sent,
             spatial_layers=state.spatial_layers,
             temporal_layers=state.temporal_layers,
@@ -276,6 +287,7 @@ class Encoding:
             codec=_FORMATS[codec.name],
             index=self.index,
             asks=self.nacks is not None,
+            resent=not codec.repair_type,
         )
 
     def _open_repair(self, incoming: Incoming, stream: IncomingEncoding, route: TrackRoute, connection: int) -> int:
@@ -290,3 +302,9 @@ class Encoding:
             audio=False,
             repairs=self.row,
         )
+
+
+def _schedule(incoming: Incoming, round_trip: RoundTrip) -> NackSchedule:
+    if incoming.kind == "audio":
+        return NackSchedule(round_trip, tries=_AUDIO_TRIES, max_age=_AUDIO_MAX_AGE)
+    return NackSchedule(round_trip)

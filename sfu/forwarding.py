@@ -32,6 +32,22 @@ class TrackRoute:
         self.shard = shard
         self._relays: dict[int, tuple[Shard, int]] = {}
         self._users: dict[int, int] = {}
+        self._sets: tuple[bytes, ...] = ()
+        self._indexes = 0
+
+    def tell_parameters(self, sets: tuple[bytes, ...], encodings: int) -> None:
+        """The publisher's SDP names H.264 parameter sets: for each Encoding, since SDP does not tell them apart."""
+        if sets == self._sets:
+            return
+        self._sets, self._indexes = sets, encodings
+        self._tell(self.shard, self.row)
+        for shard, row in self._relays.values():
+            self._tell(shard, row)
+
+    def _tell(self, shard: Shard, row: int) -> None:
+        if self._sets:
+            for index in range(self._indexes):
+                shard.plane.tell_parameters(row, index, self._sets)
 
     def join(self, shard: Shard) -> int:
         """Return the Track's row on `shard` for one more Subscription."""
@@ -42,6 +58,7 @@ class TrackRoute:
                     row = shard.plane.open_track()
                 self._relays[shard.index] = (shard, row)
                 self.shard.plane.set_relay(self.row, shard.index, row)
+                self._tell(shard, row)
             row = self._relays[shard.index][1]
         self._users[shard.index] = self._users.get(shard.index, 0) + 1
         return row
@@ -128,6 +145,15 @@ class Forwarding:
         """Answer requests for repair, by RTX as `ssrc`; without, and counted, where all logs of the shard are taken."""
         if not self._shard.plane.set_repair(self.row, ssrc=ssrc, payload_type=payload_type):
             self._shard.drops["drop_repair_no_log_left"] += 1
+
+    def set_resending(self, *, audio: bool) -> bool:
+        """Answer requests for repair by the same packets again, to who takes no RTX; False, and counted, where the
+        shard can keep none.
+        """
+        if self._shard.plane.set_resending(self.row, audio=audio):
+            return True
+        self._shard.drops["drop_resending_no_room_left"] += 1
+        return False
 
     def repeat(self, first: int, mask: int, interval_ms: int) -> None:
         """Send packets again; see `Plane.repeat`."""

@@ -58,6 +58,7 @@ class Subscription:
         self.is_new = True
         """Whether nothing was allocated to it since it began, or was shown again."""
         self._stopped = False  # as the plane knows it
+        self._repeats = False  # what its receiver asks for again is sent again
         self._told = 0  # of what is `taken`, as its Track knows it
         self._rate = RateMeter()
         self.closed = False
@@ -117,6 +118,18 @@ class Subscription:
         if self._forwarding is None or self.stopped:
             return True  # nothing to wait for
         return self._forwarding.state().current_index == self.target_index
+
+    @property
+    def lacks_layer(self) -> bool:
+        """Whether a higher Layer of the Encoding that is forwarded comes and is its target, but was not entered."""
+        if self._forwarding is None or self.stopped or self.target is None or self.track.kind == "audio":
+            return False
+        state = self._forwarding.state()
+        within = Layer(WHOLE.spatial, self.target.temporal) if len(self.track.encodings) > 1 else self.target
+        if state.ssrc != self.ssrc or state.current_index != self.target_index:
+            return False
+        encoding = self.track.encodings[self.target_index]
+        return encoding.flows_above(state.current_spatial, state.current_temporal, within=within)
 
     def wants(self, index: int) -> bool:
         """Whether its target is the Encoding `index`, and media shall flow."""
@@ -224,9 +237,12 @@ class Subscription:
         before, self.target = self.target, target
         inner = WHOLE.spatial if len(self.track.encodings) > 1 else target.spatial
         self._forwarding.set_target(self.target_index, inner, target.temporal)
-        rises = before is None or target.spatial != before.spatial
-        if rises and not self.stopped and self._subscriber.connected:
+        if self.stopped or not self._subscriber.connected:
+            return
+        if before is None or target.spatial != before.spatial:
             self._ask_for_key_frame(now)
+        elif target.temporal > before.temporal:
+            self.track.await_switch(self, now)
 
     def stats(self) -> SubscriptionStats:
         """What goes out, as a snapshot."""
@@ -259,7 +275,7 @@ class Subscription:
 
     def handle_nack(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Its receiver asks for packets again: (first, mask) as in RFC 4585 section 6.2.1."""
-        if self._forwarding is None or not self.repair_ssrc:
+        if self._forwarding is None or not self._repeats:
             return
         round_trip = self.reports.round_trip_time or 0.0
         interval_ms = max(_LEAST_REPEAT_MS, round(round_trip * MILLISECONDS))
@@ -326,6 +342,9 @@ class Subscription:
         )
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
+            self._repeats = True
+        elif "nack" in codec.feedback:
+            self._repeats = self._forwarding.set_resending(audio=self.track.kind == "audio")
         self._begin()
 
     def _begin(self) -> None:
@@ -398,4 +417,4 @@ class Subscription:
     def _ask_for_key_frame(self, now: float) -> None:
         if self.track.kind == "video":
             self.track.request_key_frame(now, self.target_index)
-            self.track.await_switch(self)
+            self.track.await_switch(self, now)

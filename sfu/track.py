@@ -11,6 +11,7 @@ from sfu.feedback.round_trip import RoundTrip
 from sfu.forwarding import TrackRoute
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec, Incoming, Kind
+from sfu.parameter_sets import parameter_sets_of
 from sfu.quality import Qualities, find_wanted
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard import Shard
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 UNWANTED_AFTER = 1.5
 """Seconds after which an Encoding that nobody takes is not wanted any more."""
+LAYER_PATIENCE = 0.5
+"""Seconds in which a stream that can do so has let a subscriber rise to a higher Layer without a key frame."""
+_MOST_PATIENCE = 5.0
 
 
 class Publisher(Protocol):
@@ -97,7 +101,8 @@ class Track:
         self._publisher = publisher
         self._muted_packets = 0
         self._rids = _rids_of(incoming)
-        self._waiting: set[Subscription] = set()
+        self._waiting: dict[Subscription, float] = {}  # since when
+        self._helped = float("-inf")  # those who wait since then or before have been helped once
         self._recorded = False
         self._tapped = 0
         self._idle_since: dict[int, float] = {}
@@ -125,6 +130,7 @@ class Track:
             raise
         self.encodings: tuple[Encoding, ...] = tuple(opened)
         """The lowest first."""
+        self.route.tell_parameters(parameter_sets_of(incoming.codec), len(opened))
 
     def __repr__(self) -> str:
         return f"<Track {self.id} {self.kind} {self.codec.name} of {self.peer!r}>"
@@ -133,6 +139,10 @@ class Track:
         """Whether what the client sends in the section now is still this Track."""
         same_type = incoming.codec.payload_type == self.codec.payload_type
         return same_type and incoming.codec.matches(self.codec) and _rids_of(incoming) == self._rids
+
+    def update(self, incoming: Incoming) -> None:
+        """Take over what the client says anew of a section that `continues`."""
+        self.route.tell_parameters(parameter_sets_of(incoming.codec), len(self.encodings))
 
     def handle_notice(self, encoding: Encoding, notice: SourceLearned | Gap | Repaired | Stranded, now: float) -> None:
         """The plane has something to tell of an Encoding."""
@@ -178,9 +188,13 @@ class Track:
         encodings = tuple(encoding.stats(simulcast=simulcast) for encoding in self.encodings)
         return TrackStats(self.id, self.kind, self.codec.name, encodings)
 
-    def await_switch(self, subscription: Subscription) -> None:
-        """A Subscription needs a key frame to get to its target: keep asking until it is there."""
-        self._waiting.add(subscription)
+    def await_switch(self, subscription: Subscription, now: float) -> None:
+        """A Subscription has to get to its target: ask for a key frame again and again until it is there.
+
+        A higher Layer of the same Encoding can often be entered without one, so that has `LAYER_PATIENCE`.
+        """
+        self._waiting[subscription] = now
+        self._publisher.touch()
 
     def handle_tick(self, now: float) -> None:
         """Once a second: see which Encodings flow, and help Subscriptions that have not got to their target."""
@@ -196,11 +210,22 @@ class Track:
             for encoding in self.encodings:
                 encoding.note_absence(now, lower_comes=going[0].index < encoding.index)
             self.note_taken(now)  # nobody has come yet, perhaps
-        for subscription in list(self._waiting):
-            if subscription.closed or subscription.has_arrived:
-                self._waiting.discard(subscription)
-            elif subscription.target is not None:
-                self.request_key_frame(now, subscription.target_index)
+        self._help_waiting(now)
+
+    def _help_waiting(self, now: float) -> None:
+        for subscription, since in list(self._waiting.items()):
+            if subscription.closed:
+                del self._waiting[subscription]
+            elif not subscription.has_arrived:
+                if subscription.target is not None:
+                    self.request_key_frame(now, subscription.target_index)
+            elif now >= since + _MOST_PATIENCE:
+                del self._waiting[subscription]  # its publisher sends no key frame
+            elif now >= since + LAYER_PATIENCE:
+                if subscription.lacks_layer:
+                    self.request_key_frame(now, subscription.target_index)
+                else:
+                    del self._waiting[subscription]
 
     def list_steps(self, ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
         """The qualities that it really has now, up to `ceiling`, and what each costs."""
@@ -291,11 +316,15 @@ class Track:
         """When a throttled key-frame request is due."""
         due = [encoding.poll_timeout() for encoding in self.encodings]
         due.extend(since + UNWANTED_AFTER for since in self._idle_since.values())
+        due.extend(since + LAYER_PATIENCE for since in self._waiting.values() if since > self._helped)
         return min((deadline for deadline in due if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Send the key-frame requests and the NACKs that are due, and give up what nobody takes."""
         self._give_up_unwanted(now)
+        if any(self._helped < since <= now - LAYER_PATIENCE for since in self._waiting.values()):
+            self._helped = now - LAYER_PATIENCE
+            self._help_waiting(now)
         for encoding in self.encodings:
             if encoding.is_key_frame_due(now):
                 self._send_key_frame_request(encoding)

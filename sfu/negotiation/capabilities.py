@@ -63,8 +63,8 @@ _VIDEO_EXTENSIONS = (
 )
 
 _MAX_PARAMETERS = 32
-_MAX_PARAMETER_LENGTH = 1024
-"""Parameter sets of H.264 take a few hundred characters."""
+_MAX_PARAMETER_LENGTH = 1400
+"""H.264 parameter sets may be among them."""
 
 
 def check_preferences(preferences: Sequence[str]) -> dict[str, int]:
@@ -82,7 +82,7 @@ def feedback_of(kind: Kind, *, transport_cc: bool) -> tuple[str, ...]:
     """The RTCP feedback that we understand for a kind of media (RFC 4585 section 4.2, RFC 5104 section 7.1)."""
     common = (_TRANSPORT_CC,) if transport_cc else ()
     if kind != "video":
-        return common
+        return (_NACK, *common)
     return (*_VIDEO_FEEDBACK, *common, REMB) if transport_cc else _VIDEO_FEEDBACK
 
 
@@ -196,10 +196,7 @@ def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc:
     found = []
     for payload_type, codec in codecs.items():
         if codec.kind == "video":
-            repair_type = repairs.get(payload_type, 0)
-            # What is asked for again is sent again by RTX only: SRTP allows no sequence number twice.
-            feedback = codec.feedback if repair_type else tuple(item for item in codec.feedback if item != _NACK)
-            found.append(replace(codec, repair_type=repair_type, feedback=feedback))
+            found.append(replace(codec, repair_type=repairs.get(payload_type, 0)))
         else:
             redundant_type = redundant.get(payload_type, 0)
             first = bool(redundant_type) and places[str(redundant_type)] < places[str(payload_type)]
@@ -267,13 +264,14 @@ def choose_codec(codecs: Sequence[Codec]) -> Codec | None:
 def answer_parameters(codec: Codec) -> dict[str, str]:
     """The format parameters to answer with for a codec that the client sends.
 
-    They are the client's own, so that what it would like to send (`stereo`, `usedtx`) is granted; Opus gets
-    in-band FEC asked for (RFC 7587 section 6.1), which costs little and serves every subscriber.
+    They are the client's own, so that what it would like to send (`stereo`, `usedtx`) is granted, but for parameter
+    sets, which are of what the answerer would send (RFC 6184 section 8.2.2). Opus gets in-band FEC asked for (RFC 7587
+    section 6.1), which costs little and serves every subscriber.
     """
     parameters = dict(codec.parameters)
     if codec.name == "opus":
         parameters["useinbandfec"] = "1"
-    elif codec.name == "H264":  # what the client's encoder does (RFC 6184 section 8.1) is not ours to say
+    elif codec.name == "H264":
         parameters = {name: value for name, value in parameters.items() if not name.startswith("sprop-")}
     return parameters
 

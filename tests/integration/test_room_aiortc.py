@@ -27,7 +27,7 @@ from sfu.events import (
 )
 from tests.integration.clients import PATIENCE_S, Client, client
 
-NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0}
+NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0, "resent": 0}
 
 
 @pytest.fixture(autouse=True)

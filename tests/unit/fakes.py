@@ -29,6 +29,11 @@ class FakePlane:
         self.targets: list[tuple[int, int, int, int]] = []
         self.repeats: list[tuple[int, int, int]] = []
         self.current_index = -1
+        self.current_temporal = 0
+        self.octets = [0] * 32
+        self.resent: list[tuple[int, bool]] = []
+        self.told_sets: list[tuple[int, int, tuple[bytes, ...]]] = []
+        self.opened: list[dict[str, Any]] = []
         self.key_frames = 0
         self.shifts: dict[int, int] = {}
         self.arrivals: set[tuple[int, int]] = set()
@@ -64,6 +69,7 @@ class FakePlane:
         return self._open("track")
 
     def open_encoding(self, track: int, connection: int, **about: Any) -> int:
+        self.opened.append(about)
         return self._open("encoding")
 
     def set_shift(self, encoding: int, shift: int) -> None:
@@ -100,12 +106,22 @@ class FakePlane:
     def set_repair(self, row: int, **about: Any) -> bool:
         return True
 
+    def set_resending(self, row: int, *, audio: bool) -> bool:
+        self.resent.append((row, audio))
+        return True
+
+    def set_relay(self, track: int, shard: int, target: int) -> None: ...
+
+    def tell_parameters(self, track: int, index: int, sets: tuple[bytes, ...]) -> None:
+        self.told_sets.append((track, index, sets))
+
     def repeat(self, row: int, first: int, mask: int, *, interval_ms: int) -> None:
         self.repeats.append((first, mask, interval_ms))
 
     def subscription_state(self, row: int) -> SubscriptionState:
         values = dict.fromkeys((field.name for field in dataclasses.fields(SubscriptionState)), 0)
-        return SubscriptionState(**values | {"ssrc": self._ssrc, "current_index": self.current_index})
+        current = {"current_index": self.current_index, "current_temporal": self.current_temporal}
+        return SubscriptionState(**values | {"ssrc": self._ssrc} | current)
 
     def encoding_state(self, row: int) -> EncodingState:
         values = dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0)
@@ -115,7 +131,7 @@ class FakePlane:
         return AudioLevel(0, 0, 0)
 
     def layer_octets(self, row: int) -> list[int]:
-        return [0] * 32
+        return self.octets
 
     def close_track(self, row: int) -> None:
         self.open.remove(("track", row))

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from sfu.negotiation import Codec
-from sfu.negotiation.capabilities import check_preferences, choose_codec, forwarded_parameters, read_codecs
+from sfu.negotiation.capabilities import (
+    answer_parameters,
+    check_preferences,
+    choose_codec,
+    forwarded_parameters,
+    read_codecs,
+)
 from sfu.negotiation.profiles import h264_profile
 from sfu.negotiation.sdp import MediaDescription
 
@@ -14,8 +20,8 @@ def video(name: str, **parameters: str) -> Codec:
     return Codec("video", name, 90000, 0, 96, {key.replace("_", "-"): value for key, value in parameters.items()})
 
 
-def section(*lines: str, formats: str = "96 97 98 99") -> MediaDescription:
-    media = MediaDescription("video", 9, "UDP/TLS/RTP/SAVPF", tuple(formats.split()))
+def section(*lines: str, formats: str = "96 97 98 99", kind: str = "video") -> MediaDescription:
+    media = MediaDescription(kind, 9, "UDP/TLS/RTP/SAVPF", tuple(formats.split()))
     for line in lines:
         name, _, value = line.partition(":")
         media.attributes.add(name, value)
@@ -113,8 +119,23 @@ def test_feedback_is_what_both_know() -> None:
     media = section("rtpmap:96 VP8/90000", "rtcp-fb:96 nack", "rtcp-fb:96 transport-cc", "rtcp-fb:* ccm fir")
     (plain,) = read_codecs(media, RANKS, transport_cc=False)
     (with_cc,) = read_codecs(media, RANKS, transport_cc=True)
-    assert plain.feedback == ("ccm fir",)
-    assert with_cc.feedback == ("ccm fir", "transport-cc")
+    assert plain.feedback == ("nack", "ccm fir")
+    assert with_cc.feedback == ("nack", "ccm fir", "transport-cc")
+
+
+def test_opus_is_repaired_where_the_client_asks_for_that() -> None:
+    for more, expected in (((), ()), (("rtcp-fb:111 nack",), ("nack",))):
+        media = section("rtpmap:111 opus/48000/2", *more, formats="111", kind="audio")
+        (codec,) = read_codecs(media, RANKS, transport_cc=False)
+        assert codec.feedback == expected
+
+
+def test_parameter_sets_are_read_and_not_answered_with() -> None:
+    sets = "Z0LAHtkA,aM48gA=="
+    media = section("rtpmap:96 H264/90000", f"fmtp:96 profile-level-id=42e01f;sprop-parameter-sets={sets}")
+    (codec,) = read_codecs(media, RANKS, transport_cc=False)
+    assert codec.parameters["sprop-parameter-sets"] == sets
+    assert "sprop-parameter-sets" not in answer_parameters(codec)
 
 
 def test_h264_is_wanted_in_packetization_mode_1_and_constrained_baseline() -> None:
