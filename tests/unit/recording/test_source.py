@@ -13,6 +13,7 @@ from sfu.recording.source import SourceRecorder
 from sfu.routing.tap import TappedPacket, TappedPackets
 
 from .captured import FIRST_US, START_US, decode, file_of, fragments, gaps, record, recorder_of, take
+from .packetize import H264_PPS, H264_SPS
 from .packets import OPUS_US, VP8_US, packet, pictures, sounds
 
 
@@ -402,3 +403,28 @@ def test_a_key_frame_whose_first_packet_is_repaired_is_one() -> None:
     assert sum(fragment.key_frames for fragment in fragments(out)) == 2
     assert sum(fragment.repaired for fragment in fragments(out)) == 1
     assert not gaps(out)
+
+
+def test_a_record_that_begins_after_the_parameter_sets_has_a_file() -> None:
+    recorder = recorder_of("h264")
+    asked: list[int] = []
+
+    def find_sets(encoding: int) -> list[bytes]:
+        asked.append(encoding)
+        return [H264_SPS, H264_PPS]
+
+    recorder.find_sets = find_sets
+    sent = [
+        packet(
+            number,
+            START_US + number * VP8_US,
+            b"\x65\x88idr" if number % 5 == 2 else b"\x41\x9aslice",
+            timestamp=3600 * number,
+            encoding=1,
+        )
+        for number in range(1, 21)
+    ]
+    (fragment,) = fragments([*record(recorder, sent), *recorder.close(START_US + 2_000_000)])
+    assert (fragment.frames, fragment.key_frames) == (19, 4)
+    assert (fragment.width, fragment.height) == (1280, 720)
+    assert asked == [1]

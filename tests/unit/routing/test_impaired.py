@@ -24,15 +24,18 @@ TAIL = 10  # at the end a loss shows only by what comes after it
 
 
 class Publisher:
-    """Sends pictures of one packet each through a link, and again what it is asked for."""
+    """Sends pictures of one packet each through a link, and again what it is asked for, by RTX or as it was."""
 
-    def __init__(self, stage: Stage, plane, config: LinkConfig, seed: int) -> None:
-        self.stage, self.plane = stage, plane
+    def __init__(self, stage: Stage, plane, config: LinkConfig, seed: int, *, rtx: bool) -> None:
+        self.stage, self.plane, self.rtx = stage, plane, rtx
+        self.sealed: dict[int, bytes] = {}
         self.link: Link[bytes] = Link(config, random.Random(seed))
         self.nacks = NackSchedule(RoundTrip(ANSWER_S), max_age=60.0, tries=100)
         self.repairs = 0
         self.taken = 0
         self.received: list[bytes] = []
+        if not rtx:
+            return
         plane.open_encoding(
             stage.track,
             stage.publisher.connection,
@@ -75,15 +78,20 @@ class Publisher:
 
     def _media(self, number: int) -> bytes:
         payload = vp8(number, key=number == 0)
-        return rtp(number, payload, ssrc=100, timestamp=3000 * number, marker=True)
+        packet = rtp(number, payload, ssrc=100, timestamp=3000 * number, marker=True)
+        self.sealed[number] = self.stage.publisher.send_session.protect(packet)
+        return self.sealed[number]
 
     def _repair(self, number: int) -> bytes:
         self.repairs += 1
+        if not self.rtx:
+            return self.sealed[number]
         payload = struct.pack("!H", number) + vp8(number, key=number == 0)
-        return rtp(self.repairs, payload, ssrc=300, payload_type=99, timestamp=3000 * number, marker=True)
+        packet = rtp(self.repairs, payload, ssrc=300, payload_type=99, timestamp=3000 * number, marker=True)
+        return self.stage.publisher.send_session.protect(packet)
 
     def _deliver(self, packet: bytes) -> None:
-        self.stage.publisher.socket.send(self.stage.publisher.send_session.protect(packet))
+        self.stage.publisher.socket.send(packet)
         self.taken += 1
         connection = self.stage.publisher.connection
         wait_until(lambda: self.plane.connection_state(connection).packets_in == self.taken)
@@ -99,9 +107,10 @@ class Publisher:
     ],
     ids=["reordered", "lossy", "all", "bursts"],
 )
-def test_each_picture_arrives_once_under_its_own_number(plane, make_peer, config):
-    stage = Stage(plane, make_peer)
-    publisher = Publisher(stage, plane, config, seed=7)
+@pytest.mark.parametrize("rtx", [True, False], ids=["rtx", "the same packet"])
+def test_each_picture_arrives_once_under_its_own_number(plane, make_peer, config, rtx):
+    stage = Stage(plane, make_peer, resent=not rtx)
+    publisher = Publisher(stage, plane, config, seed=7, rtx=rtx)
     publisher.run()
     packets = [parse(packet) for packet in publisher.received]
     first = packets[0]

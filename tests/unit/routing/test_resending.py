@@ -9,7 +9,8 @@ import struct
 import pytest
 from pylibsrtp import Error, Policy
 
-from sfu.routing.plane import Gap, Plane, PlaneLimits, RepeatMissed
+from sfu.bwe.sent_log import ARRIVED, UNKNOWN
+from sfu.routing.plane import Feedback, Gap, Plane, PlaneLimits, RepeatMissed
 from sfu.routing.plane import Repaired as RepairedNotice
 from sfu.routing.tables import EGRESS_WINDOW, SEALED_AUDIO_BYTES, SEALED_BYTES
 from sfu.transport.srtp import REORDER_WINDOW
@@ -126,6 +127,27 @@ def test_repeats_have_the_budget_of_rtx(plane, make_peer):
     assert 95 <= counters["repeated_packets"] <= 135
     again = stage.datagrams(counters["repeated_packets"])
     assert all(datagram == stage.sealed[number_of(datagram)] for datagram in again)
+
+
+def test_repeats_wait_for_the_pacer_and_tell_nothing_of_the_path(plane, make_peer):
+    stage = Resent(plane, make_peer)
+    connection = stage.subscriber.connection
+    stage.subscriber.socket.setsockopt(1, 8, 1 << 20)
+    plane.set_extensions(connection, {Extension.ABS_SEND_TIME: 3, Extension.TRANSPORT_SEQUENCE: 4})
+    plane.set_control(connection, Feedback.PACKETS, reports=Feedback.NONE, ssrc=99)
+    wait_until(lambda: plane.settled)
+    for k in range(30):
+        stage.send(k, vp8(k, key=k == 0) + bytes(1100), timestamp=3000 * k)
+    first = stage.datagrams(3)
+    assert plane.counters()["paced_packets"] > 10
+    plane.repeat(stage.row, number_of(first[0]), 0b11, interval_ms=10)
+    following = [number for number in (number_of(one) for one in stage.datagrams(30)) if number not in stage.sealed]
+    assert following == []
+    wait_until(lambda: plane.connection_state(connection).queued_bytes == 0)
+    assert plane.counters()["repeated_packets"] == 3
+    log = plane._tables.sent[connection]
+    assert [int(log[k]["fate"]) for k in range(5)] == [ARRIVED] * 3 + [UNKNOWN] * 2
+    assert plane.counters()["drop_protect_failed"] == 0
 
 
 def test_audio_is_sent_again(plane, make_peer):

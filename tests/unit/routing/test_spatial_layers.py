@@ -50,8 +50,9 @@ class Stage:
     def send(self, payload: bytes, picture: int, descriptor: str = "") -> None:
         extensions = {DEPENDENCIES: octets(descriptor)} if descriptor else None
         self.sent += 1
+        before = self.plane.counters()["received_rtp"]
         self.publisher.send(rtp(self.sent, payload, ssrc=100, timestamp=3000 * picture, extensions=extensions))
-        wait_until(lambda: self.plane.counters()["received_rtp"] == self.sent)
+        wait_until(lambda: self.plane.counters()["received_rtp"] == before + 1)
 
     def described(self, count: int) -> list[bytes]:
         """The descriptors of the next packets."""
@@ -141,3 +142,34 @@ def test_an_h264_key_frame_in_several_packets_counts_once(plane, make_peer):
     stage.send(b"\x41\x9aslice", 2)
     stage.send(b"\x65\x88slice", 3)
     assert plane.encoding_state(stage.encoding).key_frames == 2
+
+
+@pytest.mark.parametrize("spatial", [3, 0])
+def test_an_av1_key_frame_whose_first_packet_is_repaired_can_be_entered(plane, make_peer, spatial):
+    """The structure comes with that packet, so the others are not understood before."""
+    stage = Stage(plane, make_peer)
+    stage.aim(spatial)
+    stage.send(KEY, 1, head(0, 1) + STRUCTURE + two_layers())
+    stage.described(1)
+    stage.plane.set_paused(stage.row, True)
+    stage.plane.set_paused(stage.row, False)
+    wait_until(lambda: stage.plane.settled)
+    stage.sent += 1
+    lost = stage.sent
+    stage.send(DELTA, 2, head(2, 3))
+    stage.send(DELTA, 3, head(1, 4))
+    assert stage.subscriber.silent()
+    stage.publisher.send(
+        rtp(
+            lost,
+            KEY,
+            ssrc=100,
+            timestamp=6000,
+            extensions={DEPENDENCIES: octets(head(0, 2) + STRUCTURE + two_layers())},
+        )
+    )
+    upper = [DELTA] if spatial else []
+    packets = stage.subscriber.receive(2 + len(upper))
+    assert [parse(packet)[5] for packet in packets] == [KEY, *upper, DELTA]
+    numbers = [parse(packet)[1] for packet in packets]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
