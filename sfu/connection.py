@@ -52,6 +52,8 @@ class Connection(abc.ABC):
         self._budget = Budget(home.shard.plane, self)
         self._feedback_ssrc = self._ssrcs.take()
         self._remote: RemoteTransport | None = None
+        self.reads_dependencies = False
+        """Whether the client has agreed to the dependency descriptor (AV1 RTP payload format, appendix A)."""
         self._closing = False
         home.shard.attach(self)
 
@@ -306,6 +308,7 @@ class Connection(abc.ABC):
         """Take over what negotiation has found, and with it how congestion is controlled."""
         plane = self.shard.plane
         plane.set_extensions(self.row, ids, mixed=mixed)
+        self.reads_dependencies = Extension.DEPENDENCY_DESCRIPTOR in ids
         if not self._home.environment.config.congestion_control:
             return
         told = Extension.TRANSPORT_SEQUENCE in ids

@@ -28,6 +28,11 @@ class Subscriber(Protocol):
         """Whether media can flow."""
         ...
 
+    @property
+    def reads_dependencies(self) -> bool:
+        """Whether its client has agreed to the dependency descriptor."""
+        ...
+
     def now(self) -> float:
         """The server's clock."""
         ...

@@ -18,6 +18,8 @@ from sfu.wire.layers import layer_bit
 
 _LEAST_REPEAT_MS = 20
 """A packet is not repeated more often, however short the round trip seems."""
+_TOLD_BY_DESCRIPTOR = ("AV1", "H264")
+"""Codecs whose spatial Layers only the dependency descriptor tells apart; VP9 has a payload descriptor of its own."""
 _MOST_PAIRS = 32
 """Entries of one NACK that are answered."""
 
@@ -188,7 +190,24 @@ class Subscription:
 
     def list_steps(self) -> tuple[Step[Layer], ...]:
         """The qualities that it could get, and what each costs."""
-        return self.track.list_steps(self.ceiling)
+        return self.track.list_steps(self._reachable)
+
+    @property
+    def _most_spatial(self) -> int:
+        """The highest spatial Layer within an Encoding that its client can decode.
+
+        Without a descriptor a receiver takes each packet that begins a frame for the next picture: several spatial
+        Layers of one picture are then none that it could decode, while the lowest alone is an ordinary stream.
+        """
+        told = self.track.codec.name not in _TOLD_BY_DESCRIPTOR or self._subscriber.reads_dependencies
+        return WHOLE.spatial if told else 0
+
+    @property
+    def _reachable(self) -> Layer:
+        """The ceiling, as far as its client can decode."""
+        if len(self.track.encodings) > 1:
+            return self.ceiling
+        return Layer(min(self.ceiling.spatial, self._most_spatial), self.ceiling.temporal)
 
     def allocate(self, layer: Layer | None, now: float) -> None:
         """Its connection's budget carries this Layer; None: not even the lowest."""
@@ -231,11 +250,11 @@ class Subscription:
         """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
         if self._forwarding is None or self.closed or self.track.kind == "audio":
             return
-        target = pick_target(self.track.encodings, self.ceiling, self._allocated)
+        target = pick_target(self.track.encodings, self._reachable, self._allocated)
         if target == self.target:
             return
         before, self.target = self.target, target
-        inner = WHOLE.spatial if len(self.track.encodings) > 1 else target.spatial
+        inner = self._most_spatial if len(self.track.encodings) > 1 else target.spatial
         self._forwarding.set_target(self.target_index, inner, target.temporal)
         if self.stopped or not self._subscriber.connected:
             return

@@ -215,6 +215,22 @@ class Stage:
         await viewer.first(lambda one: True, "a picture", since_ms=0.0)
         return viewer
 
+    async def view(self, page: Page) -> Viewer:
+        """Watch by WHEP with an offer of the browser's own."""
+        await self._prepare(page)
+        token = self._node.token(self._room, publish=False)
+        created, resource = await self._post("whep?publisher=alice", token, await page.evaluate("layers.view()"))
+        await page.evaluate(f"layers.viewed({json.dumps(created.text)})")
+        return Viewer(page, token, urljoin(resource, find_link(created, LAYER_RELATION)))
+
+    async def view_by_page(self, page: Page) -> Viewer:
+        """Watch with the code of the node's page."""
+        await self._prepare(page)
+        token = self._node.token(self._room, publish=False)
+        url = f"{self._node.url}/rooms/{self._room}/whep?publisher=alice"
+        await page.evaluate(f"layers.viewByPage({json.dumps(url)}, {json.dumps(token)})")
+        return Viewer(page, token, "")
+
     async def _post(self, path: str, token: str, body: str) -> tuple[httpx.Response, str]:
         """Open a session: the response, and its resource's address. While nothing is published, it is tried again."""
         url = f"{self._node.url}/rooms/{self._room}/{path}"

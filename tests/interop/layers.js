@@ -130,8 +130,8 @@
     await sender.setParameters(parameters);
   },
 
-  /** Answer an offer of video, and write down from now on what comes. */
-  async watch(offer) {
+  /** A connection for video that writes down from now on what comes. */
+  receiver() {
     const pc = new RTCPeerConnection();
     const video = document.body.appendChild(document.createElement("video"));
     Object.assign(video, { id: "watched", autoplay: true, muted: true, playsInline: true });
@@ -142,9 +142,39 @@
       video.srcObject = new MediaStream([track]);
       layers.write(track);
     };
+    return pc;
+  },
+
+  /** Answer an offer of video. */
+  async watch(offer) {
+    const pc = layers.receiver();
     await pc.setRemoteDescription({ type: "offer", sdp: offer });
     await pc.setLocalDescription();
     return pc.localDescription.sdp;
+  },
+
+  /** Offer to receive video. As plain players do it, Chromium's offer knows no dependency descriptor. */
+  async view() {
+    const pc = layers.receiver();
+    pc.addTransceiver("video", { direction: "recvonly" });
+    await pc.setLocalDescription();
+    return pc.localDescription.sdp;
+  },
+
+  /** Watch as the page does. */
+  async viewByPage(url, token) {
+    const { watch } = await import("/whep.js");
+    const { session, stream } = await watch({ url: new URL(url), token, signal: new AbortController().signal });
+    const [track] = stream.getVideoTracks();
+    Object.assign(layers, { pc: session.pc, log: [] });
+    layers.write(track);
+    return true;
+  },
+
+  /** Take the answer to `view`. */
+  async viewed(sdp) {
+    await layers.pc.setRemoteDescription({ type: "answer", sdp });
+    return true;
   },
 
   /** Write down each frame: all that are decoded where the browser gives them away, else those on the screen. */

@@ -119,6 +119,54 @@ async def test_spatial_layers_change_the_size(
         assert (await viewer.stats())["freezeCount"] == before["freezeCount"]
 
 
+async def stands_for(viewer: Viewer, seconds: float, width: int, part: float = 1.0) -> None:
+    """What comes is decoded, of this width, and never asked for anew."""
+    await viewer.first_of_width(width)
+    await viewer.look(1.0)
+    before = await viewer.stats()
+    frames = await viewer.look(seconds)
+    after = await viewer.stats()
+    assert widths(frames) == {width}
+    assert share(frames) == pytest.approx(part, rel=0.15)
+    assert after["pliCount"] == before["pliCount"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "mode", "widest"),
+    [
+        ("AV1", "L3T3", 0),
+        ("VP9", "L3T3", TOP),
+        pytest.param("AV1", "L3T3_KEY", 0, marks=pytest.mark.slow),
+        pytest.param("AV1", "L2T1", 1, marks=pytest.mark.slow),
+        pytest.param("AV1", "L1T3", TOP, marks=pytest.mark.slow),
+        pytest.param("VP9", "L3T3_KEY", TOP, marks=pytest.mark.slow),
+        pytest.param("H264", "L1T3", TOP, marks=pytest.mark.slow),
+    ],
+)
+async def test_who_knows_no_descriptor_gets_what_its_decoder_can_take(
+    open_page: OpenPage, node: NodeProcess, codec: str, mode: str, widest: int
+) -> None:
+    """Chromium's own offer to receive has no dependency descriptor."""
+    stage = Stage(node, new_room())
+    publisher = await stage.publish(await open_page("chromium"), codec, scalable(mode))
+    assert publisher is not None
+    await publisher.sends([""])
+    viewer = await stage.view(await open_page("chromium"))
+    await stands_for(viewer, 4.0, WIDTHS[widest])
+    if "T3" in mode:
+        await viewer.choose(maxTemporalLayerId=1)
+        await stands_for(viewer, 4.0, WIDTHS[widest], 0.5)
+
+
+async def test_the_page_offers_the_descriptor(open_page: OpenPage, node: NodeProcess) -> None:
+    stage = Stage(node, new_room())
+    publisher = await stage.publish(await open_page("chromium"), "AV1", scalable("L3T3"))
+    assert publisher is not None
+    await publisher.sends([""])
+    viewer = await stage.view_by_page(await open_page("chromium"))
+    await stands_for(viewer, 4.0, WIDTH)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("codec", "mode"), [("VP9", "L3T3_KEY"), ("AV1", "L3T3")])
 async def test_spatial_and_temporal_together(open_page: OpenPage, node: NodeProcess, codec: str, mode: str) -> None:

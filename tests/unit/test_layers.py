@@ -26,8 +26,9 @@ RIDS = ("q", "h", "f")
 class Subscriber:
     row, connected = 3, True
 
-    def __init__(self, shard: Any) -> None:
+    def __init__(self, shard: Any, *, reads: bool = False) -> None:
         self.shard = shard
+        self.reads_dependencies = reads
 
     def now(self) -> float:
         return 100.0
@@ -42,13 +43,15 @@ class Subscriber:
 
 
 class Scene:
-    def __init__(self, plane: FakePlane, *encodings: IncomingEncoding) -> None:
+    def __init__(self, plane: FakePlane, *encodings: IncomingEncoding, codec: str = "VP8", reads: bool = False) -> None:
         self.plane = plane
         self.publisher = Publisher()
         self.shard = make_shard(plane, FakeClock())
-        codec = Codec("video", "VP8", 90000, 0, 96, {}, ("nack", "nack pli"), repair_type=97)
+        feedback = ("nack", "nack pli")
         self.track = Track(
-            Incoming("0", "video", codec, encodings, "", "", ""),
+            Incoming(
+                "0", "video", Codec("video", codec, 90000, 0, 96, {}, feedback, repair_type=97), encodings, "", "", ""
+            ),
             id="t1",
             peer="alice",
             stream_id="alice",
@@ -58,9 +61,8 @@ class Scene:
             connection=0,
             keyframe_interval=0.4,
         )
-        self.subscription = Subscription(
-            self.track, id="s1", mid="0", ssrc=7, repair_ssrc=8, subscriber=Subscriber(self.shard)
-        )
+        subscriber = Subscriber(self.shard, reads=reads)
+        self.subscription = Subscription(self.track, id="s1", mid="0", ssrc=7, repair_ssrc=8, subscriber=subscriber)
 
     def start(self) -> None:
         self.subscription.start(Codec("video", "VP8", 90000, 0, 100, repair_type=101))
@@ -164,6 +166,49 @@ def test_svc_layers_are_aimed_at_within_the_one_encoding(plane: FakePlane) -> No
     assert scene.plane.targets[-1][1:] == (0, 1, 2)
     scene.plane.current_index = 0
     assert scene.subscription.current == Layer(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("codec", "reads", "spatial"),
+    [
+        ("AV1", False, 0),
+        ("AV1", True, 3),
+        ("VP9", False, 3),  # its payload descriptor tells
+        ("VP8", False, 3),
+        ("H264", False, 0),
+        ("H264", True, 3),
+    ],
+)
+def test_spatial_layers_that_a_viewer_cannot_tell_apart_are_left_out(
+    plane: FakePlane, codec: str, reads: bool, spatial: int
+) -> None:
+    scene = Scene(plane, IncomingEncoding("", 500), codec=codec, reads=reads)
+    scene.start()
+    assert scene.plane.targets[-1][1:] == (0, spatial, 7)
+    scene.subscription.set_ceiling(Layer(1, 2))
+    assert scene.plane.targets[-1][1:] == (0, min(spatial, 1), 2)
+    scene.subscription.set_ceiling(Layer(0, 1))
+    assert scene.plane.targets[-1][1:] == (0, 0, 1)
+
+
+@pytest.mark.parametrize(("reads", "steps"), [(False, [(0, 0), (0, 7)]), (True, [(0, 0), (0, 7), (3, 0), (3, 7)])])
+def test_steps_are_those_that_the_viewer_could_decode(
+    plane: FakePlane, reads: bool, steps: list[tuple[int, int]]
+) -> None:
+    scene = Scene(plane, IncomingEncoding("", 500), codec="AV1", reads=reads)
+    scene.start()
+    scene.track.encodings[0]._costs = {0: 100e3, 1: 50e3, 8: 300e3, 9: 150e3}
+    found = scene.subscription.list_steps()
+    assert [step.layer.temporal for step in found] == [temporal for _, temporal in steps]
+    assert [step.rate_bps for step in found] == [100e3, 150e3, 400e3, 600e3][: len(steps)]
+
+
+def test_encodings_with_layers_are_told_apart_but_not_their_layers(plane: FakePlane) -> None:
+    scene = Scene(plane, *(IncomingEncoding(rid, 500 + k) for k, rid in enumerate(RIDS)), codec="AV1")
+    for index in range(3):
+        scene.learn(index)
+    scene.start()
+    assert scene.plane.targets[-1][1:] == (2, 0, 7)
 
 
 def test_what_is_missing_is_asked_for_by_nack(scene: Scene) -> None:

@@ -1,6 +1,22 @@
 /** Watching one peer: a WHEP session with a receive-only section for audio and one for video. */
 import { openSession } from "./session.js";
 
+const DEPENDENCIES = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+/**
+ * Offer the descriptor that tells the layers of AV1 apart: without it the node can give the lowest size only, and
+ * Chromium offers it by itself just where it sends layers.
+ * @param {RTCRtpTransceiver} transceiver
+ */
+export function askForDescriptor(transceiver) {
+  if (!transceiver.setHeaderExtensionsToNegotiate) return;
+  const extensions = transceiver.getHeaderExtensionsToNegotiate();
+  for (const extension of extensions) {
+    if (extension.uri === DEPENDENCIES) extension.direction = "sendrecv";
+  }
+  transceiver.setHeaderExtensionsToNegotiate(extensions);
+}
+
 /**
  * @param {object} options
  * @param {URL} options.url the WHEP endpoint, with `publisher`
@@ -11,7 +27,8 @@ import { openSession } from "./session.js";
  */
 export async function watch({ url, token, signal }) {
   const open = (...kinds) => {
-    const prepare = (pc) => kinds.forEach((kind) => pc.addTransceiver(kind, { direction: "recvonly" }));
+    const prepare = (pc) =>
+      kinds.forEach((kind) => askForDescriptor(pc.addTransceiver(kind, { direction: "recvonly" })));
     return openSession({ url, token, prepare, signal });
   };
   const session = await open("audio", "video").catch((error) => {
