@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test browsers kernels lint format bench fuzz soak clean
+.PHONY: help install run test browsers stable kernels lint format bench fuzz soak clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,12 +40,25 @@ run: $(NODE_READY) ## Start a node on 127.0.0.1 and print the address of its pag
 	@$(BIN)/sfu serve --dev $(ARGS)
 
 test: $(DEV_READY) ## Check everything and run all tests, those with browsers included
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target browsers lint kernels
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not slow and not browser"
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target browsers stable lint kernels
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not slow and not browser and not stable"
 	@$(BIN)/pytest -m "browser and not slow" tests/interop
+	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable
 
 browsers: # while others compute
 	@.ci/packages browsers
+
+STABLE_READY := $(VENV)/.ready-stable
+STABLE_SOURCES := $(shell find tests/interop/stable -name '*.go' -o -name '*.rs' -o -name '*.mjs' -o -name build_clients \
+    -o -name 'go.*' -o -name 'Cargo.*' -o -name 'package*.json')
+
+$(STABLE_READY): $(STABLE_SOURCES) | $(DEV_READY)
+	@echo "Building the clients of tests/interop/stable (once)"
+	@.ci/packages stable
+	@nice tests/interop/stable/build_clients
+	@touch $@
+
+stable: $(STABLE_READY) # the clients of other makers, for tests/interop/stable
 
 COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
 COMPILE_CHECKED := from tests.fuzz.packet_path import PacketPath; PacketPath().run(bytes([1, 0, 1, 0]))

@@ -1,0 +1,125 @@
+"""A scene: one client publishes in a room of a node, others watch, early and late; what each of them saw."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.interop.node_process import NodeProcess, new_room
+from tests.interop.stable.client import CLIENTS, Running
+from tests.interop.stable.clips import FPS, SIMULCAST, SINGLE, Clips
+from tests.interop.stable.door import Door
+from tests.interop.stable.packets import Packet, Seen, listen_to, look_at, read_packets
+from tests.netem.config import LinkConfig
+
+PUBLISHER = "alice"
+LATE_S = 3
+"""How long a late viewer lets the publisher send before it comes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who publishes what, and who watches: early, late or both, each for `seconds`."""
+
+    publisher: str
+    codec: str
+    viewers: tuple[str, ...]
+    times: tuple[str, ...] = ("early", "late")
+    """When they come; what begins with "late" is late."""
+    simulcast: bool = False
+    seconds: float = 6.0
+    up: LinkConfig | None = None
+    """The publisher's path; None: a clean one without a proxy."""
+    down: LinkConfig | None = None
+    """The path of each viewer."""
+    loss: float = 0.0
+    """The part of the media packets that paths `up` and `down` lose."""
+
+
+@dataclass
+class Played:
+    """What became of a scene."""
+
+    publisher: Running
+    viewers: dict[tuple[str, str], Running] = field(default_factory=dict)
+    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    heard: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Opus packets that were not silent."""
+    refused: str = ""
+    """Why nothing could be published."""
+
+    def story(self, *who: tuple[str, str]) -> str:
+        """What the publisher and these viewers said."""
+        return "\n".join([self.publisher.story(), *(self.viewers[one].story() for one in who if one in self.viewers)])
+
+
+async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> Played:
+    """Play a scene. What fails in it stands in the result, so that each test says its own part of it."""
+    room = new_room()
+    async with AsyncExitStack() as stack:
+        up = await stack.enter_async_context(Door(node.url, plan.up, plan.loss))
+        arguments = _publish(plan, node, clips, room, up.url)
+        publisher = await stack.enter_async_context(Running(CLIENTS[plan.publisher], arguments))
+        played = Played(publisher)
+        try:
+            await publisher.until("connected")
+        except AssertionError as error:
+            played.refused = str(error)
+            return played
+        up.lose()
+
+        async def watch(name: str, time: str) -> None:
+            if time.startswith("late"):
+                with contextlib.suppress(AssertionError):
+                    await publisher.until("sending", lambda event: event["frames"] >= LATE_S * FPS)
+            packets = directory / f"{room}-{name}-{time}.packets"
+            door = await stack.enter_async_context(Door(node.url, plan.down, plan.loss))
+            url = f"{door.url}/rooms/{room}/whep?publisher={PUBLISHER}"
+            token = node.token(room, publish=False)
+            async with Running(CLIENTS[name], ["watch", url, "--token", token, "--packets", str(packets)]) as viewer:
+                played.viewers[name, time] = viewer
+                with contextlib.suppress(AssertionError):
+                    await viewer.until("connected")
+                    door.lose()
+                    await asyncio.sleep(plan.seconds)  # it looks for so long
+            came = packets.read_bytes() if packets.exists() else b""
+            played.seen[name, time] = await asyncio.to_thread(_see, viewer, came, plan.codec)
+            played.heard[name, time] = await asyncio.to_thread(_hear, viewer, came)
+
+        async with asyncio.TaskGroup() as group:
+            for name in plan.viewers:
+                for time in plan.times:
+                    group.create_task(watch(name, time))
+    return played
+
+
+def _publish(plan: Plan, node: NodeProcess, clips: Clips, room: str, url: str) -> list[str]:
+    arguments = ["publish", f"{url}/rooms/{room}/whip?peer={PUBLISHER}"]
+    arguments += ["--token", node.token(room, subscribe=False), "--codec", plan.codec]
+    for picture in SIMULCAST if plan.simulcast else (SINGLE,):
+        arguments += ["--video", str(clips.video(plan.codec, picture))]
+    if CLIENTS[plan.publisher].audio:
+        arguments += ["--audio", str(clips.audio())]
+    return arguments
+
+
+def _see(viewer: Running, came: bytes, codec: str) -> Seen:
+    packets = _packets(viewer, came, codec)
+    connected, received = viewer.find("connected"), viewer.find("received")
+    begin = connected["at_us"] if connected else 0
+    end = received["at_us"] if received else max([packet.at_us for packet in packets], default=0)
+    return look_at(packets, codec, connected_us=begin, left_us=end, fps=FPS)
+
+
+def _hear(viewer: Running, came: bytes) -> int:
+    return listen_to(_packets(viewer, came, "opus"))
+
+
+def _packets(viewer: Running, came: bytes, codec: str) -> list[Packet]:
+    """The packets of this codec, by the payload types that the client told."""
+    told = [one for one in viewer.events if one["event"] == "track"]
+    types = {one["payload_type"] for one in told if one["codec"].rpartition("/")[2].lower() == codec}
+    return [packet for packet in read_packets(came) if packet.payload_type in types]
