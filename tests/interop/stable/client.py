@@ -72,14 +72,15 @@ def _needs_ffmpeg() -> str:
     return "ffmpeg 8 is not installed: `make stable` does it"
 
 
+_NODE = BUILT / "node"
+_IN_NODE = _built("node", "npm")
 CLIENTS = {
     client.name: client
     for client in (
         Client("pion", [str(BUILT / "pion")], _built("pion", "go"), simulcast=True),
-        Client("werift", ["node", str(BUILT / "node" / "werift.mjs")], _built("node", "npm")),
-        Client(
-            "libdatachannel", ["node", str(BUILT / "node" / "libdatachannel.mjs")], _built("node", "npm"), repairs=False
-        ),
+        Client("werift", ["node", str(_NODE / "werift.mjs")], _IN_NODE),
+        Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
+        Client("gstreamer", ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")], _needs_gstreamer),
     )
 }
 
