@@ -16,6 +16,7 @@ import asyncio
 import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,7 @@ def _needs_ffmpeg() -> str:
 
 _NODE = BUILT / "node"
 _IN_NODE = _built("node", "npm")
+_FFMPEG = [sys.executable, str(SOURCES / "ffmpeg" / "client.py")]
 CLIENTS = {
     client.name: client
     for client in (
@@ -81,6 +83,7 @@ CLIENTS = {
         Client("werift", ["node", str(_NODE / "werift.mjs")], _IN_NODE),
         Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
         Client("gstreamer", ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")], _needs_gstreamer),
+        Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False),
     )
 }
 
