@@ -82,6 +82,7 @@ CLIENTS = {
         Client("pion", [str(BUILT / "pion")], _built("pion", "go"), simulcast=True),
         Client("werift", ["node", str(_NODE / "werift.mjs")], _IN_NODE),
         Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
+        Client("str0m", [str(BUILT / "str0m")], _built("str0m", "cargo")),
         Client("gstreamer", ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")], _needs_gstreamer),
         Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False),
     )
