@@ -25,7 +25,7 @@ from typing import Any, Self
 SOURCES = Path(__file__).parent
 BUILT = SOURCES.parents[2] / ".venv" / "stable"
 """Where `make stable` puts what it builds."""
-CONNECT_S = 20.0
+CONNECT_S = 40.0
 LEAVE_S = 10.0
 
 Event = dict[str, Any]
@@ -43,6 +43,8 @@ class Client:
     watches: tuple[str, ...] = ("vp8", "h264", "vp9")
     repairs: bool = True
     """Whether as a viewer it asks for lost packets."""
+    resends: bool = True
+    """Whether as a publisher it answers NACK."""
     simulcast: bool = False
     audio: bool = True
 
@@ -84,7 +86,7 @@ CLIENTS = {
         Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
         Client("str0m", [str(BUILT / "str0m")], _built("str0m", "cargo")),
         Client("gstreamer", ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")], _needs_gstreamer),
-        Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False),
+        Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False, resends=False),
     )
 }
 

@@ -48,6 +48,8 @@ class Played:
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
     heard: dict[tuple[str, str], int] = field(default_factory=dict)
     """Opus packets that were not silent."""
+    lost: int = 0
+    """Datagrams that the paths lost."""
     refused: str = ""
     """Why nothing could be published."""
 
@@ -85,6 +87,7 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
                     await viewer.until("connected")
                     door.lose()
                     await asyncio.sleep(plan.seconds)  # it looks for so long
+            played.lost += door.lost
             came = packets.read_bytes() if packets.exists() else b""
             played.seen[name, time] = await asyncio.to_thread(_see, viewer, came, plan.codec)
             played.heard[name, time] = await asyncio.to_thread(_hear, viewer, came)
@@ -93,6 +96,7 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
             for name in plan.viewers:
                 for time in plan.times:
                     group.create_task(watch(name, time))
+        played.lost += up.lost
     return played
 
 

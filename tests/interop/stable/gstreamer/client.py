@@ -22,7 +22,7 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
-CONNECT_S = 15
+CONNECT_S = 30
 RETRY_S = 0.5
 RETRY_WITHIN_S = 10.0
 VIDEO, AUDIO = 96, 111

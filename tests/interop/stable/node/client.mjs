@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 
-const CONNECT_MS = 15_000;
+const CONNECT_MS = 30_000;
 const RETRY_MS = 500;
 const RETRY_WITHIN_MS = 10_000;
 

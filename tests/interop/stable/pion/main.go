@@ -18,7 +18,7 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-const connectTimeout = 15 * time.Second
+const connectTimeout = 30 * time.Second
 
 type options struct {
 	role, url, token, codec, packets, audio string

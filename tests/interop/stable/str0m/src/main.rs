@@ -32,7 +32,7 @@ use session::{negotiate, Session};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the loop sleeps at most, so that it notices that it is to end.
 const NAP: Duration = Duration::from_millis(5);
 
