@@ -20,8 +20,6 @@ def link_subscription(tables: Tables, row: int, track: int) -> None:
         tables.subscriptions[first]["previous"] = row
     listed["first_subscription"] = row
     listed["subscriptions"] += 1
-    if entry["log"] >= 0:
-        listed["logged"] += 1
 
 
 @stage
@@ -38,8 +36,6 @@ def unlink_subscription(tables: Tables, row: int) -> None:
     if entry["next"] >= 0:
         tables.subscriptions[entry["next"]]["previous"] = entry["previous"]
     listed["subscriptions"] -= 1
-    if entry["log"] >= 0:
-        listed["logged"] -= 1
     entry["track"] = -1
 
 
