@@ -41,10 +41,14 @@ _TRACKS = (
     ("x", 79, PayloadFormat.H264),
     ("y", 80, PayloadFormat.AV1),
 )
+_WITHOUT_RTX = (PayloadFormat.OPUS, PayloadFormat.VP9)
 
 
 class PacketPath:
-    """One publisher with a Track of each codec, repair streams, and one subscriber, as tables and kernels."""
+    """One publisher with a Track of each codec, repair streams, and one subscriber, as tables and kernels.
+
+    H.264 parameter sets are told for each, which only H.264 heeds.
+    """
 
     def __init__(self) -> None:
         self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 8, 16, 16, 8, 64))
@@ -78,8 +82,12 @@ class PacketPath:
                 self.plane.open_encoding(
                     track, publisher, ssrc=ssrc + 100, payload_type=97 + 2 * number, repairs=media, **options
                 )
-                self.plane.set_repair(row, ssrc=900 + number, payload_type=101)
                 self.plane.set_target(row, 0, 0, number % 2)
+            if codec in _WITHOUT_RTX:
+                self.plane.set_resending(row, audio=audio)
+            else:
+                self.plane.set_repair(row, ssrc=900 + number, payload_type=101)
+            self.plane.tell_parameters(track, 0, [b"\x67\x42\xc0\x1e\xd9", b"\x68\xce\x3c\x80"])
             self.rows.append(row)
         self.apply()
         self.now_us = 1

@@ -16,6 +16,19 @@ HERE = Path(__file__).parent
 CORPUS = sorted((HERE / "corpus" / "packet_path").glob("*"))
 
 
+UNITS = st.sampled_from(
+    [b"\x67\x42\xc0\x1e\xd9", b"\x68\xce\x3c", b"\x65\x88idr", b"\x41\x9aslice", b"\x67", b"\x06\x06\x01"]
+)
+PAYLOADS = st.one_of(
+    UNITS,
+    st.lists(UNITS, max_size=4).map(
+        lambda units: b"\x78" + b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
+    ),
+    st.sampled_from([b"\x7c\x85\x88idr", b"\x00\x05\x65\x88idr", b"\x18\x0a\x0b\x00\x00", b"\x08\x82", b"\x10\x00"]),
+)
+"""Parameter sets and slices of H.264 in the ways that a packet may hold them, and key frames of all codecs."""
+
+
 @st.composite
 def operations(draw: st.DrawFn) -> bytes:
     """Operations whose datagrams begin like something: RTP, RTCP, STUN, DTLS, or nothing."""
@@ -27,16 +40,17 @@ def operations(draw: st.DrawFn) -> bytes:
             made += bytes([kind]) + len(body).to_bytes(2, "big") + body
             continue
         first = draw(st.sampled_from([0x80, 0x90, 0xA0, 0xB0, 0x9F, 0x00, 0x01, 0x16, 0x14, 0xFF]))
-        second = draw(st.sampled_from([96, 96 | 0x80, 200, 201, 206, 0, 255]))
-        numbers = draw(st.binary(min_size=6, max_size=6))
-        ssrc = draw(st.sampled_from([0, 77, 78, 2**32 - 1])).to_bytes(4, "big")
+        second = draw(st.sampled_from([96, 96 | 0x80, 98, 100, 102, 102 | 0x80, 103, 104, 200, 201, 206, 0, 255]))
+        numbers = draw(st.binary(min_size=6, max_size=6) | st.integers(0, 20).map(lambda k: bytes([0, k, 0, 0, 0, k])))
+        ssrc = draw(st.sampled_from([0, 77, 78, 79, 80, 179, 2**32 - 1])).to_bytes(4, "big")
         extension = b""
         if first & 0x10:
             block = draw(st.binary(max_size=40)) + draw(st.sampled_from([b"", b"\x10a", b"\x10v", b"\x20x"]))
             block += bytes(-len(block) % 4)
             words = draw(st.sampled_from([len(block) // 4, 0, 65535, len(block) // 4 + 1]))
             extension = draw(st.sampled_from([b"\xbe\xde", b"\x10\x00", b"zz"])) + words.to_bytes(2, "big") + block
-        body = bytes([first, second]) + numbers + ssrc + extension + draw(st.binary(max_size=60))
+        payload = draw(st.binary(max_size=60) | PAYLOADS)
+        body = bytes([first, second]) + numbers + ssrc + extension + payload
         body = body[: draw(st.integers(0, len(body)))] if draw(st.integers(0, 3)) == 0 else body
         made += bytes([kind]) + len(body).to_bytes(2, "big") + body
     return made
