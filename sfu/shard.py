@@ -158,7 +158,9 @@ class Shard:
         Of two members that claim an address the newest claim counts, since it passed the newest check.
         """
         for loser, address in self._directory.set_addresses(member, addresses):
-            loser.forget_address(address, self._clock())
+            now = self._clock()
+            with self._contained(loser, now):
+                loser.forget_address(address, now)
             self.touch(loser)
         self.plane.set_addresses(member.row, addresses, selected)
 

@@ -10,8 +10,9 @@ import pytest
 from aioice import stun
 
 from sfu.routing.plane import Datagram, SourceLearned
+from sfu.routing.tables import MAX_ADDRESSES as PLACES
 from sfu.shard import Shard
-from sfu.transport import Address
+from sfu.transport import MAX_ADDRESSES, Address
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
 
 HERE: Address = ("192.0.2.9", 5000)
@@ -147,6 +148,22 @@ async def test_who_loses_an_address_is_told_and_dtls_from_there_is_the_new_holde
     await settle()
     assert newest.calls == [("datagram", b"\x16a", HERE)]
     assert former.calls[1:] == [("datagram", b"\x16b", THERE)]
+
+
+async def test_a_defect_in_who_loses_an_address_is_its_own(shard: Shard, plane: FakePlane) -> None:
+    former, newest = Member(1), Member(2)
+    shard.attach(former)
+    shard.attach(newest)
+    shard.set_addresses(former, [HERE], HERE)
+    former.defect = True
+    shard.set_addresses(newest, [HERE], HERE)
+    assert former.calls == [("forget", HERE), "abort"]
+    assert newest.calls == []
+    assert plane.selected[2] == HERE
+
+
+def test_the_plane_has_a_place_for_each_address_that_an_endpoint_remembers() -> None:
+    assert PLACES == MAX_ADDRESSES
 
 
 async def test_what_is_nobodys_is_counted(shard: Shard, plane: FakePlane) -> None:
