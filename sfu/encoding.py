@@ -251,6 +251,10 @@ class Encoding:
         """Someone needs a key frame; return whether to ask the publisher now."""
         return self.key_frames.request(now, self._plane.encoding_state(self.row).key_frames)
 
+    def expect_key_frame(self, now: float) -> None:
+        """Its SSRC has changed: it begins with a key frame, or someone has to ask for one."""
+        self.key_frames.expect(now, self._plane.encoding_state(self.row).key_frames_before)
+
     def is_key_frame_due(self, now: float) -> bool:
         """Return whether to ask the publisher now for the key frame that someone waits for."""
         due = self.key_frames.poll_timeout()

@@ -160,14 +160,18 @@ class Track:
 
     def handle_source(self, encoding: Encoding, ssrc: int, now: float) -> None:
         """The plane learned the Encoding's SSRC, or its numbering began anew; requests that waited can go out."""
-        was_active = encoding.active
+        was_active, before = encoding.active, encoding.ssrc
         encoding.handle_source(ssrc, now)
         if not was_active:
             self._handle_activity(encoding, now)
-        for subscription in self.subscriptions.values():
-            if subscription.wants(encoding.index):
-                self.request_key_frame(now, encoding.index)
-                break
+        if not any(subscription.wants(encoding.index) for subscription in self.subscriptions.values()):
+            return
+        if before is None or before == ssrc or self.kind != "video":
+            self.request_key_frame(now, encoding.index)
+        else:
+            # To ask at once made who changes its SSRC with each key frame send one after the other.
+            encoding.expect_key_frame(now)
+            self._publisher.touch()
 
     def request_key_frame(self, now: float, index: int | None = None) -> None:
         """A subscriber needs a key frame, of Encoding `index` or of all: ask the publisher, now or when the throttle

@@ -5,6 +5,9 @@ from __future__ import annotations
 TRIES = 5
 """A request that brings no key frame is sent so often, each time after twice the time."""
 
+EXPECTED = 0.2
+"""Seconds in which a key frame comes that nobody had to ask for: a sender that changes its SSRC begins with one."""
+
 _LEAST_RETRY = 0.1
 
 
@@ -61,6 +64,13 @@ class KeyFrameRequests:
             return True
         self._due = self._throttle.opens_at()
         return False
+
+    def expect(self, now: float, seen: int) -> None:
+        """One should come by itself beyond the `seen`: ask the publisher only if it does not within `EXPECTED`."""
+        if self._needed is None or seen > self._needed:
+            self._needed = seen
+            self._tries = 0
+            self._due = now + EXPECTED
 
     def poll_timeout(self) -> float | None:
         """When to look again (absolute seconds); None when nobody waits."""

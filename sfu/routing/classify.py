@@ -109,6 +109,7 @@ def learn_source(tables: Tables, encoding: int, ssrc: int, now_us: int) -> int:
         release_source(tables, connection, i64(entry["ssrc"]), now_us)
     entry["former_ssrc"] = entry["ssrc"]
     entry["replaced_us"] = now_us
+    entry["key_frames_before"] = entry["key_frames"]
     entry["ssrc"] = ssrc
     entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
     entry["aligned"] = 0  # the new source has a clock of its own

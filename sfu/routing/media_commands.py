@@ -74,6 +74,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["last_arrival_us"] = 0
     entry["repaired"] = 0
     entry["key_frames"] = 0
+    entry["key_frames_before"] = 0
     entry["aligned"] = 0
     entry["shift"] = 0
     entry["spatial_layers"] = 0

@@ -23,6 +23,8 @@ class EncodingState:
     last_arrival_us: int
     repaired: int
     key_frames: int
+    key_frames_before: int
+    """How many had come when its SSRC was learned."""
     spatial_layers: int
     temporal_layers: int
 

@@ -171,6 +171,7 @@ ENCODING = np.dtype(
         ("resume_sequence", np.int32),  # what must come next for a jump to be a restart, -1: no jump yet
         ("repaired", np.int64),  # packets that came by retransmission
         ("key_frames", np.int64),
+        ("key_frames_before", np.int64),  # when its SSRC was learned
         ("aligned", np.int32),
         ("shift", np.int64),  # to the common clock of the Track's Encodings
         ("spatial_layers", np.int32),  # seen so far

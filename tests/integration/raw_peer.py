@@ -52,6 +52,8 @@ class RawPeer:
         """Successful responses to checks, by where they came."""
         self.heard: dict[socket.socket, list[bytes]] = {}
         """Decrypted RTP, by where it came."""
+        self.feedback: list[bytes] = []
+        """Decrypted RTCP."""
         self._established = False
 
     def describe(self, sdp: str) -> str:
@@ -121,9 +123,19 @@ class RawPeer:
             Policy(key=theirs, ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
         )
 
-    def send_rtp(self, where: socket.socket, sequence: int, *, ssrc: int = 1000, payload_type: int = 111) -> None:
-        head = struct.pack("!BBHII", 0x80, payload_type, sequence & 0xFFFF, 960 * sequence & 0xFFFFFFFF, ssrc)
-        where.send(self._protect.protect(head + b"media"))
+    def send_rtp(
+        self,
+        where: socket.socket,
+        sequence: int,
+        *,
+        ssrc: int = 1000,
+        payload_type: int = 111,
+        payload: bytes = b"media",
+        marker: bool = False,
+    ) -> None:
+        second = payload_type | 0x80 * marker
+        head = struct.pack("!BBHII", 0x80, second, sequence & 0xFFFF, 960 * sequence & 0xFFFFFFFF, ssrc)
+        where.send(self._protect.protect(head + payload))
 
     def send_report(self, where: socket.socket) -> None:
         """An empty receiver report."""
@@ -148,7 +160,11 @@ class RawPeer:
         elif 20 <= data[0] < 64:
             self._dtls.bio_write(data)
             self._advance(where)
-        elif not 192 <= data[1] < 224 and self._established:
+        elif not self._established:
+            return
+        elif 192 <= data[1] < 224:
+            self.feedback.append(self._unprotect.unprotect_rtcp(data))
+        else:
             self.heard[where].append(self._unprotect.unprotect(data))
 
     def _advance(self, where: socket.socket) -> None:

@@ -41,11 +41,13 @@ Join = Callable[..., Awaitable[tuple[RawPeer, socket.socket]]]
 
 @pytest.fixture
 async def join(server: Server, raw: Callable[..., RawPeer]) -> Join:
-    """Brings a client with one audio section into the room, by an offer of its own, and connects it."""
+    """Brings a client with one section into the room, by an offer of its own, and connects it."""
 
-    async def joined(name: str, direction: str, *, passive: bool = False) -> tuple[RawPeer, socket.socket]:
+    async def joined(
+        name: str, direction: str, *, passive: bool = False, kind: str = "audio"
+    ) -> tuple[RawPeer, socket.socket]:
         client = raw(passive=passive)
-        offer = make_offer(("audio", direction), setup="passive" if passive else "actpass")
+        offer = make_offer((kind, direction), setup="passive" if passive else "actpass")
         peer = server.room("lobby").join(name, leave_when_idle=True)
         answered = await peer.answer(client.describe(offer), subscribe="all" if direction == "recvonly" else None)
         assert f"a=setup:{'active' if passive else 'passive'}\r\n" in answered.sdp
@@ -162,3 +164,39 @@ async def test_nothing_passes_from_where_no_check_came(server: Server, join: Joi
         publisher.send_rtp(stranger, sequence)
     await publisher.until(lambda: server.counters()["drop_unknown_address"] >= 10)
     assert len(viewer.heard[sink]) == heard
+
+
+KEY_FRAME = b"\x10\x00\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00" + bytes(40)
+DELTA = b"\x10\x01\x00\x00" + bytes(40)
+PICTURE_LOSS = b"\x81\xce"
+
+
+async def test_who_changes_its_ssrc_with_each_key_frame_is_not_asked_for_more(join: Join) -> None:
+    publisher, source = await join("alice", "sendonly", kind="video")
+    viewer, sink = await join("bob", "recvonly", kind="video")
+    sequence = 0
+
+    async def send_group(ssrc: int, first: bytes) -> None:
+        nonlocal sequence
+        for number in range(15):
+            sequence += 1
+            payload = first if number == 0 else DELTA
+            publisher.send_rtp(source, sequence, ssrc=ssrc, payload_type=96, payload=payload, marker=True)
+            await asyncio.sleep(0.02)
+
+    await send_group(1000, KEY_FRAME)
+    await send_group(1000, KEY_FRAME)  # whatever was asked for at the beginning has come
+    await viewer.until(lambda: len(viewer.heard[sink]) > 0)
+    heard, asked = len(viewer.heard[sink]), _count(publisher.feedback)
+    for ssrc in range(2000, 2010):
+        await send_group(ssrc, KEY_FRAME)
+        viewer.send_report(sink)
+    await viewer.until(lambda: len(viewer.heard[sink]) >= heard + 140)
+    assert _count(publisher.feedback) == asked
+    # One that does not begin with a key frame is asked for it.
+    await send_group(3000, DELTA)
+    await publisher.until(lambda: _count(publisher.feedback) > asked)
+
+
+def _count(feedback: list[bytes]) -> int:
+    return sum(PICTURE_LOSS in packet for packet in feedback)

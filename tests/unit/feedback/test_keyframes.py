@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.feedback.keyframes import TRIES, KeyFrameRequests, KeyFrameThrottle
+from sfu.feedback.keyframes import EXPECTED, TRIES, KeyFrameRequests, KeyFrameThrottle
 
 
 def requests_for(count: int, interval: float = 1.0) -> list[KeyFrameRequests]:
@@ -29,6 +29,34 @@ def test_who_asks_while_a_key_frame_is_under_way_gets_that_one() -> None:
     assert not requests.handle_timeout(101.0, seen=1)
     assert requests.poll_timeout() is None
     assert (requests.asked, requests.sent) == (301, 1)
+
+
+def test_one_that_comes_by_itself_is_not_asked_for() -> None:
+    (requests,) = requests_for(1)
+    for second in range(100, 110):
+        requests.expect(float(second), seen=second)
+        assert requests.poll_timeout() == second + EXPECTED
+        assert not requests.handle_timeout(second + EXPECTED, seen=second + 1)
+        assert requests.poll_timeout() is None
+    assert requests.sent == 0
+
+
+def test_one_that_should_have_come_by_itself_is_asked_for_after_a_moment() -> None:
+    (requests,) = requests_for(1)
+    requests.expect(100.0, seen=3)
+    assert not requests.request(100.1, seen=3)  # who asks meanwhile does not have to be asked for twice
+    assert not requests.handle_timeout(100.1, seen=3)
+    assert requests.handle_timeout(100.0 + EXPECTED, seen=3)
+    assert requests.sent == 1
+
+
+def test_what_was_asked_for_already_is_not_put_off() -> None:
+    (requests,) = requests_for(1)
+    requests.request(100.0, seen=3)
+    requests.expect(100.5, seen=3)
+    assert requests.poll_timeout() == 101.0
+    requests.expect(100.6, seen=4)  # that came, and the SSRC changed after it
+    assert requests.poll_timeout() == 100.6 + EXPECTED
 
 
 def test_who_asks_after_it_came_waits_for_the_interval() -> None:
