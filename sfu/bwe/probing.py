@@ -93,7 +93,10 @@ def _begin(state: Any, rate: float, now_us: int) -> None:
     state["probe"] = probe
     state["probe_bps"] = rate
     length = min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US)
-    state["probe_us"] = i64(min(length * 2.0 ** state["confirm_round"], _MOST_CONFIRM_US))
+    if state["confirm_round"] > 0:  # as long as it takes to be sure, within bounds
+        beyond = max(rate - state["full_bps"], 1.0)
+        length = min(max(_BUCKET_BYTES * 8e6 / beyond, length), _MOST_CONFIRM_US)
+    state["probe_us"] = i64(length)
     state["probe_bytes"] = i64(rate * state["probe_us"] / 8e6)
     state["probe_started_us"] = now_us
     at = probe % CLUSTERS
@@ -174,17 +177,13 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     """A probe has shown `rate`; return whether further ones have to show the same before it counts.
 
     That is so where the path was full of late. What it let through of one burst may have been a bucket's contents, so
-    the next probes are longer, until more has got through than a bucket holds, or one of them comes slowly.
+    a longer one follows, until more has got through than a bucket holds, or what is shown is what was known.
     """
     full = state["full_bps"]
-    if state["probe_slowed"] == 1:
-        state["confirm_round"] = 0
-        if full <= 0.0 or rate <= _BEYOND * full:
-            note_full(state, rate, now_us)
-            return False
-        state["full_us"] = now_us
-        return True
     if full <= 0.0 or rate <= _BEYOND * full:
+        state["confirm_round"] = 0
+        if state["probe_slowed"] == 1:
+            note_full(state, max(rate, state["acked_bps"]), now_us)
         return False
     if state["confirmed"] == probe:
         return True
@@ -193,7 +192,7 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     state["confirm_bytes"] += (rate - full) * state["probe_us"] / 8e6
     if state["confirm_bytes"] > _BUCKET_BYTES:
         state["confirm_round"] = 0
-        state["full_bps"] = 0.0
+        state["full_bps"] = rate if state["probe_slowed"] == 1 else 0.0
         return False
     state["confirmed"] = probe
     state["confirm_round"] += 1
