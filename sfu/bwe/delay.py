@@ -100,6 +100,9 @@ def _close_group(state: Any, now_us: int) -> None:
 @stage
 def _measure_queue(state: Any) -> None:
     """The delay over the least one of the last ten to twenty seconds; the clocks' offset cancels out."""
+    if state["untimed"] == 1:
+        state["queue_ms"] = 0.0
+        return
     delay = state["last_arrival_us"] - state["last_sent_us"]
     if is_contested(state):
         state["least_since_us"] = state["last_sent_us"]
@@ -118,7 +121,8 @@ def end_interval(state: Any) -> None:
     base = min(state["least_us"], state["least_before_us"])
     least = state["interval_least_us"]
     state["stood_ms"] = state["standing_ms"]
-    state["standing_ms"] = max(0.0, (least - base) / 1000.0) if least < FAR_US and base < FAR_US else 0.0
+    known = least < FAR_US and base < FAR_US and state["untimed"] == 0
+    state["standing_ms"] = max(0.0, (least - base) / 1000.0) if known else 0.0
     state["interval_least_us"] = FAR_US
 
 
@@ -176,6 +180,8 @@ def _detect(state: Any, trend: float, sent_ms: float, now_us: int) -> None:
         state["overused_ms"] = -1.0
         state["overused_groups"] = 0
         state["usage"] = UNDERUSED if weighted < -state["threshold_ms"] else NORMAL
+    if state["untimed"] == 1:
+        state["usage"] = NORMAL
     state["trend"] = trend
     _adapt_threshold(state, abs(weighted), now_us)
 

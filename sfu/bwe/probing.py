@@ -167,6 +167,8 @@ def _result(state: Any, at: int) -> float:
     if arrived_bps > _MOST_SPREAD * sent_bps:
         return 0.0  # they were held back and came in one go: no measure of the path
     state["probe_slowed"] = 1 if arrived_bps < _EXCEEDED * sent_bps else 0
+    if state["probe_slowed"] == 1 and state["untimed"] == 1:
+        return 0.0
     if arrived_bps < _EXCEEDED * sent_bps:
         return _BACK_OFF * arrived_bps
     return min(sent_bps, arrived_bps)

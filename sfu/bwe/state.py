@@ -53,6 +53,9 @@ ESTIMATOR = np.dtype(
         ("unused_us", np.int64),  # when less than the estimate was wanted first, or it was last lowered for that
         ("unused_bps", np.float64),  # the estimate before that
         ("acked_sent_us", np.int64),  # when the newest packet that has arrived was sent
+        ("reported_us", np.int64),  # arrival of the last packet of the feedback before
+        ("backward", np.float64),  # how often lately the next feedback's first came before that
+        ("untimed", np.int32),  # 1: so often that its times cannot be compared
         # a group of packets sent in one go, and the one before
         ("groups", np.int64),
         ("first_sent_us", np.int64),
@@ -174,6 +177,9 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["unused_us"] = now_us
     state["unused_bps"] = START_BPS
     state["acked_sent_us"] = NEVER_US
+    state["reported_us"] = NEVER_US
+    state["backward"] = 0.0
+    state["untimed"] = 0
     state["arrived_bytes"] = 0
     state["shown_bps"] = 0.0
     state["phase"] = INCREASE

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.bwe.estimate import end_feedback, handle_packet, set_remote, unwrap_reference
+from sfu.bwe.receiver_clock import watch_clock
 from sfu.bwe.sent_log import ARRIVED, SENT_LOG
+from sfu.bwe.state import NEVER_US
 from sfu.routing import native
 from sfu.routing.counters import Counter
 from sfu.routing.estimates import probe_if_due, tell_estimate
@@ -133,6 +135,7 @@ def _handle_feedback(tables: Tables, buffers: Buffers, connection: int, start: i
     first = next_sequence - (behind if behind > 0 else 0x10000)
     moved = unwrap_reference(state, buffers.feedback[2], _REFERENCE_WRAP_US) - buffers.feedback[2]
     arrived = 0
+    first_us = last_us = i64(NEVER_US)
     for k in range(count):
         sequence = first + k
         packet = log[sequence % SENT_LOG]
@@ -142,6 +145,11 @@ def _handle_feedback(tables: Tables, buffers: Buffers, connection: int, start: i
         received = buffers.fates[k] != NOT_RECEIVED
         if received and packet["fate"] != ARRIVED:
             arrived += 1
+            last_us = i64(buffers.fates[k] + moved)
+            if arrived == 1:
+                first_us = last_us
         handle_packet(state, packet, buffers.fates[k] + moved, received, now_us)
+    if arrived > 0:
+        watch_clock(state, first_us, last_us)
     end_feedback(state, arrived, now_us)
     probe_if_due(tables, connection, now_us)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 
 from bench.bwe.media import Publisher, Shape, Viewer
 from bench.bwe.node import Node
 from sfu.routing.plane import PlaneLimits
+from sfu.wire.transport_feedback import NOT_RECEIVED
 from tests.netem.config import LinkConfig
 from tests.netem.simulator import Simulator, Wire
 
@@ -56,8 +58,8 @@ class Scene:
         self.publisher = Publisher(self.node, shapes, seed=3)
         self.watchers: list[Watcher] = []
 
-    def watch(self, *, repair: bool, link: LinkConfig = PATH) -> Watcher:
-        watcher = Watcher(self.node, link, seed=11 * len(self.watchers))
+    def watch(self, *, repair: bool, link: LinkConfig = PATH, kind: type[Watcher] = Watcher) -> Watcher:
+        watcher = kind(self.node, link, seed=11 * len(self.watchers))
         watcher.watch(self.publisher.track, repair=repair)
         self.watchers.append(watcher)
         return watcher
@@ -147,6 +149,34 @@ def test_after_a_path_was_dead_for_a_while_the_picture_comes_back(make_scene: Ca
     watcher._downlink.change(loss=0.0)
     scene.run(20.0)
     assert watcher.rate_bps() > 0.95 * 600_000.0
+
+
+class Ragged(Watcher):
+    """Its feedback's reference times are rounded down, by up to 64 ms, while the times themselves are not."""
+
+    def _feed_back(self) -> None:
+        arrived, before = self._arrived, self.reported_us
+        received = arrived[arrived != NOT_RECEIVED]
+        if len(received):
+            self.reported_us = int(received.max())
+        self._arrived = np.where(arrived == NOT_RECEIVED, arrived, arrived - before % 64_000)
+        super()._feed_back()
+        self._arrived = arrived
+
+    reported_us = 0
+
+
+@pytest.mark.parametrize("late_s", [0.0, 3.0], ids=["early", "late"])
+@pytest.mark.parametrize("shapes", [ONE, THREE], ids=["one encoding", "three encodings"])
+def test_a_receiver_whose_times_do_not_fit_together_sees_a_picture(
+    make_scene: Callable[..., Scene], shapes: Sequence[Shape], late_s: float
+) -> None:
+    scene = make_scene(shapes)
+    scene.simulator.at(late_s, lambda: scene.watch(repair=True, kind=Ragged))
+    scene.run(late_s + 15.0)
+    (watcher,) = scene.watchers
+    assert watcher.longest_wait < 3.0
+    assert watcher.rate_bps() > 0.95 * shapes[-1].rate_bps
 
 
 def test_without_retransmission_the_numbers_of_what_comes_have_no_holes(make_scene: Callable[..., Scene]) -> None:
