@@ -18,6 +18,7 @@ _BACK_US = 15_000
 _MOST_BACK_US = 1_000_000
 """More is another clock, not this one."""
 _TIMES = 3.0
+_MOST = 10.0
 _FORGET = 0.99
 _TRUSTED = 0.5
 
@@ -30,7 +31,7 @@ def watch_clock(state: Any, first_us: int, last_us: int) -> None:
     if before == NEVER_US:
         return
     if _BACK_US < before - first_us < _MOST_BACK_US:
-        state["backward"] += 1.0
+        state["backward"] = min(state["backward"] + 1.0, _MOST)
     else:
         state["backward"] *= _FORGET
     if state["backward"] >= _TIMES and state["untimed"] == 0:
