@@ -13,12 +13,12 @@ from sfu.wire.kernel import i64, kernel, stage
 
 KEPT_SOURCES = 64
 """Up to here nothing is given up: who comes back within that many changes of his SSRC is known."""
-QUIET_US = 60_000_000
+QUIET_US = 20_000_000
 """So long nothing must have come of what is given up."""
-SOURCE_INTERVAL_US = 125_000
+SOURCE_INTERVAL_US = 50_000
 SOURCE_BURST = 64
 """So many new SSRCs may send media at once, and one more with each `SOURCE_INTERVAL_US`."""
-LATE_US = 1_000_000
+LATE_US = 500_000
 """So long after another SSRC has taken its place, packets of the former one are late, and do not take it back."""
 
 CURRENT = 1 << 62
