@@ -11,6 +11,8 @@ from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 _CLEARLY_MORE = 1.1
 """A step that costs hardly more than the one below it replaces that one."""
+_TOLD_BY_DESCRIPTOR = ("AV1", "H264")
+"""Codecs whose spatial Layers only the dependency descriptor tells apart; VP9 has a payload descriptor of its own."""
 _RATIO = 3.0
 """What an Encoding that has not come yet is taken to cost, as a multiple of the one below: with sides twice as long a
 picture of the same quality takes about 4 ** 0.75 times the bits.
@@ -69,6 +71,15 @@ def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Laye
     if best >= allocated.spatial:  # below, all its frames cost less than what is allocated
         temporal = min(temporal, allocated.temporal)
     return Layer(best, temporal)
+
+
+def find_most_spatial(codec: str, *, described: bool) -> int:
+    """The highest spatial Layer within an Encoding that a receiver decodes; `described`: it has the descriptor.
+
+    Without, it takes each packet that begins a frame for the next picture: several spatial Layers of one picture are
+    then none that it could decode, while the lowest alone is an ordinary stream.
+    """
+    return WHOLE.spatial if described or codec not in _TOLD_BY_DESCRIPTOR else 0
 
 
 def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:

@@ -9,7 +9,7 @@ from sfu.feedback.reports import EgressReports
 from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec, mid_on_wire
-from sfu.quality import find_wanted, pick_target
+from sfu.quality import find_most_spatial, find_wanted, pick_target
 from sfu.statistics import RateMeter, SubscriptionStats
 from sfu.subscriber import Subscriber
 from sfu.track import Track
@@ -18,8 +18,6 @@ from sfu.wire.layers import layer_bit
 
 _LEAST_REPEAT_MS = 20
 """A packet is not repeated more often, however short the round trip seems."""
-_TOLD_BY_DESCRIPTOR = ("AV1", "H264")
-"""Codecs whose spatial Layers only the dependency descriptor tells apart; VP9 has a payload descriptor of its own."""
 _MOST_PAIRS = 32
 """Entries of one NACK that are answered."""
 
@@ -194,13 +192,8 @@ class Subscription:
 
     @property
     def _most_spatial(self) -> int:
-        """The highest spatial Layer within an Encoding that its client can decode.
-
-        Without a descriptor a receiver takes each packet that begins a frame for the next picture: several spatial
-        Layers of one picture are then none that it could decode, while the lowest alone is an ordinary stream.
-        """
-        told = self.track.codec.name not in _TOLD_BY_DESCRIPTOR or self._subscriber.reads_dependencies
-        return WHOLE.spatial if told else 0
+        """The highest spatial Layer within an Encoding that its client can decode."""
+        return find_most_spatial(self.track.codec.name, described=self._subscriber.reads_dependencies)
 
     @property
     def _reachable(self) -> Layer:

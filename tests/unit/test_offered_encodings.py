@@ -240,9 +240,8 @@ def test_lower_ones_that_a_picture_is_too_small_for_are_not_counted_on(plane: Fa
     viewer = studio.watch(5e6)
     studio.pass_time(5, viewer)
     assert list(studio.rates()) == ["f"]
-    viewer.budget.handle_estimate(2 * LOW, studio.now)
-    studio.pass_time(1, viewer)
-    assert viewer.subscriptions[0].starved  # no step that would not come is taken for it
+    viewer.subscriptions[0].set_ceiling(Layer(0, 7))
+    assert [step.layer.spatial for step in viewer.subscriptions[0].list_steps()] == [2]
 
 
 def test_a_lower_one_that_stops_by_itself_is_soon_not_counted_on(plane: FakePlane) -> None:
