@@ -98,6 +98,7 @@ class Peer:
         self._environment = environment
         self._leave_when_idle = leave_when_idle
         self._connections: dict[str, Connection] = {}
+        self._replaced: frozenset[str] = frozenset()  # while another connection is made that takes their place
 
     def __repr__(self) -> str:
         return f"<Peer {self.name!r} in {self._venue.name!r}>"
@@ -117,23 +118,34 @@ class Peer:
         """What it receives."""
         return tuple(held for connection in self._connections.values() for held in connection.subscriptions)
 
-    async def answer(self, offer: str, *, subscribe: Selection = None, publish: bool = True) -> Answered:
+    async def answer(
+        self,
+        offer: str,
+        *,
+        subscribe: Selection = None,
+        publish: bool = True,
+        replaces: Sequence[Connection] = (),
+    ) -> Answered:
         """Open a connection from the client's SDP offer.
 
         Args:
             offer: the client's.
             subscribe: what goes into the sections in which the client can receive.
             publish: whether the client may send.
+            replaces: connections of this Peer that the caller closes once the new one stands. They and their Tracks
+                do not count towards its limits.
 
         Raises:
             RemoteError: the client's fault or a limit; nothing stays behind, and a Peer with `leave_when_idle`
                 and no other connection has left.
         """
+        self._replaced = frozenset(connection.id for connection in replaces)
         try:
             self._check_room_for_connection()
             self._venue.check_publisher(subscribe)
             return ClientOffered.open(self._home(), offer, publish=publish, select=lambda: self._choose(subscribe))
         finally:
+            self._replaced = frozenset()
             self._leave_if_idle()
 
     def offer(self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = ()) -> ServerOffered:
@@ -200,7 +212,7 @@ class Peer:
     def check_tracks(self, added: int) -> None:
         """Raise LimitError if it may not publish `added` more Tracks."""
         most = self._environment.config.max_tracks_per_peer
-        have = len(self.tracks)
+        have = sum(len(each.tracks) for each in self._connections.values() if each.id not in self._replaced)
         if have + added > most:
             raise LimitError(
                 "max_tracks_per_peer",
@@ -256,7 +268,7 @@ class Peer:
         if self.left:
             raise ConnectionClosedError(f"{self.name!r} has left the room; join again")
         most = self._environment.config.max_connections_per_peer
-        if len(self._connections) >= most:
+        if len(self._connections.keys() - self._replaced) >= most:
             raise LimitError("max_connections_per_peer", f"a Peer may have {most} connections; close one first")
 
     def _home(self) -> Home:

@@ -36,9 +36,9 @@ class WhipEndpoint:
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         require_media_type(request, [SDP], "Accept-Post")
         offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
-        with entered(context.server, room, name) as peer:
-            answered = await peer.answer(offer)
         former = context.sessions.of_peer(room, name, "publish")
+        with entered(context.server, room, name) as peer:
+            answered = await peer.answer(offer, replaces=[old.connection for old in former])
         session = context.sessions.open(room, peer, answered.connection, "publish", token)
         for old in former:
             context.sessions.discard(old)

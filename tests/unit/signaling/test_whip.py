@@ -39,6 +39,18 @@ async def test_a_new_session_takes_the_place_of_the_old(
     assert (await http.delete(second.headers["location"])).status_code == 200
 
 
+async def test_what_is_replaced_takes_no_room(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    """As many Tracks as a peer may have (8), and again under the same name before the old session has timed out."""
+    offer = make_offer(*[("audio", "sendonly")] * 8)
+    for _ in range(6):
+        assert (await http.post("/rooms/lobby/whip?peer=alice", content=offer, headers=SDP)).status_code == 201
+    alice = server.rooms["lobby"].peers["alice"]
+    assert (len(alice.connections), len(alice.tracks)) == (1, 8)
+    offer = make_offer(*[("audio", "sendonly")] * 9)
+    assert (await http.post("/rooms/lobby/whip?peer=alice", content=offer, headers=SDP)).status_code == 409
+    assert len(alice.tracks) == 8
+
+
 async def test_a_bad_offer_costs_the_old_session_nothing(http: httpx.AsyncClient, server: sfu.Server) -> None:
     await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)
     assert (await http.post("/rooms/lobby/whip?peer=alice", content="v=0", headers=SDP)).status_code == 400
