@@ -22,9 +22,6 @@ class Vacancies:
     def __len__(self) -> int:
         return len(self._since)
 
-    def __contains__(self, subscription: Subscription) -> bool:
-        return subscription in self._since
-
     def __iter__(self) -> Iterator[Subscription]:
         return iter(tuple(self._since))
 
