@@ -18,37 +18,12 @@ from bench.generator.native import (
     sendmmsg,
     srtp_protect,
 )
+from bench.generator.octets import put_u16, put_u32
 
 #: VP8 payload descriptor with a 15-bit picture id (RFC 7741 section 4.2).
 VP8_DESCRIPTOR_BYTES = 4
 _SIZE_SPREAD = 97
 _SEND_ATTEMPTS = 8
-
-
-@kernel
-def put_u16(buffer: NDArray[np.uint8], at: int, value: int) -> None:
-    """Big-endian 16 bits."""
-    buffer[at] = (value >> 8) & 0xFF
-    buffer[at + 1] = value & 0xFF
-
-
-@kernel
-def put_u32(buffer: NDArray[np.uint8], at: int, value: int) -> None:
-    """Big-endian 32 bits."""
-    put_u16(buffer, at, (value >> 16) & 0xFFFF)
-    put_u16(buffer, at + 2, value & 0xFFFF)
-
-
-@kernel
-def get_u16(buffer: NDArray[np.uint8], at: int) -> int:
-    """Big-endian 16 bits."""
-    return (np.int64(buffer[at]) << 8) | np.int64(buffer[at + 1])
-
-
-@kernel
-def get_u32(buffer: NDArray[np.uint8], at: int) -> int:
-    """Big-endian 32 bits."""
-    return (get_u16(buffer, at) << 16) | get_u16(buffer, at + 2)
 
 
 @kernel

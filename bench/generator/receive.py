@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.generator.buffers import Buffers
-from bench.generator.frames import get_u16, get_u32
 from bench.generator.kernel import kernel
 from bench.generator.layout import (
     LATENCY_COUNT,
@@ -25,8 +24,8 @@ from bench.generator.layout import (
     Tables,
 )
 from bench.generator.native import MSG_DONTWAIT, MSG_TRUNC, monotonic_ns, recvmmsg, srtp_unprotect
+from bench.generator.octets import Octets, get_u16, get_u32
 
-Octets = NDArray[np.uint8]
 Length = NDArray[np.int32]
 
 #: Most messages taken from one socket before the others get their turn.

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.generator.buffers import Buffers
-from bench.generator.frames import put_u16, put_u32
 from bench.generator.kernel import kernel
 from bench.generator.layout import Tables
 from bench.generator.native import CLOCK_REALTIME, MSG_DONTWAIT, clock_gettime, send, srtp_protect_rtcp
+from bench.generator.octets import put_u16, put_u32
 
 REPORT_INTERVAL_NS = 1_000_000_000
 CONSENT_INTERVAL_NS = 2_500_000_000

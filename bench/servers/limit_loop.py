@@ -61,6 +61,7 @@ class Output(NamedTuple):
     ancillary: NDArray[np.uint8]  # (batch, 24), the segment sizes
     length: NDArray[np.int32]
     timespec: NDArray[np.int64]
+    until: NDArray[np.int64]  # when it wakes again
 
 
 @kernel
@@ -111,7 +112,7 @@ def send_frame_to_all(encoding: Any, socket_fd: int, out: Output) -> None:
 @kernel
 def run_limit(encoding: Any, socket_fd: int, out: Output, shared: NDArray[np.int64], deadline_ns: int) -> None:
     """Send frames while the shared block says so, until the deadline; frames it is too slow for count as sent."""
-    until = np.zeros(2, np.int64)
+    until = out.until
     interval_ns = np.int64(encoding["interval_ns"])
     next_ns = np.int64(0)
     while True:
@@ -172,6 +173,7 @@ def make_output(handles: list[int], destinations: list[tuple[str, int]]) -> Outp
         ancillary=ancillary,
         length=np.zeros(1, np.int32),
         timespec=np.zeros(2, np.int64),
+        until=np.zeros(2, np.int64),
     )
 
 
