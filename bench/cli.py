@@ -42,7 +42,9 @@ def main(
     generator_core: Annotated[int, typer.Option(help="Core of the load generator.")] = 0,
     sample_every: Annotated[int, typer.Option(min=1, help="Decrypt and check one read in so many; 1 checks all.")] = 50,
     receiver_gro: Annotated[bool, typer.Option("--receiver-gro", help="UDP_GRO on subscribers' sockets.")] = False,
-    nack: Annotated[bool, typer.Option("--nack", help="Negotiate retransmission where the server knows it.")] = False,
+    feedback: Annotated[
+        bool, typer.Option("--feedback/--no-feedback", help="Offer transport-wide feedback and retransmission.")
+    ] = True,
     loopback: Annotated[bool, typer.Option("--loopback", help="127.0.0.1, no namespaces, no root, no Janus.")] = False,
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _RESULTS / "latest.json",
     plot_path: Annotated[Path, typer.Option("--plot", help="Where the picture goes.")] = _RESULTS / "latest.png",
@@ -64,7 +66,7 @@ def main(
             generator_core=generator_core,
             sample_every=sample_every,
             receiver_gro=receiver_gro,
-            nack=nack,
+            feedback=feedback,
             loopback=loopback,
         )
         found = _run(console, settings)

@@ -26,7 +26,7 @@ class MediaKeys:
 
 @dataclass(frozen=True)
 class EncodingPlan:
-    """How one published encoding is written: the ids that were agreed on in SDP."""
+    """How one published encoding is written: the ids that were agreed on in SDP, 0: not agreed on."""
 
     kind: str
     ssrc: int
@@ -34,12 +34,27 @@ class EncodingPlan:
     mid: str = "0"
     mid_id: int = 0
     abs_send_time_id: int = 0
+    audio_level_id: int = 0
+    transport_sequence_id: int = 0
+    repair_ssrc: int = 0
+    repair_type: int = 0
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """A stream that a link receives, and the SSRC of its retransmissions (RFC 4588), 0: none."""
+
+    kind: str
+    ssrc: int
+    repair_ssrc: int = 0
 
 
 @dataclass(frozen=True)
 class Link:
     """A connected UDP socket, ready for media.
 
+    streams: what the server said it sends; packets of other SSRCs are counted apart.
+    transport_sequence_id: header extension in received packets that feedback is given on, 0: no feedback.
     consents: prebuilt STUN binding requests of one length, none when the server speaks no ICE.
     answer_check: builds the response to a server's own check, None when there is no right one.
     """
@@ -47,6 +62,8 @@ class Link:
     socket: socket.socket
     keys: MediaKeys
     encodings: Sequence[EncodingPlan] = ()
+    streams: Sequence[StreamPlan] = ()
+    transport_sequence_id: int = 0
     consents: Sequence[bytes] = ()
     answer_check: Callable[[bytes], bytes | None] | None = None
 

@@ -135,7 +135,7 @@ def build_document(settings: Settings, runs: Sequence[Figures], now: datetime.da
             "generator_core": settings.generator_core,
             "path": "loopback" if settings.loopback else "veth pair, a namespace each",
             "receiver_gro": settings.receiver_gro,
-            "nack": settings.nack,
+            "feedback": settings.feedback,
             "sample_every": settings.sample_every,
             "srtp_profile": settings.profile,
         },

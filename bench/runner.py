@@ -98,7 +98,7 @@ async def _run_one(
             directory=Path(directory),
             identity=identity,
             profile=settings.profile,
-            nack=settings.nack,
+            feedback=settings.feedback,
         )
         server = _SERVERS[run.server](surroundings)
         async with asyncio.timeout(_RUN_LIMIT_S):

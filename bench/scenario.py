@@ -79,7 +79,7 @@ class Settings:
     generator_core: int = 0
     sample_every: int = 50
     receiver_gro: bool = False
-    nack: bool = False
+    feedback: bool = True  # clients offer transport-wide feedback and retransmission
     loopback: bool = False
     profile: str = GCM_128
     concurrent_joins: int = 32

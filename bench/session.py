@@ -98,7 +98,7 @@ class Session:
         publishers = [f"p{index}" for index in range(self._scenario.publishers)]
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             self._tell("joining")
-            await self._join_all([partial(self._server.publish, name, ("video",)) for name in publishers])
+            await self._join_all([partial(self._server.publish, 0, name, ("video",)) for name in publishers])
             if self._scenario.streams_per_subscriber:
                 await self._join_subscribers(publishers)
             await self._server.ready()
@@ -118,7 +118,7 @@ class Session:
         else:
             names = [f"s{index}" for index in range(count)]
         joins = [
-            partial(self._server.subscribe, name, [other for other in publishers if other != name], ("video",))
+            partial(self._server.subscribe, 0, name, [other for other in publishers if other != name], ("video",))
             for name in names
         ]
         if not self._server.joins:

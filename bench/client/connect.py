@@ -15,7 +15,7 @@ from bench.client import stun
 from bench.client.dtls import ClientIdentity, DtlsClient, DtlsError
 from bench.client.sdp import Description, LocalIdentity
 from bench.errors import BenchError
-from bench.links import EncodingPlan, Link, MediaKeys
+from bench.links import EncodingPlan, Link, MediaKeys, StreamPlan
 
 #: First retransmission of a check, doubling: browsers ping a path that has not answered every 50 ms or so.
 _RETRY_S = 0.05
@@ -40,9 +40,18 @@ class Client:
         return cls(sock, local, identity)
 
     async def connect(
-        self, remote: Description, encodings: Sequence[EncodingPlan] = (), *, timeout_s: float = 20.0
+        self,
+        remote: Description,
+        *,
+        encodings: Sequence[EncodingPlan] = (),
+        streams: Sequence[StreamPlan] = (),
+        transport_sequence_id: int = 0,
+        timeout_s: float = 20.0,
     ) -> Link:
-        """Run ICE and DTLS toward the server's candidate; BenchError when it does not come to that."""
+        """Run ICE and DTLS toward the server's candidate; BenchError when it does not come to that.
+
+        What was agreed on for media is handed on with the Link.
+        """
         assert remote.address is not None
         self.socket.connect(remote.address)
         handshake = _Handshake(self, remote)
@@ -58,6 +67,8 @@ class Client:
             socket=self.socket,
             keys=keys,
             encodings=tuple(encodings),
+            streams=tuple(streams),
+            transport_sequence_id=transport_sequence_id,
             consents=[handshake.build_check(nominate=False) for _ in range(8)],
             answer_check=handshake.answer_check,
         )

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 ABS_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+TRANSPORT_SEQUENCE_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 _RTPMAP = {"video": (96, "VP8/90000"), "audio": (111, "opus/48000/2")}
+_CODEC = {"video": "VP8", "audio": "OPUS"}
+_REPAIR_TYPE = 97
+#: As Chromium numbers them.
+_EXTENSIONS = {
+    "audio": {AUDIO_LEVEL_URI: 1, ABS_SEND_TIME_URI: 2, TRANSPORT_SEQUENCE_URI: 3, MID_URI: 4},
+    "video": {ABS_SEND_TIME_URI: 2, TRANSPORT_SEQUENCE_URI: 3, MID_URI: 4},
+}
 
 
 class SdpError(ValueError):
@@ -24,6 +33,18 @@ class Section:
     direction: str = "sendrecv"
     payload_types: dict[str, int] = field(default_factory=dict)  # upper-case codec name -> payload type
     extensions: dict[str, int] = field(default_factory=dict)  # URI -> id
+    ssrcs: list[int] = field(default_factory=list)
+    repairs: dict[int, int] = field(default_factory=dict)  # SSRC -> that of its retransmissions (ssrc-group FID)
+
+    @property
+    def sends(self) -> bool:
+        """Whether the server sends in it."""
+        return self.port != 0 and self.direction in ("sendrecv", "sendonly")
+
+    @property
+    def receives(self) -> bool:
+        """Whether the server takes what is sent in it."""
+        return self.port != 0 and self.direction in ("sendrecv", "recvonly")
 
 
 @dataclass
@@ -83,6 +104,10 @@ def _read_media_attribute(section: Section, name: str, rest: str, words: list[st
         section.payload_types.setdefault(words[1].split("/")[0].upper(), int(words[0]))
     elif name == "extmap":
         section.extensions[words[1]] = int(words[0].split("/")[0])
+    elif name == "ssrc" and int(words[0]) not in section.ssrcs:
+        section.ssrcs.append(int(words[0]))
+    elif name == "ssrc-group" and words[0] == "FID":
+        section.repairs[int(words[1])] = int(words[2])
 
 
 @dataclass(frozen=True)
@@ -97,7 +122,7 @@ class LocalIdentity:
 
 @dataclass(frozen=True)
 class LocalSection:
-    """One m-section that we write."""
+    """One m-section that we write; a payload type, SSRC of 0 is not written."""
 
     kind: str
     mid: str
@@ -105,22 +130,63 @@ class LocalSection:
     payload_type: int
     extensions: dict[str, int]
     ssrc: int = 0
-    nack: bool = False
+    repair_type: int = 0
+    repair_ssrc: int = 0
+    feedback: bool = True
+
+    @property
+    def feedbacks(self) -> list[str]:
+        """What `rtcp-fb` lines are written: what browsers write, or next to nothing."""
+        if not self.feedback:
+            # Janus takes "nack pli" for NACK, so without retransmission neither is named.
+            return ["ccm fir"] if self.kind == "video" else []
+        if self.kind == "audio":
+            return ["transport-cc"]
+        return ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"]
 
 
-def offered_section(kind: str, mid: str, direction: str, *, ssrc: int = 0, nack: bool = False) -> LocalSection:
-    """A section of our own offer, with the MID and abs-send-time extensions that browsers use."""
-    extensions = {MID_URI: 4, ABS_SEND_TIME_URI: 2}
-    return LocalSection(kind, mid, direction, _RTPMAP[kind][0], extensions, ssrc, nack)
+def offered_section(
+    kind: str, mid: str, direction: str, *, ssrc: int = 0, repair_ssrc: int = 0, feedback: bool = True
+) -> LocalSection:
+    """A section of our own offer, as Chromium writes it for one codec.
+
+    Without `feedback` neither transport-wide feedback nor retransmission is offered.
+    """
+    extensions = dict(_EXTENSIONS[kind])
+    if not feedback:
+        del extensions[TRANSPORT_SEQUENCE_URI]
+    repaired = feedback and kind == "video"
+    return LocalSection(
+        kind,
+        mid,
+        direction,
+        _RTPMAP[kind][0],
+        extensions,
+        ssrc,
+        _REPAIR_TYPE if repaired else 0,
+        repair_ssrc if repaired else 0,
+        feedback,
+    )
 
 
-def answered_section(remote: Section, *, nack: bool = False) -> LocalSection:
-    """Our answer to a section that the server offers to send."""
-    codec = "VP8" if remote.kind == "video" else "OPUS"
+def answered_section(remote: Section, *, feedback: bool = True) -> LocalSection:
+    """Our answer to a section that the server offers to send: all of it that a browser knows, too."""
+    codec = _CODEC[remote.kind]
     if codec not in remote.payload_types:
         raise SdpError(f"the server offers no {codec} in section {remote.mid}")
-    agreed = {uri: id_ for uri, id_ in remote.extensions.items() if uri in (MID_URI, ABS_SEND_TIME_URI)}
-    return LocalSection(remote.kind, remote.mid, "recvonly", remote.payload_types[codec], agreed, 0, nack)
+    known = _EXTENSIONS[remote.kind]
+    agreed = {uri: id_ for uri, id_ in remote.extensions.items() if uri in known}
+    if not feedback:
+        agreed.pop(TRANSPORT_SEQUENCE_URI, None)
+    return LocalSection(
+        remote.kind,
+        remote.mid,
+        "recvonly",
+        remote.payload_types[codec],
+        agreed,
+        repair_type=remote.payload_types.get("RTX", 0) if feedback else 0,
+        feedback=feedback,
+    )
 
 
 def build(local: LocalIdentity, sections: Sequence[LocalSection], *, setup: str) -> str:
@@ -140,8 +206,9 @@ def build(local: LocalIdentity, sections: Sequence[LocalSection], *, setup: str)
 
 def _section_lines(local: LocalIdentity, section: LocalSection, setup: str) -> list[str]:
     type_ = section.payload_type
+    formats = f"{type_} {section.repair_type}" if section.repair_type else f"{type_}"
     lines = [
-        f"m={section.kind} {local.address[1]} UDP/TLS/RTP/SAVPF {type_}",
+        f"m={section.kind} {local.address[1]} UDP/TLS/RTP/SAVPF {formats}",
         f"c=IN IP4 {local.address[0]}",
         "a=rtcp-mux",
         "a=rtcp-rsize",
@@ -156,12 +223,18 @@ def _section_lines(local: LocalIdentity, section: LocalSection, setup: str) -> l
         f"a=rtpmap:{type_} {_RTPMAP[section.kind][1]}",
     ]
     lines += [f"a=extmap:{id_} {uri}" for uri, id_ in section.extensions.items()]
-    if section.kind == "video":
-        lines.append(f"a=rtcp-fb:{type_} ccm fir")
-        if section.nack:
-            # Janus takes "nack pli" for NACK, so without retransmission neither is named.
-            lines += [f"a=rtcp-fb:{type_} nack", f"a=rtcp-fb:{type_} nack pli"]
+    lines += [f"a=rtcp-fb:{type_} {feedback}" for feedback in section.feedbacks]
+    if section.repair_type:
+        lines += [f"a=rtpmap:{section.repair_type} rtx/90000", f"a=fmtp:{section.repair_type} apt={type_}"]
     if section.ssrc:
         lines.append("a=msid:bench bench-" + section.mid)
-        lines.append(f"a=ssrc:{section.ssrc} cname:bbbbb")
+        lines += _source_lines(section)
+    return lines
+
+
+def _source_lines(section: LocalSection) -> list[str]:
+    lines = [f"a=ssrc:{section.ssrc} cname:bbbbb"]
+    if section.repair_ssrc:
+        lines.insert(0, f"a=ssrc-group:FID {section.ssrc} {section.repair_ssrc}")
+        lines.append(f"a=ssrc:{section.repair_ssrc} cname:bbbbb")
     return lines

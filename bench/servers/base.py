@@ -23,7 +23,8 @@ class Surroundings:
     directory: Path  # for its configuration and log, new for each start
     identity: ClientIdentity
     profile: str
-    nack: bool  # negotiate retransmission
+    feedback: bool = True  # offer transport-wide feedback and retransmission
+    rooms: int = 1
 
 
 class Server(ABC):
@@ -33,7 +34,7 @@ class Server(ABC):
     name: str
     #: Whether it routes what publishers send (the limit loop sends by itself).
     routes = True
-    #: Whether several publishers can be in its room.
+    #: Whether several publishers can be in a room, and several rooms on it.
     conferences = True
     #: Whether it does signalling, ICE and DTLS, so that joins can be timed.
     joins = True
@@ -54,12 +55,12 @@ class Server(ABC):
         """Start the process and wait until it takes requests."""
 
     @abstractmethod
-    async def publish(self, peer: str, kinds: Sequence[str]) -> Link:
-        """Connect a publisher of one track per kind."""
+    async def publish(self, room: int, peer: str, kinds: Sequence[str]) -> Link:
+        """Connect a publisher of one track per kind; `room` counts from 0, `peer` is one of its own in all rooms."""
 
     @abstractmethod
-    async def subscribe(self, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
-        """Connect a subscriber to all tracks of the publishers named."""
+    async def subscribe(self, room: int, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
+        """Connect a subscriber to all tracks of the publishers named, who are in the same room."""
 
     async def ready(self) -> None:
         """Called once all clients are connected, before media."""

@@ -17,8 +17,8 @@ from bench.errors import BenchError
 from bench.links import Link
 from bench.process import ServerProcess
 from bench.servers.base import Server
-from bench.servers.janus_config import ROOM, WEBSOCKET_PORT, write_config
-from bench.servers.planning import plan_encodings
+from bench.servers.janus_config import FIRST_ROOM, WEBSOCKET_PORT, write_config
+from bench.servers.planning import agreed_transport_sequence, offered_sections, plan_encodings, plan_streams
 
 _SUBPROTOCOL = Subprotocol("janus-protocol")
 _REPLY_S = 20.0
@@ -41,7 +41,7 @@ class Janus(Server):
     async def start(self) -> None:
         """Write a configuration, start, open the WebSocket and a session."""
         around = self.surroundings
-        write_config(around.directory, around.network.server_host)
+        write_config(around.directory, around.network.server_host, around.rooms)
         self._feeds: dict[str, int] = {}
         self._waiting: dict[str, asyncio.Future[Json]] = {}
         self._events: dict[int, asyncio.Queue[Json]] = {}
@@ -124,36 +124,37 @@ class Janus(Server):
             if "jsep" in event or data.get("videoroom") == "joined" or "started" in data:
                 return event
 
-    async def publish(self, peer: str, kinds: Sequence[str]) -> Link:
+    async def publish(self, room: int, peer: str, kinds: Sequence[str]) -> Link:
         """Join as a publisher; our offer is `active`, so that Janus is the DTLS server and takes GCM."""
         around = self.surroundings
         handle = await self._attach()
-        joined = await self._ask(handle, {"request": "join", "ptype": "publisher", "room": ROOM, "display": peer})
+        join = {"request": "join", "ptype": "publisher", "room": FIRST_ROOM + room, "display": peer}
+        joined = await self._ask(handle, join)
         self._feeds[peer] = joined["plugindata"]["data"]["id"]
         client = Client.create(around.network.client_host, around.identity)
-        ssrcs = [secrets.randbits(31) + 1 for _ in kinds]
-        sections = [
-            sdp.offered_section(kind, str(index), "sendonly", ssrc=ssrcs[index], nack=around.nack)
-            for index, kind in enumerate(kinds)
-        ]
+        sections = offered_sections(kinds, feedback=around.feedback)
         offer = sdp.build(client.local, sections, setup="active")
         event = await self._ask(handle, {"request": "publish"}, {"type": "offer", "sdp": offer})
         answer = sdp.parse(event["jsep"]["sdp"])
-        return await client.connect(answer, plan_encodings(sections, answer, ssrcs))
+        return await client.connect(answer, encodings=plan_encodings(sections, answer))
 
-    async def subscribe(self, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
+    async def subscribe(self, room: int, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
         """Subscribe to the publishers' feeds in one connection; Janus offers, we answer `active`."""
         around = self.surroundings
         handle = await self._attach()
         streams = [{"feed": self._feeds[name]} for name in publishers]
-        body = {"request": "join", "ptype": "subscriber", "room": ROOM, "streams": streams}
+        body = {"request": "join", "ptype": "subscriber", "room": FIRST_ROOM + room, "streams": streams}
         event = await self._ask(handle, body)
         offer = sdp.parse(event["jsep"]["sdp"])
         client = Client.create(around.network.client_host, around.identity)
-        sections = [sdp.answered_section(section, nack=around.nack) for section in offer.sections]
+        sections = [sdp.answered_section(section, feedback=around.feedback) for section in offer.sections]
         answer = sdp.build(client.local, sections, setup="active")
         await self._ask(handle, {"request": "start"}, {"type": "answer", "sdp": answer})
-        return await client.connect(offer)
+        return await client.connect(
+            offer,
+            streams=plan_streams(sections, offer),
+            transport_sequence_id=agreed_transport_sequence(sections, offer),
+        )
 
     async def close(self) -> None:
         """Close the WebSocket, then the process."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOM = 1234
+FIRST_ROOM = 1234
 WEBSOCKET_PORT = 8188
 _LIBRARY = "/usr/lib/x86_64-linux-gnu/janus"
 
 
-def write_config(directory: Path, host: str) -> None:
-    """Write janus.jcfg, the video room's and the WebSocket transport's configuration into `directory`.
+def write_config(directory: Path, host: str, rooms: int) -> None:
+    """Write janus.jcfg, the WebSocket transport's and the configuration of so many video rooms into `directory`.
 
     One event loop serves all handles: with the server on one core that is Janus' best. ICE-lite, no event
     handlers, no other plugin or transport, logging of warnings only; no REMB cap (bitrate 0), no
-    periodic FIR, no extension that would cost it more than the others (audio level, transport-cc).
+    periodic FIR. Transport-wide feedback and audio levels are on, as they are by default.
     """
     (directory / "janus.jcfg").write_text(
         f"""general: {{
@@ -41,9 +41,14 @@ admin: {{ admin_ws = false, admin_wss = false }}
 """,
         encoding="ascii",
     )
+    written = "".join(_room(FIRST_ROOM + index) for index in range(rooms))
     (directory / "janus.plugin.videoroom.jcfg").write_text(
-        f"""general: {{ events = false }}
-room-{ROOM}: {{
+        f"general: {{ events = false }}\n{written}", encoding="ascii"
+    )
+
+
+def _room(number: int) -> str:
+    return f"""room-{number}: {{
   description = "bench"
   publishers = 1000
   bitrate = 0
@@ -51,15 +56,13 @@ room-{ROOM}: {{
   audiocodec = "opus"
   videocodec = "vp8"
   record = false
-  transport_wide_cc_ext = false
-  audiolevel_ext = false
+  transport_wide_cc_ext = true
+  audiolevel_ext = true
   videoorient_ext = false
   playoutdelay_ext = false
   notify_joining = false
 }}
-""",
-        encoding="ascii",
-    )
+"""
 
 
 def _others(folder: str, wanted: str) -> str:

@@ -19,13 +19,18 @@ from bench.errors import BenchError
 from bench.links import Link
 from bench.process import ServerProcess
 from bench.servers.base import Server
-from bench.servers.planning import plan_encodings
+from bench.servers.planning import agreed_transport_sequence, offered_sections, plan_encodings, plan_streams
 
 _PORT = 8080
-ROOM = "bench"
+_ROOM = "bench"
 _KEY_ID = "bench"
 # The first start compiles the kernels.
-_START_S = 180.0
+_START_S = 300.0
+
+
+def room_name(room: int) -> str:
+    """The name of the room of this number."""
+    return f"{_ROOM}-{room}"
 
 
 class Ours(Server):
@@ -46,7 +51,7 @@ class Ours(Server):
         around = self.surroundings
         secret = secrets.token_hex(32)
         self._token = jwt.encode(
-            {"room": ROOM, "publish": True, "subscribe": True, "record": True, "exp": int(time.time()) + 3600},
+            {"room": "*", "publish": True, "subscribe": True, "record": True, "exp": int(time.time()) + 3600},
             secret,
             algorithm="HS256",
             headers={"kid": _KEY_ID},
@@ -101,33 +106,34 @@ class Ours(Server):
             raise BenchError(f"sfu answered {path} with {reply.status_code}: {reply.text[:300]}")
         return sdp.parse(reply.text)
 
-    async def publish(self, peer: str, kinds: Sequence[str]) -> Link:
+    async def publish(self, room: int, peer: str, kinds: Sequence[str]) -> Link:
         """POST an offer to WHIP."""
         around = self.surroundings
         client = Client.create(around.network.client_host, around.identity)
-        ssrcs = [secrets.randbits(31) + 1 for _ in kinds]
-        sections = [
-            sdp.offered_section(kind, str(index), "sendonly", ssrc=ssrcs[index], nack=around.nack)
-            for index, kind in enumerate(kinds)
-        ]
+        sections = offered_sections(kinds, feedback=around.feedback)
         offer = sdp.build(client.local, sections, setup="actpass")
-        answer = await self._post(f"/rooms/{ROOM}/whip", {"peer": peer}, offer)
-        return await client.connect(answer, plan_encodings(sections, answer, ssrcs))
+        answer = await self._post(f"/rooms/{room_name(room)}/whip", {"peer": peer}, offer)
+        return await client.connect(answer, encodings=plan_encodings(sections, answer))
 
-    async def subscribe(self, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
+    async def subscribe(self, room: int, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
         """POST an offer to WHEP with one section per track; one connection for all publishers."""
         around = self.surroundings
         client = Client.create(around.network.client_host, around.identity)
         wanted = [kind for _publisher in publishers for kind in kinds]
         sections = [
-            sdp.offered_section(kind, str(index), "recvonly", nack=around.nack) for index, kind in enumerate(wanted)
+            sdp.offered_section(kind, str(index), "recvonly", feedback=around.feedback)
+            for index, kind in enumerate(wanted)
         ]
         offer = sdp.build(client.local, sections, setup="actpass")
         parameters = {"peer": peer}
         if len(publishers) == 1:
             parameters["publisher"] = publishers[0]
-        answer = await self._post(f"/rooms/{ROOM}/whep", parameters, offer)
-        return await client.connect(answer)
+        answer = await self._post(f"/rooms/{room_name(room)}/whep", parameters, offer)
+        return await client.connect(
+            answer,
+            streams=plan_streams(sections, answer),
+            transport_sequence_id=agreed_transport_sequence(sections, answer),
+        )
 
     async def close(self) -> None:
         """Close the HTTP client, then the process."""

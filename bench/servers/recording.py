@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.scenario import RECORDING
-from bench.servers.ours import ROOM, Ours
+from bench.servers.ours import Ours, room_name
 from sfu import SigningKey
 from sfu.recording.folder import LEDGER
 from sfu.recording.ledger import parse_ledger
@@ -32,13 +32,13 @@ class RecordingOurs(Ours):
 
     async def ready(self) -> None:
         """Start the record."""
-        reply = await self.http.post(f"/rooms/{ROOM}/recording", headers={"Content-Type": "application/json"})
+        reply = await self.http.post(f"/rooms/{room_name(0)}/recording", headers={"Content-Type": "application/json"})
         if reply.status_code != 201:
             raise BenchError(f"sfu does not record: {reply.status_code} {reply.text[:300]}")
 
     async def stop_recording(self) -> None:
         """Close the record."""
-        reply = await self.http.delete(f"/rooms/{ROOM}/recording", timeout=60.0)
+        reply = await self.http.delete(f"/rooms/{room_name(0)}/recording", timeout=60.0)
         if reply.status_code != 200:
             raise BenchError(f"sfu does not close its record: {reply.status_code} {reply.text[:300]}")
 

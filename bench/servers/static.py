@@ -76,7 +76,7 @@ class StaticServer(Server):
         }
         return Link(sock, keys), entry
 
-    async def publish(self, peer: str, kinds: Sequence[str]) -> Link:
+    async def publish(self, room: int, peer: str, kinds: Sequence[str]) -> Link:
         """A publisher's socket and keys."""
         link, entry = self._open()
         self._publishers.append(entry)
@@ -85,7 +85,7 @@ class StaticServer(Server):
         plan = EncodingPlan(kind="video", ssrc=0x1234, payload_type=96, mid_id=4, abs_send_time_id=2)
         return Link(link.socket, link.keys, (plan,))
 
-    async def subscribe(self, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
+    async def subscribe(self, room: int, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
         """A subscriber's socket and keys."""
         link, entry = self._open()
         self._subscribers.append(entry)

@@ -15,7 +15,7 @@ from bench.measure import run_once
 from bench.network import Loopback
 from bench.scenario import Settings, parse_scenario
 from bench.servers.base import Server, Surroundings
-from bench.servers.janus_config import ROOM, write_config
+from bench.servers.janus_config import FIRST_ROOM, write_config
 from bench.servers.static import Limit, PlainPython
 
 pytestmark = pytest.mark.timeout(180)
@@ -32,7 +32,6 @@ def _run(server: type[Server], directory: Path) -> Figures:
         directory=directory,
         identity=ClientIdentity.generate(),
         profile=GCM_128,
-        nack=False,
     )
     return asyncio.run(run_once(server(surroundings), settings.scenarios[0], settings, lambda _phase: None))
 
@@ -56,9 +55,12 @@ def test_the_limit_delivers_what_it_says_it_sent(tmp_path: Path) -> None:
 
 
 def test_janus_gets_one_plugin_one_transport_and_one_event_loop(tmp_path: Path) -> None:
-    write_config(tmp_path, "10.203.0.1")
+    write_config(tmp_path, "10.203.0.1", 3)
     main = (tmp_path / "janus.jcfg").read_text()
     assert "event_loops = 1" in main
     assert "videoroom" not in main.split("plugins: {")[1].split("}")[0]
     assert "websockets" not in main.split("transports: {")[1].split("}")[0]
-    assert f"room-{ROOM}" in (tmp_path / "janus.plugin.videoroom.jcfg").read_text()
+    rooms = (tmp_path / "janus.plugin.videoroom.jcfg").read_text()
+    for index in range(3):
+        assert f"room-{FIRST_ROOM + index}: {{" in rooms
+    assert rooms.count("transport_wide_cc_ext = true") == 3
