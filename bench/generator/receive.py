@@ -24,21 +24,13 @@ from bench.generator.layout import (
     Tables,
 )
 from bench.generator.native import MSG_DONTWAIT, MSG_TRUNC, monotonic_ns, recvmmsg, srtp_unprotect
+from bench.generator.numbers import extend_sequence
 from bench.generator.octets import Octets, get_u16, get_u32
 
 Length = NDArray[np.int32]
 
 #: Most messages taken from one socket before the others get their turn.
 _ROUNDS = 4
-
-
-@kernel
-def extend_sequence(highest: int, sequence: int) -> int:
-    """The extended sequence number nearest to `highest` whose low 16 bits are `sequence`."""
-    delta = (sequence - highest) & 0xFFFF
-    if delta >= 0x8000:
-        delta -= 0x10000
-    return highest + delta
 
 
 @kernel

@@ -8,10 +8,10 @@ from bench.generator.engine import wants_keyframe
 from bench.generator.frames import build_stamp
 from bench.generator.layout import Tables, make_tables
 from bench.generator.native import session_address
+from bench.generator.numbers import extend_sequence
 from bench.generator.receive import (
     check_sample,
     count_rtp,
-    extend_sequence,
     handle_datagram,
     is_sampled,
     segment_size,
