@@ -111,6 +111,10 @@ class Engine:
         encoding["mid"] = ord(plan.mid)
         encoding["mid_id"] = plan.mid_id
         encoding["abs_send_time_id"] = plan.abs_send_time_id
+        encoding["audio_level_id"] = plan.audio_level_id
+        encoding["transport_sequence_id"] = plan.transport_sequence_id
+        encoding["repair_ssrc"] = plan.repair_ssrc
+        encoding["repair_type"] = plan.repair_type
         keys = self._links[row].keys
         encoding["srtp_out"] = self._keep(new_session(keys.profile, keys.local, outbound=True))
         encoding["rtcp_out"] = self._keep(new_session(keys.profile, keys.local, outbound=True))

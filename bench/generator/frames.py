@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.generator.buffers import Buffers
-from bench.generator.kernel import kernel
-from bench.generator.layout import STAMP_BYTES, STAMP_MARK
+from bench.generator.kernel import kernel, stage
+from bench.generator.layout import STAMP_BYTES, STAMP_MARK, Tables
 from bench.generator.native import (
     CLOCK_REALTIME,
     MSG_DONTWAIT,
@@ -19,11 +19,15 @@ from bench.generator.native import (
     srtp_protect,
 )
 from bench.generator.octets import put_u16, put_u32
+from bench.generator.repeats import keep_packet
 
 #: VP8 payload descriptor with a 15-bit picture id (RFC 7741 section 4.2).
 VP8_DESCRIPTOR_BYTES = 4
 _SIZE_SPREAD = 97
 _SEND_ATTEMPTS = 8
+#: The audio level's highest bit says that it is voice; below it the levels wander over so many, from 0 dBov down.
+_VOICE = 0x80
+_LEVELS = 60
 
 
 @kernel
@@ -39,34 +43,49 @@ def chunk_size(total: int, count: int, index: int) -> int:
     return total // count + (1 if index >= count - larger else 0)
 
 
-@kernel
-def build_header(buffer: NDArray[np.uint8], encoding: Any, marker: bool, abs_send_time: int) -> int:
-    """RTP header with MID (RFC 8843 section 15) and abs-send-time as one-byte extensions; its length."""
-    extended = encoding["mid_id"] != 0 or encoding["abs_send_time_id"] != 0
-    buffer[0] = 0x90 if extended else 0x80
+@stage
+def build_header(
+    buffer: NDArray[np.uint8], encoding: Any, marker: bool, abs_send_time: int, transport_sequence: int
+) -> int:
+    """RTP header with the extensions that were agreed on, one-byte ones (RFC 8285); its length.
+
+    MID (RFC 8843 section 15), the audio level (RFC 6464), abs-send-time, and the transport-wide sequence number.
+    """
     buffer[1] = encoding["payload_type"] | (0x80 if marker else 0)
     put_u16(buffer, 2, np.int64(encoding["sequence"] & np.uint64(0xFFFF)))
     put_u32(buffer, 4, np.int64(encoding["timestamp"]))
     put_u32(buffer, 8, np.int64(encoding["ssrc"]))
-    if not extended:
-        return 12
-    put_u16(buffer, 12, 0xBEDE)
-    put_u16(buffer, 14, 2)
-    for at in range(16, 24):
-        buffer[at] = 0
     at = 16
     if encoding["mid_id"] != 0:
         buffer[at] = encoding["mid_id"] << 4
         buffer[at + 1] = encoding["mid"]
         at += 2
+    if encoding["audio_level_id"] != 0:
+        buffer[at] = encoding["audio_level_id"] << 4
+        buffer[at + 1] = _VOICE | (np.int64(encoding["frames"]) % _LEVELS)
+        at += 2
     if encoding["abs_send_time_id"] != 0:
         buffer[at] = (encoding["abs_send_time_id"] << 4) | 2
         buffer[at + 1] = (abs_send_time >> 16) & 0xFF
         put_u16(buffer, at + 2, abs_send_time & 0xFFFF)
-    return 24
+        at += 4
+    if encoding["transport_sequence_id"] != 0:
+        buffer[at] = (encoding["transport_sequence_id"] << 4) | 1
+        put_u16(buffer, at + 1, transport_sequence & 0xFFFF)
+        at += 3
+    if at == 16:
+        buffer[0] = 0x80
+        return 12
+    buffer[0] = 0x90
+    while at & 3:
+        buffer[at] = 0
+        at += 1
+    put_u16(buffer, 12, 0xBEDE)
+    put_u16(buffer, 14, (at - 16) // 4)
+    return at
 
 
-@kernel
+@stage
 def build_vp8(buffer: NDArray[np.uint8], at: int, frame: int, first: bool, keyframe: bool) -> int:
     """VP8 payload descriptor, and on a frame's first packet the frame tag (RFC 7741, RFC 6386 s9.1)."""
     buffer[at] = 0x90 if first else 0x80
@@ -100,9 +119,15 @@ def build_stamp(buffer: NDArray[np.uint8], at: int, now_ns: int, counter: int) -
 
 @kernel
 def build_packet(
-    buffer: NDArray[np.uint8], encoding: Any, index: int, now_ns: int, abs_send_time: int, keyframe: bool
-) -> int:
-    """Packet `index` of the encoding's next frame in the clear; returns its length in bytes.
+    buffer: NDArray[np.uint8],
+    encoding: Any,
+    index: int,
+    now_ns: int,
+    abs_send_time: int,
+    transport_sequence: int,
+    keyframe: bool,
+) -> tuple[int, int]:
+    """Packet `index` of the encoding's next frame in the clear; its length and that of its header, bytes.
 
     What lies between the descriptor and the stamp is whatever the buffer held: it is never looked at.
     """
@@ -112,35 +137,51 @@ def build_packet(
         total = frame_size(np.int64(encoding["frame_bytes"]), frame)
     else:
         total = np.int64(encoding["frame_bytes"])
-    at = build_header(buffer, encoding, index == count - 1 and encoding["video"] == 1, abs_send_time)
+    last = index == count - 1 and encoding["video"] == 1
+    header = build_header(buffer, encoding, last, abs_send_time, transport_sequence)
+    at = header
     if encoding["video"]:
         build_vp8(buffer, at, frame, index == 0, keyframe)
         at += VP8_DESCRIPTOR_BYTES
     end = at + chunk_size(total, count, index)
     build_stamp(buffer, end - STAMP_BYTES, now_ns, np.int64(encoding["sequence"]))
-    return end
+    return end, header
 
 
-@kernel
-def send_frame(encoding: Any, fd: int, buffers: Buffers) -> None:
-    """Build, protect and send the encoding's next frame in one `sendmmsg`."""
-    count = np.int64(encoding["frame_packets"])
-    rows = buffers.outgoing
-    timespec = buffers.timespec
+@stage
+def build_frame(row: int, tables: Tables, buffers: Buffers) -> int:
+    """Build and protect the next frame of the encoding `row` in the outgoing buffers; its bytes in the clear."""
+    encoding = tables.encodings[row]
+    connection = tables.connections[encoding["connection"]]
+    rows, timespec = buffers.outgoing, buffers.timespec
     clock_gettime(CLOCK_REALTIME, timespec.ctypes.data)
     # 24 bits of seconds in 6.18 fixed point.
     abs_send_time = (((timespec[0] & 0x3F) << 18) | ((timespec[1] << 18) // 1_000_000_000)) & 0xFFFFFF
     keyframe = encoding["keyframe"] == 1 or encoding["frames"] == 0
     encoding["keyframe"] = 0
     octets = 0
-    for index in range(count):
+    for index in range(np.int64(encoding["frame_packets"])):
         now_ns = monotonic_ns(timespec)
-        size = build_packet(rows[index], encoding, index, now_ns, abs_send_time, keyframe)
+        wide = np.int64(connection["transport_sequence"])
+        size, header = build_packet(rows[index], encoding, index, now_ns, abs_send_time, wide, keyframe)
+        connection["transport_sequence"] += np.uint64(1)
         octets += size
+        if encoding["repair_ssrc"] != 0:
+            keep_packet(row, rows[index], size, header, tables)
         buffers.length[0] = size
         srtp_protect(encoding["srtp_out"], rows.ctypes.data + index * rows.shape[1], buffers.length.ctypes.data)
         buffers.outgoing_vectors[index]["length"] = buffers.length[0]
         encoding["sequence"] += np.uint64(1)
+    return octets
+
+
+@stage
+def send_frame(row: int, tables: Tables, buffers: Buffers) -> None:
+    """Build, protect and send the next frame of the encoding `row` in one `sendmmsg`."""
+    encoding = tables.encodings[row]
+    fd = tables.connections[encoding["connection"]]["fd"]
+    octets = build_frame(row, tables, buffers)
+    count = np.int64(encoding["frame_packets"])
     messages = buffers.outgoing_messages
     sent = np.int64(0)
     for _attempt in range(_SEND_ATTEMPTS):
@@ -155,7 +196,7 @@ def send_frame(encoding: Any, fd: int, buffers: Buffers) -> None:
     end_frame(encoding)
 
 
-@kernel
+@stage
 def end_frame(encoding: Any) -> None:
     """Go on to the next frame's number and timestamp."""
     encoding["frames"] += np.uint64(1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bench.generator.buffers import Buffers
 from bench.generator.frames import send_frame
-from bench.generator.kernel import kernel
+from bench.generator.kernel import kernel, stage
 from bench.generator.layout import DEADLINE_NS, RUNNING, SENDING, STOP, Tables
 from bench.generator.native import epoll_pwait2, monotonic_ns
 from bench.generator.receive import drain, drain_gro
@@ -21,14 +21,14 @@ _MAX_BEHIND = 3
 _LOOK_EVERY = 8
 
 
-@kernel
+@stage
 def publish_due(tables: Tables, buffers: Buffers, now_ns: int) -> int:
     """Send every frame due at `now_ns`; returns when the next one is."""
     soonest = now_ns + _MAX_WAIT_NS
     for index in range(tables.encodings.shape[0]):
         encoding = tables.encodings[index]
         if now_ns >= encoding["next_frame_ns"]:
-            send_frame(encoding, tables.connections[encoding["connection"]]["fd"], buffers)
+            send_frame(index, tables, buffers)
             due = encoding["next_frame_ns"] + encoding["interval_ns"]
             if due < now_ns - _MAX_BEHIND * encoding["interval_ns"]:
                 encoding["late"] += np.uint64(max((now_ns - due) // encoding["interval_ns"], 1))

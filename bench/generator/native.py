@@ -27,6 +27,7 @@ CLOCK_MONOTONIC = 1
 MSG_DONTWAIT = 0x40
 MSG_TRUNC = 0x20
 EPOLLIN = 1
+SO_TIMESTAMPNS = 35
 SOL_UDP = 17
 UDP_SEGMENT = 103
 UDP_GRO = 104
@@ -55,10 +56,15 @@ recvmmsg = _libc_function("recvmmsg", _INT(_INT, _ADDRESS, types.uint32, _INT, _
 sendmmsg = _libc_function("sendmmsg", _INT(_INT, _ADDRESS, types.uint32, _INT))
 send = _libc_function("send", types.int64(_INT, _ADDRESS, types.uint64, _INT))
 clock_nanosleep = _libc_function("clock_nanosleep", _INT(_INT, _INT, _ADDRESS, _ADDRESS))
+memcpy = _libc_function("memcpy", _ADDRESS(_ADDRESS, _ADDRESS, types.uint64))
 
 srtp_protect = _srtp_function("srtp_protect")
 srtp_unprotect = _srtp_function("srtp_unprotect")
 srtp_protect_rtcp = _srtp_function("srtp_protect_rtcp")
+srtp_unprotect_rtcp = _srtp_function("srtp_unprotect_rtcp")
+
+#: Of `srtp_unprotect`: the packet came before, or is too old to tell (srtp_err_status_t).
+REPLAY_FAIL, REPLAY_OLD = 9, 10
 
 # Linux x86-64 packs struct epoll_event; every other 64-bit architecture aligns its data member.
 _EPOLL_ALIGNED = platform.machine() not in ("x86_64", "AMD64")

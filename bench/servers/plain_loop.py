@@ -15,7 +15,7 @@ from pathlib import Path
 import pylibsrtp
 
 from bench.links import new_session
-from bench.servers.static import LIFETIME_S, READY, open_control
+from bench.servers.static import AUDIO_TYPE, LIFETIME_S, READY, first_ssrc, open_control
 
 _BUFFER_BYTES = 4 << 20
 
@@ -30,7 +30,8 @@ def main(directory: Path) -> None:
         (
             tuple(entry["address"]),
             new_session(profile, bytes.fromhex(entry["send_key"]), outbound=True),
-            (0x20000 + index).to_bytes(4, "big"),
+            first_ssrc(index).to_bytes(4, "big"),
+            (first_ssrc(index) + 1).to_bytes(4, "big"),
         )
         for index, entry in enumerate(plan["subscribers"])
     ]
@@ -53,8 +54,9 @@ def main(directory: Path) -> None:
             except pylibsrtp.Error:
                 continue
             head, tail = packet[:8], packet[12:]
-            for destination, session, ssrc in subscribers:
-                sock.sendto(session.protect(head + ssrc + tail), destination)
+            audio = packet[1] & 0x7F == AUDIO_TYPE
+            for destination, session, video_ssrc, audio_ssrc in subscribers:
+                sock.sendto(session.protect(head + (audio_ssrc if audio else video_ssrc) + tail), destination)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import mmap
 import os
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.client.connect import open_socket
 from bench.errors import BenchError
-from bench.links import EncodingPlan, Link, MediaKeys, key_length
+from bench.links import EncodingPlan, Link, MediaKeys, StreamPlan, key_length
 from bench.process import ServerProcess
 from bench.servers.base import Server
 
@@ -30,10 +31,24 @@ RATE_MILLI = 2  # frame rate factor in thousandths
 SENT_PACKETS = 3  # that should have been delivered to all, skipped frames included
 CONTROL_WORDS = 16
 
+VIDEO_TYPE, AUDIO_TYPE = 96, 111
+
+#: What its publisher sends: nothing is negotiated, so there is neither transport-wide feedback nor repair.
+_ENCODINGS = {
+    "video": EncodingPlan(kind="video", ssrc=0x1234, payload_type=VIDEO_TYPE, mid="1", mid_id=4, abs_send_time_id=2),
+    "audio": EncodingPlan(kind="audio", ssrc=0x1235, payload_type=AUDIO_TYPE, mid_id=4, abs_send_time_id=2),
+}
+_OFFSETS = {"video": 0, "audio": 1}
+
 #: A reference ends by itself after this long, whatever becomes of the bench.
 LIFETIME_S = 600.0
 _START_S = 120.0
 _PORT = 9000
+
+
+def first_ssrc(subscriber: int) -> int:
+    """The SSRC of the video that subscriber number so-and-so gets; that of the audio is one more."""
+    return 0x20000 + 2 * subscriber
 
 
 def open_control(path: Path) -> NDArray[Any]:
@@ -82,14 +97,14 @@ class StaticServer(Server):
         self._publishers.append(entry)
         if not self.routes:
             return link
-        plan = EncodingPlan(kind="video", ssrc=0x1234, payload_type=96, mid_id=4, abs_send_time_id=2)
-        return Link(link.socket, link.keys, (plan,))
+        return dataclasses.replace(link, encodings=[_ENCODINGS[kind] for kind in kinds])
 
     async def subscribe(self, room: int, peer: str, publishers: Sequence[str], kinds: Sequence[str]) -> Link:
         """A subscriber's socket and keys."""
         link, entry = self._open()
+        first = first_ssrc(len(self._subscribers))
         self._subscribers.append(entry)
-        return link
+        return dataclasses.replace(link, streams=[StreamPlan(kind, first + _OFFSETS[kind]) for kind in kinds])
 
     async def ready(self) -> None:
         """Hand over the keys, start the process and wait for its sign."""

@@ -8,7 +8,7 @@ import pytest
 from bench.generator import frames
 from bench.generator.layout import ENCODING, STAMP_BYTES, STAMP_MARK
 from bench.generator.reports import build_receiver_report, build_sender_report
-from bench.traffic import VIDEO
+from bench.traffic import AUDIO, SMALL_VIDEO, VIDEO
 from sfu.wire import rtcp
 
 
@@ -43,27 +43,69 @@ def test_frame_sizes_vary_around_their_mean() -> None:
 
 def test_the_first_packet_of_a_key_frame() -> None:
     buffer = np.zeros(2048, np.uint8)
-    size = frames.build_packet(buffer, _encoding(mid_id=4, abs_send_time_id=2), 0, 0x0102030405060708, 0xABCDEF, True)
+    encoding = _encoding(mid_id=4, abs_send_time_id=2, transport_sequence_id=3)
+    size, header = frames.build_packet(buffer, encoding, 0, 0x0102030405060708, 0xABCDEF, 0x1BEEF, True)
     data = buffer[:size].tobytes()
     assert data[:4] == bytes([0x90, 96, 0xFF, 0xFE])
     assert data[8:12] == bytes.fromhex("deadbeef")
-    assert data[12:24] == bytes.fromhex("bede0002 40 30 22abcdef 0000")
+    assert data[12:28] == bytes.fromhex("bede0003 4030 22abcdef 31beef 000000")
+    assert header == 28
     # Descriptor: extended, start of partition 0, a 15-bit picture id (RFC 7741 section 4.2).
-    assert data[24:28] == bytes.fromhex("90808000")
+    assert data[28:32] == bytes.fromhex("90808000")
     # Frame tag with the key-frame bit clear, start code, 1280 x 720 (RFC 6386 section 9.1).
-    assert data[28] & 1 == 0
-    assert data[31:38] == bytes.fromhex("9d012a 0005 d002")
+    assert data[32] & 1 == 0
+    assert data[35:42] == bytes.fromhex("9d012a 0005 d002")
     stamp = data[-STAMP_BYTES:]
     assert stamp[:8] == bytes.fromhex("0102030405060708")
     assert int.from_bytes(stamp[8:12], "big") == 0x1FFFE
     assert int.from_bytes(stamp[12:], "big") == STAMP_MARK
 
 
+def test_a_packet_of_audio_has_its_level_and_what_was_agreed_on() -> None:
+    buffer = np.zeros(2048, np.uint8)
+    encoding = _encoding(
+        video=0,
+        payload_type=111,
+        mid_id=4,
+        audio_level_id=1,
+        abs_send_time_id=2,
+        transport_sequence_id=3,
+        frame_packets=AUDIO.frame_packets,
+        frame_bytes=AUDIO.frame_bytes,
+    )
+    size, header = frames.build_packet(buffer, encoding, 0, 1, 0xABCDEF, 7, False)
+    assert buffer[12:header].tobytes() == bytes.fromhex("bede0003 4030 1080 22abcdef 310007 00")
+    assert buffer[1] == 111, "no marker"
+    assert size == header + AUDIO.frame_bytes
+
+
+def test_packets_are_as_long_as_their_rates_say() -> None:
+    buffer = np.zeros(2048, np.uint8)
+    for traffic in (VIDEO, SMALL_VIDEO, AUDIO):
+        encoding = _encoding(
+            video=traffic.video,
+            mid_id=4,
+            audio_level_id=0 if traffic.video else 1,
+            abs_send_time_id=2,
+            transport_sequence_id=3,
+            frame_packets=traffic.frame_packets,
+            frame_bytes=traffic.frame_bytes,
+        )
+        sizes = []
+        for frame in range(97):
+            encoding["frames"] = frame
+            sizes += [
+                frames.build_packet(buffer, encoding, index, 1, 0, 0, False)[0]
+                for index in range(traffic.frame_packets)
+            ]
+        assert np.mean(sizes) == pytest.approx(traffic.packet_bytes, abs=1)
+
+
 def test_only_the_last_packet_has_the_marker_and_only_the_first_starts_the_partition() -> None:
     buffer = np.zeros(2048, np.uint8)
     markers, starts, sizes = [], [], []
     for index in range(9):
-        sizes.append(frames.build_packet(buffer, _encoding(), index, 1, 0, False))
+        sizes.append(frames.build_packet(buffer, _encoding(), index, 1, 0, 0, False)[0])
         markers.append(int(buffer[1]) >> 7)
         starts.append(int(buffer[12]) >> 4 & 1)
     assert markers == [0] * 8 + [1]
@@ -75,6 +117,9 @@ def test_only_the_last_packet_has_the_marker_and_only_the_first_starts_the_parti
 def test_the_publishers_rate_is_a_browsers() -> None:
     assert VIDEO.bits_per_second == pytest.approx(2.5e6, rel=0.03)
     assert VIDEO.packets_per_second == pytest.approx(260, rel=0.01)
+    assert SMALL_VIDEO.bits_per_second == pytest.approx(1e6, rel=0.01)
+    assert 32_000 <= AUDIO.bits_per_second <= 64_000
+    assert AUDIO.packets_per_second == 50
 
 
 def test_a_receiver_report_counts_what_was_lost() -> None:
