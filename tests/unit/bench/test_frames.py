@@ -7,7 +7,7 @@ import pytest
 
 from bench.generator import frames
 from bench.generator.layout import ENCODING, STAMP_BYTES, STAMP_MARK
-from bench.generator.reports import build_receiver_report, build_sender_report
+from bench.generator.reports import build_sender_report
 from bench.traffic import AUDIO, SMALL_VIDEO, VIDEO
 from sfu.wire import rtcp
 
@@ -120,21 +120,6 @@ def test_the_publishers_rate_is_a_browsers() -> None:
     assert SMALL_VIDEO.bits_per_second == pytest.approx(1e6, rel=0.01)
     assert 32_000 <= AUDIO.bits_per_second <= 64_000
     assert AUDIO.packets_per_second == 50
-
-
-def test_a_receiver_report_counts_what_was_lost() -> None:
-    streams = np.zeros(2, [("ssrc", "u4"), ("first", "i8"), ("highest", "i8"), ("received", "u8")])
-    streams[0] = (5, 0x10000, 0x10009, 8)
-    streams[1] = (6, 0x10000, 0x10009, 10)
-    buffer = np.zeros(2048, np.uint8)
-    size = build_receiver_report(buffer, 99, streams, 2)
-    data = buffer[:size].tobytes()
-    assert size == 8 + 2 * 24
-    assert data[:8] == bytes([0x82, 201, 0, 13]) + (99).to_bytes(4, "big")
-    assert data[8:12] == (5).to_bytes(4, "big")
-    assert int.from_bytes(data[13:16], "big") == 2
-    assert int.from_bytes(data[16:20], "big") == 0x10009
-    assert int.from_bytes(data[37:40], "big") == 0
 
 
 def test_a_sender_report_is_a_valid_compound() -> None:
