@@ -16,6 +16,7 @@ from bench.generator.engine import Counts, Engine
 from bench.links import Link
 from bench.scenario import Scenario, Settings
 from bench.servers.base import Server
+from bench.traffic import AUDIO, VIDEO
 
 #: How long after the last packet was sent one may still arrive.
 DRAIN_S = 0.5
@@ -53,7 +54,7 @@ class Window:
     @property
     def delivered_packets(self) -> int:
         """Packets that did arrive."""
-        return self.after.received_packets - self.before.received_packets
+        return self.after.delivered_packets - self.before.delivered_packets
 
 
 class Session:
@@ -98,13 +99,14 @@ class Session:
         publishers = [f"p{index}" for index in range(self._scenario.publishers)]
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             self._tell("joining")
-            await self._join_all([partial(self._server.publish, 0, name, ("video",)) for name in publishers])
+            await self._join_all([partial(self._server.publish, 0, name, ("audio", "video")) for name in publishers])
             if self._scenario.streams_per_subscriber:
                 await self._join_subscribers(publishers)
             await self._server.ready()
         self.profile = self._common_profile()
         self._engine = Engine(
             self._links,
+            traffic={"audio": AUDIO, "video": VIDEO},
             sample_every=self._settings.sample_every,
             receiver_gro=self._settings.receiver_gro,
             limit_s=_SESSION_LIMIT_S,
@@ -118,7 +120,9 @@ class Session:
         else:
             names = [f"s{index}" for index in range(count)]
         joins = [
-            partial(self._server.subscribe, 0, name, [other for other in publishers if other != name], ("video",))
+            partial(
+                self._server.subscribe, 0, name, [other for other in publishers if other != name], ("audio", "video")
+            )
             for name in names
         ]
         if not self._server.joins:
@@ -194,7 +198,7 @@ class Session:
         end = time.monotonic() + _SETTLE_S
         last = -1
         while time.monotonic() < end:
-            received = self.engine.counts().received_packets
+            received = self.engine.counts().delivered_packets
             if received == last:
                 return
             last = received

@@ -42,8 +42,3 @@ VIDEO = Traffic(video=True, frames_per_second=29.0, frame_packets=9, frame_bytes
 AUDIO = Traffic(video=False, frames_per_second=50.0, frame_packets=1, frame_bytes=80, clock_rate=48_000)
 #: A person in a small picture: 1 Mbit/s in 116 packets a second, four to a frame.
 SMALL_VIDEO = Traffic(video=True, frames_per_second=29.0, frame_packets=4, frame_bytes=4182, clock_rate=90_000)
-
-
-def traffic_of(kind: str) -> Traffic:
-    """The traffic of an SDP media kind."""
-    return VIDEO if kind == "video" else AUDIO

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import select
+import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from bench.generator import layout as lay
 from bench.generator.buffers import make_buffers
 from bench.generator.loop import run
-from bench.generator.native import SOL_UDP, UDP_GRO, session_address
+from bench.generator.native import SO_TIMESTAMPNS, SOL_UDP, UDP_GRO, session_address
+from bench.generator.reports import FEEDBACK_INTERVAL_NS
 from bench.links import EncodingPlan, Link, new_session
-from bench.traffic import Traffic, traffic_of
+from bench.traffic import Traffic
 
-_PAYLOAD_FEEDBACK = 206
-_PLI, _FIR = 1, 4
+#: The first consent checks of all links are spread over so long.
+_CONSENT_NS = 5_000_000_000
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,16 @@ class Counts:
 
     at_s: float
     sent_packets: int
-    received_packets: int
-    received_bytes: int
-    lost: int
+    delivered_packets: int  # of media, each once for each subscriber
+    arrived_packets: int  # whatever came as RTP
+    lost: int  # of the numbers of media streams
     reordered: int
+    duplicates: int
+    padding: int  # packets that carry nothing
+    repaired: int  # delivered by a retransmission
+    asked: int  # packets that subscribers asked for again
+    given_up: int
+    repeated: int  # packets that publishers sent again
     sampled: int
     unauthentic: int
     malformed: int
@@ -41,6 +49,12 @@ class Counts:
     late_frames: int
     refused: int
     rtcp: int
+    rtcp_failed: int
+    keyframe_requests: int
+    feedbacks: int  # transport-wide, that subscribers sent
+    unstamped: int  # arrivals told of by when they were read
+    feedbacks_in: int  # that publishers got
+    consents: int
     stun: int
     latency_count: int
     receive_calls: int
@@ -49,8 +63,17 @@ class Counts:
 class Engine:
     """Runs the compiled loop over a fixed set of links; publishers first, then subscribers."""
 
-    def __init__(self, links: Sequence[Link], *, sample_every: int, receiver_gro: bool, limit_s: float) -> None:
+    def __init__(
+        self,
+        links: Sequence[Link],
+        *,
+        traffic: Mapping[str, Traffic],
+        sample_every: int,
+        receiver_gro: bool,
+        limit_s: float,
+    ) -> None:
         self._links = list(links)
+        self._traffic = traffic
         self._limit_s = limit_s
         encodings = [(row, plan) for row, link in enumerate(self._links) for plan in link.encodings]
         self._tables = lay.make_tables(len(self._links), len(encodings))
@@ -58,14 +81,13 @@ class Engine:
         self._encodings, self._control = self._tables.encodings, self._tables.control
         self._control[lay.SAMPLE_EVERY] = sample_every
         self._sessions: list[pylibsrtp.Session] = []
-        self._rtcp_in: dict[int, pylibsrtp.Session] = {}
         self._epoll = select.epoll()
         self._rows = np.zeros(1 + max((link.socket.fileno() for link in links), default=0), np.int32)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self.keyframe_requests = 0
-        self.rtcp_failures = 0
         now_ns = time.monotonic_ns()
+        self._control[lay.EPOCH_NS] = now_ns
+        self._control[lay.REAL_TIME_NS] = time.time_ns() - now_ns
         for row, link in enumerate(self._links):
             self._add_link(row, link, now_ns, receiver_gro)
         for index, (row, plan) in enumerate(encodings):
@@ -80,18 +102,25 @@ class Engine:
         connection["fd"] = link.socket.fileno()
         connection["publisher"] = bool(link.encodings)
         connection["ssrc"] = 0x10000 + row
+        connection["random"] = row
+        connection["transport_sequence_id"] = link.transport_sequence_id
         connection["srtp_in"] = self._keep(new_session(link.keys.profile, link.keys.remote, outbound=False))
         connection["rtcp_out"] = self._keep(new_session(link.keys.profile, link.keys.local, outbound=True))
-        # Spread over the interval, as the reports of people who joined at different times are.
-        spread = row * 1_000_000_000 // max(len(self._links), 1)
-        connection["next_report_ns"] = now_ns + 1_000_000_000 + spread
-        if link.encodings:
-            self._rtcp_in[row] = new_session(link.keys.profile, link.keys.remote, outbound=False)
-        elif receiver_gro:
+        # Spread over the interval, as those of people who joined at different times are.
+        share = row / max(len(self._links), 1)
+        connection["next_feedback_ns"] = now_ns + int(share * FEEDBACK_INTERVAL_NS)
+        for plan in link.streams:
+            stream = lay.add_stream(self._tables, row, plan.ssrc, lay.VIDEO if plan.kind == "video" else lay.AUDIO)
+            if plan.repair_ssrc:
+                lay.add_repair(self._tables, row, stream, plan.repair_ssrc)
+        if receiver_gro and not link.encodings:
             connection["gro"] = 1
             link.socket.setsockopt(SOL_UDP, UDP_GRO, 1)
+        elif link.transport_sequence_id:
+            connection["stamped"] = 1
+            link.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if link.consents:
-            connection["next_consent_ns"] = now_ns + spread * 5 // 2
+            connection["next_consent_ns"] = now_ns + int(share * _CONSENT_NS)
             self._tables.consent_lengths[row] = len(link.consents[0])
             for turn in range(lay.CONSENTS):
                 data = link.consents[turn % len(link.consents)]
@@ -103,7 +132,7 @@ class Engine:
 
     def _add_encoding(self, index: int, row: int, plan: EncodingPlan) -> None:
         encoding = self._encodings[index]
-        traffic: Traffic = traffic_of(plan.kind)
+        traffic = self._traffic[plan.kind]
         encoding["connection"] = row
         encoding["video"] = traffic.video
         encoding["payload_type"] = plan.payload_type
@@ -174,53 +203,45 @@ class Engine:
         self._control[lay.SENDING] = int(on)
 
     def set_rate(self, factor: float) -> None:
-        """Multiply the publishers' frame rate by `factor`; the frames stay as they are."""
+        """Multiply the publishers' frame rate by `factor`; the frames stay as they are, and so does audio."""
         for index, plan in enumerate(plan for link in self._links for plan in link.encodings):
-            self._encodings[index]["interval_ns"] = round(1e9 / traffic_of(plan.kind).frames_per_second / factor)
+            traffic = self._traffic[plan.kind]
+            if traffic.video:
+                self._encodings[index]["interval_ns"] = round(1e9 / traffic.frames_per_second / factor)
 
     def poll_notices(self) -> None:
-        """Handle what the loop passed up: RTCP for publishers, a server's own ICE checks."""
+        """Handle what the loop passed up: a server's own ICE checks."""
         while self._control[lay.NOTICE_TAIL] < self._control[lay.NOTICE_HEAD]:
             slot = self._tables.notices[self._control[lay.NOTICE_TAIL] % lay.NOTICES]
-            row = int(slot["connection"])
+            link = self._links[int(slot["connection"])]
             data = slot["data"][: slot["length"]].tobytes()
             self._control[lay.NOTICE_TAIL] += 1
-            if data[0] < 4:
-                self._answer(self._links[row], data)
-            else:
-                self._handle_rtcp(row, data)
-
-    @staticmethod
-    def _answer(link: Link, data: bytes) -> None:
-        answer = link.answer_check(data) if link.answer_check is not None else None
-        if answer is not None:
-            link.socket.send(answer)
-
-    def _handle_rtcp(self, row: int, data: bytes) -> None:
-        try:
-            plain = self._rtcp_in[row].unprotect_rtcp(data)
-        except pylibsrtp.Error:
-            self.rtcp_failures += 1
-            return
-        if wants_keyframe(plain):
-            self.keyframe_requests += 1
-            mine = (self._encodings["connection"] == row) & (self._encodings["video"] == 1)
-            self._encodings["keyframe"][mine] = 1
+            answer = link.answer_check(data) if link.answer_check is not None else None
+            if answer is not None:
+                link.socket.send(answer)
 
     # -- reading -------------------------------------------------------------------------------------
 
     def counts(self) -> Counts:
         """The sums right now; exact once sending has paused and what was under way has arrived."""
-        connections, streams, encodings = self._connections, self._streams, self._encodings
-        used = streams["received"] > 0
-        expected = (streams["highest"] - streams["first"] + 1)[used]
+        connections, encodings = self._connections, self._encodings
+        streams = self._streams[:, : max(int(connections["streams"].max()), 1)]
+        media = (streams["arrived"] > 0) & ((streams["kind"] == lay.VIDEO) | (streams["kind"] == lay.AUDIO))
+        numbers = (streams["highest"] - streams["first"] + 1)[media]
+        come = (streams["arrived"] - streams["duplicates"] + streams["repaired"])[media]
         return Counts(
             at_s=time.monotonic(),
             sent_packets=int(encodings["packets"].sum()),
-            received_packets=int(streams["received"].sum()),
-            received_bytes=int(streams["bytes"].sum()),
-            lost=int(expected.sum()) - int(streams["received"].sum()),
+            delivered_packets=int(streams["delivered"].sum()),
+            arrived_packets=int(streams["arrived"].sum()),
+            lost=int(numbers.sum()) - int(come.sum()),
             reordered=int(streams["reordered"].sum()),
+            duplicates=int(streams["duplicates"].sum()),
+            padding=int(streams["padding"].sum()),
+            repaired=int(streams["repaired"].sum()),
+            asked=int(connections["asked"].sum()),
+            given_up=int(connections["given_up"].sum()),
+            repeated=int(encodings["repeated"].sum()),
             sampled=int(streams["sampled"].sum()),
             unauthentic=int(streams["unauthentic"].sum()),
             malformed=int(streams["malformed"].sum()),
@@ -228,35 +249,27 @@ class Engine:
             late_frames=int(encodings["late"].sum()),
             refused=int(encodings["refused"].sum()),
             rtcp=int(connections["rtcp"].sum()),
+            rtcp_failed=int(connections["rtcp_failed"].sum()),
+            keyframe_requests=int(connections["keyframe_requests"].sum()),
+            feedbacks=int(connections["feedbacks"].sum()),
+            unstamped=int(connections["unstamped"].sum()),
+            feedbacks_in=int(connections["feedbacks_in"].sum()),
+            consents=int(connections["consents"].sum()),
             stun=int(connections["stun"].sum()),
             latency_count=int(self._control[lay.LATENCY_COUNT]),
             receive_calls=int(self._control[lay.RECEIVE_CALLS]),
         )
 
     def sent_by_link(self) -> NDArray[Any]:
-        """Packets that each link's encodings have sent."""
+        """Packets that each link's encodings have sent, repeats left out."""
         return np.bincount(
             self._encodings["connection"], self._encodings["packets"], minlength=len(self._links)
         ).astype(np.int64)
 
-    def streams_by_link(self) -> NDArray[Any]:
-        """Distinct SSRCs that each link has received."""
-        return self._connections["streams"].copy()
-
-    def received_by_link(self) -> NDArray[Any]:
-        """RTP packets that each link has received."""
+    def delivered_by_link(self) -> NDArray[Any]:
+        """Packets of media that each link has received, each once."""
         return self._connections["packets"].astype(np.int64)
 
     def latency_us(self, since: int, until: int) -> NDArray[Any]:
         """The latency samples numbered [since, until), microseconds."""
         return self._tables.latency_ns[since : min(until, lay.LATENCY_SAMPLES)] / 1e3
-
-
-def wants_keyframe(compound: bytes) -> bool:
-    """Whether a compound RTCP packet holds a PLI or a FIR (RFC 4585 s6.3.1, RFC 5104 s4.3.1)."""
-    at = 0
-    while at + 4 <= len(compound):
-        if compound[at + 1] == _PAYLOAD_FEEDBACK and compound[at] & 0x1F in (_PLI, _FIR):
-            return True
-        at += 4 * (1 + int.from_bytes(compound[at + 2 : at + 4], "big"))
-    return False

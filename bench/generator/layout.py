@@ -87,8 +87,6 @@ STREAM = np.dtype(
         ("repair", "i4"),  # row of the stream that repairs this one, -1: none, so nothing is asked for
         ("first", "i8"),  # extended sequence numbers (RFC 3550 appendix A.1), 0x10000 before any wrap
         ("highest", "i8"),
-        ("received", "u8"),
-        ("offset", "i8"),
         ("arrived", "u8"),  # whatever came with this SSRC
         ("delivered", "u8"),  # media, each packet once, by itself or by a repair
         ("repaired", "u8"),  # of those, by a repair
@@ -209,7 +207,6 @@ def make_tables(connections: int, encodings: int) -> Tables:
         notices=np.zeros(NOTICES, NOTICE),
     )
     made.connections["last_arrival"] = -1
-    made.streams["offset"] = -1
     return made
 
 
