@@ -11,7 +11,10 @@ from aiortc.rtp import RtcpPacket, RtcpRtpfbPacket
 from numpy.typing import NDArray
 
 from bench.generator import layout as lay
-from bench.generator.arrivals import MOST_STATUSES, build_feedback
+from bench.generator.arrivals import MOST_STATUSES, TICK_NS, build_feedback, next_feedback
+from bench.generator.buffers import make_buffers
+from bench.generator.layout import Tables, make_tables
+from bench.generator.receive import handle_datagram
 from sfu.wire.transport_feedback import NOT_RECEIVED, parse_transport_feedback
 
 _TICK_US = 250
@@ -132,3 +135,57 @@ def test_what_came_too_far_apart_goes_into_two_packets() -> None:
 
 def test_nothing_came() -> None:
     assert _build({}, 0x10000, 0x10005) == (b"", 0)
+
+
+def _packet(number: int) -> bytes:
+    head = bytes([0x90, 96]) + bytes(6) + (7).to_bytes(4, "big")
+    extensions = bytes.fromhex("bede0002") + bytes([0x40, 0x30, _ID << 4 | 1]) + number.to_bytes(2, "big") + bytes(3)
+    return head + extensions + bytes(40)
+
+
+class _Arrivals:
+    def __init__(self) -> None:
+        self.tables: Tables = make_tables(1, 1)
+        self.buffers = make_buffers()
+        self.tables.connections[0]["transport_sequence_id"] = _ID
+
+    def take(self, number: int, tick: int) -> None:
+        packet = np.frombuffer(_packet(number & 0xFFFF), np.uint8).copy()
+        handle_datagram(0, packet, len(packet), len(packet), False, 0, tick * TICK_NS, self.tables, self.buffers)
+
+    def tell(self) -> list[dict[int, int]]:
+        told = []
+        while size := next_feedback(0, self.tables, self.buffers.report, self.buffers.symbols):
+            told.append(_parse_ours(self.buffers.report[:size].tobytes()))
+        return told
+
+
+def test_each_feedback_goes_on_where_the_last_one_ended() -> None:
+    arrivals = _Arrivals()
+    assert arrivals.tell() == []
+    for number in (0xFFFE, 0xFFFF, 1):
+        arrivals.take(number, 10)
+    assert arrivals.tell() == [{0xFFFE: 10, 0xFFFF: 10, 1: 10}]
+    assert arrivals.tell() == []
+    arrivals.take(2, 12)
+    assert arrivals.tell() == [{2: 12}]
+    arrivals.take(0, 13)  # told of as missing before
+    assert arrivals.tell() == [{0: 13, 1: 10, 2: 12}]
+    assert arrivals.tables.connections[0]["feedbacks"] == 3
+
+
+def test_more_than_one_packet_can_tell_of_are_told_of_in_several() -> None:
+    arrivals = _Arrivals()
+    for number in range(1200):
+        arrivals.take(number, number)
+    told = arrivals.tell()
+    assert [len(part) for part in told] == [480, 480, 240]
+    assert told[2][1199] == 1199
+
+
+def test_more_than_the_ring_holds_are_left_out_and_counted() -> None:
+    arrivals = _Arrivals()
+    for number in range(lay.ARRIVALS + 100):
+        arrivals.take(number, number)
+    assert sum(len(part) for part in arrivals.tell()) == lay.ARRIVALS
+    assert arrivals.tables.connections[0]["unreported"] == 100
