@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.delivery import DELIVERED
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -22,6 +24,9 @@ class Figures:
     expected_packets: int
     delivered_packets: int
     seconds: float
+    subscribers: int = 0
+    short_subscribers: int = 0  # that got less than 99 % of what is theirs
+    ramp_s: float | None = None  # from the first packet until everybody got all; None: not within 10 s
     cpu_us: float | None = None  # server CPU per delivered packet
     core_us: float | None = None  # the same from the core's idle time: other programs included
     softirq_share: float | None = None  # of cpu_us that ksoftirqd used
@@ -40,11 +45,22 @@ class Figures:
     malformed: int = 0
     reordered: int = 0
     sampled: int = 0
+    asked: int = 0  # packets that subscribers missed and asked for
+    repaired: int = 0  # of the delivered, by a retransmission
+    duplicates: int = 0
+    padding: int = 0  # packets that carry nothing, from probes
+    feedbacks: int = 0  # transport-wide, that subscribers sent
+    unanswered_checks: int = 0  # consent checks
 
     @property
     def delivered(self) -> float:
         """Delivered / expected."""
         return self.delivered_packets / self.expected_packets if self.expected_packets else 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all was delivered, that is 99.9 % of it."""
+        return self.expected_packets > 0 and self.delivered >= DELIVERED
 
     @property
     def packets_per_s(self) -> float:

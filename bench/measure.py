@@ -10,20 +10,20 @@ from bench.scenario import Kind, Scenario, Settings
 from bench.servers.base import Server
 from bench.servers.recording import RecordingOurs
 from bench.session import Session, Tell, Window
-from bench.traffic import VIDEO
 
-_WARM_S = 1.0
-RECORDED_BPS = 1e6
-"""Of each publisher that is recorded."""
+#: Before anything is measured everybody has got all for so long, or the longer time is over.
+_STEADY_S = 2.0
+_RAMP_S = 12.0
 _RECORD_DRAIN_S = 2.0
-#: Delivered / expected below which a rate counts as too high.
-DELIVERED = 0.999
-_STEP_S = 3.0
+#: Of one step of a search.
+_STEP_S = 2.0
+_STEP_RAMP_S = 4.0
+_STEP_STEADY_S = 0.5
 #: Grace after a step; short, since socket buffers would hide an overload of a few percent.
 _STEP_DRAIN_S = 0.1
-_GROWTH = 1.3
-_FIRST_FACTOR = 0.5
-_MAX_STEPS = 14
+_GROWTH = 1.4
+_FIRST_FACTOR = 1.0
+_MAX_STEPS = 12
 _BISECTIONS = 3
 
 
@@ -32,30 +32,31 @@ async def run_once(server: Server, scenario: Scenario, settings: Settings, tell:
     session = Session(server, scenario, settings, tell)
     try:
         await session.open()
-        if scenario.kind is Kind.RECORDING:
-            session.set_rate(RECORDED_BPS / VIDEO.bits_per_second)
-        await session.warm(_WARM_S)
+        ramp_s = await session.ramp(_RAMP_S, _STEADY_S)
         if scenario.kind is Kind.SATURATION:
             return await _saturate(session, server, scenario, tell)
         if scenario.kind is Kind.RECORDING:
             return await _record(session, server, scenario, settings)
         window = await session.measure(settings.seconds)
-        return _figures(session, server, scenario, window)
+        return dataclasses.replace(_figures(session, server, scenario, window), ramp_s=ramp_s)
     finally:
         await session.close()
 
 
 def _figures(session: Session, server: Server, scenario: Scenario, window: Window) -> Figures:
     before, after, use = window.before, window.after, window.use
-    delivered = max(window.delivered_packets, 1)
+    delivery = window.delivery
+    delivered = max(delivery.delivered_packets, 1)
     latency_us = session.engine.latency_us(before.latency_count, after.latency_count)
     return Figures(
         server=server.name,
         scenario=scenario.name,
         version=server.version,
         profile=session.profile,
-        expected_packets=window.offered_packets,
-        delivered_packets=window.delivered_packets,
+        expected_packets=delivery.expected_packets,
+        delivered_packets=delivery.delivered_packets,
+        subscribers=len(delivery.expected),
+        short_subscribers=delivery.short,
         seconds=window.sending_s,
         cpu_us=use.server_s / delivered * 1e6,
         core_us=use.core_busy_s / delivered * 1e6,
@@ -72,6 +73,12 @@ def _figures(session: Session, server: Server, scenario: Scenario, window: Windo
         unauthentic=after.unauthentic - before.unauthentic,
         malformed=after.malformed - before.malformed,
         reordered=after.reordered - before.reordered,
+        asked=after.asked - before.asked,
+        repaired=after.repaired - before.repaired,
+        duplicates=after.duplicates - before.duplicates,
+        padding=after.padding - before.padding,
+        feedbacks=after.feedbacks - before.feedbacks,
+        unanswered_checks=max((after.consents - before.consents) - (after.stun - before.stun), 0),
         sampled=after.sampled - before.sampled,
     )
 
@@ -94,19 +101,14 @@ async def _record(session: Session, server: Server, scenario: Scenario, settings
     )
 
 
-def is_sustained(window: Window) -> bool:
-    """Whether this rate was delivered."""
-    return window.offered_packets > 0 and window.delivered_packets >= DELIVERED * window.offered_packets
-
-
 async def _saturate(session: Session, server: Server, scenario: Scenario, tell: Tell) -> Figures:
-    """Raise the frame rate by 30 % a step until packets are lost, then close in on the highest that was not."""
+    """Raise the frame rate by 40 % a step until packets are missing, then close in on the highest that was not."""
     best: Window | None = None
     failed: Window | None = None
     good, bad, factor = 0.0, 0.0, _FIRST_FACTOR
     for _step in range(_MAX_STEPS):
         window = await _try(session, factor, tell)
-        if is_sustained(window):
+        if window.delivery.complete:
             best, good = window, factor
             factor *= _GROWTH
         else:
@@ -116,7 +118,7 @@ async def _saturate(session: Session, server: Server, scenario: Scenario, tell: 
         for _step in range(_BISECTIONS):
             factor = (good + bad) / 2
             window = await _try(session, factor, tell)
-            if is_sustained(window):
+            if window.delivery.complete:
                 best, good = window, factor
             else:
                 failed, bad = window, factor
@@ -124,7 +126,7 @@ async def _saturate(session: Session, server: Server, scenario: Scenario, tell: 
     assert shown is not None
     figures = _figures(session, server, scenario, shown)
     bound = "steps" if failed is None else ("generator" if failed.generator_drops > 0 else "server")
-    pps = shown.delivered_packets / (shown.sending_s + _STEP_DRAIN_S) if best is not None else None
+    pps = shown.delivery.delivered_packets / (shown.sending_s + _STEP_DRAIN_S) if best is not None else None
     return dataclasses.replace(
         figures,
         saturation_pps=pps,
@@ -137,6 +139,8 @@ async def _saturate(session: Session, server: Server, scenario: Scenario, tell: 
 
 async def _try(session: Session, factor: float, tell: Tell) -> Window:
     session.set_rate(factor)
+    # Who controls congestion first finds out whether the path carries the new rate.
+    await session.ramp(_STEP_RAMP_S, _STEP_STEADY_S)
     window = await session.measure(_STEP_S, _STEP_DRAIN_S)
-    tell(f"x{factor:.2f}: {window.delivered_packets / window.sending_s:,.0f}/s")
+    tell(f"x{factor:.2f}: {window.delivery.delivered_packets / window.sending_s:,.0f}/s")
     return window

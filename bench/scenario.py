@@ -1,12 +1,15 @@
-"""What is run: scenarios by name and size, and the settings of a whole bench."""
+"""What is run: scenarios by name and size, who is in them, and the settings of a whole bench."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bench.errors import BenchError
 from bench.links import GCM_128
+from bench.traffic import AUDIO, SMALL_VIDEO, VIDEO, Traffic
 
 
 class Kind(enum.Enum):
@@ -14,11 +17,36 @@ class Kind(enum.Enum):
 
     FAN_OUT = "fan-out"  # one publisher, `size` subscribers
     CONFERENCE = "conference"  # `size` peers, all publish and see all others
+    HEARINGS = "hearings"  # `size` rooms of four, each of whom publishes and sees the three others
     SATURATION = "saturation"  # fan-out at a rising frame rate until packets are lost
     RECORDING = "recording"  # `size` publishers and nobody who watches
 
 
-_MAX_SIZE = {Kind.FAN_OUT: 2000, Kind.CONFERENCE: 40, Kind.SATURATION: 2000, Kind.RECORDING: 400}
+_SIZES = {
+    Kind.FAN_OUT: (2, 2000),
+    Kind.CONFERENCE: (2, 40),
+    Kind.HEARINGS: (1, 60),
+    Kind.SATURATION: (2, 2000),
+    Kind.RECORDING: (2, 400),
+}
+PEOPLE_OF_A_HEARING = 4
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Who publishes; the name is one of its own in all rooms."""
+
+    room: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """Who watches, and whom."""
+
+    room: int
+    name: str
+    watches: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,16 +62,45 @@ class Scenario:
         return f"{self.kind.value}:{self.size}"
 
     @property
-    def publishers(self) -> int:
-        """Peers that publish."""
-        return self.size if self.kind in (Kind.CONFERENCE, Kind.RECORDING) else 1
+    def rooms(self) -> int:
+        """How many rooms it takes."""
+        return self.size if self.kind is Kind.HEARINGS else 1
 
     @property
-    def streams_per_subscriber(self) -> int:
-        """Publishers that each subscriber sees; 0: there are no subscribers."""
+    def traffic(self) -> Mapping[str, Traffic]:
+        """What each publisher sends, by the kind of track."""
         if self.kind is Kind.RECORDING:
-            return 0
-        return self.size - 1 if self.kind is Kind.CONFERENCE else 1
+            return MappingProxyType({"video": SMALL_VIDEO})
+        return MappingProxyType({"audio": AUDIO, "video": SMALL_VIDEO if self.kind is Kind.HEARINGS else VIDEO})
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The tracks of each publisher."""
+        return tuple(self.traffic)
+
+    @property
+    def publishers(self) -> tuple[Publisher, ...]:
+        """All who publish."""
+        if self.kind is Kind.HEARINGS:
+            people = range(PEOPLE_OF_A_HEARING)
+            return tuple(Publisher(room, f"r{room}p{person}") for room in range(self.size) for person in people)
+        count = self.size if self.kind in (Kind.CONFERENCE, Kind.RECORDING) else 1
+        return tuple(Publisher(0, f"p{index}") for index in range(count))
+
+    @property
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """All who watch."""
+        if self.kind is Kind.RECORDING:
+            return ()
+        if self.kind in (Kind.FAN_OUT, Kind.SATURATION):
+            return tuple(Subscriber(0, f"s{index}", ("p0",)) for index in range(self.size))
+        there: dict[int, list[str]] = {}
+        for one in self.publishers:
+            there.setdefault(one.room, []).append(one.name)
+        return tuple(
+            Subscriber(one.room, one.name, tuple(name for name in there[one.room] if name != one.name))
+            for one in self.publishers
+        )
 
 
 def parse_scenario(text: str) -> Scenario:
@@ -55,16 +112,17 @@ def parse_scenario(text: str) -> Scenario:
     except ValueError:
         kinds = ", ".join(kind.value for kind in Kind)
         raise BenchError(f"{text!r} is no scenario: write KIND:SIZE with KIND one of {kinds}") from None
-    if not 2 <= number <= _MAX_SIZE[kind]:
-        raise BenchError(f"{text!r}: the size must be between 2 and {_MAX_SIZE[kind]}")
+    least, most = _SIZES[kind]
+    if not least <= number <= most:
+        raise BenchError(f"{text!r}: the size must be between {least} and {most}")
     return Scenario(kind, number)
 
 
-FULL = ("fan-out:100", "fan-out:300", "conference:12", "saturation:300")
-QUICK = ("fan-out:100",)
-SERVERS = ("sfu", "janus", "python loop", "limit")
+FULL = ("fan-out:100", "fan-out:300", "conference:12", "hearings:15", "recording:100", "saturation:300")
+QUICK = ("fan-out:100", "hearings:15")
 RECORDING = "sfu, recording"
-"""Our node while it records: `--server sfu --server 'sfu, recording'`."""
+"""Our node while it records: in a conference, and where nobody watches."""
+SERVERS = ("sfu", "janus", RECORDING, "python loop", "limit")
 
 
 @dataclass(frozen=True)
@@ -74,7 +132,7 @@ class Settings:
     scenarios: tuple[Scenario, ...]
     servers: tuple[str, ...] = SERVERS
     runs: int = 3
-    seconds: float = 5.0  # of each measured window
+    seconds: float = 4.0  # of each measured window
     server_core: int = 1
     generator_core: int = 0
     sample_every: int = 50

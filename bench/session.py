@@ -11,21 +11,24 @@ from functools import partial
 from pathlib import Path
 
 from bench import cpu
+from bench.delivery import Delivery, expect
 from bench.errors import BenchError
 from bench.generator.engine import Counts, Engine
 from bench.links import Link
-from bench.scenario import Scenario, Settings
+from bench.scenario import Publisher, Scenario, Settings, Subscriber
 from bench.servers.base import Server
-from bench.traffic import AUDIO, VIDEO
 
 #: How long after the last packet was sent one may still arrive.
 DRAIN_S = 0.5
 _QUIET_S = 0.2
 _SETTLE_S = 15.0
 _POLL_S = 0.1
-_CONSENT_S = 2.5
+_CONSENT_S = 5.0
 _CONNECT_LIMIT_S = 120.0
-_SESSION_LIMIT_S = 180.0
+_SESSION_LIMIT_S = 300.0
+#: How often the ramp looks, and what everybody must have got of what was sent; packets that are under way blur it.
+_RAMP_LOOK_S = 0.25
+_RAMP_SHARE = 0.97
 
 Tell = Callable[[str], None]
 
@@ -46,15 +49,10 @@ class Window:
     before: Counts
     after: Counts
     use: cpu.CpuUse
-    offered_packets: int  # that should have arrived, over all subscribers
+    delivery: Delivery
     sending_s: float
     generator_busy: float
     generator_drops: int
-
-    @property
-    def delivered_packets(self) -> int:
-        """Packets that did arrive."""
-        return self.after.delivered_packets - self.before.delivered_packets
 
 
 class Session:
@@ -65,10 +63,15 @@ class Session:
         self._scenario = scenario
         self._settings = settings
         self._tell = tell
-        self._links: list[Link] = []
+        self._publishers: dict[str, Link] = {}
+        self._subscribers: dict[str, Link] = {}
         self._engine: Engine | None = None
         self.joined = Joined(None, None, None)
         self.profile = ""
+
+    @property
+    def _links(self) -> list[Link]:
+        return [*self._publishers.values(), *self._subscribers.values()]
 
     @property
     def engine(self) -> Engine:
@@ -96,38 +99,41 @@ class Session:
                     link.socket.send(link.consents[turn % len(link.consents)])
 
     async def _connect(self) -> None:
-        publishers = [f"p{index}" for index in range(self._scenario.publishers)]
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             self._tell("joining")
-            await self._join_all([partial(self._server.publish, 0, name, ("audio", "video")) for name in publishers])
-            if self._scenario.streams_per_subscriber:
-                await self._join_subscribers(publishers)
+            await self._join_all([partial(self._publish, one) for one in self._scenario.publishers])
+            if self._scenario.subscribers:
+                await self._join_subscribers()
             await self._server.ready()
         self.profile = self._common_profile()
+        self._in_order()
         self._engine = Engine(
             self._links,
-            traffic={"audio": AUDIO, "video": VIDEO},
+            traffic=self._scenario.traffic,
             sample_every=self._settings.sample_every,
             receiver_gro=self._settings.receiver_gro,
             limit_s=_SESSION_LIMIT_S,
         )
         await asyncio.to_thread(self._engine.start)
 
-    async def _join_subscribers(self, publishers: list[str]) -> None:
-        count = self._scenario.size
-        if len(publishers) > 1:
-            names = publishers
-        else:
-            names = [f"s{index}" for index in range(count)]
-        joins = [
-            partial(
-                self._server.subscribe, 0, name, [other for other in publishers if other != name], ("audio", "video")
-            )
-            for name in names
-        ]
+    def _in_order(self) -> None:
+        """The links in the scenario's order, as they are counted; they were made in that of the joins' ends."""
+        self._publishers = {one.name: self._publishers[one.name] for one in self._scenario.publishers}
+        self._subscribers = {one.name: self._subscribers[one.name] for one in self._scenario.subscribers}
+
+    async def _publish(self, one: Publisher) -> None:
+        self._publishers[one.name] = await self._server.publish(one.room, one.name, self._scenario.kinds)
+
+    async def _subscribe(self, one: Subscriber) -> None:
+        link = await self._server.subscribe(one.room, one.name, one.watches, self._scenario.kinds)
+        self._subscribers[one.name] = link
+
+    async def _join_subscribers(self) -> None:
+        joins = [partial(self._subscribe, one) for one in self._scenario.subscribers]
         if not self._server.joins:
             await self._join_all(joins)
             return
+        count = len(joins)
         pid = self._server.process.pid
         memory = cpu.resident_bytes(pid)
         before = cpu.sample(pid, self._settings.server_core)
@@ -139,12 +145,12 @@ class Session:
             per_s=count / use.wall_s,
         )
 
-    async def _join_all(self, joins: Sequence[Callable[[], Coroutine[None, None, Link]]]) -> None:
+    async def _join_all(self, joins: Sequence[Callable[[], Coroutine[None, None, None]]]) -> None:
         gate = asyncio.Semaphore(self._settings.concurrent_joins)
 
-        async def pass_gate(join: Callable[[], Coroutine[None, None, Link]]) -> None:
+        async def pass_gate(join: Callable[[], Coroutine[None, None, None]]) -> None:
             async with gate:
-                self._links.append(await join())
+                await join()
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -177,31 +183,48 @@ class Session:
             self.engine.poll_notices()
         self._server.process.check_alive()
 
-    def _offered(self, counts: Counts) -> int:
-        """Packets that should have reached somebody so far."""
+    def _delivery(self) -> Delivery:
+        """What each subscriber should have got so far, and what it got."""
         own = self._server.sent_packets()
+        first = len(self._publishers)
+        sent = dict(zip(self._publishers, self.engine.sent_by_link()[:first].tolist(), strict=True))
         if own is not None:
-            return own * self._scenario.size
-        others = self._scenario.size if self._scenario.publishers == 1 else self._scenario.size - 1
-        return counts.sent_packets * others
+            sent = dict.fromkeys(sent, own)
+        return Delivery(expect(self._scenario, sent), self.engine.delivered_by_link()[first:])
 
-    async def warm(self, seconds: float) -> None:
-        """Send without measuring, so that every table, buffer and branch has been used."""
+    async def ramp(self, limit_s: float, steady_s: float) -> float | None:
+        """Send without measuring until everybody has got all for `steady_s`, then fall silent; when that began.
+
+        Every table, buffer and branch has been used then, and who controls congestion has found out what the path
+        carries. Ends after `limit_s` in any case, and then the answer is None.
+        """
         self._tell("warming up")
+        looks = round(steady_s / _RAMP_LOOK_S)
+        start = time.monotonic()
         self._send(True)
-        await self._wait(seconds)
+        seen = [(start, self._delivery())]
+        found = None
+        while found is None and time.monotonic() - start < limit_s:
+            await self._wait(_RAMP_LOOK_S)
+            seen.append((time.monotonic(), self._delivery()))
+            if len(seen) > looks:
+                since, there = seen[-1 - looks]
+                new = seen[-1][1].since(there)
+                if (new.delivered >= _RAMP_SHARE * new.expected).all():
+                    found = since - start
         self._send(False)
         await self.settle()
+        return found
 
     async def settle(self) -> None:
-        """Wait until nothing arrives any more: an overloaded server may have seconds of backlog."""
+        """Wait until no media arrive any more: an overloaded server may have seconds of backlog."""
         end = time.monotonic() + _SETTLE_S
         last = -1
         while time.monotonic() < end:
-            received = self.engine.counts().delivered_packets
-            if received == last:
+            delivered = self.engine.counts().delivered_packets
+            if delivered == last:
                 return
-            last = received
+            last = delivered
             await self._wait(_QUIET_S)
         raise BenchError(f"{self._server.name} still sends {_SETTLE_S:.0f} s after its publishers fell silent")
 
@@ -209,7 +232,7 @@ class Session:
         """Send for `seconds`, and count what arrives until `drain_s` after that."""
         self._tell("measuring")
         pid, core = self._server.process.pid, self._settings.server_core
-        before, offered = self.engine.counts(), self._offered(self.engine.counts())
+        before, there = self.engine.counts(), self._delivery()
         clock, own, drops = cpu.sample(pid, core), time.process_time(), receive_drops()
         self._send(True)
         start = time.monotonic()
@@ -219,14 +242,13 @@ class Session:
         own = time.process_time() - own
         await self._wait(drain_s)
         use = cpu.sample(pid, core).since(clock)
-        after = self.engine.counts()
-        offered = self._offered(after) - offered
+        after, delivery = self.engine.counts(), self._delivery().since(there)
         await self.settle()
         return Window(
             before=before,
             after=after,
             use=use,
-            offered_packets=offered,
+            delivery=delivery,
             sending_s=sending,
             generator_busy=own / sending,
             generator_drops=receive_drops() - drops,

@@ -14,7 +14,7 @@ from bench.figures import Figures, median_of, ratio_of, select, spread_of
 from bench.markdown import BEGIN, END, build_markdown, replace_between
 from bench.report import build_document, print_report, warnings_of, write_json
 from bench.runner import plan_runs
-from bench.scenario import FULL, Kind, Scenario, Settings, parse_scenario
+from bench.scenario import FULL, RECORDING, Kind, Scenario, Settings, parse_scenario
 from bench.targets import check_targets
 
 
@@ -92,8 +92,16 @@ def test_the_document_is_json_and_the_picture_a_png(tmp_path: Path) -> None:
 def test_servers_take_turns_within_a_scenario() -> None:
     settings = Settings(scenarios=tuple(map(parse_scenario, FULL)), runs=2)
     runs = [(run.scenario.name, run.server) for run in plan_runs(settings)]
-    assert runs[:8] == [("fan-out:100", name) for name in settings.servers] * 2
-    assert runs.count(("conference:12", "limit")) == 0
+    first, second = ("sfu", "janus", "python loop", "limit"), ("sfu", "janus", "limit")
+    assert runs[:7] == [("fan-out:100", name) for name in (*first, *second)]
+    for scenario, servers in {
+        "conference:12": {"sfu", "janus", RECORDING},
+        "hearings:15": {"sfu", "janus"},
+        "recording:100": {RECORDING},
+        "saturation:300": {"sfu", "janus", "python loop", "limit"},
+    }.items():
+        assert {server for name, server in runs if name == scenario} == servers
+    assert runs.count(("hearings:15", "sfu")) == 2
     assert runs.count(("saturation:300", "sfu")) == 1
 
 
@@ -107,7 +115,9 @@ def test_an_unknown_server_is_refused() -> None:
         list(plan_runs(Settings(scenarios=(parse_scenario("fan-out:10"),), servers=("nginx",))))
 
 
-@pytest.mark.parametrize("text", ["", "fan-out", "fan-out:x", "party:10", "conference:1", "fan-out:100000"])
+@pytest.mark.parametrize(
+    "text", ["", "fan-out", "fan-out:x", "party:10", "conference:1", "fan-out:100000", "hearings:0", "hearings:61"]
+)
 def test_a_wrong_scenario_is_refused(text: str) -> None:
     with pytest.raises(BenchError):
         parse_scenario(text)

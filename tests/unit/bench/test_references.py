@@ -42,6 +42,8 @@ def test_the_plain_loop_delivers_everything(tmp_path: Path) -> None:
     assert figures.delivered_packets > 300
     assert (figures.unauthentic, figures.malformed) == (0, 0)
     assert figures.sampled == figures.delivered_packets
+    assert (figures.subscribers, figures.short_subscribers) == (3, 0)
+    assert figures.ramp_s is not None
     assert figures.latency_p99_us is not None
     assert figures.cpu_us is not None
     assert figures.cpu_us > 0
