@@ -79,7 +79,6 @@ format: $(DEV_READY) ## Format the code and mend what can be mended
 bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@.ci/packages janus
 	@$(BIN)/python -m bench $(ARGS)
-	@$(BIN)/python -m bench.kernels.selection
 
 fuzz: $(DEV_READY) ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage
 	@$(PIP) '.[fuzz]'

@@ -11,11 +11,11 @@ from rich.console import Console
 from bench import plot
 from bench.errors import BenchError
 from bench.figures import Figures, median_of, ratio_of, select, spread_of
-from bench.markdown import BEGIN, END, build_markdown, replace_between
+from bench.markdown import BEGIN, END, build_markdown, check_page, replace_between
 from bench.report import build_document, print_report, warnings_of, write_json
 from bench.runner import plan_runs
 from bench.scenario import FULL, RECORDING, Kind, Scenario, Settings, parse_scenario
-from bench.targets import check_targets
+from bench.targets import check_forwarding, check_targets
 
 
 def _run(server: str, scenario: str = "fan-out:100", **fields: object) -> Figures:
@@ -62,16 +62,47 @@ def test_targets_are_judged_only_where_something_was_measured() -> None:
     assert not any("300," in name or "conference" in name for name in outcomes)
 
 
+def test_who_does_not_deliver_all_reaches_nothing() -> None:
+    short = _run("sfu", cpu_us=1.0, core_us=1.1, delivered_packets=99_800, subscribers=100, short_subscribers=3)
+    outcomes = {outcome.name: outcome for outcome in check_targets([*_RUNS, short])}
+    outcome = outcomes["CPU, fan-out:100, sfu / limit"]
+    assert (outcome.reached, outcome.aim_reached, outcome.verdict) == (False, False, "not all delivered")
+    # The same where the reference is short: its cost is that of less.
+    runs = [_run("sfu", cpu_us=1.0), _run("janus", cpu_us=10.0, delivered_packets=50_000)]
+    assert not check_targets(runs)[0].reached
+
+
+def test_hearings_are_compared_with_janus() -> None:
+    runs = [
+        _run("sfu", "hearings:15", cpu_us=4.0, latency_p99_us=900.0),
+        _run("janus", "hearings:15", cpu_us=16.0, latency_p99_us=1000.0),
+    ]
+    outcomes = {outcome.name: outcome for outcome in check_targets(runs)}
+    assert outcomes["CPU, hearings:15, sfu / janus"].aim_reached
+    assert outcomes["p99, hearings:15, sfu / janus"].reached
+
+
+def test_what_forwarding_costs_is_a_target_and_what_control_adds_is_told() -> None:
+    kept, controlled = check_forwarding(
+        {"opaque": 2.0, "selected": 2.1, "selected and kept": 2.2, "kept and controlled": 2.4}
+    )
+    assert (kept.value, kept.verdict) == (pytest.approx(1.1), "reached")
+    assert (controlled.value, controlled.reached, controlled.verdict) == (pytest.approx(1.2), None, "")
+
+
 def test_what_makes_a_figure_doubtful_is_said() -> None:
     assert warnings_of(_RUNS) == []
-    doubtful = _run("sfu", cpu_us=3.0, core_us=9.0, malformed=2, late_frames=7, generator_drops=5)
-    assert len(warnings_of([doubtful])) == 4
+    doubtful = _run("sfu", cpu_us=3.0, core_us=9.0, malformed=2, late_frames=7, generator_drops=5, unanswered_checks=9)
+    assert len(warnings_of([doubtful])) == 5
+    short = _run("sfu", delivered_packets=58_000, subscribers=300, short_subscribers=126)
+    (text,) = warnings_of([short])
+    assert "42,000 of 100,000 packets were not delivered, 126 of 300 subscribers" in text
 
 
 def test_the_report_names_every_server_and_verdict() -> None:
     console = Console(record=True, width=160, file=open("/dev/null", "w", encoding="utf-8"))
     with console.file:
-        print_report(console, _RUNS)
+        print_report(console, _RUNS, check_targets(_RUNS))
     text = console.export_text()
     for word in ("fan-out:100", "saturation:300", "sfu", "janus", "limit", "missed", "reached", "300,000"):
         assert word in text
@@ -79,7 +110,7 @@ def test_the_report_names_every_server_and_verdict() -> None:
 
 def test_the_document_is_json_and_the_picture_a_png(tmp_path: Path) -> None:
     settings = Settings(scenarios=(Scenario(Kind.FAN_OUT, 100),))
-    document = build_document(settings, _RUNS, datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC))
+    document = build_document(settings, _RUNS, check_targets(_RUNS), datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC))
     write_json(tmp_path / "a" / "b.json", document)
     read = json.loads((tmp_path / "a" / "b.json").read_text())
     assert read["settings"]["srtp_profile"] == "AEAD_AES_128_GCM"
@@ -125,13 +156,28 @@ def test_a_wrong_scenario_is_refused(text: str) -> None:
 
 def test_the_tables_go_between_the_marks_of_a_page() -> None:
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    once = replace_between(page, build_markdown(_RUNS))
+    settings = Settings(scenarios=(Scenario(Kind.FAN_OUT, 100),), runs=3, seconds=4.0)
+    short = _run("janus", "hearings:15", delivered_packets=70_000, subscribers=60, short_subscribers=20)
+    runs = [*_RUNS, short]
+    table = build_markdown(settings, runs, check_targets(runs), datetime.date(2030, 1, 1))
+    once = replace_between(page, table)
     assert once.startswith("before\n")
     assert once.endswith("after\n")
     assert "old" not in once
-    assert "| fan-out:100 | janus | 10.00 |" in once
+    assert "medians of 3 interleaved runs of 4 s" in once
+    assert "| fan-out:100 | janus | 10.00 | 100.00% |" in once
+    assert "| hearings:15 | janus |  | **70.00%**, 20 of 60 short |" in once
+    assert "* hearings:15 janus: 30,000 of 100,000 packets were not delivered" in once
     assert "**missed**" in once
-    assert replace_between(once, build_markdown(_RUNS)) == once
+    assert replace_between(once, table) == once
+
+
+def test_a_page_that_cannot_take_the_tables_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="there is no page"):
+        check_page(tmp_path / "none.md")
+    (tmp_path / "page.md").write_text("no marks")
+    with pytest.raises(BenchError, match="bench:begin"):
+        check_page(tmp_path / "page.md")
 
 
 def test_a_page_without_marks_is_refused() -> None:
