@@ -25,8 +25,9 @@ class Outcome:
     aim: float | None
     at_most: bool
     complete: bool = True
-    """Whether all was delivered in the runs that it rests on: a cost is that of packets that were delivered, and who
-    delivers less may well be the quicker for it."""
+    """Whether we delivered all in the runs that it rests on: who delivers less may well be the quicker for it."""
+    short: str = ""
+    """Whom we are compared with, if that one did not deliver all: its cost is that of what it delivered."""
 
     @property
     def reached(self) -> bool | None:
@@ -45,9 +46,8 @@ class Outcome:
             return "not all delivered"
         if self.required is None:
             return ""
-        if self.aim_reached:
-            return "aim reached"
-        return "reached" if self.reached else "missed"
+        word = "aim reached" if self.aim_reached else "reached" if self.reached else "missed"
+        return f"{word}; {self.short} did not deliver all" if self.short else word
 
     def _holds(self, bound: float) -> bool:
         assert self.value is not None
@@ -107,10 +107,11 @@ def _ratio(
     required: float,
     aim: float | None,
 ) -> Outcome:
-    """Of our figure to another's, who both have to have delivered all."""
+    """Of our figure to another's."""
     value = ratio_of(runs, scenario, SFU, other, read)
+    short = "" if _complete(runs, scenario, other) else other
     name = f"{what}, {scenario}, sfu / {other}"
-    return Outcome(name, value, required, aim, True, _complete(runs, scenario, SFU, other))
+    return Outcome(name, value, required, aim, True, _complete(runs, scenario, SFU), short)
 
 
 def _recording(runs: Sequence[Figures]) -> Outcome:
