@@ -21,7 +21,7 @@ from bench.servers.base import Server
 #: How long after the last packet was sent one may still arrive.
 DRAIN_S = 0.5
 _QUIET_S = 0.2
-_SETTLE_S = 15.0
+_SETTLE_S = 60.0
 _POLL_S = 0.1
 _CONSENT_S = 5.0
 _CONNECT_LIMIT_S = 120.0
