@@ -67,6 +67,8 @@ def _takes_part(name: str, scenario: Scenario) -> bool:
         return name == RecordingOurs.name
     if name == RecordingOurs.name:
         return scenario.kind is Kind.CONFERENCE
+    if name == PlainPython.name:
+        return scenario.kind is Kind.FAN_OUT  # where it saturates is its cost a packet, the other way round
     return _SERVERS[name].conferences or scenario.kind in (Kind.FAN_OUT, Kind.SATURATION)
 
 

@@ -133,7 +133,7 @@ def test_servers_take_turns_within_a_scenario() -> None:
         "conference:12": {"sfu", "janus", RECORDING},
         "hearings:15": {"sfu", "janus"},
         "recording:100": {RECORDING},
-        "saturation:300": {"sfu", "janus", "python loop", "limit"},
+        "saturation:300": {"sfu", "janus", "limit"},
     }.items():
         assert {server for name, server in runs if name == scenario} == servers
     assert runs.count(("hearings:15", "sfu")) == 2
