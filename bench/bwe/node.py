@@ -74,6 +74,7 @@ class NodeConnection:
     """What a Track, a Subscription and a Budget need of a connection, without ICE, DTLS and SDP."""
 
     connected = True
+    reads_dependencies = True
     rtcp_ssrc = 1
 
     def __init__(self, node: Node, end: End) -> None:

@@ -104,13 +104,16 @@ def _send_queued(tables: Tables, buffers: Buffers, connection: int, kind: int, s
     if flags & TAKEN == 0 or i64(sent["sequence"]) != sequence:
         tables.counters[_MISSED] += 1
         return
-    if kind == MEDIA:
-        if flags & WAITING == 0:
-            return  # of a former user of the row
-        sent["flags"] = flags & ~WAITING
+    if kind == MEDIA and flags & WAITING == 0:
+        return  # of a former user of the row
     if sent["history"] < tables.history_written[0] - len(tables.history_packets):
+        sent["flags"] = flags & ~WAITING
         tables.counters[_MISSED] += 1
         return
+    if kind == MEDIA:
+        larger = tables.history_packets[sent["history"] % len(tables.history_packets)]["index"] > entry["current_index"]
+        # Its subscriber has gone down since: what he needs is the key frame that waits behind it, and the path is full.
+        sent["flags"] = flags & ~WAITING | (EMPTY if larger else 0)
     send_logged(tables, buffers, subscription, sequence, kind == REPEATS, socket, now_us)
 
 
