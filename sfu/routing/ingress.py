@@ -249,6 +249,7 @@ def _accept(
         packets[row]["codec"] = _RED
     gap = extended - entry["extended_sequence"] - 1 if entry["packets"] > 0 else 0
     packets[row]["late"] = 1 if gap < -1 or repaired else 0
+    packets[row]["gap"] = 1 if gap > 0 and not repaired else 0
     if repaired:
         entry["repaired"] += 1
         entry["extended_sequence"] = max(entry["extended_sequence"], extended)

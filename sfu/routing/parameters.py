@@ -25,8 +25,8 @@ from sfu.wire.h264 import PICTURE_SET, SEQUENCE_SET, STAP_A, set_id
 from sfu.wire.kernel import i64, stage
 from sfu.wire.octets import Octets, load16, store16
 
-BARE_FOR_GOOD = 2
-"""Of a key frame's `bare`: its parameter sets are not known, so nobody can decode it."""
+INCOMPLETE = 2
+"""Of a key frame's `bare`: its parameter sets are missing, so that it cannot be entered before they have come."""
 _BOTH = 3
 """Of a packet's `sets`."""
 _HIGHEST_REFERENCE = 0x60
@@ -41,6 +41,8 @@ def forget_parameters(tables: Tables, track: int) -> None:
         entry["bytes"] = 0
         entry["sequence_timestamp"] = -1
         entry["picture_timestamp"] = -1
+        entry["gap_timestamp"] = -1
+        entry["in_band"] = 0
         entry["told_bytes"] = 0
 
 
@@ -51,20 +53,36 @@ def prepare_parameters(tables: Tables, track: int, packets: NDArray[Any], row: i
     packet["parameters"] = -1
     packet["bare"] = 0
     index = i64(packet["index"])
-    if index >= PARAMETER_INDEXES or (packet["sets"] == 0 and packet["key"] == 0):
+    if index >= PARAMETER_INDEXES or (packet["sets"] == 0 and packet["key"] == 0 and packet["gap"] == 0):
         return
     entry = tables.parameters[track, index]
+    stamp = packet["timestamp"]
+    if packet["gap"] == 1:
+        entry["gap_timestamp"] = stamp
     if packet["sets"] != 0:
         _note_packet(entry, packets, row, buffer)
+    whole = entry["sequence_timestamp"] == stamp and entry["picture_timestamp"] == stamp
     if packet["key"] == 0:
+        if packet["late"] == 1 and packet["sets"] != 0:  # who enters here needs both kinds, see replay.py
+            if not whole:
+                packet["bare"] = INCOMPLETE
+            elif packet["sets"] != _BOTH:
+                packet["parameters"] = _keep_as_packet(tables, entry, packets, row, buffer)
         return
-    stamp = packet["timestamp"]
-    if entry["sequence_timestamp"] != stamp or entry["picture_timestamp"] != stamp:
+    if whole:
+        entry["in_band"] = 1
+    elif entry["gap_timestamp"] != stamp:
+        entry["in_band"] = 0
+        packet["bare"] = 1
+    elif entry["in_band"] == 1:
+        packet["bare"] = INCOMPLETE  # they may be others than those that are known, and may still come
+        return
+    else:
         packet["bare"] = 1
     if packet["sets"] != _BOTH:
         packet["parameters"] = _keep_as_packet(tables, entry, packets, row, buffer)
         if packet["parameters"] < 0 and packet["extension_bytes"][_DEPENDENCIES] == 0:
-            packet["bare"] = BARE_FOR_GOOD
+            packet["bare"] = INCOMPLETE
 
 
 @stage

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sfu.routing.history import is_kept
 from sfu.routing.messages import FOLLOWED, Buffers
+from sfu.routing.parameters import INCOMPLETE
 from sfu.routing.tables import LOGGED_PACKETS, Tables
 from sfu.wire.kernel import i64, stage
 from sfu.wire.layers import ALL_LAYERS
@@ -58,11 +59,12 @@ def find_following(tables: Tables, buffers: Buffers, packets: NDArray[Any], row:
 def note_late_start(tables: Tables, buffers: Buffers, packets: NDArray[Any], row: int) -> None:
     """Say of a late packet that was just kept how far those behind it reach, if a key frame begins with it.
 
-    In H.264 it does with parameter sets, too, if their picture is one: it could not be entered without.
+    In H.264 it does with parameter sets, too, if their picture is one and has them all by now: it could not be entered
+    without.
     """
     packet = packets[row]
     packet["follows"] = 0
-    if packet["key"] == 0 and packet["sets"] == 0:
+    if packet["key"] == 0 and (packet["sets"] == 0 or packet["bare"] == INCOMPLETE):
         return
     farthest = find_following(tables, buffers, packets, row)
     if packet["key"] == 0:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sfu.routing.counters import Counter
 from sfu.routing.history import is_kept
 from sfu.routing.numbering import HERE, NOWHERE, drop_packet, enter_source, insert_before, place_late
-from sfu.routing.parameters import BARE_FOR_GOOD
+from sfu.routing.parameters import INCOMPLETE
 from sfu.routing.tables import Tables
 from sfu.wire.kernel import i64, inlined, stage
 from sfu.wire.layers import SPATIAL_LAYERS, layer_bit, layers_of
@@ -128,7 +128,7 @@ def _may_enter(entry: Any, packet: Any) -> bool:
     """Whether to go over to the Encoding of a key frame that begins: the target's; or, where nothing flows yet or that
     which did has begun anew, any below.
     """
-    if packet["key"] == 0 or (packet["codec"] == _H264 and packet["bare"] == BARE_FOR_GOOD):
+    if packet["key"] == 0 or (packet["codec"] == _H264 and packet["bare"] == INCOMPLETE):
         return False
     index = packet["index"]
     if index == entry["target_index"]:

@@ -321,6 +321,8 @@ PARAMETERS = np.dtype(
         ("changes", np.int64),  # odd while it is being changed
         ("sequence_timestamp", np.int64),  # of the packet that brought a sequence parameter set last, -1: none
         ("picture_timestamp", np.int64),  # the same for picture parameter sets
+        ("gap_timestamp", np.int64),  # of the last packet before which others were missing, -1: none
+        ("in_band", np.int32),  # 1: the last key frame that was whole had both kinds
         ("told_bytes", np.int32),  # of a set that the control side is telling
         ("told", np.uint8, (LARGEST_SET_BYTES,)),
     ]

@@ -39,6 +39,7 @@ PACKET = np.dtype(
         ("codec", np.int32),  # a PayloadFormat
         ("index", np.int32),  # which Encoding of its Track, 0 the lowest
         ("late", np.int32),  # 1: a higher sequence number came before
+        ("gap", np.int32),  # 1: the one before it has not come yet
         ("primary", np.int32),  # RED: offset of the primary block relative to the payload
         ("aligned", np.int32),  # 1: `shift` is known
         ("shift", np.int64),  # timestamp + shift is on the common clock of the Track's Encodings
