@@ -35,6 +35,7 @@ class FakePlane:
         self.told_sets: list[tuple[int, int, tuple[bytes, ...]]] = []
         self.opened: list[dict[str, Any]] = []
         self.key_frames = 0
+        self.packets = 0
         self.shifts: dict[int, int] = {}
         self.arrivals: set[tuple[int, int]] = set()
         self.limits: list[int] = []
@@ -125,7 +126,7 @@ class FakePlane:
 
     def encoding_state(self, row: int) -> EncodingState:
         values = dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0)
-        return EncodingState(**values | {"key_frames": self.key_frames})
+        return EncodingState(**values | {"key_frames": self.key_frames, "packets": self.packets})
 
     def audio_level(self, row: int) -> AudioLevel:
         return AudioLevel(0, 0, 0)

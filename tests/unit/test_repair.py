@@ -125,6 +125,7 @@ def start_at_the_base(plane: FakePlane, scene: Scene) -> None:
     for second in range(4):
         for layer in range(3):
             plane.octets[layer] = 50_000 * second
+        plane.packets = 10 * second + 1
         scene.track.note_packets(scene.track.encodings[0], 10 * second + 1, 101.0 + second)
         scene.track.handle_tick(101.0 + second)
     plane.current_index, plane.key_frames = 0, 1
