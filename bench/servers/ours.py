@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import os
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from bench.client import sdp
 from bench.client.connect import Client
 from bench.errors import BenchError
 from bench.links import Link
+from bench.network import Loopback
 from bench.process import ServerProcess
 from bench.servers.base import Server
 from bench.servers.planning import agreed_transport_sequence, offered_sections, plan_encodings, plan_streams
@@ -26,6 +28,14 @@ _ROOM = "bench"
 _KEY_ID = "bench"
 # The first start compiles the kernels.
 _START_S = 300.0
+
+
+def _free_port(host: str) -> int:
+    """On loopback others may have theirs; a namespace of its own is empty."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def room_name(room: int) -> str:
@@ -49,6 +59,7 @@ class Ours(Server):
     async def start(self) -> None:
         """Write a configuration with a key of its own, start, wait for /healthz."""
         around = self.surroundings
+        port = _PORT if around.network.name != Loopback.name else _free_port(around.network.server_host)
         secret = secrets.token_hex(32)
         self._token = jwt.encode(
             {"room": "*", "publish": True, "subscribe": True, "record": True, "exp": int(time.time()) + 3600},
@@ -58,7 +69,7 @@ class Ours(Server):
         )
         path = around.directory / "sfu.toml"
         path.write_text(
-            f'host = "{around.network.server_host}"\nport = {_PORT}\nshards = 1\npage = false\n'
+            f'host = "{around.network.server_host}"\nport = {port}\nshards = 1\npage = false\n'
             f'log_level = "warning"\nmax_peers_per_room = 4000\n{self.settings()}[keys]\n{_KEY_ID} = "{secret}"\n',
             encoding="ascii",
         )
@@ -70,7 +81,7 @@ class Ours(Server):
             environment={"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
         self._http = httpx.AsyncClient(
-            base_url=f"http://{around.network.server_host}:{_PORT}",
+            base_url=f"http://{around.network.server_host}:{port}",
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/sdp"},
             timeout=30.0,
             trust_env=False,
