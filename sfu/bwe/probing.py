@@ -13,7 +13,7 @@ from sfu.wire.kernel import i64, stage
 
 PROBE_US = 15_000
 _MOST_PROBE_US = 60_000
-_MOST_CONFIRM_US = 120_000
+_MOST_CONFIRM_US = 200_000
 _JITTERS = 1.5
 """A probe lasts longer where the delay varies: so many times what it usually is over the least."""
 _QUEUE_MS = 10.0
@@ -26,6 +26,10 @@ _SUCCESS = 0.7
 _BUCKET_BYTES = 8_000.0
 """A path that polices rates lets so much through at any speed (token bucket): what a full path is said to carry beyond
 what it carried then counts only when more than that has got through."""
+_ENOUGH = 0.9
+_MOST_ROUNDS = 3
+_BUCKET_US = 8_000_000
+"""Where that was the contents of a bucket, it is not tried again for so long."""
 _BEYOND = 1.1
 _CONFIRM_US = 1_000_000
 """Probes that are further apart than this do not confirm each other: the bucket has filled again."""
@@ -66,8 +70,9 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
         return False
     if state["standing_ms"] > _QUEUE_MS or state["queue_ms"] > max(_JITTERS * state["usual_ms"], _QUEUE_MS):
         return False
-    if now_us - state["confirm_us"] > _CONFIRM_US:
-        state["confirm_round"] = 0
+    if state["confirm_round"] > 0 and now_us - state["confirm_us"] > _CONFIRM_US:
+        _end_confirming(state, now_us)
+        return False
     factor = _REGULAR
     if state["probe_number"] < 2:
         factor = _FIRST if state["probe_number"] == 0 else _SECOND
@@ -87,6 +92,14 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
 
 
 @stage
+def _end_confirming(state: Any, now_us: int) -> None:
+    """What a burst had shown did not last: it was a bucket's contents, which are there again soon, and of no use."""
+    if state["confirm_round"] > 0:
+        state["confirm_round"] = 0
+        state["probe_next_us"] = max(state["probe_next_us"], now_us + _BUCKET_US)
+
+
+@stage
 def _begin(state: Any, rate: float, now_us: int) -> None:
     state["probe_number"] += 1
     probe = (state["probe_number"] - 1) % _NAMES + 1
@@ -95,7 +108,7 @@ def _begin(state: Any, rate: float, now_us: int) -> None:
     length = min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US)
     if state["confirm_round"] > 0:  # as long as it takes to be sure, within bounds
         beyond = max(rate - state["full_bps"], 1.0)
-        length = min(max(_BUCKET_BYTES * 8e6 / beyond, length), _MOST_CONFIRM_US)
+        length = max(_BUCKET_BYTES * 8e6 / beyond, length)
     state["probe_us"] = i64(length)
     state["probe_bytes"] = i64(rate * state["probe_us"] / 8e6)
     state["probe_started_us"] = now_us
@@ -160,15 +173,18 @@ def _result(state: Any, at: int) -> float:
     if base < FAR_US:  # a first packet that was late would make the others seem fast
         first = min(first, state["cluster_first_sent_us"][at] + base + _FRAME_US)
     arriving = state["cluster_last_arrival_us"][at] - first
-    if not (_LEAST_US <= sending <= _MOST_US and _LEAST_US <= arriving <= _MOST_US):
+    if not _LEAST_US <= sending <= _MOST_US:
         return 0.0
     sent_bps = (state["cluster_bytes"][at] - state["cluster_last_bytes"][at]) * 8e6 / sending
+    if state["untimed"] == 1:
+        state["probe_slowed"] = 0
+        return sent_bps  # that it arrived is all that is known
+    if not _LEAST_US <= arriving <= _MOST_US:
+        return 0.0
     arrived_bps = (state["cluster_bytes"][at] - state["cluster_first_bytes"][at]) * 8e6 / arriving
     if arrived_bps > _MOST_SPREAD * sent_bps:
         return 0.0  # they were held back and came in one go: no measure of the path
     state["probe_slowed"] = 1 if arrived_bps < _EXCEEDED * sent_bps else 0
-    if state["probe_slowed"] == 1 and state["untimed"] == 1:
-        return 0.0
     if arrived_bps < _EXCEEDED * sent_bps:
         return _BACK_OFF * arrived_bps
     return min(sent_bps, arrived_bps)
@@ -179,26 +195,27 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     """A probe has shown `rate`; return whether further ones have to show the same before it counts.
 
     That is so where the path was full of late. What it let through of one burst may have been a bucket's contents, so
-    a longer one follows, until more has got through than a bucket holds, or what is shown is what was known.
+    one follows that is longer, at the rate that was shown, until more has got through at once than a bucket holds.
     """
     full = state["full_bps"]
     if full <= 0.0 or rate <= _BEYOND * full:
-        state["confirm_round"] = 0
+        _end_confirming(state, now_us)
         if state["probe_slowed"] == 1:
             note_full(state, max(rate, state["acked_bps"]), now_us)
         return False
     if state["confirmed"] == probe:
         return True
-    if state["confirm_round"] == 0:
-        state["confirm_bytes"] = 0.0
-    state["confirm_bytes"] += (rate - full) * state["probe_us"] / 8e6
-    if state["confirm_bytes"] > _BUCKET_BYTES:
-        state["confirm_round"] = 0
-        state["full_bps"] = rate if state["probe_slowed"] == 1 else 0.0
-        return False
     state["confirmed"] = probe
+    if state["probe_slowed"] == 0 and (rate - full) * state["probe_us"] / 8e6 > _ENOUGH * _BUCKET_BYTES:
+        state["confirm_round"] = 0
+        state["full_bps"] = 0.0
+        return False
+    if state["confirm_round"] >= _MOST_ROUNDS:
+        _end_confirming(state, now_us)
+        state["full_us"] = now_us
+        return True
     state["confirm_round"] += 1
-    state["confirm_bps"] = state["cluster_bps"][probe % CLUSTERS]
+    state["confirm_bps"] = max(rate, full + _BUCKET_BYTES * 8e6 / _MOST_CONFIRM_US)
     state["confirm_us"] = now_us
     state["probe_next_us"] = min(state["probe_next_us"], now_us + _FURTHER_US)
     return True

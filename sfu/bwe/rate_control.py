@@ -52,6 +52,8 @@ _CALM_US = 30_000_000
 _SPARE, _SPARE_BPS = 0.5, 80_000.0
 """And by this part of what it has shown beyond what we have, or so much if there is: among flows that fill a link, each
 sees more than is there, and who has the most sees the most."""
+_SHOWN = 0.85
+"""Of what gets through more than is estimated, so much counts: a half second's rate varies."""
 _SMOOTHING = 0.05
 _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 """Two decreases are a round trip apart, within these bounds."""
@@ -173,7 +175,7 @@ def _increase(state: Any, now_us: int) -> None:
     if acked > 0.0:  # what was never tried is not known to be there
         raised = min(raised, 1.5 * acked + 10_000.0)
     if state["full_bps"] <= 0.0:  # nothing has forbidden what got through
-        raised = max(raised, acked)
+        raised = max(raised, _SHOWN * acked)
     raised = min(raised, state["limit_bps"], MOST_BPS)
     state["delay_bps"] = max(rate, raised)
 

@@ -140,7 +140,6 @@ ESTIMATOR = np.dtype(
         ("confirmed", np.int64),  # the probe that has confirmed the one before last, 0: none
         ("confirm_round", np.int64),  # how many have, one after the other
         ("confirm_bps", np.float64),  # the rate of the next of them
-        ("confirm_bytes", np.float64),  # beyond what the path is known to carry, that got through in them
         ("confirm_us", np.int64),  # when the last of them did
         ("cluster_probe", np.int64, (CLUSTERS,)),
         ("cluster_bps", np.float64, (CLUSTERS,)),
@@ -213,7 +212,6 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["confirmed"] = 0
     state["confirm_round"] = 0
     state["confirm_bps"] = 0.0
-    state["confirm_bytes"] = 0.0
     state["confirm_us"] = NEVER_US
     for k in range(CLUSTERS):
         state["cluster_probe"][k] = 0
