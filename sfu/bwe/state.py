@@ -176,6 +176,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["unused_us"] = now_us
     state["unused_bps"] = START_BPS
     state["acked_sent_us"] = NEVER_US
+    state["last_sent_us"] = NEVER_US
     state["reported_us"] = NEVER_US
     state["backward"] = 0.0
     state["untimed"] = 0
