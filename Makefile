@@ -87,7 +87,7 @@ fuzz: $(DEV_READY) ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by
 	    $(BIN)/python -W ignore $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-soak: $(DEV_READY) ## Run the long tests for SOAK_SECONDS
+soak: $(DEV_READY) stable ## Run the long tests for SOAK_SECONDS
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest -m slow --timeout=0
 
 clean: ## Remove the environment and everything generated
