@@ -63,8 +63,8 @@ def _built(name: str, tool: str) -> Callable[[], str]:
 
 
 def _needs_gstreamer() -> str:
-    plugins = Path("/usr/lib/x86_64-linux-gnu/gstreamer-1.0")
-    if Path("/usr/bin/python3").exists() and (plugins / "libgstwebrtc.so").exists():
+    found = list(Path("/usr/lib").glob("*/gstreamer-1.0/libgstwebrtc.so"))
+    if found and Path("/usr/bin/python3").exists():
         return ""
     return "GStreamer's webrtcbin is not installed: as root, `make stable` installs it from Debian"
 
