@@ -64,6 +64,7 @@ def watch_contest(state: Any, now_us: int) -> None:
             _accept_queue(state, now_us)
             if still:
                 state["decreased_us"] = NEVER_US  # there was no reason to
+                state["full_bps"] = 0.0
 
 
 @stage

@@ -45,13 +45,19 @@ def refute_full(state: Any) -> None:
 
 
 @stage
-def forget_old(state: Any, now_us: int) -> None:
-    """What was seen too long ago no longer counts: of a queue and of loss nothing is known where nothing is sent."""
+def forget_old(state: Any, now_us: int) -> bool:
+    """What was seen too long ago no longer counts: of a queue and of loss nothing is known where nothing is sent.
+
+    Returns whether the estimate may change by that.
+    """
+    limited = False
     if state["last_sent_us"] != NEVER_US and now_us - state["last_sent_us"] > _IDLE_US:
         state["usage"] = NORMAL
         state["queue_ms"] = 0.0
         state["standing_ms"] = 0.0
         state["stood_ms"] = 0.0
+        limited = state["loss_limited"] == 1
         forget_losses(state)
     if state["full_bps"] > 0.0 and now_us - state["full_us"] > _FORGOTTEN_US:
         state["full_bps"] = 0.0
+    return limited

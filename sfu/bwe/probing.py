@@ -26,9 +26,13 @@ _SUCCESS = 0.7
 _BUCKET_BYTES = 8_000.0
 """A path that polices rates lets so much through at any speed (token bucket): what a full path is said to carry beyond
 what it carried then counts only when more than that has got through."""
+_MOST_CONFIRM_BYTES = 20_000.0
+"""No more is put on a path to find out, so that on a fast one a bucket may pass for some hundred kbit/s."""
 _ENOUGH = 0.9
+_LASTS = 0.95
+"""What is shown by a second longer probe, too, within so much, is what the path carries."""
 _MOST_ROUNDS = 3
-_BUCKET_US = 8_000_000
+_BUCKET_US = 3_000_000
 """Where that was the contents of a bucket, it is not tried again for so long."""
 _BEYOND = 1.1
 _CONFIRM_US = 1_000_000
@@ -108,7 +112,7 @@ def _begin(state: Any, rate: float, now_us: int) -> None:
     length = min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US)
     if state["confirm_round"] > 0:  # as long as it takes to be sure, within bounds
         beyond = max(rate - state["full_bps"], 1.0)
-        length = max(_BUCKET_BYTES * 8e6 / beyond, length)
+        length = max(min(_BUCKET_BYTES * 8e6 / beyond, _MOST_CONFIRM_BYTES * 8e6 / rate), length)
     state["probe_us"] = i64(length)
     state["probe_bytes"] = i64(rate * state["probe_us"] / 8e6)
     state["probe_started_us"] = now_us
@@ -206,9 +210,14 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     if state["confirmed"] == probe:
         return True
     state["confirmed"] = probe
-    if state["probe_slowed"] == 0 and (rate - full) * state["probe_us"] / 8e6 > _ENOUGH * _BUCKET_BYTES:
+    least = min(_BUCKET_BYTES, _MOST_CONFIRM_BYTES * (rate - full) / rate)
+    if state["probe_slowed"] == 0 and (rate - full) * state["probe_us"] / 8e6 > _ENOUGH * least:
         state["confirm_round"] = 0
         state["full_bps"] = 0.0
+        return False
+    if state["confirm_round"] >= 2 and rate >= _LASTS * state["confirm_bps"]:
+        state["confirm_round"] = 0  # the path is slower than was tried, but it has shown twice how fast it is
+        state["full_bps"] = rate
         return False
     if state["confirm_round"] >= _MOST_ROUNDS:
         _end_confirming(state, now_us)

@@ -23,7 +23,7 @@ _SHORT_MS = 10.0
 _LONG_MS = 50.0
 """A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
 _DRAIN_MS = 500.0
-_COLLAPSED, _COLLAPSED_MS = 0.7, 120.0
+_COLLAPSED, _COLLAPSED_MS, _COLLAPSED_US = 0.7, 120.0, 2_000_000
 """Where only so much of the half second's rate gets through, and the queue is so long, there is no need of a trend."""
 _FULL_MS = 300.0
 """For a queue of this length all give way."""
@@ -67,7 +67,7 @@ def update_rate(state: Any, limited: bool, now_us: int) -> None:
     watch_contest(state, now_us)
     if is_contested(state):
         usage = NORMAL  # the queue is not ours
-    elif _collapses(state):
+    elif _collapses(state, now_us):
         usage = OVERUSED
     if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
         state["phase"] = HOLD  # a burst, no queue that has to be given way to
@@ -90,8 +90,13 @@ def update_rate(state: Any, limited: bool, now_us: int) -> None:
 
 
 @stage
-def _collapses(state: Any) -> bool:
-    """Whether the path has lost a good part of its capacity at a stroke: the trend sees that half a second later."""
+def _collapses(state: Any, now_us: int) -> bool:
+    """Whether the path has lost a good part of its capacity at a stroke: the trend sees that half a second later.
+
+    Once given way to, it is for the trend and the brakes to say how it goes on, and whether the queue is ours at all.
+    """
+    if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _COLLAPSED_US:
+        return False
     return state["queue_ms"] > _COLLAPSED_MS and state["acked_bps"] < _COLLAPSED * state["sent_bps"]
 
 

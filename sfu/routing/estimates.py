@@ -67,8 +67,8 @@ def sweep_estimates(
         count += 1
         if entry["controlled"] == 1:
             handle_silence(tables.estimators[connection], now_us)
-            forget_old(tables.estimators[connection], now_us)
-            conclude(tables.estimators[connection])
+            if forget_old(tables.estimators[connection], now_us):
+                conclude(tables.estimators[connection])
             fade_unused(tables.estimators[connection], now_us)
             probe_if_due(tables, connection, now_us)
         tell_estimate(tables, buffers, notice_index, notices, connection, now_us)

@@ -29,7 +29,9 @@ class Departures:
         node.watchers.append(self)
 
     def collect(self) -> None:
-        self.sent += [(self.node.simulator.now, len(data)) for data in self.end.receive()]
+        """Media only: the padding of a probe has an SSRC of its own."""
+        now, media = self.node.simulator.now, {held.ssrc for held in self.connection.subscriptions}
+        self.sent += [(now, len(data)) for data in self.end.receive() if int.from_bytes(data[8:12]) in media]
 
     def take_first_frame(self) -> tuple[float, float]:
         """How long it took, in seconds, and its rate in bits a second without what left at once."""
