@@ -162,7 +162,7 @@ class Reporter:
             subscription = known.get(block.ssrc)
             if subscription is not None:
                 subscription.reports.handle_block(block, now)
-                shares.append(subscription.reports.fraction_lost)
+                shares.append(_lost_behind_us(subscription))
         if shares:
             self._reported.loss_reported(max(shares), now)
 
@@ -229,3 +229,13 @@ class Reporter:
                 self._fresh.discard(ssrc)
             else:
                 self.send_sender_report(subscription, now)
+
+
+def _lost_behind_us(subscription: Subscription) -> float:
+    """The share of what we sent that a receiver has not got: what the publisher's path loses are holes for him, too,
+    until it is repaired, and say nothing of his own path.
+    """
+    lost = subscription.reports.fraction_lost
+    reception = subscription.track.encodings[subscription.target_index].reception
+    missing = 0.0 if reception is None else reception.fraction_lost
+    return max(0.0, lost - missing) / (1.0 - missing) if missing < 1.0 else 0.0

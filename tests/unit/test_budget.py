@@ -209,7 +209,7 @@ def test_what_stands_before_the_pacer_is_made_up_for(room: Room) -> None:
 
 def test_receiver_reports_bound_those_who_tell_nothing_better(room: Room) -> None:
     plane, budget = room.scene.plane, room.viewer.budget
-    sent = iter(range(0, 10_000_000, 125_000))
+    sent = iter(range(0, 11_000_000, 125_000))
 
     class State:
         queued_bytes = 0
@@ -222,15 +222,15 @@ def test_receiver_reports_bound_those_who_tell_nothing_better(room: Room) -> Non
     bounds: list[int] = []
     plane.set_loss_bound = lambda row, rate: bounds.append(rate)  # type: ignore[attr-defined]
     budget.start(None, 100.0)
-    for second in range(3):
+    for second in range(5):
         budget.handle_loss(0.3, 100.0 + second)
     assert bounds == [850_000, 722_500]
-    budget.handle_estimate(722_500, 103.0)
+    budget.handle_estimate(722_500, 105.0)
     assert room.subscription.target == Layer(1, 7)
-    for second in range(3, 80):
+    for second in range(5, 82):
         budget.handle_loss(0.0, 100.0 + second)
     assert bounds[-1] == 1_000_000_000  # no bound any more
-    budget.handle_estimate(1_000_000_000, 180.0)
+    budget.handle_estimate(1_000_000_000, 182.0)
     assert budget.estimate_bps is None
 
 
