@@ -193,10 +193,12 @@ class Encoding:
             self._resumes = False
             if self._costs:
                 return  # it came for a part of this second only
-        if self.active and self.wanted and came:
+        if self.active and came:
             for place, meter in self._layer_rates.items():
                 cost = self._costs.get(place)
                 now_bps = overhead * meter.bps
+                if not self.wanted and cost is not None and now_bps < cost:
+                    continue  # its publisher is about to stop it: what it cost before counts
                 self._costs[place] = now_bps if cost is None else cost + _SMOOTHING * (now_bps - cost)
             self._costs = {place: cost for place, cost in self._costs.items() if cost >= _LEAST_COST_BPS}
 

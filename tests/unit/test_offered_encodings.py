@@ -31,6 +31,7 @@ class Studio:
         self.scene.subscription.close()
         self.track = self.scene.track
         self.able, self.obeys, self.rise = able, obeys, rise
+        self.sending = dict(zip(RIDS, (LOW, MIDDLE, HIGH), strict=True))
         self.wanted_for = dict.fromkeys(RIDS, 0.0)
         self.now = 100.0
         self.octets = dict.fromkeys(RIDS, 0)
@@ -57,7 +58,7 @@ class Studio:
                     self.started.add(rid)
                     self.scene.learn(RIDS.index(rid), self.now)
             self.now += 1.0
-            for k, (rid, rate) in enumerate(zip(RIDS, (LOW, MIDDLE, HIGH), strict=True)):
+            for k, (rid, rate) in enumerate(self.sending.items()):
                 if rid in sent:
                     self.octets[rid] += round(rate / 8)
                 encoding = self.track.encodings[k]
@@ -265,3 +266,15 @@ def test_all_that_was_given_up_is_asked_for_until_something_comes(plane: FakePla
     assert studio.wanted == RIDS
     studio.pass_time(3, viewer)
     assert target(viewer) == "q"
+
+
+def test_one_that_began_at_a_low_rate_can_be_had_although_it_was_given_up_meanwhile(plane: FakePlane) -> None:
+    """Firefox goes on with what is not wanted, at rates that rise for a while."""
+    studio = Studio(plane, obeys=False)
+    studio.sending["f"] = 0.9 * MIDDLE
+    viewer = studio.watch(5e6)
+    studio.pass_time(4, viewer)
+    assert studio.wanted == "h"  # the largest picture costs no more than the middle one, so far
+    studio.sending["f"] = HIGH
+    studio.pass_time(8, viewer)
+    assert target(viewer) == "f"
