@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test browsers stable kernels lint format bench fuzz soak clean
+.PHONY: help install run test browsers stable interop kernels lint format bench fuzz soak clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,10 +40,9 @@ run: $(NODE_READY) ## Start a node on 127.0.0.1 and print the address of its pag
 	@$(BIN)/sfu serve --dev $(ARGS)
 
 test: $(DEV_READY) ## Check everything and run all tests, those with browsers included
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target browsers stable lint kernels
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target browsers lint kernels
 	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not slow and not browser and not stable"
 	@$(BIN)/pytest -m "browser and not slow" tests/interop
-	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable
 
 browsers: # while others compute
 	@.ci/packages browsers
@@ -59,6 +58,9 @@ $(STABLE_READY): $(STABLE_SOURCES) | $(DEV_READY)
 	@touch $@
 
 stable: $(STABLE_READY) # the clients of other makers, for tests/interop/stable
+
+interop: stable kernels ## Let the clients of other makers publish and watch
+	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable
 
 COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
 COMPILE_CHECKED := from tests.fuzz.packet_path import PacketPath; PacketPath().run(bytes([1, 0, 1, 0]))
