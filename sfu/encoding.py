@@ -39,6 +39,8 @@ _HEADER_BYTES = 44
 """What a subscriber gets around a payload: RTP, its extensions, and the tag of SRTP."""
 _AUDIO_TRIES, _AUDIO_MAX_AGE = 4, 0.4
 """Audio that comes later than this (seconds) is of no use to who listens."""
+_RISEN = 1.25
+"""What is given up and costs so many times what it did is followed; less is noise, which must not add up."""
 _LEAST_COST_BPS = 1_000.0
 """A Layer that costs less has stopped."""
 
@@ -197,7 +199,7 @@ class Encoding:
             for place, meter in self._layer_rates.items():
                 cost = self._costs.get(place)
                 now_bps = overhead * meter.bps
-                if not self.wanted and cost is not None and now_bps < cost:
+                if not self.wanted and cost is not None and now_bps < _RISEN * cost:
                     continue  # its publisher is about to stop it: what it cost before counts
                 self._costs[place] = now_bps if cost is None else cost + _SMOOTHING * (now_bps - cost)
             self._costs = {place: cost for place, cost in self._costs.items() if cost >= _LEAST_COST_BPS}
