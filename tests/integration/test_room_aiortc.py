@@ -26,8 +26,7 @@ from sfu.events import (
     TrackUnmuted,
 )
 from tests.integration.clients import PATIENCE_S, Client, client
-
-NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0, "resent": 0}
+from tests.unit.fakes import NO_ROWS
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,9 @@ from sfu.routing.states import AudioLevel, EncodingState, SubscriptionState
 from sfu.shard import Shard
 from sfu.transport import Address
 
+NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0, "resent": 0}
+"""What `Server.rows_in_use` says of a server that has given everything back."""
+
 
 class FakePlane:
     index = 0

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from sfu import Config, Connection, ConnectionState, Peer, Room, Server, Subscription
-from tests.unit.fakes import FakeClock
+from tests.unit.fakes import NO_ROWS, FakeClock
 from tests.unit.offers import make_offer
 
 BOTH = (("audio", "sendonly"), ("video", "sendonly"))
 AUDIO, VIDEO, VP9, SIMULCAST = BOTH[:1], BOTH[1:], (("VP9", "sendonly"),), (("simulcast", "sendonly"),)
 RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
 EITHER = (("VP8 or VP9", "recvonly"),)
-NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0, "resent": 0}
 WAIT = 10.0
 
 Media = Sequence[tuple[str, str]]

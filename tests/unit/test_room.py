@@ -28,11 +28,11 @@ from sfu.events import (
     TrackEnded,
     TrackPublished,
 )
+from tests.unit.fakes import NO_ROWS
 from tests.unit.offers import make_answer, make_offer
 
 BOTH = (("audio", "sendonly"), ("video", "sendonly"))
 RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
-NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0, "resent": 0}
 
 
 @pytest.fixture
