@@ -111,6 +111,12 @@ class Budget:
             self._next = now + INTERVAL
             self._tell_limit(_LEAST_VIDEO_LIMIT_BPS)  # whatever the client says of its path
 
+    def heed_reports(self, now: float) -> None:
+        """What else the client tells is of no use: there is no limit until its receiver reports show one."""
+        self._by_reports = True
+        self.estimate_bps = None
+        self.update(now)
+
     def handle_estimate(self, rate_bps: float, now: float) -> None:
         """The plane tells what the path carries."""
         if self._controlled:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sfu.budget import BandwidthStats, Budget
 from sfu.bwe.state import START_BPS
+from sfu.client_feedback import ClientFeedback
 from sfu.encoding import Encoding
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
 from sfu.events import ConnectionState
@@ -23,7 +24,7 @@ from sfu.negotiation import (
     parse_sdp_fragment,
 )
 from sfu.reporting import Reporter
-from sfu.routing.plane import Estimate, Feedback, RepeatMissed, UplinkEstimate
+from sfu.routing.plane import Estimate, RepeatMissed, UplinkEstimate
 from sfu.shard import MediaNotice, Shard
 from sfu.ssrc import SsrcSequence
 from sfu.subscription import Subscription
@@ -50,7 +51,7 @@ class Connection(abc.ABC):
         self._subscriptions: dict[int, Subscription] = {}
         self._reporter = Reporter(self._link, self, ssrc=self._ssrcs.take(), cname=environment.new_id())
         self._budget = Budget(home.shard.plane, self)
-        self._feedback_ssrc = self._ssrcs.take()
+        self._feedback = ClientFeedback(home.shard.plane, self.row, self._ssrcs.take())
         self._remote: RemoteTransport | None = None
         self.reads_dependencies = False
         """Whether the client has agreed to the dependency descriptor (AV1 RTP payload format, appendix A)."""
@@ -195,6 +196,8 @@ class Connection(abc.ABC):
 
     def loss_reported(self, fraction_lost: float, now: float) -> None:
         """The client's receiver report told what share (0..1) it has not got."""
+        if self._feedback.gives_up(now):
+            self._budget.heed_reports(now)
         self._budget.handle_loss(fraction_lost, now)
 
     def starved_changed(self, subscription: Subscription) -> None:
@@ -311,11 +314,8 @@ class Connection(abc.ABC):
         self.reads_dependencies = Extension.DEPENDENCY_DESCRIPTOR in ids
         if not self._home.environment.config.congestion_control:
             return
-        told = Extension.TRANSPORT_SEQUENCE in ids
-        feedback = Feedback.PACKETS if told else Feedback.RATES
-        reports = Feedback.NONE if feedback is Feedback.RATES and Extension.ABS_SEND_TIME not in ids else feedback
-        plane.set_control(self.row, feedback, reports=reports, ssrc=self._feedback_ssrc)
-        self._budget.start(START_BPS if told else None, self._clock())
+        self._feedback.agree(ids)
+        self._budget.start(START_BPS if self._feedback.by_packets else None, self._clock())
 
     def _settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:
         """Open and end Tracks so that they are what the client sends by now; return the new ones, unannounced.

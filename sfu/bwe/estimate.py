@@ -19,6 +19,8 @@ LIMITED = 0.65
 _PAST_US = 3_000_000
 """What was lost so long ago was lost while nothing came back, and to that we have given way."""
 _STARVED_US = 1_000_000
+_FIRST_US = 4_000_000
+"""So long the first feedback may take: some clients begin with it after a second or two."""
 _STARVED_STEP_US = 500_000
 _STARVED_BACK_OFF = 0.8
 _UNUSED_STEP_US = 1_000_000
@@ -28,6 +30,7 @@ _LIMITED_SHARE = 1.1
 """Where no more than this many times the estimate was wanted, nothing was tried."""
 _FALLS = 0.97
 """A bound from the receiver that is below this part of the one before has fallen."""
+_READ, _MOST_UNREAD = 0.8, 10.0
 _ROUND_TRIP_SMOOTHING = 0.2
 _MOST_ROUND_TRIP_US = 10_000_000.0
 
@@ -94,6 +97,7 @@ def end_feedback(state: Any, arrived: int, now_us: int) -> None:
     if arrived == 0:
         return
     state["feedbacks"] += 1
+    state["unread"] *= _READ
     round_trip = min(max(float(now_us - state["acked_sent_us"]), 0.0), _MOST_ROUND_TRIP_US)
     if state["round_trip_us"] == 0.0:
         state["round_trip_us"] = round_trip
@@ -101,6 +105,14 @@ def end_feedback(state: Any, arrived: int, now_us: int) -> None:
     measure_throughput(state)
     update_rate(state, is_limited(state), now_us)
     conclude(state)
+
+
+@stage
+def note_unread(state: Any, now_us: int) -> None:
+    """A feedback came that cannot be read: it tells that something arrives, and not what."""
+    state["feedback_us"] = now_us
+    state["unanswered_us"] = 0
+    state["unread"] = min(state["unread"] + 1.0, _MOST_UNREAD)
 
 
 @stage
@@ -115,6 +127,8 @@ def conclude(state: Any) -> None:
 def handle_silence(state: Any, now_us: int) -> None:
     """Packets are on their way and no feedback comes: what comes back slowly is sent slowly."""
     patience = max(_STARVED_US, i64(3.0 * state["round_trip_us"]))
+    if state["feedbacks"] == 0:
+        patience = _FIRST_US
     since = state["unanswered_us"]
     if since == 0 or now_us - since < patience or now_us - state["starved_us"] < _STARVED_STEP_US:
         return

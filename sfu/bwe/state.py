@@ -46,6 +46,7 @@ ESTIMATOR = np.dtype(
         ("round_trip_us", np.float64),
         ("loss", np.float64),  # share of bytes, smoothed
         ("feedbacks", np.int64),
+        ("unread", np.float64),  # how many could not be read lately, among those that could
         ("feedback_us", np.int64),  # when the last one came
         ("unanswered_us", np.int64),  # when the first packet since then was sent, 0: none was
         ("reference_us", np.int64),  # the last reference time, which wraps each twelve days
@@ -169,6 +170,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["sent_bps"] = 0.0
     state["round_trip_us"] = 0.0
     state["feedbacks"] = 0
+    state["unread"] = 0.0
     state["feedback_us"] = now_us
     state["unanswered_us"] = 0
     state["reference_us"] = NEVER_US

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.bwe.estimate import end_feedback, handle_packet, set_remote, unwrap_reference
+from sfu.bwe.estimate import end_feedback, handle_packet, note_unread, set_remote, unwrap_reference
 from sfu.bwe.receiver_clock import watch_clock
 from sfu.bwe.sent_log import ARRIVED, SENT_LOG
 from sfu.bwe.state import NEVER_US
@@ -126,6 +126,7 @@ def _handle_feedback(tables: Tables, buffers: Buffers, connection: int, start: i
     count = parse_transport_feedback(buffers.received, start, end, buffers.feedback, buffers.fates)
     if count <= 0:
         tables.counters[_DROPPED] += 1
+        note_unread(tables.estimators[connection], now_us)
         return
     tables.counters[_RECEIVED] += 1
     state = tables.estimators[connection]

@@ -103,6 +103,8 @@ class EstimatorState:
     loss: float
     queue_ms: float
     feedbacks: int
+    unread: float
+    unanswered_us: int
     full_bps: float
     probe_number: int
 

@@ -175,6 +175,34 @@ class Ragged(Watcher):
         self._arrived = arrived
 
 
+class Slow(Watcher):
+    """As GStreamer: its first feedback comes with its first receiver report, after seconds."""
+
+    def _feed_back(self) -> None:
+        if self._node.simulator.now - self.came_at >= 2.5:
+            super()._feed_back()
+
+
+@pytest.mark.parametrize("shapes", [ONE, THREE], ids=["one encoding", "three encodings"])
+def test_who_begins_late_with_feedback_keeps_its_picture(
+    make_scene: Callable[..., Scene], shapes: Sequence[Shape]
+) -> None:
+    scene = make_scene(shapes)
+    scene.simulator.at(1.0, lambda: scene.watch(repair=True, kind=Slow))
+    scene.run(12.0)
+    (watcher,) = scene.watchers
+    assert watcher.longest_wait < 1.0
+    assert watcher.connection.starvations == 0
+    assert watcher.rate_bps() > 0.95 * shapes[-1].rate_bps
+
+
+def test_what_never_arrives_is_not_sent_for_long(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(ONE)
+    watcher = scene.watch(repair=True, link=LinkConfig(loss=1.0))
+    scene.run(6.0)
+    assert watcher.connection.subscriptions[0].starved
+
+
 @pytest.mark.parametrize("late_s", [0.0, 3.0], ids=["early", "late"])
 @pytest.mark.parametrize("shapes", [ONE, THREE], ids=["one encoding", "three encodings"])
 def test_a_receiver_whose_times_do_not_fit_together_sees_a_picture(

@@ -107,6 +107,23 @@ def test_feedback_that_is_malformed_or_not_agreed_on_is_counted(plane, stage):
     assert plane.counters()["received_feedback"] == 0
 
 
+def test_feedback_that_cannot_be_read_is_no_silence_and_is_told_from_what_can(plane, stage):
+    connection = stage.subscriber.connection
+    publish(stage, 10)
+    assert plane.estimator_state(connection).unanswered_us > 0
+    cut = REPORT + feedback(0, [1_000_000] * 5)[:20]
+    cut = cut[:10] + struct.pack("!H", 4) + cut[12:]
+    for _ in range(4):
+        send(stage.subscriber, cut)
+    wait_until(lambda: plane.counters()["drop_feedback"] == 4)
+    state = plane.estimator_state(connection)
+    assert (state.unread, state.feedbacks, state.unanswered_us) == (4.0, 0, 0)
+    for k in range(5):
+        send(stage.subscriber, feedback(k, [1_000_000 + k]))
+    wait_until(lambda: plane.counters()["received_feedback"] == 5)
+    assert plane.estimator_state(connection).unread == pytest.approx(4.0 * 0.8**5)
+
+
 @pytest.mark.parametrize("liar", ["at once", "backwards", "jumping", "all lost", "random"])
 def test_the_estimate_of_a_liar_stays_within_bounds(plane, stage, liar):
     rng = np.random.default_rng(5)
