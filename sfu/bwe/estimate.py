@@ -8,7 +8,7 @@ from sfu.bwe.delay import add_arrival, add_probe
 from sfu.bwe.full_path import note_full
 from sfu.bwe.loss import add_sent, end_observation, recall_loss
 from sfu.bwe.probing import add_probe_arrival, handle_probe_result, must_confirm
-from sfu.bwe.rate_control import lasting_rate, raise_to, update_rate
+from sfu.bwe.rate_control import lasting_rate, note_shown, raise_to, update_rate
 from sfu.bwe.sent_log import ARRIVED, LOST, UNKNOWN
 from sfu.bwe.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
 from sfu.bwe.throughput import measure_throughput
@@ -66,9 +66,11 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
     else:
         add_probe(state, size)
         rate = add_probe_arrival(state, i64(packet["probe"]), sent_us, arrival_us, size)
-        if rate > 0.0 and state["usage"] != OVERUSED and not must_confirm(state, i64(packet["probe"]), rate, now_us):
-            bounded = raise_to(state, rate, is_limited(state), now_us)
-            handle_probe_result(state, i64(packet["probe"]), rate, bounded, now_us)
+        if rate > 0.0 and state["usage"] != OVERUSED:
+            note_shown(state, rate)
+            if not must_confirm(state, i64(packet["probe"]), rate, now_us):
+                bounded = raise_to(state, rate, is_limited(state), now_us)
+                handle_probe_result(state, i64(packet["probe"]), rate, bounded, now_us)
     if full:
         measure_throughput(state)
         end_observation(state, sent_us, is_limited(state))

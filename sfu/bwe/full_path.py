@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.state import LEAST_BPS, NEVER_US, NORMAL, forget_losses
+from sfu.bwe.state import LEAST_BPS, NEVER_US, forget_losses, forget_queue
 from sfu.wire.kernel import stage
 
 _REFUTED = 1.3
@@ -52,10 +52,7 @@ def forget_old(state: Any, now_us: int) -> bool:
     """
     limited = False
     if state["last_sent_us"] != NEVER_US and now_us - state["last_sent_us"] > _IDLE_US:
-        state["usage"] = NORMAL
-        state["queue_ms"] = 0.0
-        state["standing_ms"] = 0.0
-        state["stood_ms"] = 0.0
+        forget_queue(state)
         limited = state["loss_limited"] == 1
         forget_losses(state)
     if state["full_bps"] > 0.0 and now_us - state["full_us"] > _FORGOTTEN_US:

@@ -24,10 +24,10 @@ _FIRST, _SECOND, _FURTHER = 3.0, 6.0, 2.0
 _SUCCESS = 0.7
 """A result of at least this share of what was tried invites a further probe."""
 _BUCKET_BYTES = 8_000.0
-"""A path that polices rates lets so much through at any speed (token bucket): what a full path is said to carry beyond
-what it carried then counts only when more than that has got through."""
+"""A path that polices rates (token bucket) lets so much through at any speed: only what has got through beyond that,
+and beyond what a full path carried, shows that it carries more."""
 _MOST_CONFIRM_BYTES = 20_000.0
-"""No more is put on a path to find out, so that on a fast one a bucket may pass for some hundred kbit/s."""
+"""No more is sent to find out: on a fast path that shows less, and a bucket may pass there for some hundred kbit/s."""
 _ENOUGH = 0.9
 _LASTS = 0.95
 """What is shown by a second longer probe, too, within so much, is what the path carries."""
@@ -204,7 +204,7 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     full = state["full_bps"]
     if full <= 0.0 or rate <= _BEYOND * full:
         _end_confirming(state, now_us)
-        if state["probe_slowed"] == 1:
+        if full > 0.0 and state["probe_slowed"] == 1:  # by itself it says little: any packet may be late by its length
             note_full(state, max(rate, state["acked_bps"]), now_us)
         return False
     if state["confirmed"] == probe:

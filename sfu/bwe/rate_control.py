@@ -54,6 +54,10 @@ _SPARE, _SPARE_BPS = 0.5, 80_000.0
 sees more than is there, and who has the most sees the most."""
 _SHOWN = 0.85
 """Of what gets through more than is estimated, so much counts: a half second's rate varies."""
+_TRIED = 1.15
+"""Beyond what got through when the path was full, so many times what gets through now is taken to be there at most:
+who sends little for long would come to believe in any rate, and try the next larger picture on it.
+"""
 _SMOOTHING = 0.05
 _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 """Two decreases are a round trip apart, within these bounds."""
@@ -181,6 +185,8 @@ def _increase(state: Any, now_us: int) -> None:
         raised = min(raised, 1.5 * acked + 10_000.0)
     if state["full_bps"] <= 0.0:  # nothing has forbidden what got through
         raised = max(raised, _SHOWN * acked)
+    else:
+        raised = min(raised, max(state["full_bps"], _TRIED * acked))
     raised = min(raised, state["limit_bps"], MOST_BPS)
     state["delay_bps"] = max(rate, raised)
 
@@ -226,13 +232,18 @@ def _learn_capacity(state: Any, sample: float) -> None:
 
 
 @stage
+def note_shown(state: Any, rate_bps: float) -> None:
+    """A probe has got through at this rate, whether or not that lasts."""
+    state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
+
+
+@stage
 def raise_to(state: Any, rate_bps: float, limited: bool, now_us: int) -> bool:
     """A probe has shown that the path carries so much; return whether the rate is raised by a part of that only.
 
     `limited`: far less is sent than is allowed, so that what gets through says nothing of our part.
     """
     bounded = False
-    state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
     if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
         acked = max(state["acked_bps"], state["delay_bps"]) if limited else state["acked_bps"]
         spare = max(rate_bps - acked, 0.0)

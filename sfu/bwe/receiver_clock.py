@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.state import NEVER_US, NORMAL, START_BPS
+from sfu.bwe.state import NEVER_US, START_BPS, forget_queue
 from sfu.wire.kernel import stage
 
 _BACK_US = 15_000
@@ -36,9 +36,7 @@ def watch_clock(state: Any, first_us: int, last_us: int) -> None:
         state["backward"] *= _FORGET
     if state["backward"] >= _TIMES and state["untimed"] == 0:
         state["untimed"] = 1
-        state["usage"] = NORMAL
-        state["queue_ms"] = 0.0
-        state["standing_ms"] = 0.0
+        forget_queue(state)
         state["full_bps"] = 0.0
         state["decreased_us"] = NEVER_US
         state["recover_bps"] = 0.0

@@ -223,6 +223,15 @@ def reset_estimator(state: Any, now_us: int) -> None:
 
 
 @stage
+def forget_queue(state: Any) -> None:
+    """No queue is known to be there."""
+    state["usage"] = NORMAL
+    state["queue_ms"] = 0.0
+    state["standing_ms"] = 0.0
+    state["stood_ms"] = 0.0
+
+
+@stage
 def forget_losses(state: Any) -> None:
     """What was lost so far says nothing of the path as it is now."""
     state["observations"] = 0
