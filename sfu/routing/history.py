@@ -62,3 +62,4 @@ def log_packet(tables: Tables, subscription: int, position: int, numbers: NDArra
     sent["tl0"] = numbers[TL0]
     sent["flags"] = TAKEN | (MARKED * numbers[MARKER]) | flags
     sent["repeated_ms"] = 0
+    sent["repeats"] = 0

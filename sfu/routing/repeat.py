@@ -26,6 +26,7 @@ _BURST_BYTES = 125_000
 _SHARE = 0.15
 """Of a connection's estimate, for all its repeats: on a path that overflows, more of them are the next overflow."""
 _LEAST_BURST_BYTES = 10_000
+_MOST_DOUBLED, _MOST_COUNTED = 6, 100
 
 _REPEATED = int(Counter.REPEATED_PACKETS)
 _REFUSED = int(Counter.REPEAT_REFUSED)
@@ -57,12 +58,26 @@ def _may_repeat(tables: Tables, subscription: int, size: int, now_us: int) -> bo
 
 
 @stage
-def _is_soon(tables: Tables, subscription: int, last_ms: int, interval_ms: int, now_ms: int) -> bool:
-    """Whether a packet was sent again so short a time ago that this repeat may still be on its way."""
+def _is_soon(tables: Tables, subscription: int, sent: Any, interval_ms: int, now_ms: int) -> bool:
+    """Whether a packet was sent again so short a time ago that this repeat may still be on its way.
+
+    Each further one has to wait twice as long: some receivers (Pion) never learn that what they asked for came by RTX,
+    and ask for all of it ten times a second, which took the budget from what was lost just now.
+    """
+    if sent["repeats"] == 0:
+        return False
     connection = i64(tables.subscriptions[subscription]["connection"])
     if tables.connections[connection]["controlled"] == 1:
         interval_ms = max(interval_ms, i64(tables.estimators[connection]["round_trip_us"] / 1000.0))
-    return last_ms != 0 and (now_ms - last_ms) & 0xFFFFFFFF < interval_ms
+    wait_ms = interval_ms << min(i64(sent["repeats"]) - 1, _MOST_DOUBLED)
+    return (now_ms - i64(sent["repeated_ms"])) & 0xFFFFFFFF < wait_ms
+
+
+@stage
+def _note_repeat(sent: Any, now_ms: int) -> None:
+    sent["repeated_ms"] = now_ms
+    if sent["repeats"] < _MOST_COUNTED:
+        sent["repeats"] += 1
 
 
 @stage
@@ -78,13 +93,13 @@ def _resend_packet(
         entry["not_repeated"] += 1
         return MISSED
     kept = tables.sealed[entry["sealed"] - 1, sequence % LOGGED_PACKETS]
-    now_ms = max(now_us // 1000 & 0xFFFFFFFF, 1)
-    soon = _is_soon(tables, subscription, i64(kept["repeated_ms"]), interval_ms, now_ms)
+    now_ms = now_us // 1000 & 0xFFFFFFFF
+    soon = _is_soon(tables, subscription, kept, interval_ms, now_ms)
     if soon or not _may_repeat(tables, subscription, i64(kept["bytes"]), now_us):
         tables.counters[_REFUSED] += 1
         entry["not_repeated"] += 1
         return REFUSED
-    kept["repeated_ms"] = now_ms
+    _note_repeat(kept, now_ms)
     connection = i64(entry["connection"])
     if must_wait(tables, connection, REPEATS, now_us):
         queue_packet(tables, connection, REPEATS, subscription, sequence, i64(kept["bytes"]))
@@ -119,14 +134,14 @@ def repeat_packet(
         entry["not_repeated"] += 1
         return MISSED
     slot = position % slots
-    now_ms = max(now_us // 1000 & 0xFFFFFFFF, 1)
+    now_ms = now_us // 1000 & 0xFFFFFFFF
     size = i64(tables.history_packets[slot]["payload_bytes"])
-    soon = _is_soon(tables, subscription, i64(sent["repeated_ms"]), interval_ms, now_ms)
+    soon = _is_soon(tables, subscription, sent, interval_ms, now_ms)
     if soon or not _may_repeat(tables, subscription, size, now_us):
         tables.counters[_REFUSED] += 1
         entry["not_repeated"] += 1
         return REFUSED
-    sent["repeated_ms"] = now_ms
+    _note_repeat(sent, now_ms)
     connection = i64(entry["connection"])
     if must_wait(tables, connection, REPEATS, now_us):
         queue_packet(tables, connection, REPEATS, subscription, sequence, size)

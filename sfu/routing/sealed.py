@@ -39,6 +39,7 @@ def seal_packet(tables: Tables, subscription: int, out: Octets, at: int, size: i
     kept["bytes"] = size
     kept["sequence"] = sequence
     kept["repeated_ms"] = 0
+    kept["repeats"] = 0
     stamped = entry["transport_sequence_at"] >= 0
     kept["wide"] = tables.connections[entry["connection"]]["transport_sequence"] - 1 if stamped else -1
 

@@ -298,7 +298,8 @@ SENT = np.dtype(
         ("frame", np.uint16),
         ("tl0", np.uint8),
         ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer, 8: an empty one in its place
-        ("repeated_ms", np.uint32),  # when it was last sent again, 0: never
+        ("repeated_ms", np.uint32),  # when it was last sent again, if ever
+        ("repeats", np.uint8),
     ]
 )
 """What has to be known of a sent packet to send it again."""
@@ -309,7 +310,8 @@ SEALED = np.dtype(
         ("wide", np.int64),  # its transport-wide sequence number, extended; -1: none
         ("bytes", np.int32),  # 0: none
         ("sequence", np.int32),
-        ("repeated_ms", np.int64),  # when it was last sent again, 0: never
+        ("repeated_ms", np.int64),  # when it was last sent again, if ever
+        ("repeats", np.uint8),
     ]
 )
 """A packet that is kept as it went out."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
+import time
 
 import pytest
 
@@ -89,6 +91,27 @@ def test_repeats_have_a_budget(stage):
     assert counters["repeated_packets"] + counters["repeat_refused"] == 200
     assert 100 <= counters["repeated_packets"] <= 140
     assert len(stage.subscriber.receive(counters["repeated_packets"])) == counters["repeated_packets"]
+
+
+def ask_again_and_again(plane, row, number) -> tuple[int, int]:
+    """Ask for a packet sixty times; how often it was sent again, and how often that could have been at most."""
+    began = time.monotonic()
+    for _ in range(60):
+        plane.repeat(row, number, 0, interval_ms=10)
+        wait_until(lambda: plane.settled)
+        time.sleep(0.005)
+    intervals = (time.monotonic() - began) / 0.01
+    return plane.counters()["repeated_packets"], 2 + int(math.log2(1.0 + intervals))
+
+
+def test_each_further_repeat_of_a_packet_waits_twice_as_long(stage):
+    """Some receivers ask for everything that they have lost until it is out of their window, whether it came or not."""
+    sent = send_frames(stage, 3)
+    repeats, most = ask_again_and_again(stage.plane, stage.row, sent[1][0])
+    assert 3 <= repeats <= most
+    assert len(stage.subscriber.receive(repeats)) == repeats
+    stage.plane.repeat(stage.row, sent[2][0], 0, interval_ms=10)  # another one does not wait for it
+    assert len(stage.subscriber.receive(1)) == 1
 
 
 def test_without_a_subscriber_nothing_is_stored(plane, make_peer):

@@ -20,6 +20,7 @@ from sfu.wire.rtp import PayloadFormat
 from .conftest import PROFILES, make_session, rtp, wait_until
 from .test_late_key_frames import Repaired
 from .test_plane import parse
+from .test_repair import ask_again_and_again
 from .test_selection import Stage, read_vp8, vp8
 
 
@@ -127,6 +128,16 @@ def test_repeats_have_the_budget_of_rtx(plane, make_peer):
     assert 95 <= counters["repeated_packets"] <= 135
     again = stage.datagrams(counters["repeated_packets"])
     assert all(datagram == stage.sealed[number_of(datagram)] for datagram in again)
+
+
+def test_each_further_repeat_waits_twice_as_long(plane, make_peer):
+    stage = Resent(plane, make_peer)
+    for k in range(3):
+        stage.send(k, vp8(k, key=k == 0), timestamp=3000 * k)
+    sent = stage.datagrams(3)
+    repeats, most = ask_again_and_again(plane, stage.row, number_of(sent[1]))
+    assert 3 <= repeats <= most
+    assert set(stage.datagrams(repeats)) == {sent[1]}
 
 
 def test_repeats_wait_for_the_pacer_and_tell_nothing_of_the_path(plane, make_peer):
