@@ -43,6 +43,8 @@ class Client:
     watches: tuple[str, ...] = ("vp8", "h264", "vp9")
     repairs: bool = True
     """Whether as a viewer it asks for lost packets."""
+    settles_s: float = 0.0
+    """How long as a viewer it asks for a part only of what it lost."""
     resends: bool = True
     """Whether as a publisher it answers NACK."""
     simulcast: bool = False
@@ -80,6 +82,7 @@ def _needs_ffmpeg() -> str:
 
 _NODE = BUILT / "node"
 _IN_NODE = _built("node", "npm")
+_GSTREAMER = ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")]
 _FFMPEG = [sys.executable, str(SOURCES / "ffmpeg" / "client.py")]
 CLIENTS = {
     client.name: client
@@ -88,7 +91,8 @@ CLIENTS = {
         Client("werift", ["node", str(_NODE / "werift.mjs")], _IN_NODE),
         Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
         Client("str0m", [str(BUILT / "str0m")], _built("str0m", "cargo")),
-        Client("gstreamer", ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")], _needs_gstreamer),
+        # its first reports are seconds apart, with one NACK between two of them (RFC 4585 section 3.5.2)
+        Client("gstreamer", _GSTREAMER, _needs_gstreamer, settles_s=8.0),
         Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False, resends=False),
     )
 }

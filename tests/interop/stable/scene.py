@@ -31,6 +31,8 @@ class Plan:
     """When they come; what begins with "late" is late."""
     simulcast: bool = False
     seconds: float = 6.0
+    judged_after_s: float = 0.0
+    """What a viewer gets before that, since it was connected, does not count."""
     up: LinkConfig | None = None
     """The publisher's path; None: a clean one without a proxy."""
     down: LinkConfig | None = None
@@ -89,7 +91,7 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
                     await asyncio.sleep(plan.seconds)  # it looks for so long
             played.lost += door.lost
             came = packets.read_bytes() if packets.exists() else b""
-            played.seen[name, time] = await asyncio.to_thread(_see, viewer, came, plan.codec)
+            played.seen[name, time] = await asyncio.to_thread(_see, plan, viewer, came)
             played.heard[name, time] = await asyncio.to_thread(_hear, viewer, came)
 
         async with asyncio.TaskGroup() as group:
@@ -110,12 +112,13 @@ def _publish(plan: Plan, node: NodeProcess, clips: Clips, room: str, url: str) -
     return arguments
 
 
-def _see(viewer: Running, came: bytes, codec: str) -> Seen:
-    packets = _packets(viewer, came, codec)
+def _see(plan: Plan, viewer: Running, came: bytes) -> Seen:
+    packets = _packets(viewer, came, plan.codec)
     connected, received = viewer.find("connected"), viewer.find("received")
-    begin = connected["at_us"] if connected else 0
+    begin = connected["at_us"] + round(plan.judged_after_s * 1e6) if connected else 0
+    packets = [packet for packet in packets if packet.at_us >= begin]
     end = received["at_us"] if received else max([packet.at_us for packet in packets], default=0)
-    return look_at(packets, codec, connected_us=begin, left_us=end, fps=FPS)
+    return look_at(packets, plan.codec, connected_us=begin, left_us=end, fps=FPS)
 
 
 def _hear(viewer: Running, came: bytes) -> int:

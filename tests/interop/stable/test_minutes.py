@@ -60,7 +60,9 @@ def lossy_up(name: str, codec: str) -> Plan:
 
 
 def lossy_down(codec: str, viewer: str) -> Plan:
-    return Plan("pion", codec, (viewer,), ("early",), seconds=20.0, down=PATH, loss=LOSS)
+    settles_s = CLIENTS[viewer].settles_s
+    about = {"seconds": 20.0 + settles_s, "judged_after_s": settles_s}
+    return Plan("pion", codec, (viewer,), ("early",), down=PATH, loss=LOSS, **about)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class Client:
         audio = f"application/x-rtp,media=audio,encoding-name=OPUS,clock-rate=48000,payload={AUDIO}"
         for wanted in (video, audio):
             transceiver = self.peer.emit("add-transceiver", receive, Gst.Caps.from_string(wanted))
-            transceiver.set_property("do-nack", wanted is video)
+            transceiver.set_property("do-nack", True)  # in a bundle what the last one says counts for all
         self.peer.connect("pad-added", self._on_pad)
 
     def _on_pad(self, _peer: Gst.Element, pad: Gst.Pad) -> None:
@@ -160,9 +160,17 @@ class Client:
         sink = Gst.ElementFactory.make("fakesink")
         sink.set_property("async", False)
         sink.set_property("sync", False)
-        self.pipeline.add(sink)
-        sink.sync_state_with_parent()
-        pad.link(sink.get_static_pad("sink"))
+        chain = [sink]
+        if video:  # asks for a key frame when something is missing, as players do
+            depayloader = Gst.ElementFactory.make(f"rtp{name.lower()}depay")
+            depayloader.set_property("request-keyframe", True)
+            chain.insert(0, depayloader)
+        for element in chain:
+            self.pipeline.add(element)
+            element.sync_state_with_parent()
+        if video:
+            chain[0].link(sink)
+        pad.link(chain[0].get_static_pad("sink"))
         if video:  # as a decoder does that begins
             force = Gst.Structure.new_from_string("GstForceKeyUnit,all-headers=(boolean)true")
             pad.send_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_UPSTREAM, force))

@@ -73,13 +73,35 @@ function publish(options, state) {
   };
 }
 
+/** Asks for a key frame where a packet stays away, as players do: werift itself gives up after ten NACKs in 50 ms. */
+class Gaps {
+  constructor(ask) {
+    this.missing = new Map();
+    setInterval(() => {
+      const late = [...this.missing].filter(([, since]) => Date.now() - since > 200);
+      for (const [sequence] of late) this.missing.delete(sequence);
+      if (late.length > 0) ask();
+    }, 50);
+  }
+
+  add(sequence) {
+    this.missing.delete(sequence);
+    const ahead = (sequence - (this.highest ?? sequence)) & 0xffff;
+    if (ahead >= 0x8000) return;
+    for (let k = 1; k < ahead; k++) this.missing.set((this.highest + k) & 0xffff, Date.now());
+    this.highest = sequence;
+  }
+}
+
 function watch(options, state) {
   const client = connect(["vp8", "h264", "vp9"], state);
   const file = new PacketFile(options.packets);
   const hear = (receiver) => (track) => {
     const heard = new Set();
+    const gaps = new Gaps(() => track.kind === "video" && receiver.sendRtcpPLI(track.ssrc));
     track.onReceiveRtp.subscribe((packet) => {
-      const { ssrc, payloadType } = packet.header;
+      const { ssrc, payloadType, sequenceNumber } = packet.header;
+      gaps.add(sequenceNumber);
       if (!heard.has(payloadType)) {
         heard.add(payloadType);
         say("track", { payload_type: payloadType, ssrc, codec: track.codec.mimeType });
