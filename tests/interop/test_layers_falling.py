@@ -1,4 +1,4 @@
-"""A viewer's path falls to a fraction: the picture goes on within a second, and no burst passes for capacity."""
+"""A viewer's path falls to a fraction: the picture goes on within a second, and no more is sent than it carries."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ WIDE = LinkConfig(delay_s=ONE_WAY_S, rate_bps=3_000_000.0, queue_s=0.3, bucket_b
 NARROW_BPS = 400_000.0
 RATES = {"q": 150_000, "h": 500_000, "f": 1_700_000}
 GAP_MS = 1_000.0
+MOST_OVERFLOW = 0.02
+"""What is sent beyond the path's rate overflows its queue. Which sizes fit is the browser's encoder's to say."""
 
 
 @pytest.mark.parametrize("attempt", range(4))
-async def test_the_picture_goes_on_and_stays_small(open_page: OpenPage, node: NodeProcess, attempt: int) -> None:
+async def test_the_picture_goes_on_and_fits(open_page: OpenPage, node: NodeProcess, attempt: int) -> None:
     stage = Stage(node, new_room())
     encodings = [each | {"maxBitrate": RATES[each["rid"]]} for each in simulcast()]
     up = LinkConfig(delay_s=ONE_WAY_S)
@@ -41,7 +43,10 @@ async def test_the_picture_goes_on_and_stays_small(open_page: OpenPage, node: No
         await viewer.look(8.0)
         path.change(down={"rate_bps": NARROW_BPS})
         falling = await viewer.look(4.0)
+        before = path.counts().down
         fallen = await viewer.look(16.0)
+        after = path.counts().down
     assert longest_gap_ms([*falling, *fallen]) <= GAP_MS
     assert fallen
-    assert {frame.width for frame in fallen} == {WIDTH // 4}
+    sent, overflowed = after.sent - before.sent, after.overflowed - before.overflowed
+    assert overflowed <= MOST_OVERFLOW * sent
