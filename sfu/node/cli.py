@@ -90,7 +90,7 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
-    dev: Annotated[bool, typer.Option("--dev", help="Try it out on this machine, with a key known to all.")] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Try it out on this machine: prints a link to a room.")] = False,
 ) -> None:
     """Run a node until it is interrupted.
 
@@ -142,11 +142,11 @@ class _Announcer:
         _log.info("listening", extra=facts)
         if not self._settings.dev:
             return
-        from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+        from sfu.node.tokens import DEV_KEY_ID, issue_token
 
         token = issue_token(
             DEV_KEY_ID,
-            DEV_SECRET,
+            self._settings.secrets()[DEV_KEY_ID],
             room=_DEV_ROOM,
             now=time.time(),
             ttl=_DEV_TTL_S,
@@ -170,7 +170,6 @@ def token(
     record: Annotated[bool, typer.Option("--record", help="Let it have the room recorded.")] = False,
     ttl: Annotated[str, typer.Option(help="How long it is good: 90s, 15m, 12h, 7d.")] = "1h",
     key: Annotated[str | None, typer.Option(help="Id of the key that signs it, when there are several.")] = None,
-    dev: Annotated[bool, typer.Option("--dev", help="Sign with the key of `sfu serve --dev`.")] = False,
 ) -> None:
     """Print a token for a room. Without --publish, --subscribe and --record it allows the first two."""
     from sfu.node.config_sources import SettingsError
@@ -179,7 +178,7 @@ def token(
     if not (publish or subscribe or record):
         publish = subscribe = True
     try:
-        key_id, secret = _signing_key(config, key, dev)
+        key_id, secret = _signing_key(config, key)
         issued = issue_token(
             key_id,
             secret,
@@ -204,12 +203,9 @@ def version() -> None:
     typer.echo(importlib.metadata.version("sfu"))
 
 
-def _signing_key(config: Path | None, key_id: str | None, dev: bool) -> tuple[str, str]:
+def _signing_key(config: Path | None, key_id: str | None) -> tuple[str, str]:
     from sfu.node.config_sources import load_settings
-    from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET
 
-    if dev:
-        return DEV_KEY_ID, DEV_SECRET
     keys = load_settings({}, config).secrets()
     if key_id is None and len(keys) > 1:
         raise ValueError(f"there are several keys: choose one with --key ({', '.join(sorted(keys))})")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import secrets
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import sfu
 from sfu.node.logs import LogFormat, LogLevel
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, MIN_SECRET_BYTES
+from sfu.node.tokens import DEV_KEY_ID, MIN_SECRET_BYTES
 from sfu.signaling import IceServer, SignalingOptions
 
 ENV_PREFIX = "SFU_"
@@ -87,8 +88,10 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False, frozen=True
     )
 
+    _dev_secret: str = PrivateAttr(default_factory=lambda: secrets.token_urlsafe(MIN_SECRET_BYTES))
+
     dev: bool = False
-    """Use the development key; only on a loopback address."""
+    """Make a key at each start and print a link with a token; only on a loopback address."""
     host: str = "127.0.0.1"
     """IP address of the HTTP server, and of the media sockets unless `udp_host` is set.
 
@@ -109,6 +112,7 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = SecretStr("")
     """If set, `/metrics` asks for it as a bearer token."""
     cors_origins: Texts = ("*",)
+    """Sites whose pages may call this node; in development none unless they are set."""
     ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
     page: bool = True
     """Serve the page to meet on at `/`."""
@@ -174,8 +178,8 @@ class Settings(BaseSettings):
             value = secret.get_secret_value()
             if _KEY_ID.fullmatch(key_id) is None:
                 raise ValueError(f"{key_id[:80]!r} is not a key id: 1 to 64 letters, digits, '_', '.' or '-'")
-            if key_id == DEV_KEY_ID or value == DEV_SECRET:
-                raise ValueError("the development key is known to everyone; make one of your own, or use dev")
+            if key_id == DEV_KEY_ID:
+                raise ValueError(f"{DEV_KEY_ID!r} names the key that a node in development makes; choose another id")
             if len(value.encode()) < MIN_SECRET_BYTES:
                 raise ValueError(
                     f"the secret of {key_id!r} is shorter than {MIN_SECRET_BYTES} bytes (RFC 7518 section 3.2); "
@@ -235,14 +239,15 @@ class Settings(BaseSettings):
     def build_options(self) -> SignalingOptions:
         """The settings of the signalling app."""
         servers = tuple(server for setting in self.ice_servers for server in setting.build())
-        return SignalingOptions(ice_servers=servers, cors_origins=self.cors_origins)
+        own_only = self.dev and "cors_origins" not in self.model_fields_set
+        return SignalingOptions(ice_servers=servers, cors_origins=() if own_only else self.cors_origins)
 
     def secrets(self) -> dict[str, str]:
-        """Secret by key id, with the development key when it is in use."""
-        secrets = {key_id: secret.get_secret_value() for key_id, secret in self.keys.items()}
+        """Secret by key id, in development with the one that was made for this start."""
+        found = {key_id: secret.get_secret_value() for key_id, secret in self.keys.items()}
         if self.dev:
-            secrets[DEV_KEY_ID] = DEV_SECRET
-        return secrets
+            found[DEV_KEY_ID] = self._dev_secret
+        return found
 
     def is_loopback(self) -> bool:
         """Whether HTTP, and so the way in, is on loopback only."""

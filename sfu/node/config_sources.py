@@ -134,7 +134,7 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
         problems.append(SettingProblem(key, message, origins.find(key)))
     problems += _check_recording(settings, origins)
     if settings.dev and not settings.is_loopback():
-        message = "the development key is known to everyone, so dev listens on a loopback address only"
+        message = "development is for this machine, so dev listens on a loopback address only; set keys for others"
         problems.append(SettingProblem("host", message, origins.find("host")))
     if need_keys and not settings.dev and not settings.keys:
         message = "no key is set, so nobody could come in; set one (id = secret), or use dev to try things out"

@@ -28,8 +28,7 @@ LEEWAY = 5.0
 """Seconds that the clocks of issuer and node may differ by."""
 
 DEV_KEY_ID = "dev"
-# Not a secret: it is printed in the source for everyone. The configuration refuses it on any address but loopback.
-DEV_SECRET = "development-only-key-known-to-everyone"
+"""Of the key that a node in development makes for itself at each start."""
 
 # Expiry is checked below, against a clock that is an argument.
 _DECODE_OPTIONS: Options = {

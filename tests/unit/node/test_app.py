@@ -14,7 +14,7 @@ import sfu
 from sfu.node.app import create_node_app
 from sfu.node.config import Settings
 from sfu.node.config_sources import load_settings
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+from sfu.node.tokens import DEV_KEY_ID, issue_token
 from tests.unit.offers import make_offer
 
 UNKNOWN_KEY = "The token names a key that this server does not have."
@@ -42,8 +42,9 @@ async def app(server: sfu.Server, settings: Settings) -> AsyncIterator[Starlette
 
 
 @pytest.fixture
-async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
+async def http(app: Starlette, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    secret = settings.secrets()[DEV_KEY_ID]
+    token = issue_token(DEV_KEY_ID, secret, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://sfu.test", headers=headers
@@ -139,7 +140,7 @@ async def test_the_development_key_is_not_taken_without_dev(
 ) -> None:
     monkeypatch.setenv("SFU_KEYS", "main:" + "k" * 32)
     app = create_node_app(server, load_settings({}, None))
-    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=time.time(), ttl=60, subscribe=True)
+    token = issue_token(DEV_KEY_ID, "d" * 32, room="lobby", now=time.time(), ttl=60, subscribe=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
         response = await http.get("/rooms/lobby", headers={"Authorization": f"Bearer {token}"})
     assert (response.status_code, response.json()["detail"]) == (
@@ -147,3 +148,23 @@ async def test_the_development_key_is_not_taken_without_dev(
         "The token names a key that this server does not have.",
     )
     await app.state.signaling.close()
+
+
+async def test_a_development_node_takes_the_key_of_its_own_start_only(server: sfu.Server) -> None:
+    before, now = load_settings({"dev": True}, None), load_settings({"dev": True}, None)
+    app = create_node_app(server, now)
+    statuses = []
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+        for settings in (before, now):
+            secret = settings.secrets()[DEV_KEY_ID]
+            token = issue_token(DEV_KEY_ID, secret, room="lobby", now=time.time(), ttl=60, subscribe=True)
+            response = await http.get("/rooms/lobby", headers={"Authorization": f"Bearer {token}"})
+            statuses.append(response.status_code)
+    await app.state.signaling.close()
+    assert statuses == [401, 200]
+
+
+async def test_no_other_site_may_call_a_development_node(http: httpx.AsyncClient) -> None:
+    for method in ("GET", "OPTIONS"):
+        response = await http.request(method, "/rooms/lobby", headers={"Origin": "https://elsewhere.example"})
+        assert "access-control-allow-origin" not in response.headers

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sfu.node.cli import app
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, TokenAuthorizer
+from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import Grants
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
+KEYS = f"main:{SECRET}"
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
@@ -20,18 +21,17 @@ def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout.strip(), " ".join(result.stderr.split())
 
 
-def test_a_development_token_is_good_for_a_development_node() -> None:
-    code, token, _ = run("token", "--dev", "--room", "lobby")
-    assert code == 0
-    authorizer = TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, time.time)
-    assert authorizer.authorize(token) == Grants(room="lobby", publish=True, subscribe=True)
+def test_a_token_says_both_rights_where_none_is_named() -> None:
+    authorizer = TokenAuthorizer({"main": SECRET}, time.time)
+    code, token, _ = run("token", "--room", "lobby", SFU_KEYS=KEYS)
+    assert (code, authorizer.authorize(token)) == (0, Grants(room="lobby", publish=True, subscribe=True))
 
 
 def test_a_token_to_record_allows_no_more_than_that() -> None:
-    authorizer = TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, time.time)
-    code, token, _ = run("token", "--dev", "--room", "*", "--record")
+    authorizer = TokenAuthorizer({"main": SECRET}, time.time)
+    code, token, _ = run("token", "--room", "*", "--record", SFU_KEYS=KEYS)
     assert (code, authorizer.authorize(token)) == (0, Grants(room="*", record=True))
-    _, token, _ = run("token", "--dev", "--room", "lobby", "--record", "--subscribe")
+    _, token, _ = run("token", "--room", "lobby", "--record", "--subscribe", SFU_KEYS=KEYS)
     assert authorizer.authorize(token) == Grants(room="lobby", subscribe=True, record=True)
 
 
@@ -62,12 +62,7 @@ def test_several_keys_ask_for_a_choice() -> None:
     ("arguments", "reason"),
     [
         (["token", "--room", "lobby"], "keys: no key is set"),
-        (["token", "--dev", "--room", "a b"], "A room's name is"),
-        (["token", "--dev", "--room", "lobby", "--peer", ""], "A peer's name is"),
-        (["token", "--dev", "--room", "lobby", "--ttl", "soon"], "--ttl 'soon'"),
-        (["token", "--dev", "--room", "lobby", "--ttl", "0"], "--ttl '0'"),
-        (["token", "--dev", "--room", "lobby", "--ttl", "99999d"], "--ttl '99999d'"),
-        (["serve", "--dev", "--host", "0.0.0.0"], "host: the development key is known to everyone"),
+        (["serve", "--dev", "--host", "0.0.0.0"], "host: development is for this machine"),
         (["serve", "--port", "99999"], "port: Input should be less than or equal to 65535 (from flag --port)"),
         (["serve"], "keys: no key is set"),
         (["serve", "--dev", "--config", "/nowhere.toml"], "config: cannot read it"),
@@ -80,6 +75,22 @@ def test_what_cannot_be_done_is_told_in_a_sentence(arguments: list[str], reason:
     assert (code, output) == (2, "")
     assert reason in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["token", "--room", "a b"], "A room's name is"),
+        (["token", "--room", "lobby", "--peer", ""], "A peer's name is"),
+        (["token", "--room", "lobby", "--ttl", "soon"], "--ttl 'soon'"),
+        (["token", "--room", "lobby", "--ttl", "0"], "--ttl '0'"),
+        (["token", "--room", "lobby", "--ttl", "99999d"], "--ttl '99999d'"),
+    ],
+)
+def test_what_no_token_can_say_is_told_in_a_sentence(arguments: list[str], reason: str) -> None:
+    code, output, error = run(*arguments, SFU_KEYS=KEYS)
+    assert (code, output) == (2, "")
+    assert reason in error
 
 
 def test_a_port_in_use_is_told_at_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 import sfu
 from sfu.node.config import Settings
 from sfu.node.config_sources import SettingsError, find_unknown_variables, load_settings
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET
+from sfu.node.tokens import DEV_KEY_ID, MIN_SECRET_BYTES
 from sfu.signaling import IceServer
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
@@ -43,8 +43,17 @@ def problems(flags: dict[str, Any], file: Path | None = None) -> list[str]:
 def test_development_needs_nothing_else() -> None:
     settings = load_settings(DEV, None)
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
-    assert settings.secrets() == {DEV_KEY_ID: DEV_SECRET}
+    assert settings.build_options().cors_origins == ()
     assert settings.build_config() == sfu.Config(host="0.0.0.0")  # media for Firefox; HTTP stays on loopback
+
+
+def test_each_start_in_development_has_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFU_CORS_ORIGINS", "https://a.example")
+    one, other = load_settings(DEV, None), load_settings(DEV, None)
+    assert one.secrets() == one.secrets() != other.secrets()
+    assert len(one.secrets()[DEV_KEY_ID]) >= MIN_SECRET_BYTES
+    assert one.secrets()[DEV_KEY_ID] not in repr(one)
+    assert one.build_options().cors_origins == ("https://a.example",)  # where it is set, it counts
 
 
 def test_flags_win_over_environment_over_file_over_defaults(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +117,7 @@ def test_the_environment_says_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"host": "example.com"}, "host: 'example.com' is not an IP address"),
         ({"host": ""}, "host: '' is not an IP address"),
         ({"announce": ("nowhere",)}, "announce: 'nowhere' is no IP address"),
-        ({"host": "0.0.0.0"}, "host: the development key is known to everyone"),
+        ({"host": "0.0.0.0"}, "host: development is for this machine"),
         ({"record_dir": "/tmp", "record_fragment": 3.0}, "record_fragment: 3.0 is not within 0.1 to 2.0 (from flag"),
         ({"record_least_free_bytes": -1}, "record_least_free_bytes: -1 is not within 0 to"),
         ({"record_key_frame_interval": float("nan")}, "record_key_frame_interval: nan is not within"),
@@ -133,8 +142,7 @@ def test_a_wrong_flag_is_named(flags: dict[str, Any], expected: str) -> None:
         ("SFU_KEYS", "main", "keys: write it as 'id:secret'"),
         ("SFU_KEYS", "main:short", "keys: the secret of 'main' is shorter than 32 bytes"),
         ("SFU_KEYS", f"a b:{SECRET}", "keys: 'a b' is not a key id"),
-        ("SFU_KEYS", f"dev:{SECRET}", "keys: the development key is known to everyone"),
-        ("SFU_KEYS", f"main:{DEV_SECRET}", "keys: the development key is known to everyone"),
+        ("SFU_KEYS", f"dev:{SECRET}", "keys: 'dev' names the key that a node in development makes"),
         ("SFU_ICE_SERVERS", "http://a", "ice_servers: 'http://a' is not a stun:"),
         ("SFU_ICE_SERVERS", "turn:a", "ice_servers: 'turn:a' needs a username"),
         ("SFU_ICE_SERVERS", "[{", "ice_servers: is not a JSON list"),

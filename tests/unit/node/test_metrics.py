@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu.node.app import create_node_app
+from sfu.node.config import Settings
 from sfu.node.config_sources import load_settings
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+from sfu.node.tokens import DEV_KEY_ID, issue_token
 from tests.unit.offers import make_offer
 
 SDP = {"Content-Type": "application/sdp"}
@@ -26,15 +27,21 @@ async def server() -> AsyncIterator[sfu.Server]:
 
 
 @pytest.fixture
-async def app(server: sfu.Server) -> AsyncIterator[Starlette]:
-    app = create_node_app(server, load_settings({"dev": True}, None))
+def settings() -> Settings:
+    return load_settings({"dev": True}, None)
+
+
+@pytest.fixture
+async def app(server: sfu.Server, settings: Settings) -> AsyncIterator[Starlette]:
+    app = create_node_app(server, settings)
     yield app
     await app.state.signaling.close()
 
 
 @pytest.fixture
-async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
+async def http(app: Starlette, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    secret = settings.secrets()[DEV_KEY_ID]
+    token = issue_token(DEV_KEY_ID, secret, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
     headers = {"Authorization": f"Bearer {token}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sfu.test", headers=headers) as http:

@@ -23,7 +23,7 @@ from sfu.node.config_sources import load_settings
 from sfu.node.event_log import log_event
 from sfu.node.record_metrics import FreeSpace, RecordingEnds
 from sfu.node.records import open_shelf
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, issue_token
+from sfu.node.tokens import DEV_KEY_ID, issue_token
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
 
@@ -188,7 +188,7 @@ async def test_metrics_tell_of_recordings(server: sfu.Server, tmp_path: Path) ->
     )
     ends = RecordingEnds()
     app = create_node_app(server, settings, open_shelf(settings), ends)
-    token = issue_token(DEV_KEY_ID, DEV_SECRET, room="lobby", now=time.time(), ttl=60, record=True)
+    token = issue_token(DEV_KEY_ID, settings.secrets()[DEV_KEY_ID], room="lobby", now=time.time(), ttl=60, record=True)
     headers = {"Authorization": f"Bearer {token}"}
     events = server.events()
     async with httpx.AsyncClient(

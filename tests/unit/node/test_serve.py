@@ -18,7 +18,6 @@ import pytest
 
 from sfu.node import serve
 from sfu.node.serve import Started
-from sfu.node.tokens import DEV_KEY_ID, DEV_SECRET, TokenAuthorizer
 
 START_TIMEOUT = 240.0
 LINK = re.compile(r"(http://127\.0\.0\.1:\d+)/#room=lobby&token=([\w.\-]+)")
@@ -51,7 +50,6 @@ def node(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_streams_and_node_in_order(number: signal.Signals) -> None:
     with node("--log-format", "json") as (process, url, token):
-        assert TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, lambda: 0.0).authorize(token).publish
         with httpx.stream("GET", f"{url}/rooms/lobby/events", params={"access_token": token}, timeout=20) as stream:
             chunks = stream.iter_text()
             assert "event: snapshot" in next(chunks)
@@ -92,7 +90,6 @@ def test_a_node_answers_over_a_real_socket() -> None:
 @pytest.mark.timeout(START_TIMEOUT)
 def test_a_signal_closes_the_records(tmp_path: Path) -> None:
     with node("--record-dir", str(tmp_path / "records"), "--log-format", "json") as (process, url, token):
-        assert TokenAuthorizer({DEV_KEY_ID: DEV_SECRET}, lambda: 0.0).authorize(token).record
         headers = {"Authorization": f"Bearer {token}"}
         started = httpx.post(f"{url}/rooms/lobby/recording", headers=headers, timeout=20)
         assert started.status_code == 201
