@@ -22,6 +22,9 @@ PUBLIC_KEY: Final = "public-key.pem"
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.json.sig"
 MEDIA, TIMESTAMPS, TORN = "media", "timestamps", "torn"
+FILE_MODE: Final = 0o640
+FOLDER_MODE: Final = 0o750
+"""Of all that is made in a record: its readers are in the owner's group, whatever the process's umask."""
 CHUNK_BYTES: Final = 1 << 20
 
 _MEDIA_FILE = re.compile(r"media/([0-9]{3,9})-(audio|video)\.mkv")
@@ -168,11 +171,16 @@ class Folder:
                 raise RecordError(self.path / name, f"this file cannot be read: {_reason(error)}") from error
 
 
+def open_as_ours(path: str, flags: int) -> int:
+    """An opener for `open` that makes files with `FILE_MODE`."""
+    return os.open(path, flags, FILE_MODE)
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is there with all its bytes, or not at all. RecordError when it cannot."""
     temporary = path.with_name(path.name + _TEMPORARY)
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=open_as_ours) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

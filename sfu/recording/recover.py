@@ -18,6 +18,7 @@ from sfu.recording.errors import RecordError
 from sfu.recording.examine import Examination, Progress
 from sfu.recording.findings import Fault, SourceFacts
 from sfu.recording.folder import (
+    FOLDER_MODE,
     LEDGER,
     MANIFEST,
     PUBLIC_KEY,
@@ -25,6 +26,7 @@ from sfu.recording.folder import (
     Folder,
     is_timestamp_file,
     is_torn_file,
+    open_as_ours,
     parse_media_file,
     sync_folder,
     write_whole,
@@ -150,7 +152,7 @@ def _cover_torn(path: Path, file: io.FileIO, found: Examination, ledger: Ledger)
     if found.torn_bytes:
         folder = path / TORN
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
             sync_folder(path)
             number = 1 + max((int(each.stem) for each in folder.glob("[0-9]*.bin")), default=0)
             name = f"{TORN}/{number:04}.bin"
@@ -166,7 +168,7 @@ def _cover_torn(path: Path, file: io.FileIO, found: Examination, ledger: Ledger)
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not be there yet, and see it on the disk; OSError when that fails."""
-    with path.open("xb") as file:
+    with open(path, "xb", opener=open_as_ours) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sfu.recording.errors import RecordError
-from sfu.recording.folder import LEDGER, MEDIA, sync_folder, write_whole
+from sfu.recording.folder import FILE_MODE, FOLDER_MODE, LEDGER, MEDIA, sync_folder, write_whole
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.manifest import FileFact
 
@@ -34,11 +34,11 @@ class Store:
         Those above it must be there: one that is missing is rather a disk that is not mounted.
         """
         try:
-            path.mkdir(exist_ok=True)
+            path.mkdir(FOLDER_MODE, exist_ok=True)
             if any(path.iterdir()):
                 raise RecordError(path, "holds something already; a record needs a folder of its own")
-            (path / MEDIA).mkdir()
-            ledger = os.open(path / LEDGER, _APPEND | os.O_EXCL, 0o640)
+            (path / MEDIA).mkdir(FOLDER_MODE)
+            ledger = os.open(path / LEDGER, _APPEND | os.O_EXCL, FILE_MODE)
         except OSError as error:
             raise RecordError(path, f"no record can be made here: {error.strerror}") from error
         try:
@@ -54,7 +54,7 @@ class Store:
         try:
             descriptor = self._files.get(file)
             if descriptor is None:
-                descriptor = self._files[file] = os.open(self.path / file, _APPEND | os.O_EXCL, 0o640)
+                descriptor = self._files[file] = os.open(self.path / file, _APPEND | os.O_EXCL, FILE_MODE)
                 self._sizes[file] = 0
                 self._digests[file] = hashlib.sha256()
                 sync_folder((self.path / file).parent)
@@ -84,7 +84,7 @@ class Store:
     def write_file(self, file: str, data: bytes) -> None:
         """Write a whole file of the record."""
         try:
-            (self.path / file).parent.mkdir(exist_ok=True)
+            (self.path / file).parent.mkdir(FOLDER_MODE, exist_ok=True)
         except OSError as error:
             raise RecordError(self.path / file, f"cannot be written: {error.strerror}") from error
         write_whole(self.path / file, data)

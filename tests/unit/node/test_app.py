@@ -118,6 +118,7 @@ async def test_the_page_is_served(http: httpx.AsyncClient) -> None:
     page = await http.get("/")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
     assert (await http.get("/main.js")).headers["content-type"].startswith("text/javascript")
     for path in ("/nothing.js", "/../config.py", "/%2e%2e/config.py"):
         response = await http.get(path)

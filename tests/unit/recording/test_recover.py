@@ -96,6 +96,19 @@ def test_a_torn_line_is_kept_in_a_file_of_its_own(crashed: SampleRecord) -> None
     intact(crashed.folder)
 
 
+def test_what_a_recovery_makes_is_not_for_everybody_to_read(crashed: SampleRecord) -> None:
+    before = {*crashed.folder.rglob("*")}
+    append(crashed.folder / "ledger.jsonl", b'{"n":24,"t_us":5')
+    umask = os.umask(0)
+    try:
+        recover_record(crashed.folder, KEY, UTC)
+    finally:
+        os.umask(umask)
+    made = {*crashed.folder.rglob("*")} - before
+    assert {str(each.relative_to(crashed.folder)) for each in made} >= {"torn", "torn/0001.bin", "manifest.json"}
+    assert all(each.stat().st_mode & 0o027 == 0 for each in made)
+
+
 def test_media_that_no_line_tells_of_are_kept_and_covered(crashed: SampleRecord) -> None:
     append(crashed.folder / "media/001-audio.mkv", b"a cluster")
     (crashed.folder / "media/004-video.mkv").write_bytes(b"a header")

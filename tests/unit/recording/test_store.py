@@ -27,6 +27,20 @@ def test_what_is_appended_is_there_in_order_and_accounted_for(tmp_path: Path) ->
         assert facts[name] == (len(data), hashlib.sha256(data).hexdigest())
 
 
+def test_what_is_made_is_not_for_everybody_to_read(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        store = Store.create(tmp_path / "record")
+        store.append_media(media_file(1, "audio"), b"one")
+        store.write_file("timestamps/0001.tsr", b"a response")
+        store.close()
+    finally:
+        os.umask(umask)
+    made = [tmp_path / "record", *(tmp_path / "record").rglob("*")]
+    assert len(made) == 6
+    assert all(each.stat().st_mode & 0o027 == 0 for each in made)
+
+
 def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
     with pytest.raises(RecordError, match="a folder of its own"):
