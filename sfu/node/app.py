@@ -19,6 +19,7 @@ from sfu.node.page import MeetingPage
 from sfu.node.record_metrics import RecordCollector, RecordingEnds
 from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordShelf, create_app
+from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.resource import Resource
 
 _log = logging.getLogger("sfu.node")
@@ -27,7 +28,7 @@ _log = logging.getLogger("sfu.node")
 def create_node_app(
     server: Server, settings: Settings, records: RecordShelf | None = None, ends: RecordingEnds | None = None
 ) -> Starlette:
-    """The app that `sfu serve` runs. `server` must be started.
+    """The app that `sfu serve` runs, and at `app.state.metrics` one for operators only. `server` must be started.
 
     `records`: see `open_shelf`. `ends` hears the server's events, and is shown in the metrics.
     """
@@ -39,9 +40,10 @@ def create_node_app(
         return JSONResponse({"status": "closed"}, 503)
 
     statistics = HttpStatistics()
-    metrics = MetricsEndpoint(settings.metrics_token.get_secret_value())
+    metrics = MetricsEndpoint(settings.metrics_token.get_secret_value(), public=settings.dev)
+    health = Route("/healthz", Resource({"GET": get_health}))
     routes: list[BaseRoute] = [
-        Route("/healthz", Resource({"GET": get_health})),
+        health,
         Route("/metrics", Resource({"GET": metrics.get})),
     ]
     if settings.page:
@@ -56,4 +58,6 @@ def create_node_app(
     )
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
+    apart: list[BaseRoute] = [health, Route("/metrics", Resource({"GET": metrics.get_apart}))]
+    app.state.metrics = Starlette(routes=apart, exception_handlers={**EXCEPTION_HANDLERS, Exception: handle_crash})
     return app

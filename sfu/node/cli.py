@@ -139,6 +139,8 @@ class _Announcer:
 
     def started(self, started: Started) -> None:
         facts = {"url": started.url, "udp_ports": ",".join(map(str, started.udp_ports)), "dev": self._settings.dev}
+        if started.metrics_url:
+            facts["metrics_url"] = started.metrics_url
         _log.info("listening", extra=facts)
         if not self._settings.dev:
             return

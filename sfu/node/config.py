@@ -110,7 +110,10 @@ class Settings(BaseSettings):
     keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
     """Secrets that sign tokens, by key id."""
     metrics_token: SecretStr = SecretStr("")
-    """If set, `/metrics` asks for it as a bearer token."""
+    """What `/metrics` asks for as a bearer token. Without one the public port shows no metrics but in development."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose, None: there is none."""
     cors_origins: Texts = ("*",)
     """Sites whose pages may call this node; in development none unless they are set."""
     ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
@@ -161,7 +164,7 @@ class Settings(BaseSettings):
     codecs: Texts = sfu.Config.codecs
     srtp_profiles: Texts = sfu.Config.srtp_profiles
 
-    @field_validator("host")
+    @field_validator("host", "metrics_host")
     @classmethod
     def _check_host(cls, value: str) -> str:
         return _check_ip(value)

@@ -132,22 +132,30 @@ def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) 
 
 
 class MetricsEndpoint:
-    """`GET /metrics`."""
+    """`GET /metrics`: rates, names of rooms and sizes are the operator's to know."""
 
-    def __init__(self, token: str) -> None:
-        """`token`: what scrapers must send as a bearer token; empty for nothing."""
+    def __init__(self, token: str, *, public: bool) -> None:
+        """`token`: what scrapers must send as a bearer token; empty: there is none. `public`: show them without one."""
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         self._expected = f"Bearer {token}".encode() if token else b""
+        self._public = public
 
     def register(self, collector: Collector) -> None:
         """Add a collector."""
         self._registry.register(collector)
 
     async def get(self, request: Request) -> Response:
-        """The metrics as text."""
+        """The metrics as text, on the port that everybody reaches."""
+        if not self._expected and not self._public:
+            detail = "Set metrics_token to read them here, or metrics_port for a listener of their own."
+            raise Problem(403, "Metrics are not shown here", detail)
+        return await self.get_apart(request)
+
+    async def get_apart(self, request: Request) -> Response:
+        """The same on a listener of their own; a token that is set is asked for there, too."""
         given = request.headers.get("authorization", "").encode("utf-8", "replace")
         if self._expected and not hmac.compare_digest(given, self._expected):
             detail = "Scrapers send the setting metrics_token as 'Authorization: Bearer <token>'."

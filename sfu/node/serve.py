@@ -30,6 +30,7 @@ _log = logging.getLogger("sfu.node")
 _BACKLOG = 1024
 _MAX_CONNECTIONS = 8192
 """TCP connections at once, event streams included; more are told 503."""
+_MAX_OPERATORS = 64
 _WARM_START_S = 1.5
 """A start from the compiler's cache takes less."""
 
@@ -44,6 +45,8 @@ class Started:
 
     url: str
     """Base URL of the HTTP server, without a slash at the end."""
+    metrics_url: str
+    """That of the listener for metrics alone; empty where there is none."""
     udp_ports: tuple[int, ...]
 
 
@@ -75,7 +78,11 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
         records = open_shelf(settings)
     except sfu.ConfigError as error:
         raise ServeError(str(error)) from error
-    with contextlib.closing(_bind(settings)) as listener:
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(_bind("port", settings.host, settings.port))
+        apart = None
+        if settings.metrics_port is not None:
+            apart = sockets.enter_context(_bind("metrics_port", settings.metrics_host, settings.metrics_port))
         server = sfu.Server(settings.build_config())
         ends = RecordingEnds()
         event_log = EventWatcher(server, [log_event, ends.handle_event])
@@ -87,8 +94,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             gc.set_threshold(_YOUNG, _OLDER, _OLDER)
             event_log.ensure_running()
             app = create_node_app(server, settings, records, ends)
-            started = Started(_url_of(listener), server.udp_ports)
-            await _run_http(app, listener, settings, lambda: reporter.started(started))
+            started = Started(_url_of(listener), "" if apart is None else _url_of(apart), server.udp_ports)
+            await _run_http(app, listener, apart, settings, lambda: reporter.started(started))
             _log.info(
                 "closing",
                 extra={
@@ -134,18 +141,18 @@ async def _start(server: sfu.Server, reporter: Reporter) -> None:
         reporter.compiled(loop.time() - began)
 
 
-def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _bind(setting: str, host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise ServeError(
-            f"cannot listen on {settings.host} port {settings.port} (TCP): {error.strerror}; "
-            "another program may use the port: set another --port, or 0 for any"
+            f"cannot listen on {host} port {port} (TCP): {error.strerror}; "
+            f"another program may use the port: set another {setting}, or 0 for any"
         ) from error
     listener.setblocking(False)
     return listener
@@ -193,27 +200,37 @@ def build_http_config(app: Starlette, most_connections: int, *, shutdown_s: int)
 
 
 async def _run_http(
-    app: Starlette, listener: socket.socket, settings: Settings, on_started: Callable[[], None]
+    app: Starlette,
+    listener: socket.socket,
+    apart: socket.socket | None,
+    settings: Settings,
+    on_started: Callable[[], None],
 ) -> None:
-    config = build_http_config(app, _MAX_CONNECTIONS, shutdown_s=max(1, round(settings.shutdown_timeout)))
-    http = HttpServer(config, on_started)
+    shutdown_s = max(1, round(settings.shutdown_timeout))
+    http = HttpServer(build_http_config(app, _MAX_CONNECTIONS, shutdown_s=shutdown_s), on_started)
+    servers = [(http, listener)]
+    if apart is not None:
+        config = build_http_config(app.state.metrics, _MAX_OPERATORS, shutdown_s=shutdown_s)
+        servers.append((HttpServer(config, lambda: None), apart))
     signaling = app.state.signaling
     loop = asyncio.get_running_loop()
 
     def stop(name: str) -> None:
         if http.should_exit:
             _log.warning("second signal: requests are cut", extra={"signal": name})
-            http.force_exit = True
+            for server, _ in servers:
+                server.force_exit = True
             return
         _log.info("signal received", extra={"signal": name})
         # Event streams never end by themselves, and the HTTP server waits for its requests.
         signaling.end_streams()
-        http.should_exit = True
+        for server, _ in servers:
+            server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number.name)
     try:
-        await http.serve(sockets=[listener])
+        await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -31,6 +31,7 @@ SEEN = """(sign => {
   return sign.getAttribute("role") !== "status" || style.display === "none" || style.visibility === "hidden"
     ? "no live region" : { shown: width > 0, text: sign.innerText.trim(), state: sign.dataset.state ?? null };
 })(document.getElementById("%s"))"""
+SCRAPER = "a-token-for-whom-metrics-are"
 NOTHING = {"shown": False, "text": "", "state": None}
 RECORDING = {"shown": True, "text": "Recording", "state": "recording"}
 PAUSED = {"shown": True, "text": "Off the record: Recess", "state": "paused"}
@@ -95,7 +96,8 @@ async def recording_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
     folder = tmp_path_factory.mktemp("records")
     key = folder.with_name("records-key.pem")
     sfu.load_or_create_signing_key(key)
-    async with NodeProcess("--record-dir", str(folder), variables={"SFU_RECORD_KEY": str(key)}) as node:
+    variables = {"SFU_RECORD_KEY": str(key), "SFU_METRICS_TOKEN": SCRAPER}
+    async with NodeProcess("--record-dir", str(folder), variables=variables) as node:
         yield node, folder
 
 
@@ -109,7 +111,7 @@ async def shows(page: Page, sign: str, expected: dict[str, Any]) -> None:
 async def count_bytes(node: NodeProcess) -> float:
     """What the node's metrics say is on disk."""
     async with httpx.AsyncClient() as http:
-        text = (await http.get(f"{node.url}/metrics")).text
+        text = (await http.get(f"{node.url}/metrics", headers={"Authorization": f"Bearer {SCRAPER}"})).text
     (line,) = (line for line in text.splitlines() if line.startswith("sfu_recording_bytes_total "))
     return float(line.split()[1])
 

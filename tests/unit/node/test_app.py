@@ -108,6 +108,32 @@ async def test_metrics_may_ask_for_a_token(server: sfu.Server, monkeypatch: pyte
     await app.state.signaling.close()
 
 
+async def test_the_public_port_shows_metrics_to_nobody_without_a_token(
+    server: sfu.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SFU_KEYS", "main:" + "k" * 32)
+    app = create_node_app(server, load_settings({}, None))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+        refused = await http.get("/metrics")
+    assert (refused.status_code, "metrics_port" in refused.json()["detail"]) == (403, True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app.state.metrics), base_url="http://sfu.test") as http:
+        assert "sfu_rooms" in (await http.get("/metrics")).text
+        assert (await http.get("/healthz")).json() == {"status": "ok"}
+        assert (await http.get("/rooms/lobby")).status_code == 404
+    await app.state.signaling.close()
+
+
+async def test_a_token_is_asked_for_on_the_listener_for_metrics_too(
+    server: sfu.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SFU_METRICS_TOKEN", "scraper")
+    app = create_node_app(server, load_settings({"dev": True}, None))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app.state.metrics), base_url="http://sfu.test") as http:
+        assert (await http.get("/metrics")).status_code == 401
+        assert (await http.get("/metrics", headers={"Authorization": "Bearer scraper"})).status_code == 200
+    await app.state.signaling.close()
+
+
 async def test_health_is_the_server_s(http: httpx.AsyncClient, server: sfu.Server) -> None:
     assert (await http.get("/healthz")).json() == {"status": "ok"}
     await server.close()

@@ -137,3 +137,19 @@ async def test_a_start_that_takes_long_is_explained(
     reporter = Spoken()
     await serve._start(SlowServer(), reporter)  # type: ignore[arg-type]
     assert reporter.said == said
+
+
+@pytest.mark.timeout(START_TIMEOUT)
+def test_metrics_have_a_listener_of_their_own(tmp_path: Path) -> None:
+    config = tmp_path / "sfu.toml"
+    config.write_text("metrics_port = 0\n")
+    with node("--config", str(config), "--log-format", "json") as (process, url, _):
+        assert process.stderr is not None
+        listening = next(line for line in process.stderr if '"metrics_url"' in line)
+        metrics_url = json.loads(listening)["metrics_url"]
+        assert metrics_url != url
+        assert "sfu_rooms" in httpx.get(f"{metrics_url}/metrics", timeout=20).text
+        assert httpx.get(f"{metrics_url}/", timeout=20).status_code == 404
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
