@@ -15,6 +15,10 @@ _err = Console(stderr=True)
 
 def play(
     record: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the record.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Public key (PEM) that must have signed, got another way than the record."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port on 127.0.0.1; 0 for any.")] = 0,
 ) -> None:
     """Play a record in a browser on this machine: all tracks in sync, with the ledger's marks. Ctrl-C ends it.
@@ -30,7 +34,7 @@ def play(
         typer.echo(address)
 
     try:
-        run(record, port, tell)
+        run(record, key, port, tell)
     except PlayError as error:
         _err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from error

@@ -43,7 +43,7 @@ def verify(
 
     Exit codes:
 
-    0  intact: closed, complete, unchanged, and signed by its key;
+    0  intact: closed, complete, unchanged, and signed by the key given with --key;
 
     1  altered: something was changed, added, removed or moved; the first such file, line or fragment is named;
 
@@ -51,7 +51,9 @@ def verify(
 
     3  not closed: all that is there is in order, but the record has no end;
 
-    4  in order, but signed by another key than the one given with --key.
+    4  in order, but signed by another key than the one given with --key;
+
+    5  in order, but no --key was given: whoever made the record may have made the key that stands in it, too.
     """
     from sfu.recording.signing import load_public_key
     from sfu.recording.timestamps import load_roots
@@ -118,8 +120,9 @@ def _fail(error: Exception, json: bool = False) -> typer.Exit:
 
 
 def _tell(verdict: Verdict, stamps_checked: bool) -> None:
-    words = {0: "INTACT", 1: "ALTERED", 3: "NOT CLOSED", 4: "SIGNED BY ANOTHER KEY"}
-    _out.print(words[int(verdict.outcome)], style="bold green" if verdict.outcome == 0 else "bold red")
+    words = {0: "INTACT", 1: "ALTERED", 3: "NOT CLOSED", 4: "SIGNED BY ANOTHER KEY", 5: "CONSISTENT, SIGNER UNKNOWN"}
+    colours = {0: "bold green", 5: "bold yellow"}
+    _out.print(words[int(verdict.outcome)], style=colours.get(int(verdict.outcome), "bold red"))
     if verdict.problem:
         place = tell_place(verdict.file, verdict.line)
         _out.print(f"  {place}: {verdict.problem}" if place else f"  {verdict.problem}")

@@ -25,13 +25,15 @@ class Outcome(enum.IntEnum):
     """What a verification found; the numbers are the exit codes of `sfu verify`."""
 
     INTACT = 0
-    """Closed, complete, unchanged, signed by the record's key."""
+    """Closed, complete, unchanged, signed by the key that was given."""
     ALTERED = 1
     """Something was changed, added, removed or moved."""
     NOT_CLOSED = 3
     """All that is there is in order, but the record has no end: it is being written, was never closed, or was cut."""
     OTHER_KEY = 4
     """All is in order, but another key has signed than the one that was asked for."""
+    UNPINNED = 5
+    """Closed, complete, unchanged, and signed by the key that stands in it; as no key was given, by whomever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ def _verify_locked(
         return _judge(examination, Outcome.OTHER_KEY, other, public_key, stamps)
     if not closed:
         return _judge(examination, Outcome.NOT_CLOSED, _tell_open(examination, written), public_key, stamps)
+    if public_key is None:
+        anybody = Fault("", "no key was given from outside: whoever made this record may have made the key, too")
+        return _judge(examination, Outcome.UNPINNED, anybody, public_key, stamps)
     return _judge(examination, Outcome.INTACT, None, public_key, stamps)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from sfu.recording import entries, examine
 from sfu.recording.recover import recover_record
-from sfu.recording.signing import SigningKey
+from sfu.recording.signing import SigningKey, load_public_key
 from sfu.recording.verify import Outcome, verify_record
 from tests.recording_samples import BEGAN, begin_record, build_record
 
@@ -86,7 +86,7 @@ def test_the_script_and_the_verifier_find_a_record_intact(
         shutil.copytree(committed, record)
     code, output = check(tools, record, record / "public-key.pem")
     assert code == 0, output
-    verdict = verify_record(record)
+    verdict = verify_record(record, load_public_key(record / "public-key.pem"))
     assert verdict.outcome is Outcome.INTACT
     assert output == f"INTACT: record {verdict.record}, {verdict.lines} lines, signed by {verdict.key_id}\n"
 

@@ -49,13 +49,14 @@ STILL = """[...document.querySelectorAll("[data-source]")].every(e => !e.seeking
 class PlayProcess:
     """`sfu play` as a person starts it."""
 
-    def __init__(self, record: Path) -> None:
+    def __init__(self, record: Path, *arguments: str) -> None:
         self._record = record
+        self._arguments = arguments
         self.url = ""
 
     async def __aenter__(self) -> PlayProcess:
         self._process = await asyncio.create_subprocess_exec(
-            *(Path(sys.executable).with_name("sfu"), "play", self._record),
+            *(Path(sys.executable).with_name("sfu"), "play", self._record, *self._arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -78,7 +79,7 @@ async def player(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
     path = tmp_path_factory.mktemp("play") / "record"
     # Firefox needs a library of the system's for H.264.
     await asyncio.to_thread(build_hearing, path, codecs=("vp9", "vp8", "vp9"))
-    async with PlayProcess(path) as process:
+    async with PlayProcess(path, "--key", str(path / "public-key.pem")) as process:
         yield process
 
 

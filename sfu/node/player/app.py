@@ -19,6 +19,7 @@ from sfu.node.player.shelf import Media, Shelf
 from sfu.node.player.timeline import describe_record
 from sfu.node.player.verification import Verification
 from sfu.recording.reader import Record
+from sfu.recording.signing import PublicKey
 
 PAGE = Path(__file__).parent / "page"
 
@@ -26,9 +27,10 @@ PAGE = Path(__file__).parent / "page"
 class Player:
     """What the routes share. Close it."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, key: PublicKey | None = None) -> None:
+        """`key`: who must have signed the record."""
         self.shelf = Shelf(record)
-        self._verification = Verification(record.path)
+        self._verification = Verification(record.path, key)
         self._timeline = describe_record(record)
 
     async def close(self) -> None:

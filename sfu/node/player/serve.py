@@ -14,6 +14,7 @@ from sfu.node.player.app import Player, create_player_app
 from sfu.node.serve import HttpServer, build_http_config
 from sfu.recording.errors import RecordError
 from sfu.recording.reader import read_record
+from sfu.recording.signing import load_public_key
 
 HOST = "127.0.0.1"
 _TOKEN_BYTES = 24
@@ -25,19 +26,22 @@ class PlayError(Exception):
     """The record cannot be played; the message says why and what to do."""
 
 
-def play(path: Path, port: int, on_started: Callable[[str], None]) -> None:
+def play(path: Path, key: Path | None, port: int, on_started: Callable[[str], None]) -> None:
     """Serve a record's page on 127.0.0.1 until SIGINT or SIGTERM. `on_started` is told its address.
 
+    `key`: file (PEM) of the public key that must have signed; without it the page says that anybody may have.
+
     Raises:
-        PlayError: the folder is no record that can be read, or the port is in use.
+        PlayError: the folder is no record that can be read, the key is none, or the port is in use.
     """
-    asyncio.run(_play(path, port, on_started))
+    asyncio.run(_play(path, key, port, on_started))
 
 
-async def _play(path: Path, port: int, on_started: Callable[[str], None]) -> None:
+async def _play(path: Path, key: Path | None, port: int, on_started: Callable[[str], None]) -> None:
     with contextlib.closing(_bind(port)) as listener:
         try:
-            player = Player(await asyncio.to_thread(read_record, path))
+            pinned = None if key is None else load_public_key(key)
+            player = Player(await asyncio.to_thread(read_record, path), pinned)
         except RecordError as error:
             raise PlayError(str(error)) from error
         try:

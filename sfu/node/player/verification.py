@@ -7,16 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from sfu.recording.errors import RecordError
+from sfu.recording.signing import PublicKey
 from sfu.recording.verify import verify_record
 
-_STATES = {"intact": "intact", "altered": "altered", "not_closed": "open"}
+_STATES = {
+    "intact": "intact",
+    "altered": "altered",
+    "not_closed": "open",
+    "other_key": "other-key",
+    "unpinned": "unpinned",
+}
 
 
 class Verification:
     """Begins when it is first asked; one thread, once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: PublicKey | None) -> None:
+        """`key`: who must have signed; None: it is not known."""
         self._path = path
+        self._key = key
         self._task: asyncio.Task[None] | None = None
         self._done = 0
         self._total = 0
@@ -24,7 +33,11 @@ class Verification:
         self._found: dict[str, Any] = {"state": "unverified", "problem": ""}
 
     def poll(self) -> dict[str, Any]:
-        """What is known by now: `state` is `checking`, `intact`, `altered`, `open` (no end yet) or `unverified`."""
+        """What is known by now.
+
+        `state` is `checking`, `intact`, `altered`, `open` (no end yet), `other-key`, `unpinned` (anybody may have
+        signed) or `unverified`.
+        """
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         if not self._task.done():
@@ -43,7 +56,7 @@ class Verification:
 
     def _verify(self) -> dict[str, Any]:
         try:
-            verdict = verify_record(self._path, progress=self._note)
+            verdict = verify_record(self._path, self._key, progress=self._note)
         except RecordError as error:
             return {"state": "unverified", "problem": str(error)}
         except _EndedError:

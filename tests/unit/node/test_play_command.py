@@ -36,6 +36,12 @@ def test_a_folder_that_is_no_record_is_told(tmp_path: Path) -> None:
     assert f"is {tmp_path} the folder of a record?" in error
 
 
+def test_a_key_that_is_none_is_told(record: Path, tmp_path: Path) -> None:
+    code, output, error = run(str(record), "--key", str(tmp_path / "none.pem"))
+    assert (code, output) == (2, "")
+    assert "none.pem: the key cannot be read" in error
+
+
 def test_a_port_in_use_is_told(record: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, output, error = run(str(record), "--port", str(taken.getsockname()[1]))

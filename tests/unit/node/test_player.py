@@ -19,6 +19,7 @@ from sfu.node.player.app import Player, create_player_app
 from sfu.node.player.ranges import PART_BYTES
 from sfu.node.player.sound import SILENCE, fill, measure_opus
 from sfu.recording.reader import read_record
+from sfu.recording.signing import PublicKey, SigningKey, load_public_key
 from tests.recorded.hearing import MARKS, build_hearing
 from tests.recorded.media import Take
 from tests.recorded.record import Source, build_record
@@ -37,8 +38,8 @@ def hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serve(path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Player]]:
-    player = Player(read_record(path))
+async def serve(path: Path, key: PublicKey | None = None) -> AsyncIterator[tuple[httpx.AsyncClient, Player]]:
+    player = Player(read_record(path), key)
     transport = httpx.ASGITransport(create_player_app(player, TOKEN, PORT))
     try:
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}/{TOKEN}/") as client:
@@ -175,7 +176,15 @@ async def test_the_timeline_says_what_the_ledger_says(http: httpx.AsyncClient) -
 async def test_the_record_is_verified_on_request(http: httpx.AsyncClient) -> None:
     assert (await http.get("verification.json")).json()["state"] == "checking"
     found = await wait_for_verdict(http)
+    assert (found["state"], "no key was given" in found["problem"]) == ("unpinned", True)
+
+
+async def test_who_signed_is_known_with_a_key_only(hearing: Path) -> None:
+    async with serve(hearing, load_public_key(hearing / "public-key.pem")) as (http, _):
+        found = await wait_for_verdict(http)
     assert (found["state"], found["problem"]) == ("intact", "")
+    async with serve(hearing, SigningKey.generate().public) as (http, _):
+        assert (await wait_for_verdict(http))["state"] == "other-key"
 
 
 async def test_an_altered_record_is_told_with_the_place(copy: Path) -> None:

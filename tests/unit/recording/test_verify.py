@@ -43,9 +43,10 @@ def test_a_record_that_nobody_touched_is_intact_and_says_what_it_is(record: Path
     assert json.loads(json.dumps(verdict.as_dict()))["outcome"] == "intact"
 
 
-def test_without_a_key_from_outside_it_is_intact_but_not_pinned(record: Path) -> None:
+def test_without_a_key_from_outside_nobody_knows_who_signed(record: Path) -> None:
     verdict = verify_record(record)
-    assert (verdict.outcome, verdict.pinned) == (Outcome.INTACT, False)
+    assert (verdict.outcome, verdict.pinned) == (Outcome.UNPINNED, False)
+    assert "no key was given from outside" in verdict.problem
 
 
 def test_another_key_than_the_given_one_is_told(record: Path) -> None:
