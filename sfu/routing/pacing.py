@@ -26,8 +26,10 @@ _FULL_FACTOR, _FULL_US = 1.2, 30_000_000
 audio, which does not wait here."""
 _EMPTYING_FACTOR = 1.0
 """And while the path's queue is being emptied."""
-_DRAIN_S = 0.25
-"""About so long a packet waits at most, whatever the estimate."""
+_DRAIN_S = 0.15
+"""About so long a packet waits at most, whatever the estimate: some receivers (GStreamer) have a jitter buffer of
+200 ms, and drop what comes later, a packet of each frame.
+"""
 
 
 @stage
