@@ -22,6 +22,8 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
+_LOADED = (Gst.PadProbeInfo.get_buffer, Gst.PadProbeInfo.get_event, Gst.Buffer.extract_dup, Gst.Event.get_structure)
+"""Asked for before there are threads: of two that need a class first, each makes one of its own, and one fails."""
 CONNECT_S = 30
 RETRY_S = 0.5
 RETRY_WITHIN_S = 10.0
