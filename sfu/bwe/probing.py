@@ -204,7 +204,7 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     full = state["full_bps"]
     if full <= 0.0 or rate <= _BEYOND * full:
         _end_confirming(state, now_us)
-        if full > 0.0 and state["probe_slowed"] == 1:  # by itself it says little: any packet may be late by its length
+        if full > 0.0 and state["probe_slowed"] == 1:  # by itself it says little: jitter is as long as a probe
             note_full(state, max(rate, state["acked_bps"]), now_us)
         return False
     if state["confirmed"] == probe:

@@ -26,7 +26,7 @@ _BURST_BYTES = 125_000
 _SHARE = 0.15
 """Of a connection's estimate, for all its repeats: on a path that overflows, more of them are the next overflow."""
 _LEAST_BURST_BYTES = 10_000
-_MOST_DOUBLED, _MOST_COUNTED = 6, 100
+_MOST_COUNTED = 7
 
 _REPEATED = int(Counter.REPEATED_PACKETS)
 _REFUSED = int(Counter.REPEAT_REFUSED)
@@ -69,14 +69,13 @@ def _is_soon(tables: Tables, subscription: int, sent: Any, interval_ms: int, now
     connection = i64(tables.subscriptions[subscription]["connection"])
     if tables.connections[connection]["controlled"] == 1:
         interval_ms = max(interval_ms, i64(tables.estimators[connection]["round_trip_us"] / 1000.0))
-    wait_ms = interval_ms << min(i64(sent["repeats"]) - 1, _MOST_DOUBLED)
-    return (now_ms - i64(sent["repeated_ms"])) & 0xFFFFFFFF < wait_ms
+    return (now_ms - i64(sent["repeated_ms"])) & 0xFFFFFFFF < interval_ms << (i64(sent["repeats"]) - 1)
 
 
 @stage
 def _note_repeat(sent: Any, now_ms: int) -> None:
     sent["repeated_ms"] = now_ms
-    if sent["repeats"] < _MOST_COUNTED:
+    if sent["repeats"] < _MOST_COUNTED:  # more would double the wait without end
         sent["repeats"] += 1
 
 

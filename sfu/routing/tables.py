@@ -299,7 +299,7 @@ SENT = np.dtype(
         ("tl0", np.uint8),
         ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer, 8: an empty one in its place
         ("repeated_ms", np.uint32),  # when it was last sent again, if ever
-        ("repeats", np.uint8),
+        ("repeats", np.uint8),  # how often so far, counted up to 7
     ]
 )
 """What has to be known of a sent packet to send it again."""
@@ -311,7 +311,7 @@ SEALED = np.dtype(
         ("bytes", np.int32),  # 0: none
         ("sequence", np.int32),
         ("repeated_ms", np.int64),  # when it was last sent again, if ever
-        ("repeats", np.uint8),
+        ("repeats", np.uint8),  # how often so far, counted up to 7
     ]
 )
 """A packet that is kept as it went out."""
