@@ -39,8 +39,8 @@ class Client:
     command: Sequence[str]
     missing: Callable[[], str]
     """What is not there that it needs, with what to do about it; empty if it can run."""
-    publishes: tuple[str, ...] = ("vp8", "h264", "vp9")
-    watches: tuple[str, ...] = ("vp8", "h264", "vp9")
+    publishes: tuple[str, ...] = ("vp8", "h264", "vp9", "av1")
+    watches: tuple[str, ...] = ("vp8", "h264", "vp9", "av1")
     repairs: bool = True
     """Whether as a viewer it asks for lost packets."""
     settles_s: float = 0.0
@@ -84,6 +84,7 @@ _NODE = BUILT / "node"
 _IN_NODE = _built("node", "npm")
 _GSTREAMER = ["/usr/bin/python3", str(SOURCES / "gstreamer" / "client.py")]
 _FFMPEG = [sys.executable, str(SOURCES / "ffmpeg" / "client.py")]
+_OLDER = ("vp8", "h264", "vp9")
 CLIENTS = {
     client.name: client
     for client in (
@@ -92,7 +93,8 @@ CLIENTS = {
         Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
         Client("str0m", [str(BUILT / "str0m")], _built("str0m", "cargo")),
         # its first reports are seconds apart, with one NACK between two of them (RFC 4585 section 3.5.2)
-        Client("gstreamer", _GSTREAMER, _needs_gstreamer, settles_s=8.0),
+        # Debian's GStreamer has no payloader for AV1
+        Client("gstreamer", _GSTREAMER, _needs_gstreamer, publishes=_OLDER, watches=_OLDER, settles_s=8.0),
         Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False, resends=False),
     )
 }

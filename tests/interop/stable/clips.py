@@ -1,7 +1,7 @@
 """What the stable's clients publish: short clips, encoded once, each in an IVF file, that a client sends over and over.
 
 IVF is a header and frames behind their lengths, so a client reads it in ten lines of any language. The container is
-meant for VP8, VP9 and AV1; here it holds H.264 (access units in Annex B) and Opus packets the same way.
+meant for VP8, VP9 and AV1 (temporal units); here it holds H.264 (access units in Annex B) and Opus packets likewise.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ SINGLE = Picture(640, 360, 600_000)
 """One encoding, as OBS and ffmpeg publish it."""
 SIMULCAST = (Picture(160, 90, 80_000), Picture(320, 180, 200_000), SINGLE)
 
-_FOURCC = {"vp8": b"VP80", "vp9": b"VP90", "h264": b"H264", "opus": b"OPUS"}
+_FOURCC = {"vp8": b"VP80", "vp9": b"VP90", "h264": b"H264", "av1": b"AV01", "opus": b"OPUS"}
 _ENCODERS = {
     "vp8": ("libvpx", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}),
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "row-mt": "0"}),
     # SPS and PPS before every IDR picture: a clip is entered at each of its key frames
     "h264": ("libx264", {"preset": "veryfast", "tune": "zerolatency", "profile": "baseline", "level": "3.1"}),
+    # low delay at a constant rate; a sequence header before every key frame
+    "av1": ("libsvtav1", {"preset": "10", "svtav1-params": "pred-struct=1:rc=2"}),
 }
 
 

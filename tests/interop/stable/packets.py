@@ -1,6 +1,7 @@
 """What a viewer saw, from the RTP packets that its client kept: which frames came whole, and what they show.
 
-It knows the payload formats by itself (RFC 7741, RFC 6184, RFC 9628), since it is there to find faults in ours.
+It knows the payload formats by itself (RFC 7741, RFC 6184, RFC 9628, RTP Payload Format For AV1), since it is there to
+find faults in ours.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ import av.error
 import numpy as np
 
 _FU_A, _STAP_A, _IDR = 28, 24, 5
+_SEQUENCE, _DELIMITER = 1, 2
+"""Types of OBUs."""
+_DECODERS = {"av1": "libdav1d"}
+"""Where the codec's own name is that of a decoder which needs hardware."""
 _PLAIN = 4.0
 """A picture whose luma spreads less than this shows nothing."""
 _SILENT = 0.02
@@ -187,11 +192,51 @@ def _units(data: bytes) -> set[int]:
     return {unit[0] & 0x1F for unit in data.split(b"\0\0\1")[1:] if unit}
 
 
-_FORMATS = {"vp8": _join_vp8, "vp9": _join_vp9, "h264": _join_h264}
+def _join_av1(parts: list[bytes]) -> bytes | None:
+    """RTP Payload Format For AV1, section 4: the OBUs of a temporal unit, each with its size again."""
+    units: list[bytes] = []
+    for number, part in enumerate(parts):
+        continues, count, at = bool(part[0] & 0x80), part[0] >> 4 & 0x03, 1
+        if number == 0 and continues:
+            return None
+        element = 0
+        while at < len(part):
+            element += 1
+            length, at = (len(part) - at, at) if element == count else _leb128(part, at)
+            if element == 1 and continues:
+                units[-1] += part[at : at + length]
+            else:
+                units.append(part[at : at + length])
+            at += length
+    return b"\x12\0" + b"".join(_with_size(unit) for unit in units if unit and unit[0] >> 3 & 0x0F != _DELIMITER)
+
+
+def _with_size(unit: bytes) -> bytes:
+    if unit[0] & 0x02:
+        return unit
+    head = 2 if unit[0] & 0x04 else 1
+    size, octets = len(unit) - head, b""
+    while size > 0x7F:
+        octets, size = octets + bytes([size & 0x7F | 0x80]), size >> 7
+    return bytes([unit[0] | 0x02]) + unit[1:head] + octets + bytes([size]) + unit[head:]
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    """A number, and where it ends."""
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if not data[at - 1] & 0x80:
+            return value, at
+
+
+_FORMATS = {"vp8": _join_vp8, "vp9": _join_vp9, "h264": _join_h264, "av1": _join_av1}
 _IS_KEY = {
     "vp8": lambda data: not data[0] & 0x01,  # RFC 6386 section 9.1
     "vp9": lambda data: not data[0] & 0x0C,  # neither shown again nor an inter frame, of profile 0
     "h264": lambda data: _IDR in _units(data),
+    "av1": lambda data: data[2] >> 3 & 0x0F == _SEQUENCE,  # behind the delimiter
 }
 
 
@@ -223,8 +268,9 @@ def look_at(packets: Sequence[Packet], codec: str, *, connected_us: int, left_us
 
     `fps`: how many frames of 90 kHz timestamps the source has in a second.
     """
-    decoder = av.CodecContext.create(codec, "r")
+    decoder = av.CodecContext.create(_DECODERS.get(codec, codec), "r")
     assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1  # a picture for each frame, none later
     shown: list[Frame] = []
     intact = False
     for frame in frames_of(packets, codec):

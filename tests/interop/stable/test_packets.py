@@ -16,17 +16,46 @@ def packetize(frames: Iterable[bytes], codec: str) -> list[Packet]:
     """Frames of a clip as packets at their times, with the least payload descriptors there are."""
     packets: list[Packet] = []
     for number, frame in enumerate(frames):
-        parts = split(frame)
-        for at, part in enumerate(parts):
-            first, last = at == 0, at == len(parts) - 1
-            head = {"vp8": bytes([0x10 * first]), "vp9": bytes([0x40 * (number > 0) | 0x08 * first | 0x04 * last])}[
-                codec
-            ]
+        payloads = payloads_of(frame, number, codec)
+        for at, payload in enumerate(payloads):
             sequence = (0xFFF0 + len(packets)) & 0xFFFF
             timestamp = (0xFFFFF000 + number * 90_000 // FPS) & 0xFFFFFFFF
             at_us = 1_000_000 * number // FPS
-            packets.append(Packet(at_us, 96, last, sequence, timestamp, 1, head + part))
+            packets.append(Packet(at_us, 96, at == len(payloads) - 1, sequence, timestamp, 1, payload))
     return packets
+
+
+def payloads_of(frame: bytes, number: int, codec: str) -> list[bytes]:
+    parts = split(frame)
+    end = len(parts) - 1
+    if codec == "vp8":
+        return [bytes([0x10 * (at == 0)]) + part for at, part in enumerate(parts)]
+    if codec == "vp9":
+        return [
+            bytes([0x40 * (number > 0) | 0x08 * (at == 0) | 0x04 * (at == end)]) + part for at, part in enumerate(parts)
+        ]
+    return [payload for unit in units_of(frame) for payload in fragments_of(unit)]
+
+
+def units_of(frame: bytes) -> list[bytes]:
+    """The OBUs of a temporal unit that are sent, without their sizes."""
+    units, at = [], 0
+    while at < len(frame):
+        head, at, size, shift = frame[at], at + 1, 0, 0
+        more = True
+        while more:
+            size, more = size | (frame[at] & 0x7F) << shift, bool(frame[at] & 0x80)
+            shift, at = shift + 7, at + 1
+        if head >> 3 != 2:  # a delimiter
+            units.append(bytes([head & ~0x02]) + frame[at : at + size])
+        at += size
+    return units
+
+
+def fragments_of(unit: bytes) -> list[bytes]:
+    """One element in a packet: Z, Y and W = 1."""
+    parts = split(unit)
+    return [bytes([0x80 * (at > 0) | 0x40 * (at < len(parts) - 1) | 0x10]) + part for at, part in enumerate(parts)]
 
 
 def split(frame: bytes) -> list[bytes]:
@@ -37,7 +66,7 @@ def look(packets: list[Packet], codec: str, left_s: float = 4.0) -> Seen:
     return look_at(packets, codec, connected_us=0, left_us=int(left_s * 1e6), fps=FPS)
 
 
-@pytest.fixture(params=["vp8", "vp9"])
+@pytest.fixture(params=["vp8", "vp9", "av1"])
 def codec(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -4,6 +4,7 @@
 // and no RTX. As a viewer it has what the library brings: reports and key-frame requests, no NACK.
 
 import {
+  AV1RtpPacketizer,
   Audio,
   H264RtpPacketizer,
   PeerConnection,
@@ -20,7 +21,7 @@ import { Packetizer } from "./packetize.mjs";
 const VIDEO = 96;
 const AUDIO = 111;
 const KEPT_PACKETS = 4000;
-const names = { vp8: "VP8", h264: "H264", vp9: "VP9" };
+const names = { vp8: "VP8", h264: "H264", vp9: "VP9", av1: "AV1" };
 
 function connect(state) {
   const connection = new PeerConnection("stable", { iceServers: [], disableAutoNegotiation: true });
@@ -43,7 +44,7 @@ function connect(state) {
 
 function addCodec(video, name, payloadType) {
   ({ vp8: () => video.addVP8Codec(payloadType), h264: () => video.addH264Codec(payloadType),
-    vp9: () => video.addVP9Codec(payloadType) })[name]();
+    vp9: () => video.addVP9Codec(payloadType), av1: () => video.addAV1Codec(payloadType) })[name]();
 }
 
 const randomSsrc = () => 1 + Math.floor(Math.random() * 0xfffffffe);
@@ -58,6 +59,7 @@ function publish(options, state) {
     const config = new RtpPacketizationConfig(ssrc, "stable", payloadType, clockRate);
     const packetizers = {
       h264: () => new H264RtpPacketizer("StartSequence", config, 1150),
+      av1: () => new AV1RtpPacketizer("TemporalUnit", config, 1150),
       opus: () => new RtpPacketizer(config),
     };
     const chain = [new RtcpSrReporter(config), new RtcpNackResponder(KEPT_PACKETS)];
@@ -106,7 +108,7 @@ function watch(options, state) {
   const file = new PacketFile(options.packets);
   const codecs = { [AUDIO]: "opus" };
   const picture = new Video("video", "RecvOnly");
-  for (const [at, name] of ["vp8", "h264", "vp9"].entries()) {
+  for (const [at, name] of Object.keys(names).entries()) {
     addCodec(picture, name, VIDEO + at);
     codecs[VIDEO + at] = names[name];
   }

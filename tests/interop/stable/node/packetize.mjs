@@ -1,6 +1,8 @@
 // Frames into RTP payloads, for libraries that leave this to their users.
 
 const MAX_PAYLOAD = 1150;
+const SEQUENCE = 1; // types of OBUs
+const DELIMITER = 2;
 
 function split(frame, size) {
   const count = Math.ceil(frame.length / size);
@@ -57,7 +59,39 @@ function h264(access) {
   return payloads;
 }
 
-const formats = { vp8, vp9, h264, opus: (frame) => [frame] };
+/** The OBUs of a temporal unit, without their sizes and without delimiters. */
+function* obus(unit) {
+  for (let at = 0; at < unit.length; ) {
+    const head = unit.subarray(at, at + (unit[at] & 0x04 ? 2 : 1));
+    at += head.length;
+    let size = 0;
+    for (let shift = 0, more = true; more; shift += 7, at += 1) {
+      size |= (unit[at] & 0x7f) << shift;
+      more = (unit[at] & 0x80) !== 0;
+    }
+    const kind = (head[0] >> 3) & 0x0f;
+    const plain = Buffer.from(head);
+    plain[0] &= ~0x02;
+    if (kind !== DELIMITER) yield { kind, data: Buffer.concat([plain, unit.subarray(at, at + size)]) };
+    at += size;
+  }
+}
+
+/** RTP Payload Format For AV1, section 4: one OBU element in a packet. */
+function av1(unit) {
+  const payloads = [];
+  for (const { kind, data } of obus(unit)) {
+    const parts = split(data, MAX_PAYLOAD);
+    parts.forEach((part, at) => {
+      const begins = kind === SEQUENCE && at === 0 ? 0x08 : 0; // N: a coded video sequence begins
+      const flags = (at > 0 ? 0x80 : 0) | (at < parts.length - 1 ? 0x40 : 0) | 0x10 | begins;
+      payloads.push(Buffer.concat([Buffer.from([flags]), part]));
+    });
+  }
+  return payloads;
+}
+
+const formats = { vp8, vp9, h264, av1, opus: (frame) => [frame] };
 
 /** Makes the RTP packets of a stream, frame by frame. */
 export class Packetizer {

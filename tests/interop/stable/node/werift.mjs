@@ -4,6 +4,7 @@ import {
   MediaStreamTrack,
   RTCPeerConnection,
   RTCRtpCodecParameters,
+  useAV1,
   useH264,
   useOPUS,
   useSdesMid,
@@ -15,7 +16,7 @@ import {
 import { PacketFile, Player, readClip, run, say } from "./client.mjs";
 import { Packetizer } from "./packetize.mjs";
 
-const makers = { vp8: useVP8, h264: useH264, vp9: useVP9 };
+const makers = { vp8: useVP8, h264: useH264, vp9: useVP9, av1: useAV1 };
 
 /** A codec and its RTX. */
 function codec(name, payloadType) {
@@ -94,7 +95,7 @@ class Gaps {
 }
 
 function watch(options, state) {
-  const client = connect(["vp8", "h264", "vp9"], state);
+  const client = connect(Object.keys(makers), state);
   const file = new PacketFile(options.packets);
   const hear = (receiver) => (track) => {
     const heard = new Set();

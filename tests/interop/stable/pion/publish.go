@@ -17,7 +17,8 @@ import (
 
 var (
 	mimeTypes = map[string]string{
-		"vp8": webrtc.MimeTypeVP8, "vp9": webrtc.MimeTypeVP9, "h264": webrtc.MimeTypeH264, "opus": webrtc.MimeTypeOpus,
+		"vp8": webrtc.MimeTypeVP8, "vp9": webrtc.MimeTypeVP9, "h264": webrtc.MimeTypeH264, "av1": webrtc.MimeTypeAV1,
+		"opus": webrtc.MimeTypeOpus,
 	}
 	rids = []string{"q", "h", "f"}
 )

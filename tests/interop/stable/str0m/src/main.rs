@@ -133,6 +133,7 @@ impl Client {
             "vp8" => Some(Codec::Vp8),
             "vp9" => Some(Codec::Vp9),
             "h264" => Some(Codec::H264),
+            "av1" => Some(Codec::Av1),
             other => return Err(format!("unknown codec {other}").into()),
         };
         if let Some(codec) = codec {
@@ -140,6 +141,7 @@ impl Client {
             config = match codec {
                 Codec::Vp8 => config.enable_vp8(true),
                 Codec::Vp9 => config.enable_vp9(true),
+                Codec::Av1 => config.enable_av1(true),
                 _ => config.enable_h264(true),
             };
         }
