@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -80,6 +82,15 @@ def make_audio(path: Path) -> None:
     _write(path, "opus", packets, Picture(0, 0, 0), 50)
 
 
+def _make_apart(codec: str, picture: Picture, path: Path) -> None:
+    """`make_video` in a process of its own.
+
+    Run by root, SVT-AV1 makes the thread that calls it one with real-time priority (SCHED_FIFO), and so whatever that
+    starts later: clients that waited busily for each other then kept both cores from everything else.
+    """
+    subprocess.run([sys.executable, "-m", __name__, codec, *map(str, picture), str(path)], check=True, timeout=60)
+
+
 class Clips:
     """The clips, made in a directory when they are first asked for."""
 
@@ -89,7 +100,7 @@ class Clips:
     def video(self, codec: str, picture: Picture = SINGLE) -> Path:
         path = self._directory / f"{codec}-{picture.height}.ivf"
         if not path.exists():
-            make_video(codec, picture, path)
+            _make_apart(codec, picture, path)
         return path
 
     def audio(self) -> Path:
@@ -129,3 +140,8 @@ def _write(path: Path, codec: str, frames: Sequence[bytes], picture: Picture, ra
         file.write(struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, _FOURCC[codec], *size, rate, 1, len(frames), 0))
         for number, frame in enumerate(frames):
             file.write(struct.pack("<IQ", len(frame), number) + frame)
+
+
+if __name__ == "__main__":
+    codec, width, height, bps, path = sys.argv[1:]
+    make_video(codec, Picture(int(width), int(height), int(bps)), Path(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import pytest
@@ -111,6 +112,11 @@ def test_padding_is_neither_a_picture_nor_a_loss(codec: str, packets: list[Packe
     more = [packet._replace(sequence=(packet.sequence + 1) & 0xFFFF) for packet in packets[60:]]
     padding = packets[59]._replace(sequence=(packets[59].sequence + 1) & 0xFFFF, payload=b"", marker=False)
     assert look([*packets[:60], padding, *more], codec).missed == 0
+
+
+def test_making_clips_leaves_this_process_and_what_it_starts_at_their_usual_priority(clips: Clips) -> None:
+    clips.video("av1", SIMULCAST[0])
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_nothing_is_seen_where_nothing_came(codec: str) -> None:
