@@ -19,6 +19,9 @@ from sfu.transport.srtp import SrtpKeys, SrtpProfile
 REVIEW_INTERVAL = 0.5
 """Seconds after which it is asked again whether a peer that has several addresses has moved to another one."""
 
+STALL_GRACE = 6.0
+"""Seconds after a stall of ours in which no peer is given up: browsers check each 2.5 s."""
+
 MAX_QUEUED_DATAGRAMS = 256
 """Datagrams that wait for `poll_transmit`; never that many when the owner empties the queue each time."""
 
@@ -175,6 +178,14 @@ class Endpoint:
         """
         self._ice.note_media(address, when)
 
+    def handle_stall(self, now: float) -> None:
+        """We stood still, and may have lost what the peer sent meanwhile: it has `STALL_GRACE` seconds from `now` to be
+        heard again.
+        """
+        if self._ice.consented is not None:
+            self._ice.consented = max(self._ice.consented, now + STALL_GRACE - self._consent_timeout)
+        self._handshake_deadline = max(self._handshake_deadline, now + STALL_GRACE)
+
     def forget_address(self, address: Address) -> None:
         """Another peer has proved to be at `address`, from which nothing of this one's comes any more."""
         if not self._closed:
@@ -316,7 +327,7 @@ class Endpoint:
             if keys is None:
                 self._finish(CloseReason.HANDSHAKE_FAILED, "the peer supports none of our SRTP profiles")
             else:
-                self._connected = True
+                self._connected = self._ice.settled = True
                 self._events.append(Connected(keys))
 
     def _missing(self) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sfu.transport.stun import BindingRequest, StunError, build_error, build_success, parse_binding_request
+from sfu.transport.transactions import Transactions
 
 Address = tuple[str, int]
 """Textual IP (IPv4 dotted, IPv6 compressed) and UDP port."""
@@ -27,6 +28,11 @@ FOLLOW_MEDIA = 1.0
 FOLLOW_CHECKS = 8.0
 """The same where only checks come from the other one. A check can be captured and sent again from elsewhere, so a peer
 that is there must not be taken for one that has left: its reports come 7.5 s apart at most (RFC 3550 section 6.2).
+"""
+
+FOLLOW_NOMINATION = 3.0
+"""The same where the peer has nominated the other one, once media flow: a nomination, too, may be an old one that
+somebody else sends again. Browsers check each 2.5 s.
 """
 
 _LIVE = 5.0
@@ -56,23 +62,25 @@ class IceCredentials:
 class _Generation:
     """One pair of credentials in use, ready for comparison with what checks bring."""
 
-    __slots__ = ("credentials", "key", "ufrag", "used")
+    __slots__ = ("credentials", "key", "nominated", "ufrag", "used")
 
     def __init__(self, credentials: IceCredentials) -> None:
         self.credentials = credentials
         self.ufrag = credentials.ufrag.encode("ascii")
         self.key = credentials.pwd.encode("ascii")
         self.used = False
+        self.nominated = False  # the peer has nominated an address under them
 
 
 class _Path:
     """What came from one verified address, and when; never is long ago."""
 
-    __slots__ = ("checked", "media")
+    __slots__ = ("checked", "media", "nominated")
 
     def __init__(self) -> None:
         self.checked = _NEVER
         self.media = _NEVER
+        self.nominated = _NEVER
 
     @property
     def heard(self) -> float:
@@ -97,7 +105,11 @@ class IceLite:
         self._current = _Generation(credentials)
         self._previous: _Generation | None = None
         self._remote_ufrags: tuple[bytes, ...] = ()
+        self.settled = False
+        """Set once media flow: from then on a nomination alone moves nothing, see `follow`."""
         self._nominated = False
+        self._nominee: Address | None = None  # waits for `follow`
+        self._transactions = Transactions()
         self._verified: dict[Address, _Path] = {}
 
     @property
@@ -153,12 +165,28 @@ class IceLite:
         selected = None if self.selected is None else self._verified.get(self.selected)
         if selected is None:
             return
+        if self._nominee is not None and self._takes_over(self._nominee, selected):
+            self._select(self._nominee)
+            return
         media = max(self._verified, key=lambda address: self._verified[address].media)
         heard = max(self._verified, key=lambda address: self._verified[address].heard)
         if self._verified[media].media - selected.heard >= FOLLOW_MEDIA:
             self.selected = media
         elif self._verified[heard].heard - selected.heard >= FOLLOW_CHECKS:
             self.selected = heard
+
+    def _takes_over(self, nominee: Address, selected: _Path) -> bool:
+        """Whether what was nominated shall be selected: media come from there, or nothing from the selected one."""
+        path = self._verified.get(nominee)
+        if path is None:
+            self._nominee = None
+            return False
+        return path.media >= path.nominated - FOLLOW_MEDIA or path.checked - selected.heard >= FOLLOW_NOMINATION
+
+    def _select(self, nominated: Address) -> None:
+        self.selected = nominated
+        self._nominated = True
+        self._nominee = None
 
     def forget(self, address: Address) -> None:
         """The peer is no longer at `address`; a new check may say that it is."""
@@ -189,7 +217,12 @@ class IceLite:
         if request.unknown:
             self._drops["stun_unknown_attribute"] += 1
             return build_error(request, generation.key, 420, "Unknown Attribute")
-        self._accept(request, generation, address, now)
+        if self._transactions.is_new(request.transaction_id):
+            self._accept(request, generation, address, now)
+        elif address not in self._verified:
+            self._drops["ice_replayed_check"] += 1
+            return None
+        # else the peer, or somebody else, repeats itself: it is answered, and proves nothing
         return build_success(request, generation.key, *address)
 
     def _match(self, request: BindingRequest) -> _Generation | None:
@@ -218,12 +251,18 @@ class IceLite:
         if generation is self._current and self._previous is not None:
             self._previous = None
             self._remote_ufrags = self._remote_ufrags[:1]
-        self._verified.setdefault(address, _Path()).checked = now
+        path = self._verified.setdefault(address, _Path())
+        path.checked = now
         # RFC 8445 section 8.1.1: towards a lite agent the peer nominates one pair, a later one replaces it. A
         # check with the credentials from before a restart does not take that back.
         if request.use_candidate and generation is self._current:
-            self.selected = address
-            self._nominated = True
+            path.nominated = now
+            if not self.settled or not generation.nominated or address == self.selected:
+                self._select(address)
+            else:
+                self._nominee = address
+                self.follow()
+            generation.nominated = True
         elif self.selected is None:
             self.selected = address
         if len(self._verified) > MAX_ADDRESSES:

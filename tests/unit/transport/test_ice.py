@@ -9,7 +9,9 @@ import pytest
 from aioice import stun
 
 from sfu.transport import Closed, CloseReason, IceCredentials
+from sfu.transport.endpoint import STALL_GRACE
 from sfu.transport.ice import MAX_ADDRESSES
+from sfu.transport.transactions import REMEMBERED, Transactions
 
 OTHER = ("198.51.100.7", 50000)
 NEW = IceCredentials("newufrag", "new-password-of-24-octet")
@@ -73,10 +75,113 @@ def test_media_follows_the_nomination_after_the_handshake(new_pair):
     pair = new_pair()
     pair.connect()
     pair.check(OTHER, use_candidate=True)
+    pair.wait(0.6, media=OTHER)
     assert pair.selected() == [pair.address, OTHER]
     pair.address = OTHER
     pair.endpoint.close(pair.now)
     pair.drain()  # asserts where close_notify goes
+
+
+@pytest.mark.parametrize("media", [True, False])
+def test_another_nomination_counts_once_it_is_borne_out(new_pair, media):
+    """By media from there, or else by silence where the peer was; a check alone may be one that was captured."""
+    pair = new_pair()
+    pair.check(use_candidate=True)
+    pair.connect()
+    pair.check()
+    pair.check(OTHER, use_candidate=True)
+    pair.wait(0.5)
+    assert pair.selected() == [pair.address]
+    if media:
+        pair.wait(0.5, media=OTHER)
+    else:
+        pair.wait(2.5)
+        pair.check(OTHER, use_candidate=True)
+        pair.wait(0.5)
+    assert pair.selected() == [pair.address, OTHER]
+
+
+def test_where_media_come_from_already_a_nomination_counts_at_once(new_pair):
+    pair = new_pair()
+    pair.check(use_candidate=True)
+    pair.connect()
+    pair.check(OTHER)
+    pair.wait(0.6, media=OTHER)
+    pair.check()
+    pair.check(OTHER, use_candidate=True)
+    assert pair.selected() == [pair.address, OTHER]
+
+
+def test_who_is_still_there_is_not_moved_by_old_nominations(new_pair):
+    """Even one that is so old that it was forgotten: the peer goes on with checks, as browsers do each 2.5 s."""
+    pair = new_pair()
+    pair.check(use_candidate=True)
+    pair.connect()
+    for turn in range(40):
+        pair.check(("203.0.113.5", 9), use_candidate=True)
+        pair.wait(2.5 if turn % 2 else 0.5)
+        pair.check()
+    assert pair.selected() == [pair.address]
+
+
+def test_a_check_that_is_sent_again_from_elsewhere_is_nothing(new_pair, check):
+    pair = new_pair()
+    pair.connect()
+    captured = check(use_candidate=True)
+    pair.endpoint.handle_datagram(captured, pair.address, pair.now)
+    pair.drain()
+    told = pair.selected()
+    pair.endpoint.handle_datagram(captured, OTHER, pair.now)
+    assert pair.endpoint.poll_transmit() is None
+    assert pair.endpoint.drops == {"ice_replayed_check": 1}
+    assert pair.selected() == told == [pair.address]
+
+
+def test_a_check_that_is_sent_again_is_answered_and_no_sign_of_life(new_pair, check):
+    """Some agents repeat a request that was not answered in time (RFC 8489 section 6.2.1); so does who captured it."""
+    pair = new_pair()
+    pair.connect()
+    captured = check()
+    pair.endpoint.handle_datagram(captured, pair.address, pair.now)
+    deadline = pair.endpoint.poll_timeout()
+    for _ in range(3):
+        pair.now += 4.0
+        pair.endpoint.handle_datagram(captured, pair.address, pair.now)
+        assert pair.endpoint.poll_transmit() is not None
+    assert pair.endpoint.poll_timeout() == deadline
+    pair.advance()
+    assert pair.closed() == Closed(CloseReason.CONSENT_LOST)
+
+
+def test_ids_are_remembered_in_bounded_memory():
+    seen = Transactions()
+    ids = [os.urandom(12) for _ in range(3 * REMEMBERED)]
+    assert all(seen.is_new(one) for one in ids)
+    assert not any(seen.is_new(one) for one in ids[-REMEMBERED:])
+    assert seen.is_new(ids[0])
+    assert len(seen._ids) == 8 * REMEMBERED
+
+
+def test_what_lies_between_two_ids_is_none():
+    seen = Transactions()
+    first, second = bytes(range(12)), bytes(range(100, 112))
+    assert seen.is_new(first)
+    assert seen.is_new(second)
+    assert seen.is_new(bytes(4) + first[8:] + second[4:8])
+    assert not seen.is_new(second)
+
+
+def test_after_a_stall_of_ours_a_peer_has_time_to_be_heard(new_pair):
+    pair = new_pair()
+    pair.connect()
+    pair.check()
+    pair.now += 30.0
+    pair.endpoint.handle_stall(pair.now)
+    pair.endpoint.handle_timeout(pair.now)
+    assert pair.closed() is None
+    assert pair.endpoint.poll_timeout() == pair.now + STALL_GRACE
+    pair.advance()
+    assert pair.closed() == Closed(CloseReason.CONSENT_LOST)
 
 
 def test_until_a_nomination_the_handshake_shows_the_address(new_pair):
