@@ -290,6 +290,11 @@ class Connection(abc.ABC):
             for track in self.tracks:
                 track.handle_timeout(now)
 
+    def handle_stall(self, now: float) -> None:
+        """We stood still: nobody is given up for what could not be read."""
+        if not self._closing:
+            self._link.handle_stall(now)
+
     def abort(self, now: float) -> None:
         """Close after a defect of ours."""
         self.close("internal_error")

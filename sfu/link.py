@@ -89,6 +89,10 @@ class Link:
                 self._endpoint.note_media(address, when)
         self._endpoint.handle_timeout(now)
 
+    def handle_stall(self, now: float) -> None:
+        """We stood still: nobody is given up for what could not be read."""
+        self._endpoint.handle_stall(now)
+
     def forget_address(self, address: Address) -> None:
         """Another connection's client has proved to be there."""
         self._endpoint.forget_address(address)

@@ -32,8 +32,16 @@ _log = logging.getLogger("sfu.shard")
 MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
 """What a plane tells of media."""
 
-_MEDIA_HOLD_S = 5.0
-"""So long after media came from an address it stays with the connection that they were of."""
+_MEDIA_HOLD_S = 8.0
+"""So long after media came from an address it stays with the connection that they were of: who only listens to audio
+reports each 7.5 s at the latest (RFC 3550 section 6.2).
+"""
+
+_PORTION = 256
+"""Notices that are handled before others have a turn on the event loop: some ten milliseconds."""
+
+_STALL_S = 1.0
+"""A deadline that is noticed so late says that this process stood still, and with it all that clients had sent."""
 
 _EARLIEST_S = 0.001
 """Timers are not set closer than the event loop's clock can tell."""
@@ -80,6 +88,10 @@ class Member(Protocol):
         """Its deadline has come."""
         ...
 
+    def handle_stall(self, now: float) -> None:
+        """We stood still: what did not come in time may not be its client's fault."""
+        ...
+
     def abort(self, now: float) -> None:
         """Close after a defect of ours."""
         ...
@@ -99,8 +111,10 @@ class Shard:
         self._directory: Directory[Member] = Directory()
         self._timers: Timers[Member] = Timers()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
         self._alarm_at = 0.0
+        self._again: asyncio.Handle | None = None
+        self._read_first = 0  # notices that are read before timers fire
 
     @property
     def index(self) -> int:
@@ -128,6 +142,9 @@ class Shard:
         if self._loop is not None:
             self._loop.remove_reader(self.plane.notice_fd)
             self._loop = None
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -188,9 +205,13 @@ class Shard:
     # from the plane and the clock
 
     def _handle_notices(self) -> None:
+        """A portion of what waits; the rest when others have had their turn."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
         now = self._clock()
         touched: dict[Member, None] = {}
-        for notice in self.plane.poll_notices():
+        for notice in self.plane.poll_notices(_PORTION):
             member = self._find(notice, now)
             if member is None:
                 continue
@@ -199,6 +220,8 @@ class Shard:
             touched[member] = None
         for member in touched:
             self.touch(member)
+        if self._loop is not None and self.plane.notices_read < self.plane.notices_written:
+            self._again = self._loop.call_soon(self._handle_notices)
 
     def _find(self, notice: Notice, now: float) -> Member | None:
         if not isinstance(notice, Datagram):
@@ -243,6 +266,23 @@ class Shard:
                 self.update_ufrags(member)  # a check can complete an ICE restart
 
     def _handle_alarm(self) -> None:
+        """Read what has come by now, then act on what has not."""
+        self._alarm = None
+        self._read_first = self.plane.notices_written
+        if self._clock() - self._alarm_at >= _STALL_S:
+            now = self._clock()
+            for member in list(self._members.values()):
+                with self._contained(member, now):
+                    member.handle_stall(now)
+        self._fire()
+
+    def _fire(self) -> None:
+        if self._loop is None:
+            return
+        if self.plane.notices_read < self._read_first:
+            self._handle_notices()
+            self._alarm = self._loop.call_soon(self._fire)
+            return
         self._alarm = None
         now = self._clock()
         for member in self._timers.pop_due(now):

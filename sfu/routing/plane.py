@@ -19,6 +19,7 @@ from sfu.routing.limits import PlaneLimits
 from sfu.routing.loop import Wiring, run_plane, step_plane
 from sfu.routing.messages import make_buffers
 from sfu.routing.queues import (
+    NOTICE_SLOTS,
     Datagram,
     Estimate,
     Gap,
@@ -161,9 +162,21 @@ class Plane(Commander):
 
     # notices, datagrams, tap
 
-    def poll_notices(self) -> list[Notice]:
-        """All waiting notices; to be called when `notice_fd` is readable."""
-        return self._notices.poll()
+    def poll_notices(self, most: int = NOTICE_SLOTS) -> list[Notice]:
+        """Waiting notices, at most so many; to be called when `notice_fd` is readable, and again while `notices_read`
+        is less than `notices_written`.
+        """
+        return self._notices.poll(most)
+
+    @property
+    def notices_written(self) -> int:
+        """How many notices there ever were."""
+        return self._notices.written
+
+    @property
+    def notices_read(self) -> int:
+        """How many of them were polled."""
+        return self._notices.read
 
     def send(self, data: bytes, address: Address) -> None:
         """Send a datagram of the control side; one that the system refuses is counted."""

@@ -34,7 +34,7 @@ def _offset(field: str) -> int:
 
 
 _COMMAND_SLOTS = 8192
-_NOTICE_SLOTS = 4096
+NOTICE_SLOTS = 4096
 _DATA_AT = _offset("data")
 _ADDRESS_AT = _offset("address")
 _KIND_NAMES: dict[int, str] = {NoticeKind.STUN: "stun", NoticeKind.DTLS: "dtls", NoticeKind.RTCP: "rtcp"}
@@ -190,7 +190,7 @@ class NoticeQueue:
 
     def __init__(self) -> None:
         self.index = np.zeros(INDEX_LENGTH, np.int64)
-        self.records: NDArray[Any] = np.zeros(_NOTICE_SLOTS, NOTICE)
+        self.records: NDArray[Any] = np.zeros(NOTICE_SLOTS, NOTICE)
         self.event = _open_event()
         # Columns and raw octets: a record field by field costs several times as much (see states.py).
         self._kinds, self._connections = self.records["kind"], self.records["connection"]
@@ -198,13 +198,23 @@ class NoticeQueue:
         self._data_bytes, self._address_bytes = self.records["data_bytes"], self.records["address_bytes"]
         self._octets = self.records.view(np.uint8).data
 
-    def poll(self) -> list[Notice]:
-        """Take all waiting notices."""
+    @property
+    def written(self) -> int:
+        """How many notices the plane has ever written."""
+        return int(self.index[WRITTEN])
+
+    @property
+    def read(self) -> int:
+        """How many of them were taken."""
+        return int(self.index[READ])
+
+    def poll(self, most: int) -> list[Notice]:
+        """Take waiting notices, at most so many."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.event)
-        waiting = readable(self.index)
+        waiting = min(readable(self.index), most)
         first = int(self.index[READ])
-        found = [self._read(position % _NOTICE_SLOTS) for position in range(first, first + waiting)]
+        found = [self._read(position % NOTICE_SLOTS) for position in range(first, first + waiting)]
         release(self.index, waiting)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -24,13 +25,15 @@ class FakePlane:
     def __init__(self) -> None:
         self.notice_fd = os.eventfd(0, os.EFD_NONBLOCK)
         self.notices: list[Notice] = []
+        self.notices_read = 0
+        self.ufrags: list[tuple[int, tuple[str, ...]]] = []
         self.open: set[tuple[str, int]] = set()
         self.sent: list[tuple[bytes, Address]] = []
         self.selected: dict[int, Address | None] = {}
         self.addresses: dict[int, tuple[Address, ...]] = {}
         self.media: dict[int, list[tuple[Address, float]]] = {}
         self.targets: list[tuple[int, int, int, int]] = []
-        self.repeats: list[tuple[int, int, int]] = []
+        self.repeat_intervals: list[tuple[int, int]] = []
         self.current_index = -1
         self.current_temporal = 0
         self.octets = [0] * 32
@@ -51,10 +54,19 @@ class FakePlane:
         self.notices.extend(notices)
         os.eventfd_write(self.notice_fd, 1)
 
-    def poll_notices(self) -> list[Notice]:
-        os.eventfd_read(self.notice_fd)
-        taken, self.notices = self.notices, []
+    @property
+    def notices_written(self) -> int:
+        return self.notices_read + len(self.notices)
+
+    def poll_notices(self, most: int) -> list[Notice]:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.notice_fd)
+        taken, self.notices = self.notices[:most], self.notices[most:]
+        self.notices_read += len(taken)
         return taken
+
+    def set_ufrags(self, connection: int, ufrags: Sequence[str]) -> None:
+        self.ufrags.append((connection, tuple(ufrags)))
 
     def send(self, data: bytes, address: Address) -> None:
         self.sent.append((data, address))
@@ -119,8 +131,8 @@ class FakePlane:
     def tell_parameters(self, track: int, index: int, sets: tuple[bytes, ...]) -> None:
         self.told_sets.append((track, index, sets))
 
-    def repeat(self, row: int, first: int, mask: int, *, interval_ms: int) -> None:
-        self.repeats.append((first, mask, interval_ms))
+    def set_repeat_interval(self, row: int, interval_ms: int) -> None:
+        self.repeat_intervals.append((row, interval_ms))
 
     def subscription_state(self, row: int) -> SubscriptionState:
         values = dict.fromkeys((field.name for field in dataclasses.fields(SubscriptionState)), 0)

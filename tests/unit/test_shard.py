@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aioice import stun
@@ -52,6 +54,9 @@ class Member:
         self.deadline = None
         self._call(("timeout", now))
 
+    def handle_stall(self, now: float) -> None:
+        self._call(("stall", now))
+
     def abort(self, now: float) -> None:
         self.calls.append("abort")
 
@@ -84,6 +89,14 @@ def make_check(ufrag: str) -> bytes:
     message.attributes["USERNAME"] = f"{ufrag}:remote"
     message.add_message_integrity(b"x" * 22)
     return bytes(message)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come to that")
 
 
 async def settle() -> None:
@@ -127,7 +140,7 @@ async def test_an_address_that_media_come_from_is_not_given_away_for_a_check(
     await settle()
     assert victim.calls == [("datagram", own, HERE)]
     assert second.calls == [("datagram", check, THERE)]
-    clock.now += 5.0
+    clock.now += 8.0
     plane.push(Datagram("stun", check, HERE, 1))
     await settle()
     assert second.calls[1:] == [("datagram", check, HERE)]
@@ -215,6 +228,60 @@ async def test_deadlines_come_in_time_even_when_they_move(shard: Shard, clock: F
         await asyncio.sleep(0.005)
     assert soon.calls == [("timeout", clock.now)]
     assert late.calls == []
+
+
+async def test_a_flood_of_notices_leaves_others_their_turn(shard: Shard, plane: FakePlane) -> None:
+    """A handler of ours that had all of them before it held up HTTP for seconds."""
+    member = Member(1)
+    shard.attach(member)
+    plane.push(*[Datagram("rtcp", b"x", HERE, 1)] * 3000)
+    turns = 0
+    seen = []
+    while len(member.calls) < 3000:
+        await asyncio.sleep(0)
+        turns += 1
+        seen.append(len(member.calls))
+    assert turns >= 3000 // 256
+    assert max(after - before for before, after in itertools.pairwise([0, *seen])) <= 256
+
+
+async def test_what_waits_is_read_before_a_deadline_counts(shard: Shard, plane: FakePlane, clock: FakeClock) -> None:
+    member = Member(1)
+    member.deadline = clock.now + 0.01
+    shard.attach(member)
+    plane.push(*[Datagram("rtcp", b"x", HERE, 1)] * 700)
+    clock.now += 0.02
+    asyncio.get_running_loop().call_soon(time.sleep, 0.02)  # then both the notices and the deadline are due
+    await until(lambda: len(member.calls) == 701)
+    assert member.calls[-1] == ("timeout", clock.now)
+    assert ("stall", clock.now) not in member.calls
+
+
+async def test_notices_that_go_on_coming_do_not_put_deadlines_off(
+    shard: Shard, plane: FakePlane, clock: FakeClock
+) -> None:
+    flooding, other = Member(1), Member(2)
+    other.deadline = clock.now + 0.01
+    shard.attach(flooding)
+    shard.attach(other)
+    clock.now += 0.02
+    for _ in range(2000):
+        plane.push(*[Datagram("rtcp", b"x", HERE, 1)] * 300)
+        await asyncio.sleep(0)
+        if other.calls:
+            break
+    assert other.calls == [("timeout", clock.now)]
+
+
+async def test_after_a_stall_every_connection_has_time(shard: Shard, clock: FakeClock) -> None:
+    due, later = Member(1), Member(2)
+    due.deadline, later.deadline = clock.now + 0.01, clock.now + 100.0
+    shard.attach(due)
+    shard.attach(later)
+    clock.now += 5.0
+    await until(lambda: len(due.calls) == 2)
+    assert due.calls == [("stall", clock.now), ("timeout", clock.now)]
+    assert later.calls == [("stall", clock.now)]
 
 
 async def test_counters_add_up_plane_shard_and_connections(shard: Shard) -> None:
