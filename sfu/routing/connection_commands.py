@@ -7,6 +7,7 @@ from typing import Any
 from sfu.bwe.state import free_estimate, reset_estimator
 from sfu.routing.index import find_address, insert_address, remove_address
 from sfu.routing.rewrite import build_template
+from sfu.routing.send import ANY_BYTES
 from sfu.routing.sources import forget_sources
 from sfu.routing.tables import MAX_ADDRESSES, NEVER, Tables
 from sfu.wire.extensions import EXTENSION_COUNT
@@ -39,7 +40,7 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["report_highest"] = NEVER
     entry["report_count"] = 0
     entry["mixed"] = 0
-    entry["no_gso"] = 0
+    entry["gso_bytes"] = ANY_BYTES
     entry["packets_in"] = 0
     entry["bytes_in"] = 0
     entry["packets_out"] = 0
@@ -128,7 +129,7 @@ def set_address(tables: Tables, row: int, command: Any) -> None:
     for k in range(len(entry["address"])):
         entry["address"][k] = command["blob"][k]
     entry["address_bytes"] = command["blob_bytes"]
-    entry["no_gso"] = 0
+    entry["gso_bytes"] = ANY_BYTES
 
 
 @stage

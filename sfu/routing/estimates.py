@@ -14,6 +14,7 @@ from sfu.routing.messages import Buffers
 from sfu.routing.notices import ESTIMATE, push_rate
 from sfu.routing.pacing import call_later
 from sfu.routing.padding import find_padder
+from sfu.routing.send import retry_gso
 from sfu.routing.tables import Tables
 from sfu.wire.kernel import i64, stage
 
@@ -62,7 +63,10 @@ def sweep_estimates(
     count = 0
     for connection in range(len(tables.connections)):
         entry = tables.connections[connection]
-        if entry["active"] == 0 or entry["controlled"] == 0:
+        if entry["active"] == 0:
+            continue
+        retry_gso(tables, connection, now_us)
+        if entry["controlled"] == 0:
             continue
         count += 1
         if entry["controlled"] == 1:

@@ -161,7 +161,7 @@ def _send_packet(
         seal_packet(tables, subscription, buffers.out, at, i64(buffers.length[0]), numbers[SEQUENCE])
     if controlled:
         note_departure(tables, connection, entry["transport_sequence_at"] >= 0, i64(buffers.length[0]), now_us)
-    append_packet(buffers, connection, i64(buffers.length[0]), receiver["no_gso"] == 0)
+    append_packet(buffers, connection, i64(buffers.length[0]), i64(buffers.length[0]) <= receiver["gso_bytes"])
     if logged:
         log_packet(tables, subscription, packets[row]["history"], numbers, flags)
 

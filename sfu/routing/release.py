@@ -57,7 +57,8 @@ def _protect_and_append(
         seal_packet(tables, subscription, buffers.out, buffers.state[POSITION], i64(buffers.length[0]), sequence)
     stamped = entry["transport_sequence_at"] >= 0
     note_departure(tables, connection, stamped, i64(buffers.length[0]), now_us)
-    append_packet(buffers, connection, i64(buffers.length[0]), gso)
+    fits = i64(buffers.length[0]) <= tables.connections[connection]["gso_bytes"]
+    append_packet(buffers, connection, i64(buffers.length[0]), gso and fits)
     return True
 
 
@@ -83,8 +84,7 @@ def send_logged(
         size = write_filler(tables, subscription, packets, slot, data, buffers.out, at, now_us, numbers, repeat)
     else:
         size = write_packet(tables, subscription, packets, slot, data, buffers.out, at, now_us, numbers, repeat)
-    gso = not repeat and tables.connections[entry["connection"]]["no_gso"] == 0
-    return _protect_and_append(tables, buffers, subscription, size, gso, now_us, -1 if repeat else sequence)
+    return _protect_and_append(tables, buffers, subscription, size, not repeat, now_us, -1 if repeat else sequence)
 
 
 @stage

@@ -6,6 +6,7 @@ import numpy as np
 
 from sfu.routing import native
 from sfu.routing.counters import Counter
+from sfu.routing.instant import monotonic_us
 from sfu.routing.messages import (
     COUNT,
     MAX_MESSAGE_BYTES,
@@ -27,6 +28,12 @@ _SEND_CALLS = int(Counter.SEND_CALLS)
 _GSO_REFUSED = int(Counter.GSO_REFUSED)
 _CONGESTED = int(Counter.DROP_SEND_CONGESTED)
 _FAILED = int(Counter.DROP_SEND_FAILED)
+
+ANY_BYTES = 0xFFFF
+"""A connection's packets may share messages whatever their size."""
+GSO_RETRY_US = 60_000_000
+_GSO_STEP = 16
+"""Smaller by that part is what is tried next: from 1,456 bytes to below an MTU of 1,280 in three steps."""
 
 _MAX_WAITS = 4
 _WAIT_MS = 1
@@ -60,7 +67,7 @@ def append_packet(buffers: Buffers, connection: int, size: int, gso: bool) -> No
     else:
         new = state[COUNT]
         buffers.owner[new] = connection
-        buffers.closed[new] = 0
+        buffers.closed[new] = 0 if gso else 1
         buffers.segments[new] = 1
         buffers.segment_bytes[new] = size
         buffers.send_vectors[new]["base"] = buffers.out.ctypes.data + state[POSITION]
@@ -134,8 +141,7 @@ def flush(buffers: Buffers, tables: Tables, socket: int) -> None:
             native.poll(buffers.poll.ctypes.data, 1, _WAIT_MS)
             continue
         if buffers.segments[sent] > 1 and (error == EIO or error == EINVAL or error == EMSGSIZE):
-            # the route's device or its MTU refuses segmentation: plain datagrams for this destination from now on
-            tables.connections[buffers.owner[sent]]["no_gso"] = 1
+            _limit_gso(buffers, tables, sent, error)
             counters[_GSO_REFUSED] += 1
             _send_singly(buffers, tables, socket, sent)
         else:
@@ -143,6 +149,25 @@ def flush(buffers: Buffers, tables: Tables, socket: int) -> None:
         sent += 1
     buffers.state[COUNT] = 0
     buffers.state[POSITION] = 0
+
+
+@stage
+def _limit_gso(buffers: Buffers, tables: Tables, k: int, error: int) -> None:
+    """Send what is as large as message `k`'s packets singly to its destination, for a while: the route's MTU refuses to
+    segment it, or its device segments nothing (EIO).
+    """
+    connection = tables.connections[buffers.owner[k]]
+    size = i64(buffers.segment_bytes[k])
+    connection["gso_bytes"] = 0 if error == EIO else size - 1 - size // _GSO_STEP
+    connection["gso_retry_us"] = monotonic_us(buffers) + GSO_RETRY_US
+
+
+@stage
+def retry_gso(tables: Tables, connection: int, now_us: int) -> None:
+    """Let a connection's packets share messages again whatever their size, if it is time to try that."""
+    entry = tables.connections[connection]
+    if entry["gso_bytes"] < ANY_BYTES and now_us >= entry["gso_retry_us"]:
+        entry["gso_bytes"] = ANY_BYTES
 
 
 @stage

@@ -85,7 +85,8 @@ class ConnectionState:
     last_arrival_us: int
     queued_bytes: int
     """What waits for the pacer."""
-    no_gso: int
+    gso_bytes: int
+    """The largest packet that may share a message with others."""
 
 
 @dataclass(frozen=True, slots=True)

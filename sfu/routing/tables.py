@@ -102,7 +102,8 @@ CONNECTION = np.dtype(
         ("report_us", np.int64),
         ("reporting", np.int32),  # 1: in the list of those that are to be reported to
         ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
-        ("no_gso", np.int32),
+        ("gso_bytes", np.int32),  # the largest packet that may share a message, see send.py
+        ("gso_retry_us", np.int64),  # when larger ones are tried again
         ("packets_in", np.int64),
         ("bytes_in", np.int64),
         ("packets_out", np.int64),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import numpy as np
+import pytest
 
+from sfu.routing.counters import Counter
 from sfu.routing.messages import COUNT, POSITION, make_buffers
-from sfu.routing.send import append_packet, flush
+from sfu.routing.send import ANY_BYTES, GSO_RETRY_US, append_packet, flush, retry_gso
 from sfu.routing.sockets import encode_address
 from sfu.routing.tables import make_tables
 
@@ -17,36 +20,72 @@ from .test_plane import parse, publish_one
 SO_NO_CHECK = 11
 
 
-def test_where_segmentation_is_refused_packets_go_one_by_one_from_then_on():
-    """A socket without checksums refuses UDP_SEGMENT (EIO), as a device without that offload does."""
-    tables, buffers = make_tables(1, 1, 1, 1, 64), make_buffers()
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
-    ):
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        sender.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
-        raw = encode_address(receiver.getsockname(), socket.AF_INET)
-        connection = tables.connections[0]
-        connection["address"][: len(raw)] = raw
-        connection["address_bytes"] = len(raw)
-        wanted = [b"a" * 900, b"b" * 900, b"c" * 700]
+class Line:
+    """A connection in tables of its own, and what sends to it."""
 
-        def send() -> None:
-            for packet in wanted:
-                at = buffers.state[POSITION]
-                buffers.out[at : at + len(packet)] = np.frombuffer(packet, np.uint8)
-                append_packet(buffers, 0, len(packet), connection["no_gso"] == 0)
-            flush(buffers, tables, sender.fileno())
+    def __init__(self) -> None:
+        self.tables, self.buffers = make_tables(1, 1, 1, 1, 64), make_buffers()
+        self.connection = self.tables.connections[0]
+        self.connection["gso_bytes"] = ANY_BYTES
+        self.receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.receiver.bind(("127.0.0.1", 0))
+        self.receiver.settimeout(5)
+        raw = encode_address(self.receiver.getsockname(), socket.AF_INET)
+        self.connection["address"][: len(raw)] = raw
+        self.connection["address_bytes"] = len(raw)
 
-        send()
-        assert connection["no_gso"] == 1
-        assert [receiver.recv(2048) for _ in wanted] == wanted
-        send()
-        assert buffers.state[COUNT] == 0
-        assert [receiver.recv(2048) for _ in wanted] == wanted
-        assert (connection["packets_out"], connection["bytes_out"]) == (6, 5000)
+    def send(self, *sizes: int) -> None:
+        """Send packets of these sizes at once, and see all of them come."""
+        packets = [bytes([k]) * size for k, size in enumerate(sizes)]
+        for packet in packets:
+            at = self.buffers.state[POSITION]
+            self.buffers.out[at : at + len(packet)] = np.frombuffer(packet, np.uint8)
+            append_packet(self.buffers, 0, len(packet), len(packet) <= self.connection["gso_bytes"])
+        flush(self.buffers, self.tables, self.sender.fileno())
+        assert self.buffers.state[COUNT] == 0
+        assert [self.receiver.recv(2048) for _ in packets] == packets
+
+    def refused(self) -> int:
+        return int(self.tables.counters[Counter.GSO_REFUSED])
+
+    def messages(self) -> int:
+        return int(self.tables.counters[Counter.SENT_MESSAGES])
+
+
+@pytest.fixture
+def line():
+    made = Line()
+    yield made
+    made.receiver.close()
+    made.sender.close()
+
+
+def test_where_segmentation_is_refused_packets_go_one_by_one_for_a_while(line):
+    """A socket without checksums refuses UDP_SEGMENT, as a device without that offload does."""
+    line.sender.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+    line.send(900, 900, 700)
+    assert line.refused() == 1
+    assert line.connection["gso_bytes"] == 843
+    line.send(900, 900, 900)  # not tried again
+    assert line.refused() == 1
+    assert (line.connection["packets_out"], line.connection["bytes_out"]) == (6, 5200)
+    line.sender.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 0)
+    due_us = int(line.connection["gso_retry_us"])
+    assert due_us == pytest.approx(time.monotonic_ns() // 1000 + GSO_RETRY_US, abs=GSO_RETRY_US / 2)
+    for now_us, size in ((due_us - 1, 843), (due_us, ANY_BYTES)):
+        retry_gso.py_func(line.tables, 0, now_us)
+        assert line.connection["gso_bytes"] == size
+    before = line.messages()
+    line.send(900, 900, 700)
+    assert line.messages() == before + 1
+
+
+def test_what_is_too_large_to_be_segmented_costs_smaller_packets_nothing(line):
+    """A publisher's packets of 1,456 bytes had sent all that came after them to a subscriber one by one, for good."""
+    line.connection["gso_bytes"] = 1000
+    line.send(1456, 1456, 500, 500, 500, 1456, 600, 600)
+    assert line.messages() == 3 + 1 + 1
 
 
 def test_a_frame_that_comes_in_a_burst_goes_to_many_in_one_message_each(plane, make_peer):
