@@ -19,16 +19,17 @@ class Directory(Generic[Member]):
         self._ufrags: dict[Member, set[str]] = {}
         self._addresses: dict[Member, set[Address]] = {}
 
-    def set_ufrags(self, member: Member, ufrags: Iterable[str]) -> None:
-        """Let exactly these user fragments lead to `member`."""
+    def set_ufrags(self, member: Member, ufrags: Iterable[str]) -> bool:
+        """Let exactly these user fragments lead to `member`; return whether others did before."""
         wanted = set(ufrags)
         if self._ufrags.get(member) == wanted:
-            return
+            return False
         for ufrag in self._ufrags.get(member, set()) - wanted:
             del self._by_ufrag[ufrag]
         for ufrag in wanted:
             self._by_ufrag[ufrag] = member
         self._ufrags[member] = wanted
+        return True
 
     def set_addresses(self, member: Member, addresses: Iterable[Address]) -> list[tuple[Member, Address]]:
         """Let exactly these addresses lead to `member`; return those that led to another, with the one that lost each.

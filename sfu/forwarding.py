@@ -146,18 +146,16 @@ class Forwarding:
         if not self._shard.plane.set_repair(self.row, ssrc=ssrc, payload_type=payload_type):
             self._shard.drops["drop_repair_no_log_left"] += 1
 
-    def set_resending(self, *, audio: bool) -> bool:
-        """Answer requests for repair by the same packets again, to who takes no RTX; False, and counted, where the
+    def set_resending(self, *, audio: bool) -> None:
+        """Answer requests for repair by the same packets again, to who takes no RTX; without, and counted, where the
         shard can keep none.
         """
-        if self._shard.plane.set_resending(self.row, audio=audio):
-            return True
-        self._shard.drops["drop_resending_no_room_left"] += 1
-        return False
+        if not self._shard.plane.set_resending(self.row, audio=audio):
+            self._shard.drops["drop_resending_no_room_left"] += 1
 
-    def repeat(self, first: int, mask: int, interval_ms: int) -> None:
-        """Send packets again; see `Plane.repeat`."""
-        self._shard.plane.repeat(self.row, first, mask, interval_ms=interval_ms)
+    def set_repeat_interval(self, interval_ms: int) -> None:
+        """Repeat a packet that is asked for again and again no sooner."""
+        self._shard.plane.set_repeat_interval(self.row, interval_ms)
 
     def close(self) -> None:
         """Stop, and free the row."""

@@ -15,7 +15,6 @@ from sfu.wire.remb import MOST_SSRCS, build_remb
 from sfu.wire.rtcp import (
     MAX_BLOCKS,
     FullIntraRequest,
-    GenericNack,
     Goodbye,
     PictureLoss,
     ReceiverReport,
@@ -91,10 +90,6 @@ class Reporter:
             elif isinstance(packet, FullIntraRequest):
                 for ssrc in {ssrc for ssrc, _ in packet.entries}:
                     self._handle_key_frame_request(ssrc, now)
-            elif isinstance(packet, GenericNack):
-                subscription = self._reported.subscriptions_by_ssrc.get(packet.media_ssrc)
-                if subscription is not None:
-                    subscription.handle_nack(packet.pairs)
             elif isinstance(packet, Goodbye):
                 self._handle_goodbye(packet)
 
@@ -161,7 +156,7 @@ class Reporter:
         for block in blocks:
             subscription = known.get(block.ssrc)
             if subscription is not None:
-                subscription.reports.handle_block(block, now)
+                subscription.handle_block(block, now)
                 shares.append(_lost_behind_us(subscription))
         if shares:
             self._reported.loss_reported(max(shares), now)

@@ -167,7 +167,9 @@ class Shard:
     def update_ufrags(self, member: Member) -> None:
         """The member's ICE user fragments may have changed."""
         if self._members.get(member.row) is member:
-            self._directory.set_ufrags(member, member.local_ufrags())
+            ufrags = member.local_ufrags()
+            if self._directory.set_ufrags(member, ufrags):
+                self.plane.set_ufrags(member.row, ufrags)
 
     def set_addresses(self, member: Member, addresses: Sequence[Address], selected: Address | None) -> None:
         """The member's client has proved to be at these addresses: send to `selected`, take what comes from any.

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sfu.bwe.allocation import Step
 from sfu.feedback.reports import EgressReports
 from sfu.forwarding import Forwarding
 from sfu.layer import WHOLE, Layer
 from sfu.negotiation import Codec, mid_on_wire
 from sfu.quality import find_most_spatial, find_wanted, pick_target
+from sfu.routing.repeat import LEAST_REPEAT_MS
 from sfu.statistics import RateMeter, SubscriptionStats
 from sfu.subscriber import Subscriber
 from sfu.track import Track
 from sfu.units import MILLISECONDS
 from sfu.wire.layers import layer_bit
-
-_LEAST_REPEAT_MS = 20
-"""A packet is not repeated more often, however short the round trip seems."""
-_MOST_PAIRS = 32
-"""Entries of one NACK that are answered."""
+from sfu.wire.rtcp import ReportBlock
 
 
 class Subscription:
@@ -43,8 +38,6 @@ class Subscription:
         """The best Layer that it may get; see `set_ceiling`."""
         self.target: Layer | None = None
         """The Layer that it shall get now: the best that flows, up to the ceiling."""
-        self.nacks_received = 0
-        """Packets that its receiver asked for again."""
         self.key_frame_requests = 0
         self.paused = False
         """Its subscriber wants nothing for now."""
@@ -58,7 +51,7 @@ class Subscription:
         self.is_new = True
         """Whether nothing was allocated to it since it began, or was shown again."""
         self._stopped = False  # as the plane knows it
-        self._repeats = False  # what its receiver asks for again is sent again
+        self._repeat_interval_ms = LEAST_REPEAT_MS  # as the plane knows it
         self._told = 0  # of what is `taken`, as its Track knows it
         self._rate = RateMeter()
         self.closed = False
@@ -272,7 +265,7 @@ class Subscription:
             fraction_lost=reports.fraction_lost,
             jitter_s=reports.jitter / self.track.codec.clock_rate,
             round_trip_time_s=reports.round_trip_time,
-            nacks_received=self.nacks_received,
+            nacks_received=0 if state is None else state.nacks,
             packets_retransmitted=0 if state is None else state.repeated,
             packets_not_retransmitted=0 if state is None else state.not_repeated,
             key_frame_requests=self.key_frame_requests,
@@ -285,15 +278,13 @@ class Subscription:
             freezes=0 if state is None else state.freezes,
         )
 
-    def handle_nack(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Its receiver asks for packets again: (first, mask) as in RFC 4585 section 6.2.1."""
-        if self._forwarding is None or not self._repeats:
-            return
-        round_trip = self.reports.round_trip_time or 0.0
-        interval_ms = max(_LEAST_REPEAT_MS, round(round_trip * MILLISECONDS))
-        for first, mask in pairs[:_MOST_PAIRS]:
-            self.nacks_received += 1 + mask.bit_count()
-            self._forwarding.repeat(first, mask, interval_ms)
+    def handle_block(self, block: ReportBlock, now: float) -> None:
+        """Its receiver has reported: the plane repeats packets no sooner than in a round trip."""
+        self.reports.handle_block(block, now)
+        interval_ms = max(LEAST_REPEAT_MS, round((self.reports.round_trip_time or 0.0) * MILLISECONDS))
+        if self._forwarding is not None and not 0.8 <= interval_ms / self._repeat_interval_ms <= 1.25:
+            self._repeat_interval_ms = interval_ms
+            self._forwarding.set_repeat_interval(interval_ms)
 
     def handle_key_frame_request(self, now: float) -> None:
         """Its receiver cannot go on without a key frame, or the history no longer has what it asked for."""
@@ -354,9 +345,8 @@ class Subscription:
         )
         if codec.repair_type and self.repair_ssrc:
             self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
-            self._repeats = True
         elif "nack" in codec.feedback:
-            self._repeats = self._forwarding.set_resending(audio=self.track.kind == "audio")
+            self._forwarding.set_resending(audio=self.track.kind == "audio")
         self._begin()
 
     def _begin(self) -> None:

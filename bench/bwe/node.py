@@ -18,7 +18,6 @@ from sfu.shard import Shard
 from sfu.subscription import Subscription
 from sfu.track import Track
 from sfu.wire.extensions import Extension
-from sfu.wire.rtcp import GenericNack, parse_compound
 from tests.netem.simulator import Simulator
 
 PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
@@ -120,11 +119,6 @@ class NodeConnection:
     def add(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.ssrc] = subscription
 
-    def handle_nack(self, nack: GenericNack) -> None:
-        subscription = self._subscriptions.get(nack.media_ssrc)
-        if subscription is not None:
-            subscription.handle_nack(nack.pairs)
-
 
 class Node:
     """Steps the plane whenever something arrives or is due."""
@@ -222,12 +216,7 @@ class Node:
             self._connections[notice.connection].budget.handle_estimate(notice.rate_bps, now)
         elif isinstance(notice, UplinkEstimate):
             self.uplink(notice)
-        elif isinstance(notice, Datagram):
-            if notice.kind == "rtcp":
-                for packet in parse_compound(notice.data):
-                    if isinstance(packet, GenericNack):
-                        self._connections[notice.connection].handle_nack(packet)
-        elif not isinstance(notice, RepeatMissed):
+        elif not isinstance(notice, Datagram | RepeatMissed):
             for track in self._connections[notice.connection].tracks:
                 for encoding in track.encodings:
                     if encoding.row == notice.encoding:

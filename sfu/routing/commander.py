@@ -23,8 +23,10 @@ from sfu.routing.tables import (
     PARAMETER_INDEXES,
     SEALED_AUDIO_BYTES,
     SEALED_BYTES,
+    UFRAGS,
     Tables,
 )
+from sfu.wire.binding import pack_ufrag
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
 
@@ -142,6 +144,13 @@ class Commander(TableReader, abc.ABC):
             if heard_us > 0:
                 found.append((address, heard_us / 1e6))
         return found
+
+    def set_ufrags(self, connection: int, ufrags: Sequence[str]) -> None:
+        """Tell a connection's local ICE user fragments, at most two: checks that name no connection's are dropped."""
+        packed = [pack_ufrag(ufrag) for ufrag in ufrags]
+        if len(packed) > UFRAGS:
+            raise ValueError(f"{len(packed)} user fragments; a connection has at most {UFRAGS}")
+        self._post(Operation.SET_UFRAGS, connection, *packed, *[-1] * (UFRAGS - len(packed)))
 
     def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
         """Agree on congestion feedback.
@@ -332,12 +341,9 @@ class Commander(TableReader, abc.ABC):
                 text, blob = part[:_TEXT_BYTES], part[_TEXT_BYTES:]
                 self._post(Operation.TELL_SET, track, index, first, last, text=text, blob=blob)
 
-    def repeat(self, subscription: int, first: int, mask: int, *, interval_ms: int) -> None:
-        """Send packets again: egress number `first`, and first + 1 + k for each bit k of `mask` (RFC 4585 s. 6.2.1).
-
-        One that was repeated within the last `interval_ms` is not.
-        """
-        self._post(Operation.REPEAT, subscription, first, mask, interval_ms)
+    def set_repeat_interval(self, subscription: int, interval_ms: int) -> None:
+        """Say how soon a packet that its receiver asks for again and again is repeated at most (RFC 4585)."""
+        self._post(Operation.SET_REPEAT_INTERVAL, subscription, interval_ms)
 
     def set_paused(self, subscription: int, paused: bool) -> None:
         """Hold back, or let through, a subscription's packets."""

@@ -16,6 +16,7 @@ from sfu.routing.connection_commands import (
     set_address,
     set_control,
     set_extensions,
+    set_ufrags,
     take_address,
 )
 from sfu.routing.instant import monotonic_us
@@ -31,11 +32,8 @@ from sfu.routing.media_commands import (
     set_target,
 )
 from sfu.routing.messages import Buffers
-from sfu.routing.notices import NoticeKind, push_numbers
 from sfu.routing.parameters import tell_set
-from sfu.routing.repeat import MISSED, repeat_packet
 from sfu.routing.rings import READ, readable, release
-from sfu.routing.send import flush
 from sfu.routing.subscribing import move_subscription
 from sfu.routing.tables import Tables
 from sfu.wire.kernel import i64, kernel, stage
@@ -63,7 +61,7 @@ class Operation(enum.IntEnum):
     SET_REPAIR = 16
     SET_SHIFT = 17
     MOVE_SUBSCRIPTION = 18
-    REPEAT = 19
+    SET_REPEAT_INTERVAL = 19
     SET_RESENDING = 20
     TELL_SET = 21
     SET_CONTROL = 22
@@ -71,6 +69,7 @@ class Operation(enum.IntEnum):
     SET_LOSS_BOUND = 24
     TAKE_ADDRESS = 25
     DROP_ADDRESS = 26
+    SET_UFRAGS = 27
 
 
 _STOP = int(Operation.STOP)
@@ -92,16 +91,14 @@ _SET_TARGET = int(Operation.SET_TARGET)
 _SET_REPAIR = int(Operation.SET_REPAIR)
 _SET_SHIFT = int(Operation.SET_SHIFT)
 _MOVE_SUBSCRIPTION = int(Operation.MOVE_SUBSCRIPTION)
-_REPEAT = int(Operation.REPEAT)
+_SET_REPEAT_INTERVAL = int(Operation.SET_REPEAT_INTERVAL)
 _SET_RESENDING = int(Operation.SET_RESENDING)
 _TELL_SET = int(Operation.TELL_SET)
 _SET_CONTROL = int(Operation.SET_CONTROL)
 _SET_LIMIT = int(Operation.SET_LIMIT)
 _TAKE_ADDRESS = int(Operation.TAKE_ADDRESS)
 _DROP_ADDRESS = int(Operation.DROP_ADDRESS)
-_REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
-_MASK_BITS = 16
-"""Packets that one NACK entry may name besides its first (RFC 4585 section 6.2.1)."""
+_SET_UFRAGS = int(Operation.SET_UFRAGS)
 
 
 @stage
@@ -119,6 +116,8 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
         take_address(tables, row, command)
     elif operation == _DROP_ADDRESS:
         drop_address(tables, row, i64(command["a"]))
+    elif operation == _SET_UFRAGS:
+        set_ufrags(tables, row, command)
     else:
         close_connection(tables, row)
 
@@ -145,6 +144,8 @@ def _apply_to_subscription(tables: Tables, operation: int, row: int, command: An
         set_target(tables, row, command)
     elif operation in (_SET_REPAIR, _SET_RESENDING):
         set_repair(tables, row, command, operation == _SET_RESENDING)
+    elif operation == _SET_REPEAT_INTERVAL:
+        tables.subscriptions[row]["repeat_interval_ms"] = command["a"]
     elif operation == _MOVE_SUBSCRIPTION:
         move_subscription(tables, row, i64(command["a"]))
 
@@ -172,38 +173,12 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
         _apply_to_subscription(tables, operation, row, command)
 
 
-@stage
-def _repeat(
-    tables: Tables,
-    buffers: Buffers,
-    row: int,
-    command: Any,
-    notice_index: NDArray[np.int64],
-    notices: NDArray[Any],
-    socket: int,
-) -> None:
-    """Answer one NACK entry: a first sequence number and a mask of those after it."""
-    now_us = monotonic_us(buffers)
-    first = i64(command["a"])
-    missed = 0
-    for k in range(_MASK_BITS + 1):
-        if k == 0 or (command["b"] >> (k - 1)) & 1:
-            sequence = (first + k) & 0xFFFF
-            if repeat_packet(tables, buffers, row, sequence, i64(command["c"]), socket, now_us) == MISSED:
-                missed += 1
-    if missed > 0:
-        push_numbers(tables, buffers, notice_index, notices, _REPEAT_MISSED, row, first, missed)
-
-
 @kernel
 def apply_commands(
     tables: Tables,
     buffers: Buffers,
     index: NDArray[np.int64],
     commands: NDArray[Any],
-    notice_index: NDArray[np.int64],
-    notices: NDArray[Any],
-    socket: int,
 ) -> bool:
     """Apply all waiting commands, between two batches; True when the plane shall stop."""
     waiting = readable(index)
@@ -214,14 +189,11 @@ def apply_commands(
             release(index, 1)
             return True
         row = i64(command["row"])
-        if operation <= _CLOSE_CONNECTION or operation in (_TAKE_ADDRESS, _DROP_ADDRESS):
+        if operation <= _CLOSE_CONNECTION or operation in (_TAKE_ADDRESS, _DROP_ADDRESS, _SET_UFRAGS):
             _apply_to_connection(tables, operation, row, command)
-        elif operation == _REPEAT:
-            _repeat(tables, buffers, row, command, notice_index, notices, socket)
         elif operation >= _SET_CONTROL:
             _apply_to_control(tables, operation, row, command, monotonic_us(buffers))
         else:
             _apply_to_media(tables, operation, row, command)
         release(index, 1)
-    flush(buffers, tables, socket)
     return False

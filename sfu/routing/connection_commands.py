@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.state import free_estimate, reset_estimator
-from sfu.routing.index import find_address, insert_address, remove_address
+from sfu.routing.index import find_address, insert_address, insert_ufrag, remove_address, remove_ufrag
 from sfu.routing.rewrite import build_template
 from sfu.routing.send import ANY_BYTES
 from sfu.routing.sources import forget_sources
-from sfu.routing.tables import MAX_ADDRESSES, NEVER, Tables
+from sfu.routing.tables import ALLOWANCES, MAX_ADDRESSES, NEVER, UFRAGS, Tables
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernel import i64, stage
 
@@ -50,6 +50,8 @@ def open_connection(tables: Tables, row: int) -> None:
         entry["extension_kind"][k] = 0
     for k in range(EXTENSION_COUNT):
         entry["extension_id"][k] = 0
+    for kind in range(ALLOWANCES):
+        tables.allowances[row, kind] = 0
     forget_sources(tables, row)
     for kind in range(2):
         tables.queue_index[row, kind, 0] = 0
@@ -133,11 +135,31 @@ def set_address(tables: Tables, row: int, command: Any) -> None:
 
 
 @stage
+def _set_ufrag(tables: Tables, held: int, ufrag: int) -> None:
+    if tables.ufrags[held] == ufrag:
+        return
+    if tables.ufrags[held] >= 0:
+        remove_ufrag(tables.by_ufrag, tables.ufrags, held)
+    tables.ufrags[held] = ufrag
+    if ufrag >= 0:
+        insert_ufrag(tables.by_ufrag, tables.ufrags, held)
+
+
+@stage
+def set_ufrags(tables: Tables, row: int, command: Any) -> None:
+    """Take checks that name these user fragments (-1: none) for the connection's."""
+    _set_ufrag(tables, row * UFRAGS, i64(command["a"]))
+    _set_ufrag(tables, row * UFRAGS + 1, i64(command["b"]))
+
+
+@stage
 def close_connection(tables: Tables, row: int) -> None:
     """Free a row."""
     entry = tables.connections[row]
     for place in range(MAX_ADDRESSES):
         drop_address(tables, row, place)
+    for held in range(row * UFRAGS, row * UFRAGS + UFRAGS):
+        _set_ufrag(tables, held, -1)
     entry["active"] = 0
     entry["address_bytes"] = 0
     entry["receive_session"] = 0

@@ -83,6 +83,18 @@ class Counter(enum.IntEnum):
     """Waited for the pacer."""
     DROP_PACED = 56
     """Waited so long that the history or the log had lost them."""
+    DROP_STUN_UNKNOWN_USER = 57
+    """STUN that is no connectivity check for any connection."""
+    DROP_STUN_RATE = 58
+    """Connectivity checks beyond what one connection may have handled."""
+    DROP_DTLS_UNKNOWN_ADDRESS = 59
+    """DTLS from where no connection's client has proved to be."""
+    DROP_DTLS_RATE = 60
+    """DTLS beyond what one connection may have handled."""
+    DROP_RTCP_RATE = 61
+    """Authentic RTCP beyond what one connection may have handled."""
+    DROP_NACK_RATE = 62
+    """Entries of NACKs beyond what one connection may have answered."""
 
 
 COUNTER_COUNT = len(Counter)

@@ -1,4 +1,6 @@
-"""RTCP that comes in: decrypted here; what tells of the path goes to the estimator, the rest to the control side."""
+"""RTCP that comes in: decrypted here; what tells of the path goes to the estimator, NACKs are answered, and the rest
+goes to the control side.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from sfu.bwe.receiver_clock import watch_clock
 from sfu.bwe.sent_log import ARRIVED, SENT_LOG
 from sfu.bwe.state import NEVER_US
 from sfu.routing import native
+from sfu.routing.allowances import RTCP, take_allowance
 from sfu.routing.counters import Counter
 from sfu.routing.estimates import probe_if_due, tell_estimate
 from sfu.routing.messages import Buffers
+from sfu.routing.nack import answer_nack
 from sfu.routing.notices import NoticeKind, push_datagram
 from sfu.routing.sources import NOBODY, find_slot, has_room, note_source
 from sfu.routing.tables import MAX_ADDRESSES, Tables
@@ -25,6 +29,7 @@ from sfu.wire.transport_feedback import NOT_RECEIVED, parse_transport_feedback
 
 _NO_KEYS = int(Counter.DROP_RTCP_NO_KEYS)
 _AUTHENTICATION = int(Counter.DROP_RTCP_AUTHENTICATION)
+_OVER_RATE = int(Counter.DROP_RTCP_RATE)
 _SOURCE_LIMIT = int(Counter.DROP_RTCP_SOURCE_LIMIT)
 _DROPPED = int(Counter.DROP_FEEDBACK)
 _UNSENT = int(Counter.FEEDBACK_UNSENT)
@@ -33,6 +38,7 @@ _RTCP_NOTICE = int(NoticeKind.RTCP)
 _LEAST_BYTES = 8
 _REFERENCE_WRAP_US = (1 << 24) * 64_000
 _TRANSPORT_FEEDBACK, _PAYLOAD_FEEDBACK, _RECEIVER_REPORT = 205, 206, 201
+_NACK = 1
 _WIDE = 15  # the format of transport-wide feedback, and of application layer feedback such as REMB
 
 
@@ -46,6 +52,7 @@ def receive_rtcp(
     start: int,
     end: int,
     message: int,
+    socket: int,
     now_us: int,
 ) -> None:
     """Handle the SRTCP packet in `received[start:end]`, from the address in row `remote`."""
@@ -72,8 +79,12 @@ def receive_rtcp(
     if given_up != NOBODY:
         native.forget_stream(session, given_up)
     end = start + i64(buffers.length[0])
-    if not take_feedback(tables, buffers, notice_index, notices, connection, start, end, now_us):
+    if take_feedback(tables, buffers, notice_index, notices, connection, start, end, socket, now_us):
+        return
+    if take_allowance(tables, connection, RTCP, now_us):
         push_datagram(tables, buffers, notice_index, notices, _RTCP_NOTICE, connection, start, end, message)
+    else:
+        counters[_OVER_RATE] += 1
 
 
 @stage
@@ -85,9 +96,10 @@ def take_feedback(
     connection: int,
     start: int,
     end: int,
+    socket: int,
     now_us: int,
 ) -> bool:
-    """Take what a compound packet tells of the path; return whether there is nothing else in it."""
+    """Take what a compound packet tells of the path, and answer its NACKs; return whether there is no more in it."""
     received = buffers.received
     at = start
     whole = True
@@ -106,6 +118,9 @@ def take_feedback(
         if kind == _TRANSPORT_FEEDBACK and form == _WIDE:
             _handle_feedback(tables, buffers, connection, at, body, now_us)
             tell_estimate(tables, buffers, notice_index, notices, connection, now_us)
+        elif kind == _TRANSPORT_FEEDBACK and form == _NACK:
+            if not answer_nack(tables, buffers, notice_index, notices, connection, at, body, socket, now_us):
+                return False
         elif kind == _PAYLOAD_FEEDBACK and form == _WIDE:
             rate = parse_remb(received, at, body)
             if rate >= 0 and tables.connections[connection]["controlled"] != 0:

@@ -1,4 +1,5 @@
-"""Two hash indexes: an address to its row, which tells its connection, and (connection, SSRC) to an encoding.
+"""Three hash indexes: an address to its row, which tells its connection, (connection, SSRC) to an encoding, and an ICE
+user fragment to its row.
 
 Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up.
 Entries are rows; keys are read from the rows.
@@ -139,6 +140,55 @@ def remove_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int)
     while index[slot] >= 0:
         held = index[slot]
         home = hash_source(encodings[held]["connection"], encodings[held]["ssrc"]) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole] = index[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole] = -1
+
+
+@stage
+def hash_ufrag(ufrag: int) -> int:
+    """Hash a user fragment."""
+    return _mix(_mix(41, i64(ufrag >> 32)), i64(ufrag & 0xFFFFFFFF))
+
+
+@kernel
+def find_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], ufrag: int) -> int:
+    """The row of a user fragment, or -1."""
+    mask = len(index) - 1
+    slot = hash_ufrag(ufrag) & mask
+    while index[slot] >= 0:
+        row = i64(index[slot])
+        if ufrags[row] == ufrag:
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def insert_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
+    """Enter `ufrags[row]`."""
+    mask = len(index) - 1
+    slot = hash_ufrag(i64(ufrags[row])) & mask
+    while index[slot] >= 0:
+        slot = (slot + 1) & mask
+    index[slot] = row
+
+
+@kernel
+def remove_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
+    """Take `ufrags[row]` out; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hash_ufrag(i64(ufrags[row])) & mask
+    while index[slot] != row:
+        if index[slot] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot] >= 0:
+        home = hash_ufrag(i64(ufrags[index[slot]])) & mask
         if ((slot - home) & mask) >= ((slot - hole) & mask):
             index[hole] = index[slot]
             hole = slot

@@ -8,21 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing import native
+from sfu.routing.allowances import CHECKS, CLAIMS, RECORDS, take_allowance
 from sfu.routing.arrival_report import report_arrival
 from sfu.routing.classify import carries_type, find_source, learn_source, match_encoding, may_learn
 from sfu.routing.counters import Counter
 from sfu.routing.describe import account_frame, account_level, describe_packet
 from sfu.routing.fanout import add_to_batch
 from sfu.routing.feedback import receive_rtcp
-from sfu.routing.index import find_address
+from sfu.routing.index import find_address, find_ufrag
 from sfu.routing.messages import NAME_STRIDE, PACKETS, Buffers
 from sfu.routing.notices import NoticeKind, push_datagram, push_numbers, push_source
 from sfu.routing.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
 from sfu.routing.restore import restore_packet
 from sfu.routing.rings import MAX_RTP_BYTES
 from sfu.routing.sources import NOBODY
-from sfu.routing.tables import ARRIVALS, MAX_ADDRESSES, Tables
+from sfu.routing.tables import ARRIVALS, MAX_ADDRESSES, UFRAGS, Tables
 from sfu.routing.uplink import note_uplink
+from sfu.wire.binding import parse_ufrag
 from sfu.wire.extensions import Extension
 from sfu.wire.kernel import i64, kernel, stage
 from sfu.wire.octets import load16, load24
@@ -34,6 +36,10 @@ _RECEIVED = int(Counter.RECEIVED_RTP)
 _EMPTY = int(Counter.DROP_EMPTY)
 _UNKNOWN_PROTOCOL = int(Counter.DROP_UNKNOWN_PROTOCOL)
 _UNKNOWN_ADDRESS = int(Counter.DROP_UNKNOWN_ADDRESS)
+_STUN_UNKNOWN_USER = int(Counter.DROP_STUN_UNKNOWN_USER)
+_STUN_RATE = int(Counter.DROP_STUN_RATE)
+_DTLS_UNKNOWN_ADDRESS = int(Counter.DROP_DTLS_UNKNOWN_ADDRESS)
+_DTLS_RATE = int(Counter.DROP_DTLS_RATE)
 _NO_KEYS = int(Counter.DROP_NO_KEYS)
 _RTP_DROPS = int(Counter.DROP_RTP_TRUNCATED) - int(RtpStatus.TRUNCATED)
 _OVERSIZE = int(Counter.DROP_RTP_OVERSIZE)
@@ -72,6 +78,33 @@ def demultiplex(buffer: NDArray[np.uint8], start: int, end: int) -> int:
     return UNKNOWN
 
 
+@stage
+def _receive_stun(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    connection: int,
+    start: int,
+    end: int,
+    message: int,
+    now_us: int,
+) -> None:
+    """Pass a connectivity check on, from an address of `connection` (-1: of none), if it is for one of ours.
+
+    Whoever floods us with others has not seen our SDP; nothing of that is worth Python's time.
+    """
+    found = find_ufrag(tables.by_ufrag, tables.ufrags, parse_ufrag(buffers.received, start, end))
+    if found < 0:
+        tables.counters[_STUN_UNKNOWN_USER] += 1
+        return
+    owner = found // UFRAGS
+    if take_allowance(tables, owner, CHECKS if owner == connection else CLAIMS, now_us):
+        push_datagram(tables, buffers, notice_index, notices, _STUN_NOTICE, owner, start, end, message)
+    else:
+        tables.counters[_STUN_RATE] += 1
+
+
 @kernel
 def receive_datagram(
     tables: Tables,
@@ -81,6 +114,7 @@ def receive_datagram(
     start: int,
     end: int,
     message: int,
+    socket: int,
     now_us: int,
 ) -> int:
     """Handle the datagram in `received[start:end]` that came with receive message `message`.
@@ -100,15 +134,20 @@ def receive_datagram(
     if connection >= 0:
         tables.connections[connection]["packets_in"] += 1
         tables.connections[connection]["bytes_in"] += end - start
-    if protocol == STUN or protocol == DTLS:
-        kind = _STUN_NOTICE if protocol == STUN else _DTLS_NOTICE
-        push_datagram(tables, buffers, notice_index, notices, kind, connection, start, end, message)
+    if protocol == STUN:
+        _receive_stun(tables, buffers, notice_index, notices, connection, start, end, message, now_us)
         return -1
     if connection < 0:
-        counters[_UNKNOWN_ADDRESS] += 1
+        counters[_DTLS_UNKNOWN_ADDRESS if protocol == DTLS else _UNKNOWN_ADDRESS] += 1
+        return -1
+    if protocol == DTLS:
+        if take_allowance(tables, connection, RECORDS, now_us):
+            push_datagram(tables, buffers, notice_index, notices, _DTLS_NOTICE, connection, start, end, message)
+        else:
+            counters[_DTLS_RATE] += 1
         return -1
     if protocol == RTCP:
-        receive_rtcp(tables, buffers, notice_index, notices, remote, start, end, message, now_us)
+        receive_rtcp(tables, buffers, notice_index, notices, remote, start, end, message, socket, now_us)
         return -1
     if tables.connections[connection]["receive_session"] == 0:
         counters[_NO_KEYS] += 1

@@ -38,6 +38,7 @@ from sfu.routing.rings import (
     release,
     shift_offsets,
 )
+from sfu.routing.send import flush
 from sfu.routing.tables import PACKET_SLOT_BYTES, Tables
 from sfu.wire.copying import copy_octets
 from sfu.wire.kernel import i64, kernel, stage
@@ -180,7 +181,17 @@ def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int,
             counters[_DATAGRAMS] += 1
             if buffers.state[PACKETS] == BATCH_PACKETS:
                 forward_batch(tables, buffers, wiring.socket, now_us)
-            row = receive_datagram(tables, buffers, wiring.notice_index, wiring.notices, start, stop, message, now_us)
+            row = receive_datagram(
+                tables,
+                buffers,
+                wiring.notice_index,
+                wiring.notices,
+                start,
+                stop,
+                message,
+                wiring.socket,
+                now_us,
+            )
             if row >= 0:
                 encoding = (buffers.packets[row]["source"] >> 32) & 0xFFFFFF
                 _copy_out(tables, buffers, wiring, i64(tables.encodings[encoding]["track"]), row)
@@ -221,15 +232,7 @@ def _gather_frame(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, 
 
 @stage
 def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
-    return apply_commands(
-        tables,
-        buffers,
-        wiring.command_index,
-        wiring.commands,
-        wiring.notice_index,
-        wiring.notices,
-        wiring.socket,
-    )
+    return apply_commands(tables, buffers, wiring.command_index, wiring.commands)
 
 
 @kernel
@@ -256,6 +259,7 @@ def run_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> 
             _gather_frame(tables, buffers, wiring, count, now_us)
     if buffers.state[PACKETS] > 0:
         forward_batch(tables, buffers, wiring.socket, now_us)
+    flush(buffers, tables, wiring.socket)  # what NACKs have asked for
     if wiring.shards > 1:
         _wake_shards(wiring, buffers)
 

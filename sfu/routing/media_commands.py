@@ -9,6 +9,7 @@ from sfu.routing.classify import find_source
 from sfu.routing.index import insert_encoding, remove_encoding
 from sfu.routing.parameters import forget_parameters
 from sfu.routing.reception import forget_arrivals
+from sfu.routing.repeat import LEAST_REPEAT_MS
 from sfu.routing.rewrite import build_template
 from sfu.routing.sources import CURRENT, hold_source, release_source
 from sfu.routing.stretches import leave_source
@@ -136,6 +137,9 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["padded"] = 0
     entry["picture_ended"] = 1
     entry["repair_type"] = 0
+    entry["repeat_interval_ms"] = LEAST_REPEAT_MS
+    entry["nacks"] = 0
+    entry["missed_us"] = 0
     entry["log"] = -1
     entry["sealed"] = 0
     _reset_selection(entry)

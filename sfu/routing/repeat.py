@@ -16,6 +16,9 @@ from sfu.routing.sealed import is_sealed, is_whole, send_sealed
 from sfu.routing.tables import LOGGED_PACKETS, Tables
 from sfu.wire.kernel import i64, stage
 
+LEAST_REPEAT_MS = 20
+"""A packet is not repeated more often, however short the round trip seems."""
+
 REPEATED, UNKNOWN, REFUSED, MISSED = 0, 1, 2, 3
 """Outcomes; UNKNOWN: never sent, still waiting, or so long ago that the log has forgotten it."""
 

@@ -72,6 +72,8 @@ class SubscriptionState:
     freezes: int
     repeated: int
     not_repeated: int
+    nacks: int
+    """Packets that its receiver has asked for."""
 
 
 @dataclass(frozen=True, slots=True)

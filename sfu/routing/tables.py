@@ -28,6 +28,10 @@ TEMPLATE_BYTES = 64
 MAX_SHARDS = 32
 MAX_ADDRESSES = 8
 """Addresses that datagrams of one connection may come from."""
+ALLOWANCES = 5
+"""Kinds of what a connection may bring about at a rate only."""
+UFRAGS = 2
+"""ICE user fragments of a connection: while ICE restarts there are two."""
 MAX_SOURCES = 512
 """SSRCs that one connection may be known by at a time: libsrtp keeps state for each."""
 SOURCE_SLOTS = 2 * MAX_SOURCES
@@ -209,6 +213,9 @@ SUBSCRIPTION = np.dtype(
         ("repair_sequence", np.int32),
         ("repair_tokens", np.int64),  # bytes that may be repeated now
         ("repair_refill_us", np.int64),
+        ("repeat_interval_ms", np.int32),  # a packet is not repeated sooner
+        ("nacks", np.int64),  # packets that its receiver has asked for
+        ("missed_us", np.int64),  # when it was last told that the history had not what was asked for
         ("log", np.int32),  # row of sent packets, -1: none
         ("sealed", np.int32),  # without RTX: row of packets as they went out plus one, 0: none
         ("sealed_bytes", np.int32),  # how much of that row is used
@@ -368,6 +375,9 @@ class Tables(NamedTuple):
     sealed_data: NDArray[np.uint8]  # [sealed rows, SEALED_BYTES]
     sealed_written: NDArray[np.int64]  # [sealed rows]: octets that were ever written
     parameters: NDArray[Any]  # [tracks, PARAMETER_INDEXES] of PARAMETERS
+    allowances: NDArray[np.int64]  # [connections, ALLOWANCES] from when on each is within its rate, see allowances.py
+    ufrags: NDArray[np.int64]  # [connections * UFRAGS] local ICE user fragments, see wire/binding.py; -1: none
+    by_ufrag: NDArray[np.int32]  # of ufrags
 
 
 def make_tables(
@@ -419,6 +429,9 @@ def make_tables(
         late_zeros((resent, SEALED_BYTES), np.uint8),
         late_zeros(resent, np.int64),
         late_zeros((tracks, PARAMETER_INDEXES), PARAMETERS),
+        late_zeros((connections, ALLOWANCES), np.int64),
+        np.full(connections * UFRAGS, -1, np.int64),
+        np.full(_index_size(connections * UFRAGS), -1, np.int32),
     )
     made.tracks["batch_first"] = -1
     made.tracks["kept"] = -1

@@ -28,6 +28,7 @@ from sfu.routing.tables import make_tables
 _START_US = 1_000_000_000
 _MOST_OPERATIONS = 400
 _NOTICES = 64
+_NO_SOCKET = -1
 
 
 class Path:
@@ -84,7 +85,7 @@ class Path:
             packet = body
         received = self.buffers.received
         received[: len(packet)] = np.frombuffer(packet, np.uint8)
-        take_feedback(self.tables, self.buffers, self.index, self.notices, 0, 0, len(packet), self.now_us)
+        take_feedback(self.tables, self.buffers, self.index, self.notices, 0, 0, len(packet), _NO_SOCKET, self.now_us)
         self.index[:] = 0  # the control side has taken the notices
 
     def check(self) -> None:

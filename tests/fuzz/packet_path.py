@@ -7,6 +7,8 @@ reached. Run with NUMBA_BOUNDSCHECK=1, an access beyond an array raises.
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 from pylibsrtp import Error, Policy, Session
 
@@ -17,13 +19,14 @@ from sfu.routing.ingress import receive_datagram
 from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS
 from sfu.routing.notices import NoticeKind
 from sfu.routing.plane import Plane, PlaneLimits
-from sfu.routing.sockets import encode_address
+from sfu.routing.sockets import Address, encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import PayloadFormat
 
-_ON_THE_WAY_OUT = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE)
+_NO_DATAGRAMS = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE, Counter.DROP_NACK_RATE)
+"""They count what goes out, or a part of a datagram."""
 KEY = bytes(range(28))
-PUBLISHER, STRANGER = ("10.0.0.1", 1000), ("10.0.0.9", 9)
+PUBLISHER, SUBSCRIBER, STRANGER = ("10.0.0.1", 1000), ("10.0.0.2", 1000), ("10.0.0.9", 9)
 _NO_SOCKET = -1
 _CLOSED_ADDRESS = 2
 
@@ -55,6 +58,7 @@ class PacketPath:
         self.plane._socket = _Family()
         self.rows: list[int] = []
         self.encrypt = _session(Policy.SSRC_ANY_OUTBOUND)
+        self.encrypt_asking = _session(Policy.SSRC_ANY_OUTBOUND)
         publisher = self.plane.open_connection()
         self.plane.set_extensions(publisher, {k: int(k) for k in Extension})
         self.plane.set_keys(publisher, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
@@ -62,7 +66,7 @@ class PacketPath:
         subscriber = self.plane.open_connection()
         self.plane.set_extensions(subscriber, {k: 15 - int(k) for k in Extension})
         self.plane.set_keys(subscriber, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
-        self.plane.set_address(subscriber, ("10.0.0.2", 1000))
+        self.plane.set_address(subscriber, SUBSCRIBER)
         for number, (mid, ssrc, codec) in enumerate(_TRACKS):
             audio = codec == PayloadFormat.OPUS
             track = self.plane.open_track()
@@ -95,15 +99,7 @@ class PacketPath:
     def apply(self) -> None:
         """Let the plane take what was posted."""
         plane = self.plane
-        apply_commands(
-            plane._tables,
-            plane._buffers,
-            plane._queue.index,
-            plane._queue.records,
-            plane._notices.index,
-            plane._notices.records,
-            _NO_SOCKET,
-        )
+        apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records)
 
     def command(self, body: bytes) -> None:
         """What a subscriber can bring about: it asks for packets again, or for another Layer."""
@@ -114,19 +110,30 @@ class PacketPath:
         else:
             if body[0] & 0x40:  # near what was sent
                 first = (int(self.plane.subscription_state(row).last_sequence) - body[1] % 16) & 0xFFFF
-            self.plane.repeat(row, first, mask, interval_ms=body[0] >> 4 & 3)
+            self.plane.set_repeat_interval(row, body[0] >> 4 & 3)
+            ssrc = int(self.plane.subscription_state(row).ssrc)
+            nack = struct.pack("!BBHIIHH", 0x81, 205, 3, 1, ssrc, first, mask)
+            self.receive(self.encrypt_asking.protect_rtcp(nack), SUBSCRIBER)
         self.apply()
 
-    def receive(self, data: bytes, *, stranger: bool) -> None:
+    def receive(self, data: bytes, source: Address) -> None:
         """Put one datagram through ingress, and the batch through fan-out when it is full."""
         plane, buffers = self.plane, self.plane._buffers
         buffers.received[: len(data)] = np.frombuffer(data, np.uint8)
         buffers.receive_names[:NAME_STRIDE] = 0
-        raw = encode_address(STRANGER if stranger else PUBLISHER, _CLOSED_ADDRESS)
+        raw = encode_address(source, _CLOSED_ADDRESS)
         buffers.receive_names[: len(raw)] = raw
         self.now_us += 1000
         row = receive_datagram(
-            plane._tables, buffers, plane._notices.index, plane._notices.records, 0, len(data), 0, self.now_us
+            plane._tables,
+            buffers,
+            plane._notices.index,
+            plane._notices.records,
+            0,
+            len(data),
+            0,
+            _NO_SOCKET,
+            self.now_us,
         )
         assert -1 <= row < BATCH_PACKETS
         # the next datagram is written over this one, so forward it now
@@ -154,7 +161,7 @@ class PacketPath:
                     body = self.encrypt.protect(body[:1200])
                 except Error:
                     continue  # libsrtp refuses to encrypt what is not RTP
-            self.receive(body, stranger=kind & 4 != 0)
+            self.receive(body, STRANGER if kind & 4 else PUBLISHER)
             received += 1
         self.check(received)
 
@@ -162,7 +169,7 @@ class PacketPath:
         """Every datagram was passed on, accepted, or dropped and counted: none is lost silently."""
         counters = self.plane._tables.counters
         passed_on = int(self.plane._notices.index[0]) - self._learned()
-        dropped = sum(int(counters[c]) for c in Counter if c.name.startswith("DROP") and c not in _ON_THE_WAY_OUT)
+        dropped = sum(int(counters[c]) for c in Counter if c.name.startswith("DROP") and c not in _NO_DATAGRAMS)
         dropped += int(counters[Counter.REPAIR_PADDING])
         assert passed_on + dropped + int(counters[Counter.RECEIVED_RTP]) == received
 

@@ -241,4 +241,4 @@ def test_without_retransmission_the_numbers_of_what_comes_have_no_holes(make_sce
     assert scene.node.plane.counters()["padding_packets"] > 10
     assert scene.node.plane.counters()["drop_protect_failed"] == 0
     assert not watcher._missing
-    assert watcher.connection.subscriptions[0].nacks_received == 0
+    assert watcher.connection.subscriptions[0].stats().nacks_received == 0

@@ -284,6 +284,14 @@ async def test_after_a_stall_every_connection_has_time(shard: Shard, clock: Fake
     assert later.calls == [("stall", clock.now)]
 
 
+async def test_the_plane_learns_the_user_fragments_once(shard: Shard, plane: FakePlane) -> None:
+    member = Member(1, "alice")
+    shard.attach(member)
+    for _ in range(3):
+        shard.update_ufrags(member)
+    assert plane.ufrags == [(1, ("alice",))]
+
+
 async def test_counters_add_up_plane_shard_and_connections(shard: Shard) -> None:
     shard.attach(Member(3))
     shard.keep_drops({"bad_integrity": 4})

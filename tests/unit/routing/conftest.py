@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 import pytest
+from aioice import stun
 from pylibsrtp import Error, Policy, Session
 
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
@@ -48,6 +49,16 @@ def rtp(
     return head + payload + (bytes(padding - 1) + bytes([padding]) if padding else b"")
 
 
+def build_check(ufrag: str, *, remote: str = "remo", software: str = "") -> bytes:
+    """A connectivity check, as an agent builds it."""
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    if software:
+        message.attributes["SOFTWARE"] = software
+    message.attributes["USERNAME"] = f"{ufrag}:{remote}"
+    message.add_message_integrity(b"password")
+    return bytes(message)
+
+
 class RawPeer:
     """A client socket with both SRTP directions, known to a plane as one connection."""
 
@@ -81,6 +92,18 @@ class RawPeer:
         while len(found) < count and select.select([self.socket], [], [], timeout)[0]:
             found.append(self.receive_session.unprotect(self.socket.recv(2048)))
         return found
+
+    def ask(self, row: int, first: int, mask: int = 0, *, interval_ms: int) -> None:
+        """Ask for packets of a subscription again, by NACK (RFC 4585 section 6.2.1), and wait until it was heard."""
+        self.plane.set_repeat_interval(row, interval_ms)
+        wait_until(lambda: self.plane.settled)
+        state = self.plane.subscription_state(row)
+        self.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, state.ssrc, first, mask))
+        wait_until(lambda: self.plane.subscription_state(row).nacks == state.nacks + 1 + mask.bit_count())
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send."""
+        self.socket.send(self.send_session.protect_rtcp(packet))
 
     def silent(self) -> bool:
         """Whether nothing waits in the socket."""
@@ -142,4 +165,4 @@ EXTENSIONS = {
     Extension.TRANSPORT_SEQUENCE: 4,
 }
 
-__all__ = ["EXTENSIONS", "Error", "RawPeer", "make_session", "rtp", "wait_until"]
+__all__ = ["EXTENSIONS", "Error", "RawPeer", "build_check", "make_session", "rtp", "wait_until"]

@@ -181,6 +181,6 @@ def test_relayed_viewers_and_repeats_get_them_too(make_planes, make_peer):
     stage.picture(2, IDR)
     assert payloads(peer, 2) == [aggregate(SPS, PPS), IDR]
     sets = parse(stage.subscriber.receive(2)[0])
-    first.repeat(stage.row, sets[1], 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, sets[1], 0, interval_ms=10)
     again = parse(stage.subscriber.receive(1)[0])
     assert (again[3], again[5]) == (8, struct.pack("!H", sets[1]) + aggregate(SPS, PPS))

@@ -10,7 +10,7 @@ from sfu.routing.plane import CapacityError, Datagram, SourceLearned, TappedPack
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import PayloadFormat
 
-from .conftest import EXTENSIONS, PROFILES, rtp, wait_until
+from .conftest import EXTENSIONS, PROFILES, build_check, rtp, wait_until
 
 
 def parse(packet: bytes) -> tuple[int, int, int, int, dict[int, bytes], bytes]:
@@ -179,13 +179,15 @@ def test_a_peer_cannot_introduce_sources_without_end(plane, make_peer):
 
 def test_notices_carry_stun_dtls_and_rtcp_with_their_sender(plane, make_peer):
     peer = make_peer(plane, 1)
-    peer.socket.send(b"\x00\x01stun")
+    plane.set_ufrags(peer.connection, ["ourfrag+"])
+    check = build_check("ourfrag+")
+    peer.socket.send(check)
     peer.socket.send(b"\x16dtls")
     report = b"\x80\xc9\0\1rtcp" + b"\x81\xca\0\1more"
     peer.socket.send(peer.send_session.protect_rtcp(report))
     wait_until(lambda: plane.counters()["received_datagrams"] == 3)
     address = peer.socket.getsockname()
-    wanted = [("stun", b"\x00\x01stun"), ("dtls", b"\x16dtls"), ("rtcp", report)]
+    wanted = [("stun", check), ("dtls", b"\x16dtls"), ("rtcp", report)]
     assert plane.poll_notices() == [Datagram(k, d, address, peer.connection) for k, d in wanted]
     assert plane.poll_notices() == []
 
@@ -336,7 +338,7 @@ def test_one_port_serves_ipv4_and_ipv6(make_planes, make_peer):
         publisher.send(rtp(k, payload))
     for subscriber in subscribers:
         assert [parse(p)[5] for p in subscriber.receive(9)] == payloads
-    subscribers[0].socket.send(b"\x00\x01from IPv4")
+    subscribers[0].socket.send(b"\x16from IPv4")
     wait_until(lambda: plane.counters()["received_datagrams"] == 10)
     (notice,) = plane.poll_notices()
     assert notice.address == subscribers[0].socket.getsockname()

@@ -30,7 +30,7 @@ def send_frames(stage, count, **options):
 
 def test_a_packet_is_repeated_as_it_was_sent(stage):
     sent = send_frames(stage, 6)
-    stage.plane.repeat(stage.row, sent[2][0], 0b101, interval_ms=1000)  # it, the next, and the third after it
+    stage.subscriber.ask(stage.row, sent[2][0], 0b101, interval_ms=1000)  # it, the next, and the third after it
     wait_until(lambda: stage.plane.counters()["repeated_packets"] == 3)
     again = [parse(packet) for packet in stage.subscriber.receive(3)]
     assert [struct.unpack("!H", a[5][:2])[0] for a in again] == [sent[k][0] for k in (2, 3, 5)]
@@ -38,7 +38,7 @@ def test_a_packet_is_repeated_as_it_was_sent(stage):
     assert [a[2] for a in again] == [sent[k][1] for k in (2, 3, 5)]
     assert {(a[0] & 0x7F, a[3]) for a in again} == {(98, 8)}
     assert [(a[1] - again[0][1]) & 0xFFFF for a in again] == [0, 1, 2]
-    stage.plane.repeat(stage.row, sent[2][0], 0, interval_ms=1000)  # too soon
+    stage.subscriber.ask(stage.row, sent[2][0], 0, interval_ms=1000)  # too soon
     wait_until(lambda: stage.plane.counters()["repeat_refused"] == 1)
     assert stage.subscriber.silent()
 
@@ -49,14 +49,14 @@ def test_a_repeat_keeps_the_numbers_of_its_time(stage):
     for k in range(9):
         stage.send(k, vp8(k, key=k == 0, temporal=k % 2, tl0=k), timestamp=3000 * k)
     sent = stage.take(5)
-    stage.plane.repeat(stage.row, sent[1][0], 0, interval_ms=1000)
+    stage.subscriber.ask(stage.row, sent[1][0], 0, interval_ms=1000)
     again = parse(stage.subscriber.receive(1)[0])
     assert (again[2], *read_vp8(again[5][2:])) == sent[1][1:]
 
 
 def test_what_was_never_sent_is_not_repeated(stage):
     sent = send_frames(stage, 3)
-    stage.plane.repeat(stage.row, (sent[2][0] + 1) & 0xFFFF, 0xFFFF, interval_ms=10)
+    stage.subscriber.ask(stage.row, (sent[2][0] + 1) & 0xFFFF, 0xFFFF, interval_ms=10)
     wait_until(lambda: stage.plane.settled)
     assert stage.subscriber.silent()
     assert stage.plane.counters()["repeated_packets"] == stage.plane.counters()["repeat_missed"] == 0
@@ -69,7 +69,7 @@ def test_beyond_the_history_a_notice_asks_for_a_key_frame(make_peer):
         stage = Stage(plane, make_peer, repair=True)
         sent = send_frames(stage, 9)
         plane.poll_notices()
-        plane.repeat(stage.row, sent[0][0], 0b1, interval_ms=10)
+        stage.subscriber.ask(stage.row, sent[0][0], 0b1, interval_ms=10)
         wait_until(lambda: plane.counters()["repeat_missed"] == 2)
         assert RepeatMissed(stage.subscriber.connection, stage.row) in plane.poll_notices()
         assert stage.subscriber.silent()
@@ -85,7 +85,7 @@ def test_repeats_have_a_budget(stage):
         stage.send(k, vp8(k, key=k == 0) + bytes(1000), timestamp=3000 * k)
         sent += stage.take(1)
     for first in range(0, 200, 17):
-        stage.plane.repeat(stage.row, sent[first][0], 0xFFFF, interval_ms=1)
+        stage.subscriber.ask(stage.row, sent[first][0], 0xFFFF, interval_ms=1)
     wait_until(lambda: stage.plane.settled)
     counters = stage.plane.counters()
     assert counters["repeated_packets"] + counters["repeat_refused"] == 200
@@ -93,24 +93,23 @@ def test_repeats_have_a_budget(stage):
     assert len(stage.subscriber.receive(counters["repeated_packets"])) == counters["repeated_packets"]
 
 
-def ask_again_and_again(plane, row, number) -> tuple[int, int]:
+def ask_again_and_again(stage, number) -> tuple[int, int]:
     """Ask for a packet sixty times; how often it was sent again, and how often that could have been at most."""
     began = time.monotonic()
     for _ in range(60):
-        plane.repeat(row, number, 0, interval_ms=10)
-        wait_until(lambda: plane.settled)
+        stage.subscriber.ask(stage.row, number, 0, interval_ms=10)
         time.sleep(0.005)
     intervals = (time.monotonic() - began) / 0.01
-    return plane.counters()["repeated_packets"], 2 + int(math.log2(1.0 + intervals))
+    return stage.plane.counters()["repeated_packets"], 2 + int(math.log2(1.0 + intervals))
 
 
 def test_each_further_repeat_of_a_packet_waits_twice_as_long(stage):
     """Some receivers ask for everything that they have lost until it is out of their window, whether it came or not."""
     sent = send_frames(stage, 3)
-    repeats, most = ask_again_and_again(stage.plane, stage.row, sent[1][0])
+    repeats, most = ask_again_and_again(stage, sent[1][0])
     assert 3 <= repeats <= most
     assert len(stage.subscriber.receive(repeats)) == repeats
-    stage.plane.repeat(stage.row, sent[2][0], 0, interval_ms=10)  # another one does not wait for it
+    stage.subscriber.ask(stage.row, sent[2][0], 0, interval_ms=10)  # another one does not wait for it
     assert len(stage.subscriber.receive(1)) == 1
 
 

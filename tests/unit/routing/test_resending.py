@@ -61,11 +61,11 @@ def test_the_very_octets_go_out_again(plane, make_peer, extensions):
     stage = Resent(plane, make_peer)
     plane.set_extensions(stage.subscriber.connection, extensions)
     sent = send_frames(stage, 6)
-    plane.repeat(stage.row, number_of(sent[2]), 0b101, interval_ms=1000)  # it, the next, and the third after it
+    stage.subscriber.ask(stage.row, number_of(sent[2]), 0b101, interval_ms=1000)  # it, the next, and the third after it
     again = stage.datagrams(3)
     assert again == [sent[2], sent[3], sent[5]]
     assert plane.counters()["repeated_packets"] == 3
-    plane.repeat(stage.row, number_of(sent[2]), 0, interval_ms=1000)  # too soon
+    stage.subscriber.ask(stage.row, number_of(sent[2]), 0, interval_ms=1000)  # too soon
     wait_until(lambda: plane.counters()["repeat_refused"] == 1)
     assert stage.subscriber.silent()
     assert plane.subscription_state(stage.row).repeated == 3
@@ -76,7 +76,7 @@ def test_a_receiver_that_lost_it_takes_it(plane, make_peer):
     sent = send_frames(stage, 3)
     for k in (0, 2):
         stage.subscriber.receive_session.unprotect(sent[k])
-    plane.repeat(stage.row, number_of(sent[1]), 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, number_of(sent[1]), 0, interval_ms=10)
     packet = parse(stage.subscriber.receive_session.unprotect(stage.datagrams(1)[0]))
     assert read_vp8(packet[5])[2].startswith(b"1/1")
     with pytest.raises(Error):
@@ -90,7 +90,7 @@ def test_fillers_are_sent_again_too(plane, make_peer):
         stage.send(k, vp8(k, key=k == 0, temporal=k % 2), timestamp=3000 * k)
     stage.send(1, vp8(1, temporal=1), timestamp=3000)
     filler = stage.datagrams(3)[2]
-    plane.repeat(stage.row, number_of(filler), 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, number_of(filler), 0, interval_ms=10)
     assert stage.datagrams(1) == [filler]
 
 
@@ -98,18 +98,18 @@ def test_what_was_never_sent_is_unknown_and_what_has_given_way_is_told(plane, ma
     stage = Resent(plane, make_peer)
     stage.subscriber.socket.setsockopt(1, 8, 1 << 20)
     first = send_frames(stage, 1)[0]
-    plane.repeat(stage.row, number_of(first) + 1 & 0xFFFF, 0xFFFF, interval_ms=10)
+    stage.subscriber.ask(stage.row, number_of(first) + 1 & 0xFFFF, 0xFFFF, interval_ms=10)
     wait_until(lambda: plane.settled)
     assert plane.counters()["repeated_packets"] == plane.counters()["repeat_missed"] == 0
     for k in range(1, 2 + SEALED_BYTES // 1300):
         stage.send(k, vp8(k) + bytes(1300), timestamp=3000 * k)
         stage.datagrams(1)
     plane.poll_notices()
-    plane.repeat(stage.row, number_of(first), 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, number_of(first), 0, interval_ms=10)
     wait_until(lambda: plane.counters()["repeat_missed"] == 1)
     assert RepeatMissed(stage.subscriber.connection, stage.row) in plane.poll_notices()
     last = max(stage.sealed, key=lambda number: (number - number_of(first)) & 0xFFFF)
-    plane.repeat(stage.row, last, 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, last, 0, interval_ms=10)
     assert stage.datagrams(1) == [stage.sealed[last]]
 
 
@@ -121,7 +121,7 @@ def test_repeats_have_the_budget_of_rtx(plane, make_peer):
         stage.send(k, vp8(k, key=k == 0) + bytes(1000), timestamp=3000 * k)
         sent += stage.datagrams(1)
     for first in range(0, 160, 17):
-        plane.repeat(stage.row, number_of(sent[first]), 0xFFFF, interval_ms=1)
+        stage.subscriber.ask(stage.row, number_of(sent[first]), 0xFFFF, interval_ms=1)
     wait_until(lambda: plane.settled)
     counters = plane.counters()
     assert counters["repeated_packets"] + counters["repeat_refused"] == 160
@@ -135,7 +135,7 @@ def test_each_further_repeat_waits_twice_as_long(plane, make_peer):
     for k in range(3):
         stage.send(k, vp8(k, key=k == 0), timestamp=3000 * k)
     sent = stage.datagrams(3)
-    repeats, most = ask_again_and_again(plane, stage.row, number_of(sent[1]))
+    repeats, most = ask_again_and_again(stage, number_of(sent[1]))
     assert 3 <= repeats <= most
     assert set(stage.datagrams(repeats)) == {sent[1]}
 
@@ -151,7 +151,7 @@ def test_repeats_wait_for_the_pacer_and_tell_nothing_of_the_path(plane, make_pee
         stage.send(k, vp8(k, key=k == 0) + bytes(1100), timestamp=3000 * k)
     first = stage.datagrams(3)
     assert plane.counters()["paced_packets"] > 10
-    plane.repeat(stage.row, number_of(first[0]), 0b11, interval_ms=10)
+    stage.subscriber.ask(stage.row, number_of(first[0]), 0b11, interval_ms=10)
     following = [number for number in (number_of(one) for one in stage.datagrams(30)) if number not in stage.sealed]
     assert following == []
     wait_until(lambda: plane.connection_state(connection).queued_bytes == 0)
@@ -178,9 +178,9 @@ def test_audio_is_sent_again(plane, make_peer):
     notices = plane.poll_notices()
     assert Gap(publisher.connection, encoding, 100, 1) in notices
     assert RepairedNotice(publisher.connection, encoding, 100) in notices
-    plane.repeat(row, number_of(taken[119]), 0, interval_ms=10)
+    subscriber.ask(row, number_of(taken[119]), 0, interval_ms=10)
     assert subscriber.socket.recv(2048) == taken[119]
-    plane.repeat(row, number_of(taken[0]), 0, interval_ms=10)
+    subscriber.ask(row, number_of(taken[0]), 0, interval_ms=10)
     wait_until(lambda: plane.settled)
     assert plane.counters()["repeated_packets"] == 1
     assert plane.counters()["repeat_missed"] == 1
@@ -230,7 +230,7 @@ def test_an_index_is_never_used_for_two_texts(plane, make_peer):
             deliver(stage, *withheld.pop(rng.randrange(len(withheld))))
         drain(stage)
         for number in rng.sample(sorted(stage.sealed), min(3, len(stage.sealed))):
-            plane.repeat(stage.row, number, rng.getrandbits(16), interval_ms=1)
+            stage.subscriber.ask(stage.row, number, rng.getrandbits(16), interval_ms=1)
     wait_until(lambda: plane.settled)
     drain(stage)
     counters = plane.counters()
@@ -282,8 +282,8 @@ def check_streams_of_others(plane, make_peer):
     wait_until(lambda: plane.settled)
     stage.send(1, vp8(1, key=True))
     sent = {parse(packet)[3]: parse(packet)[1] for packet in stage.subscriber.receive(2)}
-    plane.repeat(other, sent[opened[other]], 0, interval_ms=10)
-    plane.repeat(stage.row, sent[opened[first]], 0, interval_ms=10)
+    stage.subscriber.ask(other, sent[opened[other]], 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, sent[opened[first]], 0, interval_ms=10)
     wait_until(lambda: plane.counters()["repeated_packets"] == 2)
     plane.close_subscription(stage.row)
     wait_until(lambda: plane.settled)
@@ -291,7 +291,7 @@ def check_streams_of_others(plane, make_peer):
     found = [stage.subscriber.socket.recv(2048) for _ in range(2)]
     (repeat,) = [datagram for datagram in found if struct.unpack("!I", datagram[8:12])[0] == 8]
     session.unprotect(repeat)
-    plane.repeat(other, sent[opened[other]], 0, interval_ms=0)
+    stage.subscriber.ask(other, sent[opened[other]], 0, interval_ms=0)
     wait_until(lambda: plane.counters()["repeated_packets"] == 3)
     session.unprotect(stage.subscriber.socket.recv(2048))
 
@@ -309,7 +309,7 @@ def test_a_repair_beyond_the_window_comes_by_rtx_when_it_is_asked_for(plane, mak
     stage.repair(20, vp8(20), timestamp=60000, marker=True)
     assert stage.subscriber.silent()
     assert plane.counters()["drop_protect_failed"] == 0
-    plane.repeat(stage.row, taken[0][0] + 20 & 0xFFFF, 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, taken[0][0] + 20 & 0xFFFF, 0, interval_ms=10)
     again = parse(stage.subscriber.receive(1)[0])
     assert again[3] == 8
     assert struct.unpack("!H", again[5][:2])[0] == taken[0][0] + 20 & 0xFFFF
@@ -323,6 +323,6 @@ def test_a_filler_that_is_lost_is_repeated_empty(plane, make_peer):
         stage.send(k, vp8(k, key=k == 0, temporal=k % 2), timestamp=3000 * k)
     stage.send(1, vp8(1, temporal=1), timestamp=3000)
     filler = parse(stage.subscriber.receive(3)[2])
-    plane.repeat(stage.row, filler[1], 0, interval_ms=10)
+    stage.subscriber.ask(stage.row, filler[1], 0, interval_ms=10)
     again = parse(stage.subscriber.receive(1)[0])
     assert (again[3], again[5]) == (8, struct.pack("!H", filler[1]))
