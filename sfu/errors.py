@@ -35,7 +35,7 @@ class RemoteError(SfuError):
 
 
 class InvalidNameError(RemoteError):
-    """A room's or Peer's name is empty, too long, reserved or unprintable."""
+    """A room's or Peer's name is empty, too long or reserved, or holds what cannot be seen."""
 
     title = "Invalid name"
 
@@ -68,6 +68,13 @@ class PeerExistsError(RemoteError):
 
     status = 409
     title = "Name taken"
+
+
+class NameHeldError(RemoteError):
+    """A name belongs to another client of the room, whose credentials call it so; or it looks like such a name."""
+
+    status = 403
+    title = "Name held"
 
 
 class LimitError(RemoteError):

@@ -1,20 +1,20 @@
 """Names that arrive from outside: rooms and peers.
 
 A room's name is part of URLs and of metrics, so it is a plain ASCII word. A peer's name is what a person calls
-herself, so it may be any printable text of bounded length; it is normalised (NFC) so that one name has one spelling.
+herself, so it may be any visible text of bounded length.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
+
+from sfu.errors import InvalidNameError
+from sfu.names import parse_name
 
 ROOM_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 PEER_LENGTH = 64
 """Longest peer name, in code points."""
-_PEER_BYTES = 256
-_PLAIN_PEER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~@\-]{0,63}")
 
 
 class InvalidName(ValueError):
@@ -31,18 +31,11 @@ def parse_room_name(text: str) -> str:
 
 
 def parse_peer_name(text: str) -> str:
-    """Return `text` normalised (NFC) if it may name a peer: 1 to 64 printable characters, single inner spaces only."""
-    if _PLAIN_PEER.fullmatch(text):
-        return text
-    name = unicodedata.normalize("NFC", text[: PEER_LENGTH * 4])
-    if not 1 <= len(name) <= PEER_LENGTH or len(name.encode("utf-8", "surrogatepass")) > _PEER_BYTES:
-        raise InvalidName(f"A peer's name is 1 to {PEER_LENGTH} characters long.")
-    # str.isprintable is false for control, format, surrogate and unassigned characters and for every space but U+0020.
-    if not name.isprintable():
-        raise InvalidName("A peer's name holds printable characters only.")
-    if name != " ".join(name.split(" ")).strip() or "  " in name:
-        raise InvalidName("A peer's name has no space at its ends and no two in a row.")
-    return name
+    """Return `text` as the name of a peer, in its normal form (`sfu.names.parse_name`), if it may be one."""
+    try:
+        return parse_name("peer", text, PEER_LENGTH)
+    except InvalidNameError as error:
+        raise InvalidName(str(error)) from error
 
 
 def generate_peer_name(random: Callable[[int], bytes]) -> str:

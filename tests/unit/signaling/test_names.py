@@ -23,6 +23,7 @@ def test_peer_names_are_what_people_call_themselves(name: str) -> None:
 
 def test_one_name_has_one_spelling() -> None:
     assert parse_peer_name("Jose\u0301") == parse_peer_name("Jos\u00e9") == "Jos\u00e9"
+    assert parse_peer_name("\uff2a\uff55\uff44\uff47\uff45\u00a0\u2460") == "Judge 1"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_one_name_has_one_spelling() -> None:
         "a\r\nb",
         "a\0",
         "\u202eabc",
-        "a\u00a0b",
+        "\u00a0a",
         "x" * 65,
         "e\u0301" * 100,
         "\ud800",

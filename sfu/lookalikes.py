@@ -1,0 +1,53 @@
+"""Which names a person would take for one another."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+
+from confusable_homoglyphs import confusables
+
+_WRAPPER = "\u200e"
+"""The library's table has it around what is written from right to left."""
+_MOST_STEPS = 4
+
+
+@functools.lru_cache(maxsize=4096)
+def appearances(name: str) -> frozenset[str]:
+    """What `name` looks like: its skeleton (UTS 39 section 4), and that of it without regard to case.
+
+    Two names that have one of them in common are look-alikes: `judge`, `Judge`, and the same with a Cyrillic letter.
+    """
+    return frozenset({_skeleton(name), _skeleton(name.casefold())})
+
+
+def _skeleton(text: str) -> str:
+    prototypes = _prototypes()
+    for _ in range(_MOST_STEPS):
+        decomposed = unicodedata.normalize("NFD", text)
+        mapped = unicodedata.normalize("NFD", "".join(prototypes.get(each, each) for each in decomposed))
+        if mapped == text:
+            break
+        text = mapped
+    return text
+
+
+@functools.cache
+def _prototypes() -> dict[str, str]:
+    """What stands for all characters that look alike, by each of them but itself.
+
+    The library lists pairs, in both directions. A confusable character has one prototype, which can be a sequence, and
+    no other partner; so who has several partners is a prototype, and of two that have but each other either would do.
+    """
+    partners: dict[str, set[str]] = {}
+    for text, others in confusables.confusables_data.items():
+        found = partners.setdefault(text.strip(_WRAPPER), set())
+        found.update(other["c"].strip(_WRAPPER) for other in others)
+    chosen = {}
+    for character, found in partners.items():
+        if len(character) == 1 and len(found) == 1:
+            (other,) = found
+            is_prototype = len(other) == 1 and len(partners[other]) == 1 and character < other
+            if not is_prototype:
+                chosen[character] = other
+    return chosen
