@@ -43,6 +43,8 @@ class Config:
     """Media sections in one session description."""
     max_name_length: int = 128
     """Characters in the name of a room or Peer."""
+    max_held_names: int = 10_000
+    """Names in one room that are kept for those who have left; see `Room.join`."""
     max_queued_events: int = 1024
     """Events that wait for one slow reader before its stream ends."""
     max_event_streams: int = 1024

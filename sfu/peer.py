@@ -84,10 +84,16 @@ class Peer:
         venue: Venue,
         environment: Environment,
         *,
+        subject: str | None = None,
+        named: bool = False,
         leave_when_idle: bool,
         metadata: Mapping[str, Any],
     ) -> None:
         self.name = name
+        self.subject = subject
+        """Who the client is by its credentials; None: nobody has asked."""
+        self.named = named
+        """Those credentials say its name, too."""
         self.metadata = metadata
         """Whatever the embedding program wants to remember here."""
         self.left = False

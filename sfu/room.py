@@ -29,6 +29,9 @@ from sfu.events import (
     TrackUnmuted,
 )
 from sfu.floor import Floor
+from sfu.lookalikes import appearances
+from sfu.name_holders import NameHolders
+from sfu.names import parse_name
 from sfu.negotiation import Kind
 from sfu.peer import Peer
 from sfu.record_keeper import RecordKeeper
@@ -80,6 +83,7 @@ class Room:
         self._shard: Shard | None = None
         self._peers: dict[str, Peer] = {}
         config = environment.config
+        self._holders = NameHolders(config.max_held_names)
         self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams)
         self._floor = Floor(name, config, self._handle_floor)
         self._records = RecordKeeper(name, environment, self.emit)
@@ -125,32 +129,67 @@ class Room:
         """Treat `track` as any other again."""
         self._floor.unpin(track)
 
-    def join(self, name: str, *, leave_when_idle: bool = False, metadata: Mapping[str, Any] | None = None) -> Peer:
+    def join(
+        self,
+        name: str,
+        *,
+        subject: str | None = None,
+        named: bool = False,
+        leave_when_idle: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Peer:
         """Let a Peer in.
 
         Args:
-            name: unique in the room.
+            name: unique in the room; `Peer.name` has it in its normal form (NFKC).
+            subject: who the client is by its credentials, such as an account or a token.
+            named: those credentials say the name, too. Then it is the subject's own while the room lives: others can
+                have neither it nor one that looks like it, and who has taken such a name without credentials leaves.
             leave_when_idle: leave by itself when the last connection closes, or the first fails.
             metadata: kept on the Peer for the embedding program.
 
         Raises:
-            InvalidNameError, PeerExistsError, RoomFullError, ServerFullError: the client's request is refused.
+            InvalidNameError, NameHeldError, PeerExistsError, RoomFullError, ServerFullError: the client's request is
+                refused.
+            LocalError: `named` without a `subject`.
         """
-        check_name("Peer", name, self._environment)
+        if named and subject is None:
+            raise LocalError("a name can be held for a subject only; say which one")
+        name = parse_name("peer", name, self._environment.config.max_name_length)
         if name == ALL:
-            raise InvalidNameError(f"no Peer can be named {ALL!r}: in a selection it stands for everyone")
-        if name in self._peers:
+            raise InvalidNameError(f"No peer can be named {ALL!r}: in a selection it stands for everyone.")
+        self._holders.check(name, subject)
+        displaced = self._find_usurpers(name) if named else []
+        known = self._peers.get(name)
+        if known is not None and known not in displaced:
             raise PeerExistsError(f"{name!r} is in room {self.name!r} already; choose another name")
         most = self._environment.config.max_peers_per_room
-        if len(self._peers) >= most:
+        if len(self._peers) - len(displaced) >= most:
             raise RoomFullError("max_peers_per_room", f"room {self.name!r} has its {most} Peers")
+        for other in displaced:
+            other.leave("displaced")
         if not self._peers:
             self._house.occupy(self)
-        peer = Peer(name, self, self._environment, leave_when_idle=leave_when_idle, metadata=metadata or {})
+        if named and subject is not None:
+            self._holders.hold(name, subject, self._peers)
+        peer = Peer(
+            name,
+            self,
+            self._environment,
+            subject=subject,
+            named=named,
+            leave_when_idle=leave_when_idle,
+            metadata=metadata or {},
+        )
         self._peers[name] = peer
         self.emit(PeerJoined(self.name, name))
         self._records.handle_joined(name, peer.metadata)
         return peer
+
+    def _find_usurpers(self, name: str) -> list[Peer]:
+        """Those whose name is `name`, or looks like it, and who have no credentials for it."""
+        sought = appearances(name)
+        return [peer for peer in self._peers.values() if not peer.named and sought & appearances(peer.name)]
 
     @property
     def private(self) -> bool:
@@ -304,10 +343,3 @@ class Room:
     def end_events(self) -> None:
         """End the streams of events."""
         self._hub.close()
-
-
-def check_name(what: str, name: str, environment: Environment) -> None:
-    """Raise InvalidNameError unless `name` has 1 to `max_name_length` printable characters."""
-    most = environment.config.max_name_length
-    if not 1 <= len(name) <= most or not name.isprintable():
-        raise InvalidNameError(f"the name of a {what} has 1 to {most} printable characters, not {name[:most]!r}")

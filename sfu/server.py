@@ -21,9 +21,10 @@ from sfu.environment import Environment
 from sfu.errors import LocalError, ServerFullError
 from sfu.event_stream import EventHub, EventStream
 from sfu.events import Event
+from sfu.names import parse_name
 from sfu.recording.feed import Feed
 from sfu.recording.recording import Recording
-from sfu.room import Room, check_name
+from sfu.room import Room
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
 from sfu.shard import Shard
 from sfu.transport import Identity
@@ -156,9 +157,9 @@ class Server:
         """The room of that name, new or not. It counts, and is listed, once a Peer is in.
 
         Raises:
-            InvalidNameError: the name is empty, too long, or unprintable.
+            InvalidNameError: the name is empty or too long, or holds what cannot be seen.
         """
-        check_name("room", name, self._environment)
+        name = parse_name("room", name, self.config.max_name_length)
         room = self._known.get(name)
         if room is None:
             room = Room(name, self, self._environment, self._choose_shard)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sfu import Peer, Server
+from sfu.errors import NameHeldError, PeerExistsError
 from sfu.signaling.authorization import Grants, forbidden
 from sfu.signaling.names import InvalidName, generate_peer_name, parse_peer_name, parse_room_name
 from sfu.signaling.problem import Problem
@@ -39,17 +40,24 @@ def choose_peer_name(grants: Grants, requested: str | None, random: Callable[[in
 
 
 @contextmanager
-def entered(server: Server, room_name: str, peer_name: str) -> Iterator[Peer]:
+def entered(server: Server, room_name: str, peer_name: str, grants: Grants, token: str) -> Iterator[Peer]:
     """The room's Peer of that name, joined if it was not there; it leaves again if the block fails.
 
-    A joined Peer leaves by itself with its last connection.
+    A Peer that is there is given only to the subject that it came with: to the name in a token, or where that has none
+    to the very token. A joined Peer leaves by itself with its last connection.
     """
+    subject = grants.subject(token)
     known = server.rooms.get(room_name)
     peer = known.peers.get(peer_name) if known is not None else None
-    if peer is not None:
+    if peer is not None and peer.subject == subject:
         yield peer
         return
-    peer = server.room(room_name).join(peer_name, leave_when_idle=True)
+    if peer is not None and grants.peer is None:
+        if peer.named:
+            raise NameHeldError(f"The name {peer_name!r} belongs to someone else here; choose another one.")
+        raise PeerExistsError(f"{peer_name!r} is in the room already, with another token; choose another name.")
+    named = grants.peer is not None
+    peer = server.room(room_name).join(peer_name, subject=subject, named=named, leave_when_idle=True)
     try:
         yield peer
     except BaseException:

@@ -15,7 +15,8 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
     """The session that the path names, if the request's token may touch it; otherwise a Problem.
 
     The token that opened it may for as long as it lives, even past the token's expiry: a call may be longer than
-    its invitation. Any other token needs the same right for the same peer. `in_query`: see `read_token`.
+    its invitation. Any other token needs the same right, and names the same peer; a token without a
+    name may where that of the peer has none. `in_query`: see `read_token`.
     """
     room = read_room_name(request.path_params["room"])
     token = read_token(request, in_query=in_query)
@@ -27,7 +28,7 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
         check_token(context.authorizer, token, room)
         raise Problem(404, "Unknown session", "There is no such session; it may have ended.")
     grants = authorize(context.authorizer, token, room, session.right)
-    if grants.peer not in (None, session.peer.name):
+    if grants.peer != session.peer.name and (grants.peer is not None or session.peer.named):
         raise forbidden("This token is for another peer.")
     return session
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sfu import Connection, Peer, Subscription
 from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
-from sfu.signaling.authorization import Right
+from sfu.signaling.authorization import Right, digest_token
 from sfu.signaling.viewer_stream import ViewerReading, ViewerStream
 
 
@@ -54,11 +53,6 @@ class Session:
     def opened_by(self, token: str) -> bool:
         """Whether `token` is the very one that made this session."""
         return hmac.compare_digest(self.token_digest, digest_token(token))
-
-
-def digest_token(token: str) -> bytes:
-    """SHA-256 of a token, so that the tokens themselves are kept nowhere."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class SessionTable:

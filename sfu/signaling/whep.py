@@ -42,7 +42,7 @@ class WhepEndpoint:
         if body:
             require_media_type(request, [SDP], "Accept-Post")
         try:
-            with entered(context.server, room, name) as peer:
+            with entered(context.server, room, name, grants, token) as peer:
                 if body:
                     connection, sdp = await self._answer(peer, decode_sdp(body), selection)
                 else:

@@ -37,7 +37,7 @@ class WhipEndpoint:
         require_media_type(request, [SDP], "Accept-Post")
         offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
         former = context.sessions.of_peer(room, name, "publish")
-        with entered(context.server, room, name) as peer:
+        with entered(context.server, room, name, grants, token) as peer:
             answered = await peer.answer(offer, replaces=[old.connection for old in former])
         session = context.sessions.open(room, peer, answered.connection, "publish", token)
         for old in former:

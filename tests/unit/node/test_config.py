@@ -211,6 +211,6 @@ def test_misspelt_variables_are_found() -> None:
 
 
 def test_every_setting_of_the_server_can_be_set() -> None:
-    elsewhere = {"max_name_length", "max_queued_events", "max_event_streams"}
+    elsewhere = {"max_name_length", "max_held_names", "max_queued_events", "max_event_streams"}
     missing = {field.name for field in dataclasses.fields(sfu.Config)} - set(Settings.model_fields) - elsewhere
     assert not missing
