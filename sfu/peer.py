@@ -191,6 +191,10 @@ class Peer:
                 return connection.subscribe(track)
         raise LocalError(f"{self!r} has no server-offered connection; open one with Peer.offer")
 
+    def renew_subject(self, subject: str) -> None:
+        """The client has shown other credentials, which let it go on as this Peer."""
+        self.subject = subject
+
     def leave(self, reason: str = "left") -> None:
         """Close all connections and leave the room. Idempotent."""
         if self.left:

@@ -19,6 +19,7 @@ from sfu.signaling import IceServer, SignalingOptions
 ENV_PREFIX = "SFU_"
 
 _RECORDING = sfu.RecordingOptions()
+_SIGNALING = SignalingOptions()
 _KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
@@ -114,6 +115,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose, None: there is none."""
+    token_grace: float = Field(default=_SIGNALING.token_grace, ge=0.0, le=3600.0)
+    """Sessions and event streams end so long after their token has expired: time to get and show another."""
     cors_origins: Texts = ("*",)
     """Sites whose pages may call this node; in development none unless they are set."""
     ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
@@ -243,7 +246,11 @@ class Settings(BaseSettings):
         """The settings of the signalling app."""
         servers = tuple(server for setting in self.ice_servers for server in setting.build())
         own_only = self.dev and "cors_origins" not in self.model_fields_set
-        return SignalingOptions(ice_servers=servers, cors_origins=() if own_only else self.cors_origins)
+        return SignalingOptions(
+            ice_servers=servers,
+            cors_origins=() if own_only else self.cors_origins,
+            token_grace=self.token_grace,
+        )
 
     def secrets(self) -> dict[str, str]:
         """Secret by key id, in development with the one that was made for this start."""

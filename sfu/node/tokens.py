@@ -143,4 +143,4 @@ def _read_grants(claims: Mapping[str, Any]) -> Grants:
             peer = parse_peer_name(peer) if isinstance(peer, str) else parse_peer_name("")
     except InvalidName as error:
         raise AuthorizationError(f"The token's claims are wrong: {error}") from error
-    return Grants(room=room, peer=peer, **rights)
+    return Grants(room=room, peer=peer, expires=_read_time(claims, "exp"), **rights)

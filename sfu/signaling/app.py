@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from sfu import Server
 from sfu.signaling.authorization import Authorizer
 from sfu.signaling.context import Context
 from sfu.signaling.cors import CrossOrigin
+from sfu.signaling.expiry import ExpiryWatch
 from sfu.signaling.layer_resource import LayerResource
 from sfu.signaling.options import SignalingOptions
 from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
@@ -43,8 +45,11 @@ class Signaling:
         *,
         records: RecordShelf | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`records`: where rooms are recorded; None: nowhere. `random(n)` returns n unpredictable bytes."""
+        """`records`: where rooms are recorded; None: nowhere. `random(n)` returns n unpredictable bytes, `clock` the
+        seconds since the Unix epoch.
+        """
         options = options or SignalingOptions()
         self.options = options
         self.sessions = SessionTable(random)
@@ -53,7 +58,15 @@ class Signaling:
         self.viewers = ViewerStreams(server, options, self._gate)
         listeners = [self.sessions.handle_event, self.streams.handle_event, self.viewers.handle_event]
         self._watcher = EventWatcher(server, listeners, on_end=self.end_streams)
-        context = Context(server, authorizer, options, random, self.sessions, self.streams, self.viewers, records)
+        self.expiry = ExpiryWatch(
+            clock,
+            interval=options.expiry_interval,
+            grace=options.token_grace,
+            holders=(self.sessions.end_expired, self.streams.end_expired),
+        )
+        context = Context(
+            server, authorizer, options, random, clock, self.sessions, self.streams, self.viewers, records
+        )
         rooms = RoomResource(context)
         viewer_events = ViewerEventResource(context)
         session = "/rooms/{room}/sessions/{session}"
@@ -78,8 +91,9 @@ class Signaling:
         return len(self._gate)
 
     def ensure_running(self) -> None:
-        """Start following the server's events, if that is not done yet."""
+        """Start following the server's events and the clock, if that is not done yet."""
         self._watcher.ensure_running()
+        self.expiry.ensure_running()
 
     def end_streams(self) -> None:
         """End all event streams and open no more. An HTTP server that waits for its requests needs this first."""
@@ -90,6 +104,7 @@ class Signaling:
     async def close(self) -> None:
         """End the streams and stop following the server. The connections stay: they are the server's."""
         self.end_streams()
+        await self.expiry.close()
         await self._watcher.close()
 
 
@@ -112,6 +127,7 @@ def create_app(
     options: SignalingOptions | None = None,
     *,
     records: RecordShelf | None = None,
+    clock: Callable[[], float] = time.time,
     routes: Sequence[BaseRoute] = (),
     middleware: Sequence[Middleware] = (),
 ) -> Starlette:
@@ -119,9 +135,9 @@ def create_app(
 
     It can be mounted below any path of another app, or be given further `routes` and `middleware`. Its state is at
     `app.state.signaling`; call `end_streams()` on it when the process is asked to stop. With `records` clients whose
-    tokens give the right `record` can have rooms recorded there.
+    tokens give the right `record` can have rooms recorded there. `clock` gives seconds since the Unix epoch.
     """
-    signaling = Signaling(server, authorizer, options, records=records)
+    signaling = Signaling(server, authorizer, options, records=records, clock=clock)
     app = Starlette(
         routes=[*signaling.routes, *routes],
         middleware=[

@@ -7,7 +7,7 @@ node's own authorizer, `sfu.node.tokens`, reads JSON Web Tokens.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from starlette.requests import Request
@@ -33,6 +33,8 @@ class Grants:
     subscribe: bool = False
     record: bool = False
     """Start, mark, pause and stop the room's recording."""
+    expires: float | None = field(default=None, compare=False)
+    """When the token expires, in seconds since the Unix epoch; None: never. Sessions and event streams end with it."""
 
     def subject(self, token: str) -> str:
         """Who comes with `token`: the peer that it names, or else nobody but who has this very token."""

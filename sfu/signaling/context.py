@@ -27,6 +27,8 @@ class Context:
     authorizer: Authorizer
     options: SignalingOptions
     random: Callable[[int], bytes]
+    clock: Callable[[], float]
+    """Seconds since the Unix epoch."""
     sessions: SessionTable
     streams: RoomStreams
     viewers: ViewerStreams

@@ -34,6 +34,10 @@ class SignalingOptions:
     ice_servers: tuple[IceServer, ...] = ()
     cors_origins: tuple[str, ...] = ("*",)
     """Origins that scripts may call from. All of them do no harm: a request is trusted for its token alone."""
+    token_grace: float = 60.0
+    """Sessions and event streams end so long after their token has expired: time to get and show another."""
+    expiry_interval: float = 1.0
+    """So often is looked for such."""
     max_body_bytes: int = 65536
     """Of all but session descriptions, whose limit follows from `Config.max_media_per_connection`."""
     body_timeout: float = 10.0

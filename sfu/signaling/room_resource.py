@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sfu.signaling.authorization import authorize, read_token
+from sfu.signaling.authorization import Grants, authorize, read_token
 from sfu.signaling.context import Context
 from sfu.signaling.entering import read_room_name
 from sfu.signaling.resource import Resource
@@ -29,24 +29,24 @@ class RoomResource:
 
     async def get(self, request: Request) -> Response:
         """Who is there and what they publish, as JSON."""
-        room = self._authorized_room(request, in_query=False)
+        room, _ = self._authorized_room(request, in_query=False)
         return JSONResponse(describe_room(self._context.server, room), headers={"Cache-Control": "no-store"})
 
     async def get_events(self, request: Request) -> Response:
         """Server-sent events: `snapshot`, then `joined`, `left`, `published`, `ended`, `muted`, `unmuted`, `recording`.
 
         A `snapshot` may come again, when a slow client's queue ran over. Events may tell what the snapshot before them
-        held already: each says what is, so to apply it twice does no harm.
+        held already: each says what is, so to apply it twice does no harm. The stream ends with its token.
         """
-        room = self._authorized_room(request, in_query=True)
-        return EventStreamResponse(self._context.streams.open(room), self._context.options)
+        room, grants = self._authorized_room(request, in_query=True)
+        return EventStreamResponse(self._context.streams.open(room, grants.expires), self._context.options)
 
     async def head_events(self, request: Request) -> Response:
         """The headers of the stream."""
         self._authorized_room(request, in_query=True)
         return describe_stream()
 
-    def _authorized_room(self, request: Request, *, in_query: bool) -> str:
+    def _authorized_room(self, request: Request, *, in_query: bool) -> tuple[str, Grants]:
         room = read_room_name(request.path_params["room"])
-        authorize(self._context.authorizer, read_token(request, in_query=in_query), room, "subscribe")
-        return room
+        token = read_token(request, in_query=in_query)
+        return room, authorize(self._context.authorizer, token, room, "subscribe")

@@ -14,12 +14,13 @@ from sfu.signaling.sessions import Session
 def find_session(context: Context, request: Request, *, in_query: bool = False) -> Session:
     """The session that the path names, if the request's token may touch it; otherwise a Problem.
 
-    The token that opened it may for as long as it lives, even past the token's expiry: a call may be longer than
-    its invitation. Any other token needs the same right, and names the same peer; a token without a
-    name may where that of the peer has none. `in_query`: see `read_token`.
+    The token that opened it may for as long as it lives, which is a little longer than the token does. Any other token
+    needs the same right, and names the same peer; a token without a name may where that of the peer has none. One that
+    expires later extends the session. `in_query`: see `read_token`.
     """
     room = read_room_name(request.path_params["room"])
     token = read_token(request, in_query=in_query)
+    context.sessions.end_expired(context.clock() - context.options.token_grace)
     session = context.sessions.get(room, request.path_params["session"])
     if session is not None and session.opened_by(token):
         return session
@@ -30,6 +31,7 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
     grants = authorize(context.authorizer, token, room, session.right)
     if grants.peer != session.peer.name and (grants.peer is not None or session.peer.named):
         raise forbidden("This token is for another peer.")
+    session.extend(grants, token)
     return session
 
 

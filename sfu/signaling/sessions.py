@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sfu import Connection, Peer, Subscription
 from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
-from sfu.signaling.authorization import Right, digest_token
+from sfu.signaling.authorization import Grants, Right, digest_token
 from sfu.signaling.viewer_stream import ViewerReading, ViewerStream
 
 
@@ -23,6 +23,8 @@ class Session:
     right: Right
     """What the connection is for, and what a token needs to touch it."""
     token_digest: bytes
+    expires: float | None
+    """When its token does, in seconds since the Unix epoch."""
     generation: int = 1
     """Counts ICE restarts."""
     viewer_streams: dict[str, ViewerStream] = field(default_factory=dict)
@@ -54,6 +56,15 @@ class Session:
         """Whether `token` is the very one that made this session."""
         return hmac.compare_digest(self.token_digest, digest_token(token))
 
+    def extend(self, grants: Grants, token: str) -> None:
+        """Let it live as long as `token`, which may touch it, if that is longer than it would live anyway."""
+        if self.expires is None or (grants.expires is not None and grants.expires <= self.expires):
+            return
+        self.expires = grants.expires
+        self.token_digest = digest_token(token)
+        if not self.peer.named:
+            self.peer.renew_subject(grants.subject(token))
+
 
 class SessionTable:
     """All session resources. It holds no more of them than there are open connections."""
@@ -68,10 +79,10 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def open(self, room: str, peer: Peer, connection: Connection, right: Right, token: str) -> Session:
-        """Enter a new session for `connection`, opened with `token`."""
+    def open(self, room: str, peer: Peer, connection: Connection, right: Right, grants: Grants, token: str) -> Session:
+        """Enter a new session for `connection`, opened with `token`, which gives `grants`."""
         session_id = self._random(16).hex()
-        session = Session(session_id, room, peer, connection, right, digest_token(token))
+        session = Session(session_id, room, peer, connection, right, digest_token(token), grants.expires)
         self._by_id[session.id] = session
         self._by_connection[connection.id] = session
         self._by_peer.setdefault((room, peer.name), {})[session.id] = session
@@ -107,6 +118,13 @@ class SessionTable:
         del of_peer[session.id]
         if not of_peer:
             del self._by_peer[key]
+
+    def end_expired(self, expired_at: float) -> None:
+        """End the sessions whose token had expired at that time."""
+        over = [each for each in self._by_id.values() if each.expires is not None and each.expires <= expired_at]
+        for session in over:
+            self.discard(session)
+            session.connection.close("token_expired")
 
     def handle_event(self, event: Event) -> None:
         """Forget the sessions of connections that closed."""

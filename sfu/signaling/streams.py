@@ -97,8 +97,15 @@ _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = 
 class RoomStream:
     """What waits for one client. When it overflows, the waiting events give way to a fresh snapshot."""
 
-    def __init__(self, limit: int, build_snapshot: Callable[[], bytes], forget: Callable[[RoomStream], None]) -> None:
-        """`forget(self)` is called when the response is over."""
+    def __init__(
+        self,
+        limit: int,
+        build_snapshot: Callable[[], bytes],
+        forget: Callable[[RoomStream], None],
+        expires: float | None = None,
+    ) -> None:
+        """`forget(self)` is called when the response is over. `expires`: when its token does, since the Unix epoch."""
+        self.expires = expires
         self._limit = limit
         self._build_snapshot = build_snapshot
         self._forget = forget
@@ -159,8 +166,8 @@ class RoomStreams:
     def __len__(self) -> int:
         return sum(map(len, self._rooms.values()))
 
-    def open(self, room: str) -> RoomStream:
-        """A new stream; a Problem when there are too many, or the server is going down."""
+    def open(self, room: str, expires: float | None = None) -> RoomStream:
+        """A new stream, whose token `expires` then; a Problem when there are too many, or the server is going down."""
         self._gate.enter("room", room)
 
         def build_snapshot() -> bytes:
@@ -170,7 +177,7 @@ class RoomStreams:
         def forget(stream: RoomStream) -> None:
             self._discard(room, stream)
 
-        stream = RoomStream(self._options.max_queued_events, build_snapshot, forget)
+        stream = RoomStream(self._options.max_queued_events, build_snapshot, forget, expires)
         self._rooms.setdefault(room, set()).add(stream)
         return stream
 
@@ -187,6 +194,12 @@ class RoomStreams:
         if chunk is not None:
             for stream in streams:
                 stream.put(chunk)
+
+    def end_expired(self, expired_at: float) -> None:
+        """End the streams whose token had expired at that time."""
+        for stream in self._all():
+            if stream.expires is not None and stream.expires <= expired_at:
+                stream.close()
 
     def close(self) -> None:
         """End all streams."""

@@ -50,7 +50,7 @@ class WhepEndpoint:
         except (NothingPublishedError, UnknownPublisherError) as error:
             # The draft's answer while there is nothing to play: 409 with Retry-After.
             raise Problem(409, error.title, str(error), headers={"Retry-After": _RETRY_S}) from error
-        session = context.sessions.open(room, peer, connection, "subscribe", token)
+        session = context.sessions.open(room, peer, connection, "subscribe", grants, token)
         return context.created(request, session, sdp)
 
     async def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:

@@ -39,7 +39,7 @@ class WhipEndpoint:
         former = context.sessions.of_peer(room, name, "publish")
         with entered(context.server, room, name, grants, token) as peer:
             answered = await peer.answer(offer, replaces=[old.connection for old in former])
-        session = context.sessions.open(room, peer, answered.connection, "publish", token)
+        session = context.sessions.open(room, peer, answered.connection, "publish", grants, token)
         for old in former:
             context.sessions.discard(old)
             old.connection.close("replaced")

@@ -31,6 +31,10 @@ def test_an_issued_token_grants_what_it_was_issued_for() -> None:
     assert authorize(token) == Grants(room="lobby", peer="alice", publish=True, subscribe=False)
 
 
+def test_grants_say_when_they_end() -> None:
+    assert authorize(sign(CLAIMS | {"exp": NOW + 60.5})).expires == NOW + 60.5
+
+
 def test_the_right_to_record_is_given_by_name_only() -> None:
     token = issue_token("two", OTHER, room="lobby", record=True, now=NOW, ttl=60)
     assert authorize(token) == Grants(room="lobby", record=True)

@@ -62,9 +62,26 @@ def options() -> SignalingOptions:
     )
 
 
+class WallClock:
+    """Seconds since the Unix epoch, which pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-async def app(server: sfu.Server, authorizer: FakeAuthorizer, options: SignalingOptions) -> AsyncIterator[Starlette]:
-    app = create_app(server, authorizer, options)
+def clock() -> WallClock:
+    return WallClock()
+
+
+@pytest.fixture
+async def app(
+    server: sfu.Server, authorizer: FakeAuthorizer, options: SignalingOptions, clock: WallClock
+) -> AsyncIterator[Starlette]:
+    app = create_app(server, authorizer, options, clock=clock)
     yield app
     await app.state.signaling.close()
 
