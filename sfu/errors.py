@@ -77,6 +77,20 @@ class NameHeldError(RemoteError):
     title = "Name held"
 
 
+class ExcludedError(RemoteError):
+    """The client was removed from the room, and is kept out for a time."""
+
+    status = 403
+    title = "Removed from the room"
+
+
+class RoomClosedError(RemoteError):
+    """The room was closed, and takes nobody for a time."""
+
+    status = 403
+    title = "Room closed"
+
+
 class LimitError(RemoteError):
     """A limit of the configuration is reached; `key` names the setting."""
 

@@ -39,6 +39,18 @@ class PeerLeft(Event):
 
 
 @dataclass(frozen=True)
+class PeerRemoved(Event):
+    """A Peer is put out of the room (`Room.remove`); its `PeerLeft` follows."""
+
+    peer: str
+
+
+@dataclass(frozen=True)
+class RoomClosed(Event):
+    """Everyone is put out of the room (`Room.close`); their `PeerLeft` follow."""
+
+
+@dataclass(frozen=True)
 class TrackPublished(Event):
     """A Peer negotiated a Track; media follows as soon as it is connected."""
 
@@ -134,6 +146,22 @@ class TrackHeld(Event):
 @dataclass(frozen=True)
 class TrackReleased(Event):
     """A held Track is forwarded again, video from its next key frame on."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class TrackBlocked(Event):
+    """Nobody gets the Track any more (`Room.block`), whatever its publisher sends."""
+
+    peer: str
+    track: str
+
+
+@dataclass(frozen=True)
+class TrackUnblocked(Event):
+    """A blocked Track is forwarded again, video from its next key frame on."""
 
     peer: str
     track: str

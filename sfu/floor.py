@@ -87,4 +87,4 @@ class Floor:
 def _levels_of(track: Track) -> AudioLevels[Track]:
     (encoding,) = track.encodings
     level = encoding.audio_level()
-    return AudioLevels(track, level.levels, level.loudness, level.voiced, track.muted)
+    return AudioLevels(track, level.levels, level.loudness, level.voiced, track.muted or track.blocked)

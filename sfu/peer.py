@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -31,6 +32,8 @@ from sfu.server_offered import ServerOffered
 from sfu.shard import Shard
 from sfu.subscription import Subscription
 from sfu.track import Track
+
+_MOST_SUBJECTS = 16
 
 
 class Venue(Protocol):
@@ -90,8 +93,7 @@ class Peer:
         metadata: Mapping[str, Any],
     ) -> None:
         self.name = name
-        self.subject = subject
-        """Who the client is by its credentials; None: nobody has asked."""
+        self._subjects = collections.deque(() if subject is None else (subject,), maxlen=_MOST_SUBJECTS)
         self.named = named
         """Those credentials say its name, too."""
         self.metadata = metadata
@@ -108,6 +110,16 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"<Peer {self.name!r} in {self._venue.name!r}>"
+
+    @property
+    def subject(self) -> str | None:
+        """Who the client is by its credentials; None: nobody has asked."""
+        return self._subjects[-1] if self._subjects else None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What `subject` is and has been, the newest last."""
+        return tuple(self._subjects)
 
     @property
     def connections(self) -> tuple[Connection, ...]:
@@ -193,7 +205,8 @@ class Peer:
 
     def renew_subject(self, subject: str) -> None:
         """The client has shown other credentials, which let it go on as this Peer."""
-        self.subject = subject
+        if subject not in self._subjects:
+            self._subjects.append(subject)
 
     def leave(self, reason: str = "left") -> None:
         """Close all connections and leave the room. Idempotent."""

@@ -23,13 +23,18 @@ from sfu.events import (
     Event,
     PeerJoined,
     PeerLeft,
+    PeerRemoved,
+    RoomClosed,
+    TrackBlocked,
     TrackEnded,
     TrackMuted,
     TrackPublished,
+    TrackUnblocked,
     TrackUnmuted,
 )
 from sfu.floor import Floor
 from sfu.lookalikes import appearances
+from sfu.moderation import Moderation
 from sfu.name_holders import NameHolders
 from sfu.names import parse_name
 from sfu.negotiation import Kind
@@ -59,6 +64,10 @@ class House(Protocol):
         """Tell whoever listens to all rooms."""
         ...
 
+    def retain(self, room: Room) -> None:
+        """Keep the room, also while it is empty, for as long as it is guarded."""
+        ...
+
     def keep(self, recording: Recording) -> None:
         """Something is recorded here: close it when the server closes."""
         ...
@@ -84,6 +93,7 @@ class Room:
         self._peers: dict[str, Peer] = {}
         config = environment.config
         self._holders = NameHolders(config.max_held_names)
+        self._moderation = Moderation(name)
         self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams)
         self._floor = Floor(name, config, self._handle_floor)
         self._records = RecordKeeper(name, environment, self.emit)
@@ -149,8 +159,8 @@ class Room:
             metadata: kept on the Peer for the embedding program.
 
         Raises:
-            InvalidNameError, NameHeldError, PeerExistsError, RoomFullError, ServerFullError: the client's request is
-                refused.
+            InvalidNameError, NameHeldError, PeerExistsError, ExcludedError, RoomClosedError, RoomFullError,
+                ServerFullError: the client's request is refused.
             LocalError: `named` without a `subject`.
         """
         if named and subject is None:
@@ -158,6 +168,7 @@ class Room:
         name = parse_name("peer", name, self._environment.config.max_name_length)
         if name == ALL:
             raise InvalidNameError(f"No peer can be named {ALL!r}: in a selection it stands for everyone.")
+        self._moderation.check(subject, self._environment.clock(), name)
         self._holders.check(name, subject)
         displaced = self._find_usurpers(name) if named else []
         known = self._peers.get(name)
@@ -210,7 +221,7 @@ class Room:
         """Mark a Track as private, or not. If it is recorded, that ends at once."""
         track.private = private
         self._records.remove(track)
-        if not private:
+        if not (private or track.blocked):
             self._records.add(track, self._metadata_of(track))
 
     @property
@@ -256,17 +267,63 @@ class Room:
         for peer in self._peers.values():
             self._records.handle_joined(peer.name, peer.metadata)
         for track in self.tracks:
-            self._records.add(track, self._metadata_of(track))
+            if not track.blocked:
+                self._records.add(track, self._metadata_of(track))
         return recording
 
     def events(self) -> EventStream:
         """What happens here from now on. May raise LimitError."""
         return self._hub.open(self)
 
-    def close(self, reason: str = "room_closed") -> None:
-        """Make all Peers leave."""
+    def close(self, reason: str = "room_closed", *, keep_out: float = 0.0) -> None:
+        """Make all Peers leave, and take nobody for `keep_out` seconds. A recording goes on until it is stopped."""
+        self.emit(RoomClosed(self.name))
         for peer in list(self._peers.values()):
             peer.leave(reason)
+        self._moderation.close(self._environment.clock() + keep_out)
+        self._house.retain(self)
+
+    def remove(self, peer: Peer, *, keep_out: float = 0.0) -> None:
+        """Make a Peer leave, and keep its subject out for so many seconds; its name, if nobody knows who it is."""
+        if peer.left:
+            return
+        self._moderation.exclude(peer.name, peer.subjects, self._environment.clock() + keep_out)
+        self._house.retain(self)
+        self.emit(PeerRemoved(self.name, peer.name))
+        peer.leave("removed")
+
+    def check_admission(self, subject: str | None) -> None:
+        """Raise RoomClosedError or ExcludedError if who comes as `subject` is kept out now."""
+        self._moderation.check(subject, self._environment.clock())
+
+    def is_guarded(self) -> bool:
+        """Whether somebody is kept out."""
+        return not self._moderation.is_over(self._environment.clock())
+
+    def block(self, track: Track) -> None:
+        """Let nobody have a Track, no recorder either, nor what its Peer publishes of its kind from now on.
+
+        It comes in as before, and its publisher is told by the event only.
+        """
+        self._moderation.block(track.peer, track.kind)
+        self._block(track)
+
+    def unblock(self, track: Track) -> None:
+        """Let everybody have it again."""
+        self._moderation.unblock(track.peer, track.kind)
+        if not track.blocked or track.ended:
+            return
+        track.block(False)
+        self.emit(TrackUnblocked(self.name, track.peer, track.id))
+        self._records.add(track, self._metadata_of(track))
+
+    def _block(self, track: Track) -> None:
+        if track.blocked or track.ended:
+            return
+        track.block(True)
+        self._records.remove(track)
+        self.emit(TrackBlocked(self.name, track.peer, track.id))
+        self.update_speakers(self._environment.clock())
 
     # for its Peers
 
@@ -299,7 +356,10 @@ class Room:
         """See `Venue.handle_published`."""
         self.emit(TrackPublished(self.name, track.peer, track.id, track.kind, track.codec.name))
         self._floor.add(track)
-        self._records.add(track, self._metadata_of(track))
+        if self._moderation.is_blocked(track.peer, track.kind):
+            self._block(track)
+        else:
+            self._records.add(track, self._metadata_of(track))
         for peer in list(self._peers.values()):
             peer.offer_track(track)
 

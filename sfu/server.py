@@ -50,6 +50,7 @@ class Server:
         self._environment = Environment(self.config, identity, clock, rng or random.SystemRandom())
         self._shards: list[Shard] = []
         self._rooms: dict[str, Room] = {}
+        self._guarded: dict[str, Room] = {}
         self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
         self._feed: Feed | None = None
         self._recordings: list[Recording] = []
@@ -222,6 +223,15 @@ class Server:
     def vacate(self, room: Room) -> None:
         """See `House.vacate`."""
         del self._rooms[room.name]
+
+    def retain(self, room: Room) -> None:
+        """See `House.retain`."""
+        self._guarded.pop(room.name, None)
+        self._guarded = {name: each for name, each in self._guarded.items() if each.is_guarded()}
+        if room.is_guarded():
+            self._guarded[room.name] = room
+        if len(self._guarded) > self.config.max_rooms:
+            del self._guarded[next(iter(self._guarded))]
 
     def emit(self, event: Event) -> None:
         """See `House.emit`."""

@@ -79,7 +79,7 @@ class Subscription:
     @property
     def is_shown(self) -> bool:
         """Whether media shall flow if the path carries it."""
-        return not (self.vacant or self.paused or self.track.held) and self.on_screen
+        return not (self.vacant or self.paused or self.track.held or self.track.blocked) and self.on_screen
 
     @property
     def octets(self) -> int:

@@ -90,6 +90,8 @@ class Track:
         """The publisher has said that it stops sending for now."""
         self.held = False
         """The room holds it back from all subscribers (last-N)."""
+        self.blocked = False
+        """Nobody gets it, by order; see `Room.block`."""
         self.ended = False
         self.label = ""
         """Tells the Tracks of one kind of a Peer apart in records, such as `screen`; the embedding program's."""
@@ -293,6 +295,12 @@ class Track:
     def hold(self, held: bool) -> None:
         """Hold the Track back from all its subscribers, or let it through to those who have not paused it."""
         self.held = held
+        for subscription in list(self.subscriptions.values()):
+            subscription.apply_hold()
+
+    def block(self, blocked: bool) -> None:
+        """Keep the Track from everyone, or let it through to those who want it."""
+        self.blocked = blocked
         for subscription in list(self.subscriptions.values()):
             subscription.apply_hold()
 
