@@ -170,14 +170,17 @@ def token(
     publish: Annotated[bool, typer.Option("--publish", help="Let it publish.")] = False,
     subscribe: Annotated[bool, typer.Option("--subscribe", help="Let it subscribe.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Let it have the room recorded.")] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Let it remove peers, block tracks and close the room.")
+    ] = False,
     ttl: Annotated[str, typer.Option(help="How long it is good: 90s, 15m, 12h, 7d.")] = "1h",
     key: Annotated[str | None, typer.Option(help="Id of the key that signs it, when there are several.")] = None,
 ) -> None:
-    """Print a token for a room. Without --publish, --subscribe and --record it allows the first two."""
+    """Print a token for a room. Without --publish, --subscribe, --record and --admin it allows the first two."""
     from sfu.node.config_sources import SettingsError
     from sfu.node.tokens import issue_token
 
-    if not (publish or subscribe or record):
+    if not (publish or subscribe or record or admin):
         publish = subscribe = True
     try:
         key_id, secret = _signing_key(config, key)
@@ -189,6 +192,7 @@ def token(
             publish=publish,
             subscribe=subscribe,
             record=record,
+            admin=admin,
             now=time.time(),
             ttl=_parse_ttl(ttl),
         )

@@ -1,8 +1,8 @@
 """The node's tokens: JSON Web Tokens (RFC 7519) signed with HS256, made by whoever holds one of the node's keys.
 
 Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish`,
-`subscribe` and `record` (booleans, false when absent), `nbf`. The key is named by the header's `kid`, or else by the
-claim `iss`.
+`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`. The key is named by the header's `kid`, or else
+by the claim `iss`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def issue_token(
     publish: bool = False,
     subscribe: bool = False,
     record: bool = False,
+    admin: bool = False,
 ) -> str:
     """Sign a token. `now` and `ttl` are seconds, `now` since the Unix epoch. Raises ValueError for a wrong name."""
     claims: dict[str, Any] = {
@@ -64,6 +65,7 @@ def issue_token(
         "publish": publish,
         "subscribe": subscribe,
         "record": record,
+        "admin": admin,
     }
     if peer is not None:
         claims["sub"] = parse_peer_name(peer)
@@ -132,11 +134,11 @@ def _read_time(claims: Mapping[str, Any], name: str) -> float:
 
 def _read_grants(claims: Mapping[str, Any]) -> Grants:
     room, peer = claims.get("room"), claims.get("sub")
-    rights = {right: claims.get(right, False) for right in ("publish", "subscribe", "record")}
+    rights = {right: claims.get(right, False) for right in ("publish", "subscribe", "record", "admin")}
     if not isinstance(room, str):
         raise AuthorizationError("The token names no room (claim room).")
     if not all(isinstance(given, bool) for given in rights.values()):
-        raise AuthorizationError("The token's claims publish, subscribe and record must be true or false.")
+        raise AuthorizationError("The token's claims publish, subscribe, record and admin must be true or false.")
     try:
         room = room if room == ANY_ROOM else parse_room_name(room)
         if peer is not None:

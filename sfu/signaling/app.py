@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sfu import Server
+from sfu.signaling.admin_resource import AdminResource
 from sfu.signaling.authorization import Authorizer
 from sfu.signaling.context import Context
 from sfu.signaling.cors import CrossOrigin
@@ -80,6 +81,7 @@ class Signaling:
             Route("/rooms/{room}", rooms.build()),
             Route("/rooms/{room}/events", rooms.build_events()),
             Route("/rooms/{room}/stats", StatisticsResource(context).build()),
+            *AdminResource(context).build_routes(),
             *RecordResource(context).build_routes(),
         ]
         # A slash at the end names the same. Clients that POST do not follow the redirect that would say so.

@@ -16,7 +16,7 @@ from sfu.signaling.problem import Problem
 
 ANY_ROOM = "*"
 
-Right = Literal["publish", "subscribe", "record"]
+Right = Literal["publish", "subscribe", "record", "admin"]
 
 
 class AuthorizationError(Exception):
@@ -33,6 +33,8 @@ class Grants:
     subscribe: bool = False
     record: bool = False
     """Start, mark, pause and stop the room's recording."""
+    admin: bool = False
+    """Remove peers, block tracks, close the room."""
     expires: float | None = field(default=None, compare=False)
     """When the token expires, in seconds since the Unix epoch; None: never. Sessions and event streams end with it."""
 
@@ -42,7 +44,8 @@ class Grants:
 
     def allow(self, right: Right) -> bool:
         """Whether the token gives this right."""
-        return {"publish": self.publish, "subscribe": self.subscribe, "record": self.record}[right]
+        rights = {"publish": self.publish, "subscribe": self.subscribe, "record": self.record, "admin": self.admin}
+        return rights[right]
 
 
 def digest_token(token: str) -> bytes:

@@ -39,6 +39,13 @@ def choose_peer_name(grants: Grants, requested: str | None, random: Callable[[in
     return requested if requested is not None else generate_peer_name(random)
 
 
+def check_admission(server: Server, room: str, subject: str) -> None:
+    """Raise ExcludedError or RoomClosedError if `subject` is kept out of the room now."""
+    known = server.find_room(room)
+    if known is not None:
+        known.check_admission(subject)
+
+
 @contextmanager
 def entered(server: Server, room_name: str, peer_name: str, grants: Grants, token: str) -> Iterator[Peer]:
     """The room's Peer of that name, joined if it was not there; it leaves again if the block fails.

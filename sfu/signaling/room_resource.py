@@ -1,27 +1,32 @@
-"""`GET /rooms/{room}` and its events."""
+"""`GET /rooms/{room}`, its events, and its end."""
 
 from __future__ import annotations
+
+import logging
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sfu.signaling.authorization import Grants, authorize, read_token
+from sfu.signaling.admin_resource import authorize_admin, read_keep_out
+from sfu.signaling.authorization import authorize, read_token
 from sfu.signaling.context import Context
-from sfu.signaling.entering import read_room_name
+from sfu.signaling.entering import check_admission, read_room_name
 from sfu.signaling.resource import Resource
 from sfu.signaling.roster import describe_room
 from sfu.signaling.stream_response import EventStreamResponse, describe_stream
 
+_log = logging.getLogger("sfu.signaling")
+
 
 class RoomResource:
-    """`/rooms/{room}` and `/rooms/{room}/events`; both need the right to subscribe."""
+    """`/rooms/{room}` and `/rooms/{room}/events`; to see needs the right to subscribe, to close `admin`."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def build(self) -> Resource:
         """The room itself."""
-        return Resource({"GET": self.get})
+        return Resource({"GET": self.get, "DELETE": self.delete})
 
     def build_events(self) -> Resource:
         """Its events."""
@@ -29,8 +34,16 @@ class RoomResource:
 
     async def get(self, request: Request) -> Response:
         """Who is there and what they publish, as JSON."""
-        room, _ = self._authorized_room(request, in_query=False)
+        room, _, _ = self._authorized_room(request, in_query=False)
         return JSONResponse(describe_room(self._context.server, room), headers={"Cache-Control": "no-store"})
+
+    async def delete(self, request: Request) -> Response:
+        """Close the room: all peers leave, and nobody is let in for `keep_out` seconds; with 0 it opens again."""
+        room, subject = authorize_admin(self._context, request)
+        keep_out = read_keep_out(request)
+        self._context.server.room(room).close(keep_out=keep_out)
+        _log.info("room closed", extra={"room": room, "by": subject, "keep_out_s": keep_out})
+        return Response(status_code=204)
 
     async def get_events(self, request: Request) -> Response:
         """Server-sent events: `snapshot`, then `joined`, `left`, `published`, `ended`, `muted`, `unmuted`, `recording`.
@@ -38,15 +51,17 @@ class RoomResource:
         A `snapshot` may come again, when a slow client's queue ran over. Events may tell what the snapshot before them
         held already: each says what is, so to apply it twice does no harm. The stream ends with its token.
         """
-        room, grants = self._authorized_room(request, in_query=True)
-        return EventStreamResponse(self._context.streams.open(room, grants.expires), self._context.options)
+        room, subject, expires = self._authorized_room(request, in_query=True)
+        return EventStreamResponse(self._context.streams.open(room, subject, expires), self._context.options)
 
     async def head_events(self, request: Request) -> Response:
         """The headers of the stream."""
         self._authorized_room(request, in_query=True)
         return describe_stream()
 
-    def _authorized_room(self, request: Request, *, in_query: bool) -> tuple[str, Grants]:
+    def _authorized_room(self, request: Request, *, in_query: bool) -> tuple[str, str, float | None]:
         room = read_room_name(request.path_params["room"])
         token = read_token(request, in_query=in_query)
-        return room, authorize(self._context.authorizer, token, room, "subscribe")
+        grants = authorize(self._context.authorizer, token, room, "subscribe")
+        check_admission(self._context.server, room, grants.subject(token))
+        return room, grants.subject(token), grants.expires

@@ -19,13 +19,16 @@ _RANK = {
 
 
 def describe_track(track: Track) -> JsonObject:
-    """`{"id", "kind", "codec", "muted", "held", "unwanted"}`; the last: RIDs of the Encodings that nobody takes."""
+    """`{"id", "kind", "codec", "muted", "held", "blocked", "unwanted"}`; the last: RIDs of the Encodings that nobody
+    takes.
+    """
     return {
         "id": track.id,
         "kind": track.kind,
         "codec": track.codec.name,
         "muted": track.muted,
         "held": track.held,
+        "blocked": track.blocked,
         "unwanted": [encoding.rid for encoding in track.encodings if not encoding.wanted],
     }
 

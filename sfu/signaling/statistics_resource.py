@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from sfu.signaling.authorization import authorize, forbidden, read_token
 from sfu.signaling.context import Context
-from sfu.signaling.entering import read_peer_name, read_room_name
+from sfu.signaling.entering import check_admission, read_peer_name, read_room_name
 from sfu.signaling.headers import JSON
 from sfu.signaling.problem import Problem
 from sfu.signaling.resource import Resource
@@ -36,7 +36,9 @@ class StatisticsResource:
         """`{"room", "peers"}`; with `peer` only that one, and with its Subscriptions."""
         context = self._context
         room = read_room_name(request.path_params["room"])
-        grants = authorize(context.authorizer, read_token(request), room, "subscribe")
+        token = read_token(request)
+        grants = authorize(context.authorizer, token, room, "subscribe")
+        check_admission(context.server, room, grants.subject(token))
         asked = request.query_params.get("peer")
         if asked is None:
             body = self._measure_room(room)

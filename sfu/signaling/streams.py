@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sfu import Server
+from sfu.errors import ExcludedError, RoomClosedError
 from sfu.events import (
     ActiveSpeakersChanged,
     DominantSpeakerChanged,
@@ -18,17 +19,21 @@ from sfu.events import (
     EventsLost,
     PeerJoined,
     PeerLeft,
+    PeerRemoved,
     RecordingPaused,
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
+    RoomClosed,
     SubscriptionFed,
     SubscriptionStarved,
+    TrackBlocked,
     TrackEnded,
     TrackHeld,
     TrackMuted,
     TrackPublished,
     TrackReleased,
+    TrackUnblocked,
     TrackUnmuted,
 )
 from sfu.signaling.options import SignalingOptions
@@ -61,7 +66,7 @@ def _of_track(event: Any) -> dict[str, Any]:
 
 def _of_new_track(event: TrackPublished) -> dict[str, Any]:
     about = {"id": event.track, "kind": event.kind, "codec": event.codec}
-    return {"peer": event.peer, "track": {**about, "muted": False, "held": False, "unwanted": []}}
+    return {"peer": event.peer, "track": {**about, "muted": False, "held": False, "blocked": False, "unwanted": []}}
 
 
 def _of_encoding(event: Any) -> dict[str, Any]:
@@ -75,6 +80,10 @@ def _of_recording(event: Any, state: str, **more: str) -> tuple[str, dict[str, A
 _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = {
     PeerJoined: lambda event: ("joined", {"peer": event.peer}),
     PeerLeft: lambda event: ("left", {"peer": event.peer}),
+    PeerRemoved: lambda event: ("removed", {"peer": event.peer}),
+    RoomClosed: lambda event: ("closed", {}),
+    TrackBlocked: lambda event: ("blocked", _of_track(event)),
+    TrackUnblocked: lambda event: ("unblocked", _of_track(event)),
     TrackPublished: lambda event: ("published", _of_new_track(event)),
     TrackEnded: lambda event: ("ended", _of_track(event)),
     TrackMuted: lambda event: ("muted", _of_track(event)),
@@ -102,9 +111,11 @@ class RoomStream:
         limit: int,
         build_snapshot: Callable[[], bytes],
         forget: Callable[[RoomStream], None],
+        subject: str | None = None,
         expires: float | None = None,
     ) -> None:
-        """`forget(self)` is called when the response is over. `expires`: when its token does, since the Unix epoch."""
+        """`forget(self)` is called when the response is over. `subject`: who reads; `expires`: when the token does."""
+        self.subject = subject
         self.expires = expires
         self._limit = limit
         self._build_snapshot = build_snapshot
@@ -138,7 +149,10 @@ class RoomStream:
 
     def take(self) -> bytes:
         """All that waits, or the snapshot in its place."""
-        taken = self._build_snapshot() if self._stale else b"".join(self._chunks)
+        if self._stale and not self.closed:  # who is being shown out learns nothing new of the room
+            taken = self._build_snapshot()
+        else:
+            taken = b"".join(self._chunks)
         self._stale = False
         self._chunks.clear()
         self._ready.clear()
@@ -166,8 +180,11 @@ class RoomStreams:
     def __len__(self) -> int:
         return sum(map(len, self._rooms.values()))
 
-    def open(self, room: str, expires: float | None = None) -> RoomStream:
-        """A new stream, whose token `expires` then; a Problem when there are too many, or the server is going down."""
+    def open(self, room: str, subject: str | None = None, expires: float | None = None) -> RoomStream:
+        """A new stream for `subject`, whose token `expires` then, in seconds since the Unix epoch.
+
+        Raises a Problem when there are too many, or the server is going down.
+        """
         self._gate.enter("room", room)
 
         def build_snapshot() -> bytes:
@@ -177,7 +194,7 @@ class RoomStreams:
         def forget(stream: RoomStream) -> None:
             self._discard(room, stream)
 
-        stream = RoomStream(self._options.max_queued_events, build_snapshot, forget, expires)
+        stream = RoomStream(self._options.max_queued_events, build_snapshot, forget, subject, expires)
         self._rooms.setdefault(room, set()).add(stream)
         return stream
 
@@ -186,6 +203,8 @@ class RoomStreams:
         if isinstance(event, EventsLost):
             for stream in self._all():
                 stream.mark_stale()
+            for room in self._rooms:
+                self._end_excluded(room)
             return
         streams = self._rooms.get(event.room)
         if not streams:
@@ -194,6 +213,18 @@ class RoomStreams:
         if chunk is not None:
             for stream in streams:
                 stream.put(chunk)
+        if isinstance(event, PeerRemoved | RoomClosed):
+            self._end_excluded(event.room)
+
+    def _end_excluded(self, name: str) -> None:
+        """End the streams of those who are kept out of the room now."""
+        room = self._server.find_room(name)
+        for stream in self._rooms[name]:
+            try:
+                if room is not None:
+                    room.check_admission(stream.subject)
+            except (ExcludedError, RoomClosedError):
+                stream.close()
 
     def end_expired(self, expired_at: float) -> None:
         """End the streams whose token had expired at that time."""

@@ -13,9 +13,11 @@ from sfu.events import (
     EventsLost,
     NegotiationNeeded,
     PeerLeft,
+    TrackBlocked,
     TrackEnded,
     TrackMuted,
     TrackPublished,
+    TrackUnblocked,
     TrackUnmuted,
 )
 from sfu.signaling.layer_description import LayerBoard
@@ -31,9 +33,11 @@ _ROOM_EVENTS = (
     EncodingInactive,
     NegotiationNeeded,
     PeerLeft,
+    TrackBlocked,
     TrackEnded,
     TrackMuted,
     TrackPublished,
+    TrackUnblocked,
     TrackUnmuted,
 )
 
@@ -85,7 +89,9 @@ class ViewerStreams:
         """What there is to tell the viewer of `session` now."""
         received = session.received()
         tracks = [subscription.track for subscription in received.values()]
-        active = any(not track.muted and any(each.active for each in track.encodings) for track in tracks)
+        active = any(
+            not (track.muted or track.blocked) and any(each.active for each in track.encodings) for track in tracks
+        )
         layers = self._board.describe(received, asyncio.get_running_loop().time())
         return ViewerState(active, layers, self._count_viewers(session.room, {track.peer for track in tracks}))
 

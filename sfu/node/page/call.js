@@ -90,6 +90,7 @@ export class Call {
       onEvent: (event, body) => {
         this.#roster.handle(event, body);
         this.#recording.handle(event, body);
+        if (event === "blocked" || event === "unblocked") this.#tellBlocked(event, body);
         if (this.#speakers.handle(event, body)) this.#showSpeakers();
       },
       onState: (live, problem) => this.#heard(live, problem),
@@ -163,6 +164,15 @@ export class Call {
     );
     this.#showSelf();
     this.#count();
+  }
+
+  /** A moderator lets nobody have what we send, or everybody again. */
+  #tellBlocked(event, { peer, track }) {
+    if (peer !== this.#peer) return;
+    const { kind } = this.#roster.tracks(peer).find(({ id }) => id === track?.id) || {};
+    const what = kind === "audio" ? "hear" : "see";
+    if (event === "blocked") toast(`A moderator has muted you: nobody can ${what} you now.`, "error");
+    else toast(`The others can ${what} you again.`);
   }
 
   #published() {

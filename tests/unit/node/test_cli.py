@@ -35,6 +35,12 @@ def test_a_token_to_record_allows_no_more_than_that() -> None:
     assert authorizer.authorize(token) == Grants(room="lobby", subscribe=True, record=True)
 
 
+def test_a_token_to_moderate_allows_no_more_than_that() -> None:
+    authorizer = TokenAuthorizer({"main": SECRET}, time.time)
+    code, token, _ = run("token", "--room", "lobby", "--admin", SFU_KEYS=KEYS)
+    assert (code, authorizer.authorize(token)) == (0, Grants(room="lobby", admin=True))
+
+
 def test_a_token_carries_what_was_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "sfu.toml"
     file.write_text(f'[keys]\nmain = "{SECRET}"\n')

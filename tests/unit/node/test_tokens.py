@@ -31,6 +31,12 @@ def test_an_issued_token_grants_what_it_was_issued_for() -> None:
     assert authorize(token) == Grants(room="lobby", peer="alice", publish=True, subscribe=False)
 
 
+def test_the_right_to_moderate_is_given_by_name_only() -> None:
+    token = issue_token("one", SECRET, room="lobby", admin=True, now=NOW, ttl=60)
+    assert authorize(token) == Grants(room="lobby", admin=True)
+    assert not authorize(sign(CLAIMS | {"subscribe": True, "record": True})).admin
+
+
 def test_grants_say_when_they_end() -> None:
     assert authorize(sign(CLAIMS | {"exp": NOW + 60.5})).expires == NOW + 60.5
 
@@ -96,6 +102,7 @@ def unsigned() -> str:
         (sign(CLAIMS | {"subscribe": 1}), "true or false"),
         (sign(CLAIMS | {"record": "true"}), "true or false"),
         (sign(CLAIMS | {"record": None}), "true or false"),
+        (sign(CLAIMS | {"admin": 1}), "true or false"),
         (sign(CLAIMS | {"sub": ""}), "peer's name"),
         (sign(CLAIMS | {"sub": 7}), "peer's name"),
         (sign(CLAIMS | {"sub": "a\nb"}), "peer's name"),
