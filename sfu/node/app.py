@@ -50,7 +50,12 @@ def create_node_app(
         routes.append(Mount("/", MeetingPage()))
     app = create_app(
         server,
-        TokenAuthorizer(settings.secrets(), time.time),
+        TokenAuthorizer(
+            settings.secrets(),
+            time.time,
+            audience=settings.token_audience,
+            max_lifetime=settings.max_token_lifetime,
+        ),
         settings.build_options(),
         records=records,
         routes=routes,

@@ -50,7 +50,6 @@ _DEV_ROOM = "lobby"
 _DEV_TTL_S = 12 * 3600.0
 _TTL = re.compile(r"(\d{1,9})([smhd]?)")
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_MAX_TTL_S = 3650 * 86400
 
 ConfigOption = Annotated[
     Path | None,
@@ -151,7 +150,8 @@ class _Announcer:
             self._settings.secrets()[DEV_KEY_ID],
             room=_DEV_ROOM,
             now=time.time(),
-            ttl=_DEV_TTL_S,
+            ttl=min(_DEV_TTL_S, self._settings.max_token_lifetime),
+            audience=self._settings.token_audience,
             publish=True,
             subscribe=True,
             record=bool(self._settings.record_dir),
@@ -173,17 +173,23 @@ def token(
     admin: Annotated[
         bool, typer.Option("--admin", help="Let it remove peers, block tracks and close the room.")
     ] = False,
-    ttl: Annotated[str, typer.Option(help="How long it is good: 90s, 15m, 12h, 7d.")] = "1h",
+    ttl: Annotated[
+        str, typer.Option(help="How long it is good: 90s, 15m, 12h, 7d; at most max_token_lifetime.")
+    ] = "1h",
+    audience: Annotated[
+        str | None, typer.Option(help="Whom it is for (claim aud); without it, token_audience of the configuration.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Id of the key that signs it, when there are several.")] = None,
 ) -> None:
     """Print a token for a room. Without --publish, --subscribe, --record and --admin it allows the first two."""
-    from sfu.node.config_sources import SettingsError
+    from sfu.node.config_sources import SettingsError, load_settings
     from sfu.node.tokens import issue_token
 
     if not (publish or subscribe or record or admin):
         publish = subscribe = True
     try:
-        key_id, secret = _signing_key(config, key)
+        settings = load_settings({}, config)
+        key_id, secret = _signing_key(settings, key)
         issued = issue_token(
             key_id,
             secret,
@@ -194,7 +200,8 @@ def token(
             record=record,
             admin=admin,
             now=time.time(),
-            ttl=_parse_ttl(ttl),
+            ttl=_parse_ttl(ttl, settings.max_token_lifetime),
+            audience=settings.token_audience if audience is None else audience,
         )
     except SettingsError as error:
         raise _fail_settings(error) from error
@@ -209,10 +216,8 @@ def version() -> None:
     typer.echo(importlib.metadata.version("sfu"))
 
 
-def _signing_key(config: Path | None, key_id: str | None) -> tuple[str, str]:
-    from sfu.node.config_sources import load_settings
-
-    keys = load_settings({}, config).secrets()
+def _signing_key(settings: Settings, key_id: str | None) -> tuple[str, str]:
+    keys = settings.secrets()
     if key_id is None and len(keys) > 1:
         raise ValueError(f"there are several keys: choose one with --key ({', '.join(sorted(keys))})")
     chosen = key_id if key_id is not None else next(iter(keys))
@@ -221,9 +226,11 @@ def _signing_key(config: Path | None, key_id: str | None) -> tuple[str, str]:
     return chosen, keys[chosen]
 
 
-def _parse_ttl(text: str) -> float:
+def _parse_ttl(text: str, most: float) -> float:
     match = _TTL.fullmatch(text)
     seconds = int(match[1]) * _UNITS_S[match[2]] if match else 0
-    if not 0 < seconds <= _MAX_TTL_S:
-        raise ValueError(f"--ttl {text!r}: write a time of at most ten years like 90s, 15m, 12h or 7d")
+    if seconds <= 0:
+        raise ValueError(f"--ttl {text!r}: write a time like 90s, 15m, 12h or 7d")
+    if seconds > most:
+        raise ValueError(f"--ttl {text!r}: no token may be good for more than {most:.0f} s (max_token_lifetime)")
     return seconds

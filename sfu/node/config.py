@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import sfu
 from sfu.node.logs import LogFormat, LogLevel
-from sfu.node.tokens import DEV_KEY_ID, MIN_SECRET_BYTES
+from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
 from sfu.signaling import IceServer, SignalingOptions
 
 ENV_PREFIX = "SFU_"
@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose, None: there is none."""
+    token_audience: str = Field(default="", max_length=256)
+    """What tokens must be meant for (claim `aud`); empty: they must not say."""
+    max_token_lifetime: float = Field(default=MAX_LIFETIME, ge=1.0, le=3650 * 86400.0)
+    """Tokens that are good for longer are refused."""
     token_grace: float = Field(default=_SIGNALING.token_grace, ge=0.0, le=3600.0)
     """Sessions and event streams end so long after their token has expired: time to get and show another."""
     cors_origins: Texts = ("*",)

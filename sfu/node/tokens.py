@@ -1,8 +1,8 @@
 """The node's tokens: JSON Web Tokens (RFC 7519) signed with HS256, made by whoever holds one of the node's keys.
 
 Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish`,
-`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`. The key is named by the header's `kid`, or else
-by the claim `iss`.
+`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`, `iat`, `aud`. The key is named by the header's
+`kid`, or else by the claim `iss`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ _MAX_REMEMBERED = 512
 LEEWAY = 5.0
 """Seconds that the clocks of issuer and node may differ by."""
 
+MAX_LIFETIME = 30 * 86400.0
+"""Seconds that a token may be good for, unless it is set."""
+
 DEV_KEY_ID = "dev"
 """Of the key that a node in development makes for itself at each start."""
 
-# Expiry is checked below, against a clock that is an argument.
+# Times are checked below, against a clock that is an argument; so is the audience, with words that help.
 _DECODE_OPTIONS: Options = {
     "require": ["exp"],
     "verify_exp": False,
@@ -55,6 +58,7 @@ def issue_token(
     subscribe: bool = False,
     record: bool = False,
     admin: bool = False,
+    audience: str = "",
 ) -> str:
     """Sign a token. `now` and `ttl` are seconds, `now` since the Unix epoch. Raises ValueError for a wrong name."""
     claims: dict[str, Any] = {
@@ -69,23 +73,37 @@ def issue_token(
     }
     if peer is not None:
         claims["sub"] = parse_peer_name(peer)
+    if audience:
+        claims["aud"] = audience
     return jwt.encode(claims, secret, algorithm=ALGORITHM, headers={"kid": key_id})
 
 
 class TokenAuthorizer:
     """Checks tokens against the node's keys."""
 
-    def __init__(self, keys: Mapping[str, str], clock: Callable[[], float]) -> None:
-        """`keys`: secret by key id. `clock` returns seconds since the Unix epoch."""
+    def __init__(
+        self,
+        keys: Mapping[str, str],
+        clock: Callable[[], float],
+        *,
+        audience: str = "",
+        max_lifetime: float = MAX_LIFETIME,
+    ) -> None:
+        """`keys`: secret by key id. `clock` returns seconds since the Unix epoch. `audience`: what tokens must be meant
+        for (claim `aud`); empty: they must not say. `max_lifetime`: seconds that one may be good for.
+        """
         self._keys = dict(keys)
         self._clock = clock
+        self._audience = audience
+        self._max_lifetime = max_lifetime
         # A page uses one token many times, and the check of its signature never changes; its times are checked anew.
         self._verify_once = functools.lru_cache(maxsize=_MAX_REMEMBERED)(self._verify)
 
     def authorize(self, token: str) -> Grants:
         """The token's grants; raises AuthorizationError that says what is wrong with it."""
         claims = self._verify_once(token)
-        _check_times(claims, self._clock())
+        _check_times(claims, self._clock(), self._max_lifetime)
+        _check_audience(claims, self._audience)
         return _read_grants(claims)
 
     def _verify(self, token: str) -> dict[str, Any]:
@@ -118,11 +136,32 @@ class TokenAuthorizer:
         return secret
 
 
-def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    if now >= _read_time(claims, "exp") + LEEWAY:
+def _check_times(claims: Mapping[str, Any], now: float, max_lifetime: float) -> None:
+    expires = _read_time(claims, "exp")
+    if now >= expires + LEEWAY:
         raise AuthorizationError("The token has expired.")
+    # By its own words, and by ours: who has no iat, or one in the future, has no longer.
+    issued = min(now, _read_time(claims, "iat")) if "iat" in claims else now
+    if expires - issued > max_lifetime + LEEWAY:
+        raise AuthorizationError(
+            f"The token is good for more than {max_lifetime:.0f} s, the most that this server takes: issue another."
+        )
     if "nbf" in claims and now < _read_time(claims, "nbf") - LEEWAY:
         raise AuthorizationError("The token is not valid yet.")
+
+
+def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
+    """RFC 7519 section 4.1.3: who does not find itself among the audience, where there is one, MUST refuse."""
+    given = claims.get("aud")
+    if given is None:
+        if audience:
+            raise AuthorizationError(f"The token does not say that it is for {audience!r} (claim aud).")
+        return
+    named = given if isinstance(given, list) else [given]
+    if not audience:
+        raise AuthorizationError("The token is for an audience (claim aud), and this server has none set.")
+    if audience not in named:
+        raise AuthorizationError(f"The token is for another audience (claim aud); this server is {audience!r}.")
 
 
 def _read_time(claims: Mapping[str, Any], name: str) -> float:

@@ -195,3 +195,15 @@ async def test_no_other_site_may_call_a_development_node(http: httpx.AsyncClient
     for method in ("GET", "OPTIONS"):
         response = await http.request(method, "/rooms/lobby", headers={"Origin": "https://elsewhere.example"})
         assert "access-control-allow-origin" not in response.headers
+
+
+async def test_the_settings_for_tokens_are_kept(server: sfu.Server) -> None:
+    settings = load_settings({"keys": {"main": "s" * 40}, "token_audience": "here", "max_token_lifetime": 60}, None)
+    app = create_node_app(server, settings)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+        for audience, ttl, status in (("here", 50, 200), ("", 50, 401), ("there", 50, 401), ("here", 80, 401)):
+            made = {"room": "lobby", "now": time.time(), "subscribe": True}
+            token = issue_token("main", "s" * 40, ttl=ttl, audience=audience, **made)  # type: ignore[arg-type]
+            response = await http.get("/rooms/lobby", headers={"Authorization": f"Bearer {token}"})
+            assert response.status_code == status, (audience, ttl)
+    await app.state.signaling.close()

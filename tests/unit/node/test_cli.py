@@ -54,6 +54,24 @@ def test_a_token_carries_what_was_asked_for(tmp_path: Path) -> None:
     )
 
 
+def test_a_token_says_whom_it_is_for() -> None:
+    environ = {"SFU_KEYS": KEYS, "SFU_TOKEN_AUDIENCE": "sfu.example"}
+    authorizer = TokenAuthorizer({"main": SECRET}, time.time, audience="sfu.example")
+    _, token, _ = run("token", "--room", "lobby", **environ)
+    assert authorizer.authorize(token).room == "lobby"
+    _, token, _ = run("token", "--room", "lobby", "--audience", "other", **environ)
+    assert jwt.decode(token, SECRET, algorithms=["HS256"], audience="other")["aud"] == "other"
+    _, token, _ = run("token", "--room", "lobby", "--audience", "", **environ)
+    assert "aud" not in jwt.decode(token, SECRET, algorithms=["HS256"])
+
+
+def test_no_token_is_made_that_the_node_would_not_take() -> None:
+    code, _, error = run("token", "--room", "lobby", "--ttl", "2m", SFU_KEYS=KEYS, SFU_MAX_TOKEN_LIFETIME="60")
+    assert (code, "more than 60 s" in error) == (2, True)
+    code, _, _ = run("token", "--room", "lobby", "--ttl", "1m", SFU_KEYS=KEYS, SFU_MAX_TOKEN_LIFETIME="60")
+    assert code == 0
+
+
 def test_several_keys_ask_for_a_choice() -> None:
     keys = f"one:{SECRET},two:{SECRET}"
     code, _, error = run("token", "--room", "lobby", SFU_KEYS=keys)
@@ -91,6 +109,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(arguments: list[str], reason:
         (["token", "--room", "lobby", "--ttl", "soon"], "--ttl 'soon'"),
         (["token", "--room", "lobby", "--ttl", "0"], "--ttl '0'"),
         (["token", "--room", "lobby", "--ttl", "99999d"], "--ttl '99999d'"),
+        (["token", "--room", "lobby", "--ttl", "31d"], "more than 2592000 s (max_token_lifetime)"),
     ],
 )
 def test_what_no_token_can_say_is_told_in_a_sentence(arguments: list[str], reason: str) -> None:

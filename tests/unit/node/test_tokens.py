@@ -37,6 +37,64 @@ def test_the_right_to_moderate_is_given_by_name_only() -> None:
     assert not authorize(sign(CLAIMS | {"subscribe": True, "record": True})).admin
 
 
+LONG = 30 * 86400.0
+
+
+@pytest.mark.parametrize(
+    ("claims", "taken"),
+    [
+        ({"exp": NOW + LONG}, True),
+        ({"exp": NOW + LONG + 6}, False),
+        ({"exp": NOW + 10 * 365 * 86400}, False),
+        ({"exp": NOW + 60, "iat": NOW - LONG + 60}, True),
+        ({"exp": NOW + 60, "iat": NOW - LONG - 60}, False),  # the last minute of one that was good for too long
+        ({"exp": NOW + LONG + 60, "iat": NOW + 1000}, False),  # a time of issue that is to come makes none shorter
+        ({"exp": NOW + 60, "iat": NOW + 1000}, True),
+    ],
+)
+def test_a_token_is_good_for_no_longer_than_the_node_takes(claims: dict[str, float], taken: bool) -> None:
+    token = sign(CLAIMS | claims)
+    if taken:
+        authorize(token)
+    else:
+        with pytest.raises(AuthorizationError, match="more than 2592000 s"):
+            authorize(token)
+
+
+def test_the_longest_lifetime_can_be_set() -> None:
+    short = TokenAuthorizer({"one": SECRET}, lambda: NOW, max_lifetime=60.0)
+    short.authorize(sign(CLAIMS))
+    with pytest.raises(AuthorizationError, match="more than 60 s"):
+        short.authorize(sign(CLAIMS | {"exp": NOW + 66}))
+
+
+@pytest.mark.parametrize(
+    ("claims", "audience", "reason"),
+    [
+        ({}, "", None),
+        ({"aud": "sfu.example"}, "sfu.example", None),
+        ({"aud": ["other", "sfu.example"]}, "sfu.example", None),
+        ({}, "sfu.example", "does not say that it is for 'sfu.example'"),
+        ({"aud": "other"}, "sfu.example", "another audience"),
+        ({"aud": "sfu.example.other"}, "sfu.example", "another audience"),
+        ({"aud": ["other"]}, "sfu.example", "another audience"),
+        ({"aud": []}, "sfu.example", "another audience"),
+        ({"aud": {"sfu.example": 1}}, "sfu.example", "another audience"),
+        ({"aud": 7}, "sfu.example", "another audience"),
+        ({"aud": "other"}, "", "has none set"),
+        ({"aud": ["other"]}, "", "has none set"),
+    ],
+)
+def test_a_token_is_for_this_audience_or_for_none(claims: dict[str, Any], audience: str, reason: str | None) -> None:
+    authorizer = TokenAuthorizer({"one": SECRET}, lambda: NOW, audience=audience)
+    token = sign(CLAIMS | claims)
+    if reason is None:
+        authorizer.authorize(token)
+    else:
+        with pytest.raises(AuthorizationError, match=reason):
+            authorizer.authorize(token)
+
+
 def test_grants_say_when_they_end() -> None:
     assert authorize(sign(CLAIMS | {"exp": NOW + 60.5})).expires == NOW + 60.5
 
@@ -103,6 +161,7 @@ def unsigned() -> str:
         (sign(CLAIMS | {"record": "true"}), "true or false"),
         (sign(CLAIMS | {"record": None}), "true or false"),
         (sign(CLAIMS | {"admin": 1}), "true or false"),
+        (sign(CLAIMS | {"iat": "today"}), "iat is not a number"),
         (sign(CLAIMS | {"sub": ""}), "peer's name"),
         (sign(CLAIMS | {"sub": 7}), "peer's name"),
         (sign(CLAIMS | {"sub": "a\nb"}), "peer's name"),
