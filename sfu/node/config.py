@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 import sfu
 from sfu.node.logs import LogFormat, LogLevel
 from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
-from sfu.signaling import IceServer, SignalingOptions
+from sfu.signaling import IceServer, SignalingOptions, TurnServers
+from sfu.signaling.ice_servers import MIN_SECRET_BYTES as MIN_TURN_SECRET_BYTES
+from sfu.signaling.ice_servers import TURN_TTL
 
 ENV_PREFIX = "SFU_"
 
@@ -124,6 +126,12 @@ class Settings(BaseSettings):
     cors_origins: Texts = ("*",)
     """Sites whose pages may call this node; in development none unless they are set."""
     ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
+    turn_urls: Texts = ()
+    """TURN servers (`turn:`, `turns:`) that make out credentials of limited time by `turn_secret`."""
+    turn_secret: SecretStr = SecretStr("")
+    """What they share with this node: coturn's `static-auth-secret`, with `use-auth-secret`."""
+    turn_ttl: float = Field(default=TURN_TTL, ge=60.0, le=7 * 86400.0)
+    """Seconds that such credentials are good for: as long as the longest call."""
     page: bool = True
     """Serve the page to meet on at `/`."""
 
@@ -252,9 +260,24 @@ class Settings(BaseSettings):
         own_only = self.dev and "cors_origins" not in self.model_fields_set
         return SignalingOptions(
             ice_servers=servers,
+            turn=self.build_turn(),
             cors_origins=() if own_only else self.cors_origins,
             token_grace=self.token_grace,
         )
+
+    def build_turn(self) -> TurnServers | None:
+        """The TURN servers with a secret; raises sfu.ConfigError."""
+        secret = self.turn_secret.get_secret_value()
+        if not (self.turn_urls or secret):
+            return None
+        if not self.turn_urls or not secret:
+            missing, there = ("turn_urls", "turn_secret") if secret else ("turn_secret", "turn_urls")
+            raise sfu.ConfigError(missing, f"is needed, since {there} is set")
+        try:
+            return TurnServers(self.turn_urls, secret, self.turn_ttl)
+        except ValueError as error:
+            key = "turn_secret" if len(secret.encode()) < MIN_TURN_SECRET_BYTES else "turn_urls"
+            raise sfu.ConfigError(key, str(error)) from error
 
     def secrets(self) -> dict[str, str]:
         """Secret by key id, in development with the one that was made for this start."""

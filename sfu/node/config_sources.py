@@ -132,6 +132,10 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
         key = "udp_host" if error.key == "host" and settings.udp_host else error.key
         message = str(error).removeprefix(f"{error.key}: ")
         problems.append(SettingProblem(key, message, origins.find(key)))
+    try:
+        settings.build_turn()
+    except sfu.ConfigError as error:
+        problems.append(SettingProblem(error.key, str(error).removeprefix(f"{error.key}: "), origins.find(error.key)))
     problems += _check_recording(settings, origins)
     if settings.dev and not settings.is_loopback():
         message = "development is for this machine, so dev listens on a loopback address only; set keys for others"

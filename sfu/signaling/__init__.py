@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sfu.signaling.app import Signaling, create_app
 from sfu.signaling.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
-from sfu.signaling.options import IceServer, SignalingOptions
+from sfu.signaling.ice_servers import IceServer, TurnServers
+from sfu.signaling.options import SignalingOptions
 from sfu.signaling.problem import Problem
 from sfu.signaling.record_shelf import RecordShelf
 
@@ -18,5 +19,6 @@ __all__ = [
     "RecordShelf",
     "Signaling",
     "SignalingOptions",
+    "TurnServers",
     "create_app",
 ]

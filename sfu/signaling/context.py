@@ -12,6 +12,7 @@ from sfu import Server, ServerOffered
 from sfu.negotiation import SdpLimits
 from sfu.signaling.authorization import Authorizer
 from sfu.signaling.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
+from sfu.signaling.ice_servers import IceServer
 from sfu.signaling.options import SignalingOptions
 from sfu.signaling.record_shelf import RecordShelf
 from sfu.signaling.sessions import Session, SessionTable
@@ -48,7 +49,7 @@ class Context:
             "Accept-Patch": f"{FRAGMENT}, {SDP}" if isinstance(session.connection, ServerOffered) else FRAGMENT,
             "Cache-Control": "no-store",
         }
-        links = build_ice_links(self.options.ice_servers)
+        links = build_ice_links(self._ice_servers(session))
         if links:
             headers["Link"] = links
         response = Response(sdp, 201, headers, media_type=SDP)
@@ -56,3 +57,9 @@ class Context:
             for link in build_extension_links(headers["Location"]):
                 response.headers.append("Link", link)
         return response
+
+    def _ice_servers(self, session: Session) -> list[IceServer]:
+        """What the client of a session is told of, with credentials of its own where they can be made."""
+        turn = self.options.turn
+        issued = [] if turn is None else turn.issue(session.peer.stream_id, self.clock())
+        return [*self.options.ice_servers, *issued]

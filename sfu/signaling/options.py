@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-# RFC 7064 and RFC 7065; the characters that would end a Link header's URI or its line cannot occur.
-_ICE_URL = re.compile(r"(stun|stuns|turn|turns):[A-Za-z0-9.\-_\[\]:%]+(\?transport=(udp|tcp))?")
-_QUOTABLE = re.compile(r"[\x20-\x7e]*")
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """One STUN or TURN server that clients are told of (RFC 9725 section 4.6)."""
-
-    url: str
-    username: str = ""
-    credential: str = ""
-
-    def __post_init__(self) -> None:
-        if _ICE_URL.fullmatch(self.url) is None:
-            raise ValueError(f"{self.url!r} is not a stun:, stuns:, turn: or turns: URL (RFC 7064, RFC 7065)")
-        if not (_QUOTABLE.fullmatch(self.username) and _QUOTABLE.fullmatch(self.credential)):
-            raise ValueError("an ICE server's username and credential are printable ASCII")
-        if self.url.startswith("turn") and not (self.username and self.credential):
-            raise ValueError(f"{self.url!r} needs a username and a credential, since TURN servers ask for them")
+from sfu.signaling.ice_servers import IceServer, TurnServers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +12,9 @@ class SignalingOptions:
     """Limits and headers of the ASGI app. Times in seconds."""
 
     ice_servers: tuple[IceServer, ...] = ()
+    """Told to clients as they are. TURN credentials that stand here are everyone's for good: prefer `turn`."""
+    turn: TurnServers | None = None
+    """TURN servers for which each session gets credentials of its own, of limited time."""
     cors_origins: tuple[str, ...] = ("*",)
     """Origins that scripts may call from. All of them do no harm: a request is trusted for its token alone."""
     token_grace: float = 60.0

@@ -11,7 +11,7 @@ import sfu
 from sfu.node.config import Settings
 from sfu.node.config_sources import SettingsError, find_unknown_variables, load_settings
 from sfu.node.tokens import DEV_KEY_ID, MIN_SECRET_BYTES
-from sfu.signaling import IceServer
+from sfu.signaling import IceServer, TurnServers
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
 DEV = {"dev": True}
@@ -108,6 +108,16 @@ def test_the_environment_says_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(load_settings({}, None).build_options().ice_servers) == 2
 
 
+def test_turn_servers_with_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFU_TURN_URLS", "turn:t.example?transport=udp, turns:t.example")
+    monkeypatch.setenv("SFU_TURN_SECRET", "what coturn has, too")
+    monkeypatch.setenv("SFU_TURN_TTL", "600")
+    settings = load_settings(DEV, None)
+    expected = TurnServers(("turn:t.example?transport=udp", "turns:t.example"), "what coturn has, too", 600.0)
+    assert settings.build_options().turn == expected
+    assert "coturn has" not in repr(settings) + str(settings) + repr(settings.build_options())
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
@@ -123,6 +133,14 @@ def test_the_environment_says_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"record_key_frame_interval": float("nan")}, "record_key_frame_interval: nan is not within"),
         ({"record_key": "key.pem"}, "record_key: is set without record_dir"),
         ({"record_mirrors": ("/tmp",)}, "record_mirrors: is set without record_dir"),
+        ({"turn_urls": ("turn:a",)}, "turn_secret: is needed, since turn_urls is set (from default)"),
+        ({"turn_secret": "s" * 16}, "turn_urls: is needed, since turn_secret is set"),
+        ({"turn_urls": ("turn:a",), "turn_secret": "short"}, "turn_secret: the secret of TURN servers has at least 16"),
+        ({"turn_urls": ("stun:secret",), "turn_secret": "s" * 16}, "turn_urls: 'stun:secret' is not a turn: or turns:"),
+        ({"turn_ttl": 1}, "turn_ttl: Input should be greater than or equal to 60"),
+        ({"max_token_lifetime": 0}, "max_token_lifetime: Input should be greater than or equal to 1"),
+        ({"max_token_lifetime": float("inf")}, "max_token_lifetime: Input should be"),
+        ({"token_grace": -1}, "token_grace: Input should be greater than or equal to 0"),
         ({"max_recordings": 0}, "max_recordings: Input should be greater than or equal to 1"),
         (
             {"log_level": "loud"},

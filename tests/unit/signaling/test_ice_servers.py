@@ -1,0 +1,76 @@
+"""TURN credentials of limited time, as coturn's `use-auth-secret` takes them."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hmac
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+import sfu
+from sfu.signaling import IceServer, SignalingOptions, TurnServers, create_app
+from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer, WallClock
+
+SECRET = "a secret that coturn has"
+URLS = ("turn:turn.example.net?transport=udp", "turns:turn.example.net:443?transport=tcp")
+
+
+def test_credentials_are_the_username_s_hmac_and_expire() -> None:
+    """The digest by: printf '1800043200:alice' | openssl dgst -sha1 -hmac "$SECRET" -binary | base64"""
+    issued = TurnServers(URLS, SECRET).issue("alice", 1_800_000_000.9)
+    credential = "hd/zn/Fuud72pD7iZaaYMictIBc="
+    assert issued == [IceServer(url, "1800043200:alice", credential) for url in URLS]
+
+
+@pytest.mark.parametrize(
+    ("urls", "secret", "reason"),
+    [
+        (URLS, "short", "at least 16 bytes"),
+        (("stun:stun.example.net",), SECRET, "not a turn: or turns: URL"),
+        (("turn:a>; rel=x",), SECRET, "is not a stun:"),
+    ],
+)
+def test_what_could_not_be_used_is_refused_when_it_is_set(urls: tuple[str, ...], secret: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        TurnServers(urls, secret)
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert SECRET not in repr(SignalingOptions(turn=TurnServers(URLS, SECRET)))
+
+
+@pytest.fixture
+async def http(
+    server: sfu.Server, authorizer: FakeAuthorizer, options: SignalingOptions, clock: WallClock
+) -> AsyncIterator[httpx.AsyncClient]:
+    options = dataclasses.replace(options, turn=TurnServers(URLS, SECRET, ttl=600.0))
+    app = create_app(server, authorizer, options, clock=clock)
+    headers = authorizer.add("anyone")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://sfu.test", headers=headers) as client:
+        yield client
+    await app.state.signaling.close()
+
+
+@pytest.mark.parametrize("name", ["alice", "Ada \u201cthe judge\u201d \\ Lovelace"])
+async def test_each_session_is_told_its_own(
+    http: httpx.AsyncClient, server: sfu.Server, clock: WallClock, name: str
+) -> None:
+    published = await http.post("/rooms/lobby/whip", params={"peer": name}, content=SEND, headers=SDP)
+    clock.now += 100
+    watched = await http.post("/rooms/lobby/whep?peer=bob", content=RECEIVE, headers=SDP)
+    user = server.rooms["lobby"].peers[name].stream_id
+    for response, expected in ((published, f"1800000600:{user}"), (watched, "1800000700:bob")):
+        assert response.status_code == 201
+        link = response.headers["link"]
+        assert 'stun:stun.example.net>; rel="ice-server"' in link
+        for url in URLS:
+            found = re.search(rf'<{re.escape(url)}>; rel="ice-server"; username="([^"]*)"; credential="([^"]*)"', link)
+            assert found is not None
+            assert found[1] == expected
+            digest = hmac.new(SECRET.encode(), expected.encode(), "sha1").digest()
+            assert found[2] == base64.b64encode(digest).decode()
