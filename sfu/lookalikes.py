@@ -21,6 +21,11 @@ def appearances(name: str) -> frozenset[str]:
     return frozenset({_skeleton(name), _skeleton(name.casefold())})
 
 
+def load() -> None:
+    """Read the table of look-alikes, which takes a while, before somebody waits for it."""
+    _prototypes()
+
+
 def _skeleton(text: str) -> str:
     prototypes = _prototypes()
     for _ in range(_MOST_STEPS):

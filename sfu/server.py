@@ -14,6 +14,7 @@ from types import MappingProxyType, TracebackType
 from aioice.ice import get_host_addresses
 
 from sfu import clock as clocks
+from sfu import lookalikes
 from sfu.audio.speakers import INTERVAL
 from sfu.clock import Clock
 from sfu.config import Config
@@ -95,6 +96,7 @@ class Server:
         """
         if self._shards:
             raise LocalError("the server is running already")
+        await asyncio.to_thread(lookalikes.load)
         config = self.config
         planes = [
             Plane(

@@ -20,8 +20,8 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
     """
     room = read_room_name(request.path_params["room"])
     token = read_token(request, in_query=in_query)
-    context.sessions.end_expired(context.clock() - context.options.token_grace)
-    session = context.sessions.get(room, request.path_params["session"])
+    expired_at = context.clock() - context.options.token_grace
+    session = context.sessions.get(room, request.path_params["session"], expired_at)
     if session is not None and session.opened_by(token):
         return session
     if session is None:

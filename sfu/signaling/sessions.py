@@ -56,6 +56,10 @@ class Session:
         """Whether `token` is the very one that made this session."""
         return hmac.compare_digest(self.token_digest, digest_token(token))
 
+    def is_over(self, expired_at: float) -> bool:
+        """Whether its token had expired at that time."""
+        return self.expires is not None and self.expires <= expired_at
+
     def extend(self, grants: Grants, token: str) -> None:
         """Let it live as long as `token`, which may touch it, if that is longer than it would live anyway."""
         if self.expires is None or (grants.expires is not None and grants.expires <= self.expires):
@@ -88,10 +92,13 @@ class SessionTable:
         self._by_peer.setdefault((room, peer.name), {})[session.id] = session
         return session
 
-    def get(self, room: str, session_id: str) -> Session | None:
-        """The session, unless it is unknown, of another room, or its connection is closed."""
+    def get(self, room: str, session_id: str, expired_at: float) -> Session | None:
+        """The session, unless it is unknown, of another room, over with its token, or its connection is closed."""
         session = self._by_id.get(session_id)
         if session is None or session.room != room:
+            return None
+        if session.is_over(expired_at):
+            self._end(session)
             return None
         if session.connection.state is ConnectionState.CLOSED:
             self.discard(session)
@@ -121,10 +128,12 @@ class SessionTable:
 
     def end_expired(self, expired_at: float) -> None:
         """End the sessions whose token had expired at that time."""
-        over = [each for each in self._by_id.values() if each.expires is not None and each.expires <= expired_at]
-        for session in over:
-            self.discard(session)
-            session.connection.close("token_expired")
+        for session in [each for each in self._by_id.values() if each.is_over(expired_at)]:
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        self.discard(session)
+        session.connection.close("token_expired")
 
     def handle_event(self, event: Event) -> None:
         """Forget the sessions of connections that closed."""

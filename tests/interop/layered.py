@@ -196,8 +196,8 @@ class Stage:
         offer = await page.evaluate(f"layers.offer({json.dumps(options)})")
         if offer is None:
             return None
-        token = self._node.token(self._room, subscribe=False)
-        answer, _ = await self._post("whip?peer=alice", token, offer)
+        token = self._node.token(self._room, subscribe=False, peer="alice")
+        answer, _ = await self._post("whip", token, offer)
         modes = await page.evaluate(f"layers.answer({json.dumps(rewrite(with_start_rate(answer.text)))})")
         return Publisher(page, modes)
 

@@ -37,10 +37,18 @@ class NodeProcess:
         self.log: deque[str] = deque(maxlen=2000)
         self.url = ""
 
-    def token(self, room: str, *, publish: bool = True, subscribe: bool = True, record: bool = False) -> str:
+    def token(
+        self,
+        room: str,
+        *,
+        publish: bool = True,
+        subscribe: bool = True,
+        record: bool = False,
+        peer: str | None = None,
+    ) -> str:
         """A token for a room."""
         rights = {"publish": publish, "subscribe": subscribe, "record": record}
-        return issue_token(KEY, SECRET, room=room, now=time.time(), ttl=3600, **rights)
+        return issue_token(KEY, SECRET, room=room, now=time.time(), ttl=3600, peer=peer, **rights)
 
     def invitation(self, room: str, name: str) -> str:
         """The address of the page that leads `name` to the room's lobby."""

@@ -23,7 +23,10 @@ SIMULCAST = [{"rid": "q", "scaleResolutionDownBy": 2}, {"rid": "f"}]
 
 
 async def publish(page: Page, node: NodeProcess, room: str, codec: str, encodings: list[Any] | None = None) -> None:
-    about = [f"/rooms/{room}/whip?peer=alice", node.token(room, subscribe=False), codec, encodings or []]
+    token = node.token(
+        room, subscribe=False, peer="alice"
+    )  # hers, so that a later one can take the place of the former
+    about = [f"/rooms/{room}/whip", token, codec, encodings or []]
     assert await page.evaluate(f"whip.publish(...{json.dumps(about)})")
 
 
@@ -49,7 +52,7 @@ async def test_the_viewer_goes_on_with_who_comes_again(open_page: OpenPage, node
             token = await view(viewer, node, room)
         await sees_and_hears(viewer, "chromium")
         if leaves:
-            assert await publisher.evaluate(f"whip.leave('{node.token(room)}')") == 200
+            assert await publisher.evaluate(f"whip.leave('{node.token(room, peer='alice')}')") == 200
     assert await viewer.evaluate("whip.pc.connectionState") == "connected"
     assert await viewer.evaluate(f"whip.session('{token}')") == 204
 

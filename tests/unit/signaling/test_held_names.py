@@ -121,3 +121,18 @@ async def test_what_cannot_be_seen_is_refused_with_the_reason(
     response = await http.post(f"/rooms/lobby/{door}?peer={name}", content=body, headers=sent)
     assert (response.status_code, response.json()["title"]) == (400, "Invalid peer name")
     assert dict(server.rooms) == {}
+
+
+async def test_a_peer_of_the_embedding_program_is_its_subject_s(
+    http: httpx.AsyncClient, server: sfu.Server, authorizer: FakeAuthorizer
+) -> None:
+    """A platform that lets people in by Python, and has them signal over HTTP."""
+    room = server.room("lobby")
+    alice = room.join("alice", subject="alice", named=True, metadata={"role": "witness"})
+    bot = room.join("bot")
+    assert (await _enter(http, "whip", SEND, "alice", {})).status_code == 403
+    assert (await _enter(http, "whip", SEND, "bot", {})).status_code == 409
+    assert (await _enter(http, "whip", SEND, None, authorizer.add("alice", peer="alice"))).status_code == 201
+    assert (room.peers["alice"], len(alice.connections)) == (alice, 1)
+    assert (await _enter(http, "whip", SEND, None, authorizer.add("bot", peer="bot"))).status_code == 201
+    assert bot.left
