@@ -21,7 +21,9 @@ SECOND_US = 1_000_000
 class SampleRecord:
     """Writes a record as the store does: media first, then the line that tells of them."""
 
-    def __init__(self, folder: Path, key: SigningKey, seed: int = 0, room: str = "saal 1") -> None:
+    def __init__(
+        self, folder: Path, key: SigningKey, seed: int = 0, room: str = "saal 1", copy: int = 0, version: int = 2
+    ) -> None:
         self.folder = folder
         self.key = key
         self.random = random.Random(seed)
@@ -32,7 +34,13 @@ class SampleRecord:
         self._indexes: dict[int, int] = {}
         self._files: dict[int, Path] = {}
         self._stamps = 0
-        self.write(self.ledger.start(room, BEGAN, "sfu test", {"case": "7 C 12/26"}))
+        if version == 2:
+            self.write(self.ledger.start(room, BEGAN, "sfu test", {"case": "7 C 12/26"}, copy=copy))
+        else:
+            self.event(
+                "start", 0, format="sfu-record", version=version, record=self.ledger.record, room=room,
+                utc=format_utc(BEGAN), key=key.key_id, software="sfu test", metadata={},
+            )  # fmt: skip
 
     def write(self, line: bytes) -> None:
         with (self.folder / LEDGER).open("ab") as file:
@@ -92,10 +100,16 @@ class SampleRecord:
 
 
 def begin_record(
-    folder: Path, key: SigningKey, seed: int = 0, seconds: int = 6, stamp: bytes = b"a response", room: str = "saal 1"
+    folder: Path,
+    key: SigningKey,
+    seed: int = 0,
+    seconds: int = 6,
+    stamp: bytes = b"a response",
+    room: str = "saal 1",
+    copy: int = 0,
 ) -> SampleRecord:
     """A record of three sources that goes on."""
-    made = SampleRecord(folder, key, seed, room)
+    made = SampleRecord(folder, key, seed, room, copy)
     made.event("join", 1000, peer="Żofia", metadata={"role": "witness"})
     made.source(1, "audio", "Żofia", 1000)
     made.source(2, "video", "Żofia", 1000)
@@ -122,9 +136,9 @@ def begin_record(
 
 
 def build_record(
-    folder: Path, key: SigningKey, seed: int = 0, seconds: int = 6, stamp: bytes = b"a response"
+    folder: Path, key: SigningKey, seed: int = 0, seconds: int = 6, stamp: bytes = b"a response", copy: int = 0
 ) -> SampleRecord:
     """A record that was closed."""
-    made = begin_record(folder, key, seed, seconds, stamp)
+    made = begin_record(folder, key, seed, seconds, stamp, copy=copy)
     made.close(seconds * SECOND_US)
     return made

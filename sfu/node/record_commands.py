@@ -37,6 +37,9 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Certificates (PEM) of the time stamping authorities that you believe."),
     ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The node's journal: knows which records were closed, and how.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Say whether a record is complete, unchanged and signed. Reads the record only; needs no server and no network.
@@ -53,8 +56,11 @@ def verify(
 
     4  in order, but signed by another key than the one given with --key;
 
-    5  in order, but no --key was given: whoever made the record may have made the key that stands in it, too.
+    5  in order, but no --key was given: whoever made the record may have made the key that stands in it, too;
+
+    6  recovered: in order, but closed by a recovery. The recorder itself signed it up to the line that is named.
     """
+    from sfu.recording.journal import Journal
     from sfu.recording.signing import load_public_key
     from sfu.recording.timestamps import load_roots
     from sfu.recording.verify import verify_record
@@ -63,7 +69,9 @@ def verify(
         public_key = load_public_key(key) if key is not None else None
         roots = load_roots(tsa_ca) if tsa_ca is not None else None
         with _reporting("verifying") as report:
-            verdict = verify_record(record, public_key, report, roots)
+            verdict = verify_record(
+                record, public_key, report, roots, Journal(journal) if journal is not None else None
+            )
     except RecordError as error:
         raise _fail(error, json) from error
     if json:
@@ -76,30 +84,47 @@ def verify(
 def recover(
     record: Record,
     key: Annotated[Path, typer.Option(metavar="FILE", help="Private key (PEM) that the record was begun with.")],
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The node's journal of closed records; else RECORDS-journal.jsonl beside their folder is asked.",
+        ),
+    ] = None,
 ) -> None:
-    """Close a record whose server was killed: keep all that is there, say what is missing, and sign it.
+    """Close a record whose server was killed: keep what was signed, set the rest apart, say what is missing.
 
-    Deletes nothing; may be run again when it was itself interrupted. Exit codes: 0 recovered; 2 the record is closed,
-    still being written, altered, or begun with another key: nothing was changed.
+    Deletes nothing; may be run again when it was itself interrupted. A record that the journal knows as closed is not
+    recovered. Exit codes: 0 recovered; 2 the record is closed, still being written, altered, not signed at all, or
+    begun with another key: nothing was changed.
     """
+    from sfu.recording.journal import Journal, find_journal_beside
     from sfu.recording.recover import recover_record
     from sfu.recording.signing import load_signing_key
 
+    beside = find_journal_beside(record.resolve().parent)
+    place = journal if journal is not None else beside if beside.is_file() else None
     try:
         with _reporting("recovering") as report:
-            done = recover_record(record, load_signing_key(key), datetime.datetime.now(datetime.UTC), report)
+            now = datetime.datetime.now(datetime.UTC)
+            done = recover_record(
+                record, load_signing_key(key), now, report, Journal(place) if place is not None else None
+            )
     except RecordError as error:
         raise _fail(error) from error
+    if done.restored:
+        _out.print(f"restored: record {done.record} is as it was when it was closed; its manifest was written again")
+        return
     _out.print(f"recovered: record {done.record}")
-    _out.print(
-        f"  {done.lines} lines were whole, {done.signed_lines} of them signed; the last at {tell_time(done.last_us)}"
-    )
-    if done.torn_bytes:
-        _out.print(f"  {done.torn_bytes} bytes of a line that was not finished were kept in the folder torn")
-    for tail in done.tails:
-        _out.print(f"  {tail.path}: its last {tail.bytes} bytes had not been told of; they are kept and covered")
+    _out.print(f"  signed up to line {done.signed_lines} of {done.lines}, at {tell_time(done.last_us)}")
+    for each in done.unattested:
+        _out.print(
+            f"  {each.path}: {each.bytes} bytes that nobody had signed; they are kept, and nobody vouches for them"
+        )
     for file, begin_us in done.gaps:
         _out.print(f"  {file}: a gap is declared from {tell_time(begin_us)} on")
+    if place is None:
+        _out.print("  no journal was asked whether this record had been closed: give --journal where there is one")
 
 
 @contextmanager
@@ -120,8 +145,15 @@ def _fail(error: Exception, json: bool = False) -> typer.Exit:
 
 
 def _tell(verdict: Verdict, stamps_checked: bool) -> None:
-    words = {0: "INTACT", 1: "ALTERED", 3: "NOT CLOSED", 4: "SIGNED BY ANOTHER KEY", 5: "CONSISTENT, SIGNER UNKNOWN"}
-    colours = {0: "bold green", 5: "bold yellow"}
+    words = {
+        0: "INTACT",
+        1: "ALTERED",
+        3: "NOT CLOSED",
+        4: "SIGNED BY ANOTHER KEY",
+        5: "CONSISTENT, SIGNER UNKNOWN",
+        6: "RECOVERED",
+    }
+    colours = {0: "bold green", 5: "bold yellow", 6: "bold cyan"}
     _out.print(words[int(verdict.outcome)], style=colours.get(int(verdict.outcome), "bold red"))
     if verdict.problem:
         place = tell_place(verdict.file, verdict.line)
@@ -134,9 +166,18 @@ def _tell(verdict: Verdict, stamps_checked: bool) -> None:
     counts = verdict.counts
     facts = ", ".join(f"{counts.get(each, 0)} {each}s" for each in ("source", "fragment", "gap"))
     _out.print(f"  content   {facts}; {verdict.lines} lines examined, {verdict.signed_lines} of them signed")
+    if verdict.attested_lines is not None:
+        _out.print(
+            f"  recovered signed by its recorder up to line {verdict.attested_lines}; the rest by who recovered it"
+        )
+    for apart in verdict.unattested:
+        _out.print(f"  unattested {apart.path}, {apart.bytes} bytes: found by the recovery, vouched for by nobody")
     _out.print(f"  key       {verdict.key_id}")
-    if not verdict.pinned:
+    if not verdict.pinned and verdict.outcome.name != "UNPINNED":  # whose problem says so already
         _out.print("            not pinned: the key came with the record. Give --key to know who signed.")
+    if verdict.journaled is not None:
+        said = "knows that this record was closed as it is" if verdict.journaled else "does not know this record"
+        _out.print(f"  journal   {said}")
     for stamp in verdict.timestamps:
         time = f"existed at {stamp.time:%Y-%m-%d %H:%M:%S} UTC" if stamp.time else "not checked; give --tsa-ca"
         _out.print(f"  timestamp {stamp.file} (line {stamp.line}): {time}")

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 FORMAT: Final = "sfu-record"
-VERSION: Final = 1
+VERSION: Final = 2
+"""Of what is written."""
+VERSIONS: Final = (1, 2)
+"""Of what is read."""
 NO_HEAD: Final = "0" * 64
 """`prev` of the first line."""
 MAX_LINE_BYTES: Final = 65_536
@@ -63,6 +66,12 @@ class Entry:
         if not isinstance(value, str):
             raise EntryError(f"{key} is not a string")
         return value
+
+    @property
+    def copy(self) -> int:
+        """Of a start line: 0 for the main record, then one number for each mirror; version 1 did not say."""
+        value = self.fields.get("copy", 0)
+        return value if is_count(value) else 0
 
 
 def format_utc(moment: datetime.datetime) -> str:
@@ -140,7 +149,7 @@ def read_fields(line: bytes) -> tuple[int, int, str, str, dict[str, Any]]:
     if tuple(fields)[:4] != _COMMON:
         raise EntryError("it does not begin with n, t_us, prev and type")
     n, t_us, prev, kind = (fields.pop(key) for key in _COMMON)
-    for key, good in (("n", _is_count(n)), ("t_us", _is_count(t_us)), ("prev", _is_hash(prev))):
+    for key, good in (("n", is_count(n)), ("t_us", is_count(t_us)), ("prev", _is_hash(prev))):
         if not good:
             raise EntryError(f"{key} is not what it must be")
     if not isinstance(kind, str):
@@ -216,12 +225,13 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number that is not negative."""
     return _is_integer(value) and value >= 0
 
 
 def _is_count_or_unknown(value: Any) -> bool:
-    return value is None or _is_count(value)
+    return value is None or is_count(value)
 
 
 def _is_hash(value: Any) -> bool:
@@ -254,12 +264,12 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
-_PLACE: dict[str, Check] = {"bytes": _is_count, "sha256": _is_hash}
+_PLACE: dict[str, Check] = {"bytes": is_count, "sha256": _is_hash}
 
 _FIELDS: dict[str, dict[str, Check]] = {
     "start": {
         "format": _is_text,
-        "version": _is_count,
+        "version": is_count,
         "record": _is_record_id,
         "room": _is_text,
         "utc": _is_utc,
@@ -268,7 +278,7 @@ _FIELDS: dict[str, dict[str, Check]] = {
         "metadata": _is_object,
     },
     "source": {
-        "source": _is_count,
+        "source": is_count,
         "file": _is_text,
         "kind": lambda value: value in ("audio", "video"),
         "codec": _is_text,
@@ -280,25 +290,26 @@ _FIELDS: dict[str, dict[str, Check]] = {
     "fault": {},
     "join": {"peer": _is_text},
     "leave": {"peer": _is_text},
-    "track": {"source": _is_count, "event": _is_text},
-    "report": {"source": _is_count},
+    "track": {"source": is_count, "event": _is_text},
+    "report": {"source": is_count},
     "fragment": {
-        "source": _is_count,
-        "index": _is_count,
-        "offset": _is_count,
+        "source": is_count,
+        "index": is_count,
+        "offset": is_count,
         **_PLACE,
-        "begin_us": _is_count,
-        "end_us": _is_count,
+        "begin_us": is_count,
+        "end_us": is_count,
     },
-    "gap": {"source": _is_count, "cause": _is_text, "begin_us": _is_count, "end_us": _is_count_or_unknown},
+    "gap": {"source": is_count, "cause": _is_text, "begin_us": is_count, "end_us": _is_count_or_unknown},
     "mark": {"name": _is_text},
     "phase": {"name": _is_text},
     "speakers": {"peers": _is_list},
     "head": {"head": _is_hash, "signature": _is_text, "utc": _is_utc},
     "timestamp": {"file": _is_text, **_PLACE, "head": _is_hash},
     "torn": {"file": _is_text, **_PLACE},
-    "tail": {"source": _is_count, "file": _is_text, "offset": _is_count, **_PLACE},
+    "tail": {"source": is_count, "file": _is_text, "offset": is_count, **_PLACE},
     "stray": {"file": _is_text, **_PLACE},
+    "unattested": {"file": _is_text, **_PLACE},
     "recover": {"utc": _is_utc},
     "stop": {"cause": _is_text, "utc": _is_utc},
 }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from sfu.recording.entries import FORMAT, MAX_LINE_BYTES, VERSION, Entry
+from sfu.recording.entries import FORMAT, MAX_LINE_BYTES, VERSION, VERSIONS, Entry, is_count, parse_utc
 from sfu.recording.errors import RecordError
 from sfu.recording.findings import Fault, SourceFacts, Stamp, tell_time
 from sfu.recording.folder import (
@@ -26,6 +27,7 @@ from sfu.recording.folder import (
     is_timestamp_file,
     is_torn_file,
     parse_media_file,
+    parse_unattested_file,
     printable,
 )
 from sfu.recording.ledger import LedgerError, LedgerParser
@@ -34,7 +36,10 @@ from sfu.recording.signing import MAX_PEM_BYTES, PublicKey, build_head_statement
 
 MAX_SOURCES = 65_536
 _MAX_HEADS = 65_536
-_AFTER_STOP = frozenset(("head", "timestamp", "torn", "tail", "stray", "recover"))
+_AFTER_STOP = frozenset(("head", "timestamp", "recover", "unattested", "torn", "tail", "stray"))
+_VERSION_1 = frozenset(("torn", "tail", "stray"))
+_AT_ONCE = datetime.timedelta(minutes=1)
+"""A recorder signs its stop line in the same moment; clocks may be set meanwhile."""
 
 Progress = Callable[[int, int], None]
 """Called with the bytes examined so far and the bytes of all files."""
@@ -53,6 +58,11 @@ class Examination:
         self.stamps: list[Stamp] = []
         self.signed_lines = 0
         """Lines that a signature covers."""
+        self.attested_lines: int | None = None
+        """Of these, how many the recorder itself had signed, where a recovery signed the others; None: none did."""
+        self.unattested: list[FileFact] = []
+        """What a recovery found behind them and set apart."""
+        self.version = VERSION
         self.torn_bytes = 0
         """Of the ledger after its last whole line, in a record that was not closed."""
         self.uncovered: list[FileFact] = []
@@ -77,6 +87,8 @@ class Examination:
             "timestamp": self._take_timestamp,
             "torn": self._take_torn,
             "stray": self._take_stray,
+            "recover": self._take_recover,
+            "unattested": self._take_unattested,
             "tail": self._take_tail,
             "stop": self._take_stop,
         }
@@ -88,6 +100,8 @@ class Examination:
         for entry in self._read_lines():
             if self.stop is not None and entry.type not in _AFTER_STOP:
                 raise self._fault(entry, f"a {entry.type} line cannot stand after the record was stopped")
+            if self.version > 1 and entry.type in _VERSION_1:
+                raise self._fault(entry, f"a {entry.type} line cannot stand in a record of version {self.version}")
             taker = self._takers.get(entry.type)
             if taker is not None:
                 taker(entry)
@@ -150,11 +164,15 @@ class Examination:
             raise RecordError(
                 self._folder.path, f"the ledger is not one of a record, but {printable(entry.text('format'))}"
             )
-        if entry.integer("version") != VERSION:
+        self.version = entry.integer("version")
+        if self.version not in VERSIONS:
+            known = " and ".join(map(str, VERSIONS))
             raise RecordError(
                 self._folder.path,
-                f"this record is of version {entry.integer('version')}; this program knows version {VERSION} only",
+                f"this record is of version {self.version}; this program knows versions {known} only",
             )
+        if self.version > 1 and not is_count(entry.fields.get("copy")):
+            raise self._fault(entry, "it does not say which copy of the record this is")
         self.start = entry
         if PUBLIC_KEY in self._listing.sizes:
             self.key = self._read_key(entry.text("key"))
@@ -262,15 +280,19 @@ class Examination:
             raise AssertionError("the first line is a start line")
         if entry.text("head") != entry.prev:
             raise self._fault(entry, "its head is not the hash of the line before")
-        record, utc = self.start.text("record"), entry.text("utc")
-        statement = build_head_statement(record, entry.n, entry.t_us, utc, entry.prev)
-        if not self.key.verify(statement, _decode_signature(entry.text("signature"))):
+        if not head_is_signed(self.key, self.start, entry):
             first = self.signed_lines + 1
             raise self._fault(
                 entry,
                 f"its signature was not made by the record's key over what stands there now: "
                 f"of the lines {first} to {entry.n + 1}, one or more was changed, added or removed",
             )
+        if self.version == 1 and self.attested_lines is None and self.last is not None and self.last is self.stop:
+            apart = parse_utc(entry.text("utc")) - parse_utc(self.stop.text("utc"))
+            if (
+                abs(apart) > _AT_ONCE
+            ):  # a recovery that found a stop line, which nobody had signed, said nothing of itself
+                self.attested_lines = self.signed_lines
         self.signed_lines = entry.n + 1
         self._heads[entry.head] = None
         if len(self._heads) > _MAX_HEADS:
@@ -287,6 +309,18 @@ class Examination:
 
     def _take_stray(self, entry: Entry) -> None:
         self._compare_file(entry, is_timestamp_file)
+
+    def _take_recover(self, entry: Entry) -> None:
+        if self.version > 1 and self.signed_lines != entry.n:
+            raise self._fault(entry, "a recovery began here, but the lines before it are not signed")
+        if self.attested_lines is None:
+            self.attested_lines = self.signed_lines
+
+    def _take_unattested(self, entry: Entry) -> None:
+        if self.attested_lines is None:
+            raise self._fault(entry, "it tells of what a recovery found, but there was no recovery before it")
+        self._compare_file(entry, lambda file: parse_unattested_file(file) is not None)
+        self.unattested.append(self._files[entry.text("file")])
 
     def _compare_file(self, entry: Entry, belongs: Callable[[str], bool]) -> None:
         """Compare a small file with the line that covers it."""
@@ -341,6 +375,13 @@ class Examination:
                 raise Fault(
                     file, f"{size - covered} bytes were added after byte {covered}, where its last fragment ends"
                 )
+
+
+def head_is_signed(key: PublicKey, start: Entry, head: Entry) -> bool:
+    """Whether the key has signed what a `head` line says, in the ledger that begins with `start`."""
+    record, utc = start.text("record"), head.text("utc")
+    statement = build_head_statement(record, head.n, head.t_us, utc, head.prev)
+    return key.verify(statement, _decode_signature(head.text("signature")))
 
 
 def _decode_signature(text: str) -> bytes:

@@ -21,7 +21,7 @@ LEDGER: Final = "ledger.jsonl"
 PUBLIC_KEY: Final = "public-key.pem"
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.json.sig"
-MEDIA, TIMESTAMPS, TORN = "media", "timestamps", "torn"
+MEDIA, TIMESTAMPS, TORN, UNATTESTED = "media", "timestamps", "torn", "unattested"
 FILE_MODE: Final = 0o640
 FOLDER_MODE: Final = 0o750
 """Of all that is made in a record: its readers are in the owner's group, whatever the process's umask."""
@@ -30,6 +30,9 @@ CHUNK_BYTES: Final = 1 << 20
 _MEDIA_FILE = re.compile(r"media/([0-9]{3,9})-(audio|video)\.mkv")
 _TIMESTAMP_FILE = re.compile(r"timestamps/[0-9]{4,9}\.tsr")
 _TORN_FILE = re.compile(r"torn/[0-9]{4,9}\.bin")
+_UNATTESTED_FILE = re.compile(
+    r"unattested/([0-9]{4,9})-(?:ledger\.jsonl|[0-9]{3,9}-(?:audio|video)\.mkv|[0-9]{4,9}\.(?:tsr|bin))"
+)
 _TEMPORARY = ".tmp"
 _TEMPORARY_FILES = {
     MANIFEST + _TEMPORARY: MANIFEST,
@@ -70,6 +73,27 @@ def is_torn_file(name: str) -> bool:
     return _TORN_FILE.fullmatch(name) is not None
 
 
+def unattested_file(number: int, name: str) -> str:
+    """Return where a recovery sets a file apart: `unattested/0001-ledger.jsonl`."""
+    return f"{UNATTESTED}/{number:04}-{name.rpartition('/')[2]}"
+
+
+def parse_unattested_file(name: str) -> int | None:
+    """Return the number in a name that `unattested_file` made; None for any other."""
+    match = _UNATTESTED_FILE.fullmatch(name)
+    return None if match is None else int(match[1])
+
+
+def _belongs(name: str) -> bool:
+    return (
+        name in _TOP_FILES
+        or parse_media_file(name) is not None
+        or is_timestamp_file(name)
+        or is_torn_file(name)
+        or parse_unattested_file(name) is not None
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What stands in a folder."""
@@ -107,7 +131,7 @@ class Folder:
             for name, status in self._walk():
                 if not stat.S_ISREG(status.st_mode):
                     listing.strange.append((printable(name), f"this is {_name_kind(status)}, which no record has"))
-                elif name in _TOP_FILES or parse_media_file(name) or is_timestamp_file(name) or is_torn_file(name):
+                elif _belongs(name):
                     listing.sizes[name] = status.st_size
                 elif _TEMPORARY_FILES.get(name, name) in listing.sizes or name not in _TEMPORARY_FILES:
                     listing.strange.append((printable(name), "this file was added: it does not belong to a record"))
@@ -117,7 +141,7 @@ class Folder:
 
     def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
         for name, status in self._scan(self._descriptor, ""):
-            if not stat.S_ISDIR(status.st_mode) or name not in (MEDIA, TIMESTAMPS, TORN):
+            if not stat.S_ISDIR(status.st_mode) or name not in (MEDIA, TIMESTAMPS, TORN, UNATTESTED):
                 yield name, status
                 continue
             inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._descriptor)

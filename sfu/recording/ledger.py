@@ -77,9 +77,18 @@ class Ledger:
         return line
 
     def start(
-        self, room: str, utc: datetime.datetime, software: str, metadata: Mapping[str, Any] | None = None
+        self,
+        room: str,
+        utc: datetime.datetime,
+        software: str,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        copy: int = 0,
     ) -> bytes:
-        """Return the first line: whose record it is, when the clock was zero, and which key signs."""
+        """Return the first line: whose record it is, when the clock was zero, and which key signs.
+
+        `copy`: 0 for the main record, then one number for each of its mirrors.
+        """
         if self.n:
             raise EntryError("a ledger starts once")
         return self.append(
@@ -88,6 +97,7 @@ class Ledger:
             format=FORMAT,
             version=VERSION,
             record=self.record,
+            copy=copy,
             room=room,
             utc=format_utc(utc),
             key=self._key.key_id,

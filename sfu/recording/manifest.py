@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sfu.recording.entries import EntryError, decode, encode
+from sfu.recording.entries import VERSION, EntryError, decode, encode
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import CHUNK_BYTES, MANIFEST, SIGNATURE, write_whole
 from sfu.recording.signing import SigningKey
 
 FORMAT: Final = "sfu-record-manifest"
-VERSION: Final = 1
 MAX_MANIFEST_BYTES: Final = 64 << 20
 
 
@@ -32,16 +31,22 @@ class FileFact:
 
 
 def build_manifest(
-    record: str, key_id: str, lines: int, head: str, counts: Mapping[str, int], files: Iterable[FileFact]
+    record: str,
+    key_id: str,
+    lines: int,
+    head: str,
+    counts: Mapping[str, int],
+    files: Iterable[FileFact],
+    version: int = VERSION,
 ) -> bytes:
     """Return the bytes of manifest.json.
 
     `lines` and `head` are the ledger's `n` and `prev` after its last line, `counts` its number of lines of each type.
-    `files` are all but the manifest and its signature.
+    `files` are all but the manifest and its signature. `version` is that of the record.
     """
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": version,
         "record": record,
         "key": key_id,
         "lines": lines,

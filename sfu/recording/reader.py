@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,9 @@ from sfu.recording.errors import RecordError
 from sfu.recording.folder import LEDGER, MEDIA
 from sfu.recording.ledger import LedgerError, parse_ledger
 
+_HEAD_OR_RECOVER = re.compile(
+    rb'^\{"n":([0-9]{1,18}),"t_us":[0-9]+,"prev":"[0-9a-f]{64}","type":"(head|recover)"', re.MULTILINE
+)
 JOINT_US = 100_000
 """Fragments of a source that are no further apart are one span."""
 
@@ -237,12 +241,25 @@ def read_record(path: Path | str) -> Record:
     except OSError as error:
         raise RecordError(ledger, f"cannot be read: {error.strerror}; is {path} the folder of a record?") from error
     reading = _Reading(path)
+    set_apart = _find_unattested(data)
     try:
         for entry in parse_ledger(data):
-            reading.take(entry)
+            if entry.n not in set_apart:
+                reading.take(entry)
     except (LedgerError, EntryError) as error:
         raise RecordError(ledger, f"{error}; `sfu verify` tells more") from error
     return reading.finish()
+
+
+def _find_unattested(data: bytes) -> range:
+    """Lines that a recovery of version 1 left in place, although its recorder had not signed them."""
+    first, _, _ = data.partition(b"\n")
+    signed = 0
+    for found in _HEAD_OR_RECOVER.finditer(data) if b'"version":1,' in first else ():
+        if found[2] == b"recover":
+            return range(signed, int(found[1]))
+        signed = int(found[1]) + 1
+    return range(0)
 
 
 def _finish_source(number: int, source: _Source) -> RecordSource:

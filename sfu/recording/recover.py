@@ -1,13 +1,14 @@
 """Closes a record whose recorder ended without doing so: kill -9, power, a full disk.
 
-Nothing is deleted. What the crash left unfinished is kept, named and hashed; from where on media are missing is said;
-then the record is stopped, signed and closed like any other. A crash during recovery is repaired by another recovery.
+It vouches for nothing but what the recorder had signed. Who has the folder may have written what stands behind the last
+signed head, or a crash may have left it there: it is kept, set apart as *unattested*, and the lines that recovery adds
+say what was found. Then the record is stopped, signed and closed; it says of itself that it was recovered, for good. A
+crash during recovery is repaired by another recovery.
 """
 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import io
 import os
 from dataclasses import dataclass
@@ -17,23 +18,12 @@ from sfu.recording.entries import format_utc
 from sfu.recording.errors import RecordError
 from sfu.recording.examine import Examination, Progress
 from sfu.recording.findings import Fault, SourceFacts
-from sfu.recording.folder import (
-    FOLDER_MODE,
-    LEDGER,
-    MANIFEST,
-    PUBLIC_KEY,
-    TORN,
-    Folder,
-    is_timestamp_file,
-    is_torn_file,
-    open_as_ours,
-    parse_media_file,
-    sync_folder,
-    write_whole,
-)
+from sfu.recording.folder import LEDGER, MANIFEST, PUBLIC_KEY, Folder, Listing, write_whole
+from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.ledger import Ledger
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.manifest import FileFact, build_manifest, write_manifest
+from sfu.recording.remainder import SignedPart, describe_set_apart, find_signed_part, is_missing_end, set_apart
 from sfu.recording.signing import SigningKey
 
 
@@ -45,42 +35,61 @@ class Recovery:
     lines: int
     """Whole lines that the ledger had."""
     signed_lines: int
-    """Of these, how many the recorder had signed. The others are in order, too, and signed from now on."""
+    """Of these, how many were signed: these the record still has. The others were set apart."""
     last_us: int
-    """Time of the record at the last of these."""
-    torn_bytes: int
-    """Of a line that was not finished."""
-    tails: tuple[FileFact, ...]
-    """Media files with bytes that no line told of, and how many."""
+    """Time of the record at the last signed line."""
+    unattested: tuple[FileFact, ...]
+    """Files with what was set apart."""
     gaps: tuple[tuple[str, int], ...]
     """Files whose media are missing from a time (us of the record) on."""
+    restored: bool
+    """The journal knew the record as closed with just these lines: only its manifest was written again."""
 
 
 def recover_record(
-    path: Path | str, key: SigningKey, utc: datetime.datetime, progress: Progress | None = None
+    path: Path | str,
+    key: SigningKey,
+    utc: datetime.datetime,
+    progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> Recovery:
-    """Close a record that its recorder did not close; `utc` is now.
+    """Close a record that its recorder did not close; `utc` is now. `journal` is asked first, and told then.
 
-    RecordError when it is closed already, is still being written, is not a record, was begun with another key, or when
-    its chain is wrong: then the text names the first fault, and nothing was changed.
+    RecordError when it is closed already, or the journal knows it as closed, is still being written, is not a record,
+    was begun with another key, when nothing in it is signed, or what was signed is wrong: then nothing was changed.
     """
     path = Path(path)
     with _open_ledger(path) as ledger_file, Folder(path) as folder:
-        if MANIFEST in folder.list().sizes:
+        listing = folder.list()
+        if MANIFEST in listing.sizes:
             raise RecordError(path, "this record is closed; there is nothing to recover")
-        found = _examine(folder, key, progress)
-        if found.start is None:
-            raise AssertionError("an examination that ran to its end has a start")
-        gaps = _append_end(path, ledger_file, found, key, utc)
-        if PUBLIC_KEY not in folder.list().sizes:
+        signed = find_signed_part(folder, key.public)
+        restored = journal is not None and _is_known(path, signed, listing, journal)
+        listing.sizes[LEDGER] = signed.bytes
+        found = _examine(folder, listing, key, progress)
+        if restored and found.uncovered:
+            raise RecordError(path, f"{found.uncovered[0].path} was added after this record was closed")
+        gaps = () if restored else _append_end(path, ledger_file, found, signed, key, utc)
+        if PUBLIC_KEY not in listing.sizes:
             write_whole(path / PUBLIC_KEY, key.public.pem)
-        whole = _examine(folder, key, progress)
-        record = found.start.text("record")
-        parser = whole.parser
-        manifest = build_manifest(record, key.key_id, parser.n, parser.prev, parser.counts, whole.files)
-        write_manifest(path, manifest, key)
-    tails = tuple(each for each in found.uncovered if parse_media_file(each.path))
-    return Recovery(record, found.parser.n, found.signed_lines, found.parser.t_us, found.torn_bytes, tails, gaps)
+        whole = _examine(folder, folder.list(), key, progress)
+        _close(path, whole, key, None if restored else journal)
+    record, unattested = signed.start.text("record"), tuple(whole.unattested)
+    return Recovery(record, signed.lines, signed.signed_lines, found.parser.t_us, unattested, gaps, restored)
+
+
+def _is_known(path: Path, signed: SignedPart, listing: Listing, journal: Journal) -> bool:
+    """Whether the journal knows this very record as closed; RecordError when it knows more of it than is here."""
+    known = journal.find(signed.start.text("record"), signed.start.copy)
+    if not known:
+        return False
+    if signed.bytes == listing.sizes[LEDGER] and any(each.head == signed.head for each in known):
+        return True
+    raise RecordError(
+        path,
+        f"the journal knows this record as closed, with {known[-1].lines} lines and the head {known[-1].head}; what is "
+        f"here is signed up to line {signed.signed_lines} and has another: it was altered, and is not recovered",
+    )
 
 
 def _open_ledger(path: Path) -> io.FileIO:
@@ -96,48 +105,49 @@ def _open_ledger(path: Path) -> io.FileIO:
     return io.FileIO(descriptor, "r+")
 
 
-def _examine(folder: Folder, key: SigningKey, progress: Progress | None) -> Examination:
-    examination = Examination(folder, folder.list(), closed=False, key=key.public)
+def _examine(folder: Folder, listing: Listing, key: SigningKey, progress: Progress | None) -> Examination:
+    examination = Examination(folder, listing, closed=False, key=key.public)
     try:
         examination.run(progress)
     except Fault as fault:
         raise RecordError(
             folder.path, f"this record is wrong, and recovery would hide it: {fault.place}: {fault}"
         ) from fault
-    if examination.key is None or examination.key.key_id != key.key_id:
-        raise RecordError(folder.path, "this record was begun with another key; recover it with that one")
     return examination
 
 
 def _append_end(
-    path: Path, file: io.FileIO, found: Examination, key: SigningKey, utc: datetime.datetime
+    path: Path, file: io.FileIO, found: Examination, signed: SignedPart, key: SigningKey, utc: datetime.datetime
 ) -> tuple[tuple[str, int], ...]:
-    """Bring the ledger to its end: all bytes covered, gaps declared, stopped, signed. Returns the gaps."""
+    """Bring the ledger to its end: the rest set apart and told of, gaps declared, stopped, signed. Returns the gaps."""
+    left = set_apart(path, file, signed.bytes, found.uncovered)
+    if found.attested_lines is not None and found.stop is not None and not left and not found.uncovered:
+        return ()  # another recovery has signed all this, and only the manifest is missing
     parser = found.parser
-    if found.start is None or found.last is None:
-        raise AssertionError("an examination that ran to its end has a start")
     ledger = Ledger(
-        found.start.text("record"), key, n=parser.n, prev=parser.prev, t_us=parser.t_us, counts=parser.counts
+        signed.start.text("record"), key, n=parser.n, prev=parser.prev, t_us=parser.t_us, counts=parser.counts
     )
     now_us = parser.t_us  # the clock of the record ended with its process; its time does not go on
-    lines = _cover_torn(path, file, found, ledger) + _cover_files(path, found, ledger)
+    detail = (
+        f"the recorder ended without closing the record; the last line that is signed is line {parser.n}, "
+        f"{parser.t_us} us after the start; when it ended is not known"
+    )
+    known = {"last_us": parser.t_us, "lines": signed.lines, "signed_lines": signed.signed_lines}
+    lines = [ledger.append("recover", now_us, utc=format_utc(utc), detail=detail, **known)]
+    told = {each.path for each in found.unattested}
+    lines += [
+        ledger.append("unattested", now_us, file=each.path, bytes=each.bytes, sha256=each.sha256)
+        for each in describe_set_apart(path)
+        if each.path not in told
+    ]
     gaps: tuple[tuple[str, int], ...] = ()
     if found.stop is None:
-        missing = [each for each in found.sources.values() if not (each.ended or each.lost or not each.kind)]
+        missing = [each for each in found.sources.values() if is_missing_end(each)]
         gaps = tuple((each.file, each.told_us) for each in missing)
         lines += [_declare_gap(ledger, each) for each in missing]
-    if lines or found.stop is None:
-        detail = (
-            f"the recorder ended without closing the record; the last line that it finished is line {parser.n}, "
-            f"{parser.t_us} us after the start; when it ended is not known"
-        )
-        known = {"last_us": parser.t_us, "lines": parser.n, "signed_lines": found.signed_lines}
-        lines.append(ledger.append("recover", now_us, utc=format_utc(utc), detail=detail, **known))
-    if found.stop is None:
         counts = {"fragments": ledger.counts["fragment"], "gaps": ledger.counts["gap"]}
         lines.append(ledger.append("stop", now_us, cause="recovered", utc=format_utc(utc), **counts))
-    if lines or found.last.type != "head":
-        lines.append(ledger.sign_head(now_us, utc))
+    lines.append(ledger.sign_head(now_us, utc))
     _write(path / LEDGER, file, b"".join(lines))
     return gaps
 
@@ -146,58 +156,16 @@ def _declare_gap(ledger: Ledger, source: SourceFacts) -> bytes:
     return ledger.append("gap", 0, source=source.source, cause="recorder_fault", begin_us=source.told_us, end_us=None)
 
 
-def _cover_torn(path: Path, file: io.FileIO, found: Examination, ledger: Ledger) -> list[bytes]:
-    """Move a torn line to a file of its own; cover such files, also one of a recovery that was itself interrupted."""
-    uncovered = [each.path for each in found.uncovered if is_torn_file(each.path)]
-    if found.torn_bytes:
-        folder = path / TORN
-        try:
-            folder.mkdir(FOLDER_MODE, exist_ok=True)
-            sync_folder(path)
-            number = 1 + max((int(each.stem) for each in folder.glob("[0-9]*.bin")), default=0)
-            name = f"{TORN}/{number:04}.bin"
-            torn = os.pread(file.fileno(), found.torn_bytes, found.parser.offset)
-            write_new(path / name, torn)
-            os.ftruncate(file.fileno(), found.parser.offset)
-            os.fsync(file.fileno())
-        except OSError as error:
-            raise RecordError(path / TORN, f"the torn line cannot be kept: {error.strerror}") from error
-        uncovered.append(name)
-    return [ledger.append("torn", 0, **_describe(path, name)) for name in uncovered]
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that must not be there yet, and see it on the disk; OSError when that fails."""
-    with open(path, "xb", opener=open_as_ours) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
-def _cover_files(path: Path, found: Examination, ledger: Ledger) -> list[bytes]:
-    """Lines for the bytes of which the ledger does not tell."""
-    by_file = {each.file: each for each in found.sources.values()}
-    lines = []
-    for each in found.uncovered:
-        media = parse_media_file(each.path)
-        if media is not None:
-            source = by_file.get(each.path) or SourceFacts(media[0], each.path)
-            fields = _describe(path, each.path, source.covered_bytes)
-            lines.append(ledger.append("tail", 0, source=source.source, offset=source.covered_bytes, **fields))
-        elif is_timestamp_file(each.path):
-            lines.append(ledger.append("stray", 0, **_describe(path, each.path)))
-    return lines
-
-
-def _describe(path: Path, name: str, offset: int = 0) -> dict[str, str | int]:
-    """The fields that cover a file from an offset on."""
-    digest, size = hashlib.sha256(), 0
-    with Folder(path) as folder:
-        for chunk in folder.read_chunks(name, offset, 1 << 62):
-            digest.update(chunk)
-            size += len(chunk)
-    return {"file": name, "bytes": size, "sha256": digest.hexdigest()}
+def _close(path: Path, whole: Examination, key: SigningKey, journal: Journal | None) -> None:
+    """Sign what was found to be whole. The journal comes first: what it knows can be closed again, as it is."""
+    start, parser = whole.start, whole.parser
+    if start is None or whole.uncovered or whole.torn_bytes or whole.signed_lines != parser.n:
+        raise RecordError(path, "this record was changed while it was recovered; nothing of it was closed")
+    record = start.text("record")
+    manifest = build_manifest(record, key.key_id, parser.n, parser.prev, parser.counts, whole.files, whole.version)
+    if journal is not None:
+        journal.add(ClosedEntry(record, start.copy, parser.n, parser.prev, key.key_id, path.resolve().name))
+    write_manifest(path, manifest, key)
 
 
 def _write(path: Path, file: io.FileIO, lines: bytes) -> None:

@@ -5,6 +5,7 @@ Needs the record alone; and, to know *who* signed, a public key that came anothe
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import os
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from sfu.recording.errors import RecordError
 from sfu.recording.examine import Examination, Progress
 from sfu.recording.findings import Fault
 from sfu.recording.folder import LEDGER, MANIFEST, SIGNATURE, Folder, Listing, printable
+from sfu.recording.journal import Journal
 from sfu.recording.lock import lock_for_reading
-from sfu.recording.manifest import MAX_MANIFEST_BYTES, build_manifest, parse_manifest_files
+from sfu.recording.manifest import MAX_MANIFEST_BYTES, FileFact, build_manifest, parse_manifest_files
 from sfu.recording.signing import SIGNATURE_BYTES, PublicKey
 from sfu.recording.timestamps import CheckedStamp, Roots, check_stamps
 
@@ -34,6 +36,8 @@ class Outcome(enum.IntEnum):
     """All is in order, but another key has signed than the one that was asked for."""
     UNPINNED = 5
     """Closed, complete, unchanged, and signed by the key that stands in it; as no key was given, by whomever."""
+    RECOVERED = 6
+    """Unchanged and signed by the key that was given, but closed by a recovery: its recorder signed a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,12 @@ class Verdict:
     lines: int
     signed_lines: int
     """Lines that a good signature covers."""
+    attested_lines: int | None
+    """How many of them the recorder itself had signed, in a record that was recovered; None: it was not."""
+    unattested: tuple[FileFact, ...]
+    """What a recovery found behind these lines and set apart: nobody vouches for it."""
+    journaled: bool | None
+    """Whether the journal knows that the record was closed as it is; None: no journal was asked."""
     counts: dict[str, int]
     """Lines of each type."""
     timestamps: tuple[CheckedStamp, ...]
@@ -69,7 +79,9 @@ class Verdict:
         """Return it for JSON."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         stamps = [each.as_dict() for each in self.timestamps]
-        return fields | {"outcome": self.outcome.name.lower(), "exit_code": int(self.outcome), "timestamps": stamps}
+        apart = [dataclasses.asdict(each) for each in self.unattested]
+        outcome = {"outcome": self.outcome.name.lower(), "exit_code": int(self.outcome)}
+        return fields | outcome | {"timestamps": stamps, "unattested": apart}
 
 
 def verify_record(
@@ -77,11 +89,13 @@ def verify_record(
     public_key: PublicKey | None = None,
     progress: Progress | None = None,
     tsa_roots: Roots | None = None,
+    journal: Journal | None = None,
 ) -> Verdict:
-    """Examine a record. RecordError when the folder is no record, or a file in it cannot be read.
+    """Examine a record. RecordError when the folder is no record, or a file in it or the journal cannot be read.
 
     `public_key` is the one that must have signed; `tsa_roots` are certificates of time stamping authorities that are
-    believed, without which timestamps are covered like all files, but not checked.
+    believed, without which timestamps are covered like all files, but not checked. `journal` knows which records were
+    closed, and how they ended.
     """
     path = Path(path)
     with Folder(path) as folder:
@@ -98,7 +112,7 @@ def verify_record(
             size = os.fstat(ledger.fileno()).st_size
             listing = folder.list()
             listing.sizes[LEDGER] = size
-            return _verify_locked(folder, listing, written, public_key, progress, tsa_roots)
+            return _verify_locked(folder, listing, written, public_key, progress, tsa_roots, journal)
 
 
 def _verify_locked(
@@ -108,28 +122,73 @@ def _verify_locked(
     public_key: PublicKey | None,
     progress: Progress | None,
     tsa_roots: Roots | None,
+    journal: Journal | None,
 ) -> Verdict:
     closed = MANIFEST in listing.sizes and not written
     examination = Examination(folder, listing, closed=closed, key=public_key)
     stamps: tuple[CheckedStamp, ...] = ()
+    journaled: bool | None = None
     try:
         examination.run(progress)
         if closed:
             _check_manifest(folder, listing, examination)
         stamps = check_stamps(folder, examination.stamps, tsa_roots)
+        journaled = None if journal is None else _ask_journal(journal, examination)
     except Fault as fault:
         return _judge(examination, Outcome.ALTERED, fault, public_key)
+    outcome, problem = _weigh(examination, closed, written, public_key)
+    return _judge(examination, outcome, problem, public_key, stamps, journaled)
+
+
+def _weigh(
+    examination: Examination, closed: bool, written: bool, public_key: PublicKey | None
+) -> tuple[Outcome, Fault | None]:
+    """What can be said of a record in which nothing is wrong."""
     key = examination.key
     if public_key is not None and (key is None or key.key_id != public_key.key_id):
         signer = key.key_id if key is not None else "nobody"
-        other = Fault("", f"this record is signed by the key {signer}, not by the given key {public_key.key_id}")
-        return _judge(examination, Outcome.OTHER_KEY, other, public_key, stamps)
+        other = f"this record is signed by the key {signer}, not by the given key {public_key.key_id}"
+        return Outcome.OTHER_KEY, Fault("", other)
     if not closed:
-        return _judge(examination, Outcome.NOT_CLOSED, _tell_open(examination, written), public_key, stamps)
+        return Outcome.NOT_CLOSED, _tell_open(examination, written)
     if public_key is None:
-        anybody = Fault("", "no key was given from outside: whoever made this record may have made the key, too")
-        return _judge(examination, Outcome.UNPINNED, anybody, public_key, stamps)
-    return _judge(examination, Outcome.INTACT, None, public_key, stamps)
+        anybody = (
+            "no key was given from outside: whoever made this record may have made the key, too; "
+            "give the one of who should have signed"
+        )
+        return Outcome.UNPINNED, Fault("", anybody)
+    if examination.attested_lines is not None:
+        return Outcome.RECOVERED, _tell_recovered(examination, examination.attested_lines)
+    return Outcome.INTACT, None
+
+
+def _ask_journal(journal: Journal, examination: Examination) -> bool:
+    """Whether the journal knows the record as it is; a Fault when it knows it otherwise."""
+    start, parser = examination.start, examination.parser
+    if start is None:
+        raise AssertionError("an examination that ran to its end has a start")
+    known = journal.find(start.text("record"), start.copy)
+    if not known or any(each.head == parser.prev for each in known):
+        return bool(known)
+    last = known[-1]
+    raise Fault(
+        LEDGER,
+        f"the journal knows this record as closed, with {last.lines} lines and the head {last.head}; this one has "
+        f"{parser.n} lines and the head {parser.prev}: what was signed later was taken away, or it was recovered since",
+    )
+
+
+def _tell_recovered(examination: Examination, attested: int) -> Fault:
+    """How far a recovered record is the recorder's."""
+    parts = [f"this record was closed by a recovery; its recorder had signed it up to line {attested}"]
+    if examination.version == 1:
+        parts.append("what the lines behind it tell of, the recovery found and signed without knowing who wrote it")
+    elif examination.unattested:
+        count = len(examination.unattested)
+        parts.append(
+            f"what was found behind it is set apart in {count} files of the folder unattested: nobody vouches for it"
+        )
+    return Fault("", "; ".join(parts))
 
 
 def _tell_open(examination: Examination, written: bool) -> Fault:
@@ -156,7 +215,9 @@ def _check_manifest(folder: Folder, listing: Listing, examination: Examination) 
         raise Fault(MANIFEST, "this file was changed: it is too long")
     manifest = folder.read(MANIFEST, MAX_MANIFEST_BYTES)
     parser = examination.parser
-    expected = build_manifest(start.text("record"), key.key_id, parser.n, parser.prev, parser.counts, examination.files)
+    expected = build_manifest(
+        start.text("record"), key.key_id, parser.n, parser.prev, parser.counts, examination.files, examination.version
+    )
     if manifest != expected:
         raise _compare_manifest(manifest, examination)
     signature = folder.read(SIGNATURE, SIGNATURE_BYTES + 1)
@@ -187,6 +248,7 @@ def _judge(
     fault: Fault | None,
     public_key: PublicKey | None,
     stamps: tuple[CheckedStamp, ...] = (),
+    journaled: bool | None = None,
 ) -> Verdict:
     start, stop, parser = examination.start, examination.stop, examination.parser
     return Verdict(
@@ -204,6 +266,9 @@ def _judge(
         stop_cause=stop.text("cause") if stop is not None else "",
         lines=parser.n,
         signed_lines=examination.signed_lines,
+        attested_lines=examination.attested_lines,
+        unattested=tuple(examination.unattested),
+        journaled=journaled,
         counts=dict(sorted(parser.counts.items())),
         timestamps=stamps,
     )

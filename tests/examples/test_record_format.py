@@ -23,6 +23,7 @@ TOOLS = (
     "bash",
     "cmp",
     "cut",
+    "date",
     "find",
     "head",
     "mktemp",
@@ -91,14 +92,31 @@ def test_the_script_and_the_verifier_find_a_record_intact(
     assert output == f"INTACT: record {verdict.record}, {verdict.lines} lines, signed by {verdict.key_id}\n"
 
 
-def test_the_script_finds_a_recovered_record_intact(tools: Path, tmp_path: Path, key: Path) -> None:
+VERSION_1 = ROOT / "tests" / "data" / "version-1"
+
+
+@pytest.mark.parametrize("name", ["closed", "recovered", "forged", "forged-stop"])
+def test_the_script_and_the_verifier_agree_on_records_of_version_1(tools: Path, tmp_path: Path, name: str) -> None:
+    record = tmp_path / name
+    shutil.copytree(VERSION_1 / name, record)
+    code, output = check(tools, record, VERSION_1 / "public.pem")
+    verdict = verify_record(record, load_public_key(VERSION_1 / "public.pem"))
+    assert code == verdict.outcome, output
+    assert verdict.outcome is (Outcome.INTACT if name == "closed" else Outcome.RECOVERED)
+    assert verdict.attested_lines is None or f"up to line {verdict.attested_lines}," in output
+
+
+def test_the_script_finds_how_far_a_recovered_record_is_the_recorders(tools: Path, tmp_path: Path, key: Path) -> None:
     folder = begin_record(tmp_path / "record", KEY, seconds=4).folder
     for name, data in (("ledger.jsonl", b'{"n'), ("media/001-audio.mkv", b"more"), ("media/004-video.mkv", b"new")):
         with (folder / name).open("ab") as file:
             file.write(data)
     recover_record(folder, KEY, BEGAN)
     code, output = check(tools, folder, key)
-    assert code == 0, output
+    assert (code, "signed by its recorder up to line 18," in output) == (6, True), output
+    (folder / "unattested/0001-004-video.mkv").write_bytes(b"old")
+    code, output = check(tools, folder, key)
+    assert (code, "WRONG: a file is not what" in output) == (1, True), output
 
 
 def edit(path: Path, change: Callable[[bytes], bytes]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sfu.node.cli import app
+from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.signing import SigningKey
 from tests.recording_authority import Authority
@@ -56,7 +57,12 @@ def test_without_a_key_it_says_that_anyone_may_have_signed(record: Path) -> None
     code, output, _ = run("verify", record)
     assert code == 5
     assert output.startswith("CONSISTENT, SIGNER UNKNOWN\n  no key was given from outside")
-    assert "not pinned: the key came with the record. Give --key to know who signed." in output
+    assert output.count("given") == 1 and "not pinned" not in output
+
+
+def test_that_no_key_was_given_is_said_once_also_of_a_record_that_is_not_closed(tmp_path: Path) -> None:
+    code, output, _ = run("verify", begin_record(tmp_path / "open", KEY).folder)
+    assert (code, output.count("not pinned"), output.count("Give --key")) == (3, 1, 1)
 
 
 def test_an_altered_record_is_1_and_names_the_first_fragment(record: Path, public: Path) -> None:
@@ -133,7 +139,7 @@ def test_names_in_a_record_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     assert run("verify", folder, "--json")[1].isascii()
 
 
-def test_recovery_tells_what_it_found_and_the_record_is_then_intact(
+def test_recovery_tells_what_it_found_and_the_record_is_then_a_recovered_one(
     tmp_path: Path, private: Path, public: Path
 ) -> None:
     folder = begin_record(tmp_path / "open", KEY, seconds=5).folder
@@ -142,13 +148,42 @@ def test_recovery_tells_what_it_found_and_the_record_is_then_intact(
             file.write(data)
     code, output, error = run("recover", folder, "--key", private)
     assert (code, error) == (0, "")
-    assert "24 lines were whole, 18 of them signed; the last at 0:00:05.000" in output
-    assert "5 bytes of a line that was not finished were kept" in output
-    assert "media/001-audio.mkv: its last 7 bytes had not been told of" in output
-    assert "media/002-video.mkv: a gap is declared from 0:00:05.000 on" in output
-    assert run("verify", folder, "--key", public)[0] == 0
+    assert "signed up to line 18 of 24, at 0:00:04.000" in output
+    assert "unattested/0001-ledger.jsonl: " in output and "unattested/0001-001-audio.mkv: " in output
+    assert "media/002-video.mkv: a gap is declared from 0:00:04.000 on" in output
+    assert "no journal was asked" in output
+    code, output, _ = run("verify", folder, "--key", public)
+    assert (code, output.startswith("RECOVERED\n")) == (6, True)
+    assert "recovered signed by its recorder up to line 18;" in output
+    assert "unattested unattested/0001-001-audio.mkv, " in output
+    verdict = json.loads(run("verify", folder, "--key", public, "--json")[1])
+    assert (verdict["outcome"], verdict["attested_lines"], len(verdict["unattested"])) == ("recovered", 18, 5)
+    assert "signed by its recorder up to line 18" in run("verify", folder)[1]
     code, _, error = run("recover", folder, "--key", private)
     assert (code, "this record is closed" in error) == (2, True)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_the_journal_knows_as_closed_is_not_recovered(
+    tmp_path: Path, private: Path, public: Path, named: bool
+) -> None:
+    """The journal beside the records' folder is asked without being named."""
+    made = build_record(tmp_path / "records" / "1", KEY)
+    place = tmp_path / ("elsewhere.jsonl" if named else "records-journal.jsonl")
+    given = ("--journal", place) if named else ()
+    ledger, folder = made.ledger, made.folder
+    Journal(place).add(ClosedEntry(ledger.record, 0, ledger.n, ledger.prev, KEY.key_id, "1"))
+    code, output, _ = run("verify", folder, "--key", public, "--journal", place)
+    assert (code, "knows that this record was closed as it is" in output) == (0, True)
+    (folder / "manifest.json").unlink()
+    whole = (folder / "ledger.jsonl").read_bytes()
+    (folder / "ledger.jsonl").write_bytes(whole[: whole.rindex(b"{")])
+    code, _, error = run("recover", folder, "--key", private, *given)
+    assert (code, "the journal knows this record as closed" in error) == (2, True)
+    (folder / "ledger.jsonl").write_bytes(whole)
+    code, output, _ = run("recover", folder, "--key", private, *given)
+    assert (code, output.startswith("restored: ")) == (0, True)
+    assert run("verify", folder, "--key", public)[0] == 0
 
 
 def test_what_cannot_be_recovered_is_2(tmp_path: Path, private: Path, public: Path) -> None:
@@ -171,6 +206,7 @@ def test_the_help_tells_the_exit_codes() -> None:
         "3 not closed",
         "4 in order, but signed",
         "5 in order, but no --key",
+        "6 recovered",
     ):
         assert meaning in " ".join(output.replace("│", " ").split())
 

@@ -18,6 +18,7 @@ from .verdicts import KEY, altered, check
 
 UTC = "2026-01-31T09:00:00.000000Z"
 SOURCE = {"source": 1, "file": "media/001-audio.mkv", "kind": "audio", "codec": "opus", "peer": "b"}
+APART = {"file": "unattested/0001-ledger.jsonl", "bytes": 1, "sha256": "0" * 64}
 STOP = {"cause": "stopped", "utc": UTC}
 
 
@@ -44,7 +45,7 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path, file: st
 
 @pytest.mark.parametrize("kind", ["timestamp", "torn", "stray"])
 def test_a_line_about_a_file_elsewhere_is_refused(tmp_path: Path, kind: str) -> None:
-    made = SampleRecord(tmp_path / "record", KEY)
+    made = SampleRecord(tmp_path / "record", KEY, version=1)
     line = made.head(1)
     head = hashlib.sha256(line).hexdigest()
     made.event(kind, 5, file="../../etc/passwd", bytes=1, sha256="0" * 64, head=head)
@@ -150,8 +151,17 @@ def test_a_fragment_of_impossible_size_is_not_read(tmp_path: Path) -> None:
         ([("gap", {"source": 9, "cause": "loss", "begin_us": 0, "end_us": 1})], "source 9"),
         ([("source", SOURCE)], "second time"),
         ([("source", SOURCE | {"source": 2, "kind": "video"})], "cannot be the file of video source 2"),
-        ([("tail", {"source": 1, "file": "media/001-audio.mkv", "offset": 3})], "not what follows"),
-        ([("tail", {"source": 2, "file": "media/001-audio.mkv", "offset": 0})], "cannot be the file of source 2"),
+        (
+            [("tail", {"source": 1, "file": "media/001-audio.mkv", "offset": 3})],
+            "cannot stand in a record of version 2",
+        ),
+        (
+            [("torn", {"file": "torn/0001.bin", "bytes": 1, "sha256": "0" * 64})],
+            "cannot stand in a record of version 2",
+        ),
+        ([("stray", {"file": "timestamps/0001.tsr", "bytes": 1, "sha256": "0" * 64})], "cannot stand in a record of"),
+        ([("unattested", APART)], "there was no recovery before it"),
+        ([("mark", {"name": "a"}), ("recover", {"utc": UTC})], "the lines before it are not signed"),
         ([("head", {"head": "0" * 64, "signature": "", "utc": UTC})], "not the hash of the line before"),
         ([("timestamp", {"file": "timestamps/0001.tsr", "head": "0" * 64})], "not a head line before it"),
         ([("stop", STOP), ("mark", {"name": "a"})], "after the record was stopped"),
@@ -167,6 +177,36 @@ def test_lines_that_contradict_each_other_are_named(
     for kind, fields in lines:
         made.event(kind, 5, **((common | fields) if kind in ("fragment", "tail", "timestamp") else fields))
     assert altered(tmp_path / "record", "ledger.jsonl", reason).line == 2 + len(lines)
+
+
+@pytest.mark.parametrize(
+    ("tail", "reason"),
+    [
+        ({"source": 1, "file": "media/001-audio.mkv", "offset": 3}, "not what follows"),
+        ({"source": 2, "file": "media/001-audio.mkv", "offset": 0}, "cannot be the file of source 2"),
+    ],
+)
+def test_tails_of_version_1_follow_the_last_fragment(tmp_path: Path, tail: dict[str, object], reason: str) -> None:
+    made = SampleRecord(tmp_path / "record", KEY, version=1)
+    made.source(1, "audio", "a")
+    made.event("tail", 5, bytes=1, sha256="0" * 64, **tail)
+    assert altered(tmp_path / "record", "ledger.jsonl", reason).line == 3
+
+
+@pytest.mark.parametrize("file", ["unattested/../media/001-audio.mkv", "unattested/1-ledger.jsonl", "torn/0001.bin"])
+def test_what_is_set_apart_stands_in_its_folder(tmp_path: Path, file: str) -> None:
+    made = SampleRecord(tmp_path / "record", KEY)
+    made.head(1)
+    made.event("recover", 2, utc=UTC)
+    made.event("unattested", 2, **(APART | {"file": file}))
+    assert altered(tmp_path / "record", "ledger.jsonl", "cannot be the file of a unattested line").line == 4
+
+
+def test_a_start_of_version_2_says_which_copy_it_is(tmp_path: Path) -> None:
+    made = SampleRecord(tmp_path / "record", KEY, version=1)
+    path = made.folder / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":2'))
+    altered(made.folder, "ledger.jsonl", "does not say which copy")
 
 
 @pytest.mark.parametrize("signature", ["", "A", "AAAA", "=" * 88, "ż" * 64, "A" * 86 + "==", "A" * 60_000])
