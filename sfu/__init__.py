@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sfu.peer import Peer
     from sfu.recording.entries import EntryError
     from sfu.recording.errors import RecordError
+    from sfu.recording.journal import Journal
     from sfu.recording.options import RecordingOptions
     from sfu.recording.recorder import ClosedRecord
     from sfu.recording.recording import RecorderStats, Recording
@@ -49,6 +50,7 @@ __all__ = [
     "EncodingStats",
     "EntryError",
     "EventStream",
+    "Journal",
     "Layer",
     "LocalError",
     "Peer",
@@ -87,6 +89,7 @@ _HOMES = {
     "EncodingStats": "sfu.statistics",
     "EntryError": "sfu.recording.entries",
     "EventStream": "sfu.event_stream",
+    "Journal": "sfu.recording.journal",
     "Layer": "sfu.layer",
     "LocalError": "sfu.errors",
     "Peer": "sfu.peer",

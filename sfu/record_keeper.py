@@ -19,6 +19,7 @@ from sfu.events import (
 )
 from sfu.recorded_track import RecordedTrack
 from sfu.recording.feed import Feed
+from sfu.recording.journal import Journal
 from sfu.recording.opening import open_recorder
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recording import Recording
@@ -46,6 +47,7 @@ class RecordKeeper:
         options: RecordingOptions,
         metadata: Mapping[str, Any],
         tracks: Iterable[Track] | None,
+        journal: Journal | None,
     ) -> Recording:
         """Open the records; see `Room.record`. The caller then tells who and what is there already."""
         chosen = None if tracks is None else tuple(tracks)
@@ -55,10 +57,13 @@ class RecordKeeper:
         start = clock()
         recorders = []
         try:
-            for path in paths:
+            for copy, path in enumerate(paths):
                 recorders.append(
-                    open_recorder(path, id, key, self._room, metadata, start=start, options=options, clock=clock)
-                )
+                    open_recorder(
+                        path, id, key, self._room, metadata, start=start, options=options, clock=clock, copy=copy,
+                        journal=journal,
+                    )
+                )  # fmt: skip
         except BaseException:
             for recorder in recorders:
                 recorder.stop("not_started")

@@ -41,6 +41,7 @@ from sfu.negotiation import Kind
 from sfu.peer import Peer
 from sfu.record_keeper import RecordKeeper
 from sfu.recording.feed import Feed
+from sfu.recording.journal import Journal
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recording import Recording
 from sfu.recording.signing import SigningKey
@@ -238,6 +239,7 @@ class Room:
         tracks: Iterable[Track] | None = None,
         options: RecordingOptions | None = None,
         metadata: Mapping[str, Any] | None = None,
+        journal: Journal | None = None,
     ) -> Recording:
         """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
 
@@ -248,6 +250,7 @@ class Room:
             tracks: only these; by default all, those that come later too. Private ones are left out.
             options: how.
             metadata: kept in the ledger's first line, such as the number of the case.
+            journal: is told when a record is closed, so that nobody can pass off an earlier part of it as all.
 
         Raises:
             PrivateError: the room, or one of `tracks`, is private. Nothing was made.
@@ -262,6 +265,7 @@ class Room:
             options=options or RecordingOptions(),
             metadata=metadata or {},
             tracks=tracks,
+            journal=journal,
         )
         self._house.keep(recording)
         for peer in self._peers.values():

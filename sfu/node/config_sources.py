@@ -160,7 +160,7 @@ def _check_recording(settings: Settings, origins: _Origins) -> list[SettingProbl
             "(umask 077; openssl genpkey -algorithm ed25519 -out record-key.pem)"
         )
     if not settings.record_dir:
-        for key in ("record_key", "record_mirrors"):
+        for key in ("record_key", "record_mirrors", "record_journal"):
             if getattr(settings, key):
                 found[key] = "is set without record_dir, so nothing would be recorded"
     return [SettingProblem(key, message, origins.find(key)) for key, message in found.items()]

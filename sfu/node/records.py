@@ -10,6 +10,7 @@ from pathlib import Path
 import sfu
 from sfu.node.config import Settings
 from sfu.recording.folder import write_whole
+from sfu.recording.journal import find_journal_beside
 from sfu.signaling import RecordShelf
 
 _log = logging.getLogger("sfu.node")
@@ -33,7 +34,14 @@ def open_shelf(settings: Settings) -> RecordShelf | None:
             if mirror.is_relative_to(other) or other.is_relative_to(mirror):
                 raise sfu.ConfigError("record_mirrors", f"{mirror} and {other} must not lie within each other")
     key = _load_key(Path(settings.record_key), places) if settings.record_key else _make_key(folder)
-    return RecordShelf(folder, key, mirrors, options=settings.build_recording_options(), most=settings.max_recordings)
+    return RecordShelf(
+        folder,
+        key,
+        mirrors,
+        options=settings.build_recording_options(),
+        most=settings.max_recordings,
+        journal=_open_journal(settings.record_journal, folder, places),
+    )
 
 
 def _make_folder(path: str) -> None:
@@ -53,6 +61,19 @@ def _check_folder(setting: str, path: str) -> Path:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise sfu.ConfigError(setting, f"nothing can be written in the folder {path!r}: {reason}") from error
+
+
+def _open_journal(setting: str, folder: Path, places: Sequence[Path]) -> sfu.Journal:
+    """The journal of closed records, which must not stand where who can write in one record can write, too."""
+    path = Path(setting).resolve() if setting else find_journal_beside(folder)
+    if any(path.is_relative_to(place) for place in places):
+        raise sfu.ConfigError("record_journal", f"{path} stands among the records, which it is to protect")
+    journal = sfu.Journal(path)
+    try:
+        journal.check()
+    except sfu.RecordError as error:
+        raise sfu.ConfigError("record_journal", f"{error}; name a file that this server can write") from error
+    return journal
 
 
 def _load_key(path: Path, places: Sequence[Path]) -> sfu.SigningKey:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sfu.clock import Clock, utc_now
+from sfu.recording.errors import RecordError
 from sfu.recording.folder import PUBLIC_KEY
+from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.ledger import Ledger
 from sfu.recording.manifest import build_manifest, write_manifest
 from sfu.recording.options import RecordingOptions
@@ -17,6 +20,8 @@ from sfu.recording.signing import SigningKey
 from sfu.recording.stamping import Stamper
 from sfu.recording.store import Store
 from sfu.recording.writer import RecordWriter
+
+_log = logging.getLogger("sfu.recording")
 
 
 def open_recorder(
@@ -29,15 +34,19 @@ def open_recorder(
     start: float,
     options: RecordingOptions,
     clock: Clock,
+    copy: int = 0,
+    journal: Journal | None = None,
 ) -> Recorder:
     """Make the folder `path` and begin a record in it, whose time is zero at `start`.
+
+    `copy`: 0 for the main record, then one number for each mirror. `journal` is told when the record is closed.
 
     Raises:
         RecordError: the folder is not empty, or cannot be written.
         EntryError: a ledger cannot hold the metadata. Nothing was made.
     """
     ledger = Ledger(record, key)
-    first = ledger.start(room, utc_now(), _software(), metadata)
+    first = ledger.start(room, utc_now(), _software(), metadata, copy=copy)
     store = Store.create(path)
     try:
         store.write_file(PUBLIC_KEY, key.public.pem)
@@ -52,9 +61,18 @@ def open_recorder(
 
     def finish() -> None:
         manifest = build_manifest(record, key.key_id, ledger.n, ledger.prev, ledger.counts, store.facts())
+        if journal is not None:  # first, so that there is no closed record that it does not know
+            _tell_journal(journal, ClosedEntry(record, copy, ledger.n, ledger.prev, key.key_id, path.name))
         write_manifest(path, manifest, key)
 
     return Recorder(store, writer, finish, clock)
+
+
+def _tell_journal(journal: Journal, entry: ClosedEntry) -> None:
+    try:
+        journal.add(entry)
+    except RecordError as error:  # the record itself is whole, and is closed all the same
+        _log.error("the journal does not know of a closed record", extra={"record": entry.record, "reason": str(error)})
 
 
 def _software() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfu import Recording, RecordingOptions, Room, SigningKey
+from sfu import Journal, Recording, RecordingOptions, Room, SigningKey
 
 _RANDOM_BYTES = 4
 
@@ -25,6 +25,9 @@ class RecordShelf:
     options: RecordingOptions = field(default_factory=RecordingOptions)
     most: int = 64
     """Recordings at once, those included that still bring their last to disk. Each has a thread for each folder."""
+
+    journal: Journal | None = None
+    """Knows which records were closed; stands outside of all of them."""
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -43,6 +46,7 @@ class RecordShelf:
             mirrors=[mirror / name for mirror in self.mirrors],
             options=self.options,
             metadata=metadata,
+            journal=self.journal,
         )
 
 

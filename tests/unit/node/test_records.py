@@ -92,7 +92,9 @@ def test_development_makes_a_key_beside_the_records_and_says_so(
         first, second = open_shelf(settings), open_shelf(settings)
     assert first is not None and second is not None
     assert first.key.key_id == second.key.key_id
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["records", "records-key.pem", "records-key.pub.pem"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "records", "records-journal.jsonl", "records-key.pem", "records-key.pub.pem"
+    ]  # fmt: skip
     assert (tmp_path / "records-key.pem").stat().st_mode & 0o777 == 0o600
     assert list(first.folder.iterdir()) == []
     made, found = caplog.records
@@ -141,6 +143,21 @@ def test_mirrors_do_not_share_a_folder(tmp_path: Path, key: Path, mirror: str) -
         )
     )
     assert (name, "within each other" in told) == ("record_mirrors", True)
+
+
+def test_the_journal_stands_beside_the_records_or_where_it_is_told_to_and_never_among_them(
+    tmp_path: Path, key: Path
+) -> None:
+    main = folder(tmp_path / "main")
+    shelf = open_shelf(serious(record_dir=str(main), record_key=str(key)))
+    assert shelf is not None and shelf.journal is not None
+    assert shelf.journal.path == tmp_path / "main-journal.jsonl"
+    other = str(tmp_path / "other.jsonl")
+    shelf = open_shelf(serious(record_dir=str(main), record_key=str(key), record_journal=other))
+    assert shelf is not None and shelf.journal is not None and str(shelf.journal.path) == other
+    for path, reason in ((main / "journal.jsonl", "among the records"), (tmp_path / "no/j", "cannot be written")):
+        name, told = refusal(serious(record_dir=str(main), record_key=str(key), record_journal=str(path)))
+        assert (name, reason in told) == ("record_journal", True), told
 
 
 def test_a_key_that_is_no_use_is_named(tmp_path: Path, key: Path) -> None:
