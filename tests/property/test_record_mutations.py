@@ -1,10 +1,15 @@
-"""Whatever is changed in a record is found: 1,000 changes, made by someone who knows the format but has not the key."""
+"""Whatever is changed in a record is found: 1,000 changes, made by someone who knows the format but has not the key.
+
+And by forgers, who wait for a recovery to sign what they wrote.
+"""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +20,17 @@ import pytest
 from sfu.recording.entries import encode, parse_utc
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import LEDGER, MANIFEST, PUBLIC_KEY, SIGNATURE
-from sfu.recording.ledger import Ledger
+from sfu.recording.journal import ClosedEntry, Journal
+from sfu.recording.ledger import Ledger, LedgerError, LedgerParser
 from sfu.recording.manifest import FileFact, build_manifest
+from sfu.recording.recover import recover_record
 from sfu.recording.signing import SigningKey
 from sfu.recording.verify import Outcome, Verdict, verify_record
 from tests.recording_samples import build_record
 
 MUTATIONS = 1000
 Files = dict[str, bytes]
+Kind = Callable[[Files, random.Random], None]
 
 
 class Unchanged(Exception):
@@ -294,7 +302,7 @@ def sign_again(files: Files, dice: random.Random) -> None:
     files[SIGNATURE] = key.sign(files[MANIFEST])
 
 
-ANYONE: list[Callable[[Files, random.Random], None]] = [
+ANYONE: list[Kind] = [
     flip_a_bit, flip_a_bit_of_media, cut_short, extend, empty, remove_file, rename_file, swap_files, add_file,
     edit_a_line, remove_a_line, duplicate_a_line, swap_lines, rewrite_a_line, edit_and_rechain, remove_and_rechain,
     cut_the_end_off, remove_a_fragment, duplicate_a_fragment, swap_fragments, replace_a_fragment, take_the_close_away,
@@ -311,15 +319,13 @@ def lay_out(folder: Path, before: Files, after: Files) -> None:
         (folder / name).unlink()
     for name, data in after.items():
         if before.get(name) != data:
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
     for each in [each for each in folder.iterdir() if each.is_dir() and not any(each.iterdir())]:
         each.rmdir()  # left over, it would give every later change away
 
 
-def mutate(
-    original: Files, dice: random.Random, kinds: list[Callable[[Files, random.Random], None]]
-) -> tuple[str, Files]:
+def mutate(original: Files, dice: random.Random, kinds: list[Kind]) -> tuple[str, Files]:
     while True:
         kind = dice.choice(kinds)
         files = dict(original)
@@ -379,3 +385,214 @@ def test_a_record_that_was_signed_again_is_found_by_who_knows_the_key(tmp_path: 
         assert verify_record(folder).outcome is Outcome.UNPINNED  # nothing in the record itself tells
         assert verify_record(folder, key.public).outcome is Outcome.OTHER_KEY
         lay_out(folder, files, original)
+
+
+# Forgers have the folder and the public key, and know that somebody who has the private key will run `sfu recover`.
+
+
+def split(files: Files) -> list[bytes]:
+    return files[LEDGER].splitlines(keepends=True)
+
+
+def unclose(files: Files) -> None:
+    for name in (MANIFEST, SIGNATURE):
+        files.pop(name, None)
+
+
+def heads_of(files: Files) -> list[int]:
+    return [n for n, each in enumerate(entries(files)) if each["type"] == "head"]
+
+
+def continue_ledger(files: Files, cut: int) -> LedgerParser:
+    """Cut the ledger after so many lines and the media where these end; return where it goes on."""
+    parser, ends = LedgerParser(), dict[str, int]()
+    names: dict[int, str] = {}
+    lines = split(files)
+    for line in lines[:cut]:
+        entry = parser.parse(line)
+        if entry.type == "source":
+            names[entry.integer("source")] = entry.text("file")
+        elif entry.type == "fragment":
+            ends[names[entry.integer("source")]] = entry.integer("offset") + entry.integer("bytes")
+    put_lines(files, lines[:cut])
+    for name in [name for name in files if name.startswith("media/")]:
+        files[name] = files[name][: ends.get(name, 0)]
+    return parser
+
+
+def forge(files: Files, dice: random.Random, cut: int, stop: bool) -> None:
+    """Go on from a line with a fragment, a mark, perhaps a stop: chained as they must be, signed by nobody."""
+    parser = continue_ledger(files, cut)
+    record = json.loads(split(files)[0])["record"]
+    ledger = Ledger(record, STRANGER, n=parser.n, prev=parser.prev, t_us=parser.t_us, counts=parser.counts)
+    name = "media/001-audio.mkv"
+    if name in files and any(each.get("file") == name for each in entries(files)):
+        data, known = dice.randbytes(dice.randint(1, 90)), fragments_of(files, name)
+        about = {"source": 1, "index": len(known), "offset": len(files[name]), "bytes": len(data)}
+        times = {"begin_us": parser.t_us, "end_us": parser.t_us + 1000}
+        digest = hashlib.sha256(data).hexdigest()
+        files[LEDGER] += ledger.append("fragment", parser.t_us, **about, sha256=digest, **times)
+        files[name] += data
+    files[LEDGER] += ledger.append("mark", parser.t_us, name="I did it", data={})
+    if stop:
+        files[LEDGER] += ledger.append("stop", parser.t_us, cause="stopped", utc="2026-01-31T09:00:06.000000Z")
+
+
+def cut_at_a_head_and_forge(files: Files, dice: random.Random) -> None:
+    unclose(files)
+    forge(files, dice, dice.choice(heads_of(files)) + 1, dice.random() < 0.5)
+
+
+def cut_anywhere_and_forge(files: Files, dice: random.Random) -> None:
+    unclose(files)
+    forge(files, dice, dice.randrange(1, len(split(files)) + 1), dice.random() < 0.5)
+
+
+def replay_an_older_head(files: Files, dice: random.Random) -> None:
+    """The last minutes never were: cut at a head, with the media, so that nothing tells of more."""
+    unclose(files)
+    continue_ledger(files, dice.choice(heads_of(files)[:-1]) + 1)
+
+
+def take_the_manifest_away(files: Files, dice: random.Random) -> None:
+    unclose(files)
+
+
+def make_one_up(files: Files, dice: random.Random) -> None:
+    """A whole record from the public key alone; the heads, if any, are signed by the forger."""
+    found = entries(files)
+    ledger = Ledger(dice.randbytes(16).hex(), STRANGER)
+    lines = [ledger.append("start", 0, **{name: found[0][name] for name in list(found[0])[4:]})]
+    for fields in found[1:]:
+        rest = {name: value for name, value in fields.items() if name not in ("n", "t_us", "prev", "type")}
+        if fields["type"] == "timestamp" or (fields["type"] == "head" and dice.random() < 0.9):
+            continue
+        if fields["type"] == "head":
+            lines.append(ledger.sign_head(fields["t_us"], parse_utc(rest["utc"])))
+        else:
+            lines.append(ledger.append(fields["type"], fields["t_us"], **rest))
+    put_lines(files, lines)
+    if dice.random() < 0.5:
+        unclose(files)
+    else:
+        remake_manifest(files)
+
+
+def plant_what_a_recovery_sets_apart(files: Files, dice: random.Random) -> None:
+    """Lines and files like those of a recovery, of which nobody has signed anything."""
+    unclose(files)
+    parser = continue_ledger(files, dice.choice(heads_of(files)) + 1)
+    ledger = Ledger(entries(files)[0]["record"], STRANGER, n=parser.n, prev=parser.prev, t_us=parser.t_us)
+    data, name = dice.randbytes(40), "unattested/0001-001-audio.mkv"
+    files[name] = data
+    about = {"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    kinds = [("recover", {"utc": "2026-01-31T09:00:06.000000Z"}), ("unattested", about), ("torn", about)]
+    for kind, fields in dice.sample(kinds, dice.randint(1, 3)):
+        files[LEDGER] += ledger.append(kind, parser.t_us, **fields)
+
+
+def mix_with_the_mirror(files: Files, dice: random.Random) -> None:
+    """Main and mirror have one id and one key: parts of the one in the place of the other's."""
+    for name in dice.sample(sorted(MIRROR), dice.randint(1, 3)):
+        files[name] = MIRROR[name]
+    if dice.random() < 0.7:
+        unclose(files)
+
+
+def take_the_end_from_the_mirror(files: Files, dice: random.Random) -> None:
+    unclose(files)
+    cut = dice.choice(heads_of(files)) + 1
+    put_lines(files, split(files)[:cut] + split(MIRROR)[cut:])
+
+
+FORGERS: list[Kind] = [
+    cut_at_a_head_and_forge, cut_anywhere_and_forge, replay_an_older_head, take_the_manifest_away, make_one_up,
+    plant_what_a_recovery_sets_apart, mix_with_the_mirror, take_the_end_from_the_mirror, take_the_close_away,
+]  # fmt: skip
+STRANGER = SigningKey.generate()
+MIRROR: Files = {}
+LATER = datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize("forgeries", [90, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_no_forger_has_an_intact_record_before_and_after_recovery(tmp_path: Path, forgeries: int) -> None:
+    """Each forges once or twice, has it recovered, forges what came of it, and has that recovered, too."""
+    key, dice = SigningKey.generate(), random.Random(forgeries)
+    original = read(build_record(tmp_path / "origin", key, 7).folder)
+    MIRROR.clear()
+    MIRROR.update(read(build_record(tmp_path / "mirror", key, 7, copy=1).folder))
+    assert original[LEDGER] != MIRROR[LEDGER]
+    seen, made = Counter[str](), Counter[str]()
+    for number in range(forgeries):
+        folder, files = tmp_path / "forged", original
+        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(2):
+            for _ in range(dice.randint(1, 2)):
+                kind, files = mutate_again(files, dice, FORGERS + ANYONE if dice.random() < 0.3 else FORGERS)
+                made[kind] += 1
+            shutil.rmtree(folder, ignore_errors=True)
+            lay_out(folder, {}, files)
+            assert not is_intact(folder, key), (number, kind)
+            try:
+                recover_record(folder, key, LATER)
+            except RecordError:
+                seen["refused"] += 1
+                break
+            verdict = verify_record(folder, key.public)
+            assert verdict.outcome is Outcome.RECOVERED, (number, kind, verdict.problem)
+            check_recovered(folder, verdict, original)
+            seen["recovered"] += 1
+            files = read(folder)
+    assert {each.__name__ for each in FORGERS} <= made.keys()
+    assert min(seen["recovered"], seen["refused"]) > forgeries // 5, seen
+
+
+def mutate_again(files: Files, dice: random.Random, kinds: list[Kind]) -> tuple[str, Files]:
+    """Change what may be broken already: a kind that no longer finds what it needs leaves it to another."""
+    while True:
+        try:
+            return mutate(files, dice, kinds)
+        except (LookupError, ValueError, TypeError, StopIteration, LedgerError):
+            continue
+
+
+def is_intact(folder: Path, key: SigningKey) -> bool:
+    verdict = judge(folder, key)
+    return isinstance(verdict, Verdict) and verdict.outcome is Outcome.INTACT
+
+
+def check_recovered(folder: Path, verdict: Verdict, original: Files) -> None:
+    """What the recorder is said to have signed are lines of it, and no media stand there that it did not write."""
+    files = read(folder)
+    lines = split(files)[: verdict.attested_lines]
+    assert lines in (split(original)[: len(lines)], split(MIRROR)[: len(lines)])
+    for name in [name for name in files if name.startswith("media/")]:
+        assert any(each.get(name, b"").startswith(files[name]) for each in (original, MIRROR)), name
+
+
+def test_a_closed_record_that_the_journal_knows_is_never_another_one(tmp_path: Path) -> None:
+    """With the journal a forger gets no recovery at all: it is refused, or the very same record is closed again."""
+    key, dice = SigningKey.generate(), random.Random(11)
+    made = build_record(tmp_path / "origin", key, 7)
+    original, journal = read(made.folder), Journal(tmp_path / "journal.jsonl")
+    ledger = made.ledger
+    journal.add(ClosedEntry(ledger.record, 0, ledger.n, ledger.prev, key.key_id, "origin"))
+    MIRROR.clear()
+    MIRROR.update(read(build_record(tmp_path / "mirror", key, 7, copy=1).folder))
+    forgers = [each for each in FORGERS if each not in (mix_with_the_mirror, make_one_up)]
+    seen = Counter[str]()
+    for _ in range(60):
+        _, files = mutate(original, dice, forgers)
+        folder = tmp_path / "forged"
+        shutil.rmtree(folder, ignore_errors=True)
+        lay_out(folder, {}, files)
+        verdict = verify_record(folder, key.public, journal=journal)
+        assert verdict.outcome is (Outcome.NOT_CLOSED if files[LEDGER] == original[LEDGER] else Outcome.ALTERED)
+        try:
+            recover_record(folder, key, LATER, journal=journal)
+        except RecordError:
+            seen["refused"] += 1
+        else:
+            assert read(folder) == original
+            seen["restored"] += 1
+    assert seen["refused"] > 30 and seen["restored"] > 3, seen
