@@ -16,6 +16,7 @@ _STATES = {
     "not_closed": "open",
     "other_key": "other-key",
     "unpinned": "unpinned",
+    "recovered": "recovered",
 }
 
 
@@ -36,7 +37,7 @@ class Verification:
         """What is known by now.
 
         `state` is `checking`, `intact`, `altered`, `open` (no end yet), `other-key`, `unpinned` (anybody may have
-        signed) or `unverified`.
+        signed), `recovered` (its recorder signed a part) or `unverified`.
         """
         if self._task is None:
             self._task = asyncio.create_task(self._run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import io
 import itertools
 import shutil
@@ -19,10 +20,12 @@ from sfu.node.player.app import Player, create_player_app
 from sfu.node.player.ranges import PART_BYTES
 from sfu.node.player.sound import SILENCE, fill, measure_opus
 from sfu.recording.reader import read_record
+from sfu.recording.recover import recover_record
 from sfu.recording.signing import PublicKey, SigningKey, load_public_key
 from tests.recorded.hearing import MARKS, build_hearing
 from tests.recorded.media import Take
 from tests.recorded.record import Source, build_record
+from tests.recording_samples import begin_record
 
 TOKEN = "a-token-that-nobody-guesses"
 PORT = 4321
@@ -185,6 +188,15 @@ async def test_who_signed_is_known_with_a_key_only(hearing: Path) -> None:
     assert (found["state"], found["problem"]) == ("intact", "")
     async with serve(hearing, SigningKey.generate().public) as (http, _):
         assert (await wait_for_verdict(http))["state"] == "other-key"
+
+
+async def test_a_recovered_record_is_not_called_intact(tmp_path: Path) -> None:
+    key = SigningKey.generate()
+    folder = begin_record(tmp_path / "record", key).folder
+    recover_record(folder, key, datetime.datetime.now(datetime.UTC))
+    async with serve(folder, key.public) as (http, _):
+        found = await wait_for_verdict(http)
+    assert (found["state"], "signed it up to line" in found["problem"]) == ("recovered", True)
 
 
 async def test_an_altered_record_is_told_with_the_place(copy: Path) -> None:

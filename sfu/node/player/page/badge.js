@@ -5,6 +5,7 @@ const WORDS = {
   checking: ["Verifying…", "Every byte of the record is being compared with its ledger."],
   intact: ["Intact", "Every byte is as it was recorded, and the ledger is signed by the key that you gave."],
   unpinned: ["Signer unknown", "Every byte fits the ledger, but anybody may have made both: start with --key to know who signed."],
+  recovered: ["Recovered", "A recovery closed this record. Only the part that its recorder had signed is evidence."],
   "other-key": ["Another signer", "Every byte fits the ledger, but another key has signed it than the one that you gave."],
   open: ["Not closed", "What there is, is in order; but the record has no end."],
   altered: ["Altered", "Something was changed, added or removed."],
