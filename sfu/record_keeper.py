@@ -47,6 +47,7 @@ class RecordKeeper:
         options: RecordingOptions,
         metadata: Mapping[str, Any],
         tracks: Iterable[Track] | None,
+        subject: str | None,
         journal: Journal | None,
     ) -> Recording:
         """Open the records; see `Room.record`. The caller then tells who and what is there already."""
@@ -61,7 +62,7 @@ class RecordKeeper:
                 recorders.append(
                     open_recorder(
                         path, id, key, self._room, metadata, start=start, options=options, clock=clock, copy=copy,
-                        journal=journal,
+                        subject=subject, journal=journal,
                     )
                 )  # fmt: skip
         except BaseException:

@@ -239,6 +239,7 @@ class Room:
         tracks: Iterable[Track] | None = None,
         options: RecordingOptions | None = None,
         metadata: Mapping[str, Any] | None = None,
+        subject: str | None = None,
         journal: Journal | None = None,
     ) -> Recording:
         """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
@@ -250,6 +251,7 @@ class Room:
             tracks: only these; by default all, those that come later too. Private ones are left out.
             options: how.
             metadata: kept in the ledger's first line, such as the number of the case.
+            subject: who was authenticated as the one who has it begun, as the `sub` of a token; None: nobody was.
             journal: is told when a record is closed, so that nobody can pass off an earlier part of it as all.
 
         Raises:
@@ -265,6 +267,7 @@ class Room:
             options=options or RecordingOptions(),
             metadata=metadata or {},
             tracks=tracks,
+            subject=subject,
             journal=journal,
         )
         self._house.keep(recording)

@@ -84,10 +84,12 @@ class Ledger:
         metadata: Mapping[str, Any] | None = None,
         *,
         copy: int = 0,
+        subject: str | None = None,
     ) -> bytes:
         """Return the first line: whose record it is, when the clock was zero, and which key signs.
 
-        `copy`: 0 for the main record, then one number for each of its mirrors.
+        `copy`: 0 for the main record, then one number for each of its mirrors. `subject`: who was authenticated as the
+        one who had it begun.
         """
         if self.n:
             raise EntryError("a ledger starts once")
@@ -103,6 +105,7 @@ class Ledger:
             key=self._key.key_id,
             software=software,
             metadata=dict(metadata or {}),
+            subject=subject,
         )
 
     def sign_head(self, t_us: int, utc: datetime.datetime) -> bytes:

@@ -35,18 +35,20 @@ def open_recorder(
     options: RecordingOptions,
     clock: Clock,
     copy: int = 0,
+    subject: str | None = None,
     journal: Journal | None = None,
 ) -> Recorder:
     """Make the folder `path` and begin a record in it, whose time is zero at `start`.
 
-    `copy`: 0 for the main record, then one number for each mirror. `journal` is told when the record is closed.
+    `copy`: 0 for the main record, then one number for each mirror. `subject`: who was authenticated as the one who has
+    it begun. `journal` is told when the record is closed.
 
     Raises:
         RecordError: the folder is not empty, or cannot be written.
         EntryError: a ledger cannot hold the metadata. Nothing was made.
     """
     ledger = Ledger(record, key)
-    first = ledger.start(room, utc_now(), _software(), metadata, copy=copy)
+    first = ledger.start(room, utc_now(), _software(), metadata, copy=copy, subject=subject)
     store = Store.create(path)
     try:
         store.write_file(PUBLIC_KEY, key.public.pem)

@@ -52,7 +52,10 @@ class RecordPause(Span):
 
     ground: str
     authoriser: str
+    """As it was claimed."""
     note: str
+    subject: str = ""
+    """Who was authenticated as the one who claimed it; empty: nobody, or it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ class _Reading:
         if self._paused is not None:
             about = self._paused.fields
             begin = _at(self._paused)
-            texts = (str(about.get(key, "")) for key in ("ground", "authoriser", "note"))
+            texts = (str(about.get(key) or "") for key in ("ground", "authoriser", "note", "subject"))
             self._pauses.append(RecordPause(begin, max(begin, end_us), *texts))
             self._paused = None
 

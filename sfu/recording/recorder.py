@@ -48,6 +48,7 @@ class Recorder:
         self._inbox = Inbox()
         self._missed_packets = 0
         self._cause = ""
+        self._subject: str | None = None
         self._thread = threading.Thread(target=self._run, name="sfu-recorder", daemon=True)
         self._thread.start()
 
@@ -86,11 +87,11 @@ class Recorder:
         """See `RecordWriter.resume`."""
         self._order(lambda: self._writer.resume(_us(now), **fields))
 
-    def stop(self, cause: str) -> None:
-        """Close the record, as soon as everything that was said before is done."""
+    def stop(self, cause: str, subject: str | None = None) -> None:
+        """Close the record, as soon as everything that was said before is done. `subject`: who has it stopped."""
 
         def close() -> None:
-            self._cause = cause
+            self._cause, self._subject = cause, subject
 
         self._order(close)
 
@@ -123,7 +124,7 @@ class Recorder:
                 self._writer.poll(_us(self._clock()))
                 self.wanting_key_frames = self._writer.wanting_key_frames
                 self._report()
-            self._writer.close(_us(self._clock()), self._cause)
+            self._writer.close(_us(self._clock()), self._cause, self._subject)
             self._finish()
             self._report()
             self.closed = ClosedRecord(self.path, self._writer.head)

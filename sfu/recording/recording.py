@@ -166,31 +166,39 @@ class Recording:
         """The records' folders, the main one first."""
         return tuple(recorder.path for recorder in self._recorders)
 
-    def mark(self, name: str, /, **data: Any) -> None:
-        """Set a mark, which players and compositions show. `data`: what JSON can hold, else EntryError."""
-        self._check_running()
-        _check("mark", name=name, data=data)
-        self._note("mark", name=name, data=data)
+    # What people order says who was authenticated as the one who orders it (`subject`, as the `sub` of a token; None:
+    # nobody was), beside whom they name: a name can be claimed.
 
-    def phase(self, name: str) -> None:
+    def mark(self, name: str, subject: str | None = None, /, **data: Any) -> None:
+        """Set a mark, which players and compositions show. `data`: what JSON can hold, else EntryError.
+
+        `subject`, by its place, so that no key of `data` is taken for it: who was authenticated as the one who sets it.
+        """
+        self._check_running()
+        _check("mark", name=name, subject=subject, data=data)
+        self._note("mark", name=name, subject=subject, data=data)
+
+    def phase(self, name: str, *, subject: str | None = None) -> None:
         """A phase of the hearing begins. EntryError when its name is no text that a ledger can hold."""
         self._check_running()
-        _check("phase", name=name)
-        self._note("phase", name=name)
+        _check("phase", name=name, subject=subject)
+        self._note("phase", name=name, subject=subject)
 
-    def pause(self, *, ground: str, authoriser: str, note: str = "") -> None:
+    def pause(self, *, ground: str, authoriser: str, note: str = "", subject: str | None = None) -> None:
         """Go off the record: not a byte of what comes until `resume` is kept. May be said again, with other grounds.
 
         Args:
             ground: why that is lawful.
-            authoriser: who has ordered it.
+            authoriser: who is said to have ordered it.
             note: anything else.
+            subject: who was authenticated as the one who says so, as the `sub` of a token.
 
         Raises:
             EntryError: one of these is no text that a ledger can hold.
         """
         self._check_running()
-        _check("pause", ground=ground, authoriser=authoriser, note=note)
+        about = {"ground": ground, "authoriser": authoriser, "note": note, "subject": subject}
+        _check("pause", **about)
         self.paused = True
         self.ground = ground
         for taken in self._tracks.values():
@@ -198,28 +206,31 @@ class Recording:
         self._feed.step()  # what came until now is on the record
         now = self._clock()
         for recorder in self._recorders:
-            recorder.pause(now, ground=ground, authoriser=authoriser, note=note)
+            recorder.pause(now, **about)
         self._observer.handle_paused(self, ground, authoriser)
 
-    def resume(self, *, authoriser: str) -> None:
+    def resume(self, *, authoriser: str, subject: str | None = None) -> None:
         """Go on after a pause. LocalError when there is none; EntryError as with `pause`."""
         self._check_running()
         if not self.paused:
             raise LocalError(f"recording {self.id} is not paused")
-        _check("resume", authoriser=authoriser)
+        _check("resume", authoriser=authoriser, subject=subject)
         self.paused = False
         self.ground = ""
         now = self._clock()
         for recorder in self._recorders:
-            recorder.resume(now, authoriser=authoriser)
+            recorder.resume(now, authoriser=authoriser, subject=subject)
         for taken in self._tracks.values():
             taken.track.start()
         self._observer.handle_resumed(self)
 
-    async def stop(self, cause: str = "stopped") -> tuple[ClosedRecord, ...]:
-        """End it, and close its records; those of them that are whole. Idempotent."""
+    async def stop(self, cause: str = "stopped", *, subject: str | None = None) -> tuple[ClosedRecord, ...]:
+        """End it, and close its records; those of them that are whole. Idempotent.
+
+        `subject`: who was authenticated as the one who ends it.
+        """
         if not self.stopped:
-            self._end(cause)
+            self._end(cause, subject)
         while any(recorder.running for recorder in self._recorders):  # noqa: ASYNC110 - they are threads
             await asyncio.sleep(_CLOSING_S)
         return tuple(recorder.closed for recorder in self._recorders if recorder.closed is not None)
@@ -307,7 +318,7 @@ class Recording:
         for recorder in self._recorders:
             recorder.note(kind, now, **fields)
 
-    def _end(self, cause: str) -> None:
+    def _end(self, cause: str, subject: str | None = None) -> None:
         for id in list(self._tracks):
             self.remove_track(id)
         self.stopped = True
@@ -315,7 +326,7 @@ class Recording:
             self._timer.cancel()
             self._timer = None
         for recorder in self._recorders:
-            recorder.stop(cause)
+            recorder.stop(cause, subject)
         self._observer.handle_stopped(self, cause)
 
     def _arm(self) -> None:

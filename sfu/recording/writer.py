@@ -195,7 +195,7 @@ class RecordWriter:
                 self._stamper.offer(line, self._ledger.prev, now_us)
         self._flush()
 
-    def close(self, now_us: int, cause: str) -> None:
+    def close(self, now_us: int, cause: str, subject: str | None = None) -> None:
         """Bring everything to disk, down to the last signed head. Raises RecordError."""
         self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
         self._line(
@@ -203,6 +203,7 @@ class RecordWriter:
             self._at(now_us),
             cause=cause,
             utc=format_utc(self._utc()),
+            subject=subject,
             fragments=self._ledger.counts["fragment"],
             gaps=self._ledger.counts["gap"],
         )

@@ -51,62 +51,64 @@ class RecordResource:
 
     async def get(self, request: Request) -> Response:
         """How the recording fares; for everyone who may be in the room, since it concerns them."""
-        recording = self._find(self._authorized_room(request, "record", "subscribe", "publish"))
+        room, _ = self._authorize(request, "record", "subscribe", "publish")
+        recording = self._find(room)
         return JSONResponse(describe_recorders(recording), headers=_FRESH)
 
     async def post(self, request: Request) -> Response:
         """Record the room from now on, whoever is in: 201, and the body of GET."""
-        room = self._authorized_room(request, "record")
+        room, subject = self._authorize(request, "record")
         metadata = parse_start(await self._read_text(request, needed=False))
-        recording = self._start(room, metadata)
+        recording = self._start(room, metadata, subject)
         location = request.scope.get("root_path", "") + _PATH.format(room=room)
         return JSONResponse(describe_recorders(recording), 201, headers={"Location": location, **_FRESH})
 
     async def delete(self, request: Request) -> Response:
         """Stop, and answer once the records are closed. Their heads stand for every byte of them."""
-        recording = self._find(self._authorized_room(request, "record"))
-        closed = await recording.stop()
+        room, subject = self._authorize(request, "record")
+        recording = self._find(room)
+        closed = await recording.stop(subject=subject)
         return JSONResponse(describe_closed(recording, closed), headers=_FRESH)
 
     async def post_mark(self, request: Request) -> Response:
         """Set a mark."""
-        room = self._authorized_room(request, "record")
+        room, subject = self._authorize(request, "record")
         mark = parse_mark(await self._read_text(request))
         with _refusals():
-            self._find(room).mark(mark.name, **mark.data)
+            self._find(room).mark(mark.name, subject, **mark.data)
         return Response(status_code=204)
 
     async def post_phase(self, request: Request) -> Response:
         """A phase of the hearing begins."""
-        room = self._authorized_room(request, "record")
+        room, subject = self._authorize(request, "record")
         name = parse_phase(await self._read_text(request))
         with _refusals():
-            self._find(room).phase(name)
+            self._find(room).phase(name, subject=subject)
         return Response(status_code=204)
 
     async def post_pause(self, request: Request) -> Response:
         """Go off the record. In a pause it may come again, with another ground."""
-        room = self._authorized_room(request, "record")
+        room, subject = self._authorize(request, "record")
         pause = parse_pause(await self._read_text(request))
         with _refusals():
-            self._find(room).pause(ground=pause.ground, authoriser=pause.authoriser, note=pause.note)
+            self._find(room).pause(ground=pause.ground, authoriser=pause.authoriser, note=pause.note, subject=subject)
         return Response(status_code=204)
 
     async def post_resume(self, request: Request) -> Response:
         """Go on after a pause."""
-        room = self._authorized_room(request, "record")
+        room, subject = self._authorize(request, "record")
         authoriser = parse_resume(await self._read_text(request))
         recording = self._find(room)
         if not recording.paused:
             raise Problem(409, "Not paused", "The room is on the record already.")
         with _refusals():
-            recording.resume(authoriser=authoriser)
+            recording.resume(authoriser=authoriser, subject=subject)
         return Response(status_code=204)
 
-    def _authorized_room(self, request: Request, *rights: Right) -> str:
+    def _authorize(self, request: Request, *rights: Right) -> tuple[str, str | None]:
+        """The room, and the subject of the token: names in the request are claimed, this one was authenticated."""
         room = read_room_name(request.path_params["room"])
-        authorize(self._context.authorizer, read_token(request), room, *rights)
-        return room
+        return room, authorize(self._context.authorizer, read_token(request), room, *rights).peer
 
     async def _read_text(self, request: Request, *, needed: bool = True) -> str:
         body = await read_body(request, self._context.options)
@@ -121,7 +123,7 @@ class RecordResource:
             raise Problem(404, "Not recorded", "This room is not being recorded.")
         return recording
 
-    def _start(self, name: str, metadata: Mapping[str, Any]) -> Recording:
+    def _start(self, name: str, metadata: Mapping[str, Any], subject: str | None) -> Recording:
         context = self._context
         if context.records is None:
             raise Problem(
@@ -137,7 +139,7 @@ class RecordResource:
             raise Problem(503, "Too many recordings", detail, headers={"Retry-After": _RETRY_S})
         try:
             with _refusals():
-                return context.records.open(room, metadata, utc=utc_now(), random=context.random(16))
+                return context.records.open(room, metadata, utc=utc_now(), random=context.random(16), subject=subject)
         except PrivateError as error:
             raise Problem(409, "Private room", "This room is private: it can not be recorded.") from error
         except RecordError as error:

@@ -34,10 +34,19 @@ class RecordShelf:
         """All folders, the main one first."""
         return self.folder, *self.mirrors
 
-    def open(self, room: Room, metadata: Mapping[str, Any], *, utc: datetime.datetime, random: bytes) -> Recording:
+    def open(
+        self,
+        room: Room,
+        metadata: Mapping[str, Any],
+        *,
+        utc: datetime.datetime,
+        random: bytes,
+        subject: str | None = None,
+    ) -> Recording:
         """Record a room from now on; raises what `Room.record` does.
 
-        `random`: some unpredictable bytes, so that two records never have one name.
+        `random`: some unpredictable bytes, so that two records never have one name. `subject`: who was authenticated as
+        the one who asks.
         """
         name = name_record(room.name, utc, random)
         return room.record(
@@ -46,6 +55,7 @@ class RecordShelf:
             mirrors=[mirror / name for mirror in self.mirrors],
             options=self.options,
             metadata=metadata,
+            subject=subject,
             journal=self.journal,
         )
 

@@ -26,7 +26,13 @@ def describe_record(record: Record) -> dict[str, Any]:
         "duration": _ms(record.duration_us),
         "sources": [_describe_source(source) for source in record.sources],
         "pauses": [
-            {**_span(pause), "ground": pause.ground, "authoriser": pause.authoriser, "note": pause.note}
+            {
+                **_span(pause),
+                "ground": pause.ground,
+                "authoriser": pause.authoriser,
+                "note": pause.note,
+                "subject": pause.subject,
+            }
             for pause in record.pauses
         ],
         "marks": [{"at": _ms(mark.at_us), "name": mark.name, "data": _plain(mark.data)} for mark in record.marks],

@@ -163,7 +163,7 @@ async def test_the_timeline_says_what_the_ledger_says(http: httpx.AsyncClient) -
     assert told["pauses"] == [
         {
             "begin": 24_000, "end": 34_000, "ground": "Deliberation",
-            "authoriser": "Dr. Anna Weber", "note": "Private deliberation",
+            "authoriser": "Dr. Anna Weber", "note": "Private deliberation", "subject": "",
         }
     ]  # fmt: skip
     by_number = {source["number"]: source for source in told["sources"]}

@@ -99,6 +99,38 @@ async def test_a_room_is_recorded_from_start_to_stop(clerk: httpx.AsyncClient, s
     assert (await clerk.get(URL)).status_code == 404
 
 
+@pytest.mark.parametrize("peer", ["trainee", None])
+async def test_each_act_says_whose_token_ordered_it_beside_what_is_claimed(
+    app: Starlette, authorizer: FakeAuthorizer, shelf: RecordShelf, peer: str | None
+) -> None:
+    """Whatever can be posted below the recording, so that an order to come is not forgotten."""
+    headers = authorizer.add("of the trainee", room="lobby", peer=peer, record=True)
+    claimed = {"subject": "Presiding Judge"}
+    orders: dict[str, dict[str, Any]] = {
+        "phase": {"name": "pleadings"},
+        "marks": {"name": "exhibit", "data": claimed},
+        "pause": {"ground": "Recess", "authoriser": "Presiding Judge"},
+        "resume": {"authoriser": "Presiding Judge"},
+    }
+    paths = [str(getattr(route, "path", "")) for route in app.routes]
+    assert {path.rpartition("/")[2] for path in paths if "/recording/" in path} - {""} == orders.keys()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://sfu.test", headers=headers
+    ) as http:
+        assert (await http.post(URL, json={"metadata": claimed})).status_code == 201
+        for name, body in orders.items():
+            assert (await http.post(f"{URL}/{name}", json=body)).status_code == 204
+        assert (await http.delete(URL)).status_code == 200
+    for place in range(2):
+        for kind in ("start", "phase", "mark", "pause", "resume", "stop"):
+            (line,) = ledger(shelf, kind, place)
+            assert line["subject"] == peer, kind
+        (mark,) = ledger(shelf, "mark", place)
+        assert mark["data"] == claimed
+        (pause,) = ledger(shelf, "pause", place)
+        assert pause["authoriser"] == "Presiding Judge"
+
+
 async def test_no_answer_tells_a_path_of_the_machine(clerk: httpx.AsyncClient, shelf: RecordShelf) -> None:
     answers = [await clerk.post(URL), await clerk.get(URL), await clerk.delete(URL)]
     os.rmdir(shelf.mirrors[0] / answers[0].json()["folder"] / "media")

@@ -77,12 +77,12 @@ export function listEvents({ marks, phases, pauses }) {
   const events = [
     ...phases.map(({ at, names }) => ({ kind: "phase", at, title: names[0], details: [] })),
     ...marks.map(({ at, name, data }) => ({ kind: "mark", at, title: name, details: data })),
-    ...pauses.map(({ begin, end, ground, authoriser, note }) => ({
+    ...pauses.map(({ begin, end, ground, authoriser, note, subject }) => ({
       kind: "pause",
       at: begin,
       end,
       title: ground || "Off the record",
-      details: [["Authorised by", authoriser], ["Note", note]].filter(([, value]) => value),
+      details: [["Authorised by", authoriser], ["Said with the token of", subject], ["Note", note]].filter(([, value]) => value),
     })),
   ];
   const order = ["phase", "pause", "mark"];
