@@ -18,6 +18,7 @@ from sfu.recording.findings import tell_place, tell_time
 from sfu.recording.folder import printable
 
 if TYPE_CHECKING:
+    from sfu.recording.compare import Comparison
     from sfu.recording.examine import Progress as Report
     from sfu.recording.verify import Verdict
 
@@ -40,6 +41,9 @@ def verify(
     journal: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The node's journal: knows which records were closed, and how.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Its mirror: the record of the same id with which to compare it.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Say whether a record is complete, unchanged and signed. Reads the record only; needs no server and no network.
@@ -58,13 +62,17 @@ def verify(
 
     5  in order, but no --key was given: whoever made the record may have made the key that stands in it, too;
 
-    6  recovered: in order, but closed by a recovery. The recorder itself signed it up to the line that is named.
+    6  recovered: in order, but closed by a recovery. The recorder itself signed it up to the line that is named;
+
+    7  it differs from its mirror, given with --against. If they tell the same, it is the worse of both codes.
     """
+    from sfu.recording.compare import compare_records
     from sfu.recording.journal import Journal
     from sfu.recording.signing import load_public_key
     from sfu.recording.timestamps import load_roots
     from sfu.recording.verify import verify_record
 
+    mirror = comparison = None
     try:
         public_key = load_public_key(key) if key is not None else None
         roots = load_roots(tsa_ca) if tsa_ca is not None else None
@@ -72,13 +80,28 @@ def verify(
             verdict = verify_record(
                 record, public_key, report, roots, Journal(journal) if journal is not None else None
             )
+            if against is not None:
+                mirror = verify_record(
+                    against, public_key, report, roots, Journal(journal) if journal is not None else None
+                )
+                comparison = compare_records(record, against, verdict, mirror)
     except RecordError as error:
         raise _fail(error, json) from error
+    if mirror is None or comparison is None:
+        if json:
+            typer.echo(jsonlib.dumps(verdict.as_dict(), indent=2))
+        else:
+            _tell(verdict, roots is not None)
+        raise typer.Exit(int(verdict.outcome))
     if json:
-        typer.echo(jsonlib.dumps(verdict.as_dict(), indent=2))
+        both = {"record": verdict.as_dict(), "against": mirror.as_dict()}
+        typer.echo(jsonlib.dumps(comparison.as_dict() | both, indent=2))
     else:
-        _tell(verdict, roots is not None)
-    raise typer.Exit(int(verdict.outcome))
+        for path, each in ((record, verdict), (against, mirror)):
+            _out.print(f"{path}:")
+            _tell(each, roots is not None)
+        _tell_comparison(comparison)
+    raise typer.Exit(int(comparison.outcome))
 
 
 def recover(
@@ -142,6 +165,16 @@ def _fail(error: Exception, json: bool = False) -> typer.Exit:
     else:
         _err.print(f"error: {printable(str(error))}", style="bold red")
     return typer.Exit(2)
+
+
+def _tell_comparison(comparison: Comparison) -> None:
+    if comparison.outcome.name == "DIFFERS":
+        _out.print("DIFFERS", style="bold magenta")
+    elif not comparison.differences:
+        _out.print("AGREE", style="bold green")
+    for each in comparison.differences:
+        _out.print(f"  {each}")
+    _out.print(f"  alike     {comparison.agreeing_lines} acts and events, {comparison.agreeing_frames} frames of media")
 
 
 def _tell(verdict: Verdict, stamps_checked: bool) -> None:

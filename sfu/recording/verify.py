@@ -38,6 +38,8 @@ class Outcome(enum.IntEnum):
     """Closed, complete, unchanged, and signed by the key that stands in it; as no key was given, by whomever."""
     RECOVERED = 6
     """Unchanged and signed by the key that was given, but closed by a recovery: its recorder signed a part."""
+    DIFFERS = 7
+    """Compared with its mirror: nothing is wrong with either by itself, but they do not tell the same."""
 
 
 @dataclass(frozen=True, slots=True)

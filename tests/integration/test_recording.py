@@ -11,6 +11,7 @@ import pytest
 from sfu import Config, Recording, RecordingOptions, Server, SigningKey
 from sfu.errors import LocalError, PrivateError
 from sfu.events import Event, RecordingPaused, RecordingResumed, RecordingStarted, RecordingStopped
+from sfu.recording.compare import compare_records
 from sfu.recording.errors import RecordError
 from sfu.recording.reader import Record, read_record
 from sfu.recording.verify import Outcome, verify_record
@@ -82,6 +83,10 @@ async def test_a_mirror_holds_the_same_media(server: Server, key: SigningKey, tm
         recording = server.room("court").record(tmp_path / "a", key=key, mirrors=[tmp_path / "b"])
         await written(recording, 50_000)
         assert len(await recording.stop()) == 2
+    verdicts = [verify_record(tmp_path / name, key.public) for name in "ab"]
+    found = compare_records(tmp_path / "a", tmp_path / "b", *verdicts)
+    assert (found.outcome, found.differences) == (Outcome.INTACT, ())
+    assert found.agreeing_lines > 3 and found.agreeing_frames > 20
     a, b = (source(read_record(tmp_path / name), "video") for name in "ab")
     shorter = min(a.file.stat().st_size, b.file.stat().st_size)
     assert abs(len(find_flashes(a.file)) - len(find_flashes(b.file))) <= 1

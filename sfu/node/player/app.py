@@ -13,11 +13,11 @@ from starlette.staticfiles import StaticFiles
 
 from sfu.node.page import PAGE as SHARED
 from sfu.node.player.guard import Guard
-from sfu.node.player.matroska import MediaError
 from sfu.node.player.ranges import answer_media
 from sfu.node.player.shelf import Media, Shelf
 from sfu.node.player.timeline import describe_record
 from sfu.node.player.verification import Verification
+from sfu.recording.clusters import MediaError
 from sfu.recording.reader import Record
 from sfu.recording.signing import PublicKey
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import av
 from av.error import FFmpegError
 
-from sfu.node.player.matroska import MediaError
+from sfu.recording.clusters import MediaError
 
 
 def write_mp4(source: BinaryIO, target: Path, limit_ms: int) -> str:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sfu.node.player.film import write_mp4
-from sfu.node.player.matroska import Cluster, Layout, MediaError, read_blocks, read_layout
 from sfu.node.player.sound import write_sound
 from sfu.node.player.webm import build_head, build_lead, find_cues
+from sfu.recording.clusters import Cluster, Layout, MediaError, read_blocks, read_layout
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import MEDIA, Folder
 from sfu.recording.reader import Record, RecordSource

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from sfu.node.player.matroska import Layout, MediaError, read_blocks
 from sfu.node.player.webm import Cue, build_cluster
+from sfu.recording.clusters import Layout, MediaError, read_blocks
 
 SILENCE = b"\xf8\xff\xfe"
 """20 ms of Opus: one CELT frame, full band, without energy (RFC 6716 section 3.1)."""

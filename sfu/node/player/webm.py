@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sfu.node.player.matroska import CLUSTER, EBML, SEGMENT, TRACKS, Cluster
+from sfu.recording.clusters import CLUSTER, EBML, SEGMENT, TRACKS, Cluster
 
 _INFO, _SEEK_HEAD, _CUES = 0x1549A966, 0x114D9B74, 0x1C53BB6B
 _TIMESTAMP, _SIMPLE_BLOCK = 0xE7, 0xA3

@@ -196,6 +196,19 @@ def test_what_cannot_be_recovered_is_2(tmp_path: Path, private: Path, public: Pa
         assert (code, "still being written" in error) == (2, True)
 
 
+def test_a_record_is_compared_with_its_mirror(tmp_path: Path, record: Path, public: Path) -> None:
+    build_record(tmp_path / "mirror", KEY, copy=1)
+    code, output, _ = run("verify", record, "--key", public, "--against", tmp_path / "mirror")
+    assert (code, "\nAGREE\n" in output) == (0, True)
+    assert "alike     9 acts and events, 14 frames of media" in output
+    build_record(tmp_path / "other", KEY, seconds=4, copy=1)
+    code, output, _ = run("verify", record, "--key", public, "--against", tmp_path / "other")
+    assert (code, "\nDIFFERS\n" in output) == (7, True)
+    assert f"{record} has more: 2 acts and events from its line " in output
+    found = json.loads(run("verify", record, "--key", public, "--against", tmp_path / "other", "--json")[1])
+    assert (found["outcome"], found["exit_code"], found["against"]["outcome"]) == ("differs", 7, "intact")
+
+
 def test_the_help_tells_the_exit_codes() -> None:
     code, output, _ = run("verify", "--help")
     assert code == 0
@@ -207,6 +220,7 @@ def test_the_help_tells_the_exit_codes() -> None:
         "4 in order, but signed",
         "5 in order, but no --key",
         "6 recovered",
+        "7 it differs from its mirror",
     ):
         assert meaning in " ".join(output.replace("│", " ").split())
 
