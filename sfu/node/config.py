@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import sfu
+from sfu.node.http_connections import TrustedProxies
+from sfu.node.http_limits import HttpLimits
 from sfu.node.logs import LogFormat, LogLevel
 from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
 from sfu.signaling import IceServer, SignalingOptions, TurnServers
@@ -20,6 +22,7 @@ from sfu.signaling.ice_servers import TURN_TTL
 
 ENV_PREFIX = "SFU_"
 
+_HTTP = HttpLimits()
 _RECORDING = sfu.RecordingOptions()
 _SIGNALING = SignalingOptions()
 _KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
@@ -134,6 +137,14 @@ class Settings(BaseSettings):
     """Seconds that such credentials are good for: as long as the longest call."""
     page: bool = True
     """Serve the page to meet on at `/`."""
+    trusted_proxies: Texts = ()
+    """Addresses and networks of reverse proxies: their X-Forwarded-For says who a client is, and they are none."""
+    max_http_connections: int = Field(default=_HTTP.connections, ge=16, le=1 << 20)
+    """TCP connections at once, event streams included. At the limit those that wait for a request make room."""
+    max_http_connections_per_address: int = Field(default=_HTTP.connections_per_address, ge=1, le=1 << 20)
+    """Of them from one IPv4 address or one IPv6 network of 64 bits; a trusted proxy's are not counted."""
+    http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
+    """From a request's first byte to its last."""
 
     record_dir: str = ""
     """Folder that holds a folder for each record of a room; empty: this node does not record."""
@@ -190,6 +201,12 @@ class Settings(BaseSettings):
     @classmethod
     def _check_udp_host(cls, value: str) -> str:
         return _check_ip(value) if value else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        TrustedProxies(proxies)
+        return proxies
 
     @field_validator("keys")
     @classmethod
@@ -255,6 +272,15 @@ class Settings(BaseSettings):
         except ValueError as error:
             name, _, message = str(error).partition(": ")
             raise sfu.ConfigError(f"record_{name}", message) from error
+
+    def build_http_limits(self) -> HttpLimits:
+        """What strangers may take of the HTTP server."""
+        return HttpLimits(
+            connections=self.max_http_connections,
+            connections_per_address=self.max_http_connections_per_address,
+            head_timeout=min(_HTTP.head_timeout, self.http_request_timeout),
+            request_timeout=self.http_request_timeout,
+        )
 
     def build_options(self) -> SignalingOptions:
         """The settings of the signalling app."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
@@ -20,7 +19,9 @@ import sfu
 from sfu.node.app import create_node_app
 from sfu.node.config import Settings
 from sfu.node.event_log import log_event
-from sfu.node.http_protocol import BoundedHttpProtocol
+from sfu.node.http_connections import HttpConnections, TrustedProxies
+from sfu.node.http_limits import HttpLimits
+from sfu.node.http_server import build_http_server
 from sfu.node.record_metrics import RecordingEnds
 from sfu.node.records import open_shelf
 from sfu.signaling.watcher import EventWatcher
@@ -28,8 +29,6 @@ from sfu.signaling.watcher import EventWatcher
 _log = logging.getLogger("sfu.node")
 
 _BACKLOG = 1024
-_MAX_CONNECTIONS = 8192
-"""TCP connections at once, event streams included; more are told 503."""
 _MAX_OPERATORS = 64
 _WARM_START_S = 1.5
 """A start from the compiler's cache takes less."""
@@ -93,9 +92,10 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             gc.freeze()  # what the imports made stays for good: no later collection needs to walk over it
             gc.set_threshold(_YOUNG, _OLDER, _OLDER)
             event_log.ensure_running()
-            app = create_node_app(server, settings, records, ends)
+            connections = HttpConnections(settings.build_http_limits(), TrustedProxies(settings.trusted_proxies))
+            app = create_node_app(server, settings, records, ends, connections)
             started = Started(_url_of(listener), "" if apart is None else _url_of(apart), server.udp_ports)
-            await _run_http(app, listener, apart, settings, lambda: reporter.started(started))
+            await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started))
             _log.info(
                 "closing",
                 extra={
@@ -163,55 +163,20 @@ def _url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class HttpServer(uvicorn.Server):
-    """uvicorn without its signal handling, which would end the process before the media server is closed."""
-
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
-        await super().startup(sockets)
-        if self.started:
-            self._on_started()
-
-
-def build_http_config(app: Starlette, most_connections: int, *, shutdown_s: int) -> uvicorn.Config:
-    """HTTP as we serve it: bounded, and silent where we log and tell ourselves."""
-    return uvicorn.Config(
-        app,
-        http=BoundedHttpProtocol,
-        ws="none",
-        limit_concurrency=most_connections,
-        loop="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=shutdown_s,
-    )
-
-
 async def _run_http(
     app: Starlette,
+    connections: HttpConnections,
     listener: socket.socket,
     apart: socket.socket | None,
     settings: Settings,
     on_started: Callable[[], None],
 ) -> None:
     shutdown_s = max(1, round(settings.shutdown_timeout))
-    http = HttpServer(build_http_config(app, _MAX_CONNECTIONS, shutdown_s=shutdown_s), on_started)
+    http = build_http_server(app, connections, shutdown_s=shutdown_s, on_started=on_started)
     servers = [(http, listener)]
     if apart is not None:
-        config = build_http_config(app.state.metrics, _MAX_OPERATORS, shutdown_s=shutdown_s)
-        servers.append((HttpServer(config, lambda: None), apart))
+        operators = HttpConnections(HttpLimits(connections=_MAX_OPERATORS))
+        servers.append((build_http_server(app.state.metrics, operators, shutdown_s=shutdown_s), apart))
     signaling = app.state.signaling
     loop = asyncio.get_running_loop()
 

@@ -10,8 +10,10 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from sfu.node.http_connections import HttpConnections
+from sfu.node.http_limits import HttpLimits
+from sfu.node.http_server import HttpServer, build_http_server
 from sfu.node.player.app import Player, create_player_app
-from sfu.node.serve import HttpServer, build_http_config
 from sfu.recording.errors import RecordError
 from sfu.recording.reader import read_record
 from sfu.recording.signing import load_public_key
@@ -49,8 +51,9 @@ async def _play(path: Path, key: Path | None, port: int, on_started: Callable[[s
             token = secrets.token_urlsafe(_TOKEN_BYTES)
             app = create_player_app(player, token, bound)
             address = f"http://{HOST}:{bound}/{token}/"
-            config = build_http_config(app, _MAX_CONNECTIONS, shutdown_s=_SHUTDOWN_S)
-            await _run(HttpServer(config, lambda: on_started(address)), listener)
+            connections = HttpConnections(HttpLimits(connections=_MAX_CONNECTIONS))
+            http = build_http_server(app, connections, shutdown_s=_SHUTDOWN_S, on_started=lambda: on_started(address))
+            await _run(http, listener)
         finally:
             await player.close()
 

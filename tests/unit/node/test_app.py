@@ -14,6 +14,8 @@ import sfu
 from sfu.node.app import create_node_app
 from sfu.node.config import Settings
 from sfu.node.config_sources import load_settings
+from sfu.node.http_connections import HttpConnections
+from sfu.node.http_limits import HttpLimits
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 from tests.unit.offers import make_offer
 
@@ -206,4 +208,18 @@ async def test_the_settings_for_tokens_are_kept(server: sfu.Server) -> None:
             token = issue_token("main", "s" * 40, ttl=ttl, audience=audience, **made)  # type: ignore[arg-type]
             response = await http.get("/rooms/lobby", headers={"Authorization": f"Bearer {token}"})
             assert response.status_code == status, (audience, ttl)
+    await app.state.signaling.close()
+
+
+async def test_who_was_kept_out_by_the_listener_is_in_the_metrics(server: sfu.Server, settings: Settings) -> None:
+    connections = HttpConnections(HttpLimits(connections_per_address=1))
+    app = create_node_app(server, settings, connections=connections)
+    assert connections.enter("192.0.2.1")
+    assert not connections.enter("::ffff:192.0.2.1")
+    assert connections.enter("2001:db8::1")
+    assert not connections.enter("2001:db8::2")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+        found = await scrape(http)
+    assert found["sfu_http_connections", ""] == 2
+    assert found["sfu_http_ended_connections_total", "address"] == 2
     await app.state.signaling.close()

@@ -122,6 +122,10 @@ def test_turn_servers_with_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     ("flags", "expected"),
     [
         ({"port": 70000}, "port: Input should be less than or equal to 65535 (from flag --port)"),
+        (
+            {"trusted_proxies": "proxy.example"},
+            "trusted_proxies: 'proxy.example' does not appear to be an IPv4 or IPv6 network",
+        ),
         ({"udp_port": -1}, "udp_port: -1 is not within 0 to 65535 (from flag --udp-port)"),
         ({"udp_port": 65535, "shards": 2}, "udp_port: no 2 ports from 65535 on"),
         ({"host": "example.com"}, "host: 'example.com' is not an IP address"),
@@ -226,6 +230,18 @@ def test_misspelt_variables_are_found() -> None:
         "sfu_shards": "1",
     }
     assert find_unknown_variables(environ) == ["SFU_PROT"]
+
+
+def test_limits_of_http_can_be_set(write: Any) -> None:
+    file = write(
+        "max_http_connections = 100\nmax_http_connections_per_address = 7\nhttp_request_timeout = 5\n"
+        "trusted_proxies = ['192.0.2.0/24', '2001:db8::1']\n"
+    )
+    settings = load_settings(DEV, file)
+    limits = settings.build_http_limits()
+    assert (limits.connections, limits.connections_per_address) == (100, 7)
+    assert (limits.head_timeout, limits.request_timeout) == (5.0, 5.0)
+    assert settings.trusted_proxies == ("192.0.2.0/24", "2001:db8::1")
 
 
 def test_every_setting_of_the_server_can_be_set() -> None:

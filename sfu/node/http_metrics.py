@@ -1,0 +1,31 @@
+"""Metrics of the HTTP listener: who was kept out, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sfu.node.http_connections import HttpConnections
+
+
+class HttpConnectionCollector(Collector):
+    """Reads one listener's connections at each scrape."""
+
+    def __init__(self, connections: HttpConnections) -> None:
+        self._connections = connections
+
+    def collect(self) -> Iterator[Metric]:
+        """All metric families (prometheus-client calls this at each scrape)."""
+        yield GaugeMetricFamily("sfu_http_connections", "Open HTTP connections.", value=len(self._connections))
+        text = "Most HTTP connections at once."
+        yield GaugeMetricFamily("sfu_http_connections_limit", text, value=self._connections.limits.connections)
+        held = self._connections.incoming.total + self._connections.outgoing.total
+        yield GaugeMetricFamily("sfu_http_held_bytes", "What waits in HTTP connections.", value=held)
+        ended = CounterMetricFamily(
+            "sfu_http_ended_connections", "HTTP connections refused or cut off, by reason.", labels=["reason"]
+        )
+        for reason, count in sorted(self._connections.ended.items()):
+            ended.add_metric([reason], count)
+        yield ended
