@@ -1,0 +1,120 @@
+"""What strangers without a token can do to a node by its HTTP port: a process, its descriptors and its memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.unit.node.test_serve import START_TIMEOUT, node
+
+MOST_GROWTH_BYTES = 50 << 20
+STRANGERS = 2000
+ADDRESSES = 20
+PATIENCE_S = 60.0
+POST = b"POST /rooms/lobby/whip HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\n"
+REFUSED = POST + b"Content-Length: 100000\r\n\r\na"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+pytestmark = pytest.mark.timeout(START_TIMEOUT + 2 * PATIENCE_S)
+
+
+class Node:
+    """A node, looked at from outside."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+        self.place = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        self.answers()
+        self.before = self.resident_bytes()
+        self.descriptors_before = self.descriptors()
+
+    def resident_bytes(self) -> int:
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def answers(self) -> None:
+        assert httpx.get(f"{self.url}/healthz", timeout=PATIENCE_S).status_code == 200
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"{self.descriptors()} descriptors"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Node]:
+    with node("--log-level", "error") as (process, url, _):
+        yield Node(process, url)
+
+
+@contextlib.contextmanager
+def strangers(running: Node, what: bytes) -> Iterator[list[socket.socket]]:
+    """Connections from many addresses that send `what`, and neither read nor close."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for number in range(STRANGERS):
+            stranger = stack.enter_context(socket.socket())
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stranger.settimeout(PATIENCE_S)
+            stranger.bind((f"127.0.1.{1 + number % ADDRESSES}", 0))
+            stranger.connect(running.place)
+            stranger.setblocking(False)
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                stranger.send(what)
+            found.append(stranger)
+        yield found
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        REFUSED,
+        b"",
+        b"GET / HTTP/1.1\r\nX-A: " + b"a" * 16000,
+        b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 4000,
+        HEALTH * 2000,
+        POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 8000,
+    ],
+    ids=["body behind a 401", "silence", "long head", "many headers", "pipelined", "chunks"],
+)
+def test_two_thousand_strangers_cost_little_and_for_a_short_time(running: Node, what: bytes) -> None:
+    with strangers(running, what) as found:
+        running.answers()
+        assert running.resident_bytes() - running.before < MOST_GROWTH_BYTES
+        if what is REFUSED:  # and one byte more from time to time
+            for stranger in found:
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    stranger.send(b"a")
+        running.until(lambda: running.descriptors() <= running.descriptors_before + 10)
+        assert running.resident_bytes() - running.before < MOST_GROWTH_BYTES
+        running.answers()
+
+
+def test_ten_mebibytes_of_pipelined_requests_wait_with_the_client(running: Node) -> None:
+    with socket.create_connection(running.place) as stranger:
+        stranger.setblocking(False)
+        left = memoryview(HEALTH * ((10 << 20) // len(HEALTH)))
+        deadline = time.monotonic() + 5
+        while left and time.monotonic() < deadline:
+            try:
+                left = left[stranger.send(left) :]
+            except BlockingIOError:
+                time.sleep(0.01)
+            except ConnectionError:
+                break
+            assert running.resident_bytes() - running.before < MOST_GROWTH_BYTES
+        running.answers()
+        assert running.resident_bytes() - running.before < MOST_GROWTH_BYTES
