@@ -110,12 +110,17 @@ class Cutter:
         self.opened_us: int | None = None
         """Arrival of the first frame that waits; None: none does."""
         self._bytes = 0  # of frames that wait
+        self._codec = codec
         self._writer = MatroskaWriter(codec)
         self._entries: list[Entry] = []
         self._format = StreamFormat(0, 0, b"")
         self._end_us = -1  # of the last frame that was placed; -1: there was none
         self._gaps: list[_Open] = []
         self._lost = 0
+
+    def begin_file_again(self) -> None:
+        """Nothing that was cut has come into the file: the next fragment begins it."""
+        self._writer = MatroskaWriter(self._codec)
 
     def add(self, entry: Entry) -> None:
         """Take the next entry. A `StreamFormat` comes before the first frame that has it."""

@@ -6,6 +6,7 @@ files is opened, and names that come from a ledger are only taken if they are of
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -212,6 +213,13 @@ def write_whole(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise RecordError(path, f"this file cannot be written: {_reason(error)}") from error
+
+
+def discard_whole(path: Path) -> None:
+    """Remove what a `write_whole` that failed may have left, as far as that is possible."""
+    for left in (path.with_name(path.name + _TEMPORARY), path):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def sync_folder(path: Path) -> None:

@@ -142,7 +142,8 @@ class Recorder:
             free = self._store.free_bytes()
         except RecordError:
             free = None
-        self.progress = Progress(self._writer.written_bytes, free, self._missed_packets, failure)
+        faults = () if failure is not None else self._writer.faults
+        self.progress = Progress(self._writer.written_bytes, free, self._missed_packets, failure, faults)
 
 
 def _us(seconds: float) -> int:

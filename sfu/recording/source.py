@@ -190,6 +190,10 @@ class SourceRecorder:
             self._refused_until_us = now_us
             self._heard_us = now_us
 
+    def begin_file_again(self) -> None:
+        """Nothing that came of it has come into its file: the next fragment begins the file."""
+        self._cutter.begin_file_again()
+
     def close(self, now_us: int) -> list[Outcome]:
         """All that is left."""
         if self._interrupted is None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sfu.recording.errors import RecordError
-from sfu.recording.folder import FILE_MODE, FOLDER_MODE, LEDGER, MEDIA, sync_folder, write_whole
+from sfu.recording.folder import FILE_MODE, FOLDER_MODE, LEDGER, MEDIA, discard_whole, sync_folder, write_whole
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.manifest import FileFact
+from sfu.recording.media_file import APPEND, MediaFile, write_all
 
+MOST_OPEN = 32
+"""Media files that are open at once; of a hearing with hundreds of speakers few speak."""
+DESCRIPTORS = MOST_OPEN + 4
+"""That a record needs at most: its ledger, and others for a moment."""
 _SYNCS = 8
 """Files synced at a time: journals of file systems commit several together."""
 
@@ -22,7 +28,8 @@ class Store:
     def __init__(self, path: Path, ledger: int) -> None:
         self.path = path
         self._ledger = ledger
-        self._files: dict[str, int] = {}
+        self._media: dict[str, MediaFile] = {}
+        """Those written last stand last."""
         self._sizes = {LEDGER: 0}
         self._digests = {LEDGER: hashlib.sha256()}
         self._pool = ThreadPoolExecutor(_SYNCS, thread_name_prefix="sfu-sync")
@@ -38,7 +45,7 @@ class Store:
             if any(path.iterdir()):
                 raise RecordError(path, "holds something already; a record needs a folder of its own")
             (path / MEDIA).mkdir(FOLDER_MODE)
-            ledger = os.open(path / LEDGER, _APPEND | os.O_EXCL, FILE_MODE)
+            ledger = os.open(path / LEDGER, APPEND | os.O_EXCL, FILE_MODE)
         except OSError as error:
             raise RecordError(path, f"no record can be made here: {error.strerror}") from error
         try:
@@ -50,51 +57,88 @@ class Store:
         return cls(path, ledger)
 
     def append_media(self, file: str, data: bytes) -> int:
-        """Append to a media file, new or not; return the offset. Not on disk for sure before `sync_media`."""
+        """Append to a media file, new or not; return the offset. Not on disk for sure before `sync_media`.
+
+        An error is this file's alone: nothing of `data` is in it, and others can be written.
+        """
+        media = self._reach(file)
         try:
-            descriptor = self._files.get(file)
-            if descriptor is None:
-                descriptor = self._files[file] = os.open(self.path / file, _APPEND | os.O_EXCL, FILE_MODE)
-                self._sizes[file] = 0
-                self._digests[file] = hashlib.sha256()
-                sync_folder((self.path / file).parent)
-            _write_all(descriptor, data)
+            return media.append(data)
         except OSError as error:
             raise RecordError(self.path / file, f"cannot be written: {error.strerror}") from error
-        offset = self._sizes[file]
-        self._note(file, data)
-        return offset
 
-    def sync_media(self, files: list[str]) -> None:
-        """Wait until what was appended to these files is on disk."""
-        if len(files) == 1:
-            self._sync(files[0])
-        else:
-            list(self._pool.map(self._sync, files))
+    def sync_media(self, files: list[str]) -> dict[str, RecordError]:
+        """Wait until what was appended to these files is on disk; return those of which it is not, and why.
+
+        What was appended to them since the last sync is no part of them any more.
+        """
+        found = [self._sync(files[0])] if len(files) == 1 else list(self._pool.map(self._sync, files))
+        return {file: error for file, error in zip(files, found, strict=True) if error is not None}
+
+    def try_media(self, file: str) -> None:
+        """Raise RecordError if a media file can surely not be written at present."""
+        media = self._reach(file)
+        try:
+            media.repair()
+        except OSError as error:
+            raise RecordError(self.path / file, f"cannot be written: {error.strerror}") from error
+
+    def is_empty(self, file: str) -> bool:
+        """Whether nothing was written to a media file yet."""
+        return file not in self._media or not self._media[file].size
+
+    def repair_media(self) -> None:
+        """Take off whatever was half written, so that nothing stands in a file that the ledger does not tell of."""
+        for file, media in self._media.items():
+            try:
+                media.repair_if_torn()
+            except OSError as error:
+                reason = f"cannot be put right: {error.strerror}; `sfu recover` can close the record"
+                raise RecordError(self.path / file, reason) from error
+
+    def _reach(self, file: str) -> MediaFile:
+        """The file, as the one written last; of the open ones that are on disk, those written first are closed."""
+        media = self._media.pop(file, None) or MediaFile(self.path / file)
+        self._media[file] = media
+        if not media.is_open:
+            opened = [each for each in self._media.values() if each.is_open]
+            idle = [each for each in opened if each.is_synced]
+            for each in idle[: max(0, len(opened) + 1 - MOST_OPEN)]:
+                each.close()
+        return media
 
     def append_ledger(self, lines: bytes) -> None:
         """Append whole lines, and wait until they are on disk."""
         try:
-            _write_all(self._ledger, lines)
+            write_all(self._ledger, lines)
             os.fdatasync(self._ledger)
         except OSError as error:
+            with contextlib.suppress(OSError):  # readers then find whole lines; else recovery keeps the torn one
+                os.ftruncate(self._ledger, self._sizes[LEDGER])
             raise RecordError(self.path / LEDGER, f"cannot be written: {error.strerror}") from error
         self._note(LEDGER, lines)
 
     def write_file(self, file: str, data: bytes) -> None:
-        """Write a whole file of the record."""
+        """Write a whole file of the record, or none of it."""
+        path = self.path / file
         try:
-            (self.path / file).parent.mkdir(FOLDER_MODE, exist_ok=True)
+            path.parent.mkdir(FOLDER_MODE, exist_ok=True)
         except OSError as error:
-            raise RecordError(self.path / file, f"cannot be written: {error.strerror}") from error
-        write_whole(self.path / file, data)
+            raise RecordError(path, f"cannot be written: {error.strerror}") from error
+        try:
+            write_whole(path, data)
+        except RecordError:
+            discard_whole(path)
+            raise
         self._digests[file] = hashlib.sha256()
         self._sizes[file] = 0
         self._note(file, data)
 
     def facts(self) -> list[FileFact]:
         """Every file, with what was written to it."""
-        return [FileFact(file, self._sizes[file], digest.hexdigest()) for file, digest in self._digests.items()]
+        facts = [FileFact(file, self._sizes[file], digest.hexdigest()) for file, digest in self._digests.items()]
+        made = [(file, media) for file, media in self._media.items() if media.exists]
+        return facts + [FileFact(file, media.size, media.digest.hexdigest()) for file, media in made]
 
     def free_bytes(self) -> int:
         """What the file system has left for us."""
@@ -107,9 +151,8 @@ class Store:
     def close(self) -> None:
         """Close all files, and with the ledger its lock. Idempotent."""
         self._pool.shutdown()
-        for descriptor in self._files.values():
-            os.close(descriptor)
-        self._files.clear()
+        for media in self._media.values():
+            media.close()
         if self._ledger >= 0:
             os.close(self._ledger)
             self._ledger = -1
@@ -118,17 +161,9 @@ class Store:
         self._sizes[file] += len(data)
         self._digests[file].update(data)
 
-    def _sync(self, file: str) -> None:
+    def _sync(self, file: str) -> RecordError | None:
         try:
-            os.fdatasync(self._files[file])
+            self._media[file].sync()
         except OSError as error:
-            raise RecordError(self.path / file, f"cannot be brought to disk: {error.strerror}") from error
-
-
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+            return RecordError(self.path / file, f"cannot be brought to disk: {error.strerror}")
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SILENCE_S = 3.0
@@ -25,6 +26,8 @@ class Progress:
     """That the recorder could not take, since it was too far behind."""
     failure: str | None = None
     """Why it records no more."""
+    faults: Sequence[str] = ()
+    """Why files of single sources cannot be written at present."""
 
 
 class Watch:
@@ -51,6 +54,9 @@ class Watch:
         found: dict[str, str] = {}
         if progress.failure is not None:
             found[WRITE_FAILED] = progress.failure
+        elif progress.faults:
+            more = f" (and {len(progress.faults) - 1} more)" if len(progress.faults) > 1 else ""
+            found[WRITE_FAILED] = progress.faults[0] + more
         elif now - self._moved >= SILENCE_S:
             found[NOTHING_WRITTEN] = f"no media was written for {now - self._moved:.0f} s"
         if progress.free_bytes is not None and progress.free_bytes < self._least_free_bytes:

@@ -13,12 +13,14 @@ from typing import Any
 
 from sfu.recording.cutter import Fragment, Gap
 from sfu.recording.entries import EntryError, check_line, format_utc
+from sfu.recording.errors import RecordError
+from sfu.recording.fault import Fault
 from sfu.recording.folder import media_file, timestamp_file
 from sfu.recording.ledger import Ledger
 from sfu.recording.options import RecordingOptions
 from sfu.recording.source import SourceRecorder
 from sfu.recording.stamping import Stamped, Stamper
-from sfu.recording.store import Store
+from sfu.recording.store import MOST_OPEN, Store
 from sfu.routing.plane import TappedPackets
 
 _CAUSES = ("pause", "disconnect", "mute")
@@ -55,6 +57,8 @@ class _Source:
     file: str
     speaker: tuple[str, str, str, str]
     recorder: SourceRecorder
+    fault: Fault | None = None
+    """Its file cannot be written; see `RecordWriter.poll`."""
     fragments: int = 0
     in_use: bool = True
 
@@ -109,6 +113,11 @@ class RecordWriter:
     def wanting_key_frames(self) -> list[int]:
         """Takes whose picture cannot go on without a key frame."""
         return [key for key, take in self._takes.items() if take.cause is None and take.source.recorder.wants_key_frame]
+
+    @property
+    def faults(self) -> list[str]:
+        """Why files of single sources cannot be written at present."""
+        return [source.fault.reason for source in self._sources if source.fault is not None]
 
     def note(self, kind: str, now_us: int, /, **fields: Any) -> None:
         """Write a line of the ledger of something that happened at `now_us`."""
@@ -185,7 +194,14 @@ class RecordWriter:
         take.source.recorder.handle_packets(packets)
 
     def poll(self, now_us: int) -> None:
-        """Bring to disk what is due. Raises RecordError."""
+        """Bring to disk what is due. Raises RecordError.
+
+        An error at one source's file is that source's: it is told in the ledger as a `fault`, what does not come to
+        disk as a gap, and it is tried again, ever more rarely. Only a ledger that cannot be written ends a record.
+        """
+        for source in self._sources:
+            if source.fault is not None and source.fault.is_due(now_us):
+                self._try_again(source, source.fault, now_us)
         self._write([(source, source.recorder.poll(now_us)) for source in self._sources], now_us)
         if self._stamper is not None:
             self._write_stamp(self._stamper.poll(), now_us)
@@ -198,6 +214,7 @@ class RecordWriter:
     def close(self, now_us: int, cause: str, subject: str | None = None) -> None:
         """Bring everything to disk, down to the last signed head. Raises RecordError."""
         self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
+        self._store.repair_media()
         self._line(
             "stop",
             self._at(now_us),
@@ -266,25 +283,73 @@ class RecordWriter:
         take.cause = cause
 
     def _write(self, found: list[tuple[_Source, list[Fragment | Gap]]], now_us: int) -> None:
-        """Media first, then the lines that tell of them."""
+        """Media first, then the lines that tell of them; of as many sources at a time as have files open."""
+        found = [(source, items) for source, items in found if items]
+        for at in range(0, len(found), MOST_OPEN):
+            self._write_some(found[at : at + MOST_OPEN], now_us)
+
+    def _write_some(self, found: list[tuple[_Source, list[Fragment | Gap]]], now_us: int) -> None:
         t_us = self._at(now_us)
-        lines: list[tuple[str, dict[str, Any]]] = []
-        touched: dict[str, None] = {}
-        written = 0
+        placed: list[tuple[_Source, Fragment | Gap, int]] = []
+        touched: dict[str, _Source] = {}
         for source, items in found:
             for item in items:
-                if isinstance(item, Gap):
-                    lines.append(("gap", {"source": source.number, **item._asdict()}))
-                else:
-                    offset = self._store.append_media(source.file, item.data)
-                    touched[source.file] = None
-                    written += len(item.data)
-                    lines.append(("fragment", self._describe_fragment(source, item, offset)))
-        if touched:
-            self._store.sync_media(list(touched))
-            self.written_bytes += written
-        for kind, fields in lines:
-            self._line(kind, t_us, **fields)
+                offset = -1
+                if isinstance(item, Fragment) and (source.fault is None or source.fault.trying):
+                    try:
+                        offset = self._store.append_media(source.file, item.data)
+                        touched[source.file] = source
+                    except RecordError as error:
+                        self._fail(source, error, now_us)
+                placed.append((source, item, offset))
+        unsynced = self._store.sync_media(list(touched)) if touched else {}
+        for file, source in touched.items():
+            if file in unsynced:
+                self._fail(source, unsynced[file], now_us)
+            elif source.fault is not None and source.fault.trying:
+                source.fault = None
+                self.note("fault", now_us, source=source.number, file=file, reason=None)
+        for source, item, offset in placed:
+            if isinstance(item, Gap):
+                self._line("gap", t_us, source=source.number, **item._asdict())
+            elif offset < 0 or source.file in unsynced:
+                self._line_missing(source, item, t_us)
+            else:
+                self.written_bytes += len(item.data)
+                self._line("fragment", t_us, **self._describe_fragment(source, item, offset))
+
+    def _line_missing(self, source: _Source, fragment: Fragment, t_us: int) -> None:
+        """A fragment did not come to disk."""
+        gap = Gap("recorder_fault", fragment.begin_us, fragment.end_us, packets=fragment.packets)
+        self._line("gap", t_us, source=source.number, **gap._asdict())
+
+    def _fail(self, source: _Source, error: RecordError, now_us: int) -> None:
+        """Its file cannot be written: keep nothing of it for a while."""
+        if source.fault is None:
+            source.fault = Fault(str(error), now_us)
+            self.note("fault", now_us, source=source.number, file=source.file, reason=str(error)[:_MOST_REASON])
+        else:
+            source.fault.repeat(str(error), now_us)
+        if self._store.is_empty(source.file):
+            source.recorder.begin_file_again()
+        if self._is_taken(source):
+            source.recorder.interrupt("recorder_fault", now_us)
+
+    def _try_again(self, source: _Source, fault: Fault, now_us: int) -> None:
+        try:
+            self._store.try_media(source.file)
+        except RecordError as error:
+            fault.repeat(str(error), now_us)
+            return
+        if self._is_taken(source):  # begin as after any interruption: video with a key frame
+            source.recorder.interrupt("recorder_fault", now_us)
+            self._write_some([(source, source.recorder.poll(now_us))], now_us)
+            source.recorder.resume(now_us)
+        fault.trying = True
+
+    def _is_taken(self, source: _Source) -> bool:
+        """Whether it would be recorded, but for its fault."""
+        return any(take.source is source and take.cause is None for take in self._takes.values())
 
     def _describe_fragment(self, source: _Source, fragment: Fragment, offset: int) -> dict[str, Any]:
         index, source.fragments = source.fragments, source.fragments + 1
@@ -315,7 +380,12 @@ class RecordWriter:
             return
         self._stamps += 1
         file = timestamp_file(self._stamps)
-        self._store.write_file(file, stamped.response)
+        try:
+            self._store.write_file(file, stamped.response)
+        except RecordError as error:
+            self._stamps -= 1
+            self.note("unstamped", now_us, head=stamped.head, reason=str(error)[:_MOST_REASON])
+            return
         digest = hashlib.sha256(stamped.response).hexdigest()
         self._line(
             "timestamp", self._at(now_us), file=file, bytes=len(stamped.response), sha256=digest, head=stamped.head

@@ -66,3 +66,14 @@ def test_packets_that_could_not_be_taken_are_told() -> None:
     missed = [0, 0, 5, 5, 5, 5, 5, 5, 5, 5]
     found = run(Watch(GIB, 0.0), range(1, 10), lambda now: Progress(now, 2 * GIB, missed[now]))
     assert found == {2: ({BEHIND}, set()), 5: (set(), {BEHIND})}
+
+
+def test_a_source_that_cannot_be_written_is_an_alarm_until_it_can() -> None:
+    def progress(now: int) -> Progress:
+        faults = ["002-audio.mkv: cannot be written", "003-audio.mkv: cannot be written"] if 5 <= now < 9 else []
+        return Progress(1000 * now, 2 * GIB, faults=faults)
+
+    watch = Watch(GIB, 0.0)
+    assert run(watch, range(1, 8), progress) == {5: ({WRITE_FAILED}, set())}
+    assert watch.alarms[WRITE_FAILED] == "002-audio.mkv: cannot be written (and 1 more)"
+    assert run(watch, range(8, 20), progress) == {9: (set(), {WRITE_FAILED})}

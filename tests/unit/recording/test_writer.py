@@ -49,20 +49,23 @@ class Desk:
             stamper=stamper,
         )
         self.now_us = START_US
-        self._sequence = 0
+        self.payload: dict[int, bytes] = {}
+        """Of the packets of a Track, if not silence."""
+        self._sequences: dict[int, int] = {}
 
-    def packets(self, milliseconds: int) -> TappedPackets:
+    def packets(self, milliseconds: int, key: int = 0) -> TappedPackets:
         """What a microphone sends from now on for a while, which passes."""
         made = []
         for _ in range(milliseconds * 1000 // PACKET_US):
             self.now_us += PACKET_US
-            made.append(self._packet())
+            made.append(self._packet(key))
         return TappedPackets.of(made)
 
-    def _packet(self) -> TappedPacket:
-        sequence, self._sequence = self._sequence, self._sequence + 1
+    def _packet(self, key: int) -> TappedPacket:
+        sequence = self._sequences.get(key, 0)
+        self._sequences[key] = sequence + 1
         timestamp = self.now_us * 48 // 1000
-        payload = b"\xf8\xff\xfe"  # Opus: 20 ms of silence
+        payload = self.payload.get(key, b"\xf8\xff\xfe")  # Opus: 20 ms of silence
         return TappedPacket(
             0, 1, 1, 0, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, 7, True, False, 0, False, False, self.now_us, payload
         )
@@ -70,7 +73,7 @@ class Desk:
     def talk(self, key: int, milliseconds: int) -> None:
         """Packets come, and the recorder looks each tenth of a second."""
         for _ in range(milliseconds // 100):
-            self.writer.handle_packets(key, self.packets(100))
+            self.writer.handle_packets(key, self.packets(100, key))
             self.writer.poll(self.now_us)
 
     def close(self) -> Record:
