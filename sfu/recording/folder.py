@@ -85,7 +85,8 @@ def parse_unattested_file(name: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-def _belongs(name: str) -> bool:
+def is_record_file(name: str) -> bool:
+    """Whether a record may have a file of this name."""
     return (
         name in _TOP_FILES
         or parse_media_file(name) is not None
@@ -132,7 +133,7 @@ class Folder:
             for name, status in self._walk():
                 if not stat.S_ISREG(status.st_mode):
                     listing.strange.append((printable(name), f"this is {_name_kind(status)}, which no record has"))
-                elif _belongs(name):
+                elif is_record_file(name):
                     listing.sizes[name] = status.st_size
                 elif _TEMPORARY_FILES.get(name, name) in listing.sizes or name not in _TEMPORARY_FILES:
                     listing.strange.append((printable(name), "this file was added: it does not belong to a record"))
