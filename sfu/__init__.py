@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from sfu.recording.options import RecordingOptions
     from sfu.recording.recorder import ClosedRecord
     from sfu.recording.recording import RecorderStats, Recording
-    from sfu.recording.signing import SigningKey, load_or_create_signing_key, load_signing_key
+    from sfu.recording.remote_signer import RemoteSigner
+    from sfu.recording.signing import Signer, SigningKey, load_or_create_signing_key, load_signing_key
     from sfu.room import Room
     from sfu.selection import ALL, Selection
     from sfu.server import Server
@@ -59,11 +60,13 @@ __all__ = [
     "Recording",
     "RecordingOptions",
     "RemoteError",
+    "RemoteSigner",
     "Room",
     "Selection",
     "Server",
     "ServerOffered",
     "SfuError",
+    "Signer",
     "SigningKey",
     "Subscription",
     "SubscriptionStats",
@@ -98,11 +101,13 @@ _HOMES = {
     "Recording": "sfu.recording.recording",
     "RecordingOptions": "sfu.recording.options",
     "RemoteError": "sfu.errors",
+    "RemoteSigner": "sfu.recording.remote_signer",
     "Room": "sfu.room",
     "Selection": "sfu.selection",
     "Server": "sfu.server",
     "ServerOffered": "sfu.server_offered",
     "SfuError": "sfu.errors",
+    "Signer": "sfu.recording.signing",
     "SigningKey": "sfu.recording.signing",
     "Subscription": "sfu.subscription",
     "SubscriptionStats": "sfu.statistics",

@@ -211,7 +211,7 @@ class RecordingResumed(Event):
 
 @dataclass(frozen=True)
 class RecordingAlarm(Event):
-    """A recorder is in trouble: `write_failed`, `nothing_written`, `disk_nearly_full` or `behind`."""
+    """A recorder is in trouble: `write_failed`, `nothing_written`, `disk_nearly_full`, `behind` or `not_signed`."""
 
     recording: str
     path: str

@@ -23,7 +23,7 @@ from sfu.recording.journal import Journal
 from sfu.recording.opening import open_recorder
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recording import Recording
-from sfu.recording.signing import SigningKey
+from sfu.recording.signing import Signer
 from sfu.track import Track
 
 
@@ -42,7 +42,7 @@ class RecordKeeper:
         self,
         feed: Feed,
         paths: Sequence[Path],
-        key: SigningKey,
+        key: Signer,
         *,
         options: RecordingOptions,
         metadata: Mapping[str, Any],

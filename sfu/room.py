@@ -44,7 +44,7 @@ from sfu.recording.feed import Feed
 from sfu.recording.journal import Journal
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recording import Recording
-from sfu.recording.signing import SigningKey
+from sfu.recording.signing import Signer
 from sfu.selection import ALL, Selection
 from sfu.shard import Shard
 from sfu.track import Track
@@ -234,7 +234,7 @@ class Room:
         self,
         path: Path | str,
         *,
-        key: SigningKey,
+        key: Signer,
         mirrors: Iterable[Path | str] = (),
         tracks: Iterable[Track] | None = None,
         options: RecordingOptions | None = None,

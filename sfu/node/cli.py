@@ -1,5 +1,5 @@
 """The command line: `sfu serve`, `sfu token`, `sfu verify`, `sfu recover`, `sfu compose`, `sfu play`,
-`sfu bench`, `sfu version`.
+`sfu sign`, `sfu bench`, `sfu version`.
 
 What a command needs is imported when it runs: a server takes a second to load, and most commands need none.
 """
@@ -23,6 +23,7 @@ from sfu.node.bench import app as bench
 from sfu.node.compose_command import compose
 from sfu.node.play_command import play
 from sfu.node.record_commands import recover, verify
+from sfu.node.sign_command import sign
 
 if TYPE_CHECKING:
     from sfu.node.config import Settings
@@ -42,6 +43,7 @@ app.command()(verify)
 app.command()(recover)
 app.command()(compose)
 app.command()(play)
+app.command()(sign)
 _log = logging.getLogger("sfu.node")
 _out = Console()
 _err = Console(stderr=True)

@@ -152,6 +152,8 @@ class Settings(BaseSettings):
     """Folders, best on other disks, in which the same is recorded independently."""
     record_key: str = ""
     """PEM file of the Ed25519 key that signs records. In development one is made beside the records' folder."""
+    record_signer: str = ""
+    """Unix socket of `sfu sign`, which then has the key, instead of `record_key`."""
     record_journal: str = ""
     """File that knows which records were closed; empty: `<record_dir>-journal.jsonl`, beside the records' folder."""
     record_least_free_bytes: int = _RECORDING.least_free_bytes

@@ -154,13 +154,15 @@ def _check_recording(settings: Settings, origins: _Origins) -> list[SettingProbl
         settings.build_recording_options()
     except sfu.ConfigError as error:
         found[error.key] = str(error).removeprefix(f"{error.key}: ")
-    if settings.record_dir and not settings.record_key and not settings.dev:
+    if settings.record_dir and not (settings.record_key or settings.record_signer or settings.dev):
         found["record_key"] = (
             "records are signed, so record_dir needs a key; make one with: "
             "(umask 077; openssl genpkey -algorithm ed25519 -out record-key.pem)"
         )
+    if settings.record_key and settings.record_signer:
+        found["record_signer"] = "is set beside record_key: the key is either here or in the signer's process"
     if not settings.record_dir:
-        for key in ("record_key", "record_mirrors", "record_journal"):
+        for key in ("record_key", "record_signer", "record_mirrors", "record_journal"):
             if getattr(settings, key):
                 found[key] = "is set without record_dir, so nothing would be recorded"
     return [SettingProblem(key, message, origins.find(key)) for key, message in found.items()]

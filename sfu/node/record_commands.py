@@ -106,7 +106,12 @@ def verify(
 
 def recover(
     record: Record,
-    key: Annotated[Path, typer.Option(metavar="FILE", help="Private key (PEM) that the record was begun with.")],
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key (PEM) that the record was begun with.")
+    ] = None,
+    signer: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Socket of `sfu sign`, which has that key, instead of --key.")
+    ] = None,
     journal: Annotated[
         Path | None,
         typer.Option(
@@ -123,16 +128,18 @@ def recover(
     """
     from sfu.recording.journal import Journal, find_journal_beside
     from sfu.recording.recover import recover_record
+    from sfu.recording.remote_signer import RemoteSigner
     from sfu.recording.signing import load_signing_key
 
+    if (key is None) is (signer is None):
+        raise _fail(ValueError("the record is signed: give --key or --signer, one of the two"))
     beside = find_journal_beside(record.resolve().parent)
     place = journal if journal is not None else beside if beside.is_file() else None
     try:
         with _reporting("recovering") as report:
             now = datetime.datetime.now(datetime.UTC)
-            done = recover_record(
-                record, load_signing_key(key), now, report, Journal(place) if place is not None else None
-            )
+            signs = load_signing_key(key) if key is not None else RemoteSigner.connect(signer or "")
+            done = recover_record(record, signs, now, report, Journal(place) if place is not None else None)
     except RecordError as error:
         raise _fail(error) from error
     if done.restored:

@@ -33,7 +33,11 @@ def open_shelf(settings: Settings) -> RecordShelf | None:
         for other in places[:index]:
             if mirror.is_relative_to(other) or other.is_relative_to(mirror):
                 raise sfu.ConfigError("record_mirrors", f"{mirror} and {other} must not lie within each other")
-    key = _load_key(Path(settings.record_key), places) if settings.record_key else _make_key(folder)
+    key: sfu.Signer
+    if settings.record_signer:
+        key = _connect_signer(settings.record_signer)
+    else:
+        key = _load_key(Path(settings.record_key), places) if settings.record_key else _make_key(folder)
     return RecordShelf(
         folder,
         key,
@@ -87,6 +91,15 @@ def _load_key(path: Path, places: Sequence[Path]) -> sfu.SigningKey:
         )
     _log.info("records are signed", extra={"key": key.key_id})
     return key
+
+
+def _connect_signer(path: str) -> sfu.Signer:
+    try:
+        signer = sfu.RemoteSigner.connect(path)
+    except sfu.RecordError as error:
+        raise sfu.ConfigError("record_signer", str(error)) from error
+    _log.info("records are signed by another process", extra={"key": signer.key_id, "socket": path})
+    return signer
 
 
 def _make_key(folder: Path) -> sfu.SigningKey:

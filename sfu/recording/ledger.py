@@ -25,7 +25,7 @@ from sfu.recording.entries import (
     name_count,
     read_fields,
 )
-from sfu.recording.signing import SigningKey, build_head_statement
+from sfu.recording.signing import Signer, build_head_statement
 
 
 class LedgerError(LocalError):
@@ -46,7 +46,7 @@ class Ledger:
     def __init__(
         self,
         record: str,
-        key: SigningKey,
+        key: Signer,
         *,
         n: int = 0,
         prev: str = NO_HEAD,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sfu.recording.entries import VERSION, EntryError, decode, encode
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import CHUNK_BYTES, MANIFEST, SIGNATURE, write_whole
-from sfu.recording.signing import SigningKey
+from sfu.recording.signing import Signer
 
 FORMAT: Final = "sfu-record-manifest"
 MAX_MANIFEST_BYTES: Final = 64 << 20
@@ -76,9 +76,14 @@ def _parse_file(value: Any) -> FileFact:
     return FileFact(path, size, sha256)
 
 
-def write_manifest(folder: Path, manifest: bytes, key: SigningKey) -> None:
+def write_manifest(folder: Path, manifest: bytes, key: Signer) -> None:
     """Close a record: write the signature, then the manifest, whose presence says that the record is closed."""
-    write_whole(folder / SIGNATURE, key.sign(manifest))
+    write_signed(folder, manifest, key.sign(manifest))
+
+
+def write_signed(folder: Path, manifest: bytes, signature: bytes) -> None:
+    """Close a record with a manifest that is signed already."""
+    write_whole(folder / SIGNATURE, signature)
     write_whole(folder / MANIFEST, manifest)
 
 

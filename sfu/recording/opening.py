@@ -13,10 +13,10 @@ from sfu.recording.errors import RecordError
 from sfu.recording.folder import PUBLIC_KEY
 from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.ledger import Ledger
-from sfu.recording.manifest import build_manifest, write_manifest
+from sfu.recording.manifest import build_manifest, write_signed
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import Recorder
-from sfu.recording.signing import SigningKey
+from sfu.recording.signing import Signer
 from sfu.recording.stamping import Stamper
 from sfu.recording.store import Store
 from sfu.recording.writer import RecordWriter
@@ -27,7 +27,7 @@ _log = logging.getLogger("sfu.recording")
 def open_recorder(
     path: Path,
     record: str,
-    key: SigningKey,
+    key: Signer,
     room: str,
     metadata: Mapping[str, Any],
     *,
@@ -63,9 +63,10 @@ def open_recorder(
 
     def finish() -> None:
         manifest = build_manifest(record, key.key_id, ledger.n, ledger.prev, ledger.counts, store.facts())
+        signature = key.sign(manifest)  # may fail, and is then asked for again
         if journal is not None:  # first, so that there is no closed record that it does not know
             _tell_journal(journal, ClosedEntry(record, copy, ledger.n, ledger.prev, key.key_id, path.name))
-        write_manifest(path, manifest, key)
+        write_signed(path, manifest, signature)
 
     return Recorder(store, writer, finish, clock)
 

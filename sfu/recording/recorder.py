@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from sfu.clock import Clock
 from sfu.recording.errors import RecordError
 from sfu.recording.inbox import Inbox
+from sfu.recording.remote_signer import SignerError
 from sfu.recording.store import Store
 from sfu.recording.watch import Progress
 from sfu.recording.writer import RecordWriter, TrackInfo
@@ -20,6 +22,9 @@ from sfu.routing.plane import TappedPackets
 _log = logging.getLogger("sfu.recording")
 
 _POLL_S = 0.25
+_SIGNER_S = 30.0
+"""For so long a signer may be away when a record is to be closed; then it stays as it is, and can be recovered."""
+_SIGN_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ class Recorder:
                 self.wanting_key_frames = self._writer.wanting_key_frames
                 self._report()
             self._writer.close(_us(self._clock()), self._cause, self._subject)
-            self._finish()
+            self._end()
             self._report()
             self.closed = ClosedRecord(self.path, self._writer.head)
         except RecordError as error:
@@ -137,13 +142,28 @@ class Recorder:
         finally:
             self._store.close()
 
+    def _end(self) -> None:
+        """Have it all signed; a signer that does not answer is asked again, for a while. All is on disk by now."""
+        until = self._clock() + _SIGNER_S
+        while True:
+            try:
+                self._writer.seal(_us(self._clock()))
+                self._finish()
+                return
+            except SignerError as error:
+                if self._clock() >= until:
+                    raise
+                _log.warning("a record waits to be signed", extra={"path": str(self.path), "reason": str(error)})
+                time.sleep(_SIGN_AGAIN_S)
+
     def _report(self, failure: str | None = None) -> None:
         try:
             free = self._store.free_bytes()
         except RecordError:
             free = None
         faults = () if failure is not None else self._writer.faults
-        self.progress = Progress(self._writer.written_bytes, free, self._missed_packets, failure, faults)
+        unsigned = self._writer.unsigned
+        self.progress = Progress(self._writer.written_bytes, free, self._missed_packets, failure, faults, unsigned)
 
 
 def _us(seconds: float) -> int:

@@ -24,7 +24,7 @@ from sfu.recording.ledger import Ledger
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.manifest import FileFact, build_manifest, write_manifest
 from sfu.recording.remainder import SignedPart, describe_set_apart, find_signed_part, is_missing_end, set_apart
-from sfu.recording.signing import SigningKey
+from sfu.recording.signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Recovery:
 
 def recover_record(
     path: Path | str,
-    key: SigningKey,
+    key: Signer,
     utc: datetime.datetime,
     progress: Progress | None = None,
     journal: Journal | None = None,
@@ -105,7 +105,7 @@ def _open_ledger(path: Path) -> io.FileIO:
     return io.FileIO(descriptor, "r+")
 
 
-def _examine(folder: Folder, listing: Listing, key: SigningKey, progress: Progress | None) -> Examination:
+def _examine(folder: Folder, listing: Listing, key: Signer, progress: Progress | None) -> Examination:
     examination = Examination(folder, listing, closed=False, key=key.public)
     try:
         examination.run(progress)
@@ -117,7 +117,7 @@ def _examine(folder: Folder, listing: Listing, key: SigningKey, progress: Progre
 
 
 def _append_end(
-    path: Path, file: io.FileIO, found: Examination, signed: SignedPart, key: SigningKey, utc: datetime.datetime
+    path: Path, file: io.FileIO, found: Examination, signed: SignedPart, key: Signer, utc: datetime.datetime
 ) -> tuple[tuple[str, int], ...]:
     """Bring the ledger to its end: the rest set apart and told of, gaps declared, stopped, signed. Returns the gaps."""
     left = set_apart(path, file, signed.bytes, found.uncovered)
@@ -156,7 +156,7 @@ def _declare_gap(ledger: Ledger, source: SourceFacts) -> bytes:
     return ledger.append("gap", 0, source=source.source, cause="recorder_fault", begin_us=source.told_us, end_us=None)
 
 
-def _close(path: Path, whole: Examination, key: SigningKey, journal: Journal | None) -> None:
+def _close(path: Path, whole: Examination, key: Signer, journal: Journal | None) -> None:
     """Sign what was found to be whole. The journal comes first: what it knows can be closed again, as it is."""
     start, parser = whole.start, whole.parser
     if start is None or whole.uncovered or whole.torn_bytes or whole.signed_lines != parser.n:

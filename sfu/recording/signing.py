@@ -13,6 +13,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -46,12 +47,30 @@ class PublicKey:
         return True
 
 
+class Signer(Protocol):
+    """Who signs: a SigningKey, or another process that has one (RemoteSigner)."""
+
+    @property
+    def public(self) -> PublicKey:
+        """Checks what it signs."""
+        ...
+
+    @property
+    def key_id(self) -> str:
+        """Of the key."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature; RecordError when there is none."""
+        ...
+
+
 class SigningKey:
     """Signs heads and manifests."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.public = PublicKey(key.public_key())
+        self._public = PublicKey(key.public_key())
 
     @classmethod
     def generate(cls) -> SigningKey:
@@ -59,9 +78,14 @@ class SigningKey:
         return cls(Ed25519PrivateKey.generate())
 
     @property
+    def public(self) -> PublicKey:
+        """Its public half."""
+        return self._public
+
+    @property
     def key_id(self) -> str:
         """SHA-256 of the DER SubjectPublicKeyInfo, in hex."""
-        return self.public.key_id
+        return self._public.key_id
 
     @property
     def private_pem(self) -> bytes:

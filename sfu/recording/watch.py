@@ -12,6 +12,7 @@ WRITE_FAILED = "write_failed"
 DISK_NEARLY_FULL = "disk_nearly_full"
 NOTHING_WRITTEN = "nothing_written"
 BEHIND = "behind"
+NOT_SIGNED = "not_signed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Progress:
     """Why it records no more."""
     faults: Sequence[str] = ()
     """Why files of single sources cannot be written at present."""
+    unsigned: str | None = None
+    """Why what was written last is not signed yet."""
 
 
 class Watch:
@@ -63,6 +66,8 @@ class Watch:
             found[DISK_NEARLY_FULL] = f"{progress.free_bytes >> 20} MiB are left on the disk"
         if self._missed is not None and now - self._missed < SILENCE_S:
             found[BEHIND] = f"{progress.missed_packets} packets could not be taken"
+        if progress.unsigned is not None:
+            found[NOT_SIGNED] = progress.unsigned
         begun = {what: detail for what, detail in found.items() if what not in self.alarms}
         ended = [what for what in self.alarms if what not in found]
         self.alarms = found

@@ -18,6 +18,7 @@ from sfu.recording.fault import Fault
 from sfu.recording.folder import media_file, timestamp_file
 from sfu.recording.ledger import Ledger
 from sfu.recording.options import RecordingOptions
+from sfu.recording.remote_signer import SignerError
 from sfu.recording.source import SourceRecorder
 from sfu.recording.stamping import Stamped, Stamper
 from sfu.recording.store import MOST_OPEN, Store
@@ -26,6 +27,7 @@ from sfu.routing.plane import TappedPackets
 _CAUSES = ("pause", "disconnect", "mute")
 """Of several reasons not to record, the first is named."""
 _MOST_REASON = 500
+_SIGN_AGAIN_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class RecordWriter:
         self._sources: list[_Source] = []
         self._takes: dict[int, _Take] = {}
         self._paused = False
-        self._head_us = start_us
+        self.unsigned: str | None = None
+        """Why the signer did not sign, when it was asked last."""
+        self._sign_us = start_us + round(options.head_interval * 1e6)
 
     @property
     def head(self) -> str:
@@ -205,14 +209,14 @@ class RecordWriter:
         self._write([(source, source.recorder.poll(now_us)) for source in self._sources], now_us)
         if self._stamper is not None:
             self._write_stamp(self._stamper.poll(), now_us)
-        if now_us - self._head_us >= self._options.head_interval * 1e6:
-            line = self._sign(now_us)
-            if self._stamper is not None:
+        if now_us >= self._sign_us:
+            line = self._try_to_sign(now_us)
+            if line is not None and self._stamper is not None:
                 self._stamper.offer(line, self._ledger.prev, now_us)
         self._flush()
 
     def close(self, now_us: int, cause: str, subject: str | None = None) -> None:
-        """Bring everything to disk, down to the last signed head. Raises RecordError."""
+        """Bring everything to disk; `seal` signs it. Raises RecordError."""
         self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
         self._store.repair_media()
         self._line(
@@ -224,6 +228,10 @@ class RecordWriter:
             fragments=self._ledger.counts["fragment"],
             gaps=self._ledger.counts["gap"],
         )
+        self._flush()
+
+    def seal(self, now_us: int) -> None:
+        """Sign all that was closed. SignerError: it may be tried again. Other RecordErrors: it cannot be written."""
         line = self._sign(now_us)
         self._flush()
         if self._stamper is not None:
@@ -366,8 +374,19 @@ class RecordWriter:
     def _line(self, kind: str, t_us: int, /, **fields: Any) -> None:
         self._lines.append(self._ledger.append(kind, t_us, **fields))
 
+    def _try_to_sign(self, now_us: int) -> bytes | None:
+        """Without a signer media go on to disk, and he is asked again."""
+        self._sign_us = now_us + round(self._options.head_interval * 1e6)
+        try:
+            line = self._sign(now_us)
+        except SignerError as error:
+            self.unsigned = str(error)
+            self._sign_us = min(self._sign_us, now_us + _SIGN_AGAIN_US)
+            return None
+        self.unsigned = None
+        return line
+
     def _sign(self, now_us: int) -> bytes:
-        self._head_us = now_us
         line = self._ledger.sign_head(self._at(now_us), self._utc())
         self._lines.append(line)
         return line

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfu import Journal, Recording, RecordingOptions, Room, SigningKey
+from sfu import Journal, Recording, RecordingOptions, Room, Signer
 
 _RANDOM_BYTES = 4
 
@@ -18,7 +18,7 @@ class RecordShelf:
     """Folders that hold a folder for each record; the app names those, clients cannot."""
 
     folder: Path
-    key: SigningKey
+    key: Signer
     """Signs all records."""
     mirrors: tuple[Path, ...] = ()
     """In each of them stands a second record, under the same name."""

@@ -77,3 +77,10 @@ def test_a_source_that_cannot_be_written_is_an_alarm_until_it_can() -> None:
     assert run(watch, range(1, 8), progress) == {5: ({WRITE_FAILED}, set())}
     assert watch.alarms[WRITE_FAILED] == "002-audio.mkv: cannot be written (and 1 more)"
     assert run(watch, range(8, 20), progress) == {9: (set(), {WRITE_FAILED})}
+
+
+def test_what_is_not_signed_is_told_until_it_is() -> None:
+    watch = Watch(0, now=0.0)
+    begun, _ = watch.update(Progress(unsigned="the signer does not answer"), expected=False, now=1.0)
+    assert begun == {"not_signed": "the signer does not answer"}
+    assert watch.update(Progress(), expected=False, now=2.0) == ({}, ["not_signed"])

@@ -14,7 +14,8 @@ from sfu.recording.ledger import Ledger, parse_ledger
 from sfu.recording.manifest import build_manifest, write_manifest
 from sfu.recording.options import RecordingOptions
 from sfu.recording.reader import Record, RecordSource, read_record
-from sfu.recording.signing import SigningKey
+from sfu.recording.remote_signer import SignerError
+from sfu.recording.signing import PublicKey, SigningKey
 from sfu.recording.stamping import Stamper
 from sfu.recording.store import Store
 from sfu.recording.timestamps import load_roots
@@ -35,7 +36,8 @@ class Desk:
     def __init__(self, path: Path, stamper: Stamper | None = None) -> None:
         self.path = path
         self.key = SigningKey.generate()
-        self._ledger = Ledger("0" * 32, self.key)
+        self.signer_is_there = True
+        self._ledger = Ledger("0" * 32, self)
         first = self._ledger.start("court", NOON, "test", {})
         self._store = Store.create(path)
         self._store.write_file(PUBLIC_KEY, self.key.public.pem)
@@ -52,6 +54,20 @@ class Desk:
         self.payload: dict[int, bytes] = {}
         """Of the packets of a Track, if not silence."""
         self._sequences: dict[int, int] = {}
+
+    @property
+    def public(self) -> PublicKey:
+        return self.key.public
+
+    @property
+    def key_id(self) -> str:
+        return self.key.key_id
+
+    def sign(self, data: bytes) -> bytes:
+        """As a signer in another process does."""
+        if not self.signer_is_there:
+            raise SignerError("signer.sock", "the signer does not answer")
+        return self.key.sign(data)
 
     def packets(self, milliseconds: int, key: int = 0) -> TappedPackets:
         """What a microphone sends from now on for a while, which passes."""
@@ -79,6 +95,7 @@ class Desk:
     def close(self) -> Record:
         """Close the record, see that it is intact, and read it."""
         self.writer.close(self.now_us, "stopped")
+        self.writer.seal(self.now_us)
         ledger = self._ledger
         facts = self._store.facts()
         manifest = build_manifest(ledger.record, self.key.key_id, ledger.n, ledger.prev, ledger.counts, facts)
@@ -230,3 +247,19 @@ def test_an_authority_that_does_not_answer_is_said_to_be_so(tmp_path: Path) -> N
     desk.close()
     line = desk.lines("unstamped")[0]
     assert "cannot be asked" in line.text("reason")
+
+
+def test_without_its_signer_no_media_are_lost_and_all_is_signed_when_it_is_back(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 3_000)
+    signed = len(desk.lines("head"))
+    assert (signed > 0, desk.writer.unsigned) == (True, None)
+    desk.signer_is_there = False
+    desk.talk(0, 5_000)
+    assert (len(desk.lines("head")), desk.writer.unsigned) == (signed, "signer.sock: the signer does not answer")
+    assert desk.now_us - START_US - desk.lines("fragment")[-1].integer("end_us") < 1_500_000  # media go on to disk
+    desk.signer_is_there = True
+    desk.talk(0, 1_100)  # asked again each second
+    assert (len(desk.lines("head")), desk.writer.unsigned) == (signed + 1, None)
+    (span,) = only(desk.close()).spans
+    assert span.end_us - span.begin_us == pytest.approx(9_100_000, abs=40_000)
