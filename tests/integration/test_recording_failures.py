@@ -79,7 +79,7 @@ def test_after_a_kill_what_was_synced_plays_and_the_rest_is_declared(tmp_path: P
 
     recover_record(folder, key, utc_now())
     recovered = read_record(folder)
-    assert verify_record(folder, key.public).outcome is Outcome.INTACT
+    assert verify_record(folder, key.public).outcome is Outcome.RECOVERED
     assert recovered.closed
     for each in recovered.sources:
         assert each.gaps[-1].cause == "recorder_fault"

@@ -20,15 +20,7 @@ class _Family:
 
 
 def apply(plane: Plane) -> None:
-    apply_commands(
-        plane._tables,
-        plane._buffers,
-        plane._queue.index,
-        plane._queue.records,
-        plane._notices.index,
-        plane._notices.records,
-        -1,
-    )
+    apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records)
 
 
 claims = st.tuples(

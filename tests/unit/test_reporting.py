@@ -22,8 +22,10 @@ class Connection:
             reception = None if share is None else Reception(500 + place)
             if reception is not None and share is not None:
                 reception.fraction_lost = share
+            reports = EgressReports(70 + place, "c")
             self.subscriptions_by_ssrc[70 + place] = SimpleNamespace(
-                reports=EgressReports(70 + place, "c"),
+                reports=reports,
+                handle_block=reports.handle_block,
                 track=SimpleNamespace(encodings=[SimpleNamespace(reception=reception)]),
                 target_index=0,
             )
