@@ -283,7 +283,9 @@ class Room:
         return self._hub.open(self)
 
     def close(self, reason: str = "room_closed", *, keep_out: float = 0.0) -> None:
-        """Make all Peers leave, and take nobody for `keep_out` seconds. A recording goes on until it is stopped."""
+        """Make all Peers leave, and take nobody for `keep_out` seconds; 0: from now on everyone again, also if it was
+        closed. A recording goes on until it is stopped.
+        """
         self.emit(RoomClosed(self.name))
         for peer in list(self._peers.values()):
             peer.leave(reason)

@@ -56,7 +56,7 @@ def entered(server: Server, room_name: str, peer_name: str, grants: Grants, toke
     subject = grants.subject(token)
     known = server.rooms.get(room_name)
     peer = known.peers.get(peer_name) if known is not None else None
-    if peer is not None and peer.subject == subject:
+    if peer is not None and subject in peer.subjects:
         yield peer
         return
     if peer is not None and grants.peer is None:

@@ -110,8 +110,9 @@ async def test_a_newer_token_of_the_same_subject_extends_a_session(
     location = await _enter(http, door, body, old, "?peer=alice")
     sent: dict[str, Any] = {"content": CANDIDATE, "headers": new | FRAGMENT} if method == "PATCH" else {"headers": new}
     assert (await http.request(method, location, **sent)).status_code == 204
-    # an older one does not make it shorter
+    # an older one does not make it shorter, and is good for the peer as before
     assert (await http.get(location, headers=old)).status_code == 204
+    await _enter(http, "whep", RECEIVE, old, "?peer=alice")
     pass_to(expires + GRACE + 999)
     alice = server.rooms["lobby"].peers["alice"]
     # and the new one is as good for the peer as the old one was
