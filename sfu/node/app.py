@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from sfu import Server
 from sfu.node.access import AccessRecorder
 from sfu.node.config import Settings
+from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http_connections import HttpConnections
 from sfu.node.http_metrics import HttpConnectionCollector
 from sfu.node.metrics import HttpStatistics, MetricsEndpoint, ServerCollector
@@ -33,11 +34,12 @@ def create_node_app(
     records: RecordShelf | None = None,
     ends: RecordingEnds | None = None,
     connections: HttpConnections | None = None,
+    descriptors: DescriptorPlan | None = None,
 ) -> Starlette:
     """The app that `sfu serve` runs, and at `app.state.metrics` one for operators only. `server` must be started.
 
     `records`: see `open_shelf`. `ends` hears the server's events, and is shown in the metrics, as
-    are `connections`, those of the listener.
+    are `connections`, those of the listener, and `descriptors`.
     """
 
     async def get_health(request: Request) -> Response:
@@ -71,7 +73,7 @@ def create_node_app(
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
     if connections is not None:
-        metrics.register(HttpConnectionCollector(connections))
+        metrics.register(HttpConnectionCollector(connections, descriptors))
     apart: list[BaseRoute] = [health, Route("/metrics", Resource({"GET": metrics.get_apart}))]
     app.state.metrics = Starlette(routes=apart, exception_handlers={**EXCEPTION_HANDLERS, Exception: handle_crash})
     return app

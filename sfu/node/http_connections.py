@@ -21,6 +21,10 @@ class Droppable(Protocol):
         """End it at once; `reason` is counted."""
         ...
 
+    def give_way(self) -> None:
+        """End it for another one."""
+        ...
+
 
 class HeldBytes:
     """What waits in connections, together bounded: beyond that, who has held something for longest is dropped."""
@@ -72,7 +76,7 @@ class HttpConnections:
         self.incoming = HeldBytes(self.limits.held_bytes)
         self.outgoing = HeldBytes(self.limits.held_bytes)
         self.on_room: Callable[[], None] = lambda: None
-        """Called when one has gone."""
+        """Called when one has gone, or could make room."""
         self.proxies = proxies or TrustedProxies()
         self._count = 0
         self._by_address: collections.Counter[str] = collections.Counter()
@@ -110,11 +114,12 @@ class HttpConnections:
         """Drop some of those that wait for their client; if none do, all are at work, and room comes by itself."""
         for connection in list(self._waiting)[:_MADE_ROOM]:
             self.done_waiting(connection)
-            connection.drop("full")
+            connection.give_way()
 
     def wait(self, connection: Droppable) -> None:
         """A connection waits for its client from now on."""
         self._waiting.setdefault(connection)
+        self.on_room()
 
     def done_waiting(self, connection: Droppable) -> None:
         """It has work to do, or is gone."""

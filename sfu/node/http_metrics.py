@@ -7,20 +7,29 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http_connections import HttpConnections
 
 
 class HttpConnectionCollector(Collector):
     """Reads one listener's connections at each scrape."""
 
-    def __init__(self, connections: HttpConnections) -> None:
+    def __init__(self, connections: HttpConnections, descriptors: DescriptorPlan | None = None) -> None:
         self._connections = connections
+        self._descriptors = descriptors
 
     def collect(self) -> Iterator[Metric]:
         """All metric families (prometheus-client calls this at each scrape)."""
         yield GaugeMetricFamily("sfu_http_connections", "Open HTTP connections.", value=len(self._connections))
         text = "Most HTTP connections at once."
         yield GaugeMetricFamily("sfu_http_connections_limit", text, value=self._connections.limits.connections)
+        if self._descriptors is not None:
+            for name, text, value in (
+                ("limit", "Most file descriptors of the process.", self._descriptors.limit),
+                ("reserved", "Of them kept for media and records.", self._descriptors.reserved),
+                ("wanted", "A limit with which everything that is set could be had.", self._descriptors.wanted),
+            ):
+                yield GaugeMetricFamily(f"sfu_descriptors_{name}", text, value=value)
         held = self._connections.incoming.total + self._connections.outgoing.total
         yield GaugeMetricFamily("sfu_http_held_bytes", "What waits in HTTP connections.", value=held)
         ended = CounterMetricFamily(

@@ -73,6 +73,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_body = False
         self._wanted = False  # the app reads the body
         self._answering = False
+        self._answered = False  # all that came before
         self._last = False  # the connection ends with the answer that is under way
         self._lingering = False
         self._dropped_bytes = 0
@@ -106,6 +107,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._connections.ended[reason] += 1
         self._disarm()
         self.transport.abort()
+
+    def give_way(self) -> None:
+        """End it for another one; what was answered shall still arrive."""
+        if not self._answered:
+            self.drop("full")
+        elif not self.transport.is_closing():
+            self._connections.ended["full"] += 1
+            self.transport.close()
+            self._arm(self._limits.linger_timeout, self.transport.abort)
 
     # what comes
 
@@ -175,6 +185,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._body_left = _read_body_length(self.headers)
         self._in_body = True
         self._wanted = False
+        self._answered = False
         self._last = self._last or self.parser.should_upgrade()  # to what we do not speak: nothing more is parsed
         self._connections.done_waiting(self)
         began = self.loop.time() if self._began is None else self._began
@@ -229,6 +240,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """The answer has been written."""
         super().on_response_complete()
         self._answering = False
+        self._answered = True
         if self.transport.is_closing():
             self._arm(self._limits.linger_timeout, self.transport.abort)
         elif self._last:

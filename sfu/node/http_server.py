@@ -76,7 +76,8 @@ class Door:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _resume(self) -> None:
-        if not self._open and not self._closed and self._retry is None and self._connections.has_room():
+        """Look again: whether there is room is asked once somebody has come."""
+        if not self._open and not self._closed and self._retry is None:
             self._open = True
             self._loop.add_reader(self._listener, self._accept)
 

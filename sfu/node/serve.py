@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import uvloop
@@ -18,12 +18,14 @@ from starlette.applications import Starlette
 import sfu
 from sfu.node.app import create_node_app
 from sfu.node.config import Settings
+from sfu.node.descriptors import DescriptorPlan, plan_descriptors, raise_limit
 from sfu.node.event_log import log_event
 from sfu.node.http_connections import HttpConnections, TrustedProxies
 from sfu.node.http_limits import HttpLimits
 from sfu.node.http_server import build_http_server
 from sfu.node.record_metrics import RecordingEnds
 from sfu.node.records import open_shelf
+from sfu.signaling import RecordShelf
 from sfu.signaling.watcher import EventWatcher
 
 _log = logging.getLogger("sfu.node")
@@ -77,6 +79,7 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
         records = open_shelf(settings)
     except sfu.ConfigError as error:
         raise ServeError(str(error)) from error
+    descriptors = _plan_descriptors(settings, records)
     with contextlib.ExitStack() as sockets:
         listener = sockets.enter_context(_bind("port", settings.host, settings.port))
         apart = None
@@ -92,8 +95,9 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             gc.freeze()  # what the imports made stays for good: no later collection needs to walk over it
             gc.set_threshold(_YOUNG, _OLDER, _OLDER)
             event_log.ensure_running()
-            connections = HttpConnections(settings.build_http_limits(), TrustedProxies(settings.trusted_proxies))
-            app = create_node_app(server, settings, records, ends, connections)
+            limits = replace(settings.build_http_limits(), connections=descriptors.http)
+            connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies))
+            app = create_node_app(server, settings, records, ends, connections, descriptors)
             started = Started(_url_of(listener), "" if apart is None else _url_of(apart), server.udp_ports)
             await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started))
             _log.info(
@@ -110,6 +114,23 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             await server.close()
             await event_log.close()
     _log.info("stopped")
+
+
+def _plan_descriptors(settings: Settings, records: RecordShelf | None) -> DescriptorPlan:
+    plan = plan_descriptors(
+        raise_limit(),
+        connections=settings.max_http_connections,
+        shards=settings.shards,
+        recordings=0 if records is None else records.most,
+        folders=0 if records is None else len(records.places),
+    )
+    facts = {"limit": plan.limit, "reserved": plan.reserved, "http_connections": plan.http}
+    if plan.is_low:
+        advice = f"raise the limit of open files (LimitNOFILE, ulimit -n) to {plan.wanted}, or set less"
+        _log.warning("few file descriptors: HTTP gets fewer connections than are set", extra=facts | {"advice": advice})
+    else:
+        _log.info("file descriptors", extra=facts)
+    return plan
 
 
 @contextlib.contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -61,11 +63,11 @@ def running() -> Iterator[Node]:
 
 
 @contextlib.contextmanager
-def strangers(running: Node, what: bytes) -> Iterator[list[socket.socket]]:
+def strangers(running: Node, what: bytes, count: int = STRANGERS) -> Iterator[list[socket.socket]]:
     """Connections from many addresses that send `what`, and neither read nor close."""
     with contextlib.ExitStack() as stack:
         found = []
-        for number in range(STRANGERS):
+        for number in range(count):
             stranger = stack.enter_context(socket.socket())
             stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             stranger.settimeout(PATIENCE_S)
@@ -118,3 +120,28 @@ def test_ten_mebibytes_of_pipelined_requests_wait_with_the_client(running: Node)
             assert running.resident_bytes() - running.before < MOST_GROWTH_BYTES
         running.answers()
         assert running.resident_bytes() - running.before < MOST_GROWTH_BYTES
+
+
+def test_strangers_take_no_descriptor_from_a_recording(tmp_path: Path) -> None:
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 400))"
+    config = tmp_path / "sfu.toml"
+    config.write_text(f"record_dir = '{tmp_path / 'records'}'\nmax_recordings = 4\n")
+    with node("--config", str(config), "--log-format", "json", before=few) as (process, url, token):
+        assert process.stderr is not None
+        told = next(json.loads(line) for line in process.stderr if "few file descriptors" in line)
+        assert (told["limit"], told["level"]) == (400, "warning")
+        assert "LimitNOFILE" in told["advice"]
+        running = Node(process, url)
+        headers = {"Authorization": f"Bearer {token}"}
+        with strangers(running, b"", 350):
+            for number in range(4):
+                post = httpx.post(f"{url}/rooms/r{number}/recording", headers=headers, timeout=PATIENCE_S)
+                assert post.status_code in (201, 403), post.text
+            assert httpx.post(f"{url}/rooms/lobby/recording", headers=headers, timeout=PATIENCE_S).status_code == 201
+            assert running.descriptors() <= 400 - told["reserved"] + 60
+            found = httpx.get(f"{url}/metrics", timeout=PATIENCE_S).text
+    assert "sfu_descriptors_limit 400.0" in found
+    assert f"sfu_http_connections_limit {float(told['http_connections'])}" in found
+    assert 'sfu_http_ended_connections_total{reason="full"}' in found
+    (record,) = (tmp_path / "records").iterdir()
+    assert (record / "ledger.jsonl").stat().st_size > 0

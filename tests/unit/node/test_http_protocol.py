@@ -19,7 +19,14 @@ POST = b"POST /refuse HTTP/1.1\r\nHost: x\r\n"
 IMPATIENT = HttpLimits(
     head_bytes=4096, pipelined_bytes=4096, head_timeout=0.05, request_timeout=0.2, idle_timeout=0.05, linger_timeout=0.1
 )
-PATIENT = replace(IMPATIENT, head_timeout=60.0, request_timeout=60.0, idle_timeout=60.0, linger_timeout=60.0)
+PATIENT = replace(
+    IMPATIENT,
+    head_timeout=60.0,
+    request_timeout=60.0,
+    idle_timeout=60.0,
+    linger_timeout=60.0,
+    held_bytes=1 << 30,
+)
 
 
 class Counted:
@@ -36,7 +43,7 @@ class Counted:
         self.clients.append(scope["client"][0])
         await self.go.wait()
         if scope["path"] == "/much":
-            body = b"a" * (8 << 20)
+            body = b"a" * (32 << 20)
         else:
             body = b"hello"
         if scope["path"] != "/refuse":
@@ -298,6 +305,16 @@ async def test_at_the_limit_nobody_is_accepted_while_all_are_at_work() -> None:
         for answer in await asyncio.gather(*busy, later):
             assert answer.endswith(b"hello")
         assert not server.connections.ended
+
+
+async def test_at_the_limit_who_has_his_answer_makes_room() -> None:
+    async with serving(replace(PATIENT, connections=1)) as (server, port):
+        reader, writer = await connect(port)
+        later = asyncio.create_task(talk(port, REQUEST + CLOSE + b"\r\n"))
+        writer.write(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert len(await reader.read()) > 32 << 20
+        assert (await later).endswith(b"hello")
+        assert server.connections.ended["full"] == 1
 
 
 async def test_an_upgrade_is_answered_and_ends_the_connection(port: int) -> None:

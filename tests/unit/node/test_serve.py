@@ -24,9 +24,10 @@ LINK = re.compile(r"(http://127\.0\.0\.1:\d+)/#room=lobby&token=([\w.\-]+)")
 
 
 @contextmanager
-def node(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """A running development node: process, URL, token."""
-    command = [sys.executable, "-c", "from sfu.node.cli import main; main()", "serve", "--dev", "--port", "0"]
+def node(*arguments: str, before: str = "") -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A running development node: process, URL, token. `before`: Python that it runs first."""
+    program = f"{before}\nfrom sfu.node.cli import main\nmain()"
+    command = [sys.executable, "-c", program, "serve", "--dev", "--port", "0"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SFU_")}
     process = subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
