@@ -146,6 +146,19 @@ class Settings(BaseSettings):
     http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
     """From a request's first byte to its last."""
 
+    max_peers_per_token: int = Field(default=_SIGNALING.max_peers_per_token, ge=1)
+    """In rooms at once by one token; one with a name (`sub`) brings one in each room."""
+    max_peers_per_address: int = Field(default=_SIGNALING.max_peers_per_address, ge=1)
+    """In rooms at once from one IPv4 address or one IPv6 network of 64 bits."""
+    max_half_open_per_token: int = Field(default=_SIGNALING.max_half_open_per_token, ge=1)
+    """Sessions that were posted and are not connected yet; they end after `handshake_timeout`."""
+    max_half_open_per_address: int = Field(default=_SIGNALING.max_half_open_per_address, ge=1)
+    kept_for_named: float = Field(default=_SIGNALING.kept_for_named, ge=0.0, le=1.0)
+    """Part of `max_peers_per_room` that only tokens with a name can take."""
+    max_streams_per_token: int = Field(default=_SIGNALING.max_streams_per_token, ge=1)
+    """Event streams that are read with one token."""
+    max_streams_per_address: int = Field(default=_SIGNALING.max_streams_per_address, ge=1)
+
     record_dir: str = ""
     """Folder that holds a folder for each record of a room; empty: this node does not record."""
     record_mirrors: Texts = ()
@@ -293,6 +306,13 @@ class Settings(BaseSettings):
             turn=self.build_turn(),
             cors_origins=() if own_only else self.cors_origins,
             token_grace=self.token_grace,
+            max_peers_per_token=self.max_peers_per_token,
+            max_peers_per_address=self.max_peers_per_address,
+            max_half_open_per_token=self.max_half_open_per_token,
+            max_half_open_per_address=self.max_half_open_per_address,
+            kept_for_named=self.kept_for_named,
+            max_streams_per_token=self.max_streams_per_token,
+            max_streams_per_address=self.max_streams_per_address,
         )
 
     def build_turn(self) -> TurnServers | None:

@@ -85,6 +85,18 @@ class ServerCollector(Collector):
         yield from self._media.collect()
         yield GaugeMetricFamily("sfu_http_sessions", "WHIP and WHEP sessions.", value=len(self._signaling.sessions))
         yield GaugeMetricFamily("sfu_event_streams", "Open event streams.", value=self._signaling.open_streams)
+        refused = CounterMetricFamily(
+            "sfu_refused_sessions", "WHIP and WHEP sessions refused for a quota, by reason.", labels=["reason"]
+        )
+        for reason, count in sorted(self._signaling.quotas.refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
+        refused = CounterMetricFamily(
+            "sfu_refused_event_streams", "Event streams refused for a limit, by reason.", labels=["reason"]
+        )
+        for reason, count in sorted(self._signaling.refused_streams.items()):
+            refused.add_metric([reason], count)
+        yield refused
         yield from self._http.collect()
 
     def _collect_rooms(self) -> Iterator[Metric]:

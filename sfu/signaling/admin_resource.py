@@ -47,6 +47,7 @@ class AdminResource:
         if room is None or peer not in room.peers:
             raise Problem(404, "Unknown peer", "There is no such peer in the room.")
         room.remove(room.peers[peer], keep_out=keep_out)
+        self._context.sessions.discard_closed()
         _log.info("peer removed", extra={"room": name, "peer": peer, "by": subject, "keep_out_s": keep_out})
         return Response(status_code=204)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,6 +20,7 @@ from sfu.signaling.expiry import ExpiryWatch
 from sfu.signaling.layer_resource import LayerResource
 from sfu.signaling.options import SignalingOptions
 from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
+from sfu.signaling.quotas import Quotas
 from sfu.signaling.record_resource import RecordResource
 from sfu.signaling.record_shelf import RecordShelf
 from sfu.signaling.room_resource import RoomResource
@@ -54,6 +55,7 @@ class Signaling:
         options = options or SignalingOptions()
         self.options = options
         self.sessions = SessionTable(random)
+        self.quotas = Quotas(options, server.config.max_peers_per_room)
         self._gate = StreamGate(options)
         self.streams = RoomStreams(server, options, self._gate)
         self.viewers = ViewerStreams(server, options, self._gate)
@@ -66,7 +68,16 @@ class Signaling:
             holders=(self.sessions.end_expired, self.streams.end_expired),
         )
         context = Context(
-            server, authorizer, options, random, clock, self.sessions, self.streams, self.viewers, records
+            server,
+            authorizer,
+            options,
+            random,
+            clock,
+            self.sessions,
+            self.quotas,
+            self.streams,
+            self.viewers,
+            records,
         )
         rooms = RoomResource(context)
         viewer_events = ViewerEventResource(context)
@@ -91,6 +102,11 @@ class Signaling:
     def open_streams(self) -> int:
         """Event streams that are being read, of rooms and of WHEP sessions."""
         return len(self._gate)
+
+    @property
+    def refused_streams(self) -> Mapping[str, int]:
+        """Event streams that were not opened, by reason."""
+        return self._gate.refused
 
     def ensure_running(self) -> None:
         """Start following the server's events and the clock, if that is not done yet."""

@@ -10,10 +10,12 @@ from starlette.responses import Response
 
 from sfu import Server, ServerOffered
 from sfu.negotiation import SdpLimits
-from sfu.signaling.authorization import Authorizer
+from sfu.signaling.authorization import Authorizer, digest_token
+from sfu.signaling.client_address import group_address
 from sfu.signaling.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
 from sfu.signaling.ice_servers import IceServer
 from sfu.signaling.options import SignalingOptions
+from sfu.signaling.quotas import Holder, Quotas
 from sfu.signaling.record_shelf import RecordShelf
 from sfu.signaling.sessions import Session, SessionTable
 from sfu.signaling.streams import RoomStreams
@@ -31,6 +33,7 @@ class Context:
     clock: Callable[[], float]
     """Seconds since the Unix epoch."""
     sessions: SessionTable
+    quotas: Quotas
     streams: RoomStreams
     viewers: ViewerStreams
     records: RecordShelf | None
@@ -40,6 +43,11 @@ class Context:
     def sdp_limits(self) -> SdpLimits:
         """What a session description or a fragment of one may have: enough for all sections of a connection."""
         return SdpLimits.for_media(self.server.config.max_media_per_connection)
+
+    def holder(self, request: Request, token: str) -> Holder:
+        """Whose the request is, for the quotas."""
+        client = request.client
+        return Holder(digest_token(token), group_address(client.host) if client is not None else "")
 
     def created(self, request: Request, session: Session, sdp: str) -> Response:
         """201 with a session description and the session resource's headers (RFC 9725 sections 4.2 and 4.3.1)."""

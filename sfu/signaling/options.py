@@ -28,6 +28,18 @@ class SignalingOptions:
     """Event streams open at once."""
     max_streams_per_room: int = 1024
     """Of a room's own events, and as many again of its WHEP sessions."""
+    max_streams_per_token: int = 1024
+    """Of both kinds, read with one token."""
+    max_streams_per_address: int = 1024
+    """Of both kinds, read from one IPv4 address or one IPv6 network of 64 bits."""
+    max_peers_per_token: int = 100
+    """That are in rooms by one token at once; one with a name brings one in each room."""
+    max_peers_per_address: int = 500
+    max_half_open_per_token: int = 32
+    """Sessions that were posted and have not connected yet."""
+    max_half_open_per_address: int = 128
+    kept_for_named: float = 0.1
+    """Part of `Config.max_peers_per_room` that only tokens with a name can take."""
     max_streams_per_session: int = 4
     """Event streams that the viewer of one WHEP session may make."""
     max_queued_events: int = 256

@@ -42,6 +42,7 @@ class RoomResource:
         room, subject = authorize_admin(self._context, request)
         keep_out = read_keep_out(request)
         self._context.server.room(room).close(keep_out=keep_out)
+        self._context.sessions.discard_closed()
         _log.info("room closed", extra={"room": room, "by": subject, "keep_out_s": keep_out})
         return Response(status_code=204)
 
@@ -51,8 +52,10 @@ class RoomResource:
         A `snapshot` may come again, when a slow client's queue ran over. Events may tell what the snapshot before them
         held already: each says what is, so to apply it twice does no harm. The stream ends with its token.
         """
+        context = self._context
         room, subject, expires = self._authorized_room(request, in_query=True)
-        return EventStreamResponse(self._context.streams.open(room, subject, expires), self._context.options)
+        holder = context.holder(request, read_token(request, in_query=True))
+        return EventStreamResponse(context.streams.open(room, holder, subject, expires), context.options)
 
     async def head_events(self, request: Request) -> Response:
         """The headers of the stream."""

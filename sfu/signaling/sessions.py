@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sfu import Connection, Peer, Subscription
 from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
 from sfu.signaling.authorization import Grants, Right, digest_token
+from sfu.signaling.quotas import Place
 from sfu.signaling.viewer_stream import ViewerReading, ViewerStream
 
 
@@ -22,6 +23,8 @@ class Session:
     connection: Connection
     right: Right
     """What the connection is for, and what a token needs to touch it."""
+    place: Place
+    """In the quotas of who has opened it."""
     token_digest: bytes
     expires: float | None
     """When its token does, in seconds since the Unix epoch."""
@@ -83,10 +86,12 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def open(self, room: str, peer: Peer, connection: Connection, right: Right, grants: Grants, token: str) -> Session:
-        """Enter a new session for `connection`, opened with `token`, which gives `grants`."""
+    def open(
+        self, room: str, peer: Peer, connection: Connection, right: Right, grants: Grants, place: Place
+    ) -> Session:
+        """Enter a new session for `connection`, opened with a token that gives `grants`; it keeps its `place`."""
         session_id = self._random(16).hex()
-        session = Session(session_id, room, peer, connection, right, digest_token(token), grants.expires)
+        session = Session(session_id, room, peer, connection, right, place, place.holder.token, grants.expires)
         self._by_id[session.id] = session
         self._by_connection[connection.id] = session
         self._by_peer.setdefault((room, peer.name), {})[session.id] = session
@@ -117,6 +122,7 @@ class SessionTable:
         """Forget a session and end what tells of it; nothing happens to its connection."""
         if self._by_id.pop(session.id, None) is None:
             return
+        session.place.release()
         for reading in session.readings:
             reading.close()
         del self._by_connection[session.connection.id]
@@ -125,6 +131,11 @@ class SessionTable:
         del of_peer[session.id]
         if not of_peer:
             del self._by_peer[key]
+
+    def discard_closed(self) -> None:
+        """Forget those whose connection is closed by now, without waiting for the event that tells of it."""
+        for session in [each for each in self._by_id.values() if each.connection.state is ConnectionState.CLOSED]:
+            self.discard(session)
 
     def end_expired(self, expired_at: float) -> None:
         """End the sessions whose token had expired at that time."""
@@ -138,11 +149,14 @@ class SessionTable:
     def handle_event(self, event: Event) -> None:
         """Forget the sessions of connections that closed."""
         if isinstance(event, ConnectionStateChanged):
-            if event.state is ConnectionState.CLOSED:
-                session = self._by_connection.get(event.connection)
-                if session is not None:
-                    self.discard(session)
+            session = self._by_connection.get(event.connection)
+            if session is not None and event.state is ConnectionState.CLOSED:
+                self.discard(session)
+            elif session is not None and event.state is ConnectionState.CONNECTED:
+                session.place.note_connected()
         elif isinstance(event, EventsLost):
             for session in list(self._by_id.values()):
                 if session.connection.state is ConnectionState.CLOSED:
                     self.discard(session)
+                elif session.connection.state is ConnectionState.CONNECTED:
+                    session.place.note_connected()

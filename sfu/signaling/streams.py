@@ -37,6 +37,7 @@ from sfu.events import (
     TrackUnmuted,
 )
 from sfu.signaling.options import SignalingOptions
+from sfu.signaling.quotas import NOBODY, Holder
 from sfu.signaling.roster import describe_room
 from sfu.signaling.stream_gate import StreamGate
 
@@ -180,19 +181,21 @@ class RoomStreams:
     def __len__(self) -> int:
         return sum(map(len, self._rooms.values()))
 
-    def open(self, room: str, subject: str | None = None, expires: float | None = None) -> RoomStream:
-        """A new stream for `subject`, whose token `expires` then, in seconds since the Unix epoch.
+    def open(
+        self, room: str, holder: Holder = NOBODY, subject: str | None = None, expires: float | None = None
+    ) -> RoomStream:
+        """A new stream for `subject`, counted for `holder`; the token `expires` then, in seconds since the Unix epoch.
 
         Raises a Problem when there are too many, or the server is going down.
         """
-        self._gate.enter("room", room)
+        self._gate.enter("room", room, holder)
 
         def build_snapshot() -> bytes:
             """The `snapshot` event: the same JSON as `GET /rooms/{room}`."""
             return encode_event("snapshot", encode_json(describe_room(self._server, room)))
 
         def forget(stream: RoomStream) -> None:
-            self._discard(room, stream)
+            self._discard(room, stream, holder)
 
         stream = RoomStream(self._options.max_queued_events, build_snapshot, forget, subject, expires)
         self._rooms.setdefault(room, set()).add(stream)
@@ -237,12 +240,12 @@ class RoomStreams:
         for stream in self._all():
             stream.close()
 
-    def _discard(self, room: str, stream: RoomStream) -> None:
+    def _discard(self, room: str, stream: RoomStream, holder: Holder) -> None:
         streams = self._rooms.get(room, set())
         if stream not in streams:
             return
         streams.remove(stream)
-        self._gate.leave("room", room)
+        self._gate.leave("room", room, holder)
         if not streams:
             del self._rooms[room]
 

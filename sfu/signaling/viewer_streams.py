@@ -65,7 +65,7 @@ class ViewerStreams:
         too many.
         """
         room = session.room
-        self._gate.enter("session", room)
+        self._gate.enter("session", room, session.place.holder)
 
         def attend(reading: ViewerReading) -> None:
             self._attending.setdefault(room, set()).add(reading)
@@ -75,7 +75,7 @@ class ViewerStreams:
                 return
             self._open.remove(reading)
             session.readings.discard(reading)
-            self._gate.leave("session", room)
+            self._gate.leave("session", room, session.place.holder)
             self._withdraw(room, reading)
 
         reading = ViewerReading(events, lambda: self.observe(session), self._options, attend=attend, forget=forget)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from sfu import Connection, Peer, Selection
 from sfu.errors import NothingPublishedError, UnknownPublisherError
-from sfu.signaling.authorization import authorize, read_token
+from sfu.signaling.authorization import Grants, authorize, read_token
 from sfu.signaling.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.context import Context
 from sfu.signaling.entering import choose_peer_name, entered, read_peer_name, read_room_name
@@ -38,6 +38,16 @@ class WhepEndpoint:
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         publisher = request.query_params.get("publisher")
         selection: Selection = "all" if publisher is None else read_peer_name(publisher, "publisher")
+        with context.quotas.take(context.holder(request, token), room, name, named=grants.peer is not None) as place:
+            connection, sdp, peer = await self._enter(request, room, name, selection, grants)
+            session = context.sessions.open(room, peer, connection, "subscribe", grants, place)
+        return context.created(request, session, sdp)
+
+    async def _enter(
+        self, request: Request, room: str, name: str, selection: Selection, grants: Grants
+    ) -> tuple[Connection, str, Peer]:
+        context = self._context
+        token = read_token(request)
         body = await read_body(request, context.options, context.sdp_limits.size)
         if body:
             require_media_type(request, [SDP], "Accept-Post")
@@ -50,8 +60,7 @@ class WhepEndpoint:
         except (NothingPublishedError, UnknownPublisherError) as error:
             # The draft's answer while there is nothing to play: 409 with Retry-After.
             raise Problem(409, error.title, str(error), headers={"Retry-After": _RETRY_S}) from error
-        session = context.sessions.open(room, peer, connection, "subscribe", grants, token)
-        return context.created(request, session, sdp)
+        return connection, sdp, peer
 
     async def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:
         answered = await peer.answer(offer, publish=False, subscribe=selection)

@@ -35,11 +35,12 @@ class WhipEndpoint:
         grants = authorize(context.authorizer, token, room, "publish")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         require_media_type(request, [SDP], "Accept-Post")
-        offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
-        former = context.sessions.of_peer(room, name, "publish")
-        with entered(context.server, room, name, grants, token) as peer:
-            answered = await peer.answer(offer, replaces=[old.connection for old in former])
-        session = context.sessions.open(room, peer, answered.connection, "publish", grants, token)
+        with context.quotas.take(context.holder(request, token), room, name, named=grants.peer is not None) as place:
+            offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
+            former = context.sessions.of_peer(room, name, "publish")
+            with entered(context.server, room, name, grants, token) as peer:
+                answered = await peer.answer(offer, replaces=[old.connection for old in former])
+            session = context.sessions.open(room, peer, answered.connection, "publish", grants, place)
         for old in former:
             context.sessions.discard(old)
             old.connection.close("replaced")

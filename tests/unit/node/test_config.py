@@ -244,6 +244,23 @@ def test_limits_of_http_can_be_set(write: Any) -> None:
     assert settings.trusted_proxies == ("192.0.2.0/24", "2001:db8::1")
 
 
+def test_quotas_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [
+        "max_peers_per_token",
+        "max_peers_per_address",
+        "max_half_open_per_token",
+        "max_half_open_per_address",
+        "max_streams_per_token",
+        "max_streams_per_address",
+    ]
+    for number, name in enumerate(names, 7):
+        monkeypatch.setenv(f"SFU_{name.upper()}", str(number))
+    monkeypatch.setenv("SFU_KEPT_FOR_NAMED", "0.5")
+    options = load_settings(DEV, None).build_options()
+    assert [getattr(options, name) for name in names] == [7, 8, 9, 10, 11, 12]
+    assert options.kept_for_named == 0.5
+
+
 def test_every_setting_of_the_server_can_be_set() -> None:
     elsewhere = {"max_name_length", "max_held_names", "max_queued_events", "max_event_streams"}
     missing = {field.name for field in dataclasses.fields(sfu.Config)} - set(Settings.model_fields) - elsewhere
