@@ -26,6 +26,17 @@ from bench.servers.planning import agreed_transport_sequence, offered_sections, 
 _PORT = 8080
 _ROOM = "bench"
 _KEY_ID = "bench"
+# All viewers come from one address, with one token.
+_ALL_FROM_HERE = "kept_for_named = 0.0\n" + "".join(
+    f"{key} = 4000\n"
+    for key in (
+        "max_peers_per_room",
+        "max_peers_per_token",
+        "max_peers_per_address",
+        "max_half_open_per_token",
+        "max_half_open_per_address",
+    )
+)
 # The first start compiles the kernels.
 _START_S = 300.0
 
@@ -70,7 +81,7 @@ class Ours(Server):
         path = around.directory / "sfu.toml"
         path.write_text(
             f'host = "{around.network.server_host}"\nport = {port}\nshards = 1\npage = false\n'
-            f'log_level = "warning"\nmax_peers_per_room = 4000\n{self.settings()}[keys]\n{_KEY_ID} = "{secret}"\n',
+            f'log_level = "warning"\n{_ALL_FROM_HERE}{self.settings()}[keys]\n{_KEY_ID} = "{secret}"\n',
             encoding="ascii",
         )
         self._process = ServerProcess(

@@ -223,3 +223,13 @@ async def test_who_was_kept_out_by_the_listener_is_in_the_metrics(server: sfu.Se
     assert found["sfu_http_connections", ""] == 2
     assert found["sfu_http_ended_connections_total", "address"] == 2
     await app.state.signaling.close()
+
+
+async def test_who_was_refused_a_session_is_in_the_metrics(http: httpx.AsyncClient, app: Starlette) -> None:
+    options = app.state.signaling.options
+    for number in range(options.max_half_open_per_token):
+        assert (await http.post(f"/rooms/lobby/whip?peer=p{number}", content=SEND, headers=SDP)).status_code == 201
+    refused = await http.post("/rooms/lobby/whip", content=SEND, headers=SDP)
+    assert refused.status_code == 429
+    found = await scrape(http)
+    assert found["sfu_refused_sessions_total", "token_half_open"] == 1
