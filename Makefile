@@ -43,7 +43,7 @@ test: $(DEV_READY) ## Check everything and run all tests, with real browsers and
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target browsers stable lint kernels
 	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not slow and not browser and not stable"
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable
-	@$(BIN)/pytest -m "browser and not slow" tests/interop
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile -m "browser and not slow" tests/interop
 
 browsers: # while others compute
 	@.ci/packages browsers
