@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import atheris
 
+FOUND = Path(__file__).resolve().parents[2] / ".fuzz"
+
 
 def fuzz(one_input: Callable[[bytes], None], target: str) -> None:
-    """Fuzz `one_input`, from the kept corpus of `target` on, with libFuzzer's arguments from the command line."""
-    with tempfile.TemporaryDirectory() as found:  # the fuzzer writes what is new to it into the first folder
-        kept = Path(__file__).with_name("corpus") / target
-        atheris.Setup([*sys.argv, found, str(kept)], one_input)
-        atheris.Fuzz()
+    """Fuzz `one_input`, from the kept corpus of `target` on, with libFuzzer's arguments from the command line.
+
+    What is new to the fuzzer stays in `.fuzz`: it goes on from there the next time, and so do the batches.
+    """
+    found = FOUND / target  # the fuzzer writes into the first folder
+    found.mkdir(parents=True, exist_ok=True)
+    kept = Path(__file__).with_name("corpus") / target
+    atheris.Setup([*sys.argv, str(found), str(kept)], one_input)
+    atheris.Fuzz()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from sfu.wire.transport_feedback import NOT_RECEIVED, FeedbackStatus
+
+TICK_US, UNIT_US = 250, 64_000
+
 
 @dataclass
 class ParsedRtp:
@@ -92,3 +96,43 @@ def build_rtp(
         block += bytes(-len(block) % 4)
         data += struct.pack("!HH", 0xBEDE, len(block) // 4) + block
     return data + payload + (bytes(pad - 1) + bytes([pad]) if pad else b"")
+
+
+def read_feedback(data: bytes, room: int) -> tuple[list[int], list[int]] | FeedbackStatus:
+    """The head and the arrivals, by text of binary digits and lists; or what is wrong first."""
+    if len(data) < 20:
+        return FeedbackStatus.TRUNCATED
+    first, kind, _, _, _, base, count, word = struct.unpack_from("!BBHLLHHL", data)
+    if (first >> 6, first & 31, kind) != (2, 15, 205):
+        return FeedbackStatus.OTHER
+    if count == 0:
+        return FeedbackStatus.NO_STATUS
+    if count > room:
+        return FeedbackStatus.TOO_MANY
+    at = 20
+    symbols: list[int] = []
+    while len(symbols) < count:
+        chunk = data[at : at + 2]
+        if len(chunk) < 2:
+            return FeedbackStatus.TRUNCATED
+        at += 2
+        bits = f"{int.from_bytes(chunk, 'big'):016b}"
+        if bits[0] == "0":
+            symbols += [int(bits[1:3], 2)] * int(bits[3:], 2)
+        elif bits[1] == "0":
+            symbols += [int(bit) for bit in bits[2:]]
+        else:
+            symbols += [int(bits[k : k + 2], 2) for k in range(2, 16, 2)]
+    reference = word >> 8 if word < 1 << 31 else (word >> 8) - (1 << 24)
+    now = reference * UNIT_US
+    arrivals = []
+    for symbol in symbols[:count]:
+        if symbol == 3:
+            return FeedbackStatus.BAD_SYMBOL
+        delta = data[at : at + symbol]
+        if len(delta) < symbol:
+            return FeedbackStatus.TRUNCATED
+        at += symbol
+        now += TICK_US * int.from_bytes(delta, "big", signed=symbol == 2)
+        arrivals.append(now if symbol else NOT_RECEIVED)
+    return [base, count, reference * UNIT_US, word & 0xFF], arrivals
