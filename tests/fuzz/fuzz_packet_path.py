@@ -26,6 +26,7 @@ from tests.fuzz.guided import fuzz
 
 _TAG = 16
 _COLLECT_EVERY = 64
+_INDEX = 4
 _EBADF = 9
 
 
@@ -37,6 +38,14 @@ def _unprotect(_session: int, _packet: int, length: int) -> int:
     return native.SRTP_OK
 
 
+def _unprotect_rtcp(_session: int, _packet: int, length: int) -> int:
+    held = ctypes.c_int32.from_address(length)
+    if held.value < 8 + _INDEX + _TAG:
+        return native.SRTP_AUTH_FAIL
+    held.value -= _INDEX + _TAG
+    return native.SRTP_OK
+
+
 def _protect(_session: int, _packet: int, length: int) -> int:
     ctypes.c_int32.from_address(length).value += _TAG
     return native.SRTP_OK
@@ -44,6 +53,7 @@ def _protect(_session: int, _packet: int, length: int) -> int:
 
 stand_ins: Any = native
 stand_ins.srtp_unprotect = _unprotect
+stand_ins.srtp_unprotect_rtcp = _unprotect_rtcp
 stand_ins.srtp_protect = _protect
 stand_ins.sendmmsg = lambda *_: -1
 stand_ins.errno = lambda: _EBADF

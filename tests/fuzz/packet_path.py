@@ -1,34 +1,63 @@
 """The packet path without its thread and socket: what a datagram does to the tables, called directly.
 
 An input is a sequence of operations, so that state (learned sources, replays, batches) is fuzzed and not only
-parsing. A datagram may be raw, or an RTP packet encrypted with the right key, so that the path behind libsrtp is
-reached. Run with NUMBA_BOUNDSCHECK=1, an access beyond an array raises.
+parsing. A datagram may be raw, or an RTP or RTCP packet encrypted with the right key, so that the path behind libsrtp
+is reached. Run with NUMBA_BOUNDSCHECK=1, an access beyond an array raises.
 """
 
 from __future__ import annotations
 
+import random
 import struct
 
 import numpy as np
+from numpy.typing import NDArray
 from pylibsrtp import Error, Policy, Session
 
 from sfu.routing.commands import apply_commands
 from sfu.routing.counters import Counter
 from sfu.routing.fanout import forward_batch
 from sfu.routing.ingress import receive_datagram
-from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS
+from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US
 from sfu.routing.notices import NoticeKind
 from sfu.routing.plane import Plane, PlaneLimits
+from sfu.routing.rings import READ, WRITTEN
 from sfu.routing.sockets import Address, encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.rtp import PayloadFormat
 
 _NO_DATAGRAMS = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE, Counter.DROP_NACK_RATE)
 """They count what goes out, or a part of a datagram."""
+ACCOUNTS = [
+    counter
+    for counter in Counter
+    if (counter.name.startswith("DROP") and counter not in _NO_DATAGRAMS)
+    or counter in (Counter.REPAIR_PADDING, Counter.RECEIVED_RTP)
+]
+"""One of them counts each datagram that is neither passed on nor answered in the plane."""
 KEY = bytes(range(28))
 PUBLISHER, SUBSCRIBER, STRANGER = ("10.0.0.1", 1000), ("10.0.0.2", 1000), ("10.0.0.9", 9)
-_NO_SOCKET = -1
+UFRAG = "fragment"
+"""The user fragment that the publisher was given."""
+NO_SOCKET = -1
+COMMAND = 0x18
+"""The bits of an operation's kind that make a command of it."""
+STRANGE = 4
+MOST_PLAIN_BYTES = 1200
+KEPT_NOTICES = 1024
+"""When so many wait, the control side takes them."""
+STEP_US = 1000
+NACK_HEAD = (0x81, 205, 3, 1)
+"""Of a NACK with one entry (RFC 4585 section 6.2.1), up to the SSRC of the media: no more than the sender's is said."""
 _CLOSED_ADDRESS = 2
+
+
+def sender(source: Address) -> NDArray[np.uint8]:
+    """Where datagrams come from, as `recvmmsg` tells it."""
+    name = np.zeros(NAME_STRIDE, np.uint8)
+    raw = encode_address(source, _CLOSED_ADDRESS)
+    name[: len(raw)] = raw
+    return name
 
 
 def _session(direction: int) -> Session:
@@ -44,6 +73,7 @@ _TRACKS = (
     ("x", 79, PayloadFormat.H264),
     ("y", 80, PayloadFormat.AV1),
 )
+_LIMITS = PlaneLimits(4, 8, 16, 16, 8, 64)
 _WITHOUT_RTX = (PayloadFormat.OPUS, PayloadFormat.VP9)
 
 
@@ -54,7 +84,7 @@ class PacketPath:
     """
 
     def __init__(self) -> None:
-        self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 8, 16, 16, 8, 64))
+        self.plane = Plane(0, host="127.0.0.1", port=0, limits=_LIMITS, rng=random.Random(1))
         self.plane._socket = _Family()
         self.rows: list[int] = []
         self.encrypt = _session(Policy.SSRC_ANY_OUTBOUND)
@@ -63,6 +93,7 @@ class PacketPath:
         self.plane.set_extensions(publisher, {k: int(k) for k in Extension})
         self.plane.set_keys(publisher, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
         self.plane.set_address(publisher, PUBLISHER)
+        self.plane.set_ufrags(publisher, [UFRAG])
         subscriber = self.plane.open_connection()
         self.plane.set_extensions(subscriber, {k: 15 - int(k) for k in Extension})
         self.plane.set_keys(subscriber, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
@@ -93,12 +124,14 @@ class PacketPath:
                 self.plane.set_repair(row, ssrc=900 + number, payload_type=101)
             self.plane.tell_parameters(track, 0, [b"\x67\x42\xc0\x1e\xd9", b"\x68\xce\x3c\x80"])
             self.rows.append(row)
-        self.apply()
         self.now_us = 1
+        self.apply()
+        self.passed_on = self.apart = 0
 
     def apply(self) -> None:
         """Let the plane take what was posted."""
         plane = self.plane
+        plane._buffers.state[VIRTUAL_US] = self.now_us
         apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records)
 
     def command(self, body: bytes) -> None:
@@ -107,23 +140,23 @@ class PacketPath:
         first, mask = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
         if body[0] & 0x80:
             self.plane.set_target(row, body[1] % 3, body[2] & 3, body[3] & 7)
-        else:
-            if body[0] & 0x40:  # near what was sent
-                first = (int(self.plane.subscription_state(row).last_sequence) - body[1] % 16) & 0xFFFF
-            self.plane.set_repeat_interval(row, body[0] >> 4 & 3)
-            ssrc = int(self.plane.subscription_state(row).ssrc)
-            nack = struct.pack("!BBHIIHH", 0x81, 205, 3, 1, ssrc, first, mask)
-            self.receive(self.encrypt_asking.protect_rtcp(nack), SUBSCRIBER)
+            self.apply()
+            return
+        self.plane.set_repeat_interval(row, body[0] >> 4 & 3)
         self.apply()
+        state = self.plane.subscription_state(row)
+        if body[0] & 0x40:  # near what was sent
+            first = (int(state.last_sequence) - body[1] % 16) & 0xFFFF
+        nack = struct.pack("!BBHIIHH", *NACK_HEAD, int(state.ssrc), first, mask)
+        self.receive(self.encrypt_asking.protect_rtcp(nack), SUBSCRIBER)
 
     def receive(self, data: bytes, source: Address) -> None:
         """Put one datagram through ingress, and the batch through fan-out when it is full."""
         plane, buffers = self.plane, self.plane._buffers
         buffers.received[: len(data)] = np.frombuffer(data, np.uint8)
-        buffers.receive_names[:NAME_STRIDE] = 0
-        raw = encode_address(source, _CLOSED_ADDRESS)
-        buffers.receive_names[: len(raw)] = raw
-        self.now_us += 1000
+        buffers.receive_names[:NAME_STRIDE] = sender(source)
+        self.now_us += STEP_US
+        buffers.state[VIRTUAL_US] = self.now_us
         row = receive_datagram(
             plane._tables,
             buffers,
@@ -132,7 +165,7 @@ class PacketPath:
             0,
             len(data),
             0,
-            _NO_SOCKET,
+            NO_SOCKET,
             self.now_us,
         )
         assert -1 <= row < BATCH_PACKETS
@@ -141,43 +174,51 @@ class PacketPath:
 
     def forward(self) -> None:
         """Fan the batch out; with no socket each message is counted as failed."""
-        forward_batch(self.plane._tables, self.plane._buffers, _NO_SOCKET, self.now_us)
+        forward_batch(self.plane._tables, self.plane._buffers, NO_SOCKET, self.now_us)
         assert self.plane._buffers.state[PACKETS] == 0
 
     def run(self, data: bytes) -> None:
         """Interpret `data` as operations: a byte of kind, two bytes of length, that many bytes."""
-        at = 0
-        received = 0
+        at = received = before = 0
+        notices = self.plane._notices.index
         while at + 3 <= len(data):
             kind = data[at]
             length = int.from_bytes(data[at + 1 : at + 3], "big") % 2048
             body = data[at + 3 : at + 3 + length]
             at += 3 + length
-            if kind & 0x18 == 0x18 and len(body) >= 5:
+            if notices[WRITTEN] - notices[READ] >= KEPT_NOTICES:
+                self.take_notices()
+            if kind & COMMAND == COMMAND and len(body) >= 5:
                 self.command(body)
                 continue
+            compound = False
             if kind & 3 == 0:
+                compound = len(body) > 1 and 192 <= body[1] < 224
+                protect = self.encrypt.protect_rtcp if compound else self.encrypt.protect
                 try:
-                    body = self.encrypt.protect(body[:1200])
+                    body = protect(body[:MOST_PLAIN_BYTES])
                 except Error:
-                    continue  # libsrtp refuses to encrypt what is not RTP
-            self.receive(body, STRANGER if kind & 4 else PUBLISHER)
-            received += 1
-        self.check(received)
+                    continue  # libsrtp refuses to encrypt what is neither
+                before = self.accounted() if compound else 0
+            self.receive(body, STRANGER if kind & STRANGE else PUBLISHER)
+            if compound:  # one may tell of several paths, or of nothing that is new
+                self.apart += self.accounted() - before
+            else:
+                received += 1
+        assert self.accounted() - self.apart == received
 
-    def check(self, received: int) -> None:
+    def accounted(self) -> int:
         """Every datagram was passed on, accepted, or dropped and counted: none is lost silently."""
+        self.take_notices()
         counters = self.plane._tables.counters
-        passed_on = int(self.plane._notices.index[0]) - self._learned()
-        dropped = sum(int(counters[c]) for c in Counter if c.name.startswith("DROP") and c not in _NO_DATAGRAMS)
-        dropped += int(counters[Counter.REPAIR_PADDING])
-        assert passed_on + dropped + int(counters[Counter.RECEIVED_RTP]) == received
+        return self.passed_on + sum(int(counters[counter]) for counter in ACCOUNTS)
 
-    def _learned(self) -> int:
-        records = self.plane._notices.records
-        return sum(
-            int(records[k]["kind"]) >= NoticeKind.SOURCE_LEARNED for k in range(int(self.plane._notices.index[0]))
-        )
+    def take_notices(self) -> None:
+        """As the control side does; those that pass a datagram on are counted."""
+        index, records = self.plane._notices.index, self.plane._notices.records
+        for position in range(int(index[READ]), int(index[WRITTEN])):
+            self.passed_on += int(records[position % len(records)]["kind"]) < NoticeKind.SOURCE_LEARNED
+        index[READ] = index[WRITTEN]
 
     def close(self) -> None:
         """Free the events."""
