@@ -33,7 +33,7 @@ SENDER_SSRC, MEDIA_SSRC = 1, 2
 ROUNDED = 1.0 + 1e-12
 _MOST_OPERATIONS = 400
 _NOTICES = 64
-_NO_SOCKET = -1
+NO_SOCKET = -1
 
 
 class Path:
@@ -94,7 +94,7 @@ class Path:
             packet = body
         received = self.buffers.received
         received[: len(packet)] = np.frombuffer(packet, np.uint8)
-        take_feedback(self.tables, self.buffers, self.index, self.notices, 0, 0, len(packet), _NO_SOCKET, self.now_us)
+        take_feedback(self.tables, self.buffers, self.index, self.notices, 0, 0, len(packet), NO_SOCKET, self.now_us)
         self.index[:] = 0  # the control side has taken the notices
 
     def check(self) -> None:
