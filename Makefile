@@ -7,7 +7,7 @@ NODE_READY := $(VENV)/.ready-node
 DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-# Arguments for the node, as in: make run ARGS="--host 0.0.0.0 --shards 2"
+# Arguments for the node, as in: make run ARGS="--host 0.0.0.0 --shards 2"; or for what else takes some
 ARGS ?=
 # How long `make soak` and each target of `make fuzz` run, in seconds.
 SOAK_SECONDS ?= 600
@@ -83,16 +83,13 @@ bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@.ci/packages janus
 	@$(BIN)/python -m bench $(ARGS)
 
-fuzz: $(DEV_READY) ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage
+fuzz: kernels ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage, then compiled, in batches
 	@$(PIP) '.[fuzz]'
-	@for target in tests/fuzz/fuzz_*.py; do \
-	    echo "$$target"; \
-	    $(BIN)/python -W ignore $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; \
-	done
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
 
 soak: $(DEV_READY) stable ## Run the long tests for SOAK_SECONDS
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest -m slow --timeout=0
 
 clean: ## Remove the environment and everything generated
-	@rm -rf $(VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) .fuzz build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
