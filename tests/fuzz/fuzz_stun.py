@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import atheris
 
+os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-with atheris.instrument_imports(include=["sfu.transport.stun"]):
+with atheris.instrument_imports(include=["sfu.transport.stun", "sfu.wire.binding"]):
     from tests.fuzz.stun import run
 from tests.fuzz.guided import fuzz
 

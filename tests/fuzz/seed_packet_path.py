@@ -1,7 +1,7 @@
 """Adds to the corpus of `fuzz_packet_path`: `python -m tests.fuzz.seed_packet_path`.
 
 For each Track of `PacketPath` packets with payloads of the corpus of `fuzz_descriptors`, one of them repaired; RTCP;
-connectivity checks; and what a subscriber can bring about.
+connectivity checks; DTLS records; and what a subscriber can bring about.
 """
 
 from __future__ import annotations
@@ -71,8 +71,13 @@ def check(*attributes: tuple[int, bytes]) -> bytes:
     return struct.pack("!HHI", 1, len(body), 0x2112A442) + bytes(range(12)) + body
 
 
+def record(kind: int) -> bytes:
+    """A DTLS record with nothing in it (RFC 6347 section 4.1)."""
+    return struct.pack("!BHHIHH", kind, 0xFEFD, 0, 0, 1, 0)
+
+
 def others() -> dict[str, bytes]:
-    """RTCP, sealed and not; what comes from an address that nobody has; connectivity checks; commands."""
+    """RTCP, sealed and not; what comes from an address that nobody has; checks and DTLS records; commands."""
     compounds = (
         build_receiver_report(1) + b"".join(build_nack(1, 500, [1, 2, 30])) + build_picture_loss(1, 500),
         build_sender_report(77, 1 << 60, 1, 2, 3),
@@ -84,6 +89,7 @@ def others() -> dict[str, bytes]:
     checks = (check(ours, priority, integrity), check(priority, ours, integrity), check(theirs), check(integrity, ours))
     return {
         "checks": b"".join(operation(kind, one) for one in checks for kind in (RAW, STRANGE | RAW)),
+        "records": b"".join(operation(RAW, record(kind)) for kind in (20, 21, 22, 23)),
         "rtcp": b"".join(operation(kind, one) for one in compounds for kind in (SEALED, RAW)),
         "strange": b"".join(operation(STRANGE | kind, compounds[0]) for kind in (SEALED, RAW)),
         "commands": media("vp8") + b"".join(operation(COMMAND, one) for one in asked),

@@ -1,4 +1,4 @@
-"""What the STUN parser does with any datagram, and what must hold.
+"""What the STUN parsers do with any datagram, the plane's and the control side's, and what must hold.
 
 An input is an octet that says what is put in order first, so that more than the first check is reached, and a message.
 """
@@ -6,6 +6,8 @@ An input is an octet that says what is put in order first, so that more than the
 from __future__ import annotations
 
 import binascii
+
+import numpy as np
 
 from sfu.transport.stun import (
     HEADER_LENGTH,
@@ -16,6 +18,7 @@ from sfu.transport.stun import (
     parse_binding_request,
     parse_username,
 )
+from sfu.wire.binding import UFRAG_BYTES, pack_ufrag, parse_ufrag
 
 LENGTH, FINGERPRINT = 1, 2
 """The bits of the first octet: the length is set right, a right FINGERPRINT follows."""
@@ -30,6 +33,11 @@ def run(data: bytes) -> None:
         return
     message = put_in_order(data[0], data[1:])
     fragment = parse_username(message)
+    found = parse_ufrag(np.frombuffer(message, np.uint8).copy(), 0, len(message))
+    if found != -1:
+        octets = int(found).to_bytes(UFRAG_BYTES)
+        assert octets.isascii() and octets + b":" in message
+        assert fragment is None or fragment == octets.decode().partition(":")[0]
     try:
         request = parse_binding_request(message)
     except StunError:
@@ -39,6 +47,8 @@ def run(data: bytes) -> None:
     assert request.signed[:2] + request.signed[4:] == message[:2] + message[4 : len(request.signed)]
     if fragment is not None:
         assert request.username.partition(b":")[0] == fragment.encode()
+        if len(fragment) == UFRAG_BYTES and b":" in request.username:
+            assert found == pack_ufrag(fragment)
     assert len(request.unknown) <= 8 and len(set(request.unknown)) == len(request.unknown)
     assert not request.is_authentic(_KEY)
     for address in ("192.0.2.1", "2001:db8::1"):

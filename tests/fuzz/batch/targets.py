@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.fuzz import depacketize, descriptions, descriptors, feedback, rtp_rtcp, stun
 
 from .batches import Judge, Target
+from .binding import Binding
 from .dependencies import Dependencies
 from .estimator import SESSION, Estimator
 from .headers import Headers
@@ -23,6 +24,8 @@ FOUND = HERE.parents[1] / ".fuzz"
 """Where the guided fuzzers keep what was new to them."""
 _LONGEST = 512
 _MEDIA_HEAD = 13
+_CONTROL_HEAD = 38
+"""As far as the user fragment in a check that begins with it."""
 
 
 class Plain:
@@ -82,6 +85,11 @@ def _datagrams(data: bytes) -> list[bytes]:
 def _media(data: bytes) -> list[bytes]:
     """Of these, the RTP packets that are sealed: their headers stay as they are, so that most are accepted."""
     return [part for part in _datagrams(data) if len(part) > _MEDIA_HEAD and part[0] == 0 and not 192 <= part[2] < 224]
+
+
+def _control(data: bytes) -> list[bytes]:
+    """Of these, STUN and DTLS: the plane drops what is beyond a rate, which takes many that are good."""
+    return [part for part in _datagrams(data) if part[0] & 3 and part[1:2] and (part[1] < 4 or 20 <= part[1] < 64)]
 
 
 def _join_datagrams(parts: Sequence[bytes]) -> bytes:
@@ -153,6 +161,7 @@ TARGETS = {
             compare=descriptors.run,
         ),
         *map(_header, ("rtp", "transport_feedback", "remb")),
+        Target("binding", "stun", lambda: Binding(_LONGEST), _whole, compare=stun.run),
         Target("packet_path", "packet_path", Packets, _datagrams, _join_datagrams, session=4096, longest=1300),
         Target(
             "packet_media",
@@ -162,6 +171,16 @@ TARGETS = {
             _join_datagrams,
             session=4096,
             fixed=_MEDIA_HEAD,
+            longest=1300,
+        ),
+        Target(
+            "packet_control",
+            "packet_path",
+            Packets,
+            _control,
+            _join_datagrams,
+            session=4096,
+            fixed=_CONTROL_HEAD,
             longest=1300,
         ),
         Target("feedback", "feedback", Estimator, _operations, _join_operations, session=SESSION, longest=256),
