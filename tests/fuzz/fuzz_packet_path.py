@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import atheris
+from pylibsrtp import Error
 
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -27,12 +28,13 @@ from tests.fuzz.guided import fuzz
 _TAG = 16
 _COLLECT_EVERY = 64
 _INDEX = 4
+_LEAST_RTP, _LEAST_RTCP = 12, 8
 _EBADF = 9
 
 
 def _unprotect(_session: int, _packet: int, length: int) -> int:
     held = ctypes.c_int32.from_address(length)
-    if held.value < 12 + _TAG:
+    if held.value < _LEAST_RTP + _TAG:
         return native.SRTP_AUTH_FAIL
     held.value -= _TAG
     return native.SRTP_OK
@@ -40,7 +42,7 @@ def _unprotect(_session: int, _packet: int, length: int) -> int:
 
 def _unprotect_rtcp(_session: int, _packet: int, length: int) -> int:
     held = ctypes.c_int32.from_address(length)
-    if held.value < 8 + _INDEX + _TAG:
+    if held.value < _LEAST_RTCP + _INDEX + _TAG:
         return native.SRTP_AUTH_FAIL
     held.value -= _INDEX + _TAG
     return native.SRTP_OK
@@ -58,6 +60,21 @@ stand_ins.srtp_protect = _protect
 stand_ins.sendmmsg = lambda *_: -1
 stand_ins.errno = lambda: _EBADF
 
+
+class _Sender:
+    """What a client's `Session` encrypts, to the stand-ins."""
+
+    def protect(self, packet: bytes) -> bytes:
+        if len(packet) < _LEAST_RTP:
+            raise Error
+        return packet + bytes(_TAG)
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        if len(packet) < _LEAST_RTCP:
+            raise Error
+        return packet + bytes(_TAG + _INDEX)
+
+
 runs = 0
 
 
@@ -66,6 +83,7 @@ def one_input(data: bytes) -> None:
     global runs
     runs += 1
     path = PacketPath()
+    path.encrypt = path.encrypt_asking = _Sender()
     try:
         path.run(data)
     finally:
