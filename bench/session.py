@@ -58,11 +58,14 @@ class Window:
 class Session:
     """The clients of one scenario on one running server."""
 
-    def __init__(self, server: Server, scenario: Scenario, settings: Settings, tell: Tell) -> None:
+    def __init__(
+        self, server: Server, scenario: Scenario, settings: Settings, tell: Tell, limit_s: float = _SESSION_LIMIT_S
+    ) -> None:
         self._server = server
         self._scenario = scenario
         self._settings = settings
         self._tell = tell
+        self._limit_s = limit_s
         self._publishers: dict[str, Link] = {}
         self._subscribers: dict[str, Link] = {}
         self._engine: Engine | None = None
@@ -70,7 +73,8 @@ class Session:
         self.profile = ""
 
     @property
-    def _links(self) -> list[Link]:
+    def links(self) -> list[Link]:
+        """All clients: publishers, then subscribers."""
         return [*self._publishers.values(), *self._subscribers.values()]
 
     @property
@@ -94,7 +98,7 @@ class Session:
         """Consent checks for who is connected while others still join; later the generator sends them."""
         for turn in itertools.count():
             await asyncio.sleep(_CONSENT_S)
-            for link in self._links:
+            for link in self.links:
                 if link.consents:
                     link.socket.send(link.consents[turn % len(link.consents)])
 
@@ -108,11 +112,11 @@ class Session:
         self.profile = self._common_profile()
         self._in_order()
         self._engine = Engine(
-            self._links,
+            self.links,
             traffic=self._scenario.traffic,
             sample_every=self._settings.sample_every,
             receiver_gro=self._settings.receiver_gro,
-            limit_s=_SESSION_LIMIT_S,
+            limit_s=self._limit_s,
         )
         await asyncio.to_thread(self._engine.start)
 
@@ -160,14 +164,15 @@ class Session:
             raise failed.exceptions[0] from failed
 
     def _common_profile(self) -> str:
-        profiles = sorted({link.keys.profile for link in self._links})
+        profiles = sorted({link.keys.profile for link in self.links})
         if profiles != [self._settings.profile]:
             raise BenchError(f"{self._server.name} negotiated {', '.join(profiles)}, not {self._settings.profile}")
         return profiles[0]
 
     # -- measuring -----------------------------------------------------------------------------------
 
-    def _send(self, on: bool) -> None:
+    def send(self, on: bool) -> None:
+        """Start or pause all publishers."""
         self.engine.set_sending(on)
         self._server.set_sending(on)
 
@@ -176,14 +181,15 @@ class Session:
         self.engine.set_rate(factor)
         self._server.set_rate(factor)
 
-    async def _wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
+        """Let so much time pass, and answer what the server asks meanwhile; BenchError when it has ended."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(left, _POLL_S))
             self.engine.poll_notices()
         self._server.process.check_alive()
 
-    def _delivery(self) -> Delivery:
+    def delivery(self) -> Delivery:
         """What each subscriber should have got so far, and what it got."""
         own = self._server.sent_packets()
         first = len(self._publishers)
@@ -201,18 +207,18 @@ class Session:
         self._tell("warming up")
         looks = round(steady_s / _RAMP_LOOK_S)
         start = time.monotonic()
-        self._send(True)
-        seen = [(start, self._delivery())]
+        self.send(True)
+        seen = [(start, self.delivery())]
         found = None
         while found is None and time.monotonic() - start < limit_s:
-            await self._wait(_RAMP_LOOK_S)
-            seen.append((time.monotonic(), self._delivery()))
+            await self.wait(_RAMP_LOOK_S)
+            seen.append((time.monotonic(), self.delivery()))
             if len(seen) > looks:
                 since, there = seen[-1 - looks]
                 new = seen[-1][1].since(there)
                 if (new.delivered >= _RAMP_SHARE * new.expected).all():
                     found = since - start
-        self._send(False)
+        self.send(False)
         await self.settle()
         return found
 
@@ -225,24 +231,24 @@ class Session:
             if delivered == last:
                 return
             last = delivered
-            await self._wait(_QUIET_S)
+            await self.wait(_QUIET_S)
         raise BenchError(f"{self._server.name} still sends {_SETTLE_S:.0f} s after its publishers fell silent")
 
     async def measure(self, seconds: float, drain_s: float = DRAIN_S) -> Window:
         """Send for `seconds`, and count what arrives until `drain_s` after that."""
         self._tell("measuring")
         pid, core = self._server.process.pid, self._settings.server_core
-        before, there = self.engine.counts(), self._delivery()
+        before, there = self.engine.counts(), self.delivery()
         clock, own, drops = cpu.sample(pid, core), time.process_time(), receive_drops()
-        self._send(True)
+        self.send(True)
         start = time.monotonic()
-        await self._wait(seconds)
-        self._send(False)
+        await self.wait(seconds)
+        self.send(False)
         sending = time.monotonic() - start
         own = time.process_time() - own
-        await self._wait(drain_s)
+        await self.wait(drain_s)
         use = cpu.sample(pid, core).since(clock)
-        after, delivery = self.engine.counts(), self._delivery().since(there)
+        after, delivery = self.engine.counts(), self.delivery().since(there)
         await self.settle()
         return Window(
             before=before,
@@ -260,7 +266,7 @@ class Session:
             if self._engine is not None:
                 await asyncio.to_thread(self._engine.stop)
         finally:
-            for link in self._links:
+            for link in self.links:
                 link.socket.close()
             await self._server.close()
 

@@ -58,6 +58,8 @@ class Ours(Server):
     """`sfu serve` with one shard."""
 
     name = "sfu"
+    #: Whether each peer comes with a token of its own, which holds its name.
+    named = False
 
     @property
     def version(self) -> str:
@@ -71,17 +73,11 @@ class Ours(Server):
         """Write a configuration with a key of its own, start, wait for /healthz."""
         around = self.surroundings
         port = _PORT if around.network.name != Loopback.name else _free_port(around.network.server_host)
-        secret = secrets.token_hex(32)
-        self._token = jwt.encode(
-            {"room": "*", "publish": True, "subscribe": True, "record": True, "exp": int(time.time()) + 3600},
-            secret,
-            algorithm="HS256",
-            headers={"kid": _KEY_ID},
-        )
+        self._secret = secrets.token_hex(32)
         path = around.directory / "sfu.toml"
         path.write_text(
             f'host = "{around.network.server_host}"\nport = {port}\nshards = 1\npage = false\n'
-            f'log_level = "warning"\n{_ALL_FROM_HERE}{self.settings()}[keys]\n{_KEY_ID} = "{secret}"\n',
+            f'log_level = "warning"\n{_ALL_FROM_HERE}{self.settings()}[keys]\n{_KEY_ID} = "{self._secret}"\n',
             encoding="ascii",
         )
         self._process = ServerProcess(
@@ -93,12 +89,17 @@ class Ours(Server):
         )
         self._http = httpx.AsyncClient(
             base_url=f"http://{around.network.server_host}:{port}",
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/sdp"},
+            headers={"Authorization": f"Bearer {self.token(record=True)}", "Content-Type": "application/sdp"},
             timeout=30.0,
             trust_env=False,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
         )
         await self._wait_healthy()
+
+    def token(self, **claims: object) -> str:
+        """A token that may publish and subscribe everywhere; with `sub` it is that peer's."""
+        rights = {"room": "*", "publish": True, "subscribe": True, "exp": int(time.time()) + 3600}
+        return jwt.encode(rights | claims, self._secret, algorithm="HS256", headers={"kid": _KEY_ID})
 
     def settings(self) -> str:
         """More lines of the configuration."""
@@ -123,7 +124,8 @@ class Ours(Server):
             await asyncio.sleep(0.1)
 
     async def _post(self, path: str, parameters: dict[str, str], offer: str) -> sdp.Description:
-        reply = await self._http.post(path, params=parameters, content=offer)
+        headers = {"Authorization": f"Bearer {self.token(sub=parameters['peer'])}"} if self.named else {}
+        reply = await self._http.post(path, params=parameters, content=offer, headers=headers)
         if reply.status_code != 201:
             raise BenchError(f"sfu answered {path} with {reply.status_code}: {reply.text[:300]}")
         return sdp.parse(reply.text)

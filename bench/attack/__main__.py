@@ -1,0 +1,5 @@
+"""`python -m bench.attack`."""
+
+from bench.attack.cli import main
+
+main()
