@@ -15,7 +15,7 @@ class Entering(Attack):
 
     def open(self) -> None:
         headers = {"Authorization": f"Bearer {self.target.nameless_token}", "Content-Type": "application/sdp"}
-        self._http = httpx.Client(base_url=self.target.url, headers=headers, trust_env=False, timeout=30.0)
+        self._http = httpx.Client(base_url=self.target.url, headers=headers, trust_env=False, timeout=10.0)
         self._turn = 0
 
     def step(self, count: int) -> None:
@@ -23,8 +23,13 @@ class Entering(Attack):
         local = sdp.LocalIdentity(secrets.token_hex(4), secrets.token_hex(12), ":".join(["AB"] * 32), ("127.0.0.1", 9))
         section = sdp.offered_section("audio", "0", "sendonly", ssrc=secrets.randbits(31) + 1)
         offer = sdp.build(local, [section], setup="actpass")
-        reply = self._http.post(f"/rooms/{self.target.room}/whip", params={"peer": self.choose_name()}, content=offer)
-        self.tally[f"status {reply.status_code}"] += 1
+        path = f"/rooms/{self.target.room}/whip"
+        try:
+            reply = self._http.post(path, params={"peer": self.choose_name()}, content=offer)
+        except httpx.TransportError:
+            self.tally["no answer"] += 1
+        else:
+            self.tally[f"status {reply.status_code}"] += 1
 
     def choose_name(self) -> str:
         """The next name."""
