@@ -81,7 +81,7 @@ def run(
                 with tempfile.TemporaryDirectory(prefix="sfu-attack-") as directory:
                     phases, tallies = asyncio.run(measure(Path(directory), scenario, name, seconds, passed))
                 add_rows(table, name, phases)
-                notes.append(f"{name}: {RATES[name]:,.0f}/s wanted; {tell_rates(tallies, seconds)}")
+                notes.append(f"{tell_rates(tallies, seconds)}; {RATES[name]:,.0f}/s wanted")
     except BenchError as error:
         console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from None
@@ -107,9 +107,11 @@ def add_rows(table: Table, attack: str, phases: list[Phase]) -> None:
 
 def tell_rates(tallies: Tallies, seconds: float) -> str:
     """What each attack did, in all and a second."""
-    return "; ".join(
-        f"{what} {count:,} ({count / seconds:,.0f}/s)" for tally in tallies.values() for what, count in tally.items()
-    )
+    told = []
+    for name, tally in tallies.items():
+        parts = (f"{what} {count:,} ({count / seconds:,.0f}/s)" for what, count in tally.items())
+        told.append(f"{name}: {', '.join(parts)}")
+    return "\n".join(told)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ RATES: Mapping[str, float] = {
     "plis": 3000.0,
     "junk": 100_000.0,
     "checks": 400.0,
-    "http": 200.0,
+    "http": 400.0,
     "names": 10.0,
     "half-open": 20.0,
 }

@@ -92,7 +92,8 @@ class Ours(Server):
             headers={"Authorization": f"Bearer {self.token(record=True)}", "Content-Type": "application/sdp"},
             timeout=30.0,
             trust_env=False,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            # The node closes what is idle for 5 s: sooner, or a request meets the end of its connection.
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=2.0),
         )
         await self._wait_healthy()
 
