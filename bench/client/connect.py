@@ -15,6 +15,7 @@ from bench.client import stun
 from bench.client.dtls import ClientIdentity, DtlsClient, DtlsError
 from bench.client.sdp import Description, LocalIdentity
 from bench.errors import BenchError
+from bench.generator.layout import CONSENTS
 from bench.links import EncodingPlan, Link, MediaKeys, StreamPlan
 
 #: First retransmission of a check, doubling: browsers ping a path that has not answered every 50 ms or so.
@@ -69,7 +70,7 @@ class Client:
             encodings=tuple(encodings),
             streams=tuple(streams),
             transport_sequence_id=transport_sequence_id,
-            consents=[handshake.build_check(nominate=False) for _ in range(8)],
+            consents=[handshake.build_check(nominate=False) for _ in range(CONSENTS)],
             answer_check=handshake.answer_check,
         )
 

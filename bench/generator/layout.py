@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 #: Streams that one connection may receive; a packet of one more SSRC is counted as overflow.
 STREAMS_PER_CONNECTION = 128
-#: Prebuilt consent checks a connection cycles through (RFC 7675 section 5.1 wants fresh transaction ids).
-CONSENTS = 8
+#: Prebuilt consent checks of a connection, each with its own transaction id (RFC 7675 section 5.1), for five minutes.
+#: One that comes again proves nothing to a server that remembers ids.
+CONSENTS = 64
 CONSENT_BYTES = 160
 #: Latency samples kept; more are counted and not kept.
 LATENCY_SAMPLES = 1 << 20
