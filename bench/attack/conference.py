@@ -72,9 +72,10 @@ class Phase:
 
 
 class Attacked(RecordingOurs):
-    """The recorded node, to which everybody comes with a token of his own."""
+    """The recorded node with its own limits, to which everybody comes with a token of his own."""
 
     named = True
+    quotas = ""
 
 
 class Health:

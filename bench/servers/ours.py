@@ -60,6 +60,8 @@ class Ours(Server):
     name = "sfu"
     #: Whether each peer comes with a token of its own, which holds its name.
     named = False
+    #: Settings of how many peers one address may bring: the viewers all come from here.
+    quotas = _ALL_FROM_HERE
 
     @property
     def version(self) -> str:
@@ -77,7 +79,7 @@ class Ours(Server):
         path = around.directory / "sfu.toml"
         path.write_text(
             f'host = "{around.network.server_host}"\nport = {port}\nshards = 1\npage = false\n'
-            f'log_level = "warning"\n{_ALL_FROM_HERE}{self.settings()}[keys]\n{_KEY_ID} = "{self._secret}"\n',
+            f'log_level = "warning"\n{self.quotas}{self.settings()}[keys]\n{_KEY_ID} = "{self._secret}"\n',
             encoding="ascii",
         )
         self._process = ServerProcess(

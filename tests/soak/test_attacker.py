@@ -28,6 +28,7 @@ WARM_S = 30.0
 """Until tables and histories have been written in once."""
 COMPARED_S = 20.0
 SETTLES_S = 45.0
+LAST_US = 1_000_000
 """Deadlines of requests (30 s), of handshakes (10 s) and of silence (30 s) have passed."""
 LEAST_SHARE = 0.99
 """Of what publishers send, and of what arrived before the attack."""
@@ -91,8 +92,16 @@ async def attack(conference: Conference, bar: Bar) -> tuple[list[Phase], Tallies
 
 
 def missing_s(record: Record, peer: str) -> float:
-    """How many seconds of a peer's media the record lacks, of all sources together."""
-    gaps = [gap for source in record.sources if source.peer == peer for gap in source.gaps]
+    """How many seconds of a peer's media the record lacks, of all sources together, between the first that came and the
+    last second: the record begins before anybody sends, and whoever stops it ends all tracks first.
+    """
+    gaps = [
+        gap
+        for source in record.sources
+        if source.peer == peer
+        for gap in source.gaps
+        if source.spans[0].begin_us < gap.begin_us < record.duration_us - LAST_US
+    ]
     assert {gap.cause for gap in gaps} <= HONEST
     return sum(gap.end_us - gap.begin_us for gap in gaps) / 1e6
 
