@@ -271,8 +271,8 @@ class Shard:
         """Read what has come by now, then act on what has not."""
         self._alarm = None
         self._read_first = self.plane.notices_written
-        if self._clock() - self._alarm_at >= _STALL_S:
-            now = self._clock()
+        now = self._clock()
+        if now - self._alarm_at >= _STALL_S:
             for member in list(self._members.values()):
                 with self._contained(member, now):
                     member.handle_stall(now)

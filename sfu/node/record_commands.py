@@ -72,18 +72,15 @@ def verify(
     from sfu.recording.timestamps import load_roots
     from sfu.recording.verify import verify_record
 
+    known = Journal(journal) if journal is not None else None
     mirror = comparison = None
     try:
         public_key = load_public_key(key) if key is not None else None
         roots = load_roots(tsa_ca) if tsa_ca is not None else None
         with _reporting("verifying") as report:
-            verdict = verify_record(
-                record, public_key, report, roots, Journal(journal) if journal is not None else None
-            )
+            verdict = verify_record(record, public_key, report, roots, known)
             if against is not None:
-                mirror = verify_record(
-                    against, public_key, report, roots, Journal(journal) if journal is not None else None
-                )
+                mirror = verify_record(against, public_key, report, roots, known)
                 comparison = compare_records(record, against, verdict, mirror)
     except RecordError as error:
         raise _fail(error, json) from error

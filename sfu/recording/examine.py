@@ -287,16 +287,20 @@ class Examination:
                 f"its signature was not made by the record's key over what stands there now: "
                 f"of the lines {first} to {entry.n + 1}, one or more was changed, added or removed",
             )
-        if self.version == 1 and self.attested_lines is None and self.last is not None and self.last is self.stop:
-            apart = parse_utc(entry.text("utc")) - parse_utc(self.stop.text("utc"))
-            if (
-                abs(apart) > _AT_ONCE
-            ):  # a recovery that found a stop line, which nobody had signed, said nothing of itself
-                self.attested_lines = self.signed_lines
+        if self.version == 1 and self.attested_lines is None and self._was_stopped_before(entry):
+            self.attested_lines = self.signed_lines
         self.signed_lines = entry.n + 1
         self._heads[entry.head] = None
         if len(self._heads) > _MAX_HEADS:
             self._heads.popitem(last=False)
+
+    def _was_stopped_before(self, head: Entry) -> bool:
+        """Whether the line before is a stop line of another time: in version 1 a recovery that found one, which
+        nobody had signed, signed it and said nothing of itself.
+        """
+        if self.stop is None or self.last is not self.stop:
+            return False
+        return abs(parse_utc(head.text("utc")) - parse_utc(self.stop.text("utc"))) > _AT_ONCE
 
     def _take_timestamp(self, entry: Entry) -> None:
         if entry.text("head") not in self._heads:
