@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sfu import errors, events
-    from sfu.budget import BandwidthStats
-    from sfu.client_offered import Answered, ClientOffered
     from sfu.config import Config
-    from sfu.connection import Connection
-    from sfu.encoding import Encoding
     from sfu.errors import ConfigError, LocalError, RemoteError, SfuError
-    from sfu.event_stream import EventStream
     from sfu.events import ConnectionState
-    from sfu.layer import Layer
-    from sfu.peer import Peer
+    from sfu.media.encoding import Encoding
+    from sfu.media.layer import Layer
+    from sfu.media.statistics import EncodingStats, SubscriptionStats, TrackStats
+    from sfu.media.subscription import Subscription
+    from sfu.media.track import Track
     from sfu.recording.entries import EntryError
     from sfu.recording.errors import RecordError
     from sfu.recording.journal import Journal
@@ -29,13 +27,15 @@ if TYPE_CHECKING:
     from sfu.recording.recording import RecorderStats, Recording
     from sfu.recording.remote_signer import RemoteSigner
     from sfu.recording.signing import Signer, SigningKey, load_or_create_signing_key, load_signing_key
-    from sfu.room import Room
-    from sfu.selection import ALL, Selection
+    from sfu.rooms.event_stream import EventStream
+    from sfu.rooms.peer import Peer
+    from sfu.rooms.room import Room
     from sfu.server import Server
-    from sfu.server_offered import ServerOffered
-    from sfu.statistics import EncodingStats, SubscriptionStats, TrackStats
-    from sfu.subscription import Subscription
-    from sfu.track import Track
+    from sfu.session.bandwidth import BandwidthStats
+    from sfu.session.client_offered import Answered, ClientOffered
+    from sfu.session.connection import Connection
+    from sfu.session.selection import ALL, Selection
+    from sfu.session.server_offered import ServerOffered
 
 __all__ = [
     "ALL",
@@ -79,40 +79,40 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ALL": "sfu.selection",
-    "Answered": "sfu.client_offered",
-    "BandwidthStats": "sfu.budget",
-    "ClientOffered": "sfu.client_offered",
+    "ALL": "sfu.session.selection",
+    "Answered": "sfu.session.client_offered",
+    "BandwidthStats": "sfu.session.bandwidth",
+    "ClientOffered": "sfu.session.client_offered",
     "ClosedRecord": "sfu.recording.recorder",
     "Config": "sfu.config",
     "ConfigError": "sfu.errors",
-    "Connection": "sfu.connection",
+    "Connection": "sfu.session.connection",
     "ConnectionState": "sfu.events",
-    "Encoding": "sfu.encoding",
-    "EncodingStats": "sfu.statistics",
+    "Encoding": "sfu.media.encoding",
+    "EncodingStats": "sfu.media.statistics",
     "EntryError": "sfu.recording.entries",
-    "EventStream": "sfu.event_stream",
+    "EventStream": "sfu.rooms.event_stream",
     "Journal": "sfu.recording.journal",
-    "Layer": "sfu.layer",
+    "Layer": "sfu.media.layer",
     "LocalError": "sfu.errors",
-    "Peer": "sfu.peer",
+    "Peer": "sfu.rooms.peer",
     "RecordError": "sfu.recording.errors",
     "RecorderStats": "sfu.recording.recording",
     "Recording": "sfu.recording.recording",
     "RecordingOptions": "sfu.recording.options",
     "RemoteError": "sfu.errors",
     "RemoteSigner": "sfu.recording.remote_signer",
-    "Room": "sfu.room",
-    "Selection": "sfu.selection",
+    "Room": "sfu.rooms.room",
+    "Selection": "sfu.session.selection",
     "Server": "sfu.server",
-    "ServerOffered": "sfu.server_offered",
+    "ServerOffered": "sfu.session.server_offered",
     "SfuError": "sfu.errors",
     "Signer": "sfu.recording.signing",
     "SigningKey": "sfu.recording.signing",
-    "Subscription": "sfu.subscription",
-    "SubscriptionStats": "sfu.statistics",
-    "Track": "sfu.track",
-    "TrackStats": "sfu.statistics",
+    "Subscription": "sfu.media.subscription",
+    "SubscriptionStats": "sfu.media.statistics",
+    "Track": "sfu.media.track",
+    "TrackStats": "sfu.media.statistics",
     "errors": "sfu.errors",
     "events": "sfu.events",
     "load_or_create_signing_key": "sfu.recording.signing",

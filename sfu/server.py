@@ -14,20 +14,20 @@ from types import MappingProxyType, TracebackType
 from aioice.ice import get_host_addresses
 
 from sfu import clock as clocks
-from sfu import lookalikes
 from sfu.audio.speakers import INTERVAL
 from sfu.clock import Clock
 from sfu.config import Config
-from sfu.environment import Environment
 from sfu.errors import LocalError, ServerFullError
-from sfu.event_stream import EventHub, EventStream
 from sfu.events import Event
-from sfu.names import parse_name
 from sfu.recording.feed import Feed
 from sfu.recording.recording import Recording
-from sfu.room import Room
+from sfu.rooms import lookalikes
+from sfu.rooms.event_stream import EventHub, EventStream
+from sfu.rooms.names import parse_name
+from sfu.rooms.room import Room
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
-from sfu.shard import Shard
+from sfu.shard.environment import Environment
+from sfu.shard.shard import Shard
 from sfu.transport import Identity
 
 _log = logging.getLogger("sfu.server")

@@ -14,9 +14,9 @@ import typer
 
 from bench.bwe.media import Publisher, Shape, Viewer
 from bench.bwe.node import Node
+from bench.netem.config import LinkConfig
+from bench.netem.simulator import Simulator, Wire
 from sfu.routing.plane import PlaneLimits
-from tests.netem.config import LinkConfig
-from tests.netem.simulator import Simulator, Wire
 
 PEERS = 40
 """Costs are in proportion; three hundred take minutes."""

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.bwe.node import End, Node
-from sfu.track import Track
+from bench.netem.flows import Meter
+from bench.netem.simulator import Simulator, Wire
+from sfu.media.track import Track
+from sfu.wire.kernels.transport_feedback import NOT_RECEIVED
+from sfu.wire.kernels.transport_feedback_build import build_transport_feedback
 from sfu.wire.rtcp import build_nack
-from sfu.wire.transport_feedback import NOT_RECEIVED
-from sfu.wire.transport_feedback_build import build_transport_feedback
-from tests.netem.flows import Meter
-from tests.netem.simulator import Simulator, Wire
 
 _FEEDBACK_S = 0.05
 _RING = 8192

@@ -10,15 +10,15 @@ from typing import Any
 
 from pylibsrtp import Policy, Session
 
-from sfu.budget import Budget
+from bench.netem.simulator import Simulator
+from sfu.media.subscription import Subscription
+from sfu.media.track import Track
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.plane import Datagram, Estimate, Feedback, Plane, PlaneLimits, RepeatMissed, UplinkEstimate
-from sfu.shard import Shard
-from sfu.subscription import Subscription
-from sfu.track import Track
+from sfu.session.bandwidth import Budget
+from sfu.shard.shard import Shard
 from sfu.wire.extensions import Extension
-from tests.netem.simulator import Simulator
 
 PROFILE = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
 EXTENSIONS = {Extension.MID: 1, Extension.TRANSPORT_SEQUENCE: 3, Extension.RID: 4}

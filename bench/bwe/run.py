@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from bench.bwe.media import Publisher, Shape, Viewer
 from bench.bwe.node import Node
 from bench.bwe.scenarios import Flow, Scenario
-from tests.netem.config import LinkConfig
-from tests.netem.simulator import Simulator, Wire
-from tests.netem.tcp import TcpFlow
+from bench.netem.config import LinkConfig
+from bench.netem.simulator import Simulator, Wire
+from bench.netem.tcp import TcpFlow
 
 TRACKS = 25
 FRAMES_PER_S = 15.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.netem.config import Changes, GilbertElliott, LinkConfig
+from bench.netem.config import Changes, GilbertElliott, LinkConfig
 
 DELAY_S = 0.05
 QUEUE_S = 0.3

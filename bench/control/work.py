@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sfu import Server, Subscription
 from sfu.bwe.allocation import Allocator
-from sfu.client_offered import ClientOffered
 from sfu.negotiation import Answerer, Candidate, Codec, LocalTransport, Outgoing
+from sfu.session.client_offered import ClientOffered
 from sfu.transport import RtcpCipher, SrtpKeys, SrtpProfile
 from sfu.wire.rtcp import ReportBlock, SenderReport, build_receiver_report, build_source_description
 from tests.unit.bwe.demands import demand

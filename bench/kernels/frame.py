@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from pylibsrtp import Policy, Session
 
-from sfu.routing.counters import COUNTER_COUNT
-from sfu.routing.fanout import add_to_batch
-from sfu.routing.messages import PACKETS, Buffers, make_buffers
-from sfu.routing.native import srtp_handle
-from sfu.routing.rewrite import build_template
+from sfu.routing.kernels.counters import COUNTER_COUNT
+from sfu.routing.kernels.fanout import add_to_batch
+from sfu.routing.kernels.messages import PACKETS, Buffers, make_buffers
+from sfu.routing.kernels.native import srtp_handle
+from sfu.routing.kernels.rewrite import build_template
+from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.routing.sockets import encode_address
-from sfu.routing.tables import Tables, make_tables
 from sfu.wire.extensions import Extension
-from sfu.wire.layers import describe_opaque
-from sfu.wire.rtp import PayloadFormat, parse_rtp
-from sfu.wire.vp8 import describe_vp8
+from sfu.wire.kernels.layers import describe_opaque
+from sfu.wire.kernels.rtp import PayloadFormat, parse_rtp
+from sfu.wire.kernels.vp8 import describe_vp8
 
 SUBSCRIBERS = 100
 FRAME_PACKETS = 9

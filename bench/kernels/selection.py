@@ -19,8 +19,8 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.kernels.frame import FRAME_PACKETS, SUBSCRIBERS, Frame, make_frame
-from sfu.routing.counters import Counter
-from sfu.routing.fanout import forward_batch
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.fanout import forward_batch
 
 ROUNDS = 600
 """Frames of each way."""

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from bench.kernels.frame import FRAME_PACKETS, SUBSCRIBERS, Frame, make_frame
-from sfu.routing import native
-from sfu.routing.counters import Counter
-from sfu.routing.fanout import forward_batch
-from sfu.routing.level import level_sizes
-from sfu.routing.numbering import number_packet
-from sfu.routing.rewrite import write_packet
-from sfu.routing.select import FORWARD, select_packet
-from sfu.wire.rtp import parse_rtp
+from sfu.routing.kernels import native
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.fanout import forward_batch
+from sfu.routing.kernels.gso_leveling import level_sizes
+from sfu.routing.kernels.numbering import number_packet
+from sfu.routing.kernels.rewrite import write_packet
+from sfu.routing.kernels.select import FORWARD, select_packet
+from sfu.wire.kernels.rtp import parse_rtp
 
 _NOW_US = 1_000_000
 _DELIVERIES = FRAME_PACKETS * SUBSCRIBERS

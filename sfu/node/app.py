@@ -22,8 +22,8 @@ from sfu.node.page import MeetingPage
 from sfu.node.record_metrics import RecordCollector, RecordingEnds
 from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordShelf, create_app
-from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
-from sfu.signaling.resource import Resource
+from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
+from sfu.signaling.resources.resource import Resource
 
 _log = logging.getLogger("sfu.node")
 

@@ -17,8 +17,8 @@ from sfu.node.http_limits import HttpLimits
 from sfu.node.logs import LogFormat, LogLevel
 from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
 from sfu.signaling import IceServer, SignalingOptions, TurnServers
-from sfu.signaling.ice_servers import MIN_SECRET_BYTES as MIN_TURN_SECRET_BYTES
-from sfu.signaling.ice_servers import TURN_TTL
+from sfu.signaling.http.ice_servers import MIN_SECRET_BYTES as MIN_TURN_SECRET_BYTES
+from sfu.signaling.http.ice_servers import TURN_TTL
 
 ENV_PREFIX = "SFU_"
 

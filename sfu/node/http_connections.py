@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sfu.node.http_limits import HttpLimits
-from sfu.signaling.client_address import group_address
+from sfu.signaling.http.client_address import group_address
 
 _MADE_ROOM = 16
 """Connections that give way at a time."""

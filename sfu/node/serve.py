@@ -26,7 +26,7 @@ from sfu.node.http_server import build_http_server
 from sfu.node.record_metrics import RecordingEnds
 from sfu.node.records import open_shelf
 from sfu.signaling import RecordShelf
-from sfu.signaling.watcher import EventWatcher
+from sfu.signaling.sessions.watcher import EventWatcher
 
 _log = logging.getLogger("sfu.node")
 

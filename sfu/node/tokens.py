@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from sfu.signaling import ANY_ROOM, AuthorizationError, Grants
-from sfu.signaling.names import InvalidName, parse_peer_name, parse_room_name
+from sfu.signaling.http.names import InvalidName, parse_peer_name, parse_room_name
 
 if TYPE_CHECKING:
     from jwt.types import Options

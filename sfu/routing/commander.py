@@ -9,14 +9,9 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sfu.routing.commands import Operation
-from sfu.routing.limits import PlaneLimits
-from sfu.routing.native import srtp_handle
-from sfu.routing.queues import CommandQueue
-from sfu.routing.rows import CapacityError, Rows
-from sfu.routing.sockets import Address, encode_address
-from sfu.routing.table_reader import TableReader
-from sfu.routing.tables import (
+from sfu.routing.kernels.commands import Operation
+from sfu.routing.kernels.native import srtp_handle
+from sfu.routing.kernels.tables import (
     LARGEST_SET_BYTES,
     MAX_ADDRESSES,
     NAME_BYTES,
@@ -26,9 +21,14 @@ from sfu.routing.tables import (
     UFRAGS,
     Tables,
 )
-from sfu.wire.binding import pack_ufrag
+from sfu.routing.limits import PlaneLimits
+from sfu.routing.queues import CommandQueue
+from sfu.routing.rows import CapacityError, Rows
+from sfu.routing.sockets import Address, encode_address
+from sfu.routing.table_reader import TableReader
 from sfu.wire.extensions import Extension
-from sfu.wire.rtp import MAX_EXTENSION_ID, PayloadFormat
+from sfu.wire.kernels.binding import pack_ufrag
+from sfu.wire.kernels.rtp import MAX_EXTENSION_ID, PayloadFormat
 
 _TEXT_BYTES = 32
 """Of a command's `text`, and of its `blob`."""

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from sfu.routing.commander import Commander, Feedback
-from sfu.routing.commands import Operation
-from sfu.routing.counters import COUNTER_COUNT, Counter
+from sfu.routing.kernels.commands import Operation
+from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
+from sfu.routing.kernels.loop import Wiring, run_plane, step_plane
+from sfu.routing.kernels.messages import make_buffers
+from sfu.routing.kernels.rings import PacketRings, make_packet_rings
+from sfu.routing.kernels.tables import MAX_SHARDS, make_tables
 from sfu.routing.limits import PlaneLimits
-from sfu.routing.loop import Wiring, run_plane, step_plane
-from sfu.routing.messages import make_buffers
 from sfu.routing.queues import (
     NOTICE_SLOTS,
     Datagram,
@@ -32,10 +34,8 @@ from sfu.routing.queues import (
     Stranded,
     UplinkEstimate,
 )
-from sfu.routing.rings import PacketRings, make_packet_rings
 from sfu.routing.rows import CapacityError
 from sfu.routing.sockets import Address, open_socket, sendable
-from sfu.routing.tables import MAX_SHARDS, make_tables
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
 
 __all__ = [

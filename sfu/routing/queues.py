@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.commands import Operation
-from sfu.routing.notices import NoticeKind
-from sfu.routing.rings import (
+from sfu.routing.kernels.commands import Operation
+from sfu.routing.kernels.notices import NoticeKind
+from sfu.routing.kernels.rings import (
     COMMAND,
     INDEX_LENGTH,
     NOTICE,
@@ -95,8 +95,8 @@ class RepeatMissed:
 
 @dataclass(frozen=True, slots=True)
 class Stranded:
-    """The publisher has left out frames on which the following ones of these Layers (sfu/wire/layers.py) depended:
-    their subscribers cannot go on without a key frame.
+    """The publisher has left out frames on which the following ones of these Layers depended (the masks of
+    sfu/wire/kernels/layers.py): their subscribers cannot go on without a key frame.
     """
 
     connection: int

@@ -93,7 +93,7 @@ class ConnectionState:
 
 @dataclass(frozen=True, slots=True)
 class EstimatorState:
-    """What is known of a connection's path, from us to the client; see sfu/bwe/state.py."""
+    """What is known of a connection's path, from us to the client; see sfu/bwe/kernels/state.py."""
 
     estimate_bps: float
     delay_bps: float

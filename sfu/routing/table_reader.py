@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sfu.routing.counters import Counter
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.tables import ARRIVALS, PARAMETER_INDEXES, Tables
 from sfu.routing.states import (
     AudioLevel,
     ConnectionState,
@@ -11,7 +12,6 @@ from sfu.routing.states import (
     StateReader,
     SubscriptionState,
 )
-from sfu.routing.tables import ARRIVALS, PARAMETER_INDEXES, Tables
 
 _TRIES = 16
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sfu.signaling.app import Signaling, create_app
-from sfu.signaling.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
-from sfu.signaling.ice_servers import IceServer, TurnServers
-from sfu.signaling.options import SignalingOptions
-from sfu.signaling.problem import Problem
-from sfu.signaling.record_shelf import RecordShelf
+from sfu.signaling.http.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
+from sfu.signaling.http.ice_servers import IceServer, TurnServers
+from sfu.signaling.http.options import SignalingOptions
+from sfu.signaling.http.problem import Problem
+from sfu.signaling.records.store import RecordShelf
 
 __all__ = [
     "ANY_ROOM",

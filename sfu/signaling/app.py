@@ -12,28 +12,28 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sfu import Server
-from sfu.signaling.admin_resource import AdminResource
-from sfu.signaling.authorization import Authorizer
 from sfu.signaling.context import Context
-from sfu.signaling.cors import CrossOrigin
-from sfu.signaling.expiry import ExpiryWatch
-from sfu.signaling.layer_resource import LayerResource
-from sfu.signaling.options import SignalingOptions
-from sfu.signaling.problem import EXCEPTION_HANDLERS, handle_crash
-from sfu.signaling.quotas import Quotas
-from sfu.signaling.record_resource import RecordResource
-from sfu.signaling.record_shelf import RecordShelf
-from sfu.signaling.room_resource import RoomResource
-from sfu.signaling.session_resource import SessionResource
-from sfu.signaling.sessions import SessionTable
-from sfu.signaling.statistics_resource import StatisticsResource
-from sfu.signaling.stream_gate import StreamGate
-from sfu.signaling.streams import RoomStreams
-from sfu.signaling.viewer_event_resource import ViewerEventResource
-from sfu.signaling.viewer_streams import ViewerStreams
-from sfu.signaling.watcher import EventWatcher
-from sfu.signaling.whep import WhepEndpoint
-from sfu.signaling.whip import WhipEndpoint
+from sfu.signaling.http.authorization import Authorizer
+from sfu.signaling.http.cors import CrossOrigin
+from sfu.signaling.http.expiry import ExpiryWatch
+from sfu.signaling.http.options import SignalingOptions
+from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
+from sfu.signaling.http.quotas import Quotas
+from sfu.signaling.records.store import RecordShelf
+from sfu.signaling.resources.admin import AdminResource
+from sfu.signaling.resources.layer import LayerResource
+from sfu.signaling.resources.record import RecordResource
+from sfu.signaling.resources.room import RoomResource
+from sfu.signaling.resources.session import SessionResource
+from sfu.signaling.resources.statistics import StatisticsResource
+from sfu.signaling.resources.viewer_event import ViewerEventResource
+from sfu.signaling.resources.whep import WhepEndpoint
+from sfu.signaling.resources.whip import WhipEndpoint
+from sfu.signaling.sessions.sessions import SessionTable
+from sfu.signaling.sessions.viewer_streams import ViewerStreams
+from sfu.signaling.sessions.watcher import EventWatcher
+from sfu.signaling.streams.gate import StreamGate
+from sfu.signaling.streams.streams import RoomStreams
 
 
 class Signaling:

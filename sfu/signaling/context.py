@@ -10,16 +10,16 @@ from starlette.responses import Response
 
 from sfu import Server, ServerOffered
 from sfu.negotiation import SdpLimits
-from sfu.signaling.authorization import Authorizer, digest_token
-from sfu.signaling.client_address import group_address
-from sfu.signaling.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
-from sfu.signaling.ice_servers import IceServer
-from sfu.signaling.options import SignalingOptions
-from sfu.signaling.quotas import Holder, Quotas
-from sfu.signaling.record_shelf import RecordShelf
-from sfu.signaling.sessions import Session, SessionTable
-from sfu.signaling.streams import RoomStreams
-from sfu.signaling.viewer_streams import ViewerStreams
+from sfu.signaling.http.authorization import Authorizer, digest_token
+from sfu.signaling.http.client_address import group_address
+from sfu.signaling.http.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
+from sfu.signaling.http.ice_servers import IceServer
+from sfu.signaling.http.options import SignalingOptions
+from sfu.signaling.http.quotas import Holder, Quotas
+from sfu.signaling.records.store import RecordShelf
+from sfu.signaling.sessions.sessions import Session, SessionTable
+from sfu.signaling.sessions.viewer_streams import ViewerStreams
+from sfu.signaling.streams.streams import RoomStreams
 
 
 @dataclass(frozen=True, slots=True)

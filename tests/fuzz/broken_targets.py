@@ -9,7 +9,7 @@ from typing import Any
 
 import numba
 
-from sfu.wire.kernel import i64, kernel
+from sfu.wire.kernels.kernel import i64, kernel
 from tests.fuzz.batch import loop, payloads
 from tests.fuzz.batch.batches import Target
 from tests.fuzz.batch.targets import Plain, _whole

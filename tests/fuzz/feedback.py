@@ -16,14 +16,14 @@ import struct
 
 import numpy as np
 
-from sfu.bwe.state import LEAST_BPS, MOST_BPS, reset_estimator
-from sfu.routing.counters import COUNTER_COUNT
-from sfu.routing.estimates import sweep_estimates
-from sfu.routing.feedback import take_feedback
-from sfu.routing.messages import make_buffers
-from sfu.routing.pacing import note_departure
-from sfu.routing.rings import NOTICE
-from sfu.routing.tables import make_tables
+from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, reset_estimator
+from sfu.routing.kernels.counters import COUNTER_COUNT
+from sfu.routing.kernels.estimates import sweep_estimates
+from sfu.routing.kernels.feedback import take_feedback
+from sfu.routing.kernels.messages import make_buffers
+from sfu.routing.kernels.pacing import note_departure
+from sfu.routing.kernels.rings import NOTICE
+from sfu.routing.kernels.tables import make_tables
 
 START_US = 1_000_000_000
 KINDS = 6

@@ -21,7 +21,7 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 with atheris.instrument_imports(include=["sfu.routing", "sfu.wire"]):
-    from sfu.routing import native
+    from sfu.routing.kernels import native
     from tests.fuzz.packet_path import PacketPath
 from tests.fuzz.guided import fuzz
 

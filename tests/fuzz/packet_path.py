@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pylibsrtp import Error, Policy, Session
 
-from sfu.routing.commands import apply_commands
-from sfu.routing.counters import Counter
-from sfu.routing.fanout import forward_batch
-from sfu.routing.ingress import receive_datagram
-from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US
-from sfu.routing.notices import NoticeKind
+from sfu.routing.kernels.commands import apply_commands
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.fanout import forward_batch
+from sfu.routing.kernels.ingress import receive_datagram
+from sfu.routing.kernels.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US
+from sfu.routing.kernels.notices import NoticeKind
+from sfu.routing.kernels.rings import READ, WRITTEN
 from sfu.routing.plane import Plane, PlaneLimits
-from sfu.routing.rings import READ, WRITTEN
 from sfu.routing.sockets import Address, encode_address
 from sfu.wire.extensions import Extension
-from sfu.wire.rtp import PayloadFormat
+from sfu.wire.kernels.rtp import PayloadFormat
 
 _NO_DATAGRAMS = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE, Counter.DROP_NACK_RATE)
 """They count what goes out, or a part of a datagram."""

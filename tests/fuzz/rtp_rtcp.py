@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.wire.extensions import EXTENSION_COUNT, Extension
-from sfu.wire.remb import MOST_BITRATE_BPS, parse_remb
+from sfu.wire.kernels.remb import MOST_BITRATE_BPS, parse_remb
+from sfu.wire.kernels.rtp import MAX_EXTENSION_ID, PACKET, parse_rtp, strip_padding
+from sfu.wire.kernels.transport_feedback import HEAD, FeedbackStatus, parse_transport_feedback
 from sfu.wire.rtcp import MAX_BLOCKS, MAX_NACK_PAIRS, GenericNack, Goodbye, RtcpError, parse_compound
-from sfu.wire.rtp import MAX_EXTENSION_ID, PACKET, parse_rtp, strip_padding
-from sfu.wire.transport_feedback import HEAD, FeedbackStatus, parse_transport_feedback
 from tests.property import oracle
 
 TARGETS = ("rtp", "transport_feedback", "remb", "compound")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sfu.wire.extensions import Extension
-from sfu.wire.rtp import PACKET, parse_rtp, strip_padding
+from sfu.wire.kernels.rtp import PACKET, parse_rtp, strip_padding
 from tests.fuzz.descriptors import TARGETS
 from tests.property import dependency_oracle as oracle
 from tests.vectors.rtp import reading

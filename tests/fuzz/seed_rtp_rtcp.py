@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sfu.wire.remb import build_remb
+from sfu.wire.kernels.remb import build_remb
+from sfu.wire.kernels.transport_feedback import NOT_RECEIVED
+from sfu.wire.kernels.transport_feedback_build import build_transport_feedback
 from sfu.wire.rtcp import (
     ReportBlock,
     build_full_intra_request,
@@ -21,8 +23,6 @@ from sfu.wire.rtcp import (
     build_sender_report,
     build_source_description,
 )
-from sfu.wire.transport_feedback import NOT_RECEIVED
-from sfu.wire.transport_feedback_build import build_transport_feedback
 from tests.fuzz.rtp_rtcp import TARGETS
 from tests.vectors.rtp import reading
 

@@ -18,7 +18,7 @@ from sfu.transport.stun import (
     parse_binding_request,
     parse_username,
 )
-from sfu.wire.binding import UFRAG_BYTES, pack_ufrag, parse_ufrag
+from sfu.wire.kernels.binding import UFRAG_BYTES, pack_ufrag, parse_ufrag
 
 LENGTH, FINGERPRINT = 1, 2
 """The bits of the first octet: the length is set right, a right FINGERPRINT follows."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfu.routing.counters import Counter
+from sfu.routing.kernels.counters import Counter
 from tests.fuzz import broken_targets, descriptors, packet_path
 from tests.fuzz.batch.batches import Batches, Memory, shrink
 from tests.fuzz.batch.loop import CHECKED

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from bench.bwe.run import TCP_FROM_S, Result, Stage
 from bench.bwe.scenarios import SCENARIOS, Flow, Scenario
+from bench.netem.config import Changes
 from sfu.node.cli import app
-from tests.netem.config import Changes
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 SINGLE = (

@@ -9,8 +9,8 @@ import pytest
 
 from bench.bwe.media import Publisher, Shape, Viewer
 from bench.bwe.node import Node
-from tests.netem.config import LinkConfig
-from tests.netem.simulator import Simulator, Wire
+from bench.netem.config import LinkConfig
+from bench.netem.simulator import Simulator, Wire
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,9 +9,9 @@ import pytest
 
 from bench.bwe.media import Publisher, Shape, Viewer
 from bench.bwe.node import Node
-from sfu.subscription import Subscription
-from tests.netem.config import LinkConfig
-from tests.netem.simulator import Simulator, Wire
+from bench.netem.config import LinkConfig
+from bench.netem.simulator import Simulator, Wire
+from sfu.media.subscription import Subscription
 
 pytestmark = pytest.mark.timeout(300)
 

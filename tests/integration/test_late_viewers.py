@@ -9,10 +9,10 @@ import pytest
 
 from bench.bwe.media import Publisher, Shape, Viewer
 from bench.bwe.node import Node
+from bench.netem.config import LinkConfig
+from bench.netem.simulator import Simulator, Wire
 from sfu.routing.plane import PlaneLimits
-from sfu.wire.transport_feedback import NOT_RECEIVED
-from tests.netem.config import LinkConfig
-from tests.netem.simulator import Simulator, Wire
+from sfu.wire.kernels.transport_feedback import NOT_RECEIVED
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,8 +9,8 @@ import pytest
 
 from bench.bwe.media import Publisher, Shape
 from bench.bwe.node import Node
-from sfu.bwe.state import OVERUSED
-from tests.netem.simulator import Simulator
+from bench.netem.simulator import Simulator
+from sfu.bwe.kernels.state import OVERUSED
 
 pytestmark = pytest.mark.timeout(300)
 

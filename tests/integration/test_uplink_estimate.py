@@ -7,10 +7,10 @@ import struct
 import pytest
 
 from bench.bwe.node import EXTENSIONS, End, Node
+from bench.netem.config import Changes, LinkConfig
+from bench.netem.simulator import Simulator, Wire
 from sfu.routing.plane import Feedback, UplinkEstimate
 from sfu.wire.extensions import Extension
-from tests.netem.config import Changes, LinkConfig
-from tests.netem.simulator import Simulator, Wire
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bench.netem.config import LinkConfig
+from bench.netem.proxy import ThreadedProxy
 from tests.interop.answerer import host_address
-from tests.netem.config import LinkConfig
-from tests.netem.proxy import ThreadedProxy
 
 
 def delayed(one_way_s: float, *, seed: int = 1) -> ThreadedProxy:

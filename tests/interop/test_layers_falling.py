@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bench.netem.config import LinkConfig
+from bench.netem.proxy import ThreadedProxy
 from tests.interop.answerer import host_address
 from tests.interop.conftest import OpenPage
 from tests.interop.layered import WIDTH, Stage, longest_gap_ms, simulcast
 from tests.interop.node_process import NodeProcess, new_room
-from tests.netem.config import LinkConfig
-from tests.netem.proxy import ThreadedProxy
 
 pytestmark = [
     pytest.mark.browser,

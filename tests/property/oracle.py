@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from sfu.wire.transport_feedback import NOT_RECEIVED, FeedbackStatus
+from sfu.wire.kernels.transport_feedback import NOT_RECEIVED, FeedbackStatus
 
 TICK_US, UNIT_US = 250, 64_000
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.routing.commands import apply_commands
-from sfu.routing.index import find_address
+from sfu.routing.kernels.commands import apply_commands
+from sfu.routing.kernels.index import find_address
+from sfu.routing.kernels.tables import MAX_ADDRESSES
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.routing.sockets import encode_address
-from sfu.routing.tables import MAX_ADDRESSES
 
 ADDRESSES = [(ip, port) for ip in ("10.0.0.1", "10.0.0.2", "2001:db8::1") for port in range(1, 5)]
 AF_INET6 = 10

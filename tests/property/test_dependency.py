@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sfu.wire.bits import copy_bits, ns_bits, read_bits, read_ns, write_bits
-from sfu.wire.dependency import BROKEN, FINE, UNKNOWN, describe_dependencies
-from sfu.wire.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
-from sfu.wire.dependency_structure import STRUCTURE
 from sfu.wire.extensions import Extension
-from sfu.wire.rtp import PACKET
+from sfu.wire.kernels.bits import copy_bits, ns_bits, read_bits, read_ns, write_bits
+from sfu.wire.kernels.dependency import BROKEN, FINE, UNKNOWN, describe_dependencies
+from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
+from sfu.wire.kernels.dependency_structure import STRUCTURE
+from sfu.wire.kernels.rtp import PACKET
 
 from . import dependency_oracle as oracle
 from .dependency_oracle import Descriptor, Structure, Template

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.wire.frame_marking import describe_frame_marking
-from sfu.wire.h264 import describe_h264
-from sfu.wire.layers import describe_opaque
-from sfu.wire.red import primary_of, retarget
-from sfu.wire.rtp import PACKET
-from sfu.wire.vp8 import describe_vp8
-from sfu.wire.vp9 import describe_vp9, find_top_layer
+from sfu.wire.kernels.frame_marking import describe_frame_marking
+from sfu.wire.kernels.h264 import describe_h264
+from sfu.wire.kernels.layers import describe_opaque
+from sfu.wire.kernels.red import primary_of, retarget
+from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.kernels.vp8 import describe_vp8
+from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
 
 from . import descriptor_oracle as oracle
 from .modes import examples

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.routing.index import (
+from sfu.routing.kernels.gso_leveling import MAX_PAD_BYTES, level_sizes
+from sfu.routing.kernels.index import (
     find_address,
     find_encoding,
     insert_address,
@@ -16,16 +17,15 @@ from sfu.routing.index import (
     remove_address,
     remove_encoding,
 )
-from sfu.routing.level import MAX_PAD_BYTES, level_sizes
-from sfu.routing.numbering import NUMBERS, number_packet
-from sfu.routing.rewrite import build_template, write_packet
-from sfu.routing.rings import make_packet_rings, push_packet, readable, release
-from sfu.routing.select import FORWARD, select_packet
+from sfu.routing.kernels.numbering import NUMBERS, number_packet
+from sfu.routing.kernels.rewrite import build_template, write_packet
+from sfu.routing.kernels.rings import make_packet_rings, push_packet, readable, release
+from sfu.routing.kernels.select import FORWARD, select_packet
+from sfu.routing.kernels.tables import PACKET_SLOT_BYTES, make_tables
 from sfu.routing.sockets import encode_address
-from sfu.routing.tables import PACKET_SLOT_BYTES, make_tables
 from sfu.wire.extensions import Extension
-from sfu.wire.layers import describe_opaque
-from sfu.wire.rtp import PACKET, parse_rtp, strip_padding
+from sfu.wire.kernels.layers import describe_opaque
+from sfu.wire.kernels.rtp import PACKET, parse_rtp, strip_padding
 
 from . import oracle
 from .modes import examples

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfu.errors import InvalidNameError
-from sfu.lookalikes import appearances
-from sfu.names import parse_name
+from sfu.rooms.lookalikes import appearances
+from sfu.rooms.names import parse_name
 
 MOST = 16
 # surrogates, too: they come in by JSON

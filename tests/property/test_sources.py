@@ -7,7 +7,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.routing.sources import (
+from sfu.routing.kernels.sources import (
     CURRENT,
     KEPT_SOURCES,
     NOBODY,
@@ -17,7 +17,7 @@ from sfu.routing.sources import (
     note_source,
     release_source,
 )
-from sfu.routing.tables import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, make_tables
+from sfu.routing.kernels.tables import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, make_tables
 
 from .modes import examples
 

@@ -11,11 +11,11 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sfu.routing.numbering import NUMBERS, PICTURE, SEQUENCE, TIMESTAMP, number_packet
-from sfu.routing.select import FILL, FORWARD, PRECEDED, REPLAYED, SKIP, select_packet
-from sfu.routing.tables import make_tables
-from sfu.wire.layers import ALL_LAYERS, describe_opaque, layers_from
-from sfu.wire.rtp import PACKET, PayloadFormat
+from sfu.routing.kernels.numbering import NUMBERS, PICTURE, SEQUENCE, TIMESTAMP, number_packet
+from sfu.routing.kernels.select import FILL, FORWARD, PRECEDED, REPLAYED, SKIP, select_packet
+from sfu.routing.kernels.tables import make_tables
+from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque, layers_from
+from sfu.wire.kernels.rtp import PACKET, PayloadFormat
 
 from .modes import examples
 

@@ -12,8 +12,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sfu.wire.transport_feedback import HEAD, NOT_RECEIVED, FeedbackStatus, parse_transport_feedback
-from sfu.wire.transport_feedback_build import MIN_FEEDBACK_BYTES, build_transport_feedback
+from sfu.wire.kernels.transport_feedback import HEAD, NOT_RECEIVED, FeedbackStatus, parse_transport_feedback
+from sfu.wire.kernels.transport_feedback_build import MIN_FEEDBACK_BYTES, build_transport_feedback
 
 from .modes import examples
 from .oracle import TICK_US, UNIT_US, read_feedback

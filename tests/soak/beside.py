@@ -16,14 +16,14 @@ from urllib.parse import urljoin
 
 import httpx
 
+from bench.netem.config import LinkConfig
+from bench.netem.proxy import ThreadedProxy
+from bench.netem.schedule import Schedule
 from tests.interop.answerer import host_address
 from tests.interop.browsers import Browser, Page
 from tests.interop.layered import with_start_rate
 from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.seeing import until
-from tests.netem.config import LinkConfig
-from tests.netem.proxy import ThreadedProxy
-from tests.netem.schedule import Schedule
 
 SCRIPT = Path(__file__).with_name("beside.js").read_text()
 SAMPLE_S = 0.02

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from bench.netem.schedule import Schedule
 from tests.interop.browsers import Chromium
 from tests.interop.node_process import NodeProcess
-from tests.netem.schedule import Schedule
 from tests.soak.beside import Course, Figures, run_node, run_straight
 
 ROUNDS = int(os.environ.get("BESIDE_ROUNDS", "1"))

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sfu.routing.plane import Notice, Plane
 from sfu.routing.states import AudioLevel, EncodingState, SubscriptionState
-from sfu.shard import Shard
+from sfu.shard.shard import Shard
 from sfu.transport import Address
 
 NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "logs": 0, "resent": 0}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sfu.wire.transport_feedback import NOT_RECEIVED, FeedbackStatus, parse_transport_feedback
+from sfu.wire.kernels.transport_feedback import NOT_RECEIVED, FeedbackStatus, parse_transport_feedback
 
 HEADER = bytes.fromhex("8fcd0000 00000001 00000002 0010")
 REFERENCE = bytes.fromhex("000000 07")

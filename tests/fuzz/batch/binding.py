@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfu.wire.binding import UFRAG_BYTES, parse_ufrag
+from sfu.wire.kernels.binding import UFRAG_BYTES, parse_ufrag
 
 from .loop import loop
 from .mutate import Octets, Offsets

@@ -8,12 +8,12 @@ import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sfu.wire.dependency import BROKEN, FINE, MAX_BYTES, UNKNOWN, describe_dependencies
-from sfu.wire.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
-from sfu.wire.dependency_structure import MAX_TARGETS, MAX_TEMPLATES, STRUCTURE
 from sfu.wire.extensions import Extension
-from sfu.wire.layers import ALL_LAYERS, SPATIAL_LAYERS, TEMPORAL_LAYERS, describe_opaque
-from sfu.wire.rtp import PACKET
+from sfu.wire.kernels.dependency import BROKEN, FINE, MAX_BYTES, UNKNOWN, describe_dependencies
+from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
+from sfu.wire.kernels.dependency_structure import MAX_TARGETS, MAX_TEMPLATES, STRUCTURE
+from sfu.wire.kernels.layers import ALL_LAYERS, SPATIAL_LAYERS, TEMPORAL_LAYERS, describe_opaque
+from sfu.wire.kernels.rtp import PACKET
 
 from .linked import Linked
 from .loop import loop

@@ -12,12 +12,12 @@ import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sfu.bwe.state import LEAST_BPS, MOST_BPS, reset_estimator
-from sfu.routing.estimates import sweep_estimates
-from sfu.routing.feedback import take_feedback
-from sfu.routing.messages import Buffers
-from sfu.routing.pacing import note_departure
-from sfu.routing.tables import Tables
+from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, reset_estimator
+from sfu.routing.kernels.estimates import sweep_estimates
+from sfu.routing.kernels.feedback import take_feedback
+from sfu.routing.kernels.messages import Buffers
+from sfu.routing.kernels.pacing import note_departure
+from sfu.routing.kernels.tables import Tables
 from tests.fuzz.feedback import KINDS, MEDIA_SSRC, NO_SOCKET, RECEIVE, ROUNDED, SENDER_SSRC, START_US, Path
 
 from .linked import Linked

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.wire.extensions import EXTENSION_COUNT
-from sfu.wire.remb import MOST_BITRATE_BPS, parse_remb
-from sfu.wire.rtp import PACKET, parse_rtp, strip_padding
-from sfu.wire.transport_feedback import (
+from sfu.wire.kernels.remb import MOST_BITRATE_BPS, parse_remb
+from sfu.wire.kernels.rtp import PACKET, parse_rtp, strip_padding
+from sfu.wire.kernels.transport_feedback import (
     BASE_SEQUENCE,
     FEEDBACK_COUNT,
     HEAD,

@@ -12,14 +12,14 @@ import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sfu.routing import native
-from sfu.routing.commands import Operation, apply_commands
-from sfu.routing.fanout import forward_batch
-from sfu.routing.ingress import receive_datagram
-from sfu.routing.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US, Buffers
-from sfu.routing.notices import NoticeKind
-from sfu.routing.rings import READ, WRITTEN
-from sfu.routing.tables import Tables
+from sfu.routing.kernels import native
+from sfu.routing.kernels.commands import Operation, apply_commands
+from sfu.routing.kernels.fanout import forward_batch
+from sfu.routing.kernels.ingress import receive_datagram
+from sfu.routing.kernels.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US, Buffers
+from sfu.routing.kernels.notices import NoticeKind
+from sfu.routing.kernels.rings import READ, WRITTEN
+from sfu.routing.kernels.tables import Tables
 from tests.fuzz.packet_path import (
     ACCOUNTS,
     COMMAND,

@@ -6,9 +6,9 @@ import asyncio
 from typing import Self
 from urllib.parse import urlsplit
 
+from bench.netem.config import LinkConfig
+from bench.netem.proxy import ThreadedProxy
 from tests.interop.answerer import host_address
-from tests.netem.config import LinkConfig
-from tests.netem.proxy import ThreadedProxy
 
 _HEAD_BYTES = 1 << 16
 _HOP = ("connection:", "content-length:", "host:", "transfer-encoding:", "expect:")

@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.netem.config import LinkConfig
 from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.stable.client import CLIENTS, Running
 from tests.interop.stable.clips import FPS, SIMULCAST, SINGLE, Clips
 from tests.interop.stable.door import Door
 from tests.interop.stable.packets import Packet, Seen, listen_to, look_at, read_packets
-from tests.netem.config import LinkConfig
 
 PUBLISHER = "alice"
 LATE_S = 3

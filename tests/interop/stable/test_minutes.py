@@ -6,11 +6,11 @@ import statistics
 
 import pytest
 
+from bench.netem.config import LinkConfig
 from tests.interop.stable.client import CLIENTS
 from tests.interop.stable.clips import FPS
 from tests.interop.stable.conftest import See
 from tests.interop.stable.scene import Plan
-from tests.netem.config import LinkConfig
 
 pytestmark = [
     pytest.mark.stable,

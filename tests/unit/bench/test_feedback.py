@@ -15,7 +15,7 @@ from bench.generator.arrivals import MOST_STATUSES, TICK_NS, build_feedback, nex
 from bench.generator.buffers import make_buffers
 from bench.generator.layout import Tables, make_tables
 from bench.generator.receive import handle_datagram
-from sfu.wire.transport_feedback import NOT_RECEIVED, parse_transport_feedback
+from sfu.wire.kernels.transport_feedback import NOT_RECEIVED, parse_transport_feedback
 
 _TICK_US = 250
 _ID = 3

@@ -9,7 +9,7 @@ import pytest
 
 from sfu.node.tokens import TokenAuthorizer, issue_token
 from sfu.signaling import AuthorizationError, Grants
-from sfu.signaling.names import InvalidName
+from sfu.signaling.http.names import InvalidName
 
 NOW = 1_800_000_000.0
 SECRET = "s" * 40

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from sfu.routing.kernels.tables import MAX_ADDRESSES
 from sfu.routing.plane import Datagram
-from sfu.routing.tables import MAX_ADDRESSES
 
 from .conftest import rtp, wait_until
 

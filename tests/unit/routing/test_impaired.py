@@ -7,11 +7,11 @@ import struct
 
 import pytest
 
+from bench.netem.config import GilbertElliott, LinkConfig
+from bench.netem.link import Link
 from sfu.feedback.nack import NackSchedule
 from sfu.feedback.round_trip import RoundTrip
 from sfu.routing.plane import Gap, Repaired
-from tests.netem.config import GilbertElliott, LinkConfig
-from tests.netem.link import Link
 
 from .conftest import rtp, wait_until
 from .test_plane import parse

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from sfu.routing.tables import LARGEST_SET_BYTES
-from sfu.wire.rtp import PayloadFormat
+from sfu.routing.kernels.tables import LARGEST_SET_BYTES
+from sfu.wire.kernels.rtp import PayloadFormat
 
 from .conftest import wait_until
 from .test_plane import parse

@@ -9,13 +9,13 @@ import struct
 import pytest
 from pylibsrtp import Error, Policy
 
-from sfu.bwe.sent_log import ARRIVED, UNKNOWN
+from sfu.bwe.kernels.sent_log import ARRIVED, UNKNOWN
+from sfu.routing.kernels.tables import EGRESS_WINDOW, SEALED_AUDIO_BYTES, SEALED_BYTES
 from sfu.routing.plane import Feedback, Gap, Plane, PlaneLimits, RepeatMissed
 from sfu.routing.plane import Repaired as RepairedNotice
-from sfu.routing.tables import EGRESS_WINDOW, SEALED_AUDIO_BYTES, SEALED_BYTES
 from sfu.transport.srtp import REORDER_WINDOW
 from sfu.wire.extensions import Extension
-from sfu.wire.rtp import PayloadFormat
+from sfu.wire.kernels.rtp import PayloadFormat
 
 from .conftest import PROFILES, make_session, rtp, wait_until
 from .test_late_key_frames import Repaired

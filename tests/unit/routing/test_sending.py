@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from sfu.routing.counters import Counter
-from sfu.routing.messages import COUNT, POSITION, make_buffers
-from sfu.routing.send import ANY_BYTES, GSO_RETRY_US, append_packet, flush, retry_gso
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.messages import COUNT, POSITION, make_buffers
+from sfu.routing.kernels.send import ANY_BYTES, GSO_RETRY_US, append_packet, flush, retry_gso
+from sfu.routing.kernels.tables import make_tables
 from sfu.routing.sockets import encode_address
-from sfu.routing.tables import make_tables
 
 from .conftest import rtp, wait_until
 from .test_plane import parse, publish_one

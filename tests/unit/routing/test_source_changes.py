@@ -6,8 +6,8 @@ import select
 
 import pytest
 
+from sfu.routing.kernels.sources import KEPT_SOURCES, QUIET_US, SOURCE_BURST
 from sfu.routing.plane import Plane, PlaneLimits
-from sfu.routing.sources import KEPT_SOURCES, QUIET_US, SOURCE_BURST
 
 from .conftest import rtp
 

@@ -6,8 +6,8 @@ import pytest
 
 from sfu.routing.plane import Stranded
 from sfu.wire.extensions import Extension
-from sfu.wire.layers import layers_from, layers_of
-from sfu.wire.rtp import PayloadFormat
+from sfu.wire.kernels.layers import layers_from, layers_of
+from sfu.wire.kernels.rtp import PayloadFormat
 from tests.unit.wire.descriptors import head, octets, two_layers
 
 from .conftest import rtp, wait_until

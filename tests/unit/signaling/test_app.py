@@ -11,7 +11,7 @@ from starlette.routing import Mount
 
 import sfu
 from sfu.signaling import SignalingOptions, create_app
-from sfu.signaling.resource import Resource
+from sfu.signaling.resources.resource import Resource
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer
 
 ORIGIN = {"Origin": "https://tools.example"}

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu.signaling import SignalingOptions, create_app
-from sfu.signaling.expiry import ExpiryWatch
+from sfu.signaling.http.expiry import ExpiryWatch
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer, WallClock
 from tests.unit.signaling.layered import reading
 from tests.unit.signaling.test_session_resource import CANDIDATE, FRAGMENT

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sfu.signaling import IceServer
-from sfu.signaling.headers import build_ice_links, if_match, media_type
+from sfu.signaling.http.headers import build_ice_links, if_match, media_type
 
 
 def test_links_name_ice_servers_as_rfc_9725_section_4_6_does() -> None:

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from sfu import Layer, Track
-from sfu.layer import WHOLE
+from sfu.media.layer import WHOLE
 from sfu.signaling import Problem
-from sfu.signaling.layer_choice import LayerChoice, parse_choice, resolve_choice
+from sfu.signaling.sessions.layer_choice import LayerChoice, parse_choice, resolve_choice
 
 
 def track(*rids: str) -> Track:

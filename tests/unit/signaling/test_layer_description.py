@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from sfu import Layer, Subscription, Track
-from sfu.signaling.layer_description import LayerBoard, describe_current, describe_layers
+from sfu.signaling.sessions.layer_description import LayerBoard, describe_current, describe_layers
 from tests.unit.signaling.layered import encoding_stats
 
 

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu import Layer
-from sfu.layer import WHOLE
+from sfu.media.layer import WHOLE
 from tests.unit.signaling.conftest import RECEIVE, SDP, FakeAuthorizer
 from tests.unit.signaling.layered import measured, subscription, video, viewing, without_header
 

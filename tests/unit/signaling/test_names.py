@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfu.signaling.names import InvalidName, generate_peer_name, parse_peer_name, parse_room_name
+from sfu.signaling.http.names import InvalidName, generate_peer_name, parse_peer_name, parse_room_name
 
 
 @pytest.mark.parametrize("name", ["lobby", "a", "Team-7", "2024.01_x", "x" * 64])

@@ -10,11 +10,11 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu.events import ConnectionState, ConnectionStateChanged
-from sfu.signaling.client_address import group_address
-from sfu.signaling.options import SignalingOptions
-from sfu.signaling.problem import Problem
-from sfu.signaling.quotas import Holder, Place, Quotas
-from sfu.signaling.stream_gate import StreamGate
+from sfu.signaling.http.client_address import group_address
+from sfu.signaling.http.options import SignalingOptions
+from sfu.signaling.http.problem import Problem
+from sfu.signaling.http.quotas import Holder, Place, Quotas
+from sfu.signaling.streams.gate import StreamGate
 from tests.unit.offers import make_offer
 from tests.unit.signaling.conftest import FakeAuthorizer
 

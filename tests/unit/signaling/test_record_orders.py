@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sfu.signaling import Problem
-from sfu.signaling.record_orders import (
+from sfu.signaling.records.orders import (
     MOST_NAME,
     MOST_NOTE,
     Mark,

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 import sfu
 from sfu.recording.reader import read_record
 from sfu.signaling import RecordShelf, SignalingOptions, create_app
-from sfu.signaling.record_description import strip_paths
+from sfu.signaling.records.description import strip_paths
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
 from tests.unit.signaling.test_streams import opened
 

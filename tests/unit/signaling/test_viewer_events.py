@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 import sfu
 from sfu.events import EncodingActive, EventsLost
 from sfu.signaling import Problem, SignalingOptions, create_app
-from sfu.signaling.viewer_event_resource import parse_event_list
+from sfu.signaling.resources.viewer_event import parse_event_list
 from tests.unit.signaling.conftest import RECEIVE, SDP, FakeAuthorizer
 from tests.unit.signaling.layered import Stream, measured, reading, subscription, video, viewing, without_header
 

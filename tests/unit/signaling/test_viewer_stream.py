@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from sfu.signaling import SignalingOptions
-from sfu.signaling.viewer_stream import ViewerReading, ViewerState, ViewerStream
+from sfu.signaling.sessions.viewer_stream import ViewerReading, ViewerState, ViewerStream
 
 ALL = frozenset({"active", "inactive", "layers", "viewercount"})
 IDLE = ViewerState(active=False, layers="{}", viewers=0)

@@ -7,8 +7,7 @@ import pytest
 from aiortc import rtp
 from numpy.typing import NDArray
 
-from sfu.wire.rtcp import parse_compound
-from sfu.wire.transport_feedback import (
+from sfu.wire.kernels.transport_feedback import (
     BASE_SEQUENCE,
     FEEDBACK_COUNT,
     HEAD,
@@ -18,7 +17,8 @@ from sfu.wire.transport_feedback import (
     FeedbackStatus,
     parse_transport_feedback,
 )
-from sfu.wire.transport_feedback_build import MIN_FEEDBACK_BYTES, build_transport_feedback
+from sfu.wire.kernels.transport_feedback_build import MIN_FEEDBACK_BYTES, build_transport_feedback
+from sfu.wire.rtcp import parse_compound
 
 LOST = NOT_RECEIVED
 UNIT_US = 64_000

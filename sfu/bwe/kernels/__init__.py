@@ -1,0 +1,1 @@
+"""The estimator, compiled: one module for each idea."""

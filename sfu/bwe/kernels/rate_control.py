@@ -1,0 +1,258 @@
+"""The delay-based rate: additive or multiplicative increase, multiplicative decrease (draft-ietf-rmcat-gcc-02)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sfu.bwe.kernels.full_path import note_decrease, refute_full
+from sfu.bwe.kernels.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
+from sfu.bwe.kernels.tcp_competition import EMPTY_MS, STANDING_MS, is_contested, is_vain, must_brake, watch_contest
+from sfu.bwe.kernels.throughput import measure_peak, measure_recent
+from sfu.wire.kernels.kernel import stage
+
+_RECOVER = 0.95
+"""Of what got through while a queue stood, so much is sent again once it is empty."""
+_YIELD, _YIELD_MS = 0.03, 30.0
+"""A queue that only begins is given way to by so much at most, at a length of so much: it may be no more than a key
+frame."""
+_FILLED = 0.9
+"""Whoever sends this share of the estimate gives way even where more got through: so flows come to share a link."""
+_SHORT_MS = 10.0
+"""While no packet waits for longer, a rising trend only ends the rise."""
+_LONG_MS = 50.0
+"""A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
+_DRAIN_MS = 500.0
+_COLLAPSED, _COLLAPSED_MS, _COLLAPSED_US = 0.7, 120.0, 2_000_000
+"""Where only so much of the half second's rate gets through, and the queue is so long, there is no need of a trend."""
+_FULL_MS = 300.0
+"""For a queue of this length all give way."""
+_MOST_BACK_OFF = 0.3
+_CONTESTED = 0.75
+"""Where somebody else keeps the queue filled, its overflow lowers the rate to this part of it."""
+_OVERFLOW_US = 1_000_000
+"""What is lost within this time is lost to one overflow."""
+
+_PER_SECOND = 1.08
+_NEAR = 0.9
+"""Above this share of the capacity that was learned the rise is additive."""
+_APPROACH = 0.3
+"""Below it, so much of what lacks is made up for in a second, besides."""
+_RISE_BPS, _SMALL_RISE, _LARGE_RISE = 50_000.0, 0.15, 0.01
+"""Additive rise in a second, alike for all flows, within these shares of the rate."""
+_LEAST_RISE_BPS = 4_000.0
+_LATE = 1.0
+"""Who has but a part of what probes have shown to get through rises faster, by up to so many times: he shares a link
+with others, and has less of it than they, or it has grown."""
+_FADE = 0.7
+"""Of what earlier probes have shown, so much counts beside the result of a new one."""
+_RAISE, _RAISE_BPS = 1.2, 150_000.0
+_CALM_US = 30_000_000
+"""So soon after a decrease a probe raises the rate by this at most: it may have met a pause of the others."""
+_SPARE, _SPARE_BPS = 0.5, 80_000.0
+"""And by this part of what it has shown beyond what we have, or so much if there is: among flows that fill a link, each
+sees more than is there, and who has the most sees the most."""
+_SHOWN = 0.85
+"""Of what gets through more than is estimated, so much counts: a half second's rate varies."""
+_TRIED = 1.15
+"""Beyond what got through when the path was full, so many times what gets through now is taken to be there at most:
+who sends little for long would come to believe in any rate, and try the next larger picture on it.
+"""
+_SMOOTHING = 0.05
+_LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
+"""Two decreases are a round trip apart, within these bounds."""
+
+
+@stage
+def update_rate(state: Any, limited: bool, now_us: int) -> None:
+    """Move `delay_bps` by what the trend says now. `limited`: far less is sent than is allowed."""
+    refute_full(state)
+    usage = state["usage"]
+    watch_contest(state, now_us)
+    if is_contested(state):
+        usage = NORMAL  # the queue is not ours
+    elif _collapses(state, now_us):
+        usage = OVERUSED
+    if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
+        state["phase"] = HOLD  # a burst, no queue that has to be given way to
+    elif usage == OVERUSED or state["congested"] == 1 or must_brake(state, now_us):
+        if _may_decrease(state, now_us):
+            _decrease(state, limited, now_us)
+        state["congested"] = 0
+        return
+    elif usage == NORMAL:
+        if state["phase"] != INCREASE:
+            state["phase"] = INCREASE
+            state["changed_us"] = now_us
+        _recover(state)
+        _increase(state, now_us)
+    else:  # the queue empties: let it
+        state["phase"] = HOLD
+        if state["standing_ms"] < EMPTY_MS:  # the trend looks back further than the queue does
+            _recover(state)
+    state["changed_us"] = now_us
+
+
+@stage
+def _collapses(state: Any, now_us: int) -> bool:
+    """Whether the path has lost a good part of its capacity at a stroke: the trend sees that half a second later.
+
+    Once given way to, it is for the trend and the brakes to say how it goes on, and whether the queue is ours at all.
+    """
+    if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _COLLAPSED_US:
+        return False
+    return state["queue_ms"] > _COLLAPSED_MS and state["acked_bps"] < _COLLAPSED * state["sent_bps"]
+
+
+@stage
+def _may_decrease(state: Any, now_us: int) -> bool:
+    if state["phase"] != DECREASE and state["decreased_us"] == NEVER_US:
+        return True
+    if is_contested(state):
+        return now_us - state["decreased_us"] >= _OVERFLOW_US
+    pause = min(max(state["round_trip_us"], _LEAST_PAUSE_US), _MOST_PAUSE_US)
+    return now_us - state["decreased_us"] >= pause or 0.0 < state["acked_bps"] < 0.5 * state["delay_bps"]
+
+
+@stage
+def _decrease(state: Any, limited: bool, now_us: int) -> None:
+    """Give way: a little to a queue that begins, by what gets through where it is long."""
+    state["phase"] = DECREASE
+    state["changed_us"] = now_us
+    contested = is_contested(state) or is_vain(state)
+    before = state["delay_bps"]
+    long = state["queue_ms"] > _LONG_MS or state["standing_ms"] > STANDING_MS
+    if long and not contested:
+        passed = measure_recent(state, before)
+        back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
+        lower = (1.0 - back_off) * passed
+        state["recover_bps"] = min(_RECOVER * passed, max(before, state["recover_bps"]))
+    else:
+        passed = max(state["acked_bps"], measure_peak(state))
+        length_ms = max(state["queue_ms"], state["standing_ms"])
+        less = 1.0 - _YIELD * min(length_ms / _YIELD_MS, 1.0)
+        state["recover_bps"] = 0.0
+        if contested and state["congested"] == 1:
+            lower = _CONTESTED * before
+        elif before >= MOST_BPS:  # nothing bounded it so far
+            lower = _RECOVER * passed
+        elif state["acked_bps"] > _FILLED * before:
+            lower = less * before
+        else:
+            lower = max(_RECOVER * passed, less * before)
+    if long or state["congested"] == 1:
+        note_decrease(state, passed, limited, now_us)
+    if passed <= 0.0:
+        lower = _RECOVER * before
+    else:
+        if passed < _lower_bound(state):
+            state["capacity_bps"] = 0.0
+        _learn_capacity(state, passed)
+    if lower < before:
+        state["delay_bps"] = max(lower, LEAST_BPS)
+        state["decreased_us"] = now_us
+
+
+@stage
+def _recover(state: Any) -> None:
+    """The decrease was to empty the queue. That is done: go on just below what got through then."""
+    if state["recover_bps"] > 0.0 and state["queue_ms"] < EMPTY_MS:
+        state["delay_bps"] = max(state["delay_bps"], state["recover_bps"])
+        state["recover_bps"] = 0.0
+
+
+@stage
+def lasting_rate(state: Any) -> float:
+    """`delay_bps` for whom it costs to give way and come back: that a short queue empties is left to pacing."""
+    held_back = max(state["recover_bps"] - state["delay_bps"], 0.0)
+    return float(state["delay_bps"]) + held_back * max(1.0 - state["queue_ms"] / _FULL_MS, 0.0)
+
+
+@stage
+def _increase(state: Any, now_us: int) -> None:
+    elapsed = min(max(now_us - state["changed_us"], 0), 1_000_000) / 1e6
+    rate = state["delay_bps"]
+    acked = state["acked_bps"]
+    if acked > _upper_bound(state):
+        state["capacity_bps"] = 0.0
+    if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or is_contested(state):
+        rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
+        raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
+    else:
+        raised = rate + max(rate * (_PER_SECOND**elapsed - 1.0), 1_000.0 * elapsed)
+        raised += _APPROACH * max(_NEAR * state["capacity_bps"] - rate, 0.0) * elapsed
+    if acked > 0.0:  # what was never tried is not known to be there
+        raised = min(raised, 1.5 * acked + 10_000.0)
+    if state["full_bps"] <= 0.0:  # nothing has forbidden what got through
+        raised = max(raised, _SHOWN * acked)
+    else:
+        raised = min(raised, max(state["full_bps"], _TRIED * acked))
+    raised = min(raised, state["limit_bps"], MOST_BPS)
+    state["delay_bps"] = max(rate, raised)
+
+
+@stage
+def _share(state: Any) -> float:
+    """What we get through, as a part of what probes have shown (0..1)."""
+    if state["shown_bps"] <= 0.0:
+        return 1.0
+    return min(state["acked_bps"] / state["shown_bps"], 1.0)
+
+
+@stage
+def _upper_bound(state: Any) -> float:
+    if state["capacity_bps"] <= 0.0:
+        return MOST_BPS
+    return state["capacity_bps"] + 3.0 * _deviation(state)
+
+
+@stage
+def _lower_bound(state: Any) -> float:
+    if state["capacity_bps"] <= 0.0:
+        return 0.0
+    return max(0.0, state["capacity_bps"] - 3.0 * _deviation(state))
+
+
+@stage
+def _deviation(state: Any) -> float:
+    return math.sqrt(state["capacity_deviation"] * state["capacity_bps"] / 1000.0) * 1000.0
+
+
+@stage
+def _learn_capacity(state: Any, sample: float) -> None:
+    """The throughput at which a queue built up is about the capacity."""
+    if state["capacity_bps"] <= 0.0:
+        state["capacity_bps"] = sample
+        return
+    state["capacity_bps"] += _SMOOTHING * (sample - state["capacity_bps"])
+    error = (state["capacity_bps"] - sample) / 1000.0
+    scale = max(state["capacity_bps"] / 1000.0, 1.0)
+    spread = (1.0 - _SMOOTHING) * state["capacity_deviation"] + _SMOOTHING * error * error / scale
+    state["capacity_deviation"] = min(max(spread, 0.4), 2.5)
+
+
+@stage
+def note_shown(state: Any, rate_bps: float) -> None:
+    """A probe has got through at this rate, whether or not that lasts."""
+    state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
+
+
+@stage
+def raise_to(state: Any, rate_bps: float, limited: bool, now_us: int) -> bool:
+    """A probe has shown that the path carries so much; return whether the rate is raised by a part of that only.
+
+    `limited`: far less is sent than is allowed, so that what gets through says nothing of our part.
+    """
+    bounded = False
+    if state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _CALM_US:
+        acked = max(state["acked_bps"], state["delay_bps"]) if limited else state["acked_bps"]
+        spare = max(rate_bps - acked, 0.0)
+        most = min(_RAISE * acked + _RAISE_BPS, acked + max(_SPARE * spare, min(spare, _SPARE_BPS)))
+        bounded = rate_bps > most
+        rate_bps = min(rate_bps, most)
+    if rate_bps > state["delay_bps"]:
+        state["delay_bps"] = min(rate_bps, state["limit_bps"], MOST_BPS)
+        state["changed_us"] = now_us
+        if rate_bps > state["capacity_bps"]:
+            state["capacity_bps"] = 0.0
+    return bounded

@@ -1,0 +1,44 @@
+"""What was sent: by transport-wide sequence number, until feedback has told its fate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.wire.kernels.kernel import stage
+
+SENT_LOG = 4096
+"""Packets that feedback can still refer to: more than a second of 30 Mbit/s."""
+
+UNKNOWN, LOST, ARRIVED = 0, 1, 2
+
+SENT_PACKET = np.dtype(
+    [
+        ("sent_us", np.int64),
+        ("sequence", np.uint32),  # lower bits of the extended number
+        ("size", np.uint16),  # bytes
+        ("probe", np.uint8),  # its name, 0: of none
+        ("fate", np.uint8),
+    ]
+)
+
+
+@stage
+def log_sent(log: NDArray[Any], sequence: int, sent_us: int, size: int, probe: int) -> None:
+    """Enter the packet with the extended sequence number; `log`: [SENT_LOG] of SENT_PACKET."""
+    packet = log[sequence % SENT_LOG]
+    packet["sent_us"] = sent_us
+    packet["sequence"] = sequence & 0xFFFFFFFF
+    packet["size"] = size
+    packet["probe"] = probe
+    packet["fate"] = UNKNOWN
+
+
+@stage
+def forget_sent(log: NDArray[Any], sequence: int) -> None:
+    """Take no account of the packet with this extended sequence number: it goes out again as it was."""
+    packet = log[sequence % SENT_LOG]
+    if packet["sequence"] == sequence & 0xFFFFFFFF:
+        packet["fate"] = ARRIVED

@@ -1,0 +1,114 @@
+"""A contest: a queue that somebody else keeps filled, such as a TCP flow, which heeds nothing but loss.
+
+A queue that several decreases do not shorten is not ours. To give way to it further would only leave it all of the
+link, so for a while delay is not what the rate goes by: it begins again at a fair part, and gives way to loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfu.bwe.kernels.state import FAR_US, NEVER_US
+from sfu.wire.kernels.kernel import stage
+
+EMPTY_MS = 15.0
+STANDING_MS = 30.0
+"""A queue of this length that neither grows nor shrinks is braked for: the trend does not see it."""
+_SHRINKS = 0.9
+_BRAKE_US = 400_000
+_MOST_BRAKES = 3
+"""If so many do not help, somebody else keeps it filled."""
+_STANDS_US, _LESS = 3_000_000, 0.85
+"""But only if it stands for so long, and only this part of ours gets through then. From a queue of our own all that
+the link carries gets through."""
+_GIVE_UP_US = 10_000_000
+"""Where both is not so, to brake is tried again after this time."""
+_LASTS_US = 30_000_000
+"""After so long its queue is taken for the path's own."""
+_STILL_US, _STILL_MS = 5_000_000, 10.0
+"""If it moves by no more than this in that time there is nobody: the path has become longer."""
+_FAIR = 0.5
+"""Of the most that got through before, this is our part."""
+_BEFORE_US = 15_000_000
+_FAIR_AGAIN = 0.9
+"""Of what we had in a contest just before, so much is ours still."""
+
+
+@stage
+def is_contested(state: Any) -> bool:
+    """Whether somebody else keeps the queue filled."""
+    return state["contested_us"] != NEVER_US
+
+
+@stage
+def is_vain(state: Any) -> bool:
+    """Whether to give way has not made the queue any shorter."""
+    return state["brakes"] >= _MOST_BRAKES
+
+
+@stage
+def watch_contest(state: Any, now_us: int) -> None:
+    """See whether it goes on. Call at each feedback."""
+    if state["acked_bps"] >= state["high_bps"] or now_us - state["high_us"] > _BEFORE_US:
+        state["high_bps"] = state["acked_bps"]
+        state["high_us"] = now_us
+    if state["queue_ms"] < EMPTY_MS and state["standing_ms"] < EMPTY_MS:
+        state["brakes"] = 0
+        state["contested_us"] = NEVER_US
+    elif is_contested(state):
+        state["shortest_ms"] = min(state["shortest_ms"], state["standing_ms"])
+        state["longest_ms"] = max(state["longest_ms"], state["standing_ms"])
+        lasted = now_us - state["contested_us"]
+        still = state["longest_ms"] - state["shortest_ms"] < _STILL_MS
+        if lasted > _LASTS_US or (still and lasted > _STILL_US):
+            _accept_queue(state, now_us)
+            if still:
+                state["decreased_us"] = NEVER_US  # there was no reason to
+                state["full_bps"] = 0.0
+
+
+@stage
+def must_brake(state: Any, now_us: int) -> bool:
+    """Whether a queue stands that does not shrink, and that we have a chance to empty."""
+    if is_contested(state) or state["standing_ms"] < max(STANDING_MS, _SHRINKS * state["stood_ms"]):
+        return False
+    if not is_vain(state):
+        if now_us - max(state["decreased_us"], state["braked_us"]) < _BRAKE_US:
+            return False
+        if state["brakes"] == 0:
+            state["stands_us"] = now_us
+        if state["brakes"] < 2:  # the first is too early to say: what got through may be from before the queue
+            state["braked_bps"] = state["acked_bps"]
+        state["brakes"] += 1
+        state["braked_us"] = now_us
+        return True
+    if now_us - state["braked_us"] > _GIVE_UP_US:
+        state["brakes"] = 0
+    if now_us - state["stands_us"] > _STANDS_US and state["acked_bps"] < _LESS * state["braked_bps"]:
+        _begin(state, now_us)
+    return False
+
+
+@stage
+def _begin(state: Any, now_us: int) -> None:
+    state["contested_us"] = now_us
+    state["shortest_ms"] = state["standing_ms"]
+    state["longest_ms"] = state["standing_ms"]
+    fair = _FAIR * state["high_bps"]
+    if state["accepted_us"] != NEVER_US and now_us - state["accepted_us"] < _LASTS_US:
+        fair = _FAIR_AGAIN * state["accepted_bps"]
+    state["delay_bps"] = max(state["delay_bps"], min(fair, state["limit_bps"]))
+    state["recover_bps"] = 0.0
+    state["capacity_bps"] = 0.0
+    state["least_before_us"] = min(state["least_before_us"], state["least_us"])
+    state["least_us"] = FAR_US
+
+
+@stage
+def _accept_queue(state: Any, now_us: int) -> None:
+    """Its least delay in all this time is taken for the path's own."""
+    state["contested_us"] = NEVER_US
+    state["accepted_us"] = now_us
+    state["accepted_bps"] = state["delay_bps"]
+    state["brakes"] = 0
+    state["least_before_us"] = state["least_us"]

@@ -1,0 +1,318 @@
+"""One RTP stream of a Track: its rows, our reports on it, and what is asked for its sake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sfu.feedback.keyframes import KeyFrameRequests, KeyFrameThrottle
+from sfu.feedback.nack import NackResult, NackSchedule
+from sfu.feedback.reports import Reception
+from sfu.feedback.round_trip import RoundTrip
+from sfu.media.forwarding import TrackRoute, capacity_checked
+from sfu.media.layer import Layer
+from sfu.media.statistics import EncodingStats, RateMeter
+from sfu.negotiation import Codec, Incoming, mid_on_wire
+from sfu.negotiation.types import IncomingEncoding
+from sfu.routing.states import AudioLevel
+from sfu.wire.kernels.layers import TEMPORAL_LAYERS
+from sfu.wire.kernels.rtp import PayloadFormat
+
+_FORMATS = {
+    "VP8": PayloadFormat.VP8,
+    "VP9": PayloadFormat.VP9,
+    "H264": PayloadFormat.H264,
+    "AV1": PayloadFormat.AV1,
+    "opus": PayloadFormat.OPUS,
+}
+
+QUIET = 2.0
+"""Seconds without a packet after which an Encoding is taken for stopped, if another one of its Track goes on."""
+
+PATIENCE = 8.0
+"""Seconds for which one that was asked for may stay away while a lower one comes: a publisher's rate rises slowly."""
+RETRY = 30.0
+"""Seconds until one that stayed away is asked for again: the publisher's path, or its picture, may have grown."""
+
+_SMOOTHING = 0.4
+"""Weight of a new measurement in a Layer's cost."""
+_HEADER_BYTES = 44
+"""What a subscriber gets around a payload: RTP, its extensions, and the tag of SRTP."""
+_AUDIO_TRIES, _AUDIO_MAX_AGE = 4, 0.4
+"""Audio that comes later than this (seconds) is of no use to who listens."""
+_RISEN = 1.25
+"""What is given up and costs so many times what it did is followed; less is noise, which must not add up."""
+_LEAST_COST_BPS = 1_000.0
+"""A Layer that costs less has stopped."""
+
+
+class Encoding:
+    """Made by its Track, which opens and closes its rows through it."""
+
+    def __init__(
+        self,
+        stream: IncomingEncoding,
+        index: int,
+        incoming: Incoming,
+        *,
+        route: TrackRoute,
+        connection: int,
+        throttle: KeyFrameThrottle,
+        round_trip: RoundTrip,
+    ) -> None:
+        """`index`: its place among the Track's, 0 the lowest. May raise ServerFullError."""
+        self.rid = stream.rid
+        """Restriction identifier (RFC 8852); empty without simulcast."""
+        self.index = index
+        self.active = False
+        """Whether media of it is coming."""
+        self.wanted = True
+        """Whether somebody takes it, or shall find it there."""
+        self.withheld = False
+        """It was asked for and has not come, so that for now others do; see `note_absence`."""
+        self.key_frames = KeyFrameRequests(throttle)
+        self.reception = Reception(stream.ssrc) if stream.ssrc else None
+        """Our reports on it, once its SSRC is known."""
+        self.intra_requests = 0
+        self.measurements = 0
+        """How often its rates have been taken."""
+        codec = incoming.codec
+        self.nacks = _schedule(incoming, round_trip) if "nack" in codec.feedback else None
+        """What is missing, where the publisher can send it again: by RTX, or the same packet."""
+        repairable = self.nacks is not None and bool(codec.repair_type)
+        self._plane = route.shard.plane
+        self._clock_rate = codec.clock_rate
+        self._rate = RateMeter()
+        self._header_rate = RateMeter()
+        self._layer_rates: dict[int, RateMeter] = {}
+        self._costs: dict[int, float] = {}
+        self._packets = 0
+        self._seen: float | None = None
+        self._begun: float | None = None
+        self._measured_packets = 0
+        self._resumes = False
+        self._absent_since: float | None = None
+        self._retry_at = 0.0
+        with capacity_checked():
+            self.row = self._open(incoming, stream, route, connection, codec)
+            self._repair_row = -1
+            if repairable:
+                try:
+                    self._repair_row = self._open_repair(incoming, stream, route, connection)
+                except BaseException:
+                    self._plane.close_encoding(self.row)
+                    raise
+
+    @property
+    def ssrc(self) -> int | None:
+        """The publisher's SSRC, from SDP or else from the first packet; None before."""
+        return None if self.reception is None else self.reception.ssrc
+
+    def handle_source(self, ssrc: int, now: float) -> None:
+        """The plane learned its SSRC, or saw its numbering begin anew."""
+        self.reception = Reception(ssrc)
+        self.active = True
+        self._packets, self._seen = 0, now
+        if self._begun is None:
+            self._begun = now
+            self._rate.update(0, now)
+            self._header_rate.update(0, now)
+        if self.nacks is not None:
+            self.nacks.reset()
+
+    def note_packets(self, packets: int, now: float) -> None:
+        """`packets` have come by now."""
+        if packets != self._packets:
+            self._packets, self._seen = packets, now
+            self.active = True
+
+    @property
+    def is_to_be_had(self) -> bool:
+        """Whether media of it comes, or may be expected to if someone takes it: it is what the publisher offered."""
+        return self.active or not self.withheld
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known what it costs, or did when it came last."""
+        return bool(self._costs)
+
+    def want(self, wanted: bool) -> None:
+        """Ask the publisher for it, or give it up. What it costs stays known."""
+        self.wanted = wanted
+        self._resumes = wanted
+        self._absent_since = None
+
+    def note_absence(self, now: float, *, lower_comes: bool) -> None:
+        """Once a second, while some Encoding of the Track comes: see whether this one stays away though it is wanted.
+
+        A publisher may have no bandwidth for it, or a picture too small. Lower ones begin first, so that one below all
+        that come is not waited for as long.
+        """
+        if self.active or (self.withheld and now >= self._retry_at):
+            self.withheld = False
+            self._absent_since = None
+        elif self.withheld or not self.wanted:
+            self._absent_since = None
+        elif self._absent_since is None:
+            self._absent_since = now
+        elif now >= self._absent_since + (PATIENCE if lower_comes else QUIET):
+            self.withheld = True
+            self._retry_at = now + RETRY
+
+    @property
+    def spatial_top(self) -> int:
+        """The highest spatial Layer (SVC) that has come so far."""
+        return max((place // TEMPORAL_LAYERS for place in self._costs), default=0)
+
+    def flows_above(self, spatial: int, temporal: int, *, within: Layer) -> bool:
+        """Whether a Layer comes that is above this one and not above `within`, of its own ones (SVC)."""
+        for place in self._costs:
+            s, t = divmod(place, TEMPORAL_LAYERS)
+            if s <= within.spatial and t <= within.temporal and (s > spatial or t > temporal):
+                return True
+        return False
+
+    def layer_rate_bps(self, spatial: int, temporal: int) -> float:
+        """What a Layer's own frames cost to forward, headers and all, without those below; smoothed."""
+        return self._costs.get(spatial * TEMPORAL_LAYERS + temporal, 0.0)
+
+    def measure(self, now: float) -> None:
+        """Once a second: take the bit rates."""
+        self.measurements += 1
+        octets = self._plane.layer_octets(self.row)
+        state = self._plane.encoding_state(self.row)
+        payload_bps = self._rate.update(state.octets, now)
+        header_bps = self._header_rate.update(_HEADER_BYTES * state.packets, now)
+        overhead = 1.0 + header_bps / payload_bps if payload_bps else 1.0
+        for place, count in enumerate(octets):
+            if count:
+                if place not in self._layer_rates:
+                    self._layer_rates[place] = RateMeter()
+                    if self._begun is not None:  # otherwise it is not known since when these octets have come
+                        self._layer_rates[place].update(0, self._begun)
+                self._layer_rates[place].update(count, now)
+        came, self._measured_packets = state.packets != self._measured_packets, state.packets
+        if self._resumes and came:
+            self._resumes = False
+            if self._costs:
+                return  # it came for a part of this second only
+        if self.active and came:
+            for place, meter in self._layer_rates.items():
+                cost = self._costs.get(place)
+                now_bps = overhead * meter.bps
+                if not self.wanted and cost is not None and now_bps < _RISEN * cost:
+                    continue  # its publisher is about to stop it: what it cost before counts
+                self._costs[place] = now_bps if cost is None else cost + _SMOOTHING * (now_bps - cost)
+            self._costs = {place: cost for place, cost in self._costs.items() if cost >= _LEAST_COST_BPS}
+
+    def stats(self, *, simulcast: bool) -> EncodingStats:
+        """A snapshot; `simulcast`: its place says which spatial Layer it is."""
+        state = self._plane.encoding_state(self.row)
+        nacks = self.nacks
+        repaired = state.repaired if nacks is None or self._repair_row >= 0 else nacks.repaired
+        rates = {}
+        for place, meter in self._layer_rates.items():
+            spatial, temporal = divmod(place, TEMPORAL_LAYERS)
+            rates[Layer(self.index if simulcast else spatial, temporal)] = meter.bps
+        return EncodingStats(
+            rid=self.rid,
+            ssrc=self.ssrc,
+            active=self.active,
+            packets=state.packets,
+            octets=state.octets,
+            bit_rate_bps=self._rate.bps,
+            packets_lost=state.expected - state.packets,
+            fraction_lost=0.0 if self.reception is None else self.reception.fraction_lost,
+            jitter_s=state.jitter / self._clock_rate,
+            round_trip_time_s=None if nacks is None else nacks.round_trip_time,
+            nacks_sent=0 if nacks is None else nacks.asked,
+            packets_repaired=repaired,
+            key_frame_requests=self.key_frames.sent,
+            spatial_layers=state.spatial_layers,
+            temporal_layers=state.temporal_layers,
+            layer_bit_rates_bps=rates,
+        )
+
+    def audio_level(self) -> AudioLevel:
+        """What its packets said of their loudness so far."""
+        return self._plane.audio_level(self.row)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing has come for `QUIET` seconds."""
+        return self._seen is None or now - self._seen > QUIET
+
+    def align(self, clock_rate: int) -> None:
+        """Tell the plane where its clock stands, by its last sender report, so that a switch finds the same moment."""
+        if self.reception is not None and self.reception.clock is not None:
+            clock = self.reception.clock
+            self._plane.set_shift(self.row, (clock.ntp_time * clock_rate >> 32) - clock.rtp_timestamp)
+
+    def poll_timeout(self) -> float | None:
+        """When a key-frame request or a NACK is due."""
+        due = [self.key_frames.poll_timeout(), self.nacks.poll_timeout() if self.nacks is not None else None]
+        return min((deadline for deadline in due if deadline is not None), default=None)
+
+    def request_key_frame(self, now: float) -> bool:
+        """Someone needs a key frame; return whether to ask the publisher now."""
+        return self.key_frames.request(now, self._plane.encoding_state(self.row).key_frames)
+
+    def expect_key_frame(self, now: float) -> None:
+        """Its SSRC has changed: it begins with a key frame, or someone has to ask for one."""
+        self.key_frames.expect(now, self._plane.encoding_state(self.row).key_frames_before)
+
+    def is_key_frame_due(self, now: float) -> bool:
+        """Return whether to ask the publisher now for the key frame that someone waits for."""
+        due = self.key_frames.poll_timeout()
+        if due is None or now < due:
+            return False
+        return self.key_frames.handle_timeout(now, self._plane.encoding_state(self.row).key_frames)
+
+    def ask_missing(self, now: float) -> NackResult:
+        """What to ask the publisher for now."""
+        if self.nacks is None:
+            return NackResult()
+        arrived: Callable[[int], bool] = lambda sequence: self._plane.arrived(self.row, sequence)  # noqa: E731
+        return self.nacks.handle_timeout(now, arrived)
+
+    def close(self) -> None:
+        """Free its rows."""
+        if self._repair_row >= 0:
+            self._plane.close_encoding(self._repair_row)
+        self._plane.close_encoding(self.row)
+
+    def _open(
+        self, incoming: Incoming, stream: IncomingEncoding, route: TrackRoute, connection: int, codec: Codec
+    ) -> int:
+        return self._plane.open_encoding(
+            route.row,
+            connection,
+            mid=mid_on_wire(incoming.mid),
+            rid=stream.rid,
+            ssrc=stream.ssrc or 0,
+            payload_type=codec.payload_type,
+            redundant_type=codec.redundant_type,
+            clock_rate=codec.clock_rate,
+            audio=incoming.kind == "audio",
+            codec=_FORMATS[codec.name],
+            index=self.index,
+            asks=self.nacks is not None,
+            resent=not codec.repair_type,
+        )
+
+    def _open_repair(self, incoming: Incoming, stream: IncomingEncoding, route: TrackRoute, connection: int) -> int:
+        return self._plane.open_encoding(
+            route.row,
+            connection,
+            mid=mid_on_wire(incoming.mid),
+            rid=stream.rid,
+            ssrc=stream.repair_ssrc or 0,
+            payload_type=incoming.codec.repair_type,
+            clock_rate=incoming.codec.clock_rate,
+            audio=False,
+            repairs=self.row,
+        )
+
+
+def _schedule(incoming: Incoming, round_trip: RoundTrip) -> NackSchedule:
+    if incoming.kind == "audio":
+        return NackSchedule(round_trip, tries=_AUDIO_TRIES, max_age=_AUDIO_MAX_AGE)
+    return NackSchedule(round_trip)

@@ -1,0 +1,167 @@
+"""A Track's way to its subscribers through the planes, over several shards where need be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sfu.errors import ServerFullError
+from sfu.routing.plane import CapacityError
+from sfu.routing.states import SubscriptionState
+from sfu.shard.shard import Shard
+
+
+@contextmanager
+def capacity_checked() -> Iterator[None]:
+    """Turn a full table of a plane into the public error."""
+    try:
+        yield
+    except CapacityError as error:
+        raise ServerFullError("shards", f"the server cannot carry more: {error}") from error
+
+
+class TrackRoute:
+    """The rows of one Track: one on the shard where it comes in, one on each shard that it is relayed to.
+
+    A relay is opened by the first Subscription of its shard and closed by the last.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        with capacity_checked():
+            self.row = shard.plane.open_track()
+        self.shard = shard
+        self._relays: dict[int, tuple[Shard, int]] = {}
+        self._users: dict[int, int] = {}
+        self._sets: tuple[bytes, ...] = ()
+        self._indexes = 0
+
+    def tell_parameters(self, sets: tuple[bytes, ...], encodings: int) -> None:
+        """The publisher's SDP names H.264 parameter sets: for each Encoding, since SDP does not tell them apart."""
+        if sets == self._sets:
+            return
+        self._sets, self._indexes = sets, encodings
+        self._tell(self.shard, self.row)
+        for shard, row in self._relays.values():
+            self._tell(shard, row)
+
+    def _tell(self, shard: Shard, row: int) -> None:
+        if self._sets:
+            for index in range(self._indexes):
+                shard.plane.tell_parameters(row, index, self._sets)
+
+    def join(self, shard: Shard) -> int:
+        """Return the Track's row on `shard` for one more Subscription."""
+        row = self.row
+        if shard is not self.shard:
+            if shard.index not in self._relays:
+                with capacity_checked():
+                    row = shard.plane.open_track()
+                self._relays[shard.index] = (shard, row)
+                self.shard.plane.set_relay(self.row, shard.index, row)
+                self._tell(shard, row)
+            row = self._relays[shard.index][1]
+        self._users[shard.index] = self._users.get(shard.index, 0) + 1
+        return row
+
+    def leave(self, shard: Shard) -> None:
+        """A Subscription of `shard` has ended, its row is closed."""
+        self._users[shard.index] -= 1
+        if self._users[shard.index] == 0:
+            del self._users[shard.index]
+            self._close_relay(shard.index)
+
+    def close(self) -> None:
+        """Free all rows; Subscriptions and Encodings are closed already."""
+        for index in list(self._relays):
+            self._close_relay(index)
+        self.shard.plane.close_track(self.row)
+
+    def _close_relay(self, index: int) -> None:
+        if index in self._relays:
+            shard, row = self._relays.pop(index)
+            self.shard.plane.set_relay(self.row, index, -1)
+            shard.plane.close_track(row)
+
+
+class Forwarding:
+    """One Track on its way to one connection: a subscription row in the plane of the connection's shard."""
+
+    def __init__(
+        self,
+        route: TrackRoute,
+        shard: Shard,
+        connection: int,
+        *,
+        mid: str,
+        ssrc: int,
+        payload_type: int,
+        redundant_type: int = 0,
+        wide: bool = False,
+        pads: bool = False,
+    ) -> None:
+        """`connection`: its row on `shard`; the others stand in the packets that go out.
+
+        `wide`: its section takes transport-wide sequence numbers. `pads`: it may carry padding.
+        """
+        self._route: TrackRoute | None = route
+        self._shard = shard
+        track = route.join(shard)
+        try:
+            with capacity_checked():
+                self.row = shard.plane.open_subscription(
+                    track,
+                    connection,
+                    mid=mid,
+                    ssrc=ssrc,
+                    payload_type=payload_type,
+                    redundant_type=redundant_type,
+                    wide=wide,
+                    pads=pads,
+                )
+        except ServerFullError:
+            route.leave(shard)
+            raise
+
+    def state(self) -> SubscriptionState:
+        """What was sent so far. The row may still show a former user's until the plane has got to it: check `ssrc`."""
+        return self._shard.plane.subscription_state(self.row)
+
+    def set_paused(self, paused: bool) -> None:
+        """Hold back, or let through."""
+        self._shard.plane.set_paused(self.row, paused)
+
+    def move(self, route: TrackRoute | None) -> None:
+        """Go on with another Track, or with none for now, in the same numbering. May raise ServerFullError."""
+        track = -1 if route is None else route.join(self._shard)
+        self._shard.plane.move_subscription(self.row, track)
+        self._leave()
+        self._route = route
+
+    def set_target(self, index: int, spatial: int, temporal: int) -> None:
+        """Aim at an Encoding, and at a Layer within it."""
+        self._shard.plane.set_target(self.row, index, spatial, temporal)
+
+    def set_repair(self, ssrc: int, payload_type: int) -> None:
+        """Answer requests for repair, by RTX as `ssrc`; without, and counted, where all logs of the shard are taken."""
+        if not self._shard.plane.set_repair(self.row, ssrc=ssrc, payload_type=payload_type):
+            self._shard.drops["drop_repair_no_log_left"] += 1
+
+    def set_resending(self, *, audio: bool) -> None:
+        """Answer requests for repair by the same packets again, to who takes no RTX; without, and counted, where the
+        shard can keep none.
+        """
+        if not self._shard.plane.set_resending(self.row, audio=audio):
+            self._shard.drops["drop_resending_no_room_left"] += 1
+
+    def set_repeat_interval(self, interval_ms: int) -> None:
+        """Repeat a packet that is asked for again and again no sooner."""
+        self._shard.plane.set_repeat_interval(self.row, interval_ms)
+
+    def close(self) -> None:
+        """Stop, and free the row."""
+        self._shard.plane.close_subscription(self.row)
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._route is not None:
+            self._route.leave(self._shard)

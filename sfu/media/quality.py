@@ -1,0 +1,164 @@
+"""The qualities that a Track has, and what each costs to receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sfu.bwe.allocation import Step
+from sfu.media.encoding import Encoding
+from sfu.media.layer import WHOLE, Layer
+from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+
+_CLEARLY_MORE = 1.1
+"""A step that costs hardly more than the one below it replaces that one."""
+_TOLD_BY_DESCRIPTOR = ("AV1", "H264")
+"""Codecs whose spatial Layers only the dependency descriptor tells apart; VP9 has a payload descriptor of its own."""
+_RATIO = 3.0
+"""What an Encoding that has not come yet is taken to cost, as a multiple of the one below: with sides twice as long a
+picture of the same quality takes about 4 ** 0.75 times the bits.
+"""
+
+
+class Qualities:
+    """The steps of one Track, summed up once for all its Subscriptions when they have changed: it is asked for them
+    many times between two measurements.
+    """
+
+    def __init__(self) -> None:
+        self._state: tuple[tuple[int, bool, bool], ...] = ()
+        self._steps: dict[Layer, tuple[Step[Layer], ...]] = {}  # by ceilings, of which there are few
+
+    def list_steps(self, encodings: tuple[Encoding, ...], ceiling: Layer) -> tuple[Step[Layer], ...]:
+        """What `list_steps` says of the Track's `encodings`."""
+        state = tuple((encoding.measurements, encoding.active, encoding.withheld) for encoding in encodings)
+        if state != self._state:
+            self._state = state
+            self._steps.clear()
+        bound = Layer(min(ceiling.spatial, WHOLE.spatial), min(ceiling.temporal, WHOLE.temporal))
+        steps = self._steps.get(bound)
+        if steps is None:
+            steps = self._steps[bound] = list_steps(encodings, bound)
+        return steps
+
+
+def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
+    """Steps by rising rate, up to `ceiling`; empty while nothing is measured.
+
+    In simulcast the lowest Encoding comes in all its temporal Layers, the others from half the frame rate on: fewer
+    pictures of a larger size are no better than the size below. An Encoding that does not come, since nobody took it,
+    counts with its last rate, or with what is assumed by the others': whoever takes it, gets it.
+    """
+    simulcast = len(encodings) > 1
+    found = _steps_of_encodings(encodings, ceiling) if simulcast else _steps_of_layers(encodings[0], ceiling)
+    steps: list[Step[Layer]] = []
+    for step in found:
+        if steps and step.rate_bps < _CLEARLY_MORE * steps[-1].rate_bps:
+            if step.layer.spatial == steps[-1].layer.spatial or not simulcast:
+                steps[-1] = step
+            continue
+        steps.append(step)
+    return tuple(steps)
+
+
+def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Layer) -> Layer:
+    """The best Layer that flows within both bounds; where nothing does, the least that flows, or what will flow."""
+    bound = min(ceiling.spatial, allocated.spatial, WHOLE.spatial)
+    best = bound
+    if len(encodings) > 1:
+        flowing = [encoding.index for encoding in encodings if encoding.active]
+        best = _best_within(flowing, bound, otherwise=min(bound, len(encodings) - 1))
+    temporal = min(ceiling.temporal, WHOLE.temporal)
+    if best >= allocated.spatial:  # below, all its frames cost less than what is allocated
+        temporal = min(temporal, allocated.temporal)
+    return Layer(best, temporal)
+
+
+def find_most_spatial(codec: str, *, described: bool) -> int:
+    """The highest spatial Layer within an Encoding that a receiver decodes; `described`: it has the descriptor.
+
+    Without, it takes each packet that begins a frame for the next picture: several spatial Layers of one picture are
+    then none that it could decode, while the lowest alone is an ordinary stream.
+    """
+    return WHOLE.spatial if described or codec not in _TOLD_BY_DESCRIPTOR else 0
+
+
+def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:
+    """The Encodings to ask for on behalf of someone whose spatial Layer is bounded so, as a mask of their indices.
+
+    The best that is to be had, and until that flows those below, down to one that does.
+    """
+    had = _list_had(encodings)
+    wanted = 0
+    for encoding in reversed([one for one in had if one.index <= bound] or had[:1]):
+        wanted |= 1 << encoding.index
+        if encoding.active:
+            break
+    return wanted
+
+
+def _list_had(encodings: tuple[Encoding, ...]) -> list[Encoding]:
+    """Those that are to be had. Below what is known to come nothing is assumed: lower ones begin first."""
+    known = [encoding.index for encoding in encodings if encoding.active or encoding.is_measured]
+    lowest = min(known, default=0)
+    return [encoding for encoding in encodings if encoding.is_to_be_had and encoding.index >= lowest]
+
+
+def _assume_rate(encodings: tuple[Encoding, ...], index: int) -> float:
+    """What an Encoding that was never measured may cost, by the nearest that were; 0 where there is none."""
+    known = {one.index: rates[-1] for one in encodings if (rates := _sum_up(one, SPATIAL_LAYERS - 1))}
+    below = max((place for place in known if place < index), default=None)
+    above = min((place for place in known if place > index), default=None)
+    if below is None:
+        return 0.0 if above is None else known[above] / _RATIO ** (above - index)
+    ratio = _RATIO if above is None else (known[above] / known[below]) ** (1.0 / (above - below))
+    return float(known[below] * ratio ** (index - below))
+
+
+def _best_within(indices: list[int], bound: int, *, otherwise: int) -> int:
+    """The highest up to `bound`, else the lowest; `otherwise` where there is none."""
+    return max((index for index in indices if index <= bound), default=min(indices, default=otherwise))
+
+
+def _steps_of_encodings(encodings: tuple[Encoding, ...], ceiling: Layer) -> Iterator[Step[Layer]]:
+    allowed = _list_had(encodings)
+    within = [encoding for encoding in allowed if encoding.index <= ceiling.spatial] or allowed[:1]
+    for encoding in within:
+        rates = _sum_up(encoding, SPATIAL_LAYERS - 1)
+        if not rates and (assumed := _assume_rate(encodings, encoding.index)):
+            rates = [assumed]
+        top = len(rates) - 1
+        for temporal, rate in enumerate(rates):
+            if temporal < top - 1 and encoding is not within[0]:
+                continue
+            if temporal <= ceiling.temporal or temporal == 0:
+                yield Step(Layer(encoding.index, temporal if temporal < top else WHOLE.temporal), rate)
+
+
+def _steps_of_layers(encoding: Encoding, ceiling: Layer) -> Iterator[Step[Layer]]:
+    spatial_top = encoding.spatial_top
+    for spatial in range(min(spatial_top, ceiling.spatial) + 1):
+        rates = _sum_up(encoding, spatial)
+        top = len(rates) - 1
+        for temporal, rate in enumerate(rates):
+            if temporal < top - 1 and spatial > 0:
+                continue
+            if temporal <= ceiling.temporal or temporal == 0:
+                layer = Layer(
+                    spatial if spatial < spatial_top else WHOLE.spatial,
+                    temporal if temporal < top else WHOLE.temporal,
+                )
+                yield Step(layer, rate)
+
+
+def _sum_up(encoding: Encoding, spatial: int) -> list[float]:
+    """What each temporal Layer costs with all below it, and with the spatial Layers up to `spatial`."""
+    rates: list[float] = []
+    total = 0.0
+    layers = range(min(spatial, encoding.spatial_top) + 1)  # those above have no rate
+    for temporal in range(TEMPORAL_LAYERS):
+        own = [encoding.layer_rate_bps(below, temporal) for below in layers]
+        if not any(own):
+            continue
+        total += sum(own)
+        rates.append(total)
+    return rates

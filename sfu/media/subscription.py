@@ -1,0 +1,422 @@
+"""What is received: one connection's copy of one Track."""
+
+from __future__ import annotations
+
+from sfu.bwe.allocation import Step
+from sfu.feedback.reports import EgressReports
+from sfu.media.forwarding import Forwarding
+from sfu.media.layer import WHOLE, Layer
+from sfu.media.quality import find_most_spatial, find_wanted, pick_target
+from sfu.media.statistics import RateMeter, SubscriptionStats
+from sfu.media.subscriber import Subscriber
+from sfu.media.track import Track
+from sfu.negotiation import Codec, mid_on_wire
+from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.units import MILLISECONDS
+from sfu.wire.kernels.layers import layer_bit
+from sfu.wire.rtcp import ReportBlock
+
+
+class Subscription:
+    """Forwards while its connection is up, unless paused; ends with its connection or by `close`.
+
+    Where we make the offers it ends with its Track, too. Where the client does, it becomes `vacant` then, and goes on
+    with the next Track that fits: what its media section is was answered once and for all (RFC 3264).
+    """
+
+    def __init__(
+        self, track: Track, *, id: str, mid: str, ssrc: int, repair_ssrc: int = 0, subscriber: Subscriber
+    ) -> None:
+        self.id = id
+        self.track = track
+        self.mid = mid
+        """The media section in which it goes out."""
+        self.ssrc = ssrc
+        self.repair_ssrc = repair_ssrc
+        """Of retransmissions (RFC 4588); 0: there are none."""
+        self.ceiling = WHOLE
+        """The best Layer that it may get; see `set_ceiling`."""
+        self.target: Layer | None = None
+        """The Layer that it shall get now: the best that flows, up to the ceiling."""
+        self.key_frame_requests = 0
+        self.paused = False
+        """Its subscriber wants nothing for now."""
+        self.priority = 1.0
+        """Its share of the budget, relative to the other video of its connection; see `set_priority`."""
+        self.on_screen = True
+        """Whether its viewer can see it at all; see `set_on_screen`."""
+        self.starved = False
+        """The path does not carry even its lowest Layer: nothing flows until it does."""
+        self._allocated = WHOLE
+        self.is_new = True
+        """Whether nothing was allocated to it since it began, or was shown again."""
+        self._stopped = False  # as the plane knows it
+        self._repeat_interval_ms = LEAST_REPEAT_MS  # as the plane knows it
+        self._told = 0  # of what is `taken`, as its Track knows it
+        self._rate = RateMeter()
+        self.closed = False
+        self.vacant = False
+        """Its Track has ended, and its place waits for another."""
+        self.reports = EgressReports(ssrc, track.cname)
+        """What its receiver reports: loss, jitter, round-trip time."""
+        self._subscriber = subscriber
+        self._forwarding: Forwarding | None = None
+        track.subscriptions[id] = self
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self.id} mid={self.mid} of {self.track!r}>"
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether the client has agreed to it."""
+        return self._forwarding is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing shall flow: it is not `is_shown`, or starved."""
+        return self.starved or not self.is_shown
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether media shall flow if the path carries it."""
+        return not (self.vacant or self.paused or self.track.held or self.track.blocked) and self.on_screen
+
+    @property
+    def octets(self) -> int:
+        """Of payload, sent so far."""
+        return 0 if self._forwarding is None else self._forwarding.state().octets
+
+    @property
+    def current(self) -> Layer | None:
+        """The layer that is forwarded; None while nothing is."""
+        if self._forwarding is None or self.stopped or not self._subscriber.connected:
+            return None
+        if self.track.kind == "audio":
+            return WHOLE
+        state = self._forwarding.state()
+        if state.ssrc != self.ssrc or state.current_index < 0:
+            return None
+        if len(self.track.encodings) > 1:
+            return Layer(state.current_index, state.current_temporal)
+        return Layer(state.current_spatial, state.current_temporal)
+
+    @property
+    def target_index(self) -> int:
+        """The Encoding that the target asks for."""
+        return self.target.spatial if self.target is not None and len(self.track.encodings) > 1 else 0
+
+    @property
+    def has_arrived(self) -> bool:
+        """Whether the Encoding of the target is forwarded."""
+        if self._forwarding is None or self.stopped:
+            return True  # nothing to wait for
+        return self._forwarding.state().current_index == self.target_index
+
+    @property
+    def lacks_layer(self) -> bool:
+        """Whether a higher Layer of the Encoding that is forwarded comes and is its target, but was not entered."""
+        if self._forwarding is None or self.stopped or self.target is None or self.track.kind == "audio":
+            return False
+        state = self._forwarding.state()
+        within = Layer(WHOLE.spatial, self.target.temporal) if len(self.track.encodings) > 1 else self.target
+        if state.ssrc != self.ssrc or state.current_index != self.target_index:
+            return False
+        encoding = self.track.encodings[self.target_index]
+        return encoding.flows_above(state.current_spatial, state.current_temporal, within=within)
+
+    def wants(self, index: int) -> bool:
+        """Whether its target is the Encoding `index`, and media shall flow."""
+        return self._forwarding is not None and not self.stopped and self.target_index == index
+
+    def is_forwarded_by(self, row: int) -> bool:
+        """Whether `row` of the plane is its own."""
+        return self._forwarding is not None and self._forwarding.row == row
+
+    def shows(self, index: int) -> bool:
+        """Whether it forwards the Encoding `index`."""
+        return self._forwarding is not None and self._forwarding.state().current_index == index
+
+    def is_within(self, index: int, layers: int) -> bool:
+        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/kernels/layers.py)."""
+        if self._forwarding is None or self.stopped:
+            return False
+        state = self._forwarding.state()
+        bit = layer_bit(max(0, state.current_spatial), max(0, state.current_temporal))
+        return state.current_index == index and layers & bit != 0
+
+    def set_ceiling(self, ceiling: Layer) -> None:
+        """Bound what the subscriber gets. A Layer beyond what is published means the best; `WHOLE` lifts the bound.
+
+        A lower temporal or SVC layer is there with the next frame, another Encoding with its next key frame, which is
+        asked for at once.
+
+        Raises:
+            ValueError: a negative layer.
+        """
+        if min(ceiling) < 0:
+            raise ValueError(f"a Layer counts from 0, not {ceiling}")
+        self.ceiling = ceiling
+        self.aim(self._subscriber.now())
+        self._subscriber.demand_changed()
+
+    def set_priority(self, priority: float) -> None:
+        """Weigh it against the other video of its connection: with 2 it is given twice the rate of another with 1, as
+        far as there are Layers; and the lowest Layer of the more important comes first.
+
+        Raises:
+            ValueError: not a number above 0.
+        """
+        if not 0.0 < priority < float("inf"):
+            raise ValueError(f"a priority is above 0 and finite, not {priority}")
+        self.priority = priority
+        self._subscriber.demand_changed()
+
+    def set_on_screen(self, on_screen: bool) -> None:
+        """Say whether its viewer can see it; what nobody sees is not sent."""
+        if on_screen != self.on_screen:
+            self.on_screen = on_screen
+            self.is_new = True
+            self.apply_hold()
+            self._subscriber.demand_changed()
+
+    def list_steps(self) -> tuple[Step[Layer], ...]:
+        """The qualities that it could get, and what each costs."""
+        return self.track.list_steps(self._reachable)
+
+    @property
+    def _most_spatial(self) -> int:
+        """The highest spatial Layer within an Encoding that its client can decode."""
+        return find_most_spatial(self.track.codec.name, described=self._subscriber.reads_dependencies)
+
+    @property
+    def _reachable(self) -> Layer:
+        """The ceiling, as far as its client can decode."""
+        if len(self.track.encodings) > 1:
+            return self.ceiling
+        return Layer(min(self.ceiling.spatial, self._most_spatial), self.ceiling.temporal)
+
+    def allocate(self, layer: Layer | None, now: float) -> None:
+        """Its connection's budget carries this Layer; None: not even the lowest."""
+        starved = layer is None
+        self.is_new = False
+        if starved != self.starved:
+            self.starved = starved
+            self.apply_hold()
+            self._subscriber.starved_changed(self)
+        if layer is not None and layer != self._allocated:
+            self._allocated = layer
+            self.aim(now)
+        if self.taken != self._told:
+            self.track.note_taken(now)
+
+    def tell_taken(self) -> int:
+        """What it takes, as `taken`; its Track knows by this."""
+        self._told = self.taken
+        return self._told
+
+    @property
+    def taken(self) -> int:
+        """The Encodings that are meant for it, as a mask of their indices."""
+        if self._forwarding is None or self.stopped:
+            return 0
+        if self.track.kind == "audio" or len(self.track.encodings) == 1:
+            return 1
+        bound = min(self.ceiling.spatial, self._allocated.spatial)
+        return 1 << self.target_index | find_wanted(self.track.encodings, bound)
+
+    def enters(self, layer: Layer) -> bool:
+        """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""
+        return self.is_new or self.starved or layer.spatial > self._allocated.spatial
+
+    def descends(self, layer: Layer) -> bool:
+        """Whether with this Layer it would go on with a smaller Encoding, which takes a key frame, too."""
+        return len(self.track.encodings) > 1 and not self.stopped and layer.spatial < self._allocated.spatial
+
+    def aim(self, now: float) -> None:
+        """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
+        if self._forwarding is None or self.closed or self.track.kind == "audio":
+            return
+        target = pick_target(self.track.encodings, self._reachable, self._allocated)
+        if target == self.target:
+            return
+        before, self.target = self.target, target
+        inner = self._most_spatial if len(self.track.encodings) > 1 else target.spatial
+        self._forwarding.set_target(self.target_index, inner, target.temporal)
+        if self.stopped or not self._subscriber.connected:
+            return
+        if before is None or target.spatial != before.spatial:
+            self._ask_for_key_frame(now)
+        elif target.temporal > before.temporal:
+            self.track.await_switch(self, now)
+
+    def stats(self) -> SubscriptionStats:
+        """What goes out, as a snapshot."""
+        state = None if self._forwarding is None else self._forwarding.state()
+        if state is not None and state.ssrc != self.ssrc:
+            state = None  # the plane has not opened the row yet
+        reports = self.reports
+        return SubscriptionStats(
+            id=self.id,
+            track=self.track.id,
+            packets=0 if state is None else state.packets,
+            octets=0 if state is None else state.octets,
+            bit_rate_bps=0 if state is None else self._rate.update(state.octets, self._subscriber.now()),
+            packets_lost=reports.packets_lost,
+            fraction_lost=reports.fraction_lost,
+            jitter_s=reports.jitter / self.track.codec.clock_rate,
+            round_trip_time_s=reports.round_trip_time,
+            nacks_received=0 if state is None else state.nacks,
+            packets_retransmitted=0 if state is None else state.repeated,
+            packets_not_retransmitted=0 if state is None else state.not_repeated,
+            key_frame_requests=self.key_frame_requests,
+            ceiling=self.ceiling,
+            target=self.target,
+            current=self.current,
+            paused=self.paused,
+            starved=self.starved,
+            layer_switches=0 if state is None else state.switches,
+            freezes=0 if state is None else state.freezes,
+        )
+
+    def handle_block(self, block: ReportBlock, now: float) -> None:
+        """Its receiver has reported: the plane repeats packets no sooner than in a round trip."""
+        self.reports.handle_block(block, now)
+        interval_ms = max(LEAST_REPEAT_MS, round((self.reports.round_trip_time or 0.0) * MILLISECONDS))
+        if self._forwarding is not None and not 0.8 <= interval_ms / self._repeat_interval_ms <= 1.25:
+            self._repeat_interval_ms = interval_ms
+            self._forwarding.set_repeat_interval(interval_ms)
+
+    def handle_key_frame_request(self, now: float) -> None:
+        """Its receiver cannot go on without a key frame, or the history no longer has what it asked for."""
+        self.key_frame_requests += 1
+        if self._forwarding is None or self.stopped:
+            return
+        current = self._forwarding.state().current_index
+        self.track.request_key_frame(now, current if current >= 0 else self.target_index)
+
+    def handle_connected(self, now: float) -> None:
+        """Its connection is up."""
+        if self.negotiated and not self.stopped:
+            self._ask_for_key_frame(now)
+
+    def pause(self) -> None:
+        """Hold the media back; its place in the session stays."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Let the media through again, video from the next key frame on."""
+        self._set_paused(False)
+
+    def apply_hold(self) -> None:
+        """Whether it is `stopped` may have changed: let the plane know."""
+        if self._forwarding is None or self._stopped == self.stopped:
+            return
+        self._stopped = self.stopped
+        self._forwarding.set_paused(self._stopped)
+        if not self._stopped and self._subscriber.connected:
+            self._ask_for_key_frame(self._subscriber.now())
+
+    def close(self) -> None:
+        """End it. On a server-offered connection `NegotiationNeeded` follows. Idempotent."""
+        if self.closed:
+            return
+        self.closed = True
+        self.track.subscriptions.pop(self.id, None)
+        if self._forwarding is not None:
+            self._forwarding.close()
+            self._forwarding = None
+        self._subscriber.end_subscription(self)
+        self.track.note_taken(self._subscriber.now())
+
+    def start(self, codec: Codec) -> None:
+        """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
+        if self._forwarding is not None or self.closed:
+            return
+        self._forwarding = Forwarding(
+            self.track.route,
+            self._subscriber.shard,
+            self._subscriber.row,
+            mid=mid_on_wire(self.mid),
+            ssrc=self.ssrc,
+            payload_type=codec.payload_type,
+            redundant_type=codec.redundant_type,
+            wide="transport-cc" in codec.feedback,
+            pads=self.track.kind == "video",
+        )
+        if codec.repair_type and self.repair_ssrc:
+            self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
+        elif "nack" in codec.feedback:
+            self._forwarding.set_resending(audio=self.track.kind == "audio")
+        self._begin()
+
+    def _begin(self) -> None:
+        """What its Track has is to go out."""
+        self.apply_hold()
+        self._subscriber.demand_changed()
+        now = self._subscriber.now()
+        self.aim(now)  # no earlier: a budget begins low, and a key frame of the best would be asked for in vain
+        self.track.note_taken(now)
+
+    def handle_track_ended(self) -> None:
+        """Its Track ends: its connection says what becomes of it."""
+        self._subscriber.track_ended(self)
+
+    def vacate(self) -> None:
+        """Leave a Track that ends, and keep the place, the numbering and what the viewer has chosen for another one."""
+        self.vacant = True
+        del self.track.subscriptions[self.id]
+        if self._forwarding is not None:
+            self._forwarding.move(None)
+        self.is_new = True
+        self.apply_hold()
+        self._subscriber.demand_changed()
+
+    def move(self, track: Track) -> None:
+        """Go on with `track`, from its next key frame on. May raise ServerFullError, and then is as it was.
+
+        Its codec goes out under the payload types that were agreed; whether it fits is the caller's to know.
+        """
+        if self._forwarding is not None:
+            self._forwarding.move(track.route)
+        self.track, self.vacant = track, False
+        track.subscriptions[self.id] = self
+        self.target, self._allocated = None, WHOLE
+        self._begin()
+
+    def pass_sender_report(self, index: int, now: float) -> None:
+        """The publisher has sent a sender report for the Encoding `index`."""
+        if self._forwarding is None or not self._subscriber.connected:
+            return
+        if len(self.track.encodings) == 1 or self.shows(index):
+            self._subscriber.send_sender_report(self, now)
+
+    def build_sender_report(self, now: float) -> bytes | None:
+        """The publisher's last sender report in our numbering; None while there is nothing to tell."""
+        if self._forwarding is None:
+            return None
+        state = self._forwarding.state()
+        if state.ssrc != self.ssrc or not state.started or state.source < 0:
+            return None  # what stands there of a numbering is that of another source
+        reception = self.track.encodings[max(0, state.current_index)].reception
+        if reception is None or reception.clock is None:
+            return None
+        return self.reports.build(
+            reception.clock,
+            timestamp_offset=state.timestamp_offset,
+            packets=state.packets,
+            octets=state.octets,
+            now=now,
+        )
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused == self.paused or self.closed:
+            return
+        self.paused = paused
+        self.is_new = True
+        self.apply_hold()
+        self._subscriber.demand_changed()
+
+    def _ask_for_key_frame(self, now: float) -> None:
+        if self.track.kind == "video":
+            self.track.request_key_frame(now, self.target_index)
+            self.track.await_switch(self, now)

@@ -1,0 +1,383 @@
+"""What is published: a Track and its Encodings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from sfu.bwe.allocation import Step
+from sfu.feedback.keyframes import KeyFrameThrottle
+from sfu.feedback.round_trip import RoundTrip
+from sfu.media.encoding import Encoding
+from sfu.media.forwarding import TrackRoute
+from sfu.media.layer import WHOLE, Layer
+from sfu.media.parameter_sets import parameter_sets_of
+from sfu.media.quality import Qualities, find_wanted
+from sfu.media.statistics import TrackStats
+from sfu.negotiation import Codec, Incoming, Kind
+from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
+from sfu.shard.shard import Shard
+from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
+
+if TYPE_CHECKING:
+    from sfu.media.subscription import Subscription
+
+
+UNWANTED_AFTER = 1.5
+"""Seconds after which an Encoding that nobody takes is not wanted any more."""
+LAYER_PATIENCE = 0.5
+"""Seconds in which a stream that can do so has let a subscriber rise to a higher Layer without a key frame."""
+_MOST_PATIENCE = 5.0
+
+
+class Publisher(Protocol):
+    """What a Track uses of the connection that it comes in on."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be asked for anything."""
+        ...
+
+    @property
+    def rtcp_ssrc(self) -> int:
+        """The SSRC that our RTCP names as its sender."""
+        ...
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send to the publisher, if it is connected."""
+        ...
+
+    def touch(self) -> None:
+        """A deadline has changed."""
+        ...
+
+    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding's `active` has changed."""
+        ...
+
+    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding's `wanted` has changed."""
+        ...
+
+
+class Track:
+    """One published media source. Ends with its media section, or with its connection."""
+
+    def __init__(
+        self,
+        incoming: Incoming,
+        *,
+        id: str,
+        peer: str,
+        stream_id: str,
+        cname: str,
+        publisher: Publisher,
+        shard: Shard,
+        connection: int,
+        keyframe_interval: float,
+    ) -> None:
+        """Open the Track's rows for the connection with row `connection`; may raise ServerFullError."""
+        self.id = id
+        self.peer = peer
+        """Name of the Peer that publishes it."""
+        self.kind: Kind = incoming.kind
+        self.codec: Codec = incoming.codec
+        """With the publisher's payload type."""
+        self.mid = incoming.mid
+        self.stream_id = stream_id
+        """The same for all Tracks of a Peer: receivers keep those in sync (RFC 8830)."""
+        self.cname = cname
+        self.muted = False
+        """The publisher has said that it stops sending for now."""
+        self.held = False
+        """The room holds it back from all subscribers (last-N)."""
+        self.blocked = False
+        """Nobody gets it, by order; see `Room.block`."""
+        self.ended = False
+        self.label = ""
+        """Tells the Tracks of one kind of a Peer apart in records, such as `screen`; the embedding program's."""
+        self.private = False
+        """Must not be recorded; see `Room.set_private`."""
+        self.subscriptions: dict[str, Subscription] = {}
+        """By their ids."""
+        self.route = TrackRoute(shard)
+        self._publisher = publisher
+        self._muted_packets = 0
+        self._rids = _rids_of(incoming)
+        self._waiting: dict[Subscription, float] = {}  # since when
+        self._helped = float("-inf")  # those who wait since then or before have been helped once
+        self._recorded = False
+        self._tapped = 0
+        self._idle_since: dict[int, float] = {}
+        self._qualities = Qualities()
+        round_trip = RoundTrip()
+        throttle = KeyFrameThrottle(keyframe_interval)
+        opened: list[Encoding] = []
+        try:
+            for index, stream in enumerate(incoming.encodings):
+                opened.append(
+                    Encoding(
+                        stream,
+                        index,
+                        incoming,
+                        route=self.route,
+                        connection=connection,
+                        throttle=throttle,
+                        round_trip=round_trip,
+                    )
+                )
+        except BaseException:
+            for encoding in opened:
+                encoding.close()
+            self.route.close()
+            raise
+        self.encodings: tuple[Encoding, ...] = tuple(opened)
+        """The lowest first."""
+        self.route.tell_parameters(parameter_sets_of(incoming.codec), len(opened))
+
+    def __repr__(self) -> str:
+        return f"<Track {self.id} {self.kind} {self.codec.name} of {self.peer!r}>"
+
+    def continues(self, incoming: Incoming) -> bool:
+        """Whether what the client sends in the section now is still this Track."""
+        same_type = incoming.codec.payload_type == self.codec.payload_type
+        return same_type and incoming.codec.matches(self.codec) and _rids_of(incoming) == self._rids
+
+    def update(self, incoming: Incoming) -> None:
+        """Take over what the client says anew of a section that `continues`."""
+        self.route.tell_parameters(parameter_sets_of(incoming.codec), len(self.encodings))
+
+    def handle_notice(self, encoding: Encoding, notice: SourceLearned | Gap | Repaired | Stranded, now: float) -> None:
+        """The plane has something to tell of an Encoding."""
+        if isinstance(notice, SourceLearned):
+            self.handle_source(encoding, notice.ssrc, now)
+        elif isinstance(notice, Stranded):
+            if any(each.is_within(encoding.index, notice.layers) for each in self.subscriptions.values()):
+                self.request_key_frame(now, encoding.index)
+        elif encoding.nacks is None:
+            return
+        elif isinstance(notice, Gap):
+            encoding.nacks.handle_gap(notice.first, notice.count, now)
+        else:
+            encoding.nacks.handle_repaired(notice.sequence, now)
+
+    def handle_source(self, encoding: Encoding, ssrc: int, now: float) -> None:
+        """The plane learned the Encoding's SSRC, or its numbering began anew; requests that waited can go out."""
+        was_active, before = encoding.active, encoding.ssrc
+        encoding.handle_source(ssrc, now)
+        if not was_active:
+            self._handle_activity(encoding, now)
+        if not any(subscription.wants(encoding.index) for subscription in self.subscriptions.values()):
+            return
+        if before is None or before == ssrc or self.kind != "video":
+            self.request_key_frame(now, encoding.index)
+        else:
+            # To ask at once made who changes its SSRC with each key frame send one after the other.
+            encoding.expect_key_frame(now)
+            self._publisher.touch()
+
+    def request_key_frame(self, now: float, index: int | None = None) -> None:
+        """A subscriber needs a key frame, of Encoding `index` or of all: ask the publisher, now or when the throttle
+        allows it.
+        """
+        if self.kind != "video" or self.ended or not self._publisher.connected:
+            return  # a publisher that is still to connect begins with a key frame
+        for encoding in self.encodings:
+            if encoding.ssrc is None or (index is not None and encoding.index != index):
+                continue  # one that is not known yet is asked when it is
+            if encoding.request_key_frame(now):
+                self._send_key_frame_request(encoding)
+            self._publisher.touch()  # it is asked again unless one comes
+
+    def stats(self) -> TrackStats:
+        """What comes in, as a snapshot."""
+        simulcast = len(self.encodings) > 1
+        encodings = tuple(encoding.stats(simulcast=simulcast) for encoding in self.encodings)
+        return TrackStats(self.id, self.kind, self.codec.name, encodings)
+
+    def await_switch(self, subscription: Subscription, now: float) -> None:
+        """A Subscription has to get to its target: ask for a key frame again and again until it is there.
+
+        A higher Layer of the same Encoding can often be entered without one, so that has `LAYER_PATIENCE`.
+        """
+        self._waiting[subscription] = now
+        self._publisher.touch()
+
+    def handle_tick(self, now: float) -> None:
+        """Once a second: see which Encodings flow, and help Subscriptions that have not got to their target."""
+        for encoding in self.encodings:
+            encoding.measure(now)
+        going = [encoding for encoding in self.encodings if not encoding.is_quiet(now)]
+        for encoding in self.encodings:
+            # Where none goes on, the camera is off or the screen is still, unless nobody wants anything.
+            if encoding.active and encoding not in going and (going or not encoding.wanted):
+                encoding.active = False
+                self._handle_activity(encoding, now)
+        if going:
+            for encoding in self.encodings:
+                encoding.note_absence(now, lower_comes=going[0].index < encoding.index)
+            self.note_taken(now)  # nobody has come yet, perhaps
+        self._help_waiting(now)
+
+    def _help_waiting(self, now: float) -> None:
+        for subscription, since in list(self._waiting.items()):
+            if subscription.closed:
+                del self._waiting[subscription]
+            elif not subscription.has_arrived:
+                if subscription.target is not None:
+                    self.request_key_frame(now, subscription.target_index)
+            elif now >= since + _MOST_PATIENCE:
+                del self._waiting[subscription]  # its publisher sends no key frame
+            elif now >= since + LAYER_PATIENCE:
+                if subscription.lacks_layer:
+                    self.request_key_frame(now, subscription.target_index)
+                else:
+                    del self._waiting[subscription]
+
+    def list_steps(self, ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
+        """The qualities that it really has now, up to `ceiling`, and what each costs."""
+        return self._qualities.list_steps(self.encodings, ceiling)
+
+    @property
+    def best_rate_bps(self) -> float:
+        """What it costs at its best."""
+        steps = self.list_steps()
+        return steps[-1].rate_bps if steps else 0.0
+
+    def note_taken(self, now: float) -> None:
+        """Its Subscriptions take other Encodings than before, perhaps: see which are wanted.
+
+        One that nobody takes any more is given up after `UNWANTED_AFTER`, one that is taken again is wanted at once.
+        """
+        if len(self.encodings) == 1 or self.ended:
+            return
+        taken = 0
+        for subscription in self.subscriptions.values():
+            taken |= subscription.tell_taken()
+        if self._recorded:
+            taken |= find_wanted(self.encodings, WHOLE.spatial)
+        for encoding in self.encodings:
+            if taken >> encoding.index & 1:
+                self._idle_since.pop(encoding.index, None)
+                if not encoding.wanted:
+                    encoding.want(True)
+                    self._publisher.wanted_changed(self, encoding)
+            elif encoding.wanted and encoding.index not in self._idle_since:
+                self._idle_since[encoding.index] = now
+                self._publisher.touch()
+
+    def _give_up_unwanted(self, now: float) -> None:
+        for index, since in list(self._idle_since.items()):
+            if now >= since + UNWANTED_AFTER:
+                del self._idle_since[index]
+                self.encodings[index].want(False)
+                self._publisher.wanted_changed(self, self.encodings[index])
+
+    @property
+    def recorded_index(self) -> int:
+        """The Encoding that a recorder gets: the best that comes."""
+        coming = [encoding.index for encoding in self.encodings if encoding.active]
+        return coming[-1] if coming else self.encodings[-1].index
+
+    def set_recorded(self, recorded: bool, now: float) -> None:
+        """Send what the Track has best to the tap, and keep its best Encoding coming; or stop that."""
+        self._recorded = recorded
+        self.note_taken(now)
+        self._aim_tap(now)
+
+    def _aim_tap(self, now: float) -> None:
+        encodings = 1 << self.recorded_index if self._recorded else 0
+        if encodings != self._tapped:
+            self._tapped = encodings
+            self.route.shard.plane.set_tapped(self.route.row, encodings)
+            if encodings:
+                self.request_key_frame(now, self.recorded_index)
+
+    def hold(self, held: bool) -> None:
+        """Hold the Track back from all its subscribers, or let it through to those who have not paused it."""
+        self.held = held
+        for subscription in list(self.subscriptions.values()):
+            subscription.apply_hold()
+
+    def block(self, blocked: bool) -> None:
+        """Keep the Track from everyone, or let it through to those who want it."""
+        self.blocked = blocked
+        for subscription in list(self.subscriptions.values()):
+            subscription.apply_hold()
+
+    def note_packets(self, encoding: Encoding, packets: int, now: float) -> bool:
+        """`packets` of an Encoding have come by now; return whether that ends a mute."""
+        was_active = encoding.active
+        encoding.note_packets(packets, now)
+        if encoding.active and not was_active:
+            self._handle_activity(encoding, now)
+        if not self.muted or packets == self._muted_packets:
+            return False
+        self.muted = False
+        return True
+
+    def _handle_activity(self, encoding: Encoding, now: float) -> None:
+        if len(self.encodings) == 1:
+            return
+        self._publisher.encoding_changed(self, encoding)
+        for subscription in list(self.subscriptions.values()):
+            subscription.aim(now)
+        if self._recorded:
+            self._aim_tap(now)
+
+    def poll_timeout(self) -> float | None:
+        """When a throttled key-frame request is due."""
+        due = [encoding.poll_timeout() for encoding in self.encodings]
+        due.extend(since + UNWANTED_AFTER for since in self._idle_since.values())
+        due.extend(since + LAYER_PATIENCE for since in self._waiting.values() if since > self._helped)
+        return min((deadline for deadline in due if deadline is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Send the key-frame requests and the NACKs that are due, and give up what nobody takes."""
+        self._give_up_unwanted(now)
+        if any(self._helped < since <= now - LAYER_PATIENCE for since in self._waiting.values()):
+            self._helped = now - LAYER_PATIENCE
+            self._help_waiting(now)
+        for encoding in self.encodings:
+            if encoding.is_key_frame_due(now):
+                self._send_key_frame_request(encoding)
+            asked = encoding.ask_missing(now)
+            if asked.sequences and encoding.ssrc is not None:
+                for packet in build_nack(self._publisher.rtcp_ssrc, encoding.ssrc, asked.sequences):
+                    self._publisher.send_rtcp(packet)
+            if asked.give_up and any(each.shows(encoding.index) for each in self.subscriptions.values()):
+                self.request_key_frame(now, encoding.index)
+
+    def mute(self, packets: int) -> bool:
+        """The publisher stops for now, after `packets`; return whether that is news."""
+        self._muted_packets = packets
+        changed, self.muted = not self.muted, True
+        return changed
+
+    def close(self) -> None:
+        """End the Track: its Subscriptions leave it, then its rows are freed. Idempotent."""
+        if self.ended:
+            return
+        self.ended = True
+        for subscription in list(self.subscriptions.values()):
+            subscription.handle_track_ended()
+        for encoding in self.encodings:
+            encoding.close()
+        self.route.close()
+
+    def _send_key_frame_request(self, encoding: Encoding) -> None:
+        """RFC 4585 section 4.2: only feedback that was negotiated; PLI is what every browser prefers."""
+        ssrc = encoding.ssrc
+        if ssrc is None:
+            return
+        sender = self._publisher.rtcp_ssrc
+        if "nack pli" in self.codec.feedback:
+            self._publisher.send_rtcp(build_picture_loss(sender, ssrc))
+        elif "ccm fir" in self.codec.feedback:
+            encoding.intra_requests += 1
+            self._publisher.send_rtcp(build_full_intra_request(sender, ssrc, encoding.intra_requests))
+        else:
+            self.route.shard.drops["drop_key_frame_request_not_negotiated"] += 1
+
+
+def _rids_of(incoming: Incoming) -> tuple[str, ...]:
+    return tuple(stream.rid for stream in incoming.encodings)

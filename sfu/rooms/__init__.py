@@ -1,0 +1,1 @@
+"""Rooms and who is in them: names, speakers, moderation, events, and what is recorded."""

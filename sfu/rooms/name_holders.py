@@ -1,0 +1,45 @@
+"""Whose name is whose in a room: what a client's credentials call it is out of reach for everyone else."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from sfu.errors import NameHeldError
+from sfu.rooms.lookalikes import appearances
+
+
+class NameHolders:
+    """The names that are held, also by those who have left, and by whom."""
+
+    def __init__(self, most: int) -> None:
+        """Beyond `most` the name that nobody has used for the longest is free again."""
+        self._most = most
+        self._subjects: dict[str, str] = {}
+        self._by_appearance: dict[str, str] = {}
+
+    def check(self, name: str, subject: str | None) -> None:
+        """Raise NameHeldError if `name`, or one that looks like it, is held by another than `subject`."""
+        for appearance in appearances(name):
+            held = self._by_appearance.get(appearance)
+            if held is None or self._subjects[held] == subject:
+                continue
+            if held == name:
+                raise NameHeldError(f"The name {name!r} belongs to someone else here; choose another one.")
+            raise NameHeldError(f"The name {name!r} looks like {held!r}, which is someone else's; choose another one.")
+
+    def hold(self, name: str, subject: str, present: Container[str]) -> None:
+        """Let `subject` have `name`, which was checked. Names that are `present` are not given up for it."""
+        self._subjects.pop(name, None)
+        self._subjects[name] = subject
+        for appearance in appearances(name):
+            self._by_appearance[appearance] = name
+        if len(self._subjects) > self._most:
+            longest = next((held for held in self._subjects if held not in present and held != name), None)
+            if longest is not None:
+                self._forget(longest)
+
+    def _forget(self, name: str) -> None:
+        del self._subjects[name]
+        for appearance in appearances(name):
+            if self._by_appearance.get(appearance) == name:
+                del self._by_appearance[appearance]

@@ -1,0 +1,309 @@
+"""One remote client in a room: it publishes, subscribes, or both, over one or more connections."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sfu.errors import ConnectionClosedError, LimitError, LocalError
+from sfu.events import (
+    ConnectionState,
+    ConnectionStateChanged,
+    EncodingActive,
+    EncodingInactive,
+    EncodingUnwanted,
+    EncodingWanted,
+    Event,
+    NegotiationNeeded,
+    SubscriptionFed,
+    SubscriptionStarved,
+)
+from sfu.media.encoding import Encoding
+from sfu.media.subscription import Subscription
+from sfu.media.track import Track
+from sfu.negotiation import Kind
+from sfu.negotiation.types import is_msid_id
+from sfu.session.client_offered import Answered, ClientOffered
+from sfu.session.connection import Connection
+from sfu.session.context import Home
+from sfu.session.selection import ALL, Selection, choose_tracks
+from sfu.session.server_offered import ServerOffered
+from sfu.shard.environment import Environment
+from sfu.shard.shard import Shard
+
+_MOST_SUBJECTS = 16
+
+
+class Venue(Protocol):
+    """A Peer's room, as far as the Peer needs it."""
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        ...
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """All Tracks in the room."""
+        ...
+
+    def check_publisher(self, selection: Selection) -> None:
+        """Raise a RemoteError if `selection` names a Peer that is not there or publishes nothing."""
+        ...
+
+    def choose_shard(self) -> Shard:
+        """A place for one more connection."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever listens."""
+        ...
+
+    def handle_published(self, track: Track) -> None:
+        """Tell whoever listens, and give the Track to those who want it."""
+        ...
+
+    def handle_muted(self, track: Track) -> None:
+        """A Track's `muted` has changed: tell whoever listens."""
+        ...
+
+    def handle_ended(self, track: Track) -> None:
+        """A Track has ended: tell whoever listens."""
+        ...
+
+    def handle_left(self, peer: Peer, reason: str) -> None:
+        """The Peer has closed all and leaves."""
+        ...
+
+
+class Peer:
+    """Made by `Room.join`."""
+
+    def __init__(
+        self,
+        name: str,
+        venue: Venue,
+        environment: Environment,
+        *,
+        subject: str | None = None,
+        named: bool = False,
+        leave_when_idle: bool,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        self._subjects = collections.deque(() if subject is None else (subject,), maxlen=_MOST_SUBJECTS)
+        self.named = named
+        """Those credentials say its name, too."""
+        self.metadata = metadata
+        """Whatever the embedding program wants to remember here."""
+        self.left = False
+        self.stream_id = _stream_id(name)
+        """The `msid` stream that its Tracks carry: its name where SDP allows that, else a digest of it."""
+        self._cname = environment.new_id() + environment.new_id()[:8]  # 96 random bits, RFC 7022 section 4.2
+        self._venue = venue
+        self._environment = environment
+        self._leave_when_idle = leave_when_idle
+        self._connections: dict[str, Connection] = {}
+        self._replaced: frozenset[str] = frozenset()  # while another connection is made that takes their place
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.name!r} in {self._venue.name!r}>"
+
+    @property
+    def subject(self) -> str | None:
+        """Who the client is by its credentials; None: nobody has asked."""
+        return self._subjects[-1] if self._subjects else None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What `subject` is and has been, the newest last."""
+        return tuple(self._subjects)
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Its open connections, oldest first."""
+        return tuple(self._connections.values())
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What it publishes."""
+        return tuple(track for connection in self._connections.values() for track in connection.tracks)
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """What it receives."""
+        return tuple(held for connection in self._connections.values() for held in connection.subscriptions)
+
+    async def answer(
+        self,
+        offer: str,
+        *,
+        subscribe: Selection = None,
+        publish: bool = True,
+        replaces: Sequence[Connection] = (),
+    ) -> Answered:
+        """Open a connection from the client's SDP offer.
+
+        Args:
+            offer: the client's.
+            subscribe: what goes into the sections in which the client can receive.
+            publish: whether the client may send.
+            replaces: connections of this Peer that the caller closes once the new one stands. They and their Tracks
+                do not count towards its limits.
+
+        Raises:
+            RemoteError: the client's fault or a limit; nothing stays behind, and a Peer with `leave_when_idle`
+                and no other connection has left.
+        """
+        self._replaced = frozenset(connection.id for connection in replaces)
+        try:
+            self._check_room_for_connection()
+            self._venue.check_publisher(subscribe)
+            return ClientOffered.open(self._home(), offer, publish=publish, select=lambda: self._choose(subscribe))
+        finally:
+            self._replaced = frozenset()
+            self._leave_if_idle()
+
+    def offer(self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = ()) -> ServerOffered:
+        """Open a connection on which we make the offers: give `connection.offer()` to the client, and its answer to
+        `connection.accept`. Tracks published later that `subscribe` takes in are added by themselves.
+
+        Args:
+            subscribe: what the client receives.
+            publish: kinds of media that the client is invited to send, one Track each.
+
+        Raises:
+            RemoteError: as `answer` does.
+        """
+        try:
+            self._check_room_for_connection()
+            self._venue.check_publisher(subscribe)
+            connection = ServerOffered(self._home(), selection=subscribe, publish=publish)
+            self._connections[connection.id] = connection
+            try:
+                for track in self._choose(subscribe)[: self._environment.config.max_media_per_connection]:
+                    connection.subscribe(track)
+            except BaseException:
+                connection.close("refused")
+                raise
+            return connection
+        finally:
+            self._leave_if_idle()
+
+    def subscribe(self, track: Track) -> Subscription:
+        """Receive `track` on the Peer's first server-offered connection; see `ServerOffered.subscribe`.
+
+        Raises:
+            LocalError: it has none.
+        """
+        for connection in self._connections.values():
+            if isinstance(connection, ServerOffered):
+                return connection.subscribe(track)
+        raise LocalError(f"{self!r} has no server-offered connection; open one with Peer.offer")
+
+    def renew_subject(self, subject: str) -> None:
+        """The client has shown other credentials, which let it go on as this Peer."""
+        if subject not in self._subjects:
+            self._subjects.append(subject)
+
+    def leave(self, reason: str = "left") -> None:
+        """Close all connections and leave the room. Idempotent."""
+        if self.left:
+            return
+        self.left = True
+        for connection in self.connections:
+            connection.close(reason)
+        self._venue.handle_left(self, reason)
+
+    # from its room
+
+    def offer_track(self, track: Track) -> None:
+        """A Track was published: add it where it is wanted."""
+        for connection in self.connections:
+            if isinstance(connection, ClientOffered):
+                connection.handle_published(track)
+            elif isinstance(connection, ServerOffered) and connection.wants(track):
+                try:
+                    connection.subscribe(track)
+                except LimitError:
+                    connection.shard.drops["drop_subscription_over_media_limit"] += 1
+
+    # from its connections
+
+    def check_tracks(self, added: int) -> None:
+        """Raise LimitError if it may not publish `added` more Tracks."""
+        most = self._environment.config.max_tracks_per_peer
+        have = sum(len(each.tracks) for each in self._connections.values() if each.id not in self._replaced)
+        if have + added > most:
+            raise LimitError(
+                "max_tracks_per_peer",
+                f"{have} Tracks and {added} more; a Peer may publish {most}, end some first",
+            )
+
+    def handle_state(self, connection: Connection, reason: str) -> None:
+        """A connection's state has changed."""
+        if connection.state is ConnectionState.CLOSED:
+            self._connections.pop(connection.id, None)
+        else:
+            self._connections[connection.id] = connection
+        event = ConnectionStateChanged(self._venue.name, self.name, connection.id, connection.state, reason)
+        self._venue.emit(event)
+        if connection.state is ConnectionState.CLOSED:
+            self._leave_if_idle()
+
+    def handle_published(self, track: Track) -> None:
+        """A connection has a new Track."""
+        self._venue.handle_published(track)
+
+    def handle_ended(self, track: Track) -> None:
+        """A Track has ended."""
+        self._venue.handle_ended(track)
+
+    def handle_muted(self, track: Track) -> None:
+        """A Track's `muted` has changed."""
+        self._venue.handle_muted(track)
+
+    def handle_encoding(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding has begun or stopped."""
+        kind = EncodingActive if encoding.active else EncodingInactive
+        self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid))
+
+    def handle_wanted(self, track: Track, encoding: Encoding) -> None:
+        """An Encoding is taken again, or by nobody."""
+        kind = EncodingWanted if encoding.wanted else EncodingUnwanted
+        self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid, track.mid))
+
+    def handle_starved(self, subscription: Subscription) -> None:
+        """A connection's path has become too narrow for a Subscription, or carries it again."""
+        kind = SubscriptionStarved if subscription.starved else SubscriptionFed
+        self._venue.emit(kind(self._venue.name, self.name, subscription.track.id))
+
+    def handle_negotiation_needed(self, connection: Connection) -> None:
+        """A connection has changes to offer."""
+        self._venue.emit(NegotiationNeeded(self._venue.name, self.name, connection.id))
+
+    def _choose(self, selection: Selection) -> list[Track]:
+        return choose_tracks(selection, self._venue.tracks, subscriber=self.name)
+
+    def _check_room_for_connection(self) -> None:
+        if self.left:
+            raise ConnectionClosedError(f"{self.name!r} has left the room; join again")
+        most = self._environment.config.max_connections_per_peer
+        if len(self._connections.keys() - self._replaced) >= most:
+            raise LimitError("max_connections_per_peer", f"a Peer may have {most} connections; close one first")
+
+    def _home(self) -> Home:
+        shard = self._venue.choose_shard()
+        return Home(self._environment, shard, self.name, self.stream_id, self._cname, self)
+
+    def _leave_if_idle(self) -> None:
+        if self._leave_when_idle and not self._connections and not self.left:
+            self.leave("idle")
+
+
+def _stream_id(name: str) -> str:
+    if is_msid_id(name):
+        return name
+    return f"peer-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"

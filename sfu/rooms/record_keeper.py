@@ -1,0 +1,138 @@
+"""What a Room has recorded: kept by the Room, told of its Peers and Tracks, and of who speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sfu.errors import LocalError, PrivateError
+from sfu.events import (
+    Event,
+    RecordingAlarm,
+    RecordingAlarmEnded,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
+)
+from sfu.media.track import Track
+from sfu.recording.feed import Feed
+from sfu.recording.journal import Journal
+from sfu.recording.opening import open_recorder
+from sfu.recording.options import RecordingOptions
+from sfu.recording.recording import Recording
+from sfu.recording.signing import Signer
+from sfu.rooms.recorded_track import RecordedTrack
+from sfu.shard.environment import Environment
+
+
+class RecordKeeper:
+    """Observes the Room's Recording, of which there is one at a time."""
+
+    def __init__(self, room: str, environment: Environment, emit: Callable[[Event], None]) -> None:
+        self.private = False
+        self.recording: Recording | None = None
+        self._room = room
+        self._environment = environment
+        self._emit = emit
+        self._chosen: frozenset[str] | None = None
+
+    def start(
+        self,
+        feed: Feed,
+        paths: Sequence[Path],
+        key: Signer,
+        *,
+        options: RecordingOptions,
+        metadata: Mapping[str, Any],
+        tracks: Iterable[Track] | None,
+        subject: str | None,
+        journal: Journal | None,
+    ) -> Recording:
+        """Open the records; see `Room.record`. The caller then tells who and what is there already."""
+        chosen = None if tracks is None else tuple(tracks)
+        self._check(chosen)
+        id = self._environment.rng.randbytes(16).hex()
+        clock = self._environment.clock
+        start = clock()
+        recorders = []
+        try:
+            for copy, path in enumerate(paths):
+                recorders.append(
+                    open_recorder(
+                        path, id, key, self._room, metadata, start=start, options=options, clock=clock, copy=copy,
+                        subject=subject, journal=journal,
+                    )
+                )  # fmt: skip
+        except BaseException:
+            for recorder in recorders:
+                recorder.stop("not_started")
+            raise
+        recording = Recording(id, recorders, feed, self, options=options, clock=clock)
+        self.recording = recording
+        self._chosen = None if chosen is None else frozenset(track.id for track in chosen)
+        self._emit(RecordingStarted(self._room, id, tuple(str(path) for path in paths)))
+        return recording
+
+    def _check(self, chosen: Sequence[Track] | None) -> None:
+        if self.private:
+            raise PrivateError(f"room {self._room!r} is private: it can not be recorded")
+        for track in chosen or ():
+            if track.private:
+                raise PrivateError(f"{track!r} is private: it can not be recorded")
+        if self.recording is not None:
+            raise LocalError(f"room {self._room!r} is being recorded; stop that recording first")
+
+    def add(self, track: Track, metadata: Mapping[str, Any]) -> None:
+        """A Track is there."""
+        if self.recording is None or track.private or (self._chosen is not None and track.id not in self._chosen):
+            return
+        self.recording.add_track(RecordedTrack(track, metadata, self._environment.clock))
+
+    def remove(self, track: Track) -> None:
+        """A Track has ended, or has become private."""
+        if self.recording is not None:
+            self.recording.remove_track(track.id)
+
+    def handle_muted(self, track: Track) -> None:
+        """A Track's `muted` has changed."""
+        if self.recording is not None:
+            self.recording.set_muted(track.id, track.muted)
+
+    def handle_joined(self, peer: str, metadata: Mapping[str, Any]) -> None:
+        """A Peer is in."""
+        if self.recording is not None:
+            self.recording.note_join(peer, metadata)
+
+    def handle_left(self, peer: str, cause: str) -> None:
+        """A Peer has left."""
+        if self.recording is not None:
+            self.recording.note_leave(peer, cause)
+
+    def handle_speakers(self, peers: Sequence[str]) -> None:
+        """Others speak."""
+        if self.recording is not None:
+            self.recording.note_speakers(peers)
+
+    # from the Recording
+
+    def handle_paused(self, recording: Recording, ground: str, authoriser: str) -> None:
+        """See `Observer.handle_paused`."""
+        self._emit(RecordingPaused(self._room, recording.id, ground, authoriser))
+
+    def handle_resumed(self, recording: Recording) -> None:
+        """See `Observer.handle_resumed`."""
+        self._emit(RecordingResumed(self._room, recording.id))
+
+    def handle_alarm(self, recording: Recording, path: Path, what: str, detail: str | None) -> None:
+        """See `Observer.handle_alarm`."""
+        if detail is None:
+            self._emit(RecordingAlarmEnded(self._room, recording.id, str(path), what))
+        else:
+            self._emit(RecordingAlarm(self._room, recording.id, str(path), what, detail))
+
+    def handle_stopped(self, recording: Recording, cause: str) -> None:
+        """See `Observer.handle_stopped`."""
+        self.recording = None
+        self._emit(RecordingStopped(self._room, recording.id, cause))

@@ -1,0 +1,68 @@
+"""A Track on its way into a Recording: its best Encoding is kept coming and goes to the tap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sfu.clock import Clock
+from sfu.media.track import Track
+from sfu.recording.feed import Place
+from sfu.recording.writer import TrackInfo
+
+
+class RecordedTrack:
+    """Implements `sfu.recording.recording.Recordable`."""
+
+    def __init__(self, track: Track, metadata: Mapping[str, Any], clock: Clock) -> None:
+        self._track = track
+        self._clock = clock
+        self._plane = track.route.shard.plane
+        self.place = Place(self._plane.index, track.route.row, self._plane.track_use(track.route.row))
+        self.info = TrackInfo(
+            track.id,
+            track.peer,
+            track.kind,
+            track.codec.name,
+            track.codec.clock_rate,
+            track.label,
+            metadata,
+            self._find_sets if track.codec.name == "H264" else None,
+        )
+
+    @property
+    def id(self) -> str:
+        """The Track's id."""
+        return self._track.id
+
+    @property
+    def muted(self) -> bool:
+        """Whether its publisher has stopped for now."""
+        return self._track.muted
+
+    def _find_sets(self, encoding: int) -> tuple[bytes, ...]:
+        """In the recorder's thread, which may be behind: the row may be another's by now."""
+        if self._plane.track_use(self.place.track) != self.place.use:
+            return ()
+        return self._plane.parameter_sets(self.place.track, encoding)
+
+    def start(self) -> None:
+        """Let its packets go to the feed, and keep its best Encoding coming."""
+        self._track.set_recorded(True, self._clock())
+
+    def stop(self) -> None:
+        """No more."""
+        if not self._track.ended:
+            self._track.set_recorded(False, self._clock())
+
+    def request_key_frame(self) -> None:
+        """Ask its publisher for one."""
+        self._track.request_key_frame(self._clock(), self._track.recorded_index)
+
+    def sender_clock(self) -> tuple[int, int, int, float] | None:
+        """See `Recordable.sender_clock`."""
+        reception = self._track.encodings[self._track.recorded_index or 0].reception
+        if reception is None or reception.clock is None:
+            return None
+        clock = reception.clock
+        return reception.ssrc, clock.ntp_time, clock.rtp_timestamp, clock.arrival

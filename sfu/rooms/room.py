@@ -1,0 +1,414 @@
+"""A routing domain: the Peers that can receive each other's Tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from sfu.errors import (
+    InvalidNameError,
+    LocalError,
+    NothingPublishedError,
+    PeerExistsError,
+    PrivateError,
+    RoomFullError,
+    UnknownPublisherError,
+)
+from sfu.events import (
+    ActiveSpeakersChanged,
+    Event,
+    PeerJoined,
+    PeerLeft,
+    PeerRemoved,
+    RoomClosed,
+    TrackBlocked,
+    TrackEnded,
+    TrackMuted,
+    TrackPublished,
+    TrackUnblocked,
+    TrackUnmuted,
+)
+from sfu.media.track import Track
+from sfu.negotiation import Kind
+from sfu.recording.feed import Feed
+from sfu.recording.journal import Journal
+from sfu.recording.options import RecordingOptions
+from sfu.recording.recording import Recording
+from sfu.recording.signing import Signer
+from sfu.rooms.event_stream import EventHub, EventStream
+from sfu.rooms.lookalikes import appearances
+from sfu.rooms.moderation import Moderation
+from sfu.rooms.name_holders import NameHolders
+from sfu.rooms.names import parse_name
+from sfu.rooms.peer import Peer
+from sfu.rooms.record_keeper import RecordKeeper
+from sfu.rooms.speakers import Floor
+from sfu.session.selection import ALL, Selection
+from sfu.shard.environment import Environment
+from sfu.shard.shard import Shard
+
+
+class House(Protocol):
+    """A room's Server, as far as the room needs it."""
+
+    def occupy(self, room: Room) -> None:
+        """The room gets its first Peer; may raise ServerFullError."""
+        ...
+
+    def vacate(self, room: Room) -> None:
+        """The room's last Peer has left."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever listens to all rooms."""
+        ...
+
+    def retain(self, room: Room) -> None:
+        """Keep the room, also while it is empty, for as long as it is guarded."""
+        ...
+
+    def keep(self, recording: Recording) -> None:
+        """Something is recorded here: close it when the server closes."""
+        ...
+
+    @property
+    def feed(self) -> Feed:
+        """Brings recorders the packets of all shards; may raise LocalError."""
+        ...
+
+
+class Room:
+    """Got by `Server.room`. The Server lists it while it has Peers."""
+
+    def __init__(
+        self, name: str, house: House, environment: Environment, choose_shard: Callable[[Shard | None], Shard]
+    ) -> None:
+        """`choose_shard(preferred)`: where the next connection goes."""
+        self.name = name
+        self._house = house
+        self._environment = environment
+        self._choose_shard = choose_shard
+        self._shard: Shard | None = None
+        self._peers: dict[str, Peer] = {}
+        config = environment.config
+        self._holders = NameHolders(config.max_held_names)
+        self._moderation = Moderation(name)
+        self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams)
+        self._floor = Floor(name, config, self._handle_floor)
+        self._records = RecordKeeper(name, environment, self.emit)
+
+    def __repr__(self) -> str:
+        return f"<Room {self.name!r} with {len(self._peers)} Peers>"
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """Who is in, by name."""
+        return MappingProxyType(self._peers)
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """All that is published here."""
+        return tuple(track for peer in self._peers.values() for track in peer.tracks)
+
+    @property
+    def active_speakers(self) -> tuple[str, ...]:
+        """Names of the Peers that speak, by the audio levels that they declare (RFC 6464), the loudest first."""
+        return self._floor.active_speakers
+
+    @property
+    def dominant_speaker(self) -> str | None:
+        """The Peer that leads the conversation, also while it is silent; None before anyone spoke."""
+        return self._floor.dominant_speaker
+
+    def set_last_n(self, kind: Kind, limit: int | None) -> None:
+        """Forward at most so many Tracks of a kind: of those who speak now, else of those who spoke last.
+
+        Tracks that are not forwarded are `held`, with the events `TrackHeld` and `TrackReleased`. None: forward all.
+
+        Raises:
+            ValueError: a negative limit.
+        """
+        self._floor.set_last_n(kind, limit)
+
+    def pin(self, track: Track) -> None:
+        """Forward `track` always; it takes up no place of last-N."""
+        self._floor.pin(track)
+
+    def unpin(self, track: Track) -> None:
+        """Treat `track` as any other again."""
+        self._floor.unpin(track)
+
+    def join(
+        self,
+        name: str,
+        *,
+        subject: str | None = None,
+        named: bool = False,
+        leave_when_idle: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Peer:
+        """Let a Peer in.
+
+        Args:
+            name: unique in the room; `Peer.name` has it in its normal form (NFKC).
+            subject: who the client is by its credentials, such as an account or a token.
+            named: those credentials say the name, too. Then it is the subject's own while the room lives: others can
+                have neither it nor one that looks like it, and who has taken such a name without credentials leaves.
+            leave_when_idle: leave by itself when the last connection closes, or the first fails.
+            metadata: kept on the Peer for the embedding program.
+
+        Raises:
+            InvalidNameError, NameHeldError, PeerExistsError, ExcludedError, RoomClosedError, RoomFullError,
+                ServerFullError: the client's request is refused.
+            LocalError: `named` without a `subject`.
+        """
+        if named and subject is None:
+            raise LocalError("a name can be held for a subject only; say which one")
+        name = parse_name("peer", name, self._environment.config.max_name_length)
+        if name == ALL:
+            raise InvalidNameError(f"No peer can be named {ALL!r}: in a selection it stands for everyone.")
+        self._moderation.check(subject, self._environment.clock(), name)
+        self._holders.check(name, subject)
+        displaced = self._find_usurpers(name) if named else []
+        known = self._peers.get(name)
+        if known is not None and known not in displaced:
+            raise PeerExistsError(f"{name!r} is in room {self.name!r} already; choose another name")
+        most = self._environment.config.max_peers_per_room
+        if len(self._peers) - len(displaced) >= most:
+            raise RoomFullError("max_peers_per_room", f"room {self.name!r} has its {most} Peers")
+        for other in displaced:
+            other.leave("displaced")
+        if not self._peers:
+            self._house.occupy(self)
+        if named and subject is not None:
+            self._holders.hold(name, subject, self._peers)
+        peer = Peer(
+            name,
+            self,
+            self._environment,
+            subject=subject,
+            named=named,
+            leave_when_idle=leave_when_idle,
+            metadata=metadata or {},
+        )
+        self._peers[name] = peer
+        self.emit(PeerJoined(self.name, name))
+        self._records.handle_joined(name, peer.metadata)
+        return peer
+
+    def _find_usurpers(self, name: str) -> list[Peer]:
+        """Those whose name is `name`, or looks like it, and who have no credentials for it."""
+        sought = appearances(name)
+        return [peer for peer in self._peers.values() if not peer.named and sought & appearances(peer.name)]
+
+    @property
+    def private(self) -> bool:
+        """Whether the room can not be recorded, as a consultation."""
+        return self._records.private
+
+    def set_private(self, private: bool) -> None:
+        """Mark the room as private, or not.
+
+        Raises:
+            PrivateError: it is being recorded; stop that first.
+        """
+        if private and self._records.recording is not None:
+            raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
+        self._records.private = private
+
+    def set_track_private(self, track: Track, private: bool) -> None:
+        """Mark a Track as private, or not. If it is recorded, that ends at once."""
+        track.private = private
+        self._records.remove(track)
+        if not (private or track.blocked):
+            self._records.add(track, self._metadata_of(track))
+
+    @property
+    def recording(self) -> Recording | None:
+        """The one that runs, also while it is paused."""
+        return self._records.recording
+
+    def record(
+        self,
+        path: Path | str,
+        *,
+        key: Signer,
+        mirrors: Iterable[Path | str] = (),
+        tracks: Iterable[Track] | None = None,
+        options: RecordingOptions | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        subject: str | None = None,
+        journal: Journal | None = None,
+    ) -> Recording:
+        """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
+
+        Args:
+            path: the record's folder, new or empty.
+            key: signs the record; `load_or_create_signing_key`.
+            mirrors: folders, best on other disks, in which the same is recorded independently.
+            tracks: only these; by default all, those that come later too. Private ones are left out.
+            options: how.
+            metadata: kept in the ledger's first line, such as the number of the case.
+            subject: who was authenticated as the one who has it begun, as the `sub` of a token; None: nobody was.
+            journal: is told when a record is closed, so that nobody can pass off an earlier part of it as all.
+
+        Raises:
+            PrivateError: the room, or one of `tracks`, is private. Nothing was made.
+            RecordError: a folder cannot be used.
+            EntryError: a ledger cannot hold `metadata`. Nothing was made.
+            LocalError: the room is being recorded already.
+        """
+        recording = self._records.start(
+            self._house.feed,
+            [Path(path), *map(Path, mirrors)],
+            key,
+            options=options or RecordingOptions(),
+            metadata=metadata or {},
+            tracks=tracks,
+            subject=subject,
+            journal=journal,
+        )
+        self._house.keep(recording)
+        for peer in self._peers.values():
+            self._records.handle_joined(peer.name, peer.metadata)
+        for track in self.tracks:
+            if not track.blocked:
+                self._records.add(track, self._metadata_of(track))
+        return recording
+
+    def events(self) -> EventStream:
+        """What happens here from now on. May raise LimitError."""
+        return self._hub.open(self)
+
+    def close(self, reason: str = "room_closed", *, keep_out: float = 0.0) -> None:
+        """Make all Peers leave, and take nobody for `keep_out` seconds; 0: from now on everyone again, also if it was
+        closed. A recording goes on until it is stopped.
+        """
+        self.emit(RoomClosed(self.name))
+        for peer in list(self._peers.values()):
+            peer.leave(reason)
+        self._moderation.close(self._environment.clock() + keep_out)
+        self._house.retain(self)
+
+    def remove(self, peer: Peer, *, keep_out: float = 0.0) -> None:
+        """Make a Peer leave, and keep its subject out for so many seconds; its name, if nobody knows who it is."""
+        if peer.left:
+            return
+        self._moderation.exclude(peer.name, peer.subjects, self._environment.clock() + keep_out)
+        self._house.retain(self)
+        self.emit(PeerRemoved(self.name, peer.name))
+        peer.leave("removed")
+
+    def check_admission(self, subject: str | None) -> None:
+        """Raise RoomClosedError or ExcludedError if who comes as `subject` is kept out now."""
+        self._moderation.check(subject, self._environment.clock())
+
+    def is_guarded(self) -> bool:
+        """Whether somebody is kept out."""
+        return not self._moderation.is_over(self._environment.clock())
+
+    def block(self, track: Track) -> None:
+        """Let nobody have a Track, no recorder either, nor what its Peer publishes of its kind from now on.
+
+        It comes in as before, and its publisher is told by the event only.
+        """
+        self._moderation.block(track.peer, track.kind)
+        self._block(track)
+
+    def unblock(self, track: Track) -> None:
+        """Let everybody have it again."""
+        self._moderation.unblock(track.peer, track.kind)
+        if not track.blocked or track.ended:
+            return
+        track.block(False)
+        self.emit(TrackUnblocked(self.name, track.peer, track.id))
+        self._records.add(track, self._metadata_of(track))
+
+    def _block(self, track: Track) -> None:
+        if track.blocked or track.ended:
+            return
+        track.block(True)
+        self._records.remove(track)
+        self.emit(TrackBlocked(self.name, track.peer, track.id))
+        self.update_speakers(self._environment.clock())
+
+    # for its Peers
+
+    def check_publisher(self, selection: Selection) -> None:
+        """See `Venue.check_publisher`."""
+        if selection is None or selection == ALL:
+            return
+        if isinstance(selection, str):
+            publisher = self._peers.get(selection)
+            if publisher is None:
+                raise UnknownPublisherError(f"no Peer {selection!r} is in room {self.name!r}")
+            if not publisher.tracks:
+                raise NothingPublishedError(f"{selection!r} publishes nothing in room {self.name!r} yet")
+            return
+        for track in selection:
+            if track not in self.tracks:
+                raise LocalError(f"{track!r} has ended, or is not of room {self.name!r}")
+
+    def choose_shard(self) -> Shard:
+        """A place for one more connection: where the room is already, unless another shard is less loaded."""
+        self._shard = self._choose_shard(self._shard)
+        return self._shard
+
+    def emit(self, event: Event) -> None:
+        """Tell the readers of the room's events, and of the Server's."""
+        self._hub.publish(event)
+        self._house.emit(event)
+
+    def handle_published(self, track: Track) -> None:
+        """See `Venue.handle_published`."""
+        self.emit(TrackPublished(self.name, track.peer, track.id, track.kind, track.codec.name))
+        self._floor.add(track)
+        if self._moderation.is_blocked(track.peer, track.kind):
+            self._block(track)
+        else:
+            self._records.add(track, self._metadata_of(track))
+        for peer in list(self._peers.values()):
+            peer.offer_track(track)
+
+    def handle_muted(self, track: Track) -> None:
+        """See `Venue.handle_muted`."""
+        kind = TrackMuted if track.muted else TrackUnmuted
+        self.emit(kind(self.name, track.peer, track.id))
+        self._records.handle_muted(track)
+        self.update_speakers(self._environment.clock())
+
+    def handle_ended(self, track: Track) -> None:
+        """See `Venue.handle_ended`."""
+        self.emit(TrackEnded(self.name, track.peer, track.id))
+        self._records.remove(track)
+        self._floor.remove(track, self._environment.clock())
+
+    def handle_left(self, peer: Peer, reason: str) -> None:
+        """See `Venue.handle_left`."""
+        del self._peers[peer.name]
+        self.emit(PeerLeft(self.name, peer.name))
+        self._records.handle_left(peer.name, reason)
+        if not self._peers:
+            self._house.vacate(self)
+
+    def _metadata_of(self, track: Track) -> Mapping[str, Any]:
+        peer = self._peers.get(track.peer)
+        return {} if peer is None else peer.metadata
+
+    def _handle_floor(self, event: Event) -> None:
+        self.emit(event)
+        if isinstance(event, ActiveSpeakersChanged):
+            self._records.handle_speakers(event.speakers)
+
+    # for its Server
+
+    def update_speakers(self, now: float) -> None:
+        """See who speaks now."""
+        if not self._floor.idle:
+            self._floor.update(now)
+
+    def end_events(self) -> None:
+        """End the streams of events."""
+        self._hub.close()

@@ -1,0 +1,166 @@
+"""Commands that change connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfu.bwe.kernels.state import free_estimate, reset_estimator
+from sfu.routing.kernels.index import find_address, insert_address, insert_ufrag, remove_address, remove_ufrag
+from sfu.routing.kernels.rewrite import build_template
+from sfu.routing.kernels.send import ANY_BYTES
+from sfu.routing.kernels.sources import forget_sources
+from sfu.routing.kernels.tables import ALLOWANCES, MAX_ADDRESSES, NEVER, UFRAGS, Tables
+from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.kernels.kernel import i64, stage
+
+
+@stage
+def open_connection(tables: Tables, row: int) -> None:
+    """A fresh row: no address, no keys."""
+    entry = tables.connections[row]
+    entry["active"] = 1
+    entry["address_bytes"] = 0
+    entry["receive_session"] = 0
+    entry["send_session"] = 0
+    entry["first_encoding"] = -1
+    entry["subscriptions"] = 0
+    entry["first_subscription"] = -1
+    entry["transport_sequence"] = 0
+    entry["controlled"] = 0
+    entry["told_bps"] = 0.0
+    entry["told_us"] = 0
+    entry["free_us"] = 0
+    entry["probe_free_us"] = 0
+    entry["queued_bytes"] = 0
+    entry["repair_tokens"] = 0
+    entry["repair_refill_us"] = 0
+    entry["reports"] = 0
+    entry["uplink_bps"] = 0.0
+    entry["uplink_us"] = 0
+    entry["report_highest"] = NEVER
+    entry["report_count"] = 0
+    entry["mixed"] = 0
+    entry["gso_bytes"] = ANY_BYTES
+    entry["packets_in"] = 0
+    entry["bytes_in"] = 0
+    entry["packets_out"] = 0
+    entry["bytes_out"] = 0
+    entry["last_arrival_us"] = 0
+    for k in range(len(entry["extension_kind"])):
+        entry["extension_kind"][k] = 0
+    for k in range(EXTENSION_COUNT):
+        entry["extension_id"][k] = 0
+    for kind in range(ALLOWANCES):
+        tables.allowances[row, kind] = 0
+    forget_sources(tables, row)
+    for kind in range(2):
+        tables.queue_index[row, kind, 0] = 0
+        tables.queue_index[row, kind, 1] = 0
+
+
+@stage
+def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
+    """Agree on feedback: what the receiver tells us of egress, and whether we tell of ingress."""
+    entry = tables.connections[row]
+    if entry["controlled"] != command["a"]:
+        entry["controlled"] = command["a"]
+        reset_estimator(tables.estimators[row], now_us)
+        if entry["controlled"] == 2:
+            free_estimate(tables.estimators[row])
+    if entry["reports"] != command["b"]:
+        entry["reports"] = command["b"]
+        if entry["reports"] == 2:
+            reset_estimator(tables.uplinks[row], now_us)
+            free_estimate(tables.uplinks[row])
+            tables.uplinks[row]["round_trip_us"] = 200_000.0  # a guess: only how soon a further decrease may follow
+    entry["report_ssrc"] = command["c"]
+
+
+@stage
+def set_extensions(tables: Tables, row: int, command: Any) -> None:
+    """Agree on extension ids, in both directions."""
+    entry = tables.connections[row]
+    for k in range(len(entry["extension_kind"])):
+        entry["extension_kind"][k] = 0
+    for kind in range(1, EXTENSION_COUNT):
+        identifier = command["blob"][kind]
+        entry["extension_id"][kind] = identifier
+        if identifier > 0:
+            entry["extension_kind"][identifier] = kind
+    entry["mixed"] = command["a"]
+    subscription = i64(entry["first_subscription"])
+    while subscription >= 0:
+        build_template(tables, subscription)
+        subscription = i64(tables.subscriptions[subscription]["sibling"])
+
+
+@stage
+def _release_address(tables: Tables, remote: int) -> None:
+    if tables.addresses[remote]["held"] == 1:
+        remove_address(tables.by_address, tables.addresses, remote)
+        tables.addresses[remote]["held"] = 0
+
+
+@stage
+def take_address(tables: Tables, row: int, command: Any) -> None:
+    """Take what comes from an address for the connection's; a former holder loses it."""
+    holder = find_address(tables.by_address, tables.addresses, command["blob"], 0)
+    if holder >= 0:
+        _release_address(tables, holder)
+    remote = row * MAX_ADDRESSES + i64(command["a"])
+    _release_address(tables, remote)
+    entry = tables.addresses[remote]
+    for k in range(len(entry["address"])):
+        entry["address"][k] = command["blob"][k]
+    entry["held"] = 1
+    entry["use"] = command["b"]
+    entry["heard_us"] = 0
+    insert_address(tables.by_address, tables.addresses, remote)
+
+
+@stage
+def drop_address(tables: Tables, row: int, place: int) -> None:
+    """What comes from that address is a stranger's again."""
+    _release_address(tables, row * MAX_ADDRESSES + place)
+
+
+@stage
+def set_address(tables: Tables, row: int, command: Any) -> None:
+    """Select where to send; nowhere when the address is empty."""
+    entry = tables.connections[row]
+    for k in range(len(entry["address"])):
+        entry["address"][k] = command["blob"][k]
+    entry["address_bytes"] = command["blob_bytes"]
+    entry["gso_bytes"] = ANY_BYTES
+
+
+@stage
+def _set_ufrag(tables: Tables, held: int, ufrag: int) -> None:
+    if tables.ufrags[held] == ufrag:
+        return
+    if tables.ufrags[held] >= 0:
+        remove_ufrag(tables.by_ufrag, tables.ufrags, held)
+    tables.ufrags[held] = ufrag
+    if ufrag >= 0:
+        insert_ufrag(tables.by_ufrag, tables.ufrags, held)
+
+
+@stage
+def set_ufrags(tables: Tables, row: int, command: Any) -> None:
+    """Take checks that name these user fragments (-1: none) for the connection's."""
+    _set_ufrag(tables, row * UFRAGS, i64(command["a"]))
+    _set_ufrag(tables, row * UFRAGS + 1, i64(command["b"]))
+
+
+@stage
+def close_connection(tables: Tables, row: int) -> None:
+    """Free a row."""
+    entry = tables.connections[row]
+    for place in range(MAX_ADDRESSES):
+        drop_address(tables, row, place)
+    for held in range(row * UFRAGS, row * UFRAGS + UFRAGS):
+        _set_ufrag(tables, held, -1)
+    entry["active"] = 0
+    entry["address_bytes"] = 0
+    entry["receive_session"] = 0
+    entry["send_session"] = 0

@@ -1,0 +1,196 @@
+"""Three hash indexes: an address to its row, which tells its connection, (connection, SSRC) to an encoding, and an ICE
+user fragment to its row.
+
+Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up.
+Entries are rows; keys are read from the rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.wire.kernels.kernel import i64, kernel, stage
+from sfu.wire.kernels.octets import Octets, load32
+
+AF_INET = 2
+AF_INET6 = 10
+_MASK = 0x7FFFFFFF
+
+
+@stage
+def _mix(state: int, value: int) -> int:
+    """One step of a multiplicative hash within 31 bits, equal in compiled and plain Python."""
+    state = (state ^ value) & _MASK
+    state = (state * 0x9E3779B1) & 0x3FFFFFFFFFFFFFFF
+    return (state ^ (state >> 29)) & _MASK
+
+
+@stage
+def hash_address(octets: Octets, at: int) -> int:
+    """Hash the port and IP of the sockaddr at `octets[at]` (native-endian family, network-order port)."""
+    state = _mix(17, (i64(octets[at + 2]) << 8) | i64(octets[at + 3]))
+    if octets[at] == AF_INET:
+        return _mix(state, load32(octets, at + 4))
+    for word in range(4):
+        state = _mix(state, load32(octets, at + 8 + 4 * word))
+    return state
+
+
+@stage
+def same_address(left: Octets, left_at: int, right: Octets, right_at: int) -> bool:
+    """Whether two sockaddrs name the same IP and port; flow label and scope are not compared."""
+    if left[left_at] != right[right_at]:
+        return False
+    for k in range(2, 4):
+        if left[left_at + k] != right[right_at + k]:
+            return False
+    first, last = (4, 8) if left[left_at] == AF_INET else (8, 24)
+    for k in range(first, last):
+        if left[left_at + k] != right[right_at + k]:
+            return False
+    return True
+
+
+@kernel
+def find_address(index: NDArray[np.int32], addresses: NDArray[Any], octets: Octets, at: int) -> int:
+    """The row of the address that stands at `octets[at]`, or -1 when no connection has it."""
+    mask = len(index) - 1
+    slot = hash_address(octets, at) & mask
+    while index[slot] >= 0:
+        row = i64(index[slot])
+        if same_address(addresses[row]["address"], 0, octets, at):
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def insert_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
+    """Enter `addresses[row]`; the caller has removed another row with that address."""
+    mask = len(index) - 1
+    slot = hash_address(addresses[row]["address"], 0) & mask
+    while index[slot] >= 0:
+        slot = (slot + 1) & mask
+    index[slot] = row
+
+
+@kernel
+def remove_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
+    """Take `addresses[row]` out; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hash_address(addresses[row]["address"], 0) & mask
+    while index[slot] != row:
+        if index[slot] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot] >= 0:
+        home = hash_address(addresses[index[slot]]["address"], 0) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole] = index[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole] = -1
+
+
+@stage
+def hash_source(connection: int, ssrc: int) -> int:
+    """Hash a connection's SSRC."""
+    return _mix(_mix(29, i64(connection)), i64(ssrc))
+
+
+@kernel
+def find_encoding(index: NDArray[np.int32], encodings: NDArray[Any], connection: int, ssrc: int) -> int:
+    """The encoding that `connection` sends as `ssrc`, or -1."""
+    mask = len(index) - 1
+    slot = hash_source(connection, ssrc) & mask
+    while index[slot] >= 0:
+        row = i64(index[slot])
+        if encodings[row]["ssrc"] == ssrc and encodings[row]["connection"] == connection:
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def insert_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
+    """Enter `encodings[row]` under its connection and SSRC."""
+    mask = len(index) - 1
+    slot = hash_source(encodings[row]["connection"], encodings[row]["ssrc"]) & mask
+    while index[slot] >= 0:
+        slot = (slot + 1) & mask
+    index[slot] = row
+
+
+@kernel
+def remove_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
+    """Take `encodings[row]` out; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hash_source(encodings[row]["connection"], encodings[row]["ssrc"]) & mask
+    while index[slot] != row:
+        if index[slot] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot] >= 0:
+        held = index[slot]
+        home = hash_source(encodings[held]["connection"], encodings[held]["ssrc"]) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole] = index[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole] = -1
+
+
+@stage
+def hash_ufrag(ufrag: int) -> int:
+    """Hash a user fragment."""
+    return _mix(_mix(41, i64(ufrag >> 32)), i64(ufrag & 0xFFFFFFFF))
+
+
+@kernel
+def find_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], ufrag: int) -> int:
+    """The row of a user fragment, or -1."""
+    mask = len(index) - 1
+    slot = hash_ufrag(ufrag) & mask
+    while index[slot] >= 0:
+        row = i64(index[slot])
+        if ufrags[row] == ufrag:
+            return row
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def insert_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
+    """Enter `ufrags[row]`."""
+    mask = len(index) - 1
+    slot = hash_ufrag(i64(ufrags[row])) & mask
+    while index[slot] >= 0:
+        slot = (slot + 1) & mask
+    index[slot] = row
+
+
+@kernel
+def remove_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
+    """Take `ufrags[row]` out; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hash_ufrag(i64(ufrags[row])) & mask
+    while index[slot] != row:
+        if index[slot] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot] >= 0:
+        home = hash_ufrag(i64(ufrags[index[slot]])) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole] = index[slot]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole] = -1

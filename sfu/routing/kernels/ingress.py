@@ -1,0 +1,322 @@
+"""Ingress: one received datagram, from demultiplexing (RFC 7983) to its place in the batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.routing.kernels import native
+from sfu.routing.kernels.allowances import CHECKS, CLAIMS, RECORDS, take_allowance
+from sfu.routing.kernels.arrival_report import report_arrival
+from sfu.routing.kernels.classify import carries_type, find_source, learn_source, match_encoding, may_learn
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.describe import account_frame, account_level, describe_packet
+from sfu.routing.kernels.fanout import add_to_batch
+from sfu.routing.kernels.feedback import receive_rtcp
+from sfu.routing.kernels.index import find_address, find_ufrag
+from sfu.routing.kernels.messages import NAME_STRIDE, PACKETS, Buffers
+from sfu.routing.kernels.notices import NoticeKind, push_datagram, push_numbers, push_source
+from sfu.routing.kernels.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
+from sfu.routing.kernels.restore import restore_packet
+from sfu.routing.kernels.rings import MAX_RTP_BYTES
+from sfu.routing.kernels.sources import NOBODY
+from sfu.routing.kernels.tables import ARRIVALS, MAX_ADDRESSES, UFRAGS, Tables
+from sfu.routing.kernels.uplink import note_uplink
+from sfu.wire.extensions import Extension
+from sfu.wire.kernels.binding import parse_ufrag
+from sfu.wire.kernels.kernel import i64, kernel, stage
+from sfu.wire.kernels.octets import load16, load24
+from sfu.wire.kernels.rtp import PayloadFormat, RtpStatus, parse_rtp, strip_padding
+
+STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
+
+_RECEIVED = int(Counter.RECEIVED_RTP)
+_EMPTY = int(Counter.DROP_EMPTY)
+_UNKNOWN_PROTOCOL = int(Counter.DROP_UNKNOWN_PROTOCOL)
+_UNKNOWN_ADDRESS = int(Counter.DROP_UNKNOWN_ADDRESS)
+_STUN_UNKNOWN_USER = int(Counter.DROP_STUN_UNKNOWN_USER)
+_STUN_RATE = int(Counter.DROP_STUN_RATE)
+_DTLS_UNKNOWN_ADDRESS = int(Counter.DROP_DTLS_UNKNOWN_ADDRESS)
+_DTLS_RATE = int(Counter.DROP_DTLS_RATE)
+_NO_KEYS = int(Counter.DROP_NO_KEYS)
+_RTP_DROPS = int(Counter.DROP_RTP_TRUNCATED) - int(RtpStatus.TRUNCATED)
+_OVERSIZE = int(Counter.DROP_RTP_OVERSIZE)
+_UNKNOWN_SOURCE = int(Counter.DROP_UNKNOWN_SOURCE)
+_SOURCE_LIMIT = int(Counter.DROP_SOURCE_LIMIT)
+_PAYLOAD_TYPE = int(Counter.DROP_PAYLOAD_TYPE)
+_AUTHENTICATION = int(Counter.DROP_SRTP_AUTHENTICATION)
+_REPLAY = int(Counter.DROP_SRTP_REPLAY)
+_SRTP_OTHER = int(Counter.DROP_SRTP_OTHER)
+_DUPLICATE = int(Counter.DROP_DUPLICATE)
+_SEQUENCE_JUMP = int(Counter.DROP_SEQUENCE_JUMP)
+_REPAIRED = int(Counter.REPAIRED_PACKETS)
+_DROP_REPAIR = int(Counter.DROP_REPAIR)
+_RED = int(PayloadFormat.RED)
+_TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
+_ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)
+_GAP_NOTICE = int(NoticeKind.GAP)
+_REPAIRED_NOTICE = int(NoticeKind.REPAIRED)
+_STRANDED_NOTICE = int(NoticeKind.STRANDED)
+_STUN_NOTICE = int(NoticeKind.STUN)
+_DTLS_NOTICE = int(NoticeKind.DTLS)
+
+
+@stage
+def demultiplex(buffer: NDArray[np.uint8], start: int, end: int) -> int:
+    """The protocol of a datagram by its first bytes (RFC 7983 section 7, RFC 5761 section 4)."""
+    first = i64(buffer[start])
+    if first < 4:
+        return STUN
+    if 20 <= first < 64:
+        return DTLS
+    if 128 <= first < 192 and end - start >= 2:
+        if 192 <= i64(buffer[start + 1]) < 224:
+            return RTCP
+        return RTP
+    return UNKNOWN
+
+
+@stage
+def _receive_stun(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    connection: int,
+    start: int,
+    end: int,
+    message: int,
+    now_us: int,
+) -> None:
+    """Pass a connectivity check on, from an address of `connection` (-1: of none), if it is for one of ours.
+
+    Whoever floods us with others has not seen our SDP; nothing of that is worth Python's time.
+    """
+    found = find_ufrag(tables.by_ufrag, tables.ufrags, parse_ufrag(buffers.received, start, end))
+    if found < 0:
+        tables.counters[_STUN_UNKNOWN_USER] += 1
+        return
+    owner = found // UFRAGS
+    if take_allowance(tables, owner, CHECKS if owner == connection else CLAIMS, now_us):
+        push_datagram(tables, buffers, notice_index, notices, _STUN_NOTICE, owner, start, end, message)
+    else:
+        tables.counters[_STUN_RATE] += 1
+
+
+@kernel
+def receive_datagram(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    start: int,
+    end: int,
+    message: int,
+    socket: int,
+    now_us: int,
+) -> int:
+    """Handle the datagram in `received[start:end]` that came with receive message `message`.
+
+    Returns the batch row of an accepted RTP packet, or -1.
+    """
+    counters = tables.counters
+    if end <= start:
+        counters[_EMPTY] += 1
+        return -1
+    protocol = demultiplex(buffers.received, start, end)
+    if protocol == UNKNOWN:
+        counters[_UNKNOWN_PROTOCOL] += 1
+        return -1
+    remote = find_address(tables.by_address, tables.addresses, buffers.receive_names, message * NAME_STRIDE)
+    connection = remote // MAX_ADDRESSES if remote >= 0 else -1
+    if connection >= 0:
+        tables.connections[connection]["packets_in"] += 1
+        tables.connections[connection]["bytes_in"] += end - start
+    if protocol == STUN:
+        _receive_stun(tables, buffers, notice_index, notices, connection, start, end, message, now_us)
+        return -1
+    if connection < 0:
+        counters[_DTLS_UNKNOWN_ADDRESS if protocol == DTLS else _UNKNOWN_ADDRESS] += 1
+        return -1
+    if protocol == DTLS:
+        if take_allowance(tables, connection, RECORDS, now_us):
+            push_datagram(tables, buffers, notice_index, notices, _DTLS_NOTICE, connection, start, end, message)
+        else:
+            counters[_DTLS_RATE] += 1
+        return -1
+    if protocol == RTCP:
+        receive_rtcp(tables, buffers, notice_index, notices, remote, start, end, message, socket, now_us)
+        return -1
+    if tables.connections[connection]["receive_session"] == 0:
+        counters[_NO_KEYS] += 1
+        return -1
+    return _receive_rtp(tables, buffers, notice_index, notices, remote, start, end, now_us)
+
+
+@stage
+def _note_for_publisher(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    connection: int,
+    packet: Any,
+    size: int,
+    now_us: int,
+) -> None:
+    """Keep of a packet of `size` bytes what its sender is told of his path."""
+    reports = tables.connections[connection]["reports"]
+    if reports == 1 and packet["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
+        wide = load16(buffers.received, packet["extension_at"][_TRANSPORT_SEQUENCE])
+        report_arrival(tables, connection, wide, i64(packet["ssrc"]), size, now_us)
+    elif reports == 2 and packet["extension_bytes"][_ABS_SEND_TIME] == 3:
+        stamp = load24(buffers.received, packet["extension_at"][_ABS_SEND_TIME])
+        note_uplink(tables, buffers, notice_index, notices, connection, stamp, size, now_us)
+
+
+@stage
+def _receive_rtp(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    remote: int,
+    start: int,
+    end: int,
+    now_us: int,
+) -> int:
+    counters = tables.counters
+    connection = remote // MAX_ADDRESSES
+    packets = buffers.packets
+    row = buffers.state[PACKETS]
+    if end - start > MAX_RTP_BYTES:
+        counters[_OVERSIZE] += 1
+        return -1
+    kinds = tables.connections[connection]["extension_kind"]
+    status = parse_rtp(buffers.received, start, end, kinds, packets, row)
+    if status != 0:
+        counters[_RTP_DROPS + status] += 1
+        return -1
+    ssrc = packets[row]["ssrc"]
+    encoding = find_source(tables, connection, ssrc)
+    new = encoding < 0
+    if new:
+        # Decided before decryption: libsrtp keeps state for each SSRC that it has authenticated.
+        encoding = match_encoding(tables, connection, buffers.received, packets, row)
+        if encoding < 0:
+            counters[_UNKNOWN_SOURCE] += 1
+            return -1
+        if not may_learn(tables, encoding, ssrc, now_us):
+            counters[_SOURCE_LIMIT] += 1
+            return -1
+    if not carries_type(tables.encodings, encoding, i64(packets[row]["payload_type"])):
+        counters[_PAYLOAD_TYPE] += 1
+        return -1
+    buffers.length[0] = end - start
+    result = native.srtp_unprotect(
+        tables.connections[connection]["receive_session"],
+        buffers.received.ctypes.data + start,
+        buffers.length.ctypes.data,
+    )
+    if result != native.SRTP_OK:
+        if result == native.SRTP_AUTH_FAIL:
+            counters[_AUTHENTICATION] += 1
+        elif result == native.SRTP_REPLAY_FAIL or result == native.SRTP_REPLAY_OLD:
+            counters[_REPLAY] += 1
+        else:
+            counters[_SRTP_OTHER] += 1
+        return -1
+    tables.addresses[remote]["heard_us"] = now_us
+    status = strip_padding(buffers.received, start + i64(buffers.length[0]), packets, row)
+    if status != 0:
+        counters[_RTP_DROPS + status] += 1
+        return -1
+    if new:
+        given_up = learn_source(tables, encoding, ssrc, now_us)
+        if given_up != NOBODY:
+            native.forget_stream(tables.connections[connection]["receive_session"], given_up)
+        push_source(tables, buffers, notice_index, notices, connection, encoding, ssrc)
+    packets[row]["arrival_us"] = now_us
+    tables.connections[connection]["last_arrival_us"] = now_us
+    _note_for_publisher(tables, buffers, notice_index, notices, connection, packets[row], end - start, now_us)
+    media = i64(tables.encodings[encoding]["repairs"])
+    if media >= 0 and not restore_packet(tables, encoding, buffers.received, packets, row):
+        return -1
+    accepted = _accept(tables, buffers, notice_index, notices, encoding if media < 0 else media, row, media >= 0)
+    return row if accepted else -1
+
+
+@stage
+def _could_be_lost(tables: Tables, encoding: int, sequence: int) -> bool:
+    """Whether a retransmission is of a packet that we may have asked for: behind the highest, and not by far."""
+    behind = tables.encodings[encoding]["extended_sequence"] - extend_sequence(tables.encodings, encoding, sequence)
+    return 0 <= behind < ARRIVALS
+
+
+@stage
+def _accept(
+    tables: Tables,
+    buffers: Buffers,
+    notice_index: NDArray[np.int64],
+    notices: NDArray[Any],
+    encoding: int,
+    row: int,
+    repaired: bool,
+) -> bool:
+    """Enter the decrypted media packet `row` into its encoding's figures and into its Track's batch."""
+    counters = tables.counters
+    packets = buffers.packets
+    entry = tables.encodings[encoding]
+    sequence = i64(packets[row]["sequence"])
+    if repaired and (entry["packets"] == 0 or not _could_be_lost(tables, encoding, sequence)):
+        counters[_DROP_REPAIR] += 1
+        return False
+    generation = entry["generation"]
+    extended = note_arrival(tables.encodings, tables.arrivals, encoding, sequence)
+    if extended == DUPLICATE:
+        counters[_DUPLICATE] += 1
+        return False
+    if extended == JUMP:
+        counters[_SEQUENCE_JUMP] += 1
+        return False
+    if entry["generation"] != generation:
+        push_source(tables, buffers, notice_index, notices, i64(entry["connection"]), encoding, i64(entry["ssrc"]))
+    packets[row]["codec"] = entry["codec"]
+    if entry["redundant_type"] > 0 and packets[row]["payload_type"] == entry["redundant_type"]:
+        packets[row]["codec"] = _RED
+    gap = extended - entry["extended_sequence"] - 1 if entry["packets"] > 0 else 0
+    packets[row]["late"] = 1 if gap < -1 or repaired else 0
+    packets[row]["gap"] = 1 if gap > 0 and not repaired else 0
+    if repaired:
+        entry["repaired"] += 1
+        entry["extended_sequence"] = max(entry["extended_sequence"], extended)
+        counters[_REPAIRED] += 1
+        push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
+    else:
+        again = gap < -1 and entry["asks"] == 2
+        account_packet(tables.encodings, encoding, packets, row, extended, again)
+        if again:
+            push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
+        elif gap > 0 and entry["asks"] > 0:
+            push_numbers(tables, buffers, notice_index, notices, _GAP_NOTICE, encoding, extended - gap, gap)
+    stranded = i64(entry["stranded"])
+    if not describe_packet(tables, encoding, buffers.received, packets, row):
+        return False
+    if entry["stranded"] & ~stranded != 0:
+        push_numbers(tables, buffers, notice_index, notices, _STRANDED_NOTICE, encoding, i64(entry["stranded"]), 0)
+    account_frame(tables, encoding, packets, row)
+    if entry["audio"] == 1:
+        account_level(tables, encoding, buffers.received, packets, row)
+    counters[_RECEIVED] += 1
+    packets[row]["source"] = (i64(encoding) << 32) | i64(entry["generation"])
+    packets[row]["clock_rate"] = entry["clock_rate"]
+    packets[row]["audio"] = entry["audio"]
+    packets[row]["index"] = entry["index"]
+    packets[row]["aligned"] = entry["aligned"]
+    packets[row]["shift"] = entry["shift"]
+    packets[row]["history"] = -1
+    buffers.state[PACKETS] = row + 1
+    add_to_batch(tables, packets, i64(entry["track"]), row)
+    return True

@@ -1,0 +1,313 @@
+"""The plane's loop: the stages of a round, in the order of the picture in docs/architecture.md."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfu.routing.kernels import native
+from sfu.routing.kernels.arrival_report import send_due_reports
+from sfu.routing.kernels.commands import apply_commands
+from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.estimates import sweep_estimates
+from sfu.routing.kernels.fanout import add_to_batch, forward_batch
+from sfu.routing.kernels.ingress import receive_datagram
+from sfu.routing.kernels.instant import monotonic_us
+from sfu.routing.kernels.messages import (
+    BATCH_PACKETS,
+    CONTROLLED,
+    NOTICES,
+    PACKETS,
+    RECEIVE_BYTES,
+    RECEIVE_MESSAGES,
+    RELAY_BASE,
+    RELAY_PACKETS,
+    SWEPT_US,
+    VIRTUAL_US,
+    Buffers,
+)
+from sfu.routing.kernels.receive import receive_messages, segment_size
+from sfu.routing.kernels.release import release_waiting
+from sfu.routing.kernels.rings import (
+    READ,
+    PacketRings,
+    push_packet,
+    readable,
+    release,
+    shift_offsets,
+)
+from sfu.routing.kernels.send import flush
+from sfu.routing.kernels.tables import PACKET_SLOT_BYTES, Tables
+from sfu.wire.kernels.copying import copy_octets
+from sfu.wire.kernels.kernel import i64, kernel, stage
+
+_DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)
+_BYTES = int(Counter.RECEIVED_BYTES)
+_CALLS = int(Counter.RECEIVE_CALLS)
+_TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
+_RECEIVE_FAILED = int(Counter.DROP_RECEIVE_FAILED)
+_RELAYED = int(Counter.RELAYED_PACKETS)
+_RELAY_FULL = int(Counter.DROP_RELAY_RING_FULL)
+_TAPPED = int(Counter.TAPPED_PACKETS)
+_TAP_FULL = int(Counter.DROP_TAP_RING_FULL)
+
+POLL_MS = 500
+SWEEP_US = 100_000
+"""How often each connection's estimate is looked at without feedback."""
+
+GATHER_SUBSCRIPTIONS = 32
+"""From so many subscriptions on, a message saved for each is worth the wait."""
+GATHER_GAP_US = 25
+GATHER_US = 250
+
+
+class Wiring(NamedTuple):
+    """What connects a plane's loop with the outside: file descriptors and rings."""
+
+    shard: int
+    shards: int
+    socket: int
+    command_event: int
+    notice_event: int
+    wake_events: NDArray[np.int32]  # each shard's command event, to wake it for relayed packets
+    command_index: NDArray[np.int64]
+    commands: NDArray[Any]
+    notice_index: NDArray[np.int64]
+    notices: NDArray[Any]
+    tap: PacketRings  # [1, 1]
+    relay: PacketRings  # [shards, shards]
+
+
+@stage
+def _signal(buffers: Buffers, event: int) -> None:
+    buffers.event[0] = 1
+    native.write(event, buffers.event.ctypes.data, 8)
+
+
+@stage
+def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: int) -> None:
+    """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
+    entry = tables.tracks[track]
+    if (entry["tapped"] >> buffers.packets[row]["index"]) & 1:
+        if push_packet(wiring.tap, 0, 0, track, entry["use"], buffers.packets, row, buffers.received):
+            tables.counters[_TAPPED] += 1
+        else:
+            tables.counters[_TAP_FULL] += 1
+    if entry["relayed"] > 0:
+        for shard in range(wiring.shards):
+            target = i64(entry["relay"][shard])
+            if target >= 0:
+                use = entry["relay_use"][shard]
+                if push_packet(wiring.relay, wiring.shard, shard, target, use, buffers.packets, row, buffers.received):
+                    tables.counters[_RELAYED] += 1
+                else:
+                    tables.counters[_RELAY_FULL] += 1
+
+
+@stage
+def _wake_shards(wiring: Wiring, buffers: Buffers) -> None:
+    for shard in range(wiring.shards):
+        index = wiring.relay.indexes[wiring.shard, shard]
+        if shard != wiring.shard and index[1] != index[0]:
+            index[1] = index[0]  # the producer's own note: what it has signalled so far
+            _signal(buffers, i64(wiring.wake_events[shard]))
+
+
+@stage
+def _relay_waiting(wiring: Wiring) -> bool:
+    """Whether the last round has left relayed packets in a ring."""
+    for shard in range(wiring.shards):
+        if shard != wiring.shard and readable(wiring.relay.indexes[shard, wiring.shard]) > 0:
+            return True
+    return False
+
+
+@stage
+def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
+    """Put the packets that other shards have relayed into the batch."""
+    taken = 0
+    for shard in range(wiring.shards):
+        if shard == wiring.shard:
+            continue
+        index = wiring.relay.indexes[shard, wiring.shard]
+        held = wiring.relay.packets[shard, wiring.shard]
+        data = wiring.relay.data[shard, wiring.shard]
+        waiting = min(readable(index), RELAY_PACKETS - taken)
+        for _ in range(waiting):
+            slot = index[READ] % len(held)
+            track = i64(wiring.relay.tracks[shard, wiring.shard, slot])
+            row = buffers.state[PACKETS]
+            # a packet that is late may find another track in its row
+            meant = tables.tracks[track]["use"] == wiring.relay.uses[shard, wiring.shard, slot]
+            if meant and tables.tracks[track]["active"] == 1 and row < BATCH_PACKETS:
+                base = RELAY_BASE + taken * PACKET_SLOT_BYTES
+                source = slot * PACKET_SLOT_BYTES
+                length = held[slot]["payload"] + held[slot]["payload_bytes"] - held[slot]["start"]
+                copy_octets(buffers.received, base, data, source, length)
+                buffers.packets[row] = held[slot]
+                shift_offsets(buffers.packets, row, base - source)
+                # a source is unique within its own shard only
+                buffers.packets[row]["source"] |= i64(shard + 1) << 56
+                buffers.packets[row]["history"] = -1
+                buffers.state[PACKETS] = row + 1
+                add_to_batch(tables, buffers.packets, track, row)
+                taken += 1
+            release(index, 1)
+
+
+@stage
+def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, now_us: int) -> int:
+    """Take what waits in the socket into the batch, beginning with message `first`; return the number of messages."""
+    counters = tables.counters
+    count = receive_messages(buffers, wiring.socket, first)
+    counters[_CALLS] += 1
+    if count < 0:
+        if count != -native.EAGAIN and count != -native.EINTR:
+            counters[_RECEIVE_FAILED] += 1
+        return 0
+    for message in range(first, first + count):
+        size = buffers.receive_messages[message]["bytes"] & 0xFFFFFFFF
+        if buffers.receive_messages[message]["flags"] & native.MSG_TRUNC:
+            counters[_TRUNCATED] += 1
+            continue
+        counters[_BYTES] += size
+        step = segment_size(buffers, message, size)
+        start = message * RECEIVE_BYTES
+        end = start + size
+        while True:
+            stop = min(start + step, end)
+            counters[_DATAGRAMS] += 1
+            if buffers.state[PACKETS] == BATCH_PACKETS:
+                forward_batch(tables, buffers, wiring.socket, now_us)
+            row = receive_datagram(
+                tables,
+                buffers,
+                wiring.notice_index,
+                wiring.notices,
+                start,
+                stop,
+                message,
+                wiring.socket,
+                now_us,
+            )
+            if row >= 0:
+                encoding = (buffers.packets[row]["source"] >> 32) & 0xFFFFFF
+                _copy_out(tables, buffers, wiring, i64(tables.encodings[encoding]["track"]), row)
+            start = stop
+            if start >= end:
+                break
+    return count
+
+
+@stage
+def _frame_is_open(tables: Tables, buffers: Buffers) -> bool:
+    """Whether the batch ends within a frame that goes to many: the rest is likely to be a few microseconds away."""
+    for k in range(1, tables.touched[0] + 1):
+        track = tables.tracks[tables.touched[k]]
+        last = buffers.packets[track["batch_last"]]
+        if track["subscriptions"] >= GATHER_SUBSCRIPTIONS and last["audio"] == 0 and last["marker"] == 0:
+            return True
+    return False
+
+
+@stage
+def _gather_frame(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, now_us: int) -> None:
+    """Wait for the rest of a frame's burst, so that each subscriber's share is one message and not two.
+
+    Sending the first packet alone to many costs more time than the whole burst takes to come in.
+    """
+    started = now_us
+    last = now_us
+    while first < RECEIVE_MESSAGES and now_us - last <= GATHER_GAP_US and now_us - started <= GATHER_US:
+        count = _receive_round(tables, buffers, wiring, first, now_us)
+        first += count
+        now_us = monotonic_us(buffers)
+        if count > 0:
+            if not _frame_is_open(tables, buffers):
+                return
+            last = now_us
+
+
+@stage
+def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
+    return apply_commands(tables, buffers, wiring.command_index, wiring.commands)
+
+
+@kernel
+def run_timers(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> int:
+    """Send what is due without a packet that comes; return when the next is, in microseconds."""
+    due = min(
+        release_waiting(tables, buffers, wiring.socket, now_us),
+        send_due_reports(tables, buffers, wiring.socket, now_us),
+    )
+    if now_us - buffers.state[SWEPT_US] >= SWEEP_US:
+        buffers.state[SWEPT_US] = now_us
+        buffers.state[CONTROLLED] = sweep_estimates(tables, buffers, wiring.notice_index, wiring.notices, now_us)
+    return due
+
+
+@kernel
+def run_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> None:
+    """Take what waits in the socket and in the relay rings, and forward it."""
+    if wiring.shards > 1:
+        _take_relayed(tables, buffers, wiring)
+    if (buffers.poll[1] >> 16) & native.POLLIN:
+        count = _receive_round(tables, buffers, wiring, i64(0), now_us)
+        if _frame_is_open(tables, buffers):
+            _gather_frame(tables, buffers, wiring, count, now_us)
+    if buffers.state[PACKETS] > 0:
+        forward_batch(tables, buffers, wiring.socket, now_us)
+    flush(buffers, tables, wiring.socket)  # what NACKs have asked for
+    if wiring.shards > 1:
+        _wake_shards(wiring, buffers)
+
+
+@stage
+def _wait_ms(buffers: Buffers, wiring: Wiring, due_us: int, now_us: int) -> int:
+    """How long the plane may sleep."""
+    if wiring.shards > 1 and _relay_waiting(wiring):
+        return 0
+    longest = POLL_MS if buffers.state[CONTROLLED] == 0 else SWEEP_US // 1000
+    return min(max((due_us - now_us + 999) // 1000, 0), longest)
+
+
+@kernel
+def step_plane(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> int:
+    """One round of `run_plane` at a time that the caller says; return when the next has something to do."""
+    buffers.state[VIRTUAL_US] = now_us
+    if _apply(tables, buffers, wiring):
+        return now_us
+    buffers.poll[0] = wiring.socket
+    buffers.poll[1] = native.POLLIN
+    native.poll(buffers.poll.ctypes.data, 1, 0)
+    run_round(tables, buffers, wiring, now_us)
+    due_us = run_timers(tables, buffers, wiring, now_us)
+    buffers.state[NOTICES] = 0
+    return due_us
+
+
+@kernel
+def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
+    """Forward until the control side posts STOP. Entered once by the shard's thread, without the GIL."""
+    due_us = i64(0)
+    now_us = monotonic_us(buffers)
+    while True:
+        if _apply(tables, buffers, wiring):
+            return
+        buffers.poll[0] = wiring.socket
+        buffers.poll[1] = native.POLLIN
+        buffers.poll[2] = wiring.command_event
+        buffers.poll[3] = native.POLLIN
+        native.poll(buffers.poll.ctypes.data, 2, _wait_ms(buffers, wiring, due_us, now_us))
+        if (buffers.poll[3] >> 16) & native.POLLIN:
+            native.read(wiring.command_event, buffers.event.ctypes.data, 8)
+            if _apply(tables, buffers, wiring):
+                return
+        run_round(tables, buffers, wiring, monotonic_us(buffers))
+        now_us = monotonic_us(buffers)
+        due_us = run_timers(tables, buffers, wiring, now_us)
+        if buffers.state[NOTICES] > 0:
+            buffers.state[NOTICES] = 0
+            _signal(buffers, wiring.notice_event)

@@ -1,0 +1,267 @@
+"""Commands that change tracks, encodings and subscriptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sfu.routing.kernels import native
+from sfu.routing.kernels.classify import find_source
+from sfu.routing.kernels.index import insert_encoding, remove_encoding
+from sfu.routing.kernels.left_sources import leave_source
+from sfu.routing.kernels.parameters import forget_parameters
+from sfu.routing.kernels.reception import forget_arrivals
+from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.routing.kernels.rewrite import build_template
+from sfu.routing.kernels.sources import CURRENT, hold_source, release_source
+from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
+from sfu.routing.kernels.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
+from sfu.wire.kernels.kernel import i64, stage
+from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+
+
+@stage
+def open_track(tables: Tables, row: int, use: int) -> None:
+    """A fresh row."""
+    entry = tables.tracks[row]
+    entry["active"] = 1
+    entry["use"] = use
+    entry["tapped"] = 0
+    entry["first_subscription"] = -1
+    entry["subscriptions"] = 0
+    entry["relayed"] = 0
+    entry["kept"] = -1
+    forget_parameters(tables, row)
+    for k in range(MAX_SHARDS):
+        entry["relay"][k] = -1
+    entry["batch_first"] = -1
+
+
+@stage
+def set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> None:
+    """Relay a track to a row of another shard, or stop that."""
+    entry = tables.tracks[row]
+    entry["relay"][shard] = target
+    entry["relay_use"][shard] = use
+    entry["relayed"] = 0
+    for k in range(MAX_SHARDS):
+        if entry["relay"][k] >= 0:
+            entry["relayed"] += 1
+
+
+@stage
+def open_encoding(tables: Tables, row: int, command: Any) -> None:
+    """A fresh row for one RTP stream."""
+    entry = tables.encodings[row]
+    connection = command["b"]
+    entry["active"] = 1
+    entry["track"] = command["a"]
+    entry["connection"] = connection
+    entry["payload_type"] = command["d"] & 0x7F
+    entry["audio"] = (command["d"] >> 8) & 1
+    entry["redundant_type"] = (command["d"] >> 16) & 0x7F
+    entry["codec"] = (command["d"] >> 24) & 0xFF
+    entry["index"] = (command["d"] >> 32) & 0xFF
+    entry["asks"] = (command["d"] >> 40) & 3
+    entry["repairs"] = command["f"]
+    entry["clock_rate"] = command["e"]
+    entry["mid_bytes"] = command["text_bytes"]
+    entry["rid_bytes"] = command["blob_bytes"]
+    for k in range(len(entry["mid"])):
+        entry["mid"][k] = command["text"][k]
+        entry["rid"][k] = command["blob"][k]
+    entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
+    tables.structures[row]["valid"] = 0
+    forget_arrivals(tables.encodings, tables.arrivals, row)
+    entry["last_arrival_us"] = 0
+    entry["repaired"] = 0
+    entry["key_frames"] = 0
+    entry["key_frames_before"] = 0
+    entry["aligned"] = 0
+    entry["shift"] = 0
+    entry["spatial_layers"] = 0
+    entry["spatial_top"] = -1
+    entry["stranded"] = 0
+    entry["key_timestamp"] = -1
+    entry["temporal_layers"] = 0
+    for k in range(len(entry["layer_octets"])):
+        entry["layer_octets"][k] = 0
+    entry["levels"] = 0
+    entry["loudness"] = 0
+    entry["voiced"] = 0
+    entry["ssrc"] = -1
+    entry["former_ssrc"] = -1
+    entry["next"] = tables.connections[connection]["first_encoding"]
+    tables.connections[connection]["first_encoding"] = row
+    ssrc = command["c"]
+    known = ssrc < 0 or find_source(tables, connection, ssrc) >= 0
+    if not known and hold_source(tables, connection, ssrc, CURRENT):
+        entry["ssrc"] = ssrc
+        insert_encoding(tables.by_ssrc, tables.encodings, row)
+
+
+@stage
+def close_encoding(tables: Tables, row: int) -> None:
+    """Free a row."""
+    entry = tables.encodings[row]
+    if entry["ssrc"] >= 0:
+        remove_encoding(tables.by_ssrc, tables.encodings, row)
+        heard_us = i64(tables.connections[entry["connection"]]["last_arrival_us"])
+        release_source(tables, i64(entry["connection"]), i64(entry["ssrc"]), heard_us)
+    entry["ssrc"] = -1
+    entry["active"] = 0
+    connection = tables.connections[entry["connection"]]
+    at = i64(connection["first_encoding"])
+    if at == row:
+        connection["first_encoding"] = entry["next"]
+        return
+    while at >= 0:
+        following = i64(tables.encodings[at]["next"])
+        if following == row:
+            tables.encodings[at]["next"] = entry["next"]
+            return
+        at = following
+
+
+@stage
+def open_subscription(tables: Tables, row: int, command: Any) -> None:
+    """A fresh row, in its track's list."""
+    entry = tables.subscriptions[row]
+    entry["active"] = 1
+    entry["paused"] = 0
+    entry["connection"] = command["b"]
+    entry["ssrc"] = command["c"]
+    entry["payload_type"] = command["d"] & 0x7F
+    entry["redundant_type"] = (command["d"] >> 8) & 0x7F
+    entry["wide"] = (command["d"] >> 16) & 1
+    entry["pads"] = (command["d"] >> 17) & 1
+    entry["padded"] = 0
+    entry["picture_ended"] = 1
+    entry["repair_type"] = 0
+    entry["repeat_interval_ms"] = LEAST_REPEAT_MS
+    entry["nacks"] = 0
+    entry["missed_us"] = 0
+    entry["log"] = -1
+    entry["sealed"] = 0
+    _reset_selection(entry)
+    entry["mid_bytes"] = command["text_bytes"]
+    for k in range(len(entry["mid"])):
+        entry["mid"][k] = command["text"][k]
+    entry["started"] = 0
+    entry["source"] = -1
+    entry["seed_sequence"] = command["e"] & 0xFFFF
+    entry["seed_timestamp"] = (command["e"] >> 16) & 0xFFFFFFFF
+    entry["sequence_offset"] = 0
+    entry["timestamp_offset"] = 0
+    entry["packets"] = 0
+    entry["octets"] = 0
+    entry["last_arrival_us"] = 0
+    link_subscription(tables, row, i64(command["a"]))
+    connection = tables.connections[entry["connection"]]
+    connection["subscriptions"] += 1
+    entry["sibling"] = connection["first_subscription"]
+    connection["first_subscription"] = row
+    build_template(tables, row)
+
+
+@stage
+def close_subscription(tables: Tables, row: int) -> None:
+    """Free a row."""
+    entry = tables.subscriptions[row]
+    unlink_subscription(tables, row)
+    entry["active"] = 0
+    connection = tables.connections[entry["connection"]]
+    connection["subscriptions"] -= 1
+    _leave_connection(tables, connection, row)
+    if connection["send_session"] != 0:
+        if entry["started"] == 1 or entry["padded"] == 1:
+            native.forget_stream(connection["send_session"], i64(entry["ssrc"]))
+        if entry["repeated"] > 0 and entry["repair_type"] > 0:
+            native.forget_stream(connection["send_session"], i64(entry["repair_ssrc"]))
+    entry["log"] = -1
+    entry["sealed"] = 0
+
+
+@stage
+def _leave_connection(tables: Tables, connection: Any, row: int) -> None:
+    following = tables.subscriptions[row]["sibling"]
+    at = i64(connection["first_subscription"])
+    if at == row:
+        connection["first_subscription"] = following
+        return
+    while at >= 0:
+        after = i64(tables.subscriptions[at]["sibling"])
+        if after == row:
+            tables.subscriptions[at]["sibling"] = following
+            return
+        at = after
+
+
+@stage
+def _reset_selection(entry: Any) -> None:
+    entry["target_index"] = 0
+    entry["target_spatial"] = SPATIAL_LAYERS - 1
+    entry["target_temporal"] = TEMPORAL_LAYERS - 1
+    entry["current_index"] = -1
+    entry["current_spatial"] = 0
+    entry["current_temporal"] = 0
+    entry["last_picture"] = 0
+    entry["last_tl0"] = 0
+    entry["last_frame"] = 0
+    entry["aligned"] = 0
+    entry["common_offset"] = 0
+    entry["shift_count"] = 0
+    entry["shift_first"] = 0
+    entry["stretch_count"] = 0
+    entry["given_sets"] = -1
+    entry["highest"] = 0
+    entry["switches"] = 0
+    entry["pictures"] = 0
+    entry["freezes"] = 0
+    entry["picture_gap_us"] = 0
+    entry["picture_arrival_us"] = 0
+    entry["repeated"] = 0
+    entry["not_repeated"] = 0
+
+
+@stage
+def set_paused(tables: Tables, row: int, paused: int) -> None:
+    """Hold a subscription back, or let it go on: where its numbering stopped, video with a key frame."""
+    entry = tables.subscriptions[row]
+    entry["paused"] = paused
+    leave_source(tables, row)
+    entry["current_index"] = -1
+    entry["pictures"] = 0
+
+
+@stage
+def set_target(tables: Tables, row: int, command: Any) -> None:
+    """Aim a subscription at an Encoding and at a Layer within it."""
+    entry = tables.subscriptions[row]
+    entry["target_index"] = command["a"]
+    entry["target_spatial"] = command["b"]
+    entry["target_temporal"] = command["c"]
+
+
+@stage
+def set_repair(tables: Tables, row: int, command: Any, resending: bool) -> None:
+    """Let a subscription ask for packets again: by RTX, from the log row that it gets; or, `resending`, as they went
+    out, for which they are kept. A log is only for the pacer then, and there may be none.
+    """
+    entry = tables.subscriptions[row]
+    if resending:
+        kept = i64(command["a"])
+        entry["sealed"] = kept + 1
+        entry["sealed_bytes"] = command["b"]
+        tables.sealed_written[kept] = 0
+        for k in range(LOGGED_PACKETS):
+            tables.sealed[kept, k]["bytes"] = 0
+    else:
+        entry["repair_ssrc"] = command["a"]
+        entry["repair_type"] = command["b"]
+    entry["log"] = command["c"]
+    entry["repair_sequence"] = command["d"] & 0x7FFF
+    entry["repair_tokens"] = 0
+    entry["repair_refill_us"] = 0
+    if entry["log"] >= 0:
+        for k in range(LOGGED_PACKETS):
+            tables.logs[entry["log"], k]["flags"] = 0

@@ -1,0 +1,238 @@
+"""H.264 parameter sets: kept by Encoding, so that a key frame that comes without them can be decoded.
+
+Some encoders send them with the first picture only, or in SDP only (`sprop-parameter-sets`, RFC 6184 section 8.1). They
+go before each key frame that lacks them, as a packet of their own; and before the first one of each subscriber, since
+packets of parameter sets before the key frame are not what it enters at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sfu.routing.kernels.rings import shift_offsets
+from sfu.routing.kernels.tables import (
+    LARGEST_SET_BYTES,
+    PACKET_SLOT_BYTES,
+    PARAMETER_BYTES,
+    PARAMETER_INDEXES,
+    Tables,
+)
+from sfu.wire.extensions import Extension
+from sfu.wire.kernels.copying import copy_octets
+from sfu.wire.kernels.h264 import PICTURE_SET, SEQUENCE_SET, STAP_A, set_id
+from sfu.wire.kernels.kernel import i64, stage
+from sfu.wire.kernels.octets import Octets, load16, store16
+
+INCOMPLETE = 2
+"""Of a key frame's `bare`: its parameter sets are missing, so that it cannot be entered before they have come."""
+_BOTH = 3
+"""Of a packet's `sets`."""
+_HIGHEST_REFERENCE = 0x60
+_DEPENDENCIES = int(Extension.DEPENDENCY_DESCRIPTOR)
+
+
+@stage
+def forget_parameters(tables: Tables, track: int) -> None:
+    """A fresh row of tracks."""
+    for index in range(PARAMETER_INDEXES):
+        entry = tables.parameters[track, index]
+        entry["bytes"] = 0
+        entry["sequence_timestamp"] = -1
+        entry["picture_timestamp"] = -1
+        entry["gap_timestamp"] = -1
+        entry["in_band"] = 0
+        entry["told_bytes"] = 0
+
+
+@stage
+def prepare_parameters(tables: Tables, track: int, packets: NDArray[Any], row: int, buffer: Octets) -> None:
+    """Keep the parameter sets in packet `row`, and find those that it needs if a key frame begins with it."""
+    packet = packets[row]
+    packet["parameters"] = -1
+    packet["bare"] = 0
+    index = i64(packet["index"])
+    if index >= PARAMETER_INDEXES or (packet["sets"] == 0 and packet["key"] == 0 and packet["gap"] == 0):
+        return
+    entry = tables.parameters[track, index]
+    stamp = packet["timestamp"]
+    if packet["gap"] == 1:
+        entry["gap_timestamp"] = stamp
+    if packet["sets"] != 0:
+        _note_packet(entry, packets, row, buffer)
+    whole = entry["sequence_timestamp"] == stamp and entry["picture_timestamp"] == stamp
+    if packet["key"] == 0:
+        if packet["late"] == 1 and packet["sets"] != 0:  # who enters here needs both kinds, see replay.py
+            if not whole:
+                packet["bare"] = INCOMPLETE
+            elif packet["sets"] != _BOTH:
+                packet["parameters"] = _keep_as_packet(tables, entry, packets, row, buffer)
+        return
+    if whole:
+        entry["in_band"] = 1
+    elif entry["gap_timestamp"] != stamp:
+        entry["in_band"] = 0
+        packet["bare"] = 1
+    elif entry["in_band"] == 1:
+        packet["bare"] = INCOMPLETE  # they may be others than those that are known, and may still come
+        return
+    else:
+        packet["bare"] = 1
+    if packet["sets"] != _BOTH:
+        packet["parameters"] = _keep_as_packet(tables, entry, packets, row, buffer)
+        if packet["parameters"] < 0 and packet["extension_bytes"][_DEPENDENCIES] == 0:
+            packet["bare"] = INCOMPLETE
+
+
+@stage
+def _note_packet(entry: Any, packets: NDArray[Any], row: int, buffer: Octets) -> None:
+    packet = packets[row]
+    at = i64(packet["payload"])
+    end = at + packet["payload_bytes"]
+    stamp = packet["timestamp"]
+    newest = i64(entry["sequence_timestamp"])
+    if packet["late"] == 1 and newest >= 0 and (stamp - newest) & 0xFFFFFFFF >= 0x80000000:
+        return  # newer ones have come
+    if i64(buffer[at]) & 0x1F != STAP_A:
+        _note_set(entry, buffer, at, end - at, stamp)
+        return
+    at += 1
+    while at + 2 <= end:  # it has been checked, see describe_h264
+        length = load16(buffer, at)
+        _note_set(entry, buffer, at + 2, length, stamp)
+        at += 2 + length
+
+
+@stage
+def _note_set(entry: Any, buffer: Octets, at: int, length: int, stamp: int) -> None:
+    kind = i64(buffer[at]) & 0x1F
+    if kind == SEQUENCE_SET:
+        entry["sequence_timestamp"] = stamp
+    elif kind == PICTURE_SET:
+        entry["picture_timestamp"] = stamp
+    else:
+        return
+    keep_set(entry, buffer, at, length)
+
+
+@stage
+def keep_set(entry: Any, buffer: Octets, at: int, length: int) -> None:
+    """Keep a parameter set in the place of a former one of its kind and id; the oldest give way."""
+    kind = i64(buffer[at]) & 0x1F
+    if length < 2 or length > LARGEST_SET_BYTES or (kind != SEQUENCE_SET and kind != PICTURE_SET):
+        return
+    data = entry["data"]
+    identifier = set_id(buffer, at, at + length)
+    place = i64(0)
+    while place < entry["bytes"]:
+        size = load16(data, place)
+        if i64(data[place + 2]) & 0x1F == kind and set_id(data, place + 2, place + 2 + size) == identifier:
+            if size == length and _is_same(data, place + 2, buffer, at, length):
+                return
+            break
+        place += 2 + size
+    entry["changes"] += 1
+    if place < entry["bytes"]:
+        _remove(entry, place)
+    while entry["bytes"] + 2 + length > PARAMETER_BYTES:
+        _remove(entry, i64(0))
+    end = i64(entry["bytes"])
+    store16(data, end, length)
+    copy_octets(data, end + 2, buffer, at, length)
+    entry["bytes"] = end + 2 + length
+    entry["changes"] += 1
+
+
+@stage
+def _is_same(data: Octets, place: int, buffer: Octets, at: int, length: int) -> bool:
+    for k in range(length):
+        if data[place + k] != buffer[at + k]:
+            return False
+    return True
+
+
+@stage
+def _remove(entry: Any, place: int) -> None:
+    data = entry["data"]
+    size = 2 + load16(data, place)
+    for k in range(place + size, i64(entry["bytes"])):
+        data[k - size] = data[k]
+    entry["bytes"] -= size
+
+
+@stage
+def _keep_as_packet(tables: Tables, entry: Any, packets: NDArray[Any], row: int, buffer: Octets) -> int:
+    """Store the parameter sets in the history as a packet before packet `row`, like which it is otherwise; return its
+    position, -1: there is no complete set, or no room.
+    """
+    packet = packets[row]
+    start = i64(packet["start"])
+    header = packet["payload"] - start
+    size = 1 + i64(entry["bytes"])
+    if header + size > PACKET_SLOT_BYTES or not _has_kind(entry, SEQUENCE_SET) or not _has_kind(entry, PICTURE_SET):
+        return -1
+    position = tables.history_written[0]
+    slot = position % len(tables.history_packets)
+    base = slot * PACKET_SLOT_BYTES
+    out = tables.history_data
+    copy_octets(out, base, buffer, start, header)
+    end = base + header
+    out[end] = _HIGHEST_REFERENCE | STAP_A
+    end = _copy_kind(entry, SEQUENCE_SET, out, end + 1)
+    _copy_kind(entry, PICTURE_SET, out, end)
+    tables.history_packets[slot] = packets[row]
+    kept = tables.history_packets[slot]
+    kept["payload_bytes"] = size
+    kept["marker"] = 0
+    kept["frame_end"] = 0
+    kept["key"] = 0
+    kept["pad"] = 0
+    kept["next"] = 0
+    kept["history"] = position
+    kept["source"] = -1  # nobody finds it by its number
+    shift_offsets(tables.history_packets, slot, base - start)
+    tables.history_written[0] = position + 1
+    return position
+
+
+@stage
+def _has_kind(entry: Any, kind: int) -> bool:
+    at = i64(0)
+    while at < entry["bytes"]:
+        if i64(entry["data"][at + 2]) & 0x1F == kind:
+            return True
+        at += 2 + load16(entry["data"], at)
+    return False
+
+
+@stage
+def _copy_kind(entry: Any, kind: int, out: Octets, end: int) -> int:
+    """Append the sets of one kind, each behind its length; return the offset behind them."""
+    data = entry["data"]
+    at = i64(0)
+    while at < entry["bytes"]:
+        size = 2 + load16(data, at)
+        if i64(data[at + 2]) & 0x1F == kind:
+            copy_octets(out, end, data, at, size)
+            end += size
+        at += size
+    return end
+
+
+@stage
+def tell_set(tables: Tables, track: int, command: Any) -> None:
+    """Take a part of a parameter set that SDP told; `c` is 1 with the last."""
+    entry = tables.parameters[track, command["a"]]
+    if command["b"] == 1:
+        entry["told_bytes"] = 0
+    for part in range(2):
+        size = i64(command["text_bytes"]) if part == 0 else i64(command["blob_bytes"])
+        for k in range(size):
+            at = entry["told_bytes"]
+            if at < LARGEST_SET_BYTES:
+                entry["told"][at] = command["text"][k] if part == 0 else command["blob"][k]
+                entry["told_bytes"] = at + 1
+    if command["c"] == 1 and entry["told_bytes"] > 0:
+        keep_set(entry, entry["told"], i64(0), i64(entry["told_bytes"]))
+        entry["told_bytes"] = 0

@@ -1,0 +1,255 @@
+"""The budget of one connection: what its path carries, shared over what it receives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sfu.bwe.allocation import MARGIN, Allocator, Demand, Step
+from sfu.bwe.backlog import Backlog
+from sfu.bwe.key_frame_budget import WAIT, Entries
+from sfu.bwe.receiver_reports import ReportedLoss
+from sfu.media.layer import Layer
+from sfu.media.statistics import RateMeter
+from sfu.media.subscription import Subscription
+from sfu.routing.plane import Plane
+
+INTERVAL = 0.5
+"""Seconds between two looks at the rates of what is received."""
+_AUDIO_OVERHEAD_BPS = 20_000.0
+_UNBOUNDED_BPS = 1_000_000_000
+_USABLE = 1.04
+"""Share of the estimate that is allocated where nothing is lost; what is lost is sent again.
+
+More than all: the estimate stays below what gets through, and videos do not have their peaks together.
+"""
+_MOST_REPAIRS = 0.15
+_FULL = 0.85
+"""Of what got through when the path was full, so much the lowest steps may have, however low the estimate is now."""
+_CATCH_UP_S, _MOST_CATCH_UP = 1.0, 0.25
+"""In so long what has stood before the pacer is to be gone, for which this part of the estimate is spent at most: it
+may have come while the path carried much more, and is no reason to pause a video.
+"""
+_LIMIT_FACTOR = 1.5
+_LEAST_LIMIT_BPS = 100_000.0
+_LEAST_VIDEO_LIMIT_BPS = 2_500_000.0
+"""With video, so much may be tried in any case: a publisher that has just begun is still on its way up."""
+_LIMIT_STEP = 0.1
+"""The plane is told of a limit that has moved by more than this."""
+
+
+class Receiver(Protocol):
+    """The connection, as its Budget sees it."""
+
+    @property
+    def row(self) -> int:
+        """Its row in the plane."""
+        ...
+
+    @property
+    def subscriptions(self) -> Iterable[Subscription]:
+        """What it receives."""
+        ...
+
+
+@dataclass(frozen=True)
+class BandwidthStats:
+    """What is known of the path to a client, and what is made of it; rates in bits a second."""
+
+    estimate_bps: int | None
+    """What the path carries; None where the client tells nothing of what it gets."""
+    budget_bps: int | None
+    """What may be spent on video: the estimate without audio, and without what is to make up for a backlog."""
+    allocated_bps: int
+    """What the chosen Layers cost."""
+    wanted_bps: int
+    """What all would cost at their best, up to their ceilings."""
+    sent_bps: int
+    received_bps: int
+    """Of that, what arrived."""
+    loss: float
+    """Share of what was sent, 0..1."""
+    round_trip_time_s: float
+    queue_delay_s: float
+    """How much later than at best packets arrive now."""
+
+
+class Budget:
+    """Asked by its connection: `handle_estimate` when the plane tells one, `update` whenever something has changed."""
+
+    def __init__(self, plane: Plane, receiver: Receiver) -> None:
+        self.estimate_bps: float | None = None
+        """None: no limit is known, so all get their best."""
+        self.budget_bps: float | None = None
+        self.allocated_bps = 0.0
+        self.wanted_bps = 0.0
+        self._plane = plane
+        self._receiver = receiver
+        self._allocator: Allocator[str, Layer] = Allocator()
+        self._entries = Entries()
+        self._backlog = Backlog()
+        self._audio: dict[str, RateMeter] = {}
+        self._controlled = False
+        self._by_reports = False
+        self._reported = ReportedLoss()
+        self._sent = RateMeter()
+        self._limit_bps = 0.0
+        self._next: float | None = None
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the client tells what it gets, so that there is something to share."""
+        return self._controlled
+
+    def start(self, estimate_bps: float | None, now: float) -> None:
+        """Congestion control is agreed on; `estimate_bps` until more is known, None where the client only reports."""
+        if not self._controlled:
+            self._controlled = True
+            self._by_reports = estimate_bps is None
+            self.estimate_bps = estimate_bps
+            self._next = now + INTERVAL
+            self._tell_limit(_LEAST_VIDEO_LIMIT_BPS)  # whatever the client says of its path
+
+    def heed_reports(self, now: float) -> None:
+        """What else the client tells is of no use: there is no limit until its receiver reports show one."""
+        self._by_reports = True
+        self.estimate_bps = None
+        self.update(now)
+
+    def handle_estimate(self, rate_bps: float, now: float) -> None:
+        """The plane tells what the path carries."""
+        if self._controlled:
+            self.estimate_bps = rate_bps if rate_bps < _UNBOUNDED_BPS else None
+            self.update(now)
+
+    def handle_loss(self, fraction_lost: float, now: float) -> None:
+        """Receiver reports tell of loss (0..1); they count where the client tells nothing better."""
+        if not self._by_reports:
+            return
+        sent_bps = self._sent.update(self._plane.connection_state(self._receiver.row).bytes_out, now)
+        if self._reported.handle_report(fraction_lost, sent_bps, now):
+            bound = self._reported.bound_bps
+            self._plane.set_loss_bound(self._receiver.row, _UNBOUNDED_BPS if bound is None else round(bound))
+
+    def poll_timeout(self) -> float | None:
+        """When to look again."""
+        return self._next
+
+    def handle_timeout(self, now: float) -> None:
+        """Look again, if it is time."""
+        if self._next is not None and now >= self._next:
+            self.update(now)
+
+    def update(self, now: float) -> None:
+        """Share what there is anew."""
+        if not self._controlled:
+            return
+        self._next = now + INTERVAL
+        path = self._plane.estimator_state(self._receiver.row)
+        videos: list[Subscription] = []
+        audio_bps = 0.0
+        best_bps = 0.0
+        for subscription in self._receiver.subscriptions:
+            if subscription.track.kind == "audio":
+                audio_bps += self._measure_audio(subscription, now)
+            elif subscription.negotiated and subscription.is_shown:
+                videos.append(subscription)
+                best_bps += subscription.track.best_rate_bps
+        if self.estimate_bps is None:
+            self.budget_bps = None
+        else:
+            repairs = min(path.loss, _MOST_REPAIRS)
+            queued = self._plane.connection_state(self._receiver.row).queued_bytes
+            backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
+            catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
+            self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
+        videos.sort(key=lambda video: -video.priority)
+        demands = [Demand(video.id, video.list_steps(), video.priority) for video in videos]
+        allocation = self._allocator.allocate(
+            float("inf") if self.budget_bps is None else self.budget_bps,
+            demands,
+            now,
+            floor_bps=self._find_floor(videos, path.full_bps, audio_bps, now),
+        )
+        self.allocated_bps, self.wanted_bps = allocation.spent_bps, allocation.wanted_bps
+        if self.budget_bps is not None:
+            self._entries.refill(self.budget_bps, now)
+        for video in videos:
+            if video.id in allocation.chosen:
+                step = allocation.chosen[video.id]
+                if step is not None and not self._may_have(video, step, measured=path.full_bps > 0.0):
+                    self._next = min(self._next, now + WAIT)
+                    if not video.is_new:
+                        continue  # keeps what it has
+                    step = video.list_steps()[0]
+                video.allocate(None if step is None else step.layer, now)
+            elif self.budget_bps is not None:
+                video.allocate(Layer(0, 0), now)  # its rates are not known yet: begin low
+        hold = self._allocator.poll_timeout()
+        if hold is not None:
+            self._next = min(self._next, max(hold, now))
+        if len(allocation.chosen) == len(videos):  # otherwise not all rates are known
+            self._set_limit(best_bps + audio_bps, has_video=bool(videos))
+
+    def stats(self) -> BandwidthStats:
+        """A snapshot."""
+        state = self._plane.estimator_state(self._receiver.row)
+        known = self._controlled and self.estimate_bps is not None
+        return BandwidthStats(
+            estimate_bps=None if not known else round(self.estimate_bps or 0.0),
+            budget_bps=None if self.budget_bps is None else round(self.budget_bps),
+            allocated_bps=round(self.allocated_bps),
+            wanted_bps=round(self.wanted_bps),
+            sent_bps=round(state.sent_bps) if known else 0,
+            received_bps=round(state.acked_bps) if known else 0,
+            loss=state.loss if known else 0.0,
+            round_trip_time_s=state.round_trip_us / 1e6 if known else 0.0,
+            queue_delay_s=state.queue_ms / 1e3 if known else 0.0,
+        )
+
+    def _find_floor(self, videos: Sequence[Subscription], full_bps: float, audio_bps: float, now: float) -> float:
+        """What the lowest steps may cost though the budget is less: an estimate that was never tried forbids nothing.
+
+        `full_bps`: what got through when the path was seen to be full, 0: it was not. Until then one video after the
+        other begins, so that it is seen in time.
+        """
+        if full_bps > 0.0:
+            return _FULL * full_bps - audio_bps
+        lowest_bps, waiting = 0.0, 0
+        for video in videos:
+            steps = video.list_steps()
+            if steps and (video.is_new or video.starved):
+                waiting += 1
+            if steps and waiting < 2:
+                lowest_bps += (1.0 + MARGIN) * steps[0].rate_bps + 1.0
+        if waiting > 1:
+            self._next = now + WAIT
+        return lowest_bps
+
+    def _may_have(self, video: Subscription, step: Step[Layer], *, measured: bool) -> bool:
+        """Whether a step needs no key frame of a size that counts, or it is its turn to have that."""
+        if self.budget_bps is None:
+            return True
+        if not measured and step.layer == video.list_steps()[0].layer:
+            return True  # it had its turn before
+        if video.enters(step.layer):
+            return self._entries.take(step.rate_bps)
+        if video.descends(step.layer):
+            self._entries.charge(step.rate_bps)
+        return True
+
+    def _measure_audio(self, subscription: Subscription, now: float) -> float:
+        meter = self._audio.setdefault(subscription.id, RateMeter())
+        rate = meter.update(subscription.octets, now)
+        return rate + _AUDIO_OVERHEAD_BPS if rate else 0.0
+
+    def _set_limit(self, usable_bps: float, *, has_video: bool) -> None:
+        """Tell the plane what could be used at most, so that it does not probe for more."""
+        limit = max(_LIMIT_FACTOR * usable_bps, _LEAST_VIDEO_LIMIT_BPS if has_video else _LEAST_LIMIT_BPS)
+        if abs(limit - self._limit_bps) > _LIMIT_STEP * self._limit_bps:
+            self._tell_limit(limit)
+
+    def _tell_limit(self, limit_bps: float) -> None:
+        self._limit_bps = limit_bps
+        self._plane.set_limit(self._receiver.row, round(limit_bps))

@@ -1,0 +1,280 @@
+"""A connection on which the client makes the offers, as in WHIP and WHEP."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sfu.errors import CodecMismatchError, NegotiationFailedError, NotPermittedError, ServerFullError
+from sfu.media.subscription import Subscription
+from sfu.media.track import Track
+from sfu.negotiation import (
+    Answerer,
+    Kind,
+    NegotiationError,
+    NoCommonCodecError,
+    NothingReceivedError,
+    OfferDiff,
+    OutgoingSlot,
+    RemoteTransport,
+    SdpError,
+    SdpFragment,
+    build_sdp_fragment,
+)
+from sfu.session.connection import Connection
+from sfu.session.context import Home
+from sfu.session.vacancies import Vacancies
+
+Select = Callable[[], Sequence[Track]]
+"""Returns the Tracks that the connection wants, as they are now."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an offer led to."""
+
+    sdp: str
+    """Our answer."""
+    connection: ClientOffered
+    unfilled: tuple[str, ...]
+    """Media sections ready to receive for which there was no Track; answered `inactive`, `recvonly` or, where the
+    client decodes nothing that we forward, with port 0."""
+
+
+class ClientOffered(Connection):
+    """Fills the sections in which the client can receive when it offers, in the order of the Tracks.
+
+    An answer cannot be changed later (RFC 3264). So a section whose Track ended goes on with the next one that is
+    wanted and has a codec that was answered there: at once with one of the same Peer (a publisher that comes again
+    under its name), and after `Config.return_timeout` with any. A section that found no Track when the client offered
+    stays silent. Where only another answer would help, the connection closes, so that the client offers anew:
+
+    * `offer_again`: a Peer of which it receives something, or did, has published what only another answer can hold,
+      for its codec or because there was nothing when the client offered;
+    * `publisher_left`: all that it received has ended, and for `Config.return_timeout` nothing has followed.
+
+    One on which the client publishes, too, does not close for this.
+    """
+
+    def __init__(self, home: Home, answerer: Answerer, *, select: Select) -> None:
+        self._look_at: float | None = None  # asked for by the shard from the beginning
+        super().__init__(home)
+        self._answerer = answerer
+        self._select = select
+        self._sections: dict[str, Kind] = {}
+        self._slots: tuple[OutgoingSlot, ...] = ()
+        self._followed: set[str] = set()  # Peers of which something was received
+        self._vacancies = Vacancies(home.environment.config.return_timeout)
+
+    @classmethod
+    def open(cls, home: Home, offer: str, *, publish: bool, select: Select) -> Answered:
+        """Make a connection from the client's first offer.
+
+        Unless `publish`, what the client would send is not taken, and one that decodes nothing of a kind of media that
+        is there for it is told so: half of what it came for would look like a failure of ours.
+
+        Raises:
+            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused.
+            LimitError, ServerFullError: there is no place for it. Nothing stays behind.
+        """
+        environment = home.environment
+        answerer = Answerer(
+            max_media=environment.config.max_media_per_connection,
+            preferences=environment.config.codecs,
+            rng=environment.rng,
+            publish=publish,
+            transport_cc=environment.config.congestion_control,
+        )
+        diff = _read_offer(answerer, offer)
+        if not publish:
+            _check_decoders(diff.slots, select())
+        connection = cls(home, answerer, select=select)
+        return connection._apply(diff)
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """See `Connection.mids`."""
+        return self._answerer.mids
+
+    def answer(self, offer: str) -> Answered:
+        """Answer a later offer: media that come and go, an ICE restart.
+
+        Raises:
+            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, all stays as it was.
+            LimitError, ServerFullError: the connection closes, since what it had agreed to cannot be brought back.
+            ConnectionClosedError: too late.
+        """
+        self._check_open()
+        return self._apply(_read_offer(self._answerer, offer))
+
+    def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
+        """See `Connection.restart_ice_fragment`."""
+        self._check_open()
+        try:
+            if not self._answerer.note_restart(SdpFragment(ufrag, pwd)) or self._remote is None:
+                return None
+        except NegotiationError as error:
+            raise NegotiationFailedError(str(error)) from error
+        self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
+        mids = list(self._sections) or ["0"]
+        return build_sdp_fragment(self._link.local, mids=mids, kind=self._sections.get(mids[0], "audio"))
+
+    def _apply(self, diff: OfferDiff) -> Answered:
+        try:
+            self._take_remote(diff.remote)
+            self._agree_on_extensions(self._answerer.extension_ids, mixed=self._answerer.mixed_extensions)
+            for mid in diff.withdrawn:
+                self._close_subscription(mid)
+            added = self._settle(diff.incoming, diff.ended)
+            self._slots = tuple(diff.slots)
+            unfilled = self._fill()
+            self._sections = {slot.mid: slot.kind for slot in diff.slots}
+            self._sections.update((item.mid, item.kind) for item in diff.incoming)
+            sdp = self._answerer.build_answer(self._link.local)
+        except BaseException:
+            self.close("refused")
+            raise
+        self._announce(added)
+        return Answered(sdp, self, tuple(unfilled))
+
+    def _take_remote(self, remote: RemoteTransport) -> None:
+        """Take over the client's side; new credentials of its ask for new ones of ours (RFC 8839 section 4.4.1.1.1)."""
+        before = self._remote
+        if before is not None and (before.ufrag, before.pwd) != (remote.ufrag, remote.pwd):
+            self._link.restart_ice()
+            self.shard.update_ufrags(self)
+        self._link.set_remote(remote)
+        self._remote = remote
+
+    def handle_published(self, track: Track) -> None:
+        """A Track is there that may be wanted."""
+        if self._vacancies or (track.peer in self._followed and len(self._subscriptions) < len(self._slots)):
+            self._look_soon()
+
+    def track_ended(self, subscription: Subscription) -> None:
+        """See `Subscriber.track_ended`."""
+        if self._closing:
+            subscription.close()
+            return
+        subscription.vacate()
+        self._vacancies.add(subscription, self.now())
+        self._look_soon()
+
+    def end_subscription(self, subscription: Subscription) -> None:
+        """See `Subscriber.end_subscription`."""
+        self._vacancies.discard(subscription)
+        super().end_subscription(subscription)
+
+    def poll_timeout(self) -> float | None:
+        """The next of its deadlines."""
+        deadlines = [super().poll_timeout(), None if self._closing else self._look_at]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        super().handle_timeout(now)
+        if self._look_at is not None and now >= self._look_at and not self._closing:
+            self._look(now)
+
+    def _look_soon(self) -> None:
+        """See what can go on once all that happens at this moment has happened: a session takes another's place with
+        several Tracks, which come and end one by one.
+        """
+        self._look_at = self.now()
+        self.touch()
+
+    def _look(self, now: float) -> None:
+        wanted = self._list_wanted()
+        try:
+            for subscription, track in self._vacancies.match(wanted, self._carries, now):
+                subscription.move(track)
+                self._vacancies.discard(subscription)
+                self._followed.add(track.peer)
+                self._reporter.add_subscription(subscription, now)
+                wanted.remove(track)
+        except ServerFullError:
+            self.close("refused")
+            return
+        self._look_at = self._vacancies.poll_timeout(now)
+        if self._tracks:
+            return
+        if any(self._asks_for_an_offer(track) for track in wanted):
+            self.close("offer_again")
+        elif self._vacancies and len(self._vacancies) == len(self._subscriptions) and self._vacancies.are_over(now):
+            self.close("publisher_left")
+
+    def _carries(self, subscription: Subscription, track: Track) -> bool:
+        """Whether the answer, as it stands, allows `track` in a section."""
+        return self._answerer.carries(subscription.mid, track.codec)
+
+    def _asks_for_an_offer(self, track: Track) -> bool:
+        """Whether the client's next offer would bring it a Track of someone whom it follows."""
+        taken = {held.mid for held in self.subscriptions if not held.vacant}
+        return track.peer in self._followed and any(
+            slot.mid not in taken and _fits(track, slot) for slot in self._slots
+        )
+
+    def _list_wanted(self) -> list[Track]:
+        there = {subscription.track for subscription in self.subscriptions}
+        return [track for track in self._select() if track not in there]
+
+    def _fill(self) -> list[str]:
+        """Put wanted Tracks into the slots that are empty, or vacant by now; return the mids that stay empty."""
+        vacated = {subscription.mid for subscription in self._vacancies}
+        for mid in vacated:
+            self._close_subscription(mid)
+        wanted = self._list_wanted()
+        unfilled = []
+        for slot in self._slots:
+            if slot.filled and slot.mid not in vacated:
+                continue
+            track = next((track for track in wanted if _fits(track, slot)), None)
+            if track is None:
+                unfilled.append(slot.mid)
+                continue
+            wanted.remove(track)
+            self._followed.add(track.peer)
+            outgoing = self._outgoing(track)
+            codec = self._answerer.assign(slot.mid, outgoing)
+            self._start_subscription(self._add_subscription(track, slot.mid, outgoing), codec)
+        return unfilled
+
+    def _close_subscription(self, mid: str) -> None:
+        for subscription in self.subscriptions:
+            if subscription.mid == mid:
+                subscription.close()
+
+    def _release_section(self, subscription: Subscription) -> None:
+        with contextlib.suppress(KeyError):  # the client's offer has withdrawn the section
+            self._answerer.assign(subscription.mid, None)
+
+
+def _fits(track: Track, slot: OutgoingSlot) -> bool:
+    return any(codec.takes(track.codec) for codec in slot.codecs)
+
+
+def _check_decoders(slots: Sequence[OutgoingSlot], tracks: Sequence[Track]) -> None:
+    """Raise CodecMismatchError for a kind of media that is wanted and published, and none of which can be decoded."""
+    for kind in dict.fromkeys(slot.kind for slot in slots):
+        ready = [slot for slot in slots if slot.kind == kind]
+        there = [track for track in tracks if track.kind == kind]
+        if there and not any(_fits(track, slot) for track in there for slot in ready):
+            published = ", ".join(dict.fromkeys(track.codec.describe() for track in there))
+            known = [codec.describe() for slot in ready for codec in slot.codecs]
+            taken = ", ".join(dict.fromkeys(known or [name for slot in ready for name in slot.offered]))
+            raise CodecMismatchError(
+                f"the {kind} that is published cannot be decoded by what is offered. Published: {published}. "
+                f"Offered: {taken or 'none'}"
+            )
+
+
+def _read_offer(answerer: Answerer, offer: str) -> OfferDiff:
+    try:
+        return answerer.handle_offer(offer)
+    except NoCommonCodecError as error:
+        raise CodecMismatchError(str(error)) from error
+    except NothingReceivedError as error:
+        raise NotPermittedError(str(error)) from error
+    except NegotiationError as error:
+        raise NegotiationFailedError(str(error), malformed=isinstance(error, SdpError)) from error

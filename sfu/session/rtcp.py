@@ -1,0 +1,236 @@
+"""The RTCP of one connection: what comes in is acted on, what is due goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from sfu.feedback.reports import REPORT_INTERVAL
+from sfu.media.encoding import Encoding
+from sfu.media.subscription import Subscription
+from sfu.media.track import Track
+from sfu.negotiation import REMB
+from sfu.session.transport import Link
+from sfu.wire.kernels.remb import MOST_SSRCS, build_remb
+from sfu.wire.rtcp import (
+    MAX_BLOCKS,
+    FullIntraRequest,
+    Goodbye,
+    PictureLoss,
+    ReceiverReport,
+    ReportBlock,
+    RtcpError,
+    SenderReport,
+    build_goodbye,
+    build_receiver_report,
+    build_source_description,
+    parse_compound,
+)
+
+
+class Reported(Protocol):
+    """The connection, as its Reporter sees it."""
+
+    @property
+    def tracks(self) -> Iterable[Track]:
+        """What it publishes."""
+        ...
+
+    @property
+    def subscriptions_by_ssrc(self) -> Mapping[int, Subscription]:
+        """What it receives."""
+        ...
+
+    def loss_reported(self, fraction_lost: float, now: float) -> None:
+        """A receiver report told what share (0..1) of a Subscription has not arrived, the worst of all."""
+        ...
+
+    def mute_changed(self, track: Track) -> None:
+        """A Track's `muted` has changed."""
+        ...
+
+
+class Reporter:
+    """Handles RTCP in, and says once a second what has to be said."""
+
+    def __init__(self, link: Link, reported: Reported, *, ssrc: int, cname: str) -> None:
+        """`ssrc` and `cname`: ours as a receiver, for reports and feedback to the client."""
+        self.ssrc = ssrc
+        self._link = link
+        self._reported = reported
+        self._description = build_source_description(ssrc, cname)
+        self._next: float | None = None
+        self._fresh: set[int] = set()
+
+    def start(self, now: float) -> None:
+        """The connection is up, or has more to report: run the once-a-second work."""
+        if self._link.connected and self._next is None:
+            self._next = now + REPORT_INTERVAL
+
+    def add_subscription(self, subscription: Subscription, now: float) -> None:
+        """Give a new Subscription its first sender report as soon as there is one."""
+        self._fresh.add(subscription.ssrc)
+        self.start(now)
+
+    def handle_rtcp(self, data: bytes, now: float) -> None:
+        """Take an authentic RTCP packet; what is malformed is dropped and counted."""
+        try:
+            packets = parse_compound(data)
+        except RtcpError:
+            self._link.shard.drops["drop_rtcp_malformed"] += 1
+            return
+        for packet in packets:
+            if isinstance(packet, ReceiverReport):
+                self._handle_blocks(packet.blocks, now)
+            elif isinstance(packet, SenderReport):
+                self._handle_sender_report(packet, now)
+                self._handle_blocks(packet.blocks, now)
+            elif isinstance(packet, PictureLoss):
+                self._handle_key_frame_request(packet.media_ssrc, now)
+            elif isinstance(packet, FullIntraRequest):
+                for ssrc in {ssrc for ssrc, _ in packet.entries}:
+                    self._handle_key_frame_request(ssrc, now)
+            elif isinstance(packet, Goodbye):
+                self._handle_goodbye(packet)
+
+    def poll_timeout(self) -> float | None:
+        """When the next reports are due."""
+        return self._next
+
+    def handle_timeout(self, now: float) -> None:
+        """Send the reports that are due."""
+        if self._next is None or now < self._next:
+            return
+        blocks: list[ReportBlock] = []
+        published = False
+        for track in self._reported.tracks:
+            published = True
+            for encoding in track.encodings:
+                block = self._report_on(track, encoding, now)
+                if block is not None:
+                    blocks.append(block)
+            track.handle_tick(now)
+        for first in range(0, len(blocks), MAX_BLOCKS):
+            report = build_receiver_report(self.ssrc, blocks[first : first + MAX_BLOCKS])
+            self._link.send_rtcp(report + self._description, self.ssrc)
+        self._send_first_reports(now)
+        self._next = now + REPORT_INTERVAL if published or self._fresh else None
+
+    def send(self, packet: bytes) -> None:
+        """Send feedback as a compound packet (RFC 3550 section 6.1: a report comes first)."""
+        self._link.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet, self.ssrc)
+
+    def tell_bound(self, rate_bps: int) -> None:
+        """Tell the client what its path carries, as REMB, where that was negotiated."""
+        ssrcs = [
+            encoding.ssrc
+            for track in self._reported.tracks
+            if REMB in track.codec.feedback
+            for encoding in track.encodings
+            if encoding.ssrc is not None
+        ]
+        if ssrcs:
+            self.send(build_remb(self.ssrc, rate_bps, ssrcs[:MOST_SSRCS]))
+
+    def send_sender_report(self, subscription: Subscription, now: float) -> None:
+        """Pass the publisher's clock on to the client."""
+        report = subscription.build_sender_report(now)
+        if report is not None:
+            self._fresh.discard(subscription.ssrc)
+            self._link.send_rtcp(report, subscription.ssrc)
+
+    def end_subscription(self, subscription: Subscription, *, goodbye: bool) -> None:
+        """Forget it, and tell the client that the source has left (RFC 3550 section 6.3.7) where `goodbye`."""
+        ssrc = subscription.ssrc
+        self._fresh.discard(ssrc)
+        if not subscription.reports.sent:
+            return
+        if goodbye:
+            description = build_source_description(ssrc, subscription.track.cname)
+            self._link.send_rtcp(build_receiver_report(ssrc) + description + build_goodbye([ssrc]), ssrc)
+        self._link.forget_source(ssrc)
+
+    def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
+        known = self._reported.subscriptions_by_ssrc
+        shares = []
+        for block in blocks:
+            subscription = known.get(block.ssrc)
+            if subscription is not None:
+                subscription.handle_block(block, now)
+                shares.append(_lost_behind_us(subscription))
+        if shares:
+            self._reported.loss_reported(max(shares), now)
+
+    def _handle_sender_report(self, report: SenderReport, now: float) -> None:
+        found = self._find_encoding(report.ssrc)
+        if found is None:
+            return
+        track, encoding = found
+        if encoding.reception is not None and encoding.reception.handle_sender_report(report, now):
+            if len(track.encodings) > 1:
+                encoding.align(track.codec.clock_rate)
+            for subscription in track.subscriptions.values():
+                subscription.pass_sender_report(encoding.index, now)
+
+    def _handle_key_frame_request(self, ssrc: int, now: float) -> None:
+        subscription = self._reported.subscriptions_by_ssrc.get(ssrc)
+        if subscription is not None:
+            subscription.handle_key_frame_request(now)
+
+    def _handle_goodbye(self, goodbye: Goodbye) -> None:
+        """Browsers say goodbye when a sender has no track for now, and go on later under the same SSRC.
+
+        So it mutes the Track, as a browser's own receiver does (W3C WebRTC section 5.3); SDP ends it.
+        """
+        for ssrc in goodbye.ssrcs:
+            found = self._find_encoding(ssrc)
+            if found is not None:
+                track, encoding = found
+                if any(other.ssrc not in goodbye.ssrcs for other in track.encodings if other.active):
+                    continue  # one Encoding of several: the others go on
+                state = self._link.shard.plane.encoding_state(encoding.row)
+                if track.mute(state.packets):
+                    self._reported.mute_changed(track)
+
+    def _find_encoding(self, ssrc: int) -> tuple[Track, Encoding] | None:
+        for track in self._reported.tracks:
+            for encoding in track.encodings:
+                if encoding.ssrc == ssrc:
+                    return track, encoding
+        return None
+
+    def _report_on(self, track: Track, encoding: Encoding, now: float) -> ReportBlock | None:
+        reception = encoding.reception
+        if reception is None:
+            return None
+        state = self._link.shard.plane.encoding_state(encoding.row)
+        if state.ssrc != reception.ssrc or not state.packets:
+            return None
+        if track.note_packets(encoding, state.packets, now):
+            self._reported.mute_changed(track)
+        return reception.build_block(
+            packets=state.packets,
+            first=state.base_sequence,
+            highest=state.extended_sequence,
+            jitter=state.jitter,
+            now=now,
+        )
+
+    def _send_first_reports(self, now: float) -> None:
+        known = self._reported.subscriptions_by_ssrc
+        for ssrc in list(self._fresh):
+            subscription = known.get(ssrc)
+            if subscription is None:
+                self._fresh.discard(ssrc)
+            else:
+                self.send_sender_report(subscription, now)
+
+
+def _lost_behind_us(subscription: Subscription) -> float:
+    """The share of what we sent that a receiver has not got: what the publisher's path loses are holes for him, too,
+    until it is repaired, and say nothing of his own path.
+    """
+    lost = subscription.reports.fraction_lost
+    reception = subscription.track.encodings[subscription.target_index].reception
+    missing = 0.0 if reception is None else reception.fraction_lost
+    return max(0.0, lost - missing) / (1.0 - missing) if missing < 1.0 else 0.0

@@ -1,0 +1,27 @@
+"""What a connection wants to receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sfu.media.track import Track
+
+ALL = "all"
+"""Every Track of the others in the room; therefore no Peer may have this name."""
+
+Selection = None | str | Sequence[Track]
+"""None: nothing. `"all"`. A Peer's name: all that it publishes. Or just these Tracks."""
+
+
+def selects(selection: Selection, track: Track) -> bool:
+    """Whether `track` is among what is wanted."""
+    if selection is None:
+        return False
+    if isinstance(selection, str):
+        return selection in (ALL, track.peer)
+    return track in selection
+
+
+def choose_tracks(selection: Selection, tracks: Iterable[Track], *, subscriber: str) -> list[Track]:
+    """Return those of a room's `tracks` that the Peer `subscriber` wants; nobody gets his own back."""
+    return [track for track in tracks if track.peer != subscriber and selects(selection, track)]

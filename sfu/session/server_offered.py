@@ -1,0 +1,166 @@
+"""A connection on which we make the offers, so that what the client receives can follow what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sfu.errors import LimitError, LocalError, NegotiationFailedError
+from sfu.media.subscription import Subscription
+from sfu.media.track import Track
+from sfu.negotiation import (
+    AnswerDiff,
+    Kind,
+    MediaLimitError,
+    NegotiationError,
+    Offerer,
+    RemoteTransport,
+    SdpError,
+    build_sdp_fragment,
+)
+from sfu.negotiation.bundle import check_ice_credentials
+from sfu.session.connection import Connection
+from sfu.session.context import Home
+from sfu.session.selection import Selection, selects
+
+
+class ServerOffered(Connection):
+    """Subscriptions come and go; after each change `NegotiationNeeded` asks for `offer`, then `accept`.
+
+    The first offer has to be accepted, and its transport up, within the handshake time-out.
+    """
+
+    # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
+    _says_goodbye = False
+
+    def __init__(self, home: Home, *, selection: Selection, publish: Iterable[Kind]) -> None:
+        """`publish`: the kinds of media that the client is invited to send, one Track each."""
+        super().__init__(home)
+        config = home.environment.config
+        self._selection = selection
+        self._offerer = Offerer(
+            max_media=config.max_media_per_connection,
+            rng=home.environment.rng,
+            preferences=config.codecs,
+            transport_cc=config.congestion_control,
+        )
+        self._told = True  # the first offer needs no asking for
+        for kind in publish:
+            self._offerer.add_incoming(kind)
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """See `Connection.mids`."""
+        return self._offerer.mids
+
+    def wants(self, track: Track) -> bool:
+        """Whether its selection takes in `track` and it does not have it."""
+        mine = track.peer == self.peer or any(held.track is track for held in self.subscriptions)
+        return not mine and selects(self._selection, track)
+
+    def subscribe(self, track: Track) -> Subscription:
+        """Receive `track` from the next negotiation on.
+
+        Raises:
+            LimitError: all media sections are in use.
+            LocalError: it has it already, or the Track has ended.
+            ConnectionClosedError: too late.
+        """
+        self._check_open()
+        if track.ended:
+            raise LocalError(f"{track!r} has ended")
+        if any(held.track is track for held in self.subscriptions):
+            raise LocalError(f"connection {self.id} receives {track!r} already")
+        outgoing = self._outgoing(track)
+        try:
+            mid = self._offerer.add(outgoing)
+        except MediaLimitError as error:
+            raise LimitError("max_media_per_connection", str(error)) from error
+        subscription = self._add_subscription(track, mid, outgoing)
+        self._check_negotiation()
+        return subscription
+
+    def offer(self, *, restart_ice: bool = False) -> str:
+        """Return the offer for what is wanted now. One that is still unanswered counts no more.
+
+        Raises:
+            ConnectionClosedError: too late.
+        """
+        self._check_open()
+        if self._offerer.pending:
+            self._offerer.rollback()
+        if restart_ice and self._remote is not None:
+            self._link.restart_ice()
+            self.shard.update_ufrags(self)
+        self._told = False
+        return self._offerer.build_offer(self._link.local)
+
+    def accept(self, answer: str) -> None:
+        """Take the client's answer to the last offer.
+
+        Raises:
+            NegotiationFailedError: the answer is refused, all stays as it was.
+            LimitError, ServerFullError: the connection closes.
+            ConnectionClosedError: too late.
+        """
+        self._check_open()
+        try:
+            diff = self._offerer.handle_answer(answer)
+        except NegotiationError as error:
+            raise NegotiationFailedError(str(error), malformed=isinstance(error, SdpError)) from error
+        try:
+            added = self._apply(diff)
+        except BaseException:
+            self.close("refused")
+            raise
+        self._announce(added)
+        self._check_negotiation()
+
+    def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
+        """See `Connection.restart_ice_fragment`."""
+        self._check_open()
+        try:
+            check_ice_credentials(ufrag, pwd)
+        except NegotiationError as error:
+            raise NegotiationFailedError(str(error)) from error
+        if self._remote is None:
+            raise NegotiationFailedError("the offer has no answer yet; answer it first")
+        if not self.would_restart_ice(ufrag, pwd):
+            return None
+        self._link.restart_ice()
+        self.shard.update_ufrags(self)
+        self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
+        kinds: dict[str, Kind] = {held.mid: held.track.kind for held in self.subscriptions}
+        kinds.update((track.mid, track.kind) for track in self.tracks)
+        mids = sorted(kinds, key=int) or ["0"]
+        return build_sdp_fragment(self._link.local, mids=mids, kind=kinds.get(mids[0], "audio"))
+
+    def _apply(self, diff: AnswerDiff) -> list[Track]:
+        self._take_remote(diff.remote)
+        self._agree_on_extensions(self._offerer.extension_ids, mixed=self._offerer.mixed_extensions)
+        for subscription in self.subscriptions:
+            if subscription.mid in diff.rejected:
+                subscription.close()
+            elif subscription.mid in diff.accepted:
+                self._start_subscription(subscription, diff.accepted[subscription.mid])
+        return self._settle(diff.incoming, diff.ended)
+
+    def _take_remote(self, remote: RemoteTransport) -> None:
+        self._link.set_remote(remote)
+        self._remote = remote
+
+    def _check_negotiation(self) -> None:
+        """Ask for an offer, once, when there is something to offer and none is under way."""
+        if self._told or self._closing or self._offerer.pending:
+            return
+        if self._offerer.needs_offer:
+            self._told = True
+            self._home.listener.handle_negotiation_needed(self)
+
+    def _release_section(self, subscription: Subscription) -> None:
+        self._offerer.remove(subscription.mid)
+        self._check_negotiation()
+
+    @property
+    def _known(self) -> bool:
+        return True

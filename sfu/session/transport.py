@@ -1,0 +1,154 @@
+"""One connection's transport: its Endpoint, its row in the plane, and its RTCP cipher, kept in step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from sfu.media.forwarding import capacity_checked
+from sfu.negotiation import LocalTransport, RemoteTransport
+from sfu.shard.environment import Environment
+from sfu.shard.shard import Member, Shard
+from sfu.transport import (
+    Address,
+    AddressesChanged,
+    Closed,
+    Connected,
+    Endpoint,
+    IceCredentials,
+    RtcpCipher,
+    new_inbound,
+    new_outbound,
+)
+
+_log = logging.getLogger("sfu.session.transport")
+
+
+class Link:
+    """Opens a row; ends with `close`, which frees it."""
+
+    def __init__(self, shard: Shard, environment: Environment) -> None:
+        """May raise ServerFullError."""
+        self.shard = shard
+        self.connected = False
+        self.closed_reason = ""
+        """Why the endpoint closed by itself; empty while it has not."""
+        self._environment = environment
+        self._address: Address | None = None
+        self._cipher: RtcpCipher | None = None
+        self._rtcp_sources: set[int] = set()
+        with capacity_checked():
+            self.row = shard.plane.open_connection()
+        self._endpoint = Endpoint(
+            identity=environment.identity,
+            credentials=self._new_credentials(),
+            profiles=environment.profiles,
+            consent_timeout=environment.config.consent_timeout,
+            handshake_timeout=environment.config.handshake_timeout,
+            now=environment.clock(),
+        )
+
+    @property
+    def local(self) -> LocalTransport:
+        """What SDP has to say of our side."""
+        credentials = self._endpoint.credentials
+        fingerprint = ("sha-256", self._environment.identity.fingerprint)
+        return LocalTransport(credentials.ufrag, credentials.pwd, fingerprint, self.shard.candidates)
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """What its endpoint has dropped, by reason."""
+        return self._endpoint.drops
+
+    def local_ufrags(self) -> list[str]:
+        """The user fragments that checks may name."""
+        return self._endpoint.local_ufrags()
+
+    def set_remote(self, remote: RemoteTransport) -> None:
+        """Take over what the client's SDP says of its side."""
+        self._endpoint.set_remote(
+            ufrag=remote.ufrag,
+            pwd=remote.pwd,
+            fingerprints=remote.fingerprints,
+            dtls_client=remote.dtls_client,
+        )
+
+    def restart_ice(self) -> None:
+        """Choose new local credentials; the old stay valid until the client uses the new ones."""
+        self._endpoint.restart_ice(self._new_credentials())
+
+    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
+        """Take STUN or DTLS."""
+        self._endpoint.handle_datagram(data, address, now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        due = self._endpoint.poll_timeout()
+        if due is not None and due <= now:
+            for address, when in self.shard.plane.heard(self.row):
+                self._endpoint.note_media(address, when)
+        self._endpoint.handle_timeout(now)
+
+    def handle_stall(self, now: float) -> None:
+        """We stood still: nobody is given up for what could not be read."""
+        self._endpoint.handle_stall(now)
+
+    def forget_address(self, address: Address) -> None:
+        """Another connection's client has proved to be there."""
+        self._endpoint.forget_address(address)
+
+    def poll_timeout(self) -> float | None:
+        """The endpoint's next deadline."""
+        return self._endpoint.poll_timeout()
+
+    def flush(self, member: Member) -> bool:
+        """Send what the endpoint has to send, take over what it has found; return whether it connected just now.
+
+        When it closed, `closed_reason` is set.
+        """
+        plane = self.shard.plane
+        fresh = False
+        while (event := self._endpoint.poll_event()) is not None:
+            if isinstance(event, AddressesChanged):
+                self._address = event.selected
+                self.shard.set_addresses(member, event.verified, event.selected)
+            elif isinstance(event, Connected):
+                keys = event.keys
+                self._cipher = RtcpCipher(keys)
+                plane.set_keys(self.row, new_inbound(keys.profile, keys.remote), new_outbound(keys.profile, keys.local))
+                self.connected = fresh = True
+            elif isinstance(event, Closed):
+                self.closed_reason = event.reason.value
+                if event.detail:
+                    _log.info("endpoint closed", extra={"reason": event.reason.value, "detail": event.detail})
+        self._transmit()
+        return fresh
+
+    def send_rtcp(self, packet: bytes, ssrc: int) -> None:
+        """Protect and send a compound packet whose first SSRC is `ssrc`; nothing before the client is connected."""
+        if self._cipher is None or self._address is None:
+            return
+        self.shard.plane.send(self._cipher.protect(packet), self._address)
+        self._rtcp_sources.add(ssrc)
+
+    def forget_source(self, ssrc: int) -> None:
+        """No RTCP will come from this SSRC of ours any more."""
+        if self._cipher is not None and ssrc in self._rtcp_sources:
+            self._rtcp_sources.discard(ssrc)
+            self._cipher.forget_local(ssrc)
+
+    def close(self, now: float) -> None:
+        """Tell the client, and free the row; encodings and subscriptions are closed already."""
+        self._endpoint.close(now)
+        self._transmit()
+        self.connected = False
+        self._cipher = None
+        self.shard.plane.close_connection(self.row)
+        self.shard.keep_drops(self.drops)
+
+    def _transmit(self) -> None:
+        while (transmit := self._endpoint.poll_transmit()) is not None:
+            self.shard.plane.send(*transmit)
+
+    def _new_credentials(self) -> IceCredentials:
+        return IceCredentials.generate(self._environment.rng.randbytes)

@@ -1,0 +1,109 @@
+"""Who may do what: the door a platform puts its own tokens behind.
+
+The ASGI app knows no token format. It hands the bearer token (RFC 6750) to an `Authorizer` and gets `Grants`; the
+node's own authorizer, `sfu.node.tokens`, reads JSON Web Tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from starlette.requests import Request
+
+from sfu.signaling.http.problem import Problem
+
+ANY_ROOM = "*"
+
+Right = Literal["publish", "subscribe", "record", "admin"]
+
+
+class AuthorizationError(Exception):
+    """A token that is not valid. The message is told to the client and never quotes the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one token allows: in one room, or in all (`*`); as one peer, or as any (`peer` is None)."""
+
+    room: str
+    peer: str | None = None
+    publish: bool = False
+    subscribe: bool = False
+    record: bool = False
+    """Start, mark, pause and stop the room's recording."""
+    admin: bool = False
+    """Remove peers, block tracks, close the room."""
+    expires: float | None = field(default=None, compare=False)
+    """When the token expires, in seconds since the Unix epoch; None: never. Sessions and event streams end with it."""
+
+    def subject(self, token: str) -> str:
+        """Who comes with `token`: the peer that it names, or else nobody but who has this very token."""
+        return self.peer if self.peer is not None else f"token:{digest_token(token).hex()}"
+
+    def allow(self, right: Right) -> bool:
+        """Whether the token gives this right."""
+        rights = {"publish": self.publish, "subscribe": self.subscribe, "record": self.record, "admin": self.admin}
+        return rights[right]
+
+
+def digest_token(token: str) -> bytes:
+    """SHA-256 of a token, so that the tokens themselves are kept nowhere."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class Authorizer(Protocol):
+    """Turns a bearer token into grants, or raises `AuthorizationError`."""
+
+    def authorize(self, token: str) -> Grants:
+        """Must return at once: it is called on the event loop, once per request."""
+        ...
+
+
+def read_token(request: Request, *, in_query: bool = False) -> str:
+    """The request's bearer token (RFC 6750 section 2.1).
+
+    `in_query` also takes `?access_token=` (section 2.3), for EventSource, which cannot set headers.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+        raise unauthorized("The Authorization header is not of the form 'Bearer <token>'.", "invalid_request")
+    token = request.query_params.get("access_token", "") if in_query else ""
+    if not token:
+        raise unauthorized("Send a token as 'Authorization: Bearer <token>'.", "")
+    return token
+
+
+def check_token(authorizer: Authorizer, token: str, room: str) -> Grants:
+    """Grants of `token` if it is for `room`; otherwise a Problem: 401 for a bad token, 403 for another room's."""
+    try:
+        grants = authorizer.authorize(token)
+    except AuthorizationError as error:
+        raise unauthorized(str(error), "invalid_token") from error
+    if grants.room not in (room, ANY_ROOM):
+        raise forbidden("This token is for another room.")
+    return grants
+
+
+def authorize(authorizer: Authorizer, token: str, room: str, *rights: Right) -> Grants:
+    """Grants of `token` if it gives one of `rights` in `room`; otherwise a Problem."""
+    grants = check_token(authorizer, token, room)
+    if not any(map(grants.allow, rights)):
+        raise forbidden(f"This token does not allow to {' or to '.join(rights)}.")
+    return grants
+
+
+def unauthorized(detail: str, code: str) -> Problem:
+    """401 with the challenge of RFC 6750 section 3; `code` is empty when no token was sent."""
+    challenge = 'Bearer realm="sfu"' + (f', error="{code}"' if code else "")
+    return Problem(401, "Unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+def forbidden(detail: str) -> Problem:
+    """403: the token is good, but not for this."""
+    challenge = 'Bearer realm="sfu", error="insufficient_scope"'
+    return Problem(403, "Forbidden", detail, headers={"WWW-Authenticate": challenge})

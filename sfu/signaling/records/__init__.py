@@ -1,0 +1,1 @@
+"""Recordings, as HTTP orders and shows them."""

@@ -1,0 +1,117 @@
+"""What is said about a recording over HTTP: the JSON of each request, read strictly.
+
+It ends up in a signed ledger that nobody can amend later. So nothing is passed over in silence: a field that is not
+known, a key that stands twice or a text with control characters is refused, not mended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from sfu.signaling.http.problem import Problem
+
+MOST_NAME = 200
+"""Characters in the name of a mark or phase, of a ground, and of who authorises."""
+MOST_NOTE = 4000
+MOST_OBJECT_BYTES = 16_384
+"""Of the JSON of `metadata` or `data`: a quarter of what a line of the ledger can hold."""
+_TITLE = "Recording request refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`{"name", "data"}`."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`{"ground", "authoriser", "note"}`."""
+
+    ground: str
+    authoriser: str
+    note: str
+
+
+def parse_start(text: str) -> Mapping[str, Any]:
+    """Return the metadata of a new recording; a body is not needed. Raises Problem 400, as all of these."""
+    return _read_object(_parse(text, "metadata") if text.strip() else {}, "metadata")
+
+
+def parse_mark(text: str) -> Mark:
+    """Read a mark; `data` is not needed."""
+    fields = _parse(text, "name", "data")
+    return Mark(_read_text(fields, "name"), _read_object(fields, "data"))
+
+
+def parse_phase(text: str) -> str:
+    """Return the name of the phase that begins."""
+    return _read_text(_parse(text, "name"), "name")
+
+
+def parse_pause(text: str) -> Pause:
+    """Read why a recording pauses; `note` is not needed."""
+    fields = _parse(text, "ground", "authoriser", "note")
+    return Pause(_read_text(fields, "ground"), _read_text(fields, "authoriser"), _read_note(fields))
+
+
+def parse_resume(text: str) -> str:
+    """Return who lets a recording go on."""
+    return _read_text(_parse(text, "authoriser"), "authoriser")
+
+
+def _parse(text: str, *known: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, object_pairs_hook=_build_object, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        # The parser's own words would quote nothing but positions; a number of a million digits fails here, too.
+        raise _malformed("The body is not JSON.") from error
+    if not isinstance(value, dict):
+        raise _malformed("The body must be a JSON object.")
+    for key in value:
+        if key not in known:
+            raise _malformed(f"{key[:40]!a} is not a field of this request, which are: {', '.join(known)}.")
+    return value
+
+
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _malformed("A key stands twice in one object.")
+    return made
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _malformed(f"{name} is not a number that JSON knows.")
+
+
+def _read_text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= MOST_NAME or not value.isprintable() or not value.strip():
+        raise _malformed(f"{name} must be a text of 1 to {MOST_NAME} printable characters.")
+    return value
+
+
+def _read_note(fields: Mapping[str, Any]) -> str:
+    value = fields.get("note", "")
+    if not isinstance(value, str) or len(value) > MOST_NOTE or not all(c.isprintable() or c in "\n\t" for c in value):
+        raise _malformed(f"note must be a text of at most {MOST_NOTE} printable characters and line breaks.")
+    return value
+
+
+def _read_object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = fields.get(name, {})
+    if not isinstance(value, dict):
+        raise _malformed(f"{name} must be a JSON object.")
+    if len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) > MOST_OBJECT_BYTES:
+        raise _malformed(f"{name} may have at most {MOST_OBJECT_BYTES} bytes.")
+    return value
+
+
+def _malformed(detail: str) -> Problem:
+    return Problem(400, _TITLE, detail)

@@ -1,0 +1,95 @@
+"""What the right `admin` allows in a room: remove a peer, block and unblock a track. To close it: `room_resource`."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sfu import Room, Track
+from sfu.signaling.context import Context
+from sfu.signaling.http.authorization import authorize, read_token
+from sfu.signaling.http.problem import Problem
+from sfu.signaling.resources.entering import read_peer_name, read_room_name
+from sfu.signaling.resources.resource import Resource
+
+_log = logging.getLogger("sfu.signaling")
+
+KEEP_OUT_S = 300.0
+"""How long who was removed, or everyone from a room that was closed, is kept out unless the request says."""
+_MOST_KEEP_OUT_S = 7 * 86400.0
+
+
+class AdminResource:
+    """`/rooms/{room}/peers/{peer}[?keep_out=]` and `/rooms/{room}/tracks/{track}/block` and `/unblock`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def build_routes(self) -> list[Route]:
+        """The resources."""
+        track = "/rooms/{room}/tracks/{track}"
+        return [
+            # a name may hold slashes
+            Route("/rooms/{room}/peers/{peer:path}", Resource({"DELETE": self.delete_peer})),
+            Route(f"{track}/block", Resource({"POST": self.block})),
+            Route(f"{track}/unblock", Resource({"POST": self.unblock})),
+        ]
+
+    async def delete_peer(self, request: Request) -> Response:
+        """Remove a peer, and keep its subject out for `keep_out` seconds."""
+        name, subject = authorize_admin(self._context, request)
+        keep_out = read_keep_out(request)
+        peer = read_peer_name(request.path_params["peer"], "peer")
+        room = self._find(name)
+        if room is None or peer not in room.peers:
+            raise Problem(404, "Unknown peer", "There is no such peer in the room.")
+        room.remove(room.peers[peer], keep_out=keep_out)
+        self._context.sessions.discard_closed()
+        _log.info("peer removed", extra={"room": name, "peer": peer, "by": subject, "keep_out_s": keep_out})
+        return Response(status_code=204)
+
+    async def block(self, request: Request) -> Response:
+        """Let nobody have a track."""
+        room, track, subject = self._find_track(request)
+        room.block(track)
+        _log.info("track blocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": subject})
+        return Response(status_code=204)
+
+    async def unblock(self, request: Request) -> Response:
+        """Let everybody have it again."""
+        room, track, subject = self._find_track(request)
+        room.unblock(track)
+        _log.info("track unblocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": subject})
+        return Response(status_code=204)
+
+    def _find(self, name: str) -> Room | None:
+        return self._context.server.rooms.get(name)
+
+    def _find_track(self, request: Request) -> tuple[Room, Track, str]:
+        name, subject = authorize_admin(self._context, request)
+        room = self._find(name)
+        wanted = request.path_params["track"]
+        for track in () if room is None else room.tracks:
+            if room is not None and track.id == wanted:
+                return room, track, subject
+        raise Problem(404, "Unknown track", "There is no such track in the room.")
+
+
+def authorize_admin(context: Context, request: Request) -> tuple[str, str]:
+    """The room that the path names and who asks, if the request's token gives the right `admin` there."""
+    room = read_room_name(request.path_params["room"])
+    token = read_token(request)
+    return room, authorize(context.authorizer, token, room, "admin").subject(token)
+
+
+def read_keep_out(request: Request) -> float:
+    """Seconds in the query parameter `keep_out`, or a Problem."""
+    text = request.query_params.get("keep_out")
+    if text is None:
+        return KEEP_OUT_S
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= _MOST_KEEP_OUT_S):
+        raise Problem(400, "Bad Request", f"keep_out is a whole number of seconds, at most {_MOST_KEEP_OUT_S:.0f}.")
+    return float(text)

@@ -1,0 +1,70 @@
+"""`GET /rooms/{room}`, its events, and its end."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sfu.signaling.context import Context
+from sfu.signaling.http.authorization import authorize, read_token
+from sfu.signaling.resources.admin import authorize_admin, read_keep_out
+from sfu.signaling.resources.entering import check_admission, read_room_name
+from sfu.signaling.resources.resource import Resource
+from sfu.signaling.streams.response import EventStreamResponse, describe_stream
+from sfu.signaling.streams.roster import describe_room
+
+_log = logging.getLogger("sfu.signaling")
+
+
+class RoomResource:
+    """`/rooms/{room}` and `/rooms/{room}/events`; to see needs the right to subscribe, to close `admin`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def build(self) -> Resource:
+        """The room itself."""
+        return Resource({"GET": self.get, "DELETE": self.delete})
+
+    def build_events(self) -> Resource:
+        """Its events."""
+        return Resource({"GET": self.get_events, "HEAD": self.head_events})
+
+    async def get(self, request: Request) -> Response:
+        """Who is there and what they publish, as JSON."""
+        room, _, _ = self._authorized_room(request, in_query=False)
+        return JSONResponse(describe_room(self._context.server, room), headers={"Cache-Control": "no-store"})
+
+    async def delete(self, request: Request) -> Response:
+        """Close the room: all peers leave, and nobody is let in for `keep_out` seconds; with 0 it opens again."""
+        room, subject = authorize_admin(self._context, request)
+        keep_out = read_keep_out(request)
+        self._context.server.room(room).close(keep_out=keep_out)
+        self._context.sessions.discard_closed()
+        _log.info("room closed", extra={"room": room, "by": subject, "keep_out_s": keep_out})
+        return Response(status_code=204)
+
+    async def get_events(self, request: Request) -> Response:
+        """Server-sent events: `snapshot`, then `joined`, `left`, `published`, `ended`, `muted`, `unmuted`, `recording`.
+
+        A `snapshot` may come again, when a slow client's queue ran over. Events may tell what the snapshot before them
+        held already: each says what is, so to apply it twice does no harm. The stream ends with its token.
+        """
+        context = self._context
+        room, subject, expires = self._authorized_room(request, in_query=True)
+        holder = context.holder(request, read_token(request, in_query=True))
+        return EventStreamResponse(context.streams.open(room, holder, subject, expires), context.options)
+
+    async def head_events(self, request: Request) -> Response:
+        """The headers of the stream."""
+        self._authorized_room(request, in_query=True)
+        return describe_stream()
+
+    def _authorized_room(self, request: Request, *, in_query: bool) -> tuple[str, str, float | None]:
+        room = read_room_name(request.path_params["room"])
+        token = read_token(request, in_query=in_query)
+        grants = authorize(self._context.authorizer, token, room, "subscribe")
+        check_admission(self._context.server, room, grants.subject(token))
+        return room, grants.subject(token), grants.expires

@@ -1,0 +1,79 @@
+"""The session resource: DELETE ends it, PATCH trickles candidates, restarts ICE or brings the answer to our offer."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sfu import ServerOffered
+from sfu.negotiation import NegotiationError, parse_sdp_fragment
+from sfu.signaling.context import Context
+from sfu.signaling.http.body import decode_sdp, read_body, require_media_type
+from sfu.signaling.http.headers import FRAGMENT, SDP, if_match
+from sfu.signaling.http.problem import Problem
+from sfu.signaling.resources.resource import Resource
+from sfu.signaling.resources.session_access import find_session
+from sfu.signaling.sessions.sessions import Session
+
+
+class SessionResource:
+    """`/rooms/{room}/sessions/{session}`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def build(self) -> Resource:
+        """The resource."""
+        handlers = {"DELETE": self.delete, "PATCH": self.patch, "GET": self.get}
+        return Resource(handlers, {"Accept-Patch": f"{FRAGMENT}, {SDP}"})
+
+    async def delete(self, request: Request) -> Response:
+        """End the session (RFC 9725 section 4.2). An If-Match is ignored, as section 4.3.1 asks."""
+        session = find_session(self._context, request)
+        self._context.sessions.discard(session)
+        session.connection.close("deleted")
+        return Response(status_code=200)
+
+    async def get(self, request: Request) -> Response:
+        """A session has no representation (RFC 9725 section 4)."""
+        find_session(self._context, request)
+        return Response(status_code=204)
+
+    async def patch(self, request: Request) -> Response:
+        """Trickle or restart ICE (RFC 9725 section 4.3), or complete a session that we offered (WHEP)."""
+        session = find_session(self._context, request)
+        kind = require_media_type(request, [FRAGMENT, SDP], "Accept-Patch")
+        text = decode_sdp(await read_body(request, self._context.options, self._context.sdp_limits.size))
+        if kind == SDP:
+            return self._accept(session, text)
+        return self._trickle(session, text, request.headers.get("if-match"))
+
+    def _accept(self, session: Session, answer: str) -> Response:
+        connection = session.connection
+        if not isinstance(connection, ServerOffered):
+            detail = "We have answered your offer, so there is none of ours to answer."
+            raise Problem(409, "No answer expected", detail)
+        connection.accept(answer)
+        return Response(status_code=204)
+
+    def _trickle(self, session: Session, text: str, condition: str | None) -> Response:
+        """RFC 9725 section 4.3.1 asks for If-Match. Only a restart is in need of it: candidates, and the credentials in
+        use, change nothing, but those of an ICE session that is over would put an end to the one that stands.
+        """
+        if condition is not None and not if_match(condition, session.etag):
+            raise Problem(412, "Precondition Failed", "The ETag is that of an ICE session which is over.")
+        try:
+            fragment = parse_sdp_fragment(text, self._context.sdp_limits)
+        except NegotiationError as error:
+            raise Problem(400, "SDP fragment refused", str(error)) from error
+        # Candidates tell us nothing: we are ICE-lite and learn the client's addresses from its checks.
+        if fragment.ufrag is None or fragment.pwd is None:
+            return Response(status_code=204)
+        if condition is None and session.connection.would_restart_ice(fragment.ufrag, fragment.pwd):
+            detail = f"These credentials restart ICE: send If-Match with '*' or the session's ETag, {session.etag}."
+            raise Problem(428, "Precondition Required", detail)
+        answer = session.connection.restart_ice_fragment(fragment.ufrag, fragment.pwd)
+        if answer is None:
+            return Response(status_code=204)
+        session.generation += 1
+        return Response(answer, 200, {"ETag": session.etag, "Cache-Control": "no-store"}, media_type=FRAGMENT)

@@ -1,0 +1,43 @@
+"""Which session a request may touch."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from sfu.signaling.context import Context
+from sfu.signaling.http.authorization import authorize, check_token, forbidden, read_token
+from sfu.signaling.http.problem import Problem
+from sfu.signaling.resources.entering import read_room_name
+from sfu.signaling.sessions.sessions import Session
+
+
+def find_session(context: Context, request: Request, *, in_query: bool = False) -> Session:
+    """The session that the path names, if the request's token may touch it; otherwise a Problem.
+
+    The token that opened it may for as long as it lives, which is a little longer than the token does. Any other token
+    needs the same right, and names the same peer; a token without a name may where that of the peer has none. One that
+    expires later extends the session. `in_query`: see `read_token`.
+    """
+    room = read_room_name(request.path_params["room"])
+    token = read_token(request, in_query=in_query)
+    expired_at = context.clock() - context.options.token_grace
+    session = context.sessions.get(room, request.path_params["session"], expired_at)
+    if session is not None and session.opened_by(token):
+        return session
+    if session is None:
+        # The token first: who has none learns nothing of which sessions exist.
+        check_token(context.authorizer, token, room)
+        raise Problem(404, "Unknown session", "There is no such session; it may have ended.")
+    grants = authorize(context.authorizer, token, room, session.right)
+    if grants.peer != session.peer.name and (grants.peer is not None or session.peer.named):
+        raise forbidden("This token is for another peer.")
+    session.extend(grants, token)
+    return session
+
+
+def find_viewing(context: Context, request: Request, *, in_query: bool = False) -> Session:
+    """As `find_session`, for what only the sessions of WHEP have."""
+    session = find_session(context, request, in_query=in_query)
+    if session.right != "subscribe":
+        raise Problem(404, "Not a viewer's session", "This session publishes; layers are chosen by those who watch.")
+    return session

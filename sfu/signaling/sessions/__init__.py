@@ -1,0 +1,1 @@
+"""The WHIP and WHEP sessions that are open, and what a viewer is told of his."""

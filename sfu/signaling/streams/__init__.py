@@ -1,0 +1,1 @@
+"""Server-sent events: the streams of rooms, and who may open how many."""

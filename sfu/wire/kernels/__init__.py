@@ -1,0 +1,1 @@
+"""Parsers and builders of what packets hold, compiled."""
