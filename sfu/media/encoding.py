@@ -13,7 +13,7 @@ from sfu.media.layer import Layer
 from sfu.media.statistics import EncodingStats, RateMeter
 from sfu.negotiation import Codec, Incoming, mid_on_wire
 from sfu.negotiation.types import IncomingEncoding
-from sfu.routing.states import AudioLevel
+from sfu.routing.plane import AudioLevel
 from sfu.wire.kernels.layers import TEMPORAL_LAYERS
 from sfu.wire.kernels.rtp import PayloadFormat
 

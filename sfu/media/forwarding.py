@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sfu.errors import ServerFullError
-from sfu.routing.plane import CapacityError
-from sfu.routing.states import SubscriptionState
+from sfu.routing.plane import CapacityError, SubscriptionState
 from sfu.shard.shard import Shard
 
 

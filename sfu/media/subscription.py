@@ -11,7 +11,7 @@ from sfu.media.statistics import RateMeter, SubscriptionStats
 from sfu.media.subscriber import Subscriber
 from sfu.media.track import Track
 from sfu.negotiation import Codec, mid_on_wire
-from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.routing.plane import LEAST_REPEAT_MS
 from sfu.units import MILLISECONDS
 from sfu.wire.kernels.layers import layer_bit
 from sfu.wire.rtcp import ReportBlock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from sfu.routing.tap import TappedPacket
+from sfu.routing.plane import TappedPacket
 
 REPAIR_WAIT_US = 500_000
 """A NACK, its repeat and the packet take a round trip or two."""

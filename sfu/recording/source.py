@@ -9,7 +9,7 @@ from sfu.recording.cutter import STALL_US, Cutter, Fragment, Gap, Restart, Silen
 from sfu.recording.depacketize import CODECS, Frame
 from sfu.recording.reorder import REPAIR_WAIT_US
 from sfu.recording.stream import Loss, NumberedStream
-from sfu.routing.tap import TappedPacket, TappedPackets
+from sfu.routing.plane import TappedPacket, TappedPackets
 
 FRAGMENT_US = 1_000_000
 _MAX_CANDIDATES = 4

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sfu.recording.depacketize import Frame, make_depacketizer
 from sfu.recording.reorder import ReorderBuffer
-from sfu.routing.tap import TappedPacket, TappedPackets
+from sfu.routing.plane import TappedPacket, TappedPackets
 
 
 class Loss(NamedTuple):

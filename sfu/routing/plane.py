@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from sfu.bwe.kernels.state import START_BPS
 from sfu.routing.commander import Commander, Feedback
 from sfu.routing.kernels.commands import Operation
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
 from sfu.routing.kernels.loop import Wiring, run_plane, step_plane
 from sfu.routing.kernels.messages import make_buffers
+from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
 from sfu.routing.kernels.rings import PacketRings, make_packet_rings
 from sfu.routing.kernels.tables import MAX_SHARDS, make_tables
 from sfu.routing.limits import PlaneLimits
@@ -36,10 +38,14 @@ from sfu.routing.queues import (
 )
 from sfu.routing.rows import CapacityError
 from sfu.routing.sockets import Address, open_socket, sendable
+from sfu.routing.states import AudioLevel, SubscriptionState
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
 
 __all__ = [
+    "LEAST_REPEAT_MS",
+    "START_BPS",
     "Address",
+    "AudioLevel",
     "CapacityError",
     "Datagram",
     "Estimate",
@@ -53,6 +59,7 @@ __all__ = [
     "RepeatMissed",
     "SourceLearned",
     "Stranded",
+    "SubscriptionState",
     "TappedPacket",
     "TappedPackets",
     "UplinkEstimate",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Mapping
 
-from sfu.bwe.kernels.state import START_BPS
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
 from sfu.events import ConnectionState
 from sfu.media.encoding import Encoding
@@ -21,7 +20,7 @@ from sfu.negotiation import (
     SdpLimits,
     parse_sdp_fragment,
 )
-from sfu.routing.plane import Estimate, RepeatMissed, UplinkEstimate
+from sfu.routing.plane import START_BPS, Estimate, RepeatMissed, UplinkEstimate
 from sfu.session.bandwidth import BandwidthStats, Budget
 from sfu.session.client_feedback import ClientFeedback
 from sfu.session.context import Home

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sfu.recording.depacketize.frame import Frame, StreamFormat, TimestampUnwrapper
-from sfu.routing.tap import TappedPacket, TappedPackets
+from sfu.routing.plane import TappedPacket, TappedPackets
 
 CLOCK_RATE = 48_000
 _CHANNELS = 2

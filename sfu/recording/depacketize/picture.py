@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sfu.recording.depacketize.frame import Frame, StreamFormat, TimestampUnwrapper
-from sfu.routing.tap import TappedPacket, TappedPackets
+from sfu.routing.plane import TappedPacket, TappedPackets
 
 MAX_FRAME_BYTES = 8_000_000
 """A picture that is larger is dropped."""
