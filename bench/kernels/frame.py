@@ -18,8 +18,9 @@ from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import describe_opaque
-from sfu.wire.kernels.rtp import PayloadFormat, parse_rtp
+from sfu.wire.kernels.rtp import parse_rtp
 from sfu.wire.kernels.vp8 import describe_vp8
+from sfu.wire.payload_format import PayloadFormat
 
 SUBSCRIBERS = 100
 FRAME_PACKETS = 9

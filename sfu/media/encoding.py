@@ -14,8 +14,8 @@ from sfu.media.statistics import EncodingStats, RateMeter
 from sfu.negotiation import Codec, Incoming, mid_on_wire
 from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.plane import AudioLevel
-from sfu.wire.kernels.layers import TEMPORAL_LAYERS
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.layers import TEMPORAL_LAYERS
+from sfu.wire.payload_format import PayloadFormat
 
 _FORMATS = {
     "VP8": PayloadFormat.VP8,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sfu.bwe.allocation import Step
 from sfu.media.encoding import Encoding
 from sfu.media.layer import WHOLE, Layer
-from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 _CLEARLY_MORE = 1.1
 """A step that costs hardly more than the one below it replaces that one."""

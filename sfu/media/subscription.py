@@ -13,7 +13,7 @@ from sfu.media.track import Track
 from sfu.negotiation import Codec, mid_on_wire
 from sfu.routing.plane import LEAST_REPEAT_MS
 from sfu.units import MILLISECONDS
-from sfu.wire.kernels.layers import layer_bit
+from sfu.wire.layers import layer_bit
 from sfu.wire.rtcp import ReportBlock
 
 
@@ -137,7 +137,7 @@ class Subscription:
         return self._forwarding is not None and self._forwarding.state().current_index == index
 
     def is_within(self, index: int, layers: int) -> bool:
-        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/kernels/layers.py)."""
+        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
         if self._forwarding is None or self.stopped:
             return False
         state = self._forwarding.state()

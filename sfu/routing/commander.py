@@ -26,9 +26,9 @@ from sfu.routing.queues import CommandQueue
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address
 from sfu.routing.table_reader import TableReader
-from sfu.wire.extensions import Extension
-from sfu.wire.kernels.binding import pack_ufrag
-from sfu.wire.kernels.rtp import MAX_EXTENSION_ID, PayloadFormat
+from sfu.wire.extensions import MAX_EXTENSION_ID, Extension
+from sfu.wire.payload_format import PayloadFormat
+from sfu.wire.ufrag import pack_ufrag
 
 _TEXT_BYTES = 32
 """Of a command's `text`, and of its `blob`."""

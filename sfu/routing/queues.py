@@ -96,7 +96,7 @@ class RepeatMissed:
 @dataclass(frozen=True, slots=True)
 class Stranded:
     """The publisher has left out frames on which the following ones of these Layers depended (the masks of
-    sfu/wire/kernels/layers.py): their subscribers cannot go on without a key frame.
+    sfu/wire/layers.py): their subscribers cannot go on without a key frame.
     """
 
     connection: int

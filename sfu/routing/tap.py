@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.kernels.rings import READ, PacketRings, make_packet_rings, readable, release
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 _SLOTS = 16384
 """A second of a hundred tracks of 1.5 Mbit/s; memory is committed only as it is used."""

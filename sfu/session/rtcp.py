@@ -11,7 +11,7 @@ from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import REMB
 from sfu.session.transport import Link
-from sfu.wire.kernels.remb import MOST_SSRCS, build_remb
+from sfu.wire.remb import MOST_SSRCS, build_remb
 from sfu.wire.rtcp import (
     MAX_BLOCKS,
     FullIntraRequest,

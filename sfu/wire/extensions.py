@@ -48,3 +48,6 @@ BY_URI = {extension.uri: extension for extension in Extension}
 
 EXTENSION_COUNT = max(Extension) + 1
 """Length of a table indexed by Extension (0 is unused: "no extension")."""
+
+MAX_EXTENSION_ID = 14
+"""The largest id that fits the one-byte form (RFC 8285 section 4.2), and so the largest we agree to."""

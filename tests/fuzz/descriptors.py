@@ -24,11 +24,12 @@ from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, w
 from sfu.wire.kernels.dependency_structure import STRUCTURE
 from sfu.wire.kernels.frame_marking import describe_frame_marking
 from sfu.wire.kernels.h264 import describe_h264
-from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque
+from sfu.wire.kernels.layers import describe_opaque
 from sfu.wire.kernels.red import primary_of, retarget
 from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
+from sfu.wire.layers import ALL_LAYERS
 from tests.property import dependency_oracle, descriptor_oracle
 
 TARGETS = ("vp8", "vp9", "h264", "av1", "red", "frame_marking", "dependency")

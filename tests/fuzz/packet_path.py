@@ -24,7 +24,7 @@ from sfu.routing.kernels.rings import READ, WRITTEN
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.routing.sockets import Address, encode_address
 from sfu.wire.extensions import Extension
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 _NO_DATAGRAMS = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE, Counter.DROP_NACK_RATE)
 """They count what goes out, or a part of a datagram."""

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.wire.extensions import EXTENSION_COUNT, Extension
+from sfu.wire.extensions import EXTENSION_COUNT, MAX_EXTENSION_ID, Extension
 from sfu.wire.kernels.remb import MOST_BITRATE_BPS, parse_remb
-from sfu.wire.kernels.rtp import MAX_EXTENSION_ID, PACKET, parse_rtp, strip_padding
+from sfu.wire.kernels.rtp import PACKET, parse_rtp, strip_padding
 from sfu.wire.kernels.transport_feedback import HEAD, FeedbackStatus, parse_transport_feedback
 from sfu.wire.rtcp import MAX_BLOCKS, MAX_NACK_PAIRS, GenericNack, Goodbye, RtcpError, parse_compound
 from tests.property import oracle

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 from sfu.wire.extensions import Extension
-from sfu.wire.kernels.remb import build_remb
+from sfu.wire.remb import build_remb
 from sfu.wire.rtcp import build_nack, build_picture_loss, build_receiver_report, build_sender_report
 from tests.fuzz.packet_path import COMMAND, STRANGE, UFRAG
 from tests.property.oracle import build_rtp

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sfu.wire.kernels.remb import build_remb
 from sfu.wire.kernels.transport_feedback import NOT_RECEIVED
 from sfu.wire.kernels.transport_feedback_build import build_transport_feedback
+from sfu.wire.remb import build_remb
 from sfu.wire.rtcp import (
     ReportBlock,
     build_full_intra_request,

@@ -18,7 +18,8 @@ from sfu.transport.stun import (
     parse_binding_request,
     parse_username,
 )
-from sfu.wire.kernels.binding import UFRAG_BYTES, pack_ufrag, parse_ufrag
+from sfu.wire.kernels.binding import parse_ufrag
+from sfu.wire.ufrag import UFRAG_BYTES, pack_ufrag
 
 LENGTH, FINGERPRINT = 1, 2
 """The bits of the first octet: the length is set right, a right FINGERPRINT follows."""

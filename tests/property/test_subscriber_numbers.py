@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from sfu.routing.kernels.numbering import NUMBERS, PICTURE, SEQUENCE, TIMESTAMP, number_packet
 from sfu.routing.kernels.select import FILL, FORWARD, PRECEDED, REPLAYED, SKIP, select_packet
 from sfu.routing.kernels.tables import make_tables
-from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque, layers_from
-from sfu.wire.kernels.rtp import PACKET, PayloadFormat
+from sfu.wire.kernels.layers import describe_opaque, layers_from
+from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.layers import ALL_LAYERS
+from sfu.wire.payload_format import PayloadFormat
 
 from .modes import examples
 

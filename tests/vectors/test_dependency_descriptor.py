@@ -15,8 +15,9 @@ from sfu.wire.extensions import Extension
 from sfu.wire.kernels.dependency import FINE, describe_dependencies
 from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
 from sfu.wire.kernels.dependency_structure import STRUCTURE
-from sfu.wire.kernels.layers import ALL_LAYERS, layer_bit, layers_from, layers_of
+from sfu.wire.kernels.layers import layer_bit, layers_from, layers_of
 from sfu.wire.kernels.rtp import PACKET, parse_rtp
+from sfu.wire.layers import ALL_LAYERS
 
 TESTS = Path(__file__).parents[1]
 KIND = int(Extension.DEPENDENCY_DESCRIPTOR)

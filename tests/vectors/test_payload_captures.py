@@ -13,11 +13,12 @@ import pytest
 
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.h264 import describe_h264
-from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque, layers_from
+from sfu.wire.kernels.layers import describe_opaque, layers_from
 from sfu.wire.kernels.red import primary_of
 from sfu.wire.kernels.rtp import PACKET, parse_rtp
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
+from sfu.wire.layers import ALL_LAYERS
 
 _READING = Path(__file__).parent / "rtp" / "reading.py"
 _specification = importlib.util.spec_from_file_location("_reading_of_payload_captures", _READING)

@@ -8,11 +8,12 @@ import pytest
 from sfu.wire.kernels.av1 import describe_av1
 from sfu.wire.kernels.frame_marking import describe_frame_marking
 from sfu.wire.kernels.h264 import describe_h264
-from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque, layer_bit, layers_from, layers_of
+from sfu.wire.kernels.layers import describe_opaque, layer_bit, layers_from, layers_of
 from sfu.wire.kernels.red import primary_of
 from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
+from sfu.wire.layers import ALL_LAYERS
 
 
 def describe(function, payload: str, *more, marker=0):

@@ -17,9 +17,9 @@ from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.layers import describe_opaque, layers_of
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.red import primary_of
-from sfu.wire.kernels.rtp import PayloadFormat
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
+from sfu.wire.payload_format import PayloadFormat
 
 _VP8 = int(PayloadFormat.VP8)
 _VP9 = int(PayloadFormat.VP9)

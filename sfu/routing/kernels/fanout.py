@@ -27,7 +27,7 @@ from sfu.routing.kernels.space import PACKET_SPACE
 from sfu.routing.kernels.tables import EGRESS_WINDOW, Tables
 from sfu.wire.kernels.kernel import i64, inlined, kernel, stage
 from sfu.wire.kernels.octets import Octets
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 _PROTECT_FAILED = int(Counter.DROP_PROTECT_FAILED)
 _PACED = int(Counter.PACED_PACKETS)

@@ -28,7 +28,8 @@ from sfu.wire.extensions import Extension
 from sfu.wire.kernels.binding import parse_ufrag
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import load16, load24
-from sfu.wire.kernels.rtp import PayloadFormat, RtpStatus, parse_rtp, strip_padding
+from sfu.wire.kernels.rtp import RtpStatus, parse_rtp, strip_padding
+from sfu.wire.payload_format import PayloadFormat
 
 STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
 

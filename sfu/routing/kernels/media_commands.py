@@ -16,7 +16,7 @@ from sfu.routing.kernels.sources import CURRENT, hold_source, release_source
 from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
 from sfu.routing.kernels.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 
 @stage

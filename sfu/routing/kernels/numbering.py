@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sfu.routing.kernels.left_sources import find_shift, find_stretch, leave_source
 from sfu.routing.kernels.tables import LOGGED_PACKETS, SHIFTS, Tables
 from sfu.wire.kernels.kernel import i64, inlined, stage
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 _VP8 = int(PayloadFormat.VP8)
 _PICTURE_BITS = 0x7FFF

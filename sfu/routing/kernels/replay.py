@@ -15,7 +15,7 @@ from sfu.routing.kernels.messages import FOLLOWED, Buffers
 from sfu.routing.kernels.parameters import INCOMPLETE
 from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.layers import ALL_LAYERS
+from sfu.wire.layers import ALL_LAYERS
 
 _MOST_STEPS = 2048
 """Packets of the Track, of all its Encodings, that are looked at."""

@@ -22,7 +22,8 @@ from sfu.wire.kernels.dependency_rewrite import active_mask, write_dependencies
 from sfu.wire.kernels.kernel import i64, inlined, kernel, stage
 from sfu.wire.kernels.octets import Octets, store16, store24, store32
 from sfu.wire.kernels.red import retarget
-from sfu.wire.kernels.rtp import HEADER_BYTES, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE, PayloadFormat
+from sfu.wire.kernels.rtp import HEADER_BYTES, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE
+from sfu.wire.payload_format import PayloadFormat
 
 _MID = int(Extension.MID)
 _ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)

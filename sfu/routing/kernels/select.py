@@ -1,6 +1,6 @@
 """Selection: which of a Track's packets a subscriber gets, for every codec alike.
 
-The frame of a packet comes as masks of Layers (sfu/wire/kernels/layers.py). A subscription keeps its target (which
+The frame of a packet comes as masks of Layers (sfu/wire/layers.py). A subscription keeps its target (which
 Encoding, and which Layer within it) and what it forwards now, the current one. It moves from the one to the other only
 where the subscriber can decode: to another Encoding at a key frame of that, to another Layer at the first frame of a
 picture, if that Layer is `intact`, that is if nothing it needs was left out, or can be decoded from this frame on.
@@ -18,8 +18,9 @@ from sfu.routing.kernels.numbering import HERE, NOWHERE, drop_packet, enter_sour
 from sfu.routing.kernels.parameters import INCOMPLETE
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, inlined, stage
-from sfu.wire.kernels.layers import SPATIAL_LAYERS, layer_bit, layers_of
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.kernels.layers import layer_bit, layers_of
+from sfu.wire.layers import SPATIAL_LAYERS
+from sfu.wire.payload_format import PayloadFormat
 
 SKIP, FORWARD, FILL = 0, 1, 2
 """Outcomes: nothing is sent; the packet is sent; an empty packet is sent in its place."""

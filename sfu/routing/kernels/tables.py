@@ -16,9 +16,9 @@ from sfu.bwe.kernels.state import ESTIMATOR
 from sfu.routing.kernels.memory import late_zeros
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.dependency_structure import STRUCTURE
-from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 ADDRESS_BYTES = 28
 """Length of a `sockaddr_in6`, the longest address we handle."""

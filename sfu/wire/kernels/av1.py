@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.wire.kernels.kernel import i64, kernel, stage
-from sfu.wire.kernels.layers import ALL_LAYERS
 from sfu.wire.kernels.octets import Octets
+from sfu.wire.layers import ALL_LAYERS
 
 _BROKEN = 1
 _SEQUENCE, _FRAME_HEADER, _FRAME = 1, 3, 6

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from sfu.wire.kernels.kernel import i64, kernel
 from sfu.wire.kernels.octets import Octets, load16, load32
-
-UFRAG_BYTES = 8
-"""Length of the user fragments that we give out."""
+from sfu.wire.ufrag import UFRAG_BYTES
 
 _HEADER_BYTES = 20
 _REQUEST = 0x0001
 _COOKIE = 0x2112A442
 _USERNAME, _MESSAGE_INTEGRITY = 0x0006, 0x0008
 _COLON = 0x3A
-
-
-def pack_ufrag(ufrag: str) -> int:
-    """A local user fragment as the number that `parse_ufrag` finds. ValueError: it is none of ours."""
-    raw = ufrag.encode("ascii")
-    if len(raw) != UFRAG_BYTES:
-        raise ValueError(f"user fragment {ufrag!r} has not {UFRAG_BYTES} characters")
-    return int.from_bytes(raw)
 
 
 @kernel

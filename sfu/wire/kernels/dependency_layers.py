@@ -15,7 +15,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.wire.kernels.kernel import i64, kernel, stage
-from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS, layer_bit
+from sfu.wire.kernels.layers import layer_bit
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 
 @kernel

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sfu.wire.kernels.bits import ns_bits, read_bits, read_ns, skip_bits
 from sfu.wire.kernels.kernel import i64, kernel, stage
-from sfu.wire.kernels.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 from sfu.wire.kernels.octets import Octets
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 MAX_TEMPLATES = 64
 MAX_TARGETS = 32

@@ -7,8 +7,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.wire.kernels.kernel import i64, kernel
-from sfu.wire.kernels.layers import ALL_LAYERS, layers_from
+from sfu.wire.kernels.layers import layers_from
 from sfu.wire.kernels.octets import Octets
+from sfu.wire.layers import ALL_LAYERS
 
 
 @kernel

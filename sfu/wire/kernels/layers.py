@@ -1,8 +1,4 @@
-"""What a frame means for each Layer, as masks: the one language in which all codecs speak to the selection.
-
-Bit `8 * spatial + temporal` of a mask stands for Layer(spatial, temporal), spatial 0..3, temporal 0..7. A Layer above
-what the publisher sends means the highest that it sends, so its bits are set as that one's.
-"""
+"""What a frame means for each Layer, as the masks of sfu/wire/layers.py."""
 
 from __future__ import annotations
 
@@ -10,18 +6,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from sfu.wire import layers
 from sfu.wire.kernels.kernel import kernel
+from sfu.wire.layers import ALL_LAYERS
 
-SPATIAL_LAYERS = 4
-TEMPORAL_LAYERS = 8
-ALL_LAYERS = 0xFFFFFFFF
 _EVERY_SPATIAL = 0x01010101
 
-
-@kernel
-def layer_bit(spatial: int, temporal: int) -> int:
-    """The bit of one Layer."""
-    return 1 << (8 * spatial + temporal)
+layer_bit = kernel(layers.layer_bit)
 
 
 @kernel

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.extensions import EXTENSION_COUNT, MAX_EXTENSION_ID
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import Octets, load16, load32
 
 HEADER_BYTES = 12
 ONE_BYTE_PROFILE = 0xBEDE
 TWO_BYTE_PROFILE = 0x1000
-MAX_EXTENSION_ID = 14
-"""The largest id that fits the one-byte form, and so the largest we agree to."""
 
 PACKET = np.dtype(
     [
@@ -48,7 +46,7 @@ PACKET = np.dtype(
         ("sets", np.int32),  # H.264: parameter sets in it, 1: of a sequence, 2: of a picture, 3: both
         ("bare", np.int32),  # H.264, with `key`: 1: the picture came without its parameter sets; see parameters.py
         ("parameters", np.int64),  # H.264, with `key`: the position in the history of those it needs, -1: none
-        # what the frame is, from the payload descriptor or the dependency descriptor; see layers.py for the masks
+        # what the frame is, from the payload or the dependency descriptor; the masks: see sfu/wire/layers.py
         ("key", np.int32),  # 1: a key frame begins with this packet
         ("frame_start", np.int32),
         ("frame_end", np.int32),
@@ -68,20 +66,6 @@ PACKET = np.dtype(
     ]
 )
 """One received RTP packet, parsed. Offsets refer to the buffer that it was parsed from, or as their line says."""
-
-
-class PayloadFormat(enum.IntEnum):
-    """How a payload is read."""
-
-    OPAQUE = 0
-    """Any: forwarded as it comes, no frames are told apart."""
-    VP8 = 1
-    VP9 = 2
-    H264 = 3
-    AV1 = 4
-    OPUS = 5
-    RED = 6
-    """Opus with redundancy (RFC 2198)."""
 
 
 class RtpStatus(enum.IntEnum):

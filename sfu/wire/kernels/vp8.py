@@ -7,9 +7,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.wire.kernels.kernel import i64, kernel
-from sfu.wire.kernels.layers import ALL_LAYERS, layers_from
+from sfu.wire.kernels.layers import layers_from
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.picture import read_picture_id, read_tl0_picture
+from sfu.wire.layers import ALL_LAYERS
 
 _BROKEN = 1
 

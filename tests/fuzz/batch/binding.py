@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfu.wire.kernels.binding import UFRAG_BYTES, parse_ufrag
+from sfu.wire.kernels.binding import parse_ufrag
+from sfu.wire.ufrag import UFRAG_BYTES
 
 from .loop import loop
 from .mutate import Octets, Offsets

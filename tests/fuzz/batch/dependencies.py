@@ -12,8 +12,9 @@ from sfu.wire.extensions import Extension
 from sfu.wire.kernels.dependency import BROKEN, FINE, MAX_BYTES, UNKNOWN, describe_dependencies
 from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
 from sfu.wire.kernels.dependency_structure import MAX_TARGETS, MAX_TEMPLATES, STRUCTURE
-from sfu.wire.kernels.layers import ALL_LAYERS, SPATIAL_LAYERS, TEMPORAL_LAYERS, describe_opaque
+from sfu.wire.kernels.layers import describe_opaque
 from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.layers import ALL_LAYERS, SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 from .linked import Linked
 from .loop import loop

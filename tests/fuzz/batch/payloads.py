@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from sfu.wire.kernels.av1 import describe_av1
 from sfu.wire.kernels.frame_marking import describe_frame_marking
 from sfu.wire.kernels.h264 import describe_h264
-from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque
+from sfu.wire.kernels.layers import describe_opaque
 from sfu.wire.kernels.red import primary_of, retarget
 from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
+from sfu.wire.layers import ALL_LAYERS
 from tests.fuzz.descriptors import TARGETS
 
 from .loop import loop

@@ -10,9 +10,9 @@ import pytest
 from sfu.routing.kernels.tables import MAX_SOURCES
 from sfu.routing.plane import Datagram, Estimate, Feedback
 from sfu.wire.extensions import Extension
-from sfu.wire.kernels.remb import build_remb
 from sfu.wire.kernels.transport_feedback import NOT_RECEIVED, parse_transport_feedback
 from sfu.wire.kernels.transport_feedback_build import build_transport_feedback
+from sfu.wire.remb import build_remb
 
 from .conftest import rtp, wait_until
 from .test_selection import Stage, vp8

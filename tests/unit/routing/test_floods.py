@@ -12,7 +12,8 @@ import pytest
 from sfu.routing.kernels.allowances import _BURST_US, _INTERVAL_US
 from sfu.routing.plane import Datagram, RepeatMissed
 from sfu.transport import parse_username
-from sfu.wire.kernels.binding import pack_ufrag, parse_ufrag
+from sfu.wire.kernels.binding import parse_ufrag
+from sfu.wire.ufrag import pack_ufrag
 
 from .conftest import build_check, wait_until
 from .test_selection import Stage, vp8

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from sfu.routing.kernels.tables import LARGEST_SET_BYTES
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import wait_until
 from .test_plane import parse

@@ -8,7 +8,7 @@ import pytest
 
 from sfu.routing.plane import CapacityError, Datagram, SourceLearned, TappedPackets
 from sfu.wire.extensions import Extension
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import EXTENSIONS, PROFILES, build_check, rtp, wait_until
 

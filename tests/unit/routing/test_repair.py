@@ -10,7 +10,7 @@ import time
 import pytest
 
 from sfu.routing.plane import Gap, Plane, PlaneLimits, Repaired, RepeatMissed
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import rtp, wait_until
 from .test_plane import parse

@@ -15,7 +15,7 @@ from sfu.routing.plane import Feedback, Gap, Plane, PlaneLimits, RepeatMissed
 from sfu.routing.plane import Repaired as RepairedNotice
 from sfu.transport.srtp import REORDER_WINDOW
 from sfu.wire.extensions import Extension
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import PROFILES, make_session, rtp, wait_until
 from .test_late_key_frames import Repaired

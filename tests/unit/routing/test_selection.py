@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import rtp, wait_until
 from .test_plane import parse

@@ -7,7 +7,7 @@ import pytest
 from sfu.routing.plane import Stranded
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import layers_from, layers_of
-from sfu.wire.kernels.rtp import PayloadFormat
+from sfu.wire.payload_format import PayloadFormat
 from tests.unit.wire.descriptors import head, octets, two_layers
 
 from .conftest import rtp, wait_until

@@ -9,8 +9,9 @@ from sfu.wire.extensions import Extension
 from sfu.wire.kernels.dependency import BROKEN, FINE, UNKNOWN, describe_dependencies
 from sfu.wire.kernels.dependency_rewrite import active_mask, write_dependencies
 from sfu.wire.kernels.dependency_structure import STRUCTURE
-from sfu.wire.kernels.layers import ALL_LAYERS, describe_opaque, layers_from, layers_of
+from sfu.wire.kernels.layers import describe_opaque, layers_from, layers_of
 from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.layers import ALL_LAYERS
 from tests.unit.wire.descriptors import head, octets, two_layers
 
 KIND = int(Extension.DEPENDENCY_DESCRIPTOR)

@@ -10,7 +10,8 @@ from aiortc import rtp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.wire.kernels.remb import MOST_BITRATE_BPS, build_remb, parse_remb
+from sfu.wire.kernels.remb import MOST_BITRATE_BPS, parse_remb
+from sfu.wire.remb import build_remb
 
 SSRCS = st.lists(st.integers(0, 0xFFFFFFFF), max_size=255)
 HAND_MADE = bytes.fromhex(

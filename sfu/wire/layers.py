@@ -1,0 +1,16 @@
+"""The masks in which all codecs tell the selection what a frame means for each Layer.
+
+Bit `8 * spatial + temporal` of a mask stands for Layer(spatial, temporal), spatial 0..3, temporal 0..7. A Layer above
+what the publisher sends means the highest that it sends, so its bits are set as that one's.
+"""
+
+from __future__ import annotations
+
+SPATIAL_LAYERS = 4
+TEMPORAL_LAYERS = 8
+ALL_LAYERS = 0xFFFFFFFF
+
+
+def layer_bit(spatial: int, temporal: int) -> int:
+    """The bit of one Layer."""
+    return 1 << (8 * spatial + temporal)
