@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sfu.node.http_limits import HttpLimits
+from sfu.node.http_rates import RequestRates, Turns
 from sfu.signaling.http.client_address import group_address
 
 _MADE_ROOM = 16
@@ -65,12 +66,36 @@ class TrustedProxies:
             return False
         return any(address in network for network in self._networks)
 
+    def find_client(self, host: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Where a request on a connection from `host` comes from, as uvicorn tells the app: the last in the chain of
+        proxies that is none of ours.
+        """
+        if host not in self:
+            return host
+        told = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1").split(",")
+        chain = [_without_port(part.strip()) for part in told]
+        return next((client for client in reversed(chain) if client not in self), chain[0]) or host
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
 
 class HttpConnections:
     """Asked before a connection is accepted, and told what it does."""
 
-    def __init__(self, limits: HttpLimits | None = None, proxies: TrustedProxies | None = None) -> None:
+    def __init__(
+        self,
+        limits: HttpLimits | None = None,
+        proxies: TrustedProxies | None = None,
+        rates: RequestRates | None = None,
+    ) -> None:
+        """`rates`: of requests; without them all addresses have the same, and tokens count for nothing."""
         self.limits = limits or HttpLimits()
+        self.rates = RequestRates(self.limits) if rates is None else rates
+        self.turns = Turns(self.limits.requests_at_once)
         self.ended: collections.Counter[str] = collections.Counter()
         """Connections that were refused or cut off, by reason."""
         self.incoming = HeldBytes(self.limits.held_bytes)

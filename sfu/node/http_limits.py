@@ -13,6 +13,24 @@ class HttpLimits:
     """Open at once. At the limit those that wait for a request make room, the longest waiting first."""
     connections_per_address: int = 1024
     """Of these from one address (IPv6: one network of 64 bits); a trusted proxy's do not count."""
+    requests_per_address: float = 200.0
+    """Whole requests a second without a valid token, from one address (IPv6: one network of 64 bits)."""
+    request_burst_per_address: int = 16384
+    """And so many at once. A hearing of 300 people who come from one address within seconds: each loads the page, 42
+    files with those of its figures, which makes 12,600; another 3,700 are left for who looks for a token, loads again
+    or comes back. In the meantime 200 a second come on top.
+    """
+    requests_per_token: float = 200.0
+    """The same with a valid token; such requests count for no address."""
+    request_burst_per_token: int = 16384
+    """Who joins asks for the room, its events and its own session (6 requests, with trickling), and for each publisher
+    5 (WHEP, trickling, its events, layers). With 30 publishers that is 160 a person; 100 people with one token (as many
+    peers as one token may bring) send 16,000. Of 300 people with a token each, none comes near it.
+    """
+    request_buckets: int = 65536
+    """Clients that are remembered, about 200 bytes each; beyond that, who was heard least lately begins anew."""
+    requests_at_once: int = 16
+    """Begun in one round of the event loop, some 5 ms; the others wait, each client's in turn."""
     head_bytes: int = 16384
     """Request line and headers of one request."""
     pipelined_bytes: int = 4096
