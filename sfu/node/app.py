@@ -28,6 +28,16 @@ from sfu.signaling.resources.resource import Resource
 _log = logging.getLogger("sfu.node")
 
 
+def build_authorizer(settings: Settings) -> TokenAuthorizer:
+    """What checks tokens, by the settings."""
+    return TokenAuthorizer(
+        settings.secrets(),
+        time.time,
+        audience=settings.token_audience,
+        max_lifetime=settings.max_token_lifetime,
+    )
+
+
 def create_node_app(
     server: Server,
     settings: Settings,
@@ -35,11 +45,12 @@ def create_node_app(
     ends: RecordingEnds | None = None,
     connections: HttpConnections | None = None,
     descriptors: DescriptorPlan | None = None,
+    authorizer: TokenAuthorizer | None = None,
 ) -> Starlette:
     """The app that `sfu serve` runs, and at `app.state.metrics` one for operators only. `server` must be started.
 
     `records`: see `open_shelf`. `ends` hears the server's events, and is shown in the metrics, as
-    are `connections`, those of the listener, and `descriptors`.
+    are `connections`, those of the listener, and `descriptors`. `authorizer`: see `build_authorizer`.
     """
 
     async def get_health(request: Request) -> Response:
@@ -59,12 +70,7 @@ def create_node_app(
         routes.append(Mount("/", MeetingPage()))
     app = create_app(
         server,
-        TokenAuthorizer(
-            settings.secrets(),
-            time.time,
-            audience=settings.token_audience,
-            max_lifetime=settings.max_token_lifetime,
-        ),
+        authorizer or build_authorizer(settings),
         settings.build_options(),
         records=records,
         routes=routes,

@@ -143,6 +143,13 @@ class Settings(BaseSettings):
     """TCP connections at once, event streams included. At the limit those that wait for a request make room."""
     max_http_connections_per_address: int = Field(default=_HTTP.connections_per_address, ge=1, le=1 << 20)
     """Of them from one IPv4 address or one IPv6 network of 64 bits; a trusted proxy's are not counted."""
+    max_request_rate_per_address: float = Field(default=_HTTP.requests_per_address, ge=1.0, le=1e6)
+    """Whole HTTP requests a second without a valid token from one address; beyond that they are told 429."""
+    max_request_burst_per_address: int = Field(default=_HTTP.request_burst_per_address, ge=1, le=1 << 30)
+    """And so many at once; see `HttpLimits` for the reckoning."""
+    max_request_rate_per_token: float = Field(default=_HTTP.requests_per_token, ge=1.0, le=1e6)
+    """The same with one valid token, from wherever; they count for no address."""
+    max_request_burst_per_token: int = Field(default=_HTTP.request_burst_per_token, ge=1, le=1 << 30)
     http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
     """From a request's first byte to its last."""
 
@@ -293,6 +300,10 @@ class Settings(BaseSettings):
         return HttpLimits(
             connections=self.max_http_connections,
             connections_per_address=self.max_http_connections_per_address,
+            requests_per_address=self.max_request_rate_per_address,
+            request_burst_per_address=self.max_request_burst_per_address,
+            requests_per_token=self.max_request_rate_per_token,
+            request_burst_per_token=self.max_request_burst_per_token,
             head_timeout=min(_HTTP.head_timeout, self.http_request_timeout),
             request_timeout=self.http_request_timeout,
         )

@@ -38,3 +38,13 @@ class HttpConnectionCollector(Collector):
         for reason, count in sorted(self._connections.ended.items()):
             ended.add_metric([reason], count)
         yield ended
+        rates, turns = self._connections.rates, self._connections.turns
+        yield GaugeMetricFamily("sfu_http_waiting_requests", "Requests that wait for their turn.", value=len(turns))
+        text = "Tokens and addresses whose rate of requests is remembered."
+        yield GaugeMetricFamily("sfu_http_request_buckets", text, value=len(rates))
+        refused = CounterMetricFamily(
+            "sfu_http_refused_requests", "Requests beyond the rate of their token or address.", labels=["reason"]
+        )
+        for reason, count in sorted(rates.refused.items()):
+            refused.add_metric([reason], count)
+        yield refused

@@ -3,6 +3,7 @@
 uvicorn parses all that has come, request by request, and keeps a record of each; its parser keeps whatever a head
 holds; and after an answer it reads a body to its end. Here a request reaches the parser once its head is whole, and
 only when the one before has been answered. What waits until then are bytes, and few: nothing is read while they do.
+And a request reaches the app when it is its client's turn, or is told to wait if the client has sent too many.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sfu.node.http_connections import HttpConnections
+from sfu.node.http_rates import Client, refuse
 
 if TYPE_CHECKING:
     from uvicorn._types import (
@@ -78,6 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._lingering = False
         self._dropped_bytes = 0
         self._began: float | None = None  # when the first byte of the request came
+        self._asking: Client | None = None  # whose request waits for its turn
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
@@ -97,6 +100,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._inbound.clear()
         self._connections.incoming.release(self)
         self._connections.done_waiting(self)
+        if self._asking is not None:
+            self._connections.turns.leave(self._asking, self)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._on_lost()
@@ -209,6 +214,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # the answer
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        rates, proxies = self._connections.rates, self._connections.proxies
+        host = self.client[0] if self.client else ""
+        client = rates.find_client(proxies.find_client(host, self.headers), self.url, self.headers)
+        wait = rates.take(client)
+        if wait > 0:
+            app = refuse(client, wait)
+            self._last = self._last or host not in proxies  # theirs may carry others' requests, too
+        self._asking = client
+        self._connections.turns.ask(client, self, functools.partial(self._begin, cycle, app))
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._asking = None
         super()._start_asgi_task(cycle, functools.partial(self._answer, cycle, app))
 
     async def _answer(

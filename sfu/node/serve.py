@@ -16,12 +16,13 @@ import uvloop
 from starlette.applications import Starlette
 
 import sfu
-from sfu.node.app import create_node_app
+from sfu.node.app import build_authorizer, create_node_app
 from sfu.node.config import Settings
 from sfu.node.descriptors import DescriptorPlan, plan_descriptors, raise_limit
 from sfu.node.event_log import log_event
 from sfu.node.http_connections import HttpConnections, TrustedProxies
 from sfu.node.http_limits import HttpLimits
+from sfu.node.http_rates import RequestRates
 from sfu.node.http_server import build_http_server
 from sfu.node.record_metrics import RecordingEnds
 from sfu.node.records import open_shelf
@@ -96,8 +97,10 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             gc.set_threshold(_YOUNG, _OLDER, _OLDER)
             event_log.ensure_running()
             limits = replace(settings.build_http_limits(), connections=descriptors.http)
-            connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies))
-            app = create_node_app(server, settings, records, ends, connections, descriptors)
+            authorizer = build_authorizer(settings)
+            rates = RequestRates(limits, authorizer.is_valid)
+            connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
+            app = create_node_app(server, settings, records, ends, connections, descriptors, authorizer)
             started = Started(_url_of(listener), "" if apart is None else _url_of(apart), server.udp_ports)
             await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started))
             _log.info(

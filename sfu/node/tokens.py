@@ -106,6 +106,14 @@ class TokenAuthorizer:
         _check_audience(claims, self._audience)
         return _read_grants(claims)
 
+    def is_valid(self, token: str) -> bool:
+        """Whether the token is good for anything."""
+        try:
+            self.authorize(token)
+        except AuthorizationError:
+            return False
+        return True
+
     def _verify(self, token: str) -> dict[str, Any]:
         if len(token) > MAX_TOKEN_BYTES:
             raise AuthorizationError(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")

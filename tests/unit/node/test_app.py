@@ -212,7 +212,9 @@ async def test_the_settings_for_tokens_are_kept(server: sfu.Server) -> None:
 
 
 async def test_who_was_kept_out_by_the_listener_is_in_the_metrics(server: sfu.Server, settings: Settings) -> None:
-    connections = HttpConnections(HttpLimits(connections_per_address=1))
+    connections = HttpConnections(HttpLimits(connections_per_address=1, request_burst_per_address=1))
+    client = connections.rates.find_client("192.0.2.1", b"/", [])
+    assert (connections.rates.take(client), connections.rates.take(client) > 0) == (0.0, True)
     app = create_node_app(server, settings, connections=connections)
     assert connections.enter("192.0.2.1")
     assert not connections.enter("::ffff:192.0.2.1")
@@ -222,6 +224,8 @@ async def test_who_was_kept_out_by_the_listener_is_in_the_metrics(server: sfu.Se
         found = await scrape(http)
     assert found["sfu_http_connections", ""] == 2
     assert found["sfu_http_ended_connections_total", "address"] == 2
+    assert found["sfu_http_refused_requests_total", "address"] == 1
+    assert (found["sfu_http_request_buckets", ""], found["sfu_http_waiting_requests", ""]) == (1, 0)
     await app.state.signaling.close()
 
 
