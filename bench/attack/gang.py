@@ -13,13 +13,13 @@ from multiprocessing.connection import Connection
 from bench.attack.base import Attack, Target
 from bench.attack.checks import CheckForger
 from bench.attack.datagrams import JunkFlood
-from bench.attack.http import SlowHttp
+from bench.attack.http import QuickHttp, SlowHttp
 from bench.attack.tokens import HalfOpen, NameThief
 from bench.attack.viewers import NackFlood, PliFlood
 from bench.errors import BenchError
 
 ATTACKS: Mapping[str, type[Attack]] = {
-    one.name: one for one in (NackFlood, PliFlood, JunkFlood, CheckForger, SlowHttp, NameThief, HalfOpen)
+    one.name: one for one in (NackFlood, PliFlood, JunkFlood, CheckForger, SlowHttp, QuickHttp, NameThief, HalfOpen)
 }
 RATES: Mapping[str, float] = {
     "nacks": 3000.0,
@@ -27,6 +27,7 @@ RATES: Mapping[str, float] = {
     "junk": 100_000.0,
     "checks": 400.0,
     "http": 400.0,
+    "requests": 2000.0,
     "names": 10.0,
     "half-open": 20.0,
 }

@@ -1,4 +1,4 @@
-"""Connections without a token that hold on to the HTTP port."""
+"""Connections without a token that hold on to the HTTP port, or ask and ask."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ _OPENINGS = (
     _POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 8000,
     b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2000,
 )
+_WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 50
+"""As much as may wait behind a request that is being answered."""
+_READ_BYTES = 65536
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
@@ -47,7 +50,7 @@ class SlowHttp(Attack):
         for _ in range(new):
             self._connect()
         for _ in range(count - new):
-            self._say_a_byte()
+            self._go_on_somewhere()
         self.tally["most at once"] = max(self.tally["most at once"], len(self._open))
 
     def _connect(self) -> None:
@@ -59,7 +62,7 @@ class SlowHttp(Attack):
             opened.settimeout(1.0)
             opened.connect(self._place)
             opened.setblocking(False)
-            opened.send(_OPENINGS[self._number % len(_OPENINGS)])
+            opened.send(self.opening(self._number))
         except (BlockingIOError, ConnectionError, TimeoutError):
             self.tally["not accepted"] += 1
             opened.close()
@@ -68,14 +71,22 @@ class SlowHttp(Attack):
         self._poll.register(opened, _GONE)
         self.tally["opened"] += 1
 
-    def _say_a_byte(self) -> None:
+    def opening(self, number: int) -> bytes:
+        """What a connection begins with."""
+        return _OPENINGS[number % len(_OPENINGS)]
+
+    def go_on(self, opened: socket.socket) -> None:
+        """Do something on a connection that is open."""
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            opened.send(b"a")
+
+    def _go_on_somewhere(self) -> None:
         if not self._turn:
             self._turn = list(self._open)
         while self._turn:
             opened = self._open.get(self._turn.pop())
             if opened is not None:
-                with contextlib.suppress(BlockingIOError, ConnectionError):
-                    opened.send(b"a")
+                self.go_on(opened)
                 return
 
     def _drop(self, descriptor: int) -> None:
@@ -85,3 +96,19 @@ class SlowHttp(Attack):
     def close(self) -> None:
         for descriptor in list(self._open):
             self._drop(descriptor)
+
+
+class QuickHttp(SlowHttp):
+    """As many connections, each of which pipelines whole requests, reads the answers and sends more."""
+
+    name = "requests"
+
+    def opening(self, number: int) -> bytes:
+        return _WHOLE
+
+    def go_on(self, opened: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            answers = opened.recv(_READ_BYTES)
+            self.tally["answers"] += answers.count(b"HTTP/1.1 200")
+            self.tally["refused"] += answers.count(b"HTTP/1.1 429")
+            opened.send(_WHOLE)
