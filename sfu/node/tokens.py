@@ -1,8 +1,9 @@
 """The node's tokens: JSON Web Tokens (RFC 7519) signed with HS256, made by whoever holds one of the node's keys.
 
 Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish`,
-`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`, `iat`, `aud`. The key is named by the header's
-`kid`, or else by the claim `iss`.
+`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`, `iat`, `aud`, `sid` (of which login it is, where
+it has no name: OpenID Connect Front-Channel Logout 1.0 section 3). The key is named by the header's `kid`, or else by
+the claim `iss`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: a key as long as the hash."""
 MAX_TOKEN_BYTES = 4096
 _MAX_REMEMBERED = 512
+_MAX_LOGIN_LENGTH = 256
 LEEWAY = 5.0
 """Seconds that the clocks of issuer and node may differ by."""
 
@@ -192,4 +194,7 @@ def _read_grants(claims: Mapping[str, Any]) -> Grants:
             peer = parse_peer_name(peer) if isinstance(peer, str) else parse_peer_name("")
     except InvalidName as error:
         raise AuthorizationError(f"The token's claims are wrong: {error}") from error
-    return Grants(room=room, peer=peer, expires=_read_time(claims, "exp"), **rights)
+    login = claims.get("sid")
+    if login is not None and not (isinstance(login, str) and 0 < len(login) <= _MAX_LOGIN_LENGTH):
+        raise AuthorizationError(f"The token's claim sid is not a text of 1 to {_MAX_LOGIN_LENGTH} characters.")
+    return Grants(room=room, peer=peer, login=login, expires=_read_time(claims, "exp"), **rights)

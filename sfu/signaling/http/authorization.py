@@ -35,12 +35,20 @@ class Grants:
     """Start, mark, pause and stop the room's recording."""
     admin: bool = False
     """Remove peers, block tracks, close the room."""
+    login: str | None = None
+    """Whose a token without a name is, if its issuer says so: all tokens of one login are one subject's."""
     expires: float | None = field(default=None, compare=False)
     """When the token expires, in seconds since the Unix epoch; None: never. Sessions and event streams end with it."""
 
     def subject(self, token: str) -> str:
-        """Who comes with `token`: the peer that it names, or else nobody but who has this very token."""
-        return self.peer if self.peer is not None else f"token:{digest_token(token).hex()}"
+        """Who comes with `token`: the peer that it names, or else its login, or else who has this very token.
+
+        The latter two are longer than a name can be, so nobody has them as a name.
+        """
+        if self.peer is not None:
+            return self.peer
+        kind, secret = ("token", token) if self.login is None else ("login", self.login)
+        return f"{kind}:{digest_token(secret).hex()}"
 
     def allow(self, right: Right) -> bool:
         """Whether the token gives this right."""

@@ -15,8 +15,8 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
     """The session that the path names, if the request's token may touch it; otherwise a Problem.
 
     The token that opened it may for as long as it lives, which is a little longer than the token does. Any other token
-    needs the same right, and names the same peer; a token without a name may where that of the peer has none. One that
-    expires later extends the session. `in_query`: see `read_token`.
+    needs the same right, and names the peer or is of the peer's subject: two tokens without a name are two subjects,
+    unless they have the same login. One that expires later extends the session. `in_query`: see `read_token`.
     """
     room = read_room_name(request.path_params["room"])
     token = read_token(request, in_query=in_query)
@@ -29,7 +29,7 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
         check_token(context.authorizer, token, room)
         raise Problem(404, "Unknown session", "There is no such session; it may have ended.")
     grants = authorize(context.authorizer, token, room, session.right)
-    if grants.peer != session.peer.name and (grants.peer is not None or session.peer.named):
+    if grants.peer != session.peer.name and grants.subject(token) not in session.peer.subjects:
         raise forbidden("This token is for another peer.")
     session.extend(grants, token)
     return session

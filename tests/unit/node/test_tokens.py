@@ -110,6 +110,21 @@ def test_a_token_may_leave_the_peer_and_the_room_open() -> None:
     assert authorize(issue_token("one", SECRET, room="*", now=NOW, ttl=60)) == Grants(room="*")
 
 
+def test_tokens_of_one_login_are_one_subject_s_and_no_name_is_like_it() -> None:
+    tokens = [sign(CLAIMS | {"sid": login, "exp": NOW + ttl}) for login, ttl in (("a", 60), ("a", 90), ("b", 60))]
+    first, renewed, other = (authorize(token).subject(token) for token in tokens)
+    assert first == renewed != other
+    assert len(first) > 64  # longer than a peer's name
+    named = sign(CLAIMS | {"sid": "a", "sub": "alice"})
+    assert authorize(named).subject(named) == "alice"
+
+
+@pytest.mark.parametrize("login", ["", "a" * 257, 7, True, ["a"]])
+def test_a_login_is_a_short_text(login: object) -> None:
+    with pytest.raises(AuthorizationError, match="sid"):
+        authorize(sign(CLAIMS | {"sid": login}))
+
+
 def test_the_key_may_be_named_by_the_issuer() -> None:
     assert authorize(sign(CLAIMS | {"iss": "two"}, OTHER, kid=None)).publish
 

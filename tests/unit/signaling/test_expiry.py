@@ -91,7 +91,7 @@ async def test_who_comes_too_late_is_not_served_before_somebody_has_looked(
 
 @pytest.mark.parametrize(("door", "body"), DOORS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH"])
-@pytest.mark.parametrize("peer", ["alice", None])
+@pytest.mark.parametrize("who", [{"peer": "alice"}, {"login": "a"}])
 @pytest.mark.usefixtures("speaker")
 async def test_a_newer_token_of_the_same_subject_extends_a_session(
     http: httpx.AsyncClient,
@@ -102,11 +102,11 @@ async def test_a_newer_token_of_the_same_subject_extends_a_session(
     door: str,
     body: str,
     method: str,
-    peer: str | None,
+    who: dict[str, str],
 ) -> None:
     expires = clock.now + 300
-    old = authorizer.add("old", peer=peer, expires=expires)
-    new = authorizer.add("new", peer=peer, expires=expires + 1000)
+    old = authorizer.add("old", expires=expires, **who)
+    new = authorizer.add("new", expires=expires + 1000, **who)
     location = await _enter(http, door, body, old, "?peer=alice")
     sent: dict[str, Any] = {"content": CANDIDATE, "headers": new | FRAGMENT} if method == "PATCH" else {"headers": new}
     assert (await http.request(method, location, **sent)).status_code == 204
@@ -135,11 +135,50 @@ async def test_no_other_token_extends_a_session(
     others = {
         "bob": authorizer.add("bob", peer="bob"),
         "nameless": authorizer.add("nameless"),
+        "login": authorizer.add("login", login="a"),
         "viewer": authorizer.add("viewer", peer="alice", publish=False),
         "elsewhere": authorizer.add("elsewhere", room="attic", peer="alice"),
     }
     for who, headers in others.items():
         assert (await http.get(location, headers=headers)).status_code == 403, who
+    pass_to(expires + GRACE)
+    assert "alice" not in server.rooms["lobby"].peers
+
+
+@pytest.mark.parametrize(("door", "body"), DOORS)
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [({}, {}), ({"login": "a"}, {"login": "b"}), ({"login": "a"}, {}), ({}, {"login": "a"})],
+)
+@pytest.mark.usefixtures("speaker")
+async def test_a_session_without_a_name_is_for_no_other_token_without_a_name(
+    http: httpx.AsyncClient,
+    server: sfu.Server,
+    authorizer: FakeAuthorizer,
+    clock: WallClock,
+    pass_to: Callable[[float], None],
+    door: str,
+    body: str,
+    mine: dict[str, str],
+    other: dict[str, str],
+) -> None:
+    """Whoever comes to know its random id, from a log or over a shoulder."""
+    expires = clock.now + 300
+    old = authorizer.add("old", expires=expires, **mine)
+    strange = authorizer.add("strange", expires=expires + 1000, **other)
+    location = await _enter(http, door, body, old, "?peer=alice")
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "", {}),
+        ("DELETE", "", {}),
+        ("PATCH", "", {"content": CANDIDATE, "headers": FRAGMENT}),
+        ("POST", "/layer", {"content": "{}"}),
+        ("POST", "/sse", {}),
+        ("HEAD", "/sse", {}),
+    ]
+    for method, below, sent in requests:
+        answer = await http.request(method, location + below, **sent | {"headers": sent.get("headers", {}) | strange})
+        assert answer.status_code == 403, (method, below)
+    assert (await http.get(location, headers=old)).status_code == 204
     pass_to(expires + GRACE)
     assert "alice" not in server.rooms["lobby"].peers
 
