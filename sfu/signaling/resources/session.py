@@ -76,4 +76,6 @@ class SessionResource:
         if answer is None:
             return Response(status_code=204)
         session.generation += 1
-        return Response(answer, 200, {"ETag": session.etag, "Cache-Control": "no-store"}, media_type=FRAGMENT)
+        # who gathers anew may need TURN servers anew, and the credentials of the session's beginning may be over
+        headers = {"ETag": session.etag, "Cache-Control": "no-store", **self._context.ice_headers(session)}
+        return Response(answer, 200, headers, media_type=FRAGMENT)

@@ -13,7 +13,9 @@ import pytest
 
 import sfu
 from sfu.signaling import IceServer, SignalingOptions, TurnServers, create_app
+from tests.unit.offers import make_answer
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer, WallClock
+from tests.unit.signaling.test_session_resource import CANDIDATE, FRAGMENT, NEW
 
 SECRET = "a secret that coturn has"
 URLS = ("turn:turn.example.net?transport=udp", "turns:turn.example.net:443?transport=tcp")
@@ -74,3 +76,27 @@ async def test_each_session_is_told_its_own(
             assert found[1] == expected
             digest = hmac.new(SECRET.encode(), expected.encode(), "sha1").digest()
             assert found[2] == base64.b64encode(digest).decode()
+
+
+@pytest.mark.parametrize(("door", "body"), [("whip", SEND), ("whep", RECEIVE), ("whep", "")])
+async def test_a_restart_of_ice_brings_fresh_credentials(
+    http: httpx.AsyncClient, clock: WallClock, door: str, body: str
+) -> None:
+    await http.post("/rooms/lobby/whip?peer=speaker", content=SEND, headers=SDP)
+    made = await http.post(f"/rooms/lobby/{door}?peer=alice", content=body, headers=SDP if body else {})
+    assert made.status_code == 201
+    if not body:
+        accepted = await http.patch(made.headers["location"], content=make_answer(made.text), headers=SDP)
+        assert accepted.status_code == 204, accepted.text
+    assert "1800000600:alice" in made.headers["link"]
+    clock.now += 599
+    condition = FRAGMENT | {"If-Match": made.headers["etag"]}
+    trickled = await http.patch(made.headers["location"], content=CANDIDATE, headers=condition)
+    assert (trickled.status_code, "link" in trickled.headers) == (204, False)
+    restarted = await http.patch(made.headers["location"], content=NEW, headers=condition)
+    assert restarted.status_code == 200
+    link = restarted.headers["link"]
+    assert 'stun:stun.example.net>; rel="ice-server"' in link
+    for url in URLS:
+        assert f'<{url}>; rel="ice-server"; username="1800001199:alice"; ' in link
+    assert "urn:ietf" not in link  # the extensions of a session do not change
