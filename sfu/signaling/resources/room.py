@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sfu.signaling.context import Context
-from sfu.signaling.http.authorization import authorize, read_token
+from sfu.signaling.http.authorization import Grants, Right, authorize, read_token
 from sfu.signaling.resources.admin import authorize_admin, read_keep_out
 from sfu.signaling.resources.entering import check_admission, read_room_name
 from sfu.signaling.resources.resource import Resource
@@ -19,7 +19,9 @@ _log = logging.getLogger("sfu.signaling")
 
 
 class RoomResource:
-    """`/rooms/{room}` and `/rooms/{room}/events`; to see needs the right to subscribe, to close `admin`."""
+    """`/rooms/{room}` and `/rooms/{room}/events`; to see needs the right to subscribe, to close `admin`. The events
+    that concern himself are for who may publish, too.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -34,7 +36,7 @@ class RoomResource:
 
     async def get(self, request: Request) -> Response:
         """Who is there and what they publish, as JSON."""
-        room, _, _ = self._authorized_room(request, in_query=False)
+        room, _, _ = self._authorized_room(request, "subscribe")
         return JSONResponse(describe_room(self._context.server, room), headers={"Cache-Control": "no-store"})
 
     async def delete(self, request: Request) -> Response:
@@ -50,21 +52,23 @@ class RoomResource:
         """Server-sent events: `snapshot`, then `joined`, `left`, `published`, `ended`, `muted`, `unmuted`, `recording`.
 
         A `snapshot` may come again, when a slow client's queue ran over. Events may tell what the snapshot before them
-        held already: each says what is, so to apply it twice does no harm. The stream ends with its token.
+        held already: each says what is, so to apply it twice does no harm. The stream ends with its token. Who may only
+        publish hears what happens to his own peers (`blocked` above all), and what happens to the room.
         """
         context = self._context
-        room, subject, expires = self._authorized_room(request, in_query=True)
-        holder = context.holder(request, read_token(request, in_query=True))
-        return EventStreamResponse(context.streams.open(room, holder, subject, expires), context.options)
+        room, grants, token = self._authorized_room(request, "subscribe", "publish", in_query=True)
+        holder, subject = context.holder(request, token), grants.subject(token)
+        stream = context.streams.open(room, holder, subject, grants.expires, whole=grants.subscribe)
+        return EventStreamResponse(stream, context.options)
 
     async def head_events(self, request: Request) -> Response:
         """The headers of the stream."""
-        self._authorized_room(request, in_query=True)
+        self._authorized_room(request, "subscribe", "publish", in_query=True)
         return describe_stream()
 
-    def _authorized_room(self, request: Request, *, in_query: bool) -> tuple[str, str, float | None]:
+    def _authorized_room(self, request: Request, *rights: Right, in_query: bool = False) -> tuple[str, Grants, str]:
         room = read_room_name(request.path_params["room"])
         token = read_token(request, in_query=in_query)
-        grants = authorize(self._context.authorizer, token, room, "subscribe")
+        grants = authorize(self._context.authorizer, token, room, *rights)
         check_admission(self._context.server, room, grants.subject(token))
-        return room, grants.subject(token), grants.expires
+        return room, grants, token

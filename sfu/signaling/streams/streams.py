@@ -39,7 +39,7 @@ from sfu.events import (
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.quotas import NOBODY, Holder
 from sfu.signaling.streams.gate import StreamGate
-from sfu.signaling.streams.roster import describe_room
+from sfu.signaling.streams.room_view import OwnPeers, RoomView, WholeRoom
 
 
 def encode_event(name: str, data: str) -> bytes:
@@ -110,16 +110,18 @@ class RoomStream:
     def __init__(
         self,
         limit: int,
-        build_snapshot: Callable[[], bytes],
+        view: RoomView,
         forget: Callable[[RoomStream], None],
         subject: str | None = None,
         expires: float | None = None,
     ) -> None:
-        """`forget(self)` is called when the response is over. `subject`: who reads; `expires`: when the token does."""
+        """`view`: what the reader may see. `forget(self)` is called when the response is over. `subject`: who reads;
+        `expires`: when the token does.
+        """
+        self.view = view
         self.subject = subject
         self.expires = expires
         self._limit = limit
-        self._build_snapshot = build_snapshot
         self._forget = forget
         self._chunks: collections.deque[bytes] = collections.deque()
         self._ready = asyncio.Event()
@@ -151,7 +153,7 @@ class RoomStream:
     def take(self) -> bytes:
         """All that waits, or the snapshot in its place."""
         if self._stale and not self.closed:  # who is being shown out learns nothing new of the room
-            taken = self._build_snapshot()
+            taken = encode_event("snapshot", encode_json(self.view.describe()))
         else:
             taken = b"".join(self._chunks)
         self._stale = False
@@ -182,22 +184,26 @@ class RoomStreams:
         return sum(map(len, self._rooms.values()))
 
     def open(
-        self, room: str, holder: Holder = NOBODY, subject: str | None = None, expires: float | None = None
+        self,
+        room: str,
+        holder: Holder = NOBODY,
+        subject: str | None = None,
+        expires: float | None = None,
+        *,
+        whole: bool = True,
     ) -> RoomStream:
         """A new stream for `subject`, counted for `holder`; the token `expires` then, in seconds since the Unix epoch.
 
-        Raises a Problem when there are too many, or the server is going down.
+        It begins with the event `snapshot`: the same JSON as `GET /rooms/{room}`. `whole`: the reader may see the room,
+        and not only what is his. Raises a Problem when there are too many, or the server is going down.
         """
         self._gate.enter("room", room, holder)
-
-        def build_snapshot() -> bytes:
-            """The `snapshot` event: the same JSON as `GET /rooms/{room}`."""
-            return encode_event("snapshot", encode_json(describe_room(self._server, room)))
 
         def forget(stream: RoomStream) -> None:
             self._discard(room, stream, holder)
 
-        stream = RoomStream(self._options.max_queued_events, build_snapshot, forget, subject, expires)
+        view = WholeRoom(self._server, room) if whole else OwnPeers(self._server, room, subject)
+        stream = RoomStream(self._options.max_queued_events, view, forget, subject, expires)
         self._rooms.setdefault(room, set()).add(stream)
         return stream
 
@@ -215,7 +221,8 @@ class RoomStreams:
         chunk = translate_event(event)
         if chunk is not None:
             for stream in streams:
-                stream.put(chunk)
+                if stream.view.shows(event):
+                    stream.put(chunk)
         if isinstance(event, PeerRemoved | RoomClosed):
             self._end_excluded(event.room)
 

@@ -179,6 +179,58 @@ async def test_a_block_is_told_and_shown(
             assert [each["blocked"] for each in tracks] == [order == "block", False]
 
 
+@pytest.mark.parametrize("grants", [{"peer": "alice"}, {}, {"login": "a"}])
+async def test_who_may_only_publish_is_told_of_his_own_and_of_nobody_else(
+    app: Starlette,
+    http: httpx.AsyncClient,
+    server: sfu.Server,
+    authorizer: FakeAuthorizer,
+    admin: dict[str, str],
+    grants: dict[str, str],
+) -> None:
+    headers = authorizer.add("publisher", subscribe=False, **grants)
+    assert (await http.post("/rooms/lobby/whip?peer=bob", content=SEND, headers=SDP)).status_code == 201
+    async with opened(app, "lobby", headers) as stream:
+        ((name, snapshot),) = await stream.events()
+        assert (name, snapshot["peers"], snapshot["speakers"]) == ("snapshot", [], [])
+        posted = await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP | headers)
+        assert [each for each, _ in await stream.events()] == ["joined", "published", "published"]
+        mine, others = (server.rooms["lobby"].peers[name].tracks[0].id for name in ("alice", "bob"))
+        for order in ("block", "unblock"):
+            for track in (others, mine):
+                assert (await http.post(f"/rooms/lobby/tracks/{track}/{order}", headers=admin)).status_code == 204
+            assert await stream.events() == [(f"{order}ed", {"peer": "alice", "track": {"id": mine}})]
+        async with opened(app, "lobby", headers) as second:
+            assert [peer["name"] for peer in (await second.events())[0][1]["peers"]] == ["alice"]
+        await http.delete(posted.headers["location"], headers=headers)
+        assert [each for each, _ in await stream.events()] == ["ended", "ended", "left"]
+        # the name is free, and what its next bearer does is nobody else's business
+        if "peer" not in grants:
+            assert (await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)).status_code == 201
+        await http.delete("/rooms/lobby", headers=admin)
+        assert await stream.events() == [("closed", {})]
+        await asyncio.wait_for(stream.task, 5)
+    # the room itself stays out of sight
+    assert (await http.get("/rooms/lobby", headers=headers)).status_code == 403
+
+
+async def test_who_may_only_publish_hears_that_he_is_removed_and_recorded(
+    app: Starlette, http: httpx.AsyncClient, server: sfu.Server, authorizer: FakeAuthorizer, admin: dict[str, str]
+) -> None:
+    headers = authorizer.add("publisher", subscribe=False)
+    await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP | headers)
+    async with opened(app, "lobby", headers) as stream:
+        await stream.events()
+        app.state.signaling.streams.handle_event(sfu.events.RecordingPaused("lobby", "r1", "a break", "the judge"))
+        app.state.signaling.streams.handle_event(sfu.events.DominantSpeakerChanged("lobby", "alice"))
+        app.state.signaling.streams.handle_event(sfu.events.ActiveSpeakersChanged("lobby", ("alice",)))
+        assert await stream.events() == [("recording", {"id": "r1", "state": "paused", "ground": "a break"})]
+        assert (await http.delete("/rooms/lobby/peers/alice?keep_out=0", headers=admin)).status_code == 204
+        heard = [each for each, _ in await stream.events()]
+        assert heard[0] == "removed"
+        assert heard[-1] == "left"
+
+
 async def test_what_is_not_there_is_404(
     http: httpx.AsyncClient, server: sfu.Server, alice: sfu.Peer, admin: dict[str, str], authorizer: FakeAuthorizer
 ) -> None:

@@ -1,0 +1,90 @@
+"""What the reader of a room's event stream may see of it: all, or what concerns himself."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from sfu import Server
+from sfu.events import (
+    DominantSpeakerChanged,
+    Event,
+    PeerLeft,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+    RecordingStopped,
+    RoomClosed,
+)
+from sfu.signaling.streams.roster import describe_room
+
+_EVERYBODYS = RoomClosed | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped
+"""Who is recorded, and who is put out, is told."""
+
+
+class RoomView(Protocol):
+    """A reader's picture of a room."""
+
+    def describe(self) -> dict[str, Any]:
+        """The room as it is now."""
+        ...
+
+    def shows(self, event: Event) -> bool:
+        """Whether the reader hears of this event of the room."""
+        ...
+
+
+class WholeRoom:
+    """For who may subscribe there."""
+
+    def __init__(self, server: Server, room: str) -> None:
+        self._server = server
+        self._room = room
+
+    def describe(self) -> dict[str, Any]:
+        """All of it."""
+        return describe_room(self._server, self._room)
+
+    def shows(self, event: Event) -> bool:
+        """Each of them."""
+        return True
+
+
+class OwnPeers:
+    """For who may only publish there: the peers of his subject, and what is done to all."""
+
+    def __init__(self, server: Server, room: str, subject: str | None) -> None:
+        self._server = server
+        self._room = room
+        self._subject = subject
+        self._names: set[str] = set()  # those of his peers that are there, or have just left
+
+    def describe(self) -> dict[str, Any]:
+        """The room as if nobody else were there."""
+        room = self._server.find_room(self._room)
+        peers = {} if room is None else room.peers
+        self._names = {name for name, peer in peers.items() if self._subject in peer.subjects}
+        found = describe_room(self._server, self._room)
+        found["peers"] = [peer for peer in found["peers"] if peer["name"] in self._names]
+        return found | {"speakers": [], "dominant_speaker": None}
+
+    def shows(self, event: Event) -> bool:
+        """What happens to his own peers and their tracks, and to the whole room."""
+        name = getattr(event, "peer", None)
+        if name is None or isinstance(event, _EVERYBODYS | DominantSpeakerChanged):
+            return isinstance(event, _EVERYBODYS)
+        own = self._is_own(name)
+        if isinstance(event, PeerLeft):
+            self._names.discard(name)
+        return own
+
+    def _is_own(self, name: str) -> bool:
+        room = self._server.find_room(self._room)
+        peer = None if room is None else room.peers.get(name)
+        if peer is None:  # it has left, and what is told of it comes later
+            return name in self._names
+        own = self._subject in peer.subjects
+        if own:
+            self._names.add(name)
+        else:
+            self._names.discard(name)
+        return own
