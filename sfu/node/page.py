@@ -8,7 +8,10 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from sfu.node.page_headers import APART
+
 PAGE = Path(__file__).parent / "page"
+_HEADERS = {**APART, "Cache-Control": "no-cache", "Content-Security-Policy": "frame-ancestors 'none'"}
 
 
 class MeetingPage(StaticFiles):
@@ -20,11 +23,5 @@ class MeetingPage(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file's response with the headers that keep a page in its place."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        # no other site may put the page, with the camera that it was granted, behind something that people click on
-        response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
-        response.headers["X-Frame-Options"] = "DENY"
+        response.headers.update(_HEADERS)
         return response

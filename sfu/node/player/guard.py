@@ -13,14 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+from sfu.node.page_headers import APART
+
+_HEADERS = {**APART, "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 _OWN = ("same-origin", "none")
 """Sec-Fetch-Site of the page's own requests, and of an address that a person has typed or clicked."""
 
@@ -53,8 +48,7 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    answer[name] = value
+                answer.update(_HEADERS)
             await send(message)
 
         inner = dict(scope, path=f"/{path}", raw_path=f"/{path}".encode(), root_path="")

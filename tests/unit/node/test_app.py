@@ -16,6 +16,7 @@ from sfu.node.config import Settings
 from sfu.node.config_sources import load_settings
 from sfu.node.http_connections import HttpConnections
 from sfu.node.http_limits import HttpLimits
+from sfu.node.page_headers import APART
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 from tests.unit.offers import make_offer
 
@@ -145,7 +146,7 @@ async def test_health_is_the_server_s(http: httpx.AsyncClient, server: sfu.Serve
 async def test_the_page_is_served(http: httpx.AsyncClient) -> None:
     page = await http.get("/")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert page.headers["x-content-type-options"] == "nosniff"
+    assert set(APART.items()) <= {(name, page.headers.get(name)) for name in APART}
     assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
     assert (await http.get("/main.js")).headers["content-type"].startswith("text/javascript")
     for path in ("/nothing.js", "/../config.py", "/%2e%2e/config.py"):

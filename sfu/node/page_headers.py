@@ -1,0 +1,14 @@
+"""What a page of ours says to the browser that shows it, so that no other site gets at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+APART: Final[Mapping[str, str]] = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # no other site may put the page, with the camera that it was granted, behind something that people click on
+    "X-Frame-Options": "DENY",
+}
