@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test browsers stable interop kernels lint format bench fuzz soak clean
+.PHONY: help install run test browsers stable interop kernels lint format bench fuzz soak audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -89,6 +89,10 @@ fuzz: kernels ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by cove
 
 soak: $(DEV_READY) stable ## Run the long tests for SOAK_SECONDS
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest -m slow --timeout=0
+
+audit: $(DEV_READY) ## Look up known holes in the dependencies; fails, too, where the databases cannot be had
+	@$(PIP) '.[audit]'
+	@$(BIN)/python -m tests.known_holes
 
 clean: ## Remove the environment and everything generated
 	@rm -rf $(VENV) .fuzz build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
