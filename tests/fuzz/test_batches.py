@@ -103,7 +103,7 @@ def test_an_input_depends_on_the_seed_the_corpus_and_its_place_alone() -> None:
     made = []
     for seed, dirt in ((5, 0), (5, 0xAA), (6, 0)):
         inputs, ends = np.full(64 * 100, dirt, np.uint8), np.zeros(64, np.int64)
-        fill(seed, *parts, 1, 100, inputs, ends)
+        fill(seed, parts, 1, 100, inputs, ends)
         made.append([bytes(inputs[begin:end]) for begin, end in zip([0, *ends[:-1]], ends, strict=True)])
     assert made[0] == made[1] != made[2]
     assert {data[0] for data in made[0]} == {1, 2, 3}

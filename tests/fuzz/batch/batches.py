@@ -141,8 +141,7 @@ class Batches:
         target, memory, progress = self.target, self.memory, self.memory.progress
         batch = int(progress[BATCHES])
         seed = self.seed * _SEED_STRIDE + batch
-        octets, bounds = self._flat
-        fill(seed, octets, bounds, target.fixed, target.longest, memory.inputs, memory.ends)
+        fill(seed, self._flat, target.fixed, target.longest, memory.inputs, memory.ends)
         progress[POSITION] = 0
         what = self._try(memory, self._marks)
         if what:

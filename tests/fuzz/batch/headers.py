@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.remb import MOST_BITRATE_BPS, parse_remb
-from sfu.wire.kernels.rtp import PACKET, parse_rtp, strip_padding
+from sfu.wire.kernels.rtp import parse_rtp, strip_padding
 from sfu.wire.kernels.transport_feedback import (
     BASE_SEQUENCE,
     FEEDBACK_COUNT,
@@ -23,6 +23,7 @@ from tests.fuzz.rtp_rtcp import ROOMS, TARGETS, kinds_of
 
 from .loop import loop
 from .mutate import Octets, Offsets
+from .rows import BEFORE, HEAD_BYTES, ROW, Rows, others_set, surround
 from .target import (
     BEYOND,
     CONTRADICTION,
@@ -32,27 +33,20 @@ from .target import (
     STATUS,
     SURROUNDINGS,
     Words,
-    any_set,
     fold,
     mix,
     same,
 )
 
 _RTP, _FEEDBACK, _REMB = (TARGETS.index(name) for name in ("rtp", "transport_feedback", "remb"))
-HEAD_BYTES = 2
-_BEFORE, _AFTER = 9, 40
-_ROW, _ROWS = 1, 3
-_WORDS = PACKET.itemsize // 8
 _LEAST_BYTES = 12
 
 
-class Headers:
-    """What the parsers write to, reused."""
+class Headers(Rows):
+    """What the parsers write to."""
 
     def __init__(self, longest: int) -> None:
-        self.packets = np.zeros((2, _ROWS), PACKET)
-        self.words = self.packets.view(np.int64).reshape(2, _ROWS * _WORDS)
-        self.amid = np.full(_BEFORE + longest + _AFTER, 0xFF, np.uint8)
+        super().__init__(2, longest)
         self.kinds = np.array([kinds_of(detail) for detail in range(256)], np.uint8)
         self.heads = np.zeros((2, HEAD), np.int64)
         self.arrivals = np.zeros((2, max(ROOMS)), np.int64)
@@ -97,11 +91,7 @@ def judge_headers(
         if ends[k] >= start:
             kind, detail = np.int64(inputs[at]), np.int64(inputs[at + 1])
             packet = inputs[start : ends[k]]
-            size = len(packet)
-            for j in range(size):
-                amid[_BEFORE + j] = packet[j]
-            for j in range(_BEFORE + size, _BEFORE + size + _AFTER):
-                amid[j] = 0xFF
+            surround(packet, amid)
             if kind == _RTP:
                 words[:] = 0
                 fault, marks[k] = _judge_rtp(packet, amid, kinds[detail], packets, words)
@@ -121,25 +111,25 @@ def _judge_rtp(
 ) -> tuple[int, int]:
     """A `Fault`, and the mark."""
     size = len(packet)
-    status = parse_rtp(packet, 0, size, kinds, packets[0], _ROW)
-    again = parse_rtp(amid, _BEFORE, _BEFORE + size, kinds, packets[1], _ROW)
+    status = parse_rtp(packet, 0, size, kinds, packets[0], ROW)
+    again = parse_rtp(amid, BEFORE, BEFORE + size, kinds, packets[1], ROW)
     if again != status:
         return SURROUNDINGS, 0
     if not 0 <= status <= 3:
         return STATUS, 0
-    if any_set(words[0][: _ROW * _WORDS]) or any_set(words[0][(_ROW + 1) * _WORDS :]):
+    if others_set(words[0]):
         return OTHERS, 0
     if status != 0:
         return 0, status
-    status = strip_padding(packet, size, packets[0], _ROW)
-    if strip_padding(amid, _BEFORE + size, packets[1], _ROW) != status:
+    status = strip_padding(packet, size, packets[0], ROW)
+    if strip_padding(amid, BEFORE + size, packets[1], ROW) != status:
         return SURROUNDINGS, 0
     if status != 0:
         return (0, status) if status == 1 or status == 4 else (STATUS, 0)
-    fault = _check_row(packets[0][_ROW], packets[1][_ROW], size, packet[0] & 0x20 != 0)
+    fault = _check_row(packets[0][ROW], packets[1][ROW], size, packet[0] & 0x20 != 0)
     if fault == 0 and not same(words[0], words[1]):
         fault = SURROUNDINGS
-    return fault, fold(_weigh(packets[0][_ROW]))
+    return fault, fold(_weigh(packets[0][ROW]))
 
 
 @loop
@@ -147,13 +137,13 @@ def _check_row(row: Any, other: Any, size: int, padded: bool) -> int:
     """What was found lies within the packet; `other` is brought to where `row` stands, so that they can be compared."""
     for kind in range(EXTENSION_COUNT):
         at, length = row["extension_at"][kind], row["extension_bytes"][kind]
-        if length > 0 and other["extension_at"][kind] != at + _BEFORE:
+        if length > 0 and other["extension_at"][kind] != at + BEFORE:
             return SURROUNDINGS
         if length < 0 or (length > 0 and not _LEAST_BYTES + 4 < at <= row["payload"] - length):
             return BEYOND
         other["extension_at"][kind] = at
-    other["start"] -= _BEFORE
-    other["payload"] -= _BEFORE
+    other["start"] -= BEFORE
+    other["payload"] -= BEFORE
     if row["start"] != 0 or not _LEAST_BYTES <= row["payload"] <= size - row["payload_bytes"]:
         return BEYOND
     if row["payload_bytes"] < 0 or row["sequence"] & ~0xFFFF or row["payload_type"] & ~0x7F or row["marker"] & ~1:
@@ -180,7 +170,7 @@ def _judge_feedback(
 ) -> tuple[int, int]:
     size = len(packet)
     count = parse_transport_feedback(packet, 0, size, heads[0], arrivals[0][:room])
-    again = parse_transport_feedback(amid, _BEFORE, _BEFORE + size, heads[1], arrivals[1][:room])
+    again = parse_transport_feedback(amid, BEFORE, BEFORE + size, heads[1], arrivals[1][:room])
     if again != count:
         return SURROUNDINGS, 0
     if count <= 0:
@@ -209,7 +199,7 @@ def _judge_feedback(
 def _judge_remb(packet: Octets, amid: Octets) -> tuple[int, int]:
     size = len(packet)
     rate = parse_remb(packet, 0, size)
-    if parse_remb(amid, _BEFORE, _BEFORE + size) != rate:
+    if parse_remb(amid, BEFORE, BEFORE + size) != rate:
         return SURROUNDINGS, 0
     if not -1 <= rate <= MOST_BITRATE_BPS:
         return RANGE, 0

@@ -40,6 +40,18 @@ class Corpus(NamedTuple):
         return cls(np.frombuffer(b"".join(listed), np.uint8).copy(), bounds)
 
 
+class Draft(NamedTuple):
+    """The input that is being changed, at `inputs[start:]`, and what its changes are made with."""
+
+    state: NDArray[np.uint64]
+    corpus: Corpus
+    fixed: int
+    """Octets at the beginning that stay."""
+    longest: int
+    inputs: Octets
+    start: int
+
+
 @loop
 def draw(state: NDArray[np.uint64], count: int) -> int:
     """A number of 0..count - 1 (splitmix64)."""
@@ -50,20 +62,13 @@ def draw(state: NDArray[np.uint64], count: int) -> int:
 
 
 @loop
-def fill(
-    seed: int,
-    octets: Octets,
-    bounds: Offsets,
-    fixed: int,
-    longest: int,
-    inputs: Octets,
-    ends: Offsets,
-) -> None:
+def fill(seed: int, corpus: Corpus, fixed: int, longest: int, inputs: Octets, ends: Offsets) -> None:
     """Write `len(ends)` inputs to `inputs`, one behind the other; number k ends at `ends[k]`.
 
     `fixed` octets at the beginning of each are those of the corpus. Room for `longest` octets each has been made.
     """
     state = np.empty(1, np.uint64)
+    octets, bounds = corpus.octets, corpus.bounds
     at = 0
     for k in range(len(ends)):
         state[0] = np.uint64(seed) * _FIRST + np.uint64(k) * _SECOND
@@ -72,50 +77,43 @@ def fill(
         for j in range(length):
             inputs[at + j] = octets[bounds[chosen] + j]
         rounds = 1 + draw(state, 4) if draw(state, 8) else 4 + draw(state, 28)
+        draft = Draft(state, corpus, fixed, longest, inputs, at)
         for _ in range(rounds):
-            length = _change(state, octets, bounds, fixed, longest, inputs, at, length)
+            length = _change(draft, length)
         at += length
         ends[k] = at
 
 
 @loop
-def _place(state: NDArray[np.uint64], fixed: int, length: int) -> int:
+def _place(draft: Draft, length: int) -> int:
     """Somewhere in what may be changed, which is not empty; as often as not where headers are."""
-    count = length - fixed
-    return fixed + draw(state, min(count, _HEAD) if draw(state, 2) else count)
+    count = length - draft.fixed
+    return draft.fixed + draw(draft.state, min(count, _HEAD) if draw(draft.state, 2) else count)
 
 
 @loop
-def _change(
-    state: NDArray[np.uint64],
-    octets: Octets,
-    bounds: Offsets,
-    fixed: int,
-    longest: int,
-    inputs: Octets,
-    start: int,
-    length: int,
-) -> int:
-    """Change the input at `inputs[start:]` in one way; its length afterwards."""
-    kind = draw(state, _KINDS)
-    if length <= fixed or kind == 0:
-        return _insert(state, fixed, longest, inputs, start, length, draw(state, 2) == 0)
-    place = _place(state, fixed, length)
+def _change(draft: Draft, length: int) -> int:
+    """Change the input, which has `length` octets, in one way; its length afterwards."""
+    kind = draw(draft.state, _KINDS)
+    if length <= draft.fixed or kind == 0:
+        return _insert(draft, length, draw(draft.state, 2) == 0)
+    place = _place(draft, length)
     if kind <= 7:
-        _replace(state, kind, inputs, start + place, length - place)
+        _replace(draft, length, place, kind)
         return length
     if kind == 8:
-        return _cut(state, inputs, start, place, length)
+        return _cut(draft, length, place)
     if kind == 9:
         return place
     if kind == 10:
-        return _splice(state, octets, bounds, fixed, longest, inputs, start, place, length)
-    return _insert(state, fixed, longest, inputs, start, length, True)
+        return _splice(draft, length, place)
+    return _insert(draft, length, True)
 
 
 @loop
-def _replace(state: NDArray[np.uint64], kind: int, inputs: Octets, at: int, rest: int) -> None:
-    """Other octets in the place of one or two; `rest` of the input stand from `at` on."""
+def _replace(draft: Draft, length: int, place: int, kind: int) -> None:
+    """Other octets in the place of one or two."""
+    state, inputs, at, rest = draft.state, draft.inputs, draft.start + place, length - place
     if kind <= 2:
         inputs[at] ^= np.uint8(1 << draw(state, 8))
     elif kind == 3:
@@ -135,47 +133,37 @@ def _replace(state: NDArray[np.uint64], kind: int, inputs: Octets, at: int, rest
 
 
 @loop
-def _cut(state: NDArray[np.uint64], inputs: Octets, start: int, place: int, length: int) -> int:
+def _cut(draft: Draft, length: int, place: int) -> int:
     rest = length - place
-    count = 1 + draw(state, min(rest, 8) if draw(state, 2) else rest)
-    for j in range(start + place, start + length - count):
-        inputs[j] = inputs[j + count]
+    count = 1 + draw(draft.state, min(rest, 8) if draw(draft.state, 2) else rest)
+    for j in range(draft.start + place, draft.start + length - count):
+        draft.inputs[j] = draft.inputs[j + count]
     return length - count
 
 
 @loop
-def _splice(
-    state: NDArray[np.uint64],
-    octets: Octets,
-    bounds: Offsets,
-    fixed: int,
-    longest: int,
-    inputs: Octets,
-    start: int,
-    place: int,
-    length: int,
-) -> int:
+def _splice(draft: Draft, length: int, place: int) -> int:
     """A piece of another input over what stands there."""
-    other = draw(state, len(bounds) - 1)
-    size = bounds[other + 1] - bounds[other] - fixed
+    bounds = draft.corpus.bounds
+    other = draw(draft.state, len(bounds) - 1)
+    size = bounds[other + 1] - bounds[other] - draft.fixed
     if size <= 0:
         return length
-    first = draw(state, size)
-    count = min(1 + draw(state, size - first), longest - place)
+    first = draw(draft.state, size)
+    count = min(1 + draw(draft.state, size - first), draft.longest - place)
     for j in range(count):
-        inputs[start + place + j] = octets[bounds[other] + fixed + first + j]
+        draft.inputs[draft.start + place + j] = draft.corpus.octets[bounds[other] + draft.fixed + first + j]
     return max(length, place + count)
 
 
 @loop
-def _insert(
-    state: NDArray[np.uint64], fixed: int, longest: int, inputs: Octets, start: int, length: int, again: bool
-) -> int:
+def _insert(draft: Draft, length: int, again: bool) -> int:
     """Put in a few octets: `again` of what stands there, else of chance."""
-    count = min(1 + draw(state, 16 if draw(state, 4) == 0 else 3), longest - length)
+    state, inputs, start = draft.state, draft.inputs, draft.start
+    count = min(1 + draw(state, 16 if draw(state, 4) == 0 else 3), draft.longest - length)
     if count <= 0:
         return length
-    place = fixed + draw(state, length - fixed + 1) if length > fixed else length
+    place = draft.fixed + draw(state, length - draft.fixed + 1) if length > draft.fixed else length
     for j in range(start + length - 1, start + place - 1, -1):
         inputs[j + count] = inputs[j]
     for j in range(start + place, start + place + count):

@@ -12,7 +12,6 @@ from sfu.wire.kernels.frame_marking import describe_frame_marking
 from sfu.wire.kernels.h264 import describe_h264
 from sfu.wire.kernels.layers import describe_opaque
 from sfu.wire.kernels.red import primary_of, retarget
-from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.kernels.vp9 import describe_vp9, find_top_layer
 from sfu.wire.layers import ALL_LAYERS
@@ -20,6 +19,7 @@ from tests.fuzz.descriptors import TARGETS
 
 from .loop import loop
 from .mutate import Octets, Offsets
+from .rows import AFTER, BEFORE, FILLING, HEAD_BYTES, ROW, Rows, others_set, surround
 from .target import (
     BEYOND,
     CONTRADICTION,
@@ -30,7 +30,7 @@ from .target import (
     STATUS,
     SURROUNDINGS,
     Words,
-    any_set,
+    all_are,
     fold,
     mix,
     same,
@@ -39,21 +39,14 @@ from .target import (
 _VP8, _VP9, _H264, _AV1, _RED, _MARKING = (
     TARGETS.index(name) for name in ("vp8", "vp9", "h264", "av1", "red", "frame_marking")
 )
-HEAD_BYTES = 2
-"""Which target, and a detail."""
-_BEFORE, _AFTER = 9, 40
-_ROW, _ROWS = 1, 3
 _PAYLOAD_TYPE = 111
-_WORDS = PACKET.itemsize // 8
 
 
-class Payloads:
-    """The two batches of packets that payloads are described in, reused."""
+class Payloads(Rows):
+    """The two batches of packets that payloads are described in."""
 
     def __init__(self, longest: int) -> None:
-        self.packets = np.zeros((2, _ROWS), PACKET)
-        self.words = self.packets.view(np.int64).reshape(2, _ROWS * _WORDS)
-        self.amid = np.full(_BEFORE + longest + _AFTER, 0xFF, np.uint8)
+        super().__init__(2, longest)
 
     def judge(self, inputs: Octets, ends: Offsets, progress: Words, marks: Words, *, again: bool = False) -> int:
         """A `Fault` at `progress[POSITION]`, or 0 at the end."""
@@ -81,42 +74,37 @@ def judge_payloads(
             if kind == _MARKING:
                 end = min(end, start + (detail & 15) + 1)
             payload = inputs[start:end]
-            size = len(payload)
-            for j in range(size):
-                amid[_BEFORE + j] = payload[j]
-            for j in range(_BEFORE + size, _BEFORE + size + _AFTER):
-                amid[j] = 0xFF
+            surround(payload, amid)
             words[:] = 0
             if kind == _RED:
                 fault, marks[k] = _judge_red(payload, amid)
-            elif kind != _MARKING or size > 0:
+            elif kind != _MARKING or len(payload) > 0:
                 fault, marks[k] = _judge(kind, detail, payload, amid, packets, words)
             else:
                 fault = 0
             if fault != 0:
                 return fault
-            for j in range(_BEFORE):
-                if amid[j] != 0xFF:
-                    return OTHERS
+            if not all_are(amid[:BEFORE], FILLING):
+                return OTHERS
         at = ends[k]
     return 0
 
 
 @loop
 def _describe(kind: int, detail: int, buffer: Octets, start: int, size: int, packets: NDArray[Any]) -> int:
-    packets[_ROW]["payload"] = start
-    packets[_ROW]["payload_bytes"] = size
-    packets[_ROW]["marker"] = 0 if kind == _MARKING else detail & 1
-    describe_opaque(packets, _ROW)
+    packets[ROW]["payload"] = start
+    packets[ROW]["payload_bytes"] = size
+    packets[ROW]["marker"] = 0 if kind == _MARKING else detail & 1
+    describe_opaque(packets, ROW)
     if kind == _VP8:
-        return describe_vp8(buffer, packets, _ROW)
+        return describe_vp8(buffer, packets, ROW)
     if kind == _VP9:
-        return describe_vp9(buffer, packets, _ROW, (detail >> 1) % 9 - 1)
+        return describe_vp9(buffer, packets, ROW, (detail >> 1) % 9 - 1)
     if kind == _H264:
-        return describe_h264(buffer, packets, _ROW)
+        return describe_h264(buffer, packets, ROW)
     if kind == _AV1:
-        return describe_av1(buffer, packets, _ROW)
-    return describe_frame_marking(buffer, start, size, packets, _ROW)
+        return describe_av1(buffer, packets, ROW)
+    return describe_frame_marking(buffer, start, size, packets, ROW)
 
 
 @loop
@@ -126,18 +114,18 @@ def _judge(
     """A `Fault`, and the mark."""
     size = len(payload)
     status = _describe(kind, detail, payload, 0, size, packets[0])
-    again = _describe(kind, detail, amid, _BEFORE, size, packets[1])
+    again = _describe(kind, detail, amid, BEFORE, size, packets[1])
     if status != 0 and status != 1:
         return STATUS, 0
-    top = find_top_layer(payload, packets[0], _ROW) if kind == _VP9 and status == 0 else -1
-    if kind == _VP9 and status == 0 and find_top_layer(amid, packets[1], _ROW) != top:
+    top = find_top_layer(payload, packets[0], ROW) if kind == _VP9 and status == 0 else -1
+    if kind == _VP9 and status == 0 and find_top_layer(amid, packets[1], ROW) != top:
         return SURROUNDINGS, 0
-    packets[1][_ROW]["payload"] = 0
+    packets[1][ROW]["payload"] = 0
     if again != status or not same(words[0], words[1]):
         return SURROUNDINGS, 0
-    if any_set(words[0][: _ROW * _WORDS]) or any_set(words[0][(_ROW + 1) * _WORDS :]):
+    if others_set(words[0]):
         return OTHERS, 0
-    packet = packets[0][_ROW]
+    packet = packets[0][ROW]
     mark = mix(status, top)
     if status == 0:
         fault = _check(packet, size)
@@ -178,24 +166,23 @@ def _check(packet: Any, size: int) -> int:
 def _judge_red(payload: Octets, amid: Octets) -> tuple[int, int]:
     size = len(payload)
     found = primary_of(payload, 0, size)
-    again = primary_of(amid, _BEFORE, _BEFORE + size)
-    if (again - _BEFORE if again >= 0 else -1) != found:
+    again = primary_of(amid, BEFORE, BEFORE + size)
+    if (again - BEFORE if again >= 0 else -1) != found:
         return SURROUNDINGS, 0
     if found < 0:
         return (0, 1) if found == -1 else (STATUS, 0)
     if found > max(0, size - 1):
         return BEYOND, 0
-    retarget(amid, _BEFORE, size, _PAYLOAD_TYPE)
-    if primary_of(amid, _BEFORE, _BEFORE + size) != again:
+    retarget(amid, BEFORE, size, _PAYLOAD_TYPE)
+    if primary_of(amid, BEFORE, BEFORE + size) != again:
         return REPETITION, 0
     heads = 0
     for j in range(size):
-        before, after = payload[j], amid[_BEFORE + j]
+        before, after = payload[j], amid[BEFORE + j]
         if before != after:
             heads += 1
             if j % 4 != 0 or j >= found or after != (before & 0x80) | _PAYLOAD_TYPE:
                 return OTHERS, 0
-    for j in range(_BEFORE + size, _BEFORE + size + _AFTER):
-        if amid[j] != 0xFF:
-            return OTHERS, 0
+    if not all_are(amid[BEFORE + size : BEFORE + size + AFTER], FILLING):
+        return OTHERS, 0
     return 0, fold(mix(heads, found))

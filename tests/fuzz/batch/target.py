@@ -73,6 +73,36 @@ def copy(source: Words, target: Words) -> None:
         target[k] = source[k]
 
 
+@unchecked
+def fill_words(words: Words, value: int) -> None:
+    """Make all of them `value`."""
+    for k in range(len(words)):
+        words[k] = value
+
+
+@unchecked
+def copy_octets(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
+    """Make them equal; they are of one length."""
+    for k in range(min(len(source), len(target))):
+        target[k] = source[k]
+
+
+@unchecked
+def fill_octets(octets: NDArray[np.uint8], value: int) -> None:
+    """Make all of them `value`."""
+    for k in range(len(octets)):
+        octets[k] = value
+
+
+@unchecked
+def all_are(octets: NDArray[np.uint8], value: int) -> bool:
+    """Whether all of them are `value`."""
+    found = np.int64(0)
+    for k in range(len(octets)):
+        found |= np.int64(octets[k]) ^ value
+    return found == 0
+
+
 @loop
 def mix(mark: int, value: int) -> int:
     """`mark`, and `value`, in one number."""
