@@ -13,12 +13,12 @@ from sfu.wire.kernels.dependency import BROKEN, FINE, MAX_BYTES, UNKNOWN, descri
 from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES, active_mask, write_dependencies
 from sfu.wire.kernels.dependency_structure import MAX_TARGETS, MAX_TEMPLATES, STRUCTURE
 from sfu.wire.kernels.layers import describe_opaque
-from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.layers import ALL_LAYERS, SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 from .linked import Linked
 from .loop import loop
 from .mutate import Octets, Offsets
+from .rows import BEFORE, HEAD_BYTES, ROW, ROW_WORDS, Rows, others_set, surround
 from .target import (
     BEYOND,
     CONTRADICTION,
@@ -30,19 +30,18 @@ from .target import (
     STATUS,
     SURROUNDINGS,
     Words,
+    all_are,
     any_set,
     copy,
+    fill_octets,
+    fill_words,
     fold,
     mix,
     same,
 )
 
-HEAD_BYTES = 2
 _KIND = int(Extension.DEPENDENCY_DESCRIPTOR)
-_BEFORE, _AFTER = 9, 40
 _GUARD, _GUARDED = 3, 0xEE
-_ROW, _ROWS = 1, 3
-_WORDS = PACKET.itemsize // 8
 _STRUCTURE_WORDS = STRUCTURE.itemsize // 8
 _MOST_DESCRIPTORS = 24
 _FIRST_SEQUENCE = 65_530
@@ -73,15 +72,13 @@ def _write_linked(
     return _WRITE.signature, _WRITE.generate
 
 
-class Dependencies:
+class Dependencies(Rows):
     """Rows of packets and what is known of their structures, reused."""
 
     def __init__(self) -> None:
-        self.packets = np.zeros((3, _ROWS), PACKET)
-        self.words = self.packets.view(np.int64).reshape(3, _ROWS * _WORDS)
+        super().__init__(3, MAX_BYTES)
         self.structures = np.zeros((4, 2), STRUCTURE)
         self.known = self.structures.view(np.int64).reshape(4, 2, _STRUCTURE_WORDS)
-        self.amid = np.zeros(_BEFORE + MAX_BYTES + _AFTER, np.uint8)
         self.out = np.zeros(_GUARD + MAX_BYTES + MAX_GROWTH_BYTES + _GUARD, np.uint8)
         _DESCRIBE.link(self.out, self.packets[0], 0, self.structures[0], 0)
         _WRITE.link(self.out, 0, 0, self.out, 0, self.structures[0], 0, 0, 0, True)
@@ -119,9 +116,12 @@ def judge_dependencies(
 ) -> int:
     """Try all inputs, each a stream; see `Dependencies.judge`."""
     begin = 0
+    known[:] = 0
+    words[:] = 0
     for k in range(len(ends)):
         progress[POSITION] = k
-        known[:] = 0
+        fill_words(known[_EXACT][1], 0)
+        fill_words(known[_AMID][1], 0)
         at, end = begin + HEAD_BYTES, ends[k]
         sequence = _FIRST_SEQUENCE
         mark = np.int64(0)
@@ -139,6 +139,9 @@ def judge_dependencies(
                 return fault
             taken += 1
             at = stop
+        # the streams' other rows are written by none of the calls, or stay written
+        if others_set(words[0]) or any_set(known[_EXACT][0]) or any_set(known[_AMID][0]):
+            return OTHERS
         progress[OPERATIONS] += taken
         marks[k] = fold(mark)
         begin = end
@@ -155,14 +158,14 @@ def _describe(
     packets: NDArray[Any],
     structures: NDArray[Any],
 ) -> int:
-    describe_opaque(packets, _ROW)
-    packets[_ROW]["sequence"] = sequence
-    packets[_ROW]["late"] = late
-    packets[_ROW]["extension_at"][_KIND] = at
-    packets[_ROW]["extension_bytes"][_KIND] = size
-    status = _describe_linked(buffer, packets, _ROW, structures, 1)
-    packets[_ROW]["extension_at"][_KIND] = 0
-    packets[_ROW]["extension_bytes"][_KIND] = 0
+    describe_opaque(packets, ROW)
+    packets[ROW]["sequence"] = sequence
+    packets[ROW]["late"] = late
+    packets[ROW]["extension_at"][_KIND] = at
+    packets[ROW]["extension_bytes"][_KIND] = size
+    status = _describe_linked(buffer, packets, ROW, structures, 1)
+    packets[ROW]["extension_at"][_KIND] = 0
+    packets[ROW]["extension_bytes"][_KIND] = 0
     return status
 
 
@@ -182,27 +185,25 @@ def _take(
 ) -> tuple[int, int]:
     """Describe a packet, and write it for a subscriber; a `Fault`, and the mark so far."""
     size = len(value)
-    for j in range(len(amid)):
-        amid[j] = 0xFF
-    for j in range(size):
-        amid[_BEFORE + j] = value[j]
-    words[:] = 0
-    copy(known[_EXACT][1], known[_BEFORE_TAKEN][1])
-    copy(known[_EXACT][1], known[_AMID][1])
+    surround(value, amid)
+    for k in range(len(words)):
+        fill_words(words[k][ROW * ROW_WORDS : (ROW + 1) * ROW_WORDS], 0)
+    copy(known[_EXACT][1], known[_BEFORE_TAKEN][1])  # which is that in the other surroundings, too, or that was a fault
     status = _describe(value, 0, size, sequence, late, packets[0], structures[_EXACT])
-    again = _describe(amid, _BEFORE, size, sequence, late, packets[1], structures[_AMID])
+    again = _describe(amid, BEFORE, size, sequence, late, packets[1], structures[_AMID])
     if again != status or not same(words[0], words[1]) or not same(known[_EXACT][1], known[_AMID][1]):
         return SURROUNDINGS, 0
-    fault = _check_status(status, words, known)
+    fault = _check_status(status, known)
     if fault != 0 or status == BROKEN or size < 3:
         return fault, mix(mark, status)
-    row, entry = packets[0][_ROW], structures[_EXACT][1]
+    row, entry = packets[0][ROW], structures[_EXACT][1]
     if row["frame_number"] != np.int64(value[1]) << 8 | np.int64(value[2]):
         return CONTRADICTION, 0
     announce = wish & 0x20 != 0
     if status == UNKNOWN:
-        written = _write(value, entry["active"], row["frame_number"], announce, out, structures, known)
-        return (BEYOND if written < 0 else 0), mix(mark, status)
+        written = _write(value, entry["active"], row["frame_number"], announce, out, structures)
+        learned = not same(known[_AMID][1], known[_EXACT][1])
+        return (BEYOND if written < 0 or learned else 0), mix(mark, status)
     fault = _check_known(entry, row)
     if fault == 0:
         fault = _check_written(value, wish, sequence, late, out, packets, words, structures, known)
@@ -211,14 +212,10 @@ def _take(
 
 
 @loop
-def _check_status(status: int, words: NDArray[np.int64], known: NDArray[np.int64]) -> int:
-    """Nothing but the packet's row and what is known of the stream has changed, the latter only if all is well."""
+def _check_status(status: int, known: NDArray[np.int64]) -> int:
+    """What is known of the stream has changed only if all is well."""
     if status != FINE and status != BROKEN and status != UNKNOWN:
         return STATUS
-    if any_set(words[0][: _ROW * _WORDS]) or any_set(words[0][(_ROW + 1) * _WORDS :]):
-        return OTHERS
-    if any_set(known[_EXACT][0]) or any_set(known[_AMID][0]):
-        return OTHERS
     if status != FINE and not same(known[_EXACT][1], known[_BEFORE_TAKEN][1]):
         return OTHERS
     return 0
@@ -237,14 +234,14 @@ def _check_written(
     known: NDArray[np.int64],
 ) -> int:
     """For a subscriber of some Layer, and for one who gets all: said as it is, all is as it was."""
-    row, entry, announce = packets[0][_ROW], structures[_EXACT][1], wish & 0x20 != 0
+    row, entry, announce = packets[0][ROW], structures[_EXACT][1], wish & 0x20 != 0
     mask = active_mask(structures[_EXACT], 1, wish & 3, (wish >> 2) & 7)
     if mask & ~entry["active"] != 0 or (mask == 0) != (entry["active"] == 0):
         return CONTRADICTION
-    if _write(value, mask, (row["frame_number"] + 1) & 0xFFFF, announce, out, structures, known) < 0:
+    if _write(value, mask, (row["frame_number"] + 1) & 0xFFFF, announce, out, structures) < 0:
         return BEYOND
-    written = _write(value, entry["active"], row["frame_number"], announce, out, structures, known)
-    if written < 0:
+    written = _write(value, entry["active"], row["frame_number"], announce, out, structures)
+    if written < 0 or not same(known[_AMID][1], known[_EXACT][1]):  # they were, before
         return BEYOND
     copy(known[_BEFORE_TAKEN][1], known[_AGAIN][1])
     text = out[_GUARD : _GUARD + written]
@@ -264,23 +261,15 @@ def _write(
     announce: bool,
     out: Octets,
     structures: NDArray[Any],
-    known: NDArray[np.int64],
 ) -> int:
-    """Its length; -1: more was written than there is room for, or something was learned by it."""
+    """Its length; -1: more was written than there is room for."""
     size = len(value)
-    for j in range(len(out)):
-        out[j] = _GUARDED
+    fill_octets(out, _GUARDED)
     written = _write_linked(value, 0, size, out, _GUARD, structures[_EXACT], 1, number, mask, announce)
-    if not same(known[_AMID][1], known[_EXACT][1]):  # they were, before
-        return -1
     if not 3 <= written <= min(size + MAX_GROWTH_BYTES, MAX_BYTES):  # padding may go
         return -1
-    for j in range(_GUARD):
-        if out[j] != _GUARDED:
-            return -1
-    for j in range(_GUARD + max(written, size), len(out)):
-        if out[j] != _GUARDED:
-            return -1
+    if not all_are(out[:_GUARD], _GUARDED) or not all_are(out[_GUARD + max(written, size) :], _GUARDED):
+        return -1
     return written
 
 
