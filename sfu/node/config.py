@@ -143,6 +143,9 @@ class Settings(BaseSettings):
     """TCP connections at once, event streams included. At the limit those that wait for a request make room."""
     max_http_connections_per_address: int = Field(default=_HTTP.connections_per_address, ge=1, le=1 << 20)
     """Of them from one IPv4 address or one IPv6 network of 64 bits; a trusted proxy's are not counted."""
+    max_connection_rate_per_address: float = Field(default=_HTTP.connection_rate_per_address, ge=1.0, le=1e6)
+    """New connections a second from one address; beyond that they are told 429 and closed."""
+    max_connection_burst_per_address: int = Field(default=_HTTP.connection_burst_per_address, ge=1, le=1 << 30)
     max_request_rate_per_address: float = Field(default=_HTTP.requests_per_address, ge=1.0, le=1e6)
     """Whole HTTP requests a second without a valid token from one address; beyond that they are told 429."""
     max_request_burst_per_address: int = Field(default=_HTTP.request_burst_per_address, ge=1, le=1 << 30)
@@ -300,6 +303,8 @@ class Settings(BaseSettings):
         return HttpLimits(
             connections=self.max_http_connections,
             connections_per_address=self.max_http_connections_per_address,
+            connection_rate_per_address=self.max_connection_rate_per_address,
+            connection_burst_per_address=self.max_connection_burst_per_address,
             requests_per_address=self.max_request_rate_per_address,
             request_burst_per_address=self.max_request_burst_per_address,
             requests_per_token=self.max_request_rate_per_token,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sfu.node.http_limits import HttpLimits
-from sfu.node.http_rates import RequestRates, Turns
+from sfu.node.http_rates import Client, RequestRates, Turns
 from sfu.signaling.http.client_address import group_address
 
 _MADE_ROOM = 16
@@ -115,9 +115,11 @@ class HttpConnections:
         return self._count < self.limits.connections
 
     def enter(self, host: str) -> bool:
-        """Take a place for a connection from `host`; False if that address has as many as it may have."""
+        """Take a place for a connection from `host`; False if that address has enough, or opens them too fast."""
         if host not in self.proxies:
             group = group_address(host)
+            if self.rates.take(Client("connection", group)) > 0:
+                return False
             if self._by_address[group] >= self.limits.connections_per_address:
                 self.ended["address"] += 1
                 return False

@@ -13,6 +13,12 @@ class HttpLimits:
     """Open at once. At the limit those that wait for a request make room, the longest waiting first."""
     connections_per_address: int = 1024
     """Of these from one address (IPv6: one network of 64 bits); a trusted proxy's do not count."""
+    connection_rate_per_address: float = 200.0
+    """New connections a second from one address: to accept one costs as much as two answers. A trusted proxy's do not
+    count.
+    """
+    connection_burst_per_address: int = 8192
+    """And so many at once: of the 300 people below each browser opens six, and as many again when they come back."""
     requests_per_address: float = 200.0
     """Whole requests a second without a valid token, from one address (IPv6: one network of 64 bits)."""
     request_burst_per_address: int = 16384

@@ -43,7 +43,7 @@ class HttpConnectionCollector(Collector):
         text = "Tokens and addresses whose rate of requests is remembered."
         yield GaugeMetricFamily("sfu_http_request_buckets", text, value=len(rates))
         refused = CounterMetricFamily(
-            "sfu_http_refused_requests", "Requests beyond the rate of their token or address.", labels=["reason"]
+            "sfu_http_refused_requests", "Requests, and new connections, beyond their rate.", labels=["reason"]
         )
         for reason, count in sorted(rates.refused.items()):
             refused.add_metric([reason], count)

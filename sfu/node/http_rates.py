@@ -27,9 +27,11 @@ _SWEPT = 2
 
 
 class Client(NamedTuple):
-    """Whose a request is: the bearer's of a valid token, or else an address's."""
+    """Whose a request is: the bearer's of a valid token, or else an address's. An address has another bucket for new
+    connections.
+    """
 
-    kind: Literal["token", "address"]
+    kind: Literal["token", "address", "connection"]
     value: Hashable
 
 
@@ -49,13 +51,14 @@ class RequestRates:
         """`is_valid` says whether a token is good for anything here; `clock` gives seconds."""
         limits = limits or HttpLimits()
         self.refused: collections.Counter[str] = collections.Counter()
-        """Requests that were answered with 429, by the kind of their client."""
+        """Requests and new connections that were answered with 429, by kind."""
         self._is_valid = is_valid
         self._clock = clock
         self._most = limits.request_buckets
         self._rates = {
             "address": (1.0 / limits.requests_per_address, limits.request_burst_per_address),
             "token": (1.0 / limits.requests_per_token, limits.request_burst_per_token),
+            "connection": (1.0 / limits.connection_rate_per_address, limits.connection_burst_per_address),
         }
         self._full_at: collections.OrderedDict[Client, float] = collections.OrderedDict()
 

@@ -25,7 +25,7 @@ _RETRY_S = 1.0
 
 
 def _build_refusal() -> bytes:
-    detail = "This address has as many connections open as it may have."
+    detail = "This address has as many connections open as it may have, or opens them too fast."
     body = json.dumps({"title": "Too many connections", "status": 429, "detail": detail}).encode()
     head = (
         "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"

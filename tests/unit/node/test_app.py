@@ -226,7 +226,8 @@ async def test_who_was_kept_out_by_the_listener_is_in_the_metrics(server: sfu.Se
     assert found["sfu_http_connections", ""] == 2
     assert found["sfu_http_ended_connections_total", "address"] == 2
     assert found["sfu_http_refused_requests_total", "address"] == 1
-    assert (found["sfu_http_request_buckets", ""], found["sfu_http_waiting_requests", ""]) == (1, 0)
+    assert found["sfu_http_request_buckets", ""] == len(connections.rates) > 0
+    assert found["sfu_http_waiting_requests", ""] == 0
     await app.state.signaling.close()
 
 

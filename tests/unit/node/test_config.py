@@ -236,6 +236,7 @@ def test_limits_of_http_can_be_set(write: Any) -> None:
     file = write(
         "max_http_connections = 100\nmax_http_connections_per_address = 7\nhttp_request_timeout = 5\n"
         "max_request_rate_per_address = 8\nmax_request_burst_per_address = 9\n"
+        "max_connection_rate_per_address = 12\nmax_connection_burst_per_address = 13\n"
         "max_request_rate_per_token = 10\nmax_request_burst_per_token = 11\n"
         "trusted_proxies = ['192.0.2.0/24', '2001:db8::1']\n"
     )
@@ -243,6 +244,7 @@ def test_limits_of_http_can_be_set(write: Any) -> None:
     limits = settings.build_http_limits()
     assert (limits.connections, limits.connections_per_address) == (100, 7)
     assert (limits.requests_per_address, limits.request_burst_per_address) == (8.0, 9)
+    assert (limits.connection_rate_per_address, limits.connection_burst_per_address) == (12.0, 13)
     assert (limits.requests_per_token, limits.request_burst_per_token) == (10.0, 11)
     assert (limits.head_timeout, limits.request_timeout) == (5.0, 5.0)
     assert settings.trusted_proxies == ("192.0.2.0/24", "2001:db8::1")

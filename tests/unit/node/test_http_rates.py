@@ -34,9 +34,11 @@ def taken(rates: RequestRates, client: Client, count: int) -> int:
     return sum(rates.take(client) == 0.0 for _ in range(count))
 
 
-@pytest.mark.parametrize("kind", ["address", "token"])
+@pytest.mark.parametrize("kind", ["address", "token", "connection"])
 def test_a_burst_passes_and_then_the_rate(clock: Clock, kind: str) -> None:
-    rates = build(clock, **{f"requests_per_{kind}": 4.0, f"request_burst_per_{kind}": 10})
+    names = {"connection": ("connection_rate_per_address", "connection_burst_per_address")}
+    rate, burst = names.get(kind, (f"requests_per_{kind}", f"request_burst_per_{kind}"))
+    rates = build(clock, **{rate: 4.0, burst: 10})
     client = Client(kind, "someone")  # type: ignore[arg-type]
     assert taken(rates, client, 30) == 10
     assert rates.take(client) == pytest.approx(0.25)
@@ -129,6 +131,7 @@ def test_a_hearing_of_three_hundred_behind_one_address_meets_no_limit(clock: Clo
         return all(rates.take(rates.find_client("192.0.2.1", *request)) == 0.0 for request in page + mine)
 
     assert all(join(b"good%d" % number) for number in range(300))
+    assert all(rates.take(Client("connection", "192.0.2.1")) == 0.0 for _ in range(300 * 6 * 2))
     clock.now += 3600.0
     assert all(join(b"good") for _ in range(SignalingOptions().max_peers_per_token))
     assert not rates.refused
