@@ -12,57 +12,17 @@ from typing import Any, Protocol
 from sfu.clock import Clock, utc_now
 from sfu.errors import LocalError
 from sfu.recording.entries import check_line
-from sfu.recording.feed import Feed, Place
+from sfu.recording.feed import Feed
 from sfu.recording.options import RecordingOptions
+from sfu.recording.recordable import Recordable
 from sfu.recording.recorder import ClosedRecord, Recorder
 from sfu.recording.watch import Watch
-from sfu.recording.writer import TrackInfo
 from sfu.routing.plane import TappedPackets
 
 _TICK_S = 1.0
 _CLOSING_S = 0.01
 _REPORT_EACH_S = 10.0
 _LATEST_US = (1 << 63) - 1
-
-
-class Recordable(Protocol):
-    """A Track as its Recording sees it."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def info(self) -> TrackInfo:
-        """What is told of it."""
-        ...
-
-    @property
-    def place(self) -> Place:
-        """Where its packets come from."""
-        ...
-
-    @property
-    def muted(self) -> bool:
-        """Whether its publisher has stopped for now."""
-        ...
-
-    def start(self) -> None:
-        """Let its packets go to the feed, and keep its best Encoding coming."""
-        ...
-
-    def stop(self) -> None:
-        """No more."""
-        ...
-
-    def request_key_frame(self) -> None:
-        """Ask its publisher for one."""
-        ...
-
-    def sender_clock(self) -> tuple[int, int, int, float] | None:
-        """Of its last sender report: SSRC, NTP time, RTP timestamp, arrival; None before the first."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sfu.recording.writer import TrackInfo
 
 
 class RecordedTrack:
-    """Implements `sfu.recording.recording.Recordable`."""
+    """Implements `sfu.recording.recordable.Recordable`."""
 
     def __init__(self, track: Track, metadata: Mapping[str, Any], clock: Clock) -> None:
         self._track = track
