@@ -188,6 +188,11 @@ class Track:
                 self._send_key_frame_request(encoding)
             self._publisher.touch()  # it is asked again unless one comes
 
+    @property
+    def connected(self) -> bool:
+        """Whether its publisher can send."""
+        return self._publisher.connected
+
     def stats(self) -> TrackStats:
         """What comes in, as a snapshot."""
         simulcast = len(self.encodings) > 1

@@ -30,6 +30,7 @@ _OF_ITS_OWN = frozenset(
         "unstamped",
         "fragment",
         "gap",
+        "fault",
         "stop",
         "recover",
         "unattested",

@@ -292,6 +292,7 @@ _FIELDS: dict[str, dict[str, Check]] = {
     "leave": {"peer": _is_text},
     "track": {"source": is_count, "event": _is_text},
     "report": {"source": is_count},
+    "silent": {"peer": _is_text, "kind": _is_text},
     "fragment": {
         "source": is_count,
         "index": is_count,

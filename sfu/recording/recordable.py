@@ -31,6 +31,11 @@ class Recordable(Protocol):
         """Whether its publisher has stopped for now."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether its publisher can send."""
+        ...
+
     def start(self) -> None:
         """Let its packets go to the feed, and keep its best Encoding coming."""
         ...

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +18,7 @@ from sfu.recording.feed import Feed
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recordable import Recordable
 from sfu.recording.recorder import ClosedRecord, Recorder
-from sfu.recording.watch import Watch
+from sfu.recording.watch import SILENCE_S, Watch
 from sfu.routing.plane import TappedPackets
 
 _TICK_S = 1.0
@@ -63,6 +65,13 @@ class Observer(Protocol):
 class _Taken:
     track: Recordable
     key: int
+    since: float
+    muted: bool
+    begun: bool = False
+    """Its first packet has come: recorders know of it."""
+    awaited: float | None = None
+    """Since when it could come; None: it could not."""
+    silence_told: bool = False
     reported: float = float("-inf")
 
 
@@ -94,7 +103,9 @@ class Recording:
         self._clock = clock
         self._keys = itertools.count()
         self._tracks: dict[str, _Taken] = {}
+        self._telling = threading.Lock()  # the feed tells recorders, too: all of them in one order
         now = self._start = clock()
+        self._resumed = now
         self._watches = [Watch(options.least_free_bytes, now) for _ in recorders]
         self._key_frames = now
         self._timer: asyncio.TimerHandle | None = None
@@ -159,14 +170,15 @@ class Recording:
         self._check_running()
         about = {"ground": ground, "authoriser": authoriser, "note": note, "subject": subject}
         _check("pause", **about)
-        self.paused = True
-        self.ground = ground
         for taken in self._tracks.values():
             taken.track.stop()
         self._feed.step()  # what came until now is on the record
-        now = self._clock()
-        for recorder in self._recorders:
-            recorder.pause(now, **about)
+        with self._telling:
+            self.paused = True
+            self.ground = ground
+            now = self._clock()
+            for recorder in self._recorders:
+                recorder.pause(now, **about)
         self._observer.handle_paused(self, ground, authoriser)
 
     def resume(self, *, authoriser: str, subject: str | None = None) -> None:
@@ -175,11 +187,12 @@ class Recording:
         if not self.paused:
             raise LocalError(f"recording {self.id} is not paused")
         _check("resume", authoriser=authoriser, subject=subject)
-        self.paused = False
-        self.ground = ""
-        now = self._clock()
-        for recorder in self._recorders:
-            recorder.resume(now, authoriser=authoriser, subject=subject)
+        with self._telling:
+            self.paused = False
+            self.ground = ""
+            now = self._resumed = self._clock()
+            for recorder in self._recorders:
+                recorder.resume(now, authoriser=authoriser, subject=subject)
         for taken in self._tracks.values():
             taken.track.start()
         self._observer.handle_resumed(self)
@@ -215,17 +228,13 @@ class Recording:
     # from the room
 
     def add_track(self, track: Recordable) -> None:
-        """Record a Track from now on."""
-        taken = self._tracks[track.id] = _Taken(track, next(self._keys))
-        now = self._clock()
-        for recorder in self._recorders:
-            recorder.begin_track(taken.key, track.info, now)
-            if track.muted:
-                recorder.set_muted(taken.key, True, now)
+        """Record a Track from its first packet on: recorders know of none before, since who never sends has no file."""
+        taken = self._tracks[track.id] = _Taken(track, next(self._keys), self._clock(), track.muted)
 
         def deliver(packets: TappedPackets) -> None:
-            for recorder in self._recorders:
-                recorder.deliver(taken.key, packets)
+            if taken.begun or self._begin(taken, packets):
+                for recorder in self._recorders:
+                    recorder.deliver(taken.key, packets)
 
         def missed() -> None:
             for recorder in self._recorders:
@@ -235,6 +244,23 @@ class Recording:
         if not self.paused:
             track.start()
 
+    def _begin(self, taken: _Taken, packets: TappedPackets) -> bool:
+        """Tell recorders of a Track if its first packet with media is among these; in the feed's thread, too."""
+        with self._telling:
+            if self.paused:
+                return False
+            arrivals = zip(packets.arrivals, packets.payloads, strict=True)
+            heard = (arrival_us / 1e6 for arrival_us, payload in arrivals if payload)
+            first = next((arrival for arrival in heard if arrival >= max(taken.since, self._resumed)), None)
+            if first is None:
+                return False
+            taken.begun = True
+            for recorder in self._recorders:
+                recorder.begin_track(taken.key, taken.track.info, first)
+                if taken.muted:
+                    recorder.set_muted(taken.key, True, first)
+        return True
+
     def remove_track(self, id: str) -> None:
         """A Track has ended, or must not be recorded any more."""
         taken = self._tracks.pop(id, None)
@@ -243,17 +269,19 @@ class Recording:
         self._feed.step()  # what came until now belongs to it
         self._feed.disconnect(taken.track.place)
         taken.track.stop()
-        now = self._clock()
-        for recorder in self._recorders:
-            recorder.end_track(taken.key, now)
+        self._tell(lambda recorder, now: recorder.end_track(taken.key, now))
 
     def set_muted(self, id: str, muted: bool) -> None:
         """A Track's publisher has stopped for now, or goes on."""
         taken = self._tracks.get(id)
-        if taken is not None:
-            now = self._clock()
-            for recorder in self._recorders:
-                recorder.set_muted(taken.key, muted, now)
+        if taken is None:
+            return
+        with self._telling:
+            taken.muted = muted
+            if taken.begun:
+                now = self._clock()
+                for recorder in self._recorders:
+                    recorder.set_muted(taken.key, muted, now)
 
     def note_join(self, peer: str, metadata: Mapping[str, Any]) -> None:
         """Someone has come."""
@@ -274,9 +302,14 @@ class Recording:
             raise LocalError(f"recording {self.id} has {self.state}")
 
     def _note(self, kind: str, /, **fields: Any) -> None:
-        now = self._clock()
-        for recorder in self._recorders:
-            recorder.note(kind, now, **fields)
+        self._tell(lambda recorder, now: recorder.note(kind, now, **fields))
+
+    def _tell(self, order: Callable[[Recorder, float], None]) -> None:
+        """Tell all recorders the same, at one time."""
+        with self._telling:
+            now = self._clock()
+            for recorder in self._recorders:
+                order(recorder, now)
 
     def _end(self, cause: str, subject: str | None = None) -> None:
         for id in list(self._tracks):
@@ -299,6 +332,7 @@ class Recording:
         if self.failed:
             self._end("failed")
             return
+        self._note_silent(now)
         self._ask_for_key_frames(now)
         self._note_sender_clocks(now)
 
@@ -312,6 +346,20 @@ class Recording:
             for what in ended:
                 self._note("alarm", recorder=number, what=what, detail=None)
                 self._observer.handle_alarm(self, recorder.path, what, None)
+
+    def _note_silent(self, now: float) -> None:
+        """Tell, once, of a Track of which nothing has come though it could."""
+        for taken in self._tracks.values():
+            if taken.silence_told or taken.begun:
+                continue
+            if self.paused or taken.muted or not taken.track.connected:
+                taken.awaited = None
+            elif taken.awaited is None:
+                taken.awaited = now
+            elif now >= taken.awaited + SILENCE_S:
+                taken.silence_told = True
+                about = taken.track.info
+                self._note("silent", peer=about.peer, kind=about.kind, label=about.label, track=about.track)
 
     def _ask_for_key_frames(self, now: float) -> None:
         if self.paused:
@@ -327,15 +375,17 @@ class Recording:
     def _note_sender_clocks(self, now: float) -> None:
         for taken in self._tracks.values():
             clock = taken.track.sender_clock()
-            if clock is None or now < taken.reported + _REPORT_EACH_S or self.paused:
+            if clock is None or not taken.begun or now < taken.reported + _REPORT_EACH_S or self.paused:
                 continue
             taken.reported = now
             ssrc, ntp_time, rtp_timestamp, arrival = clock
-            for recorder in self._recorders:
-                recorder.note_report(
-                    taken.key, now, ssrc=ssrc, ntp=str(ntp_time), rtp_timestamp=rtp_timestamp,
-                    arrival_us=round((arrival - self._start) * 1e6),
-                )  # fmt: skip
+            about = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
+            arrival_us = round((arrival - self._start) * 1e6)
+            self._tell(partial(_note_report, key=taken.key, arrival_us=arrival_us, **about))
+
+
+def _note_report(recorder: Recorder, now: float, key: int, **fields: Any) -> None:
+    recorder.note_report(key, now, **fields)
 
 
 def _check(kind: str, /, **fields: Any) -> None:

@@ -132,9 +132,9 @@ class RecordWriter:
             self._line("unstorable", at_us, at_us=at_us, of=kind, reason=str(error)[:_MOST_REASON])
 
     def begin_track(self, key: int, info: TrackInfo, now_us: int) -> None:
-        """A Track is recorded from now on; `key` names it to the other methods."""
+        """A Track is recorded from now on, when its first packet comes; `key` names it to the other methods."""
         source = self._find_source(info, now_us)
-        take = self._takes[key] = _Take(info, source)
+        take = self._takes[key] = _Take(info, source, deaf_until_us=now_us)
         source.recorder.find_sets = info.find_sets
         self.note("track", now_us, event="begin", source=source.number, track=info.track)
         source.recorder.resume(now_us)  # where it continues another Track's

@@ -40,6 +40,11 @@ class RecordedTrack:
         """Whether its publisher has stopped for now."""
         return self._track.muted
 
+    @property
+    def connected(self) -> bool:
+        """Whether its publisher can send."""
+        return self._track.connected
+
     def _find_sets(self, encoding: int) -> tuple[bytes, ...]:
         """In the recorder's thread, which may be behind: the row may be another's by now."""
         if self._plane.track_use(self.place.track) != self.place.use:

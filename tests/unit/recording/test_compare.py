@@ -142,3 +142,14 @@ def test_of_one_hearing_the_first_lines_tell_the_same(tmp_path: Path) -> None:
     write(tmp_path / "a")
     write(tmp_path / "b", copy=1, room="other")
     assert compare(tmp_path / "a", tmp_path / "b").differences == ("their first lines do not tell the same room",)
+
+
+def test_a_fault_that_one_recorder_had_is_its_own_and_no_divergence(tmp_path: Path) -> None:
+    for copy, name in enumerate("ab"):
+        made = write(tmp_path / name, copy=copy, close=False)
+        if copy:
+            made.event("fault", 2 * SECOND_US, source=1, file="media/001-audio.mkv", reason="no space left")
+        made.event("mark", 2 * SECOND_US, at_us=2 * SECOND_US, name="after it", data={}, subject="clerk")
+        made.close(2 * SECOND_US)
+    found = compare(tmp_path / "a", tmp_path / "b")
+    assert (found.outcome, found.agreeing_lines) == (Outcome.INTACT, 6)
