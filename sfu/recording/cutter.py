@@ -49,8 +49,8 @@ class Gap(NamedTuple):
     """Where something is missing. Times are microseconds on the record's clock.
 
     Causes: "loss"; "key_frame": what came could not be decoded yet, and was not kept; "stall": nothing came; and those
-    that interruptions name ("mute", "disconnect", "pause"). A gap of a loss ends where video can be decoded again; what
-    came between is kept. For a loss the numbers say which packets, `packets` how many; else they are 0.
+    that interruptions name ("mute", "disconnect", "block", "pause"). A gap of a loss ends where video can be decoded
+    again; what came between is kept. For a loss the numbers say which packets, `packets` how many; else they are 0.
     """
 
     cause: str

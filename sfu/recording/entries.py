@@ -256,6 +256,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_text_or_nobody(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -302,6 +306,10 @@ _FIELDS: dict[str, dict[str, Check]] = {
         "end_us": is_count,
     },
     "gap": {"source": is_count, "cause": _is_text, "begin_us": is_count, "end_us": _is_count_or_unknown},
+    "block": {"peer": _is_text, "kind": _is_text, "subject": _is_text_or_nobody},
+    "unblock": {"peer": _is_text, "kind": _is_text, "subject": _is_text_or_nobody},
+    "remove": {"peer": _is_text, "subject": _is_text_or_nobody},
+    "close_room": {"subject": _is_text_or_nobody},
     "mark": {"name": _is_text},
     "phase": {"name": _is_text},
     "speakers": {"peers": _is_list},

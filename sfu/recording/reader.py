@@ -34,7 +34,7 @@ class SourceGap(Span):
     """Media of a source are missing."""
 
     cause: str
-    """`loss`, `mute`, `stall`, `disconnect`, `pause`, `recorder_fault` or `key_frame`."""
+    """`loss`, `mute`, `stall`, `disconnect`, `block`, `pause`, `recorder_fault` or `key_frame`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,21 @@ class Mark:
     at_us: int
     name: str
     data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a moderator has ordered."""
+
+    at_us: int
+    what: str
+    """`block` or `unblock` a track, `remove` a peer, `close_room`."""
+    peer: str
+    """Empty where it is about the room."""
+    kind: str
+    """Of the track; else empty."""
+    subject: str
+    """Who was authenticated as the one who ordered it; empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,7 @@ class Record:
     marks: tuple[Mark, ...]
     phases: tuple[Moment, ...]
     speakers: tuple[Moment, ...]
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass
@@ -138,6 +154,7 @@ class _Reading:
         self._marks: list[Mark] = []
         self._phases: list[Moment] = []
         self._speakers: list[Moment] = []
+        self._orders: list[Order] = []
         self._start: Entry | None = None
         self._last: Entry | None = None
         self._closed = False
@@ -194,6 +211,12 @@ class _Reading:
     def _take_phase(self, entry: Entry) -> None:
         self._phases.append(Moment(_at(entry), (entry.text("name"),)))
 
+    def _take_order(self, entry: Entry) -> None:
+        peer, kind, subject = (str(entry.fields.get(key) or "") for key in ("peer", "kind", "subject"))
+        self._orders.append(Order(_at(entry), entry.type, peer, kind, subject))
+
+    _take_block = _take_unblock = _take_remove = _take_close_room = _take_order
+
     def _take_speakers(self, entry: Entry) -> None:
         self._speakers.append(Moment(_at(entry), tuple(str(peer) for peer in entry.fields["peers"])))
 
@@ -228,6 +251,7 @@ class _Reading:
             tuple(self._marks),
             tuple(self._phases),
             tuple(self._speakers),
+            tuple(self._orders),
         )
 
 

@@ -72,9 +72,9 @@ class Recorder:
         """See `RecordWriter.begin_track`."""
         self._order(lambda: self._writer.begin_track(key, info, _us(now)))
 
-    def end_track(self, key: int, now: float) -> None:
+    def end_track(self, key: int, now: float, cause: str = "disconnect") -> None:
         """See `RecordWriter.end_track`."""
-        self._order(lambda: self._writer.end_track(key, _us(now)))
+        self._order(lambda: self._writer.end_track(key, _us(now), cause))
 
     def set_muted(self, key: int, muted: bool, now: float) -> None:
         """See `RecordWriter.set_muted`."""

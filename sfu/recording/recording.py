@@ -261,15 +261,15 @@ class Recording:
                     recorder.set_muted(taken.key, True, first)
         return True
 
-    def remove_track(self, id: str) -> None:
-        """A Track has ended, or must not be recorded any more."""
+    def remove_track(self, id: str, cause: str = "disconnect") -> None:
+        """A Track has ended, or must not be recorded any more; `cause`: of the gap that begins."""
         taken = self._tracks.pop(id, None)
         if taken is None:
             return
         self._feed.step()  # what came until now belongs to it
         self._feed.disconnect(taken.track.place)
         taken.track.stop()
-        self._tell(lambda recorder, now: recorder.end_track(taken.key, now))
+        self._tell(lambda recorder, now: recorder.end_track(taken.key, now, cause))
 
     def set_muted(self, id: str, muted: bool) -> None:
         """A Track's publisher has stopped for now, or goes on."""
@@ -290,6 +290,10 @@ class Recording:
     def note_leave(self, peer: str, cause: str) -> None:
         """Someone has gone."""
         self._note("leave", peer=peer, cause=cause)
+
+    def note_order(self, kind: str, subject: str | None, /, **fields: Any) -> None:
+        """A moderator has ordered something. `subject`: who was authenticated as that one."""
+        self._note(kind, **fields, subject=subject)
 
     def note_speakers(self, peers: Sequence[str]) -> None:
         """Others speak."""
@@ -379,7 +383,7 @@ class Recording:
                 continue
             taken.reported = now
             ssrc, ntp_time, rtp_timestamp, arrival = clock
-            about = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
+            about: dict[str, Any] = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
             arrival_us = round((arrival - self._start) * 1e6)
             self._tell(partial(_note_report, key=taken.key, arrival_us=arrival_us, **about))
 

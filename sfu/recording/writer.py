@@ -24,7 +24,7 @@ from sfu.recording.stamping import Stamped, Stamper
 from sfu.recording.store import MOST_OPEN, Store
 from sfu.routing.plane import TappedPackets
 
-_CAUSES = ("pause", "disconnect", "mute")
+_CAUSES = ("pause", "disconnect", "block", "mute")
 """Of several reasons not to record, the first is named."""
 _MOST_REASON = 500
 _SIGN_AGAIN_US = 1_000_000
@@ -63,6 +63,8 @@ class _Source:
     """Its file cannot be written; see `RecordWriter.poll`."""
     fragments: int = 0
     in_use: bool = True
+    left: str = ""
+    """Why its Track ended in a pause of the record: what its gap is called from the end of the pause on."""
 
 
 @dataclass
@@ -141,14 +143,15 @@ class RecordWriter:
         if self._paused:
             self._set_reason(take, "pause", True, now_us)
 
-    def end_track(self, key: int, now_us: int) -> None:
-        """A Track has ended, or is recorded no more; another one may continue its file."""
+    def end_track(self, key: int, now_us: int, cause: str = "disconnect") -> None:
+        """A Track has ended, or is recorded no more, for a `cause`; another one may continue its file."""
         take = self._takes.pop(key, None)
         if take is not None:
             self.note("track", now_us, event="end", source=take.source.number, track=take.info.track)
-            self._set_reason(take, "disconnect", True, now_us)
+            self._set_reason(take, cause, True, now_us)
             take.source.recorder.find_sets = None
             take.source.in_use = False
+            take.source.left = cause if self._paused else ""
 
     def note_report(self, key: int, now_us: int, **fields: Any) -> None:
         """Keep what a sender's report said of its clock."""
@@ -182,6 +185,10 @@ class RecordWriter:
         """Go on."""
         self._paused = False
         self.note("resume", now_us, **fields)
+        for source in self._sources:
+            if source.left and not source.in_use:
+                source.recorder.interrupt(source.left, now_us)
+            source.left = ""
         for take in self._takes.values():
             self._set_reason(take, "pause", False, now_us)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from sfu.errors import ExcludedError, RoomClosedError
 
@@ -18,7 +19,7 @@ class Moderation:
         self._closed_until = float("-inf")
         self._excluded: dict[str, float] = {}
         self._excluded_names: dict[str, float] = {}
-        self._blocked: dict[tuple[str, str], None] = {}
+        self._blocked: dict[tuple[str, str], str | None] = {}
 
     def close(self, until: float) -> None:
         """Keep everyone out until then; a time that has passed opens the room again."""
@@ -47,15 +48,25 @@ class Moderation:
         until = [self._closed_until, *self._excluded.values(), *self._excluded_names.values()]
         return max(until) <= now
 
-    def block(self, name: str, kind: str) -> None:
-        """Let nobody have what the peer publishes of a kind, now or later."""
-        self._blocked[name, kind] = None
+    @property
+    def blocked(self) -> Mapping[tuple[str, str], str | None]:
+        """By name and kind what nobody shall have, and the subject of who ordered that first."""
+        return MappingProxyType(self._blocked)
+
+    def block(self, name: str, kind: str, subject: str | None) -> bool:
+        """Let nobody have what the peer publishes of a kind, now or later; return whether that is news."""
+        if (name, kind) in self._blocked:
+            return False
+        self._blocked[name, kind] = subject
         if len(self._blocked) > _MOST:
             del self._blocked[next(iter(self._blocked))]
+        return True
 
-    def unblock(self, name: str, kind: str) -> None:
-        """Let everybody have it again."""
+    def unblock(self, name: str, kind: str) -> bool:
+        """Let everybody have it again; return whether that is news."""
+        known = (name, kind) in self._blocked
         self._blocked.pop((name, kind), None)
+        return known
 
     def is_blocked(self, name: str, kind: str) -> bool:
         """Whether nobody shall have what the peer publishes of a kind."""

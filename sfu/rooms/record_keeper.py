@@ -90,10 +90,15 @@ class RecordKeeper:
             return
         self.recording.add_track(RecordedTrack(track, metadata, self._environment.clock))
 
-    def remove(self, track: Track) -> None:
-        """A Track has ended, or has become private."""
+    def remove(self, track: Track, cause: str = "disconnect") -> None:
+        """A Track has ended, or must not be recorded any more, for a `cause`."""
         if self.recording is not None:
-            self.recording.remove_track(track.id)
+            self.recording.remove_track(track.id, cause)
+
+    def note_order(self, kind: str, subject: str | None, /, **fields: Any) -> None:
+        """A moderator has ordered something; `subject`: who was authenticated as that one."""
+        if self.recording is not None:
+            self.recording.note_order(kind, subject, **fields)
 
     def handle_muted(self, track: Track) -> None:
         """A Track's `muted` has changed."""

@@ -273,6 +273,8 @@ class Room:
         self._house.keep(recording)
         for peer in self._peers.values():
             self._records.handle_joined(peer.name, peer.metadata)
+        for (name, kind), by in self._moderation.blocked.items():
+            self._records.note_order("block", by, peer=name, kind=kind, track=None)
         for track in self.tracks:
             if not track.blocked:
                 self._records.add(track, self._metadata_of(track))
@@ -282,20 +284,24 @@ class Room:
         """What happens here from now on. May raise LimitError."""
         return self._hub.open(self)
 
-    def close(self, reason: str = "room_closed", *, keep_out: float = 0.0) -> None:
+    # What moderators order says who was authenticated as the one who does (`subject`), for the record.
+
+    def close(self, reason: str = "room_closed", *, keep_out: float = 0.0, subject: str | None = None) -> None:
         """Make all Peers leave, and take nobody for `keep_out` seconds; 0: from now on everyone again, also if it was
         closed. A recording goes on until it is stopped.
         """
+        self._records.note_order("close_room", subject)
         self.emit(RoomClosed(self.name))
         for peer in list(self._peers.values()):
             peer.leave(reason)
         self._moderation.close(self._environment.clock() + keep_out)
         self._house.retain(self)
 
-    def remove(self, peer: Peer, *, keep_out: float = 0.0) -> None:
+    def remove(self, peer: Peer, *, keep_out: float = 0.0, subject: str | None = None) -> None:
         """Make a Peer leave, and keep its subject out for so many seconds; its name, if nobody knows who it is."""
         if peer.left:
             return
+        self._records.note_order("remove", subject, peer=peer.name)
         self._moderation.exclude(peer.name, peer.subjects, self._environment.clock() + keep_out)
         self._house.retain(self)
         self.emit(PeerRemoved(self.name, peer.name))
@@ -309,18 +315,23 @@ class Room:
         """Whether somebody is kept out."""
         return not self._moderation.is_over(self._environment.clock())
 
-    def block(self, track: Track) -> None:
+    def block(self, track: Track, *, subject: str | None = None) -> None:
         """Let nobody have a Track, no recorder either, nor what its Peer publishes of its kind from now on.
 
         It comes in as before, and its publisher is told by the event only.
         """
-        self._moderation.block(track.peer, track.kind)
+        news = self._moderation.block(track.peer, track.kind, subject)
+        if news or not (track.blocked or track.ended):
+            self._records.note_order("block", subject, peer=track.peer, kind=track.kind, track=track.id)
         self._block(track)
 
-    def unblock(self, track: Track) -> None:
+    def unblock(self, track: Track, *, subject: str | None = None) -> None:
         """Let everybody have it again."""
-        self._moderation.unblock(track.peer, track.kind)
-        if not track.blocked or track.ended:
+        news = self._moderation.unblock(track.peer, track.kind)
+        held = track.blocked and not track.ended
+        if news or held:
+            self._records.note_order("unblock", subject, peer=track.peer, kind=track.kind, track=track.id)
+        if not held:
             return
         track.block(False)
         self.emit(TrackUnblocked(self.name, track.peer, track.id))
@@ -330,7 +341,7 @@ class Room:
         if track.blocked or track.ended:
             return
         track.block(True)
-        self._records.remove(track)
+        self._records.remove(track, "block")
         self.emit(TrackBlocked(self.name, track.peer, track.id))
         self.update_speakers(self._environment.clock())
 

@@ -119,6 +119,21 @@ def test_the_script_finds_how_far_a_recovered_record_is_the_recorders(tools: Pat
     assert (code, "WRONG: a file is not what" in output) == (1, True), output
 
 
+def test_what_moderators_order_is_checked_like_any_line(tools: Path, tmp_path: Path, key: Path) -> None:
+    made = begin_record(tmp_path / "record", KEY)
+    about = {"peer": "judge", "kind": "audio", "subject": "clerk", "track": None}
+    for act in ("block", "unblock"):
+        made.event(act, 6_000_000, **about)
+    made.event("silent", 6_000_000, peer="judge", kind="video")
+    made.event("remove", 6_000_000, peer="judge", subject=None)
+    made.event("close_room", 6_000_000, subject="clerk")
+    made.close(6_000_000)
+    assert verify_record(made.folder, KEY.public).outcome is Outcome.INTACT
+    assert check(tools, made.folder, key)[0] == 0
+    edit(made.folder / "ledger.jsonl", lambda data: data.replace(b'"subject":"clerk"', b'"subject":"judge"'))
+    assert verify_record(made.folder, KEY.public).outcome is Outcome.ALTERED
+
+
 def edit(path: Path, change: Callable[[bytes], bytes]) -> None:
     data = path.read_bytes()
     assert change(data) != data
@@ -186,9 +201,9 @@ def test_the_script_finds_another_key(tools: Path, record: Path, key: Path) -> N
 
 def test_the_document_names_the_limits_and_types_that_the_program_has() -> None:
     rows = re.findall(
-        r"^\| (`[a-z`, ]+`) \| ", DOCUMENT.split("Further keys by type")[1].split("Times named")[0], re.MULTILINE
+        r"^\| (`[a-z_`, ]+`) \| ", DOCUMENT.split("Further keys by type")[1].split("Times named")[0], re.MULTILINE
     )
-    assert {name for row in rows for name in re.findall("[a-z]+", row)} == set(entries._FIELDS)
+    assert {name for row in rows for name in re.findall("[a-z_]+", row)} == set(entries._FIELDS)
     assert f"{entries.MAX_LINE_BYTES:,} bytes" in DOCUMENT
     assert f"{entries.MAX_DEPTH} deep" in DOCUMENT
     after = re.search(r"After `stop` only (.*) may come", DOCUMENT)

@@ -38,6 +38,10 @@ def describe_record(record: Record) -> dict[str, Any]:
         "marks": [{"at": _ms(mark.at_us), "name": mark.name, "data": _plain(mark.data)} for mark in record.marks],
         "phases": _moments(record.phases),
         "speakers": _moments(record.speakers),
+        "orders": [
+            {"at": _ms(each.at_us), "what": each.what, "peer": each.peer, "kind": each.kind, "subject": each.subject}
+            for each in record.orders
+        ],
     }
 
 

@@ -15,6 +15,8 @@ TOGETHER_US = 3_000_000
 """Who comes so soon after another one gets a tile with them: one change of the grid instead of many."""
 MAX_NAME = 120
 """Characters."""
+_PERHAPS_GONE = ("disconnect", "block", "pause")
+"""Gaps in which nobody can tell whether the speaker is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def _build_tile(label: str, sources: Sequence[RecordSource], duration_us: int) -
     role = clean_text(about.get("role")) if label in ("", SCREEN) else clean_text(label)
     spans = [span for source in sources for span in source.spans]
     if not screen:  # who is muted is still there; who is disconnected may have gone for good
-        spans += [Span(g.begin_us, g.end_us) for s in sources for g in s.gaps if g.cause not in ("disconnect", "pause")]
+        spans += [Span(g.begin_us, g.end_us) for s in sources for g in s.gaps if g.cause not in _PERHAPS_GONE]
     present = _join(spans)
     if present and not screen:
         present = [Span(present[0].begin_us, min(present[-1].end_us + LINGER_US, duration_us))]

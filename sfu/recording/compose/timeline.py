@@ -22,9 +22,10 @@ MARK_US = 5_000_000
 """So long a mark's name is shown."""
 
 MEDIA = "media"
-_CAUSES = ("pause", "mute", "recorder_fault", "stall", "disconnect", "loss", "key_frame")
+_CAUSES = ("pause", "block", "mute", "recorder_fault", "stall", "disconnect", "loss", "key_frame")
 """Of several at a time, the first is told."""
 _NO_PICTURE: Mapping[str, str] = {
+    "block": "Blocked by a moderator",
     "mute": "Camera off",
     "stall": "Connection lost",
     "disconnect": "Not connected",
@@ -34,6 +35,7 @@ _NO_PICTURE: Mapping[str, str] = {
     "recorder_fault": "Not recorded (fault of the recorder)",
 }
 _NO_SOUND: Mapping[str, str] = {
+    "block": "Blocked by a moderator",
     "mute": "Muted",
     "stall": "Connection lost",
     "disconnect": "No microphone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,49 +41,59 @@ class AdminResource:
 
     async def delete_peer(self, request: Request) -> Response:
         """Remove a peer, and keep its subject out for `keep_out` seconds."""
-        name, subject = authorize_admin(self._context, request)
+        name, by = authorize_admin(self._context, request)
         keep_out = read_keep_out(request)
         peer = read_peer_name(request.path_params["peer"], "peer")
         room = self._find(name)
         if room is None or peer not in room.peers:
             raise Problem(404, "Unknown peer", "There is no such peer in the room.")
-        room.remove(room.peers[peer], keep_out=keep_out)
+        room.remove(room.peers[peer], keep_out=keep_out, subject=by.peer)
         self._context.sessions.discard_closed()
-        _log.info("peer removed", extra={"room": name, "peer": peer, "by": subject, "keep_out_s": keep_out})
+        _log.info("peer removed", extra={"room": name, "peer": peer, "by": by.subject, "keep_out_s": keep_out})
         return Response(status_code=204)
 
     async def block(self, request: Request) -> Response:
         """Let nobody have a track."""
-        room, track, subject = self._find_track(request)
-        room.block(track)
-        _log.info("track blocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": subject})
+        room, track, by = self._find_track(request)
+        room.block(track, subject=by.peer)
+        _log.info("track blocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": by.subject})
         return Response(status_code=204)
 
     async def unblock(self, request: Request) -> Response:
         """Let everybody have it again."""
-        room, track, subject = self._find_track(request)
-        room.unblock(track)
-        _log.info("track unblocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": subject})
+        room, track, by = self._find_track(request)
+        room.unblock(track, subject=by.peer)
+        _log.info("track unblocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": by.subject})
         return Response(status_code=204)
 
     def _find(self, name: str) -> Room | None:
         return self._context.server.rooms.get(name)
 
-    def _find_track(self, request: Request) -> tuple[Room, Track, str]:
-        name, subject = authorize_admin(self._context, request)
+    def _find_track(self, request: Request) -> tuple[Room, Track, Moderator]:
+        name, by = authorize_admin(self._context, request)
         room = self._find(name)
         wanted = request.path_params["track"]
         for track in () if room is None else room.tracks:
             if room is not None and track.id == wanted:
-                return room, track, subject
+                return room, track, by
         raise Problem(404, "Unknown track", "There is no such track in the room.")
 
 
-def authorize_admin(context: Context, request: Request) -> tuple[str, str]:
+class Moderator(NamedTuple):
+    """Who asks, by its token."""
+
+    subject: str
+    """For the log: the claim `sub`, or which token it is."""
+    peer: str | None
+    """The claim `sub` alone, for the record; None: nobody was authenticated by name."""
+
+
+def authorize_admin(context: Context, request: Request) -> tuple[str, Moderator]:
     """The room that the path names and who asks, if the request's token gives the right `admin` there."""
     room = read_room_name(request.path_params["room"])
     token = read_token(request)
-    return room, authorize(context.authorizer, token, room, "admin").subject(token)
+    grants = authorize(context.authorizer, token, room, "admin")
+    return room, Moderator(grants.subject(token), grants.peer)
 
 
 def read_keep_out(request: Request) -> float:

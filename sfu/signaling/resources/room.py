@@ -41,11 +41,11 @@ class RoomResource:
 
     async def delete(self, request: Request) -> Response:
         """Close the room: all peers leave, and nobody is let in for `keep_out` seconds; with 0 it opens again."""
-        room, subject = authorize_admin(self._context, request)
+        room, by = authorize_admin(self._context, request)
         keep_out = read_keep_out(request)
-        self._context.server.room(room).close(keep_out=keep_out)
+        self._context.server.room(room).close(keep_out=keep_out, subject=by.peer)
         self._context.sessions.discard_closed()
-        _log.info("room closed", extra={"room": room, "by": subject, "keep_out_s": keep_out})
+        _log.info("room closed", extra={"room": room, "by": by.subject, "keep_out_s": keep_out})
         return Response(status_code=204)
 
     async def get_events(self, request: Request) -> Response:

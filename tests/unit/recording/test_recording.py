@@ -45,8 +45,8 @@ class FakeRecorder:
     def begin_track(self, key: int, info: TrackInfo, now: float) -> None:
         self._take("begin", now, key=key, peer=info.peer)
 
-    def end_track(self, key: int, now: float) -> None:
-        self._take("end", now, key=key)
+    def end_track(self, key: int, now: float, cause: str = "disconnect") -> None:
+        self._take("end", now, key=key, cause=cause)
 
     def set_muted(self, key: int, muted: bool, now: float) -> None:
         self._take("muted" if muted else "unmuted", now, key=key)

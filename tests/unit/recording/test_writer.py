@@ -186,6 +186,38 @@ def test_who_comes_again_continues_the_file_and_who_speaks_beside_gets_one(desk:
     assert first.gaps[0].end_us - first.gaps[0].begin_us == 3_000_000
 
 
+def test_the_gap_of_a_track_says_why_it_ended(desk: Desk) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 1_000)
+    desk.writer.end_track(0, desk.now_us, "block")
+    desk.now_us += 3_000_000
+    desk.writer.begin_track(1, ALICE, desk.now_us)
+    desk.talk(1, 1_000)
+    desk.writer.end_track(1, desk.now_us)
+    assert causes(only(desk.close())) == ["block", "disconnect"]
+
+
+@pytest.mark.parametrize("comes_again", [False, True])
+def test_the_gap_of_a_pause_ends_with_it_also_where_the_track_ended_meanwhile(desk: Desk, comes_again: bool) -> None:
+    desk.writer.begin_track(0, ALICE, desk.now_us)
+    desk.talk(0, 1_000)
+    desk.writer.pause(desk.now_us, ground="recess", authoriser="judge", note="")
+    desk.now_us += 1_000_000
+    desk.writer.end_track(0, desk.now_us)
+    desk.now_us += 1_000_000
+    desk.writer.resume(desk.now_us, authoriser="judge")
+    resumed_us = desk.now_us - START_US
+    desk.now_us += 3_000_000
+    if comes_again:
+        desk.writer.begin_track(1, ALICE, desk.now_us)
+        desk.talk(1, 1_000)
+    record = desk.close()
+    pause, away = only(record).gaps
+    assert (pause.cause, pause.end_us, away.cause, away.begin_us) == ("pause", resumed_us, "disconnect", resumed_us)
+    assert away.end_us == pytest.approx(resumed_us + 3_000_000, abs=1)
+    assert record.pauses[0].end_us == resumed_us
+
+
 def test_packets_that_were_lost_on_the_way_to_us_are_our_fault(desk: Desk) -> None:
     desk.writer.begin_track(0, ALICE, desk.now_us)
     desk.talk(0, 1_000)

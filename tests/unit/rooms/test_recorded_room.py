@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from sfu import Config, Room, Server, SigningKey
+from sfu.node.player.timeline import describe_record
 from sfu.recording.entries import Entry
 from sfu.recording.folder import LEDGER
 from sfu.recording.ledger import parse_ledger
+from sfu.recording.reader import read_record
 from sfu.recording.verify import Outcome, verify_record
 from tests.unit.offers import make_offer
 
@@ -42,3 +44,66 @@ async def test_who_never_connects_makes_no_source_however_often(room: Room, tmp_
     entries = await lines_of(room, tmp_path / "record")
     assert {entry.type for entry in entries} == {"start", "join", "leave", "stop", "head"}
     assert list((tmp_path / "record" / "media").iterdir()) == []
+
+
+def orders_in(entries: list[Entry]) -> list[tuple[str, str | None, str | None, str | None]]:
+    """What moderators ordered: which, about whom, of what kind, by whom."""
+    told = (entry for entry in entries if entry.type in ("block", "unblock", "remove", "close_room"))
+    return [(each.type, *(each.fields.get(key) for key in ("peer", "kind", "subject"))) for each in told]
+
+
+async def test_what_moderators_order_stands_there_with_who_was_authenticated(room: Room, tmp_path: Path) -> None:
+    alice = room.join("alice")
+    await alice.answer(SEND)
+    room.record(tmp_path / "record", key=KEY)
+    audio, video = alice.tracks
+    room.block(audio, subject="clerk")
+    room.block(audio, subject="another")  # changes nothing
+    room.block(video)
+    room.unblock(audio, subject="judge")
+    room.unblock(audio, subject="judge")
+    room.remove(alice, subject="judge")
+    room.remove(alice, subject="judge")
+    room.close(subject="usher")
+    entries = await lines_of(room, tmp_path / "record")
+    assert orders_in(entries) == [
+        ("block", "alice", "audio", "clerk"),
+        ("block", "alice", "video", None),
+        ("unblock", "alice", "audio", "judge"),
+        ("remove", "alice", None, "judge"),
+        ("close_room", None, None, "usher"),
+    ]
+    assert [entry.fields["track"] for entry in entries if entry.type == "block"] == [audio.id, video.id]
+    assert [entry.type for entry in entries][-5:-2] == ["remove", "leave", "close_room"]
+    told = describe_record(read_record(tmp_path / "record"))["orders"]
+    assert [(each["what"], each["peer"], each["kind"], each["subject"]) for each in told] == [
+        ("block", "alice", "audio", "clerk"),
+        ("block", "alice", "video", ""),
+        ("unblock", "alice", "audio", "judge"),
+        ("remove", "alice", "", "judge"),
+        ("close_room", "", "", "usher"),
+    ]
+
+
+async def test_what_was_blocked_before_stands_at_the_beginning(room: Room, tmp_path: Path) -> None:
+    alice = room.join("alice")
+    await alice.answer(SEND)
+    room.block(alice.tracks[1], subject="clerk")
+    alice.leave()
+    room.join("judge")
+    room.record(tmp_path / "record", key=KEY)
+    entries = await lines_of(room, tmp_path / "record")
+    assert [entry.type for entry in entries] == ["start", "join", "block", "stop", "head"]
+    assert orders_in(entries) == [("block", "alice", "video", "clerk")]
+    assert entries[2].fields["track"] is None
+
+
+async def test_of_two_cameras_each_that_is_blocked_is_told_of(room: Room, tmp_path: Path) -> None:
+    alice = room.join("alice")
+    await alice.answer(make_offer(("video", "sendonly"), ("video", "sendonly")))
+    room.record(tmp_path / "record", key=KEY)
+    for track in alice.tracks:
+        room.block(track, subject="clerk")
+    entries = await lines_of(room, tmp_path / "record")
+    tracks = [entry.fields["track"] for entry in entries if entry.type == "block"]
+    assert tracks == [track.id for track in alice.tracks]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -252,3 +254,26 @@ async def test_any_name_can_be_removed(http: httpx.AsyncClient, server: sfu.Serv
         path = f"/rooms/lobby/peers/{quote(name, safe='')}?keep_out=0"
         assert (await http.delete(path, headers=admin)).status_code == 204, name
         assert dict(server.rooms) == {}
+
+
+@pytest.mark.parametrize(("name", "subject"), [("clerk", "clerk"), (None, None)])
+async def test_the_record_says_who_ordered_it_by_the_claim_sub_alone(
+    http: httpx.AsyncClient,
+    authorizer: FakeAuthorizer,
+    server: sfu.Server,
+    alice: sfu.Peer,
+    tmp_path: Path,
+    name: str | None,
+    subject: str | None,
+) -> None:
+    headers = authorizer.add("moderator", peer=name, publish=False, subscribe=False, admin=True)
+    recording = server.rooms["lobby"].record(tmp_path / "record", key=sfu.SigningKey.generate())
+    close, remove, block, unblock = _orders(alice)
+    for method, path in (block, unblock, remove, close):
+        assert (await http.request(method, path, headers=headers)).status_code == 204, path
+    await recording.stop()
+    told = [json.loads(line) for line in (tmp_path / "record" / "ledger.jsonl").read_bytes().splitlines()]
+    acts = ("block", "unblock", "remove", "close_room")
+    assert [(each["type"], each["subject"]) for each in told if each["type"] in acts] == [
+        (act, subject) for act in acts
+    ]

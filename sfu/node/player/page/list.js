@@ -1,7 +1,7 @@
-/** The list at the side: phases, marks and pauses; the one that holds now is marked. */
+/** The list at the side: phases, marks, pauses and orders; the one that holds now is marked. */
 import { showDuration, showTime } from "./words.js";
 
-const KINDS = { phase: "Phase", mark: "Mark", pause: "Pause" };
+const KINDS = { phase: "Phase", mark: "Mark", pause: "Pause", order: "Moderator" };
 
 export class EventList {
   #items;

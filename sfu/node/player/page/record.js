@@ -8,6 +8,7 @@ export const CAUSES = {
   mute: "Switched off",
   stall: "Nothing arrived",
   disconnect: "Connection lost",
+  block: "Blocked by a moderator",
   pause: "Off the record",
   recorder_fault: "Recorder fault",
   key_frame: "Waiting for a whole picture",
@@ -72,8 +73,15 @@ export function groupSources(sources) {
   return [...groups.values()].sort((a, b) => first(a) - first(b));
 }
 
-/** Marks, phases and pauses in one list, in order of time. */
-export function listEvents({ marks, phases, pauses }) {
+/** What a moderator ordered, in words. */
+function nameOrder({ what, peer, kind }) {
+  if (what === "close_room") return "Room closed";
+  if (what === "remove") return `${peer} removed`;
+  return `${kind === "audio" ? "Sound" : "Picture"} of ${peer} ${what === "block" ? "blocked" : "let through again"}`;
+}
+
+/** Marks, phases, pauses and moderators' orders in one list, in order of time. */
+export function listEvents({ marks, phases, pauses, orders }) {
   const events = [
     ...phases.map(({ at, names }) => ({ kind: "phase", at, title: names[0], details: [] })),
     ...marks.map(({ at, name, data }) => ({ kind: "mark", at, title: name, details: data })),
@@ -84,7 +92,13 @@ export function listEvents({ marks, phases, pauses }) {
       title: ground || "Off the record",
       details: [["Authorised by", authoriser], ["Said with the token of", subject], ["Note", note]].filter(([, value]) => value),
     })),
+    ...orders.map((order) => ({
+      kind: "order",
+      at: order.at,
+      title: nameOrder(order),
+      details: [["Ordered with the token of", order.subject]].filter(([, value]) => value),
+    })),
   ];
-  const order = ["phase", "pause", "mark"];
+  const order = ["phase", "pause", "order", "mark"];
   return events.sort((a, b) => a.at - b.at || order.indexOf(a.kind) - order.indexOf(b.kind));
 }

@@ -11,6 +11,7 @@ const PICTURE = {
   after: "Not there any more",
   mute: "Camera off",
   disconnect: "Connection lost",
+  block: "Blocked by a moderator",
   stall: "No picture arrived",
   loss: "Picture lost on the network",
   key_frame: "Waiting for a whole picture",
