@@ -211,7 +211,9 @@ class RecordingResumed(Event):
 
 @dataclass(frozen=True)
 class RecordingAlarm(Event):
-    """A recorder is in trouble: `write_failed`, `nothing_written`, `disk_nearly_full`, `behind` or `not_signed`."""
+    """A recorder is in trouble: `write_failed`, `nothing_written`, `disk_nearly_full`, `behind`, `not_signed` or
+    `not_closed`; the last may come after `RecordingStopped`.
+    """
 
     recording: str
     path: str

@@ -14,12 +14,12 @@ from prometheus_client.registry import Collector
 from sfu import Server
 from sfu.events import Event, RecordingStopped
 from sfu.node.media_metrics import Entry, Ledger
-from sfu.recording.watch import BEHIND, DISK_NEARLY_FULL, NOT_SIGNED, NOTHING_WRITTEN, WRITE_FAILED
+from sfu.recording.watch import BEHIND, DISK_NEARLY_FULL, NOT_CLOSED, NOT_SIGNED, NOTHING_WRITTEN, WRITE_FAILED
 from sfu.signaling import RecordShelf
 from sfu.signaling.records.store import name_place
 
 _STATES = ("recording", "paused", "stopped", "failed")
-_ALARMS = (WRITE_FAILED, NOTHING_WRITTEN, DISK_NEARLY_FULL, BEHIND, NOT_SIGNED)
+_ALARMS = (WRITE_FAILED, NOTHING_WRITTEN, DISK_NEARLY_FULL, BEHIND, NOT_SIGNED, NOT_CLOSED)
 _CAUSES = ("stopped", "failed", "server_closed")
 _OTHER = "other"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sfu.recording.entries import VERSION, EntryError, decode, encode
 from sfu.recording.errors import RecordError
-from sfu.recording.folder import CHUNK_BYTES, MANIFEST, SIGNATURE, write_whole
+from sfu.recording.folder import CHUNK_BYTES, MANIFEST, SIGNATURE, discard_whole, write_whole
 from sfu.recording.signing import Signer
 
 FORMAT: Final = "sfu-record-manifest"
@@ -82,9 +82,13 @@ def write_manifest(folder: Path, manifest: bytes, key: Signer) -> None:
 
 
 def write_signed(folder: Path, manifest: bytes, signature: bytes) -> None:
-    """Close a record with a manifest that is signed already."""
+    """Close a record with a manifest that is signed already. After an error there is none: the record is not closed."""
     write_whole(folder / SIGNATURE, signature)
-    write_whole(folder / MANIFEST, manifest)
+    try:
+        write_whole(folder / MANIFEST, manifest)
+    except RecordError:
+        discard_whole(folder / MANIFEST)
+        raise
 
 
 def digest_file(folder: Path, name: str) -> FileFact:

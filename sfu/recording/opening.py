@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,12 @@ def open_recorder(
     copy: int = 0,
     subject: str | None = None,
     journal: Journal | None = None,
+    wait: Callable[[float], None] = time.sleep,
 ) -> Recorder:
     """Make the folder `path` and begin a record in it, whose time is zero at `start`.
 
     `copy`: 0 for the main record, then one number for each mirror. `subject`: who was authenticated as the one who has
-    it begun. `journal` is told when the record is closed.
+    it begun. `journal` is told when the record is closed. `wait`: for so many seconds, before it is tried again.
 
     Raises:
         RecordError: the folder is not empty, or cannot be written.
@@ -61,21 +63,26 @@ def open_recorder(
         stamper = Stamper(options.timestamp_url, round(options.timestamp_interval * 1e6))
     writer = RecordWriter(store, ledger, start_us=round(start * 1e6), options=options, utc=utc_now, stamper=stamper)
 
+    known = False
+
     def finish() -> None:
+        nonlocal known
         manifest = build_manifest(record, key.key_id, ledger.n, ledger.prev, ledger.counts, store.facts())
         signature = key.sign(manifest)  # may fail, and is then asked for again
-        if journal is not None:  # first, so that there is no closed record that it does not know
-            _tell_journal(journal, ClosedEntry(record, copy, ledger.n, ledger.prev, key.key_id, path.name))
+        if journal is not None and not known:  # first, so that there is no closed record that it does not know
+            known = _tell_journal(journal, ClosedEntry(record, copy, ledger.n, ledger.prev, key.key_id, path.name))
         write_signed(path, manifest, signature)
 
-    return Recorder(store, writer, finish, clock)
+    return Recorder(store, writer, finish, clock, wait)
 
 
-def _tell_journal(journal: Journal, entry: ClosedEntry) -> None:
+def _tell_journal(journal: Journal, entry: ClosedEntry) -> bool:
     try:
         journal.add(entry)
+        return True
     except RecordError as error:  # the record itself is whole, and is closed all the same
         _log.error("the journal does not know of a closed record", extra={"record": entry.record, "reason": str(error)})
+        return False
 
 
 def _software() -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from sfu.clock import Clock
 from sfu.recording.errors import RecordError
 from sfu.recording.inbox import Inbox
-from sfu.recording.remote_signer import SignerError
 from sfu.recording.store import Store
 from sfu.recording.watch import Progress
 from sfu.recording.writer import RecordWriter, TrackInfo
@@ -22,9 +21,9 @@ from sfu.routing.plane import TappedPackets
 _log = logging.getLogger("sfu.recording")
 
 _POLL_S = 0.25
-_SIGNER_S = 30.0
-"""For so long a signer may be away when a record is to be closed; then it stays as it is, and can be recovered."""
-_SIGN_AGAIN_S = 1.0
+_CLOSING_S = 30.0
+"""For so long a record that is to be closed is tried again; then it stays as it is, and can be recovered."""
+_CLOSE_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,15 @@ class ClosedRecord:
 class Recorder:
     """All methods return at once. What goes wrong in its thread is in `progress.failure`; others are not affected."""
 
-    def __init__(self, store: Store, writer: RecordWriter, finish: Callable[[], None], clock: Clock) -> None:
-        """`finish` writes and signs the manifest."""
+    def __init__(
+        self,
+        store: Store,
+        writer: RecordWriter,
+        finish: Callable[[], None],
+        clock: Clock,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`finish` writes and signs the manifest, and is called again after an error. `wait`: for so many seconds."""
         self.path = store.path
         self.progress = Progress()
         self.closed: ClosedRecord | None = None
@@ -50,6 +56,7 @@ class Recorder:
         self._writer = writer
         self._finish = finish
         self._clock = clock
+        self._wait = wait
         self._inbox = Inbox()
         self._missed_packets = 0
         self._cause = ""
@@ -133,6 +140,9 @@ class Recorder:
             self._end()
             self._report()
             self.closed = ClosedRecord(self.path, self._writer.head)
+        except NotClosedError as error:
+            _log.error("a record could not be closed", extra={"path": str(self.path), "reason": str(error)})
+            self._report(str(error), unclosed=str(error))
         except RecordError as error:
             _log.error("a recorder has failed", extra={"path": str(self.path), "reason": str(error)})
             self._report(str(error))
@@ -143,27 +153,36 @@ class Recorder:
             self._store.close()
 
     def _end(self) -> None:
-        """Have it all signed; a signer that does not answer is asked again, for a while. All is on disk by now."""
-        until = self._clock() + _SIGNER_S
+        """Have it all written and signed. A signer that does not answer or a full disk is tried again, for a while."""
+        until = self._clock() + _CLOSING_S
         while True:
             try:
                 self._writer.seal(_us(self._clock()))
                 self._finish()
                 return
-            except SignerError as error:
+            except RecordError as error:
                 if self._clock() >= until:
-                    raise
-                _log.warning("a record waits to be signed", extra={"path": str(self.path), "reason": str(error)})
-                time.sleep(_SIGN_AGAIN_S)
+                    raise NotClosedError(error) from error
+                _log.warning("a record waits to be closed", extra={"path": str(self.path), "reason": str(error)})
+                self._report(unclosed=f"the record is not closed yet, and that is tried again: {error}")
+                self._wait(_CLOSE_AGAIN_S)
 
-    def _report(self, failure: str | None = None) -> None:
+    def _report(self, failure: str | None = None, unclosed: str | None = None) -> None:
         try:
             free = self._store.free_bytes()
         except RecordError:
             free = None
         faults = () if failure is not None else self._writer.faults
-        unsigned = self._writer.unsigned
-        self.progress = Progress(self._writer.written_bytes, free, self._missed_packets, failure, faults, unsigned)
+        self.progress = Progress(
+            self._writer.written_bytes, free, self._missed_packets, failure, faults, self._writer.unsigned, unclosed
+        )
+
+
+class NotClosedError(RecordError):
+    """All attempts to close a record were in vain."""
+
+    def __init__(self, cause: RecordError) -> None:
+        super().__init__(cause.path, f"{cause.reason}. THE RECORD IS NOT CLOSED; `sfu recover` on its folder closes it")
 
 
 def _us(seconds: float) -> int:

@@ -206,6 +206,10 @@ class Recording:
             self._end(cause, subject)
         while any(recorder.running for recorder in self._recorders):  # noqa: ASYNC110 - they are threads
             await asyncio.sleep(_CLOSING_S)
+        self._look_after(self._clock())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         return tuple(recorder.closed for recorder in self._recorders if recorder.closed is not None)
 
     def stats(self) -> tuple[RecorderStats, ...]:
@@ -319,9 +323,6 @@ class Recording:
         for id in list(self._tracks):
             self.remove_track(id)
         self.stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         for recorder in self._recorders:
             recorder.stop(cause, subject)
         self._observer.handle_stopped(self, cause)
@@ -330,9 +331,12 @@ class Recording:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     def _tick(self) -> None:
-        self._arm()
         now = self._clock()
+        if not self.done:
+            self._arm()
         self._look_after(now)
+        if self.stopped:  # until all is on disk
+            return
         if self.failed:
             self._end("failed")
             return
@@ -344,12 +348,10 @@ class Recording:
         expected = not self.paused and any(not taken.track.muted for taken in self._tracks.values())
         for number, (recorder, watch) in enumerate(zip(self._recorders, self._watches, strict=True)):
             begun, ended = watch.update(recorder.progress, expected=expected, now=now)
-            for what, detail in begun.items():
-                self._note("alarm", recorder=number, what=what, detail=detail)
+            for what, detail in (*begun.items(), *((what, None) for what in ended)):
+                if not self.stopped:
+                    self._note("alarm", recorder=number, what=what, detail=detail)
                 self._observer.handle_alarm(self, recorder.path, what, detail)
-            for what in ended:
-                self._note("alarm", recorder=number, what=what, detail=None)
-                self._observer.handle_alarm(self, recorder.path, what, None)
 
     def _note_silent(self, now: float) -> None:
         """Tell, once, of a Track of which nothing has come though it could."""

@@ -28,6 +28,8 @@ class Store:
     def __init__(self, path: Path, ledger: int) -> None:
         self.path = path
         self._ledger = ledger
+        self._torn = False
+        """Lines of the ledger were half written."""
         self._media: dict[str, MediaFile] = {}
         """Those written last stand last."""
         self._sizes = {LEDGER: 0}
@@ -108,15 +110,23 @@ class Store:
         return media
 
     def append_ledger(self, lines: bytes) -> None:
-        """Append whole lines, and wait until they are on disk."""
+        """Append whole lines, and wait until they are on disk. After an error they may be given again."""
         try:
+            self._repair_ledger()
+            self._torn = True
             write_all(self._ledger, lines)
             os.fdatasync(self._ledger)
+            self._torn = False
         except OSError as error:
             with contextlib.suppress(OSError):  # readers then find whole lines; else recovery keeps the torn one
-                os.ftruncate(self._ledger, self._sizes[LEDGER])
+                self._repair_ledger()
             raise RecordError(self.path / LEDGER, f"cannot be written: {error.strerror}") from error
         self._note(LEDGER, lines)
+
+    def _repair_ledger(self) -> None:
+        if self._torn:
+            os.ftruncate(self._ledger, self._sizes[LEDGER])
+            self._torn = False
 
     def write_file(self, file: str, data: bytes) -> None:
         """Write a whole file of the record, or none of it."""

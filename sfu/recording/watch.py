@@ -13,6 +13,7 @@ DISK_NEARLY_FULL = "disk_nearly_full"
 NOTHING_WRITTEN = "nothing_written"
 BEHIND = "behind"
 NOT_SIGNED = "not_signed"
+NOT_CLOSED = "not_closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Progress:
     """Why files of single sources cannot be written at present."""
     unsigned: str | None = None
     """Why what was written last is not signed yet."""
+    unclosed: str | None = None
+    """Why the record is not closed, though it was to be, and what to do."""
 
 
 class Watch:
@@ -55,7 +58,9 @@ class Watch:
         if progress.missed_packets != self._missed_packets:
             self._missed_packets, self._missed = progress.missed_packets, now
         found: dict[str, str] = {}
-        if progress.failure is not None:
+        if progress.unclosed is not None:
+            found[NOT_CLOSED] = progress.unclosed
+        elif progress.failure is not None:
             found[WRITE_FAILED] = progress.failure
         elif progress.faults:
             more = f" (and {len(progress.faults) - 1} more)" if len(progress.faults) > 1 else ""

@@ -104,6 +104,8 @@ class RecordWriter:
         self._stamps = 0
         self._lines: list[bytes] = []
         self._sources: list[_Source] = []
+        self._last_head = b""
+        self._signed_lines = 0
         self._takes: dict[int, _Take] = {}
         self._paused = False
         self.unsigned: str | None = None
@@ -223,9 +225,8 @@ class RecordWriter:
         self._flush()
 
     def close(self, now_us: int, cause: str, subject: str | None = None) -> None:
-        """Bring everything to disk; `seal` signs it. Raises RecordError."""
+        """Bring all media to disk. The last lines are written by `seal`, which signs them."""
         self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
-        self._store.repair_media()
         self._line(
             "stop",
             self._at(now_us),
@@ -235,18 +236,23 @@ class RecordWriter:
             fragments=self._ledger.counts["fragment"],
             gaps=self._ledger.counts["gap"],
         )
-        self._flush()
 
     def seal(self, now_us: int) -> None:
-        """Sign all that was closed. SignerError: it may be tried again. Other RecordErrors: it cannot be written."""
-        line = self._sign(now_us)
+        """Write and sign all that was closed. After a RecordError it may be tried again: it goes on where it was."""
+        self._store.repair_media()
         self._flush()
+        self._sign_end(now_us)
         if self._stamper is not None:
-            stamped = self._stamper.stamp(line, self._ledger.prev)
-            if stamped.response:  # after the stop nothing else may be told
-                self._write_stamp(stamped, now_us)
-                self._sign(now_us)
-                self._flush()
+            stamper, self._stamper = self._stamper, None
+            stamped = stamper.stamp(self._last_head, self._ledger.prev)
+            if stamped.response:  # after the stop nothing else may be told, nor that this one could not be kept
+                self._keep_stamp(stamped, now_us)
+        self._sign_end(now_us)
+
+    def _sign_end(self, now_us: int) -> None:
+        if self._ledger.n != self._signed_lines:
+            self._sign(now_us)
+        self._flush()
 
     def _find_source(self, info: TrackInfo, now_us: int) -> _Source:
         for source in self._sources:
@@ -394,33 +400,37 @@ class RecordWriter:
         return line
 
     def _sign(self, now_us: int) -> bytes:
-        line = self._ledger.sign_head(self._at(now_us), self._utc())
-        self._lines.append(line)
-        return line
+        self._last_head = self._ledger.sign_head(self._at(now_us), self._utc())
+        self._signed_lines = self._ledger.n
+        self._lines.append(self._last_head)
+        return self._last_head
 
     def _write_stamp(self, stamped: Stamped | None, now_us: int) -> None:
         if stamped is None:
             return
-        if stamped.failure:
-            self.note("unstamped", now_us, head=stamped.head, reason=stamped.failure[:_MOST_REASON])
-            return
+        failure = stamped.failure or self._keep_stamp(stamped, now_us)
+        if failure:
+            self.note("unstamped", now_us, head=stamped.head, reason=failure[:_MOST_REASON])
+
+    def _keep_stamp(self, stamped: Stamped, now_us: int) -> str:
+        """Return why it cannot be kept; empty: it was."""
         self._stamps += 1
         file = timestamp_file(self._stamps)
         try:
             self._store.write_file(file, stamped.response)
         except RecordError as error:
             self._stamps -= 1
-            self.note("unstamped", now_us, head=stamped.head, reason=str(error)[:_MOST_REASON])
-            return
+            return str(error)
         digest = hashlib.sha256(stamped.response).hexdigest()
         self._line(
             "timestamp", self._at(now_us), file=file, bytes=len(stamped.response), sha256=digest, head=stamped.head
         )
+        return ""
 
     def _flush(self) -> None:
         if self._lines:
-            lines, self._lines = b"".join(self._lines), []
-            self._store.append_ledger(lines)
+            self._store.append_ledger(b"".join(self._lines))
+            self._lines.clear()
 
 
 def _storable(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,7 +180,7 @@ def test_a_recorder_goes_on_without_its_signer_and_has_all_signed_when_it_is_bac
 def test_a_record_whose_signer_stays_away_can_be_recovered(
     key: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sfu.recording.recorder._SIGNER_S", 0.5)
+    monkeypatch.setattr("sfu.recording.recorder._CLOSING_S", 0.5)
     folder = tmp_path / "record"
     with signing(key, path):
         recorder = begin(folder, RemoteSigner.connect(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from sfu.recording.feed import Feed, Place
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import Recorder
 from sfu.recording.recording import Recording
-from sfu.recording.watch import NOTHING_WRITTEN, SILENCE_S, Progress
+from sfu.recording.watch import NOT_CLOSED, NOTHING_WRITTEN, SILENCE_S, Progress
 from sfu.recording.writer import TrackInfo
 from sfu.routing.plane import TappedPacket, TappedPackets
 from tests.unit.fakes import FakeClock
@@ -134,8 +135,8 @@ class Hearing:
 
     def _hold_timer(self) -> None:
         """The ticks are the test's."""
-        assert self.recording._timer is not None
-        self.recording._timer.cancel()
+        if self.recording._timer is not None:
+            self.recording._timer.cancel()
 
     def add(self, track: FakeTrack) -> FakeTrack:
         self.recording.add_track(track)
@@ -280,3 +281,25 @@ async def test_nothing_written_is_an_alarm_though_no_recorder_knows_of_a_track(h
     hearing.add(FakeTrack())
     hearing.tick(round(SILENCE_S) + 1)
     assert NOTHING_WRITTEN in hearing.observer.alarms
+
+
+async def test_alarms_go_on_after_the_stop_until_a_record_is_closed_or_given_up(hearing: Hearing) -> None:
+    for recorder in hearing.recorders:
+        recorder.running = True
+    stopping = asyncio.create_task(hearing.recording.stop())
+    await asyncio.sleep(0)
+    first, second = hearing.recorders
+    first.progress = Progress(unclosed="no space left; that is tried again")
+    hearing.tick()
+    assert hearing.observer.alarms == {NOT_CLOSED}
+    told = len(first.told)
+    first.progress, first.running = Progress(), False
+    hearing.tick()
+    assert (hearing.observer.alarms, hearing.recording.done) == (set(), False)
+    text = "no space left; `sfu recover` closes it"
+    second.progress, second.running = Progress(failure=text, unclosed=text), False
+    assert await stopping == ()
+    assert hearing.observer.alarms == {NOT_CLOSED}
+    assert hearing.recording.stats()[1].alarms == {NOT_CLOSED: text}
+    assert len(first.told) == told  # after its stop a ledger takes nothing
+    assert (hearing.recording.done, hearing.recording._timer) == (True, None)

@@ -96,6 +96,10 @@ class Desk:
         """Close the record, see that it is intact, and read it."""
         self.writer.close(self.now_us, "stopped")
         self.writer.seal(self.now_us)
+        return self.close_sealed()
+
+    def close_sealed(self) -> Record:
+        """The rest of `close`, once the writer has signed all."""
         ledger = self._ledger
         facts = self._store.facts()
         manifest = build_manifest(ledger.record, self.key.key_id, ledger.n, ledger.prev, ledger.counts, facts)
