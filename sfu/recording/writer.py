@@ -351,8 +351,6 @@ class RecordWriter:
             self.note("fault", now_us, source=source.number, file=source.file, reason=str(error)[:_MOST_REASON])
         else:
             source.fault.repeat(str(error), now_us)
-        if self._store.is_empty(source.file):
-            source.recorder.begin_file_again()
         if self._is_taken(source):
             source.recorder.interrupt("recorder_fault", now_us)
 
@@ -362,9 +360,13 @@ class RecordWriter:
         except RecordError as error:
             fault.repeat(str(error), now_us)
             return
-        if self._is_taken(source):  # begin as after any interruption: video with a key frame
+        taken = self._is_taken(source)
+        if taken:
             source.recorder.interrupt("recorder_fault", now_us)
-            self._write_some([(source, source.recorder.poll(now_us))], now_us)
+        self._write_some([(source, source.recorder.poll(now_us))], now_us)  # is not written, but told of as missing
+        if self._store.is_empty(source.file):  # whatever was to begin the file was among it
+            source.recorder.begin_file_again()
+        if taken:  # begin as after any interruption: video with a key frame
             source.recorder.resume(now_us)
         fault.trying = True
 
