@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from sfu import SigningKey
 from tests.interop.browsers import Page
 from tests.interop.conftest import OpenPage
 from tests.interop.seeing import until
 from tests.recorded.hearing import COLOURS, DURATION_MS, MARKS, PAUSE_MS, build_hearing
 from tests.recorded.media import STEP_MS
+from tests.recording_samples import begin_record
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -230,3 +233,70 @@ async def test_the_badge_says_that_the_record_is_intact(open_page: OpenPage, pla
     page = await open_player(open_page, "chromium", player)
     await until("a verdict", lambda: page.evaluate("document.getElementById('badge').dataset.state === 'intact'"), page)
     assert not [line for line in page.logs() if line.startswith("error")]
+
+
+@pytest.fixture
+def recovered(tmp_path: Path) -> Path:
+    """A record that was cut off, with what a moderator ordered before, and that `sfu recover` has closed."""
+    key, secret = SigningKey.generate(), tmp_path / "key.pem"
+    secret.touch(0o600)
+    secret.write_bytes(key.private_pem)
+    made = begin_record(tmp_path / "record", key)
+    made.event("block", 6_000_000, peer="judge", kind="audio", subject="clerk", track=None)
+    made.event("remove", 6_000_000, peer="judge", subject=None)
+    made.head(6_000_000)
+    made.event("mark", 6_000_000, name="never signed")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("sfu"), "recover", made.folder, "--key", secret],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return made.folder
+
+
+async def test_the_badge_of_a_recovered_record_has_a_word_and_a_colour_of_its_own(
+    open_page: OpenPage, recovered: Path
+) -> None:
+    look = """(() => {
+      const badge = document.getElementById("badge");
+      const { color, backgroundColor, display, visibility } = getComputedStyle(badge);
+      const { width, height } = badge.getBoundingClientRect();
+      return { state: badge.dataset.state, word: badge.querySelector("span").textContent, title: badge.title, color,
+               backgroundColor, seen: display !== "none" && visibility === "visible" && width > 20 && height > 10 };
+    })()"""
+    page = await open_page("chromium")
+    async with PlayProcess(recovered, "--key", str(recovered / "public-key.pem")) as player:
+        await page.goto(player.url)
+
+        async def verdict() -> Any:
+            found = await page.evaluate(look)
+            return None if found["state"] in ("unverified", "checking") else found
+
+        found = await until("a verdict", verdict, page)
+        assert (found["state"], found["word"], found["title"]) == ("recovered", "Recovered", "Recovered")
+        assert found["seen"]
+
+        async def coloured() -> bool:
+            seen = await page.evaluate(look)
+            return (seen["color"], seen["backgroundColor"][:20]) == ("rgb(140, 200, 255)", "rgba(108, 184, 255, ")
+
+        await until("its colour, once no transition runs any more", coloured, page)
+        others = await page.evaluate("""(() => {
+          const badge = document.getElementById("badge").cloneNode(true);
+          badge.style.transition = "none";
+          document.getElementById("badge").after(badge);
+          const states = ["intact", "unpinned", "other-key", "open", "altered", "unverified", "checking"];
+          const colours = states.map((state) => { badge.dataset.state = state; return getComputedStyle(badge).color; });
+          badge.remove();
+          return colours;
+        })()""")
+        assert "rgb(140, 200, 255)" not in others
+        await page.evaluate("document.getElementById('badge').click()")
+        told = await page.evaluate("document.querySelector('dialog[open] .verdict').textContent")
+        assert "A recovery closed this record." in told and "signed it up to line" in told
+        await page.evaluate("document.querySelector('dialog[open]').close()")
+        listed = await page.evaluate("[...document.querySelectorAll('.event')].map((each) => each.innerText)")
+        (blocked,) = (text for text in listed if "Sound of judge blocked" in text)
+        assert "Ordered with the token of: clerk" in blocked
+        assert any("judge removed" in text for text in listed)
+        assert not any("never signed" in text for text in listed)
