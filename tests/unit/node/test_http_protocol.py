@@ -95,9 +95,10 @@ async def port() -> AsyncIterator[int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
+    """Asked in each round of the event loop, since some of it lasts no longer than that."""
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
 
 async def talk(port: int, *parts: bytes) -> bytes:
