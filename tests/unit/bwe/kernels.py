@@ -48,7 +48,7 @@ def depart(states: NDArray[Any], log: NDArray[Any], sequence: int, size: int, no
 
 @kernel
 def tell(states: NDArray[Any], log: NDArray[Any], first: int, arrivals: NDArray[np.int64], now_us: int) -> None:
-    """A feedback tells of the packets from `first` on, as `routing/kernels/feedback.py` takes it; a probe may begin then."""
+    """A feedback tells of the packets from `first` on, as `routing/kernels/feedback.py` takes it; a probe may begin."""
     state = states[0]
     arrived = 0
     first_us = last_us = i64(NEVER_US)

@@ -11,281 +11,281 @@ FREE = frozenset({"counters"})
 """Tables that anybody writes."""
 
 OPENING = {
-    "connections": "routing.connection_commands routing.commands",
-    "tracks": "routing.media_commands routing.commands",
-    "encodings": "routing.media_commands routing.commands",
-    "subscriptions": "routing.media_commands routing.commands",
-    "estimators": "bwe.state",
-    "structures": "routing.media_commands",
-    "logs": "routing.media_commands",
-    "sealed": "routing.media_commands",
-    "sealed_written": "routing.media_commands",
-    "addresses": "routing.connection_commands",
-    "queue_index": "routing.connection_commands",
-    "allowances": "routing.connection_commands",
+    "connections": "routing.kernels.connection_commands routing.kernels.commands",
+    "tracks": "routing.kernels.media_commands routing.kernels.commands",
+    "encodings": "routing.kernels.media_commands routing.kernels.commands",
+    "subscriptions": "routing.kernels.media_commands routing.kernels.commands",
+    "estimators": "bwe.kernels.state",
+    "structures": "routing.kernels.media_commands",
+    "logs": "routing.kernels.media_commands",
+    "sealed": "routing.kernels.media_commands",
+    "sealed_written": "routing.kernels.media_commands",
+    "addresses": "routing.kernels.connection_commands",
+    "queue_index": "routing.kernels.connection_commands",
+    "allowances": "routing.kernels.connection_commands",
 }
 
 OWNERS = {
     "connections": {
-        "routing.arrival_report": (
+        "routing.kernels.arrival_report": (
             "report_media report_first report_highest report_count report_due_us report_bytes report_us reporting"
         ),
-        "routing.connection_commands": (
+        "routing.kernels.connection_commands": (
             "active address_bytes address receive_session send_session extension_kind extension_id "
             "controlled reports report_ssrc mixed"
         ),
-        "routing.estimates": "told_bps told_us probe_free_us",
-        "routing.ingress": "packets_in bytes_in last_arrival_us",
-        "routing.media_commands": "first_encoding first_subscription subscriptions",
-        "routing.pacing": "free_us busy queued_bytes",
-        "routing.repeat": "repair_tokens repair_refill_us",
-        "routing.rewrite": "transport_sequence",
-        "routing.send": "gso_bytes gso_retry_us packets_out bytes_out",
-        "routing.sources": "sources retired source_free_us",
-        "routing.uplink": "uplink_bps uplink_us",
+        "routing.kernels.estimates": "told_bps told_us probe_free_us",
+        "routing.kernels.ingress": "packets_in bytes_in last_arrival_us",
+        "routing.kernels.media_commands": "first_encoding first_subscription subscriptions",
+        "routing.kernels.pacing": "free_us busy queued_bytes",
+        "routing.kernels.repeat": "repair_tokens repair_refill_us",
+        "routing.kernels.rewrite": "transport_sequence",
+        "routing.kernels.send": "gso_bytes gso_retry_us packets_out bytes_out",
+        "routing.kernels.sources": "sources retired source_free_us",
+        "routing.kernels.uplink": "uplink_bps uplink_us",
     },
     "tracks": {
-        "routing.fanout": "batch_first batch_last",
-        "routing.history": "kept",
-        "routing.media_commands": "active tapped relayed use relay relay_use",
-        "routing.subscribing": "first_subscription subscriptions",
+        "routing.kernels.fanout": "batch_first batch_last",
+        "routing.kernels.history": "kept",
+        "routing.kernels.media_commands": "active tapped relayed use relay relay_use",
+        "routing.kernels.subscribing": "first_subscription subscriptions",
     },
     "encodings": {
-        "routing.classify": "ssrc former_ssrc replaced_us key_frames_before aligned",
-        "routing.describe": (
+        "routing.kernels.classify": "ssrc former_ssrc replaced_us key_frames_before aligned",
+        "routing.kernels.describe": (
             "key_frames spatial_layers spatial_top temporal_layers stranded key_timestamp layer_octets "
             "levels loudness voiced"
         ),
-        "routing.ingress": "repaired",
-        "routing.media_commands": (
+        "routing.kernels.ingress": "repaired",
+        "routing.kernels.media_commands": (
             "active track connection next payload_type redundant_type audio codec index repairs asks "
             "clock_rate mid_bytes rid_bytes mid rid shift"
         ),
-        "routing.reception": (
+        "routing.kernels.reception": (
             "generation packets octets base_sequence extended_sequence jitter_16 transit last_timestamp "
             "last_arrival_us resume_sequence"
         ),
     },
     "subscriptions": {
-        "routing.media_commands": (
+        "routing.kernels.media_commands": (
             "active paused connection sibling ssrc payload_type redundant_type wide pads repair_type "
             "repair_ssrc repeat_interval_ms log sealed sealed_bytes mid_bytes mid target_index "
             "target_spatial target_temporal seed_timestamp"
         ),
-        "routing.nack": "nacks missed_us",
-        "routing.numbering": (
+        "routing.kernels.nack": "nacks missed_us",
+        "routing.kernels.numbering": (
             "picture_ended dropped_picture shift_count shift_first picture_offset tl0_offset frame_offset "
             "last_picture last_tl0 last_frame common_offset aligned started source sequence_offset "
             "timestamp_offset last_sequence last_timestamp last_arrival_us seed_sequence"
         ),
-        "routing.padding": "padded",
-        "routing.repeat": "repair_tokens repair_refill_us repeated not_repeated",
-        "routing.rewrite": (
+        "routing.kernels.padding": "padded",
+        "routing.kernels.repeat": "repair_tokens repair_refill_us repeated not_repeated",
+        "routing.kernels.rewrite": (
             "repair_sequence packets octets template_bytes abs_send_time_at transport_sequence_at template"
         ),
-        "routing.select": (
+        "routing.kernels.select": (
             "current_index current_spatial current_temporal intact picture_timestamp changed_at highest "
             "given_sets switches pictures freezes picture_gap_us picture_arrival_us"
         ),
-        "routing.stretches": "stretch_count",
-        "routing.subscribing": "track next previous",
+        "routing.kernels.left_sources": "stretch_count",
+        "routing.kernels.subscribing": "track next previous",
     },
     "by_address": {
-        "routing.index": "*",
+        "routing.kernels.index": "*",
     },
     "by_ssrc": {
-        "routing.index": "*",
+        "routing.kernels.index": "*",
     },
     "touched": {
-        "routing.fanout": "*",
+        "routing.kernels.fanout": "*",
     },
     "arrivals": {
-        "routing.reception": "*",
+        "routing.kernels.reception": "*",
     },
     "structures": {
-        "routing.classify": "valid",
-        "routing.describe": "*",
+        "routing.kernels.classify": "valid",
+        "routing.kernels.describe": "*",
     },
     "shifts": {
-        "routing.numbering": "sequence sequence_offset picture_offset",
+        "routing.kernels.numbering": "sequence sequence_offset picture_offset",
     },
     "logs": {
-        "routing.history": "history timestamp sequence picture frame tl0 flags",
-        "routing.repeat": "repeated_ms repeats",
+        "routing.kernels.history": "history timestamp sequence picture frame tl0 flags",
+        "routing.kernels.repeat": "repeated_ms repeats",
     },
     "estimators": {
-        "bwe.contest": (
+        "bwe.kernels.tcp_competition": (
             "brakes stands_us braked_us braked_bps high_bps high_us contested_us shortest_ms longest_ms "
             "accepted_us accepted_bps"
         ),
-        "bwe.delay": (
+        "bwe.kernels.delay": (
             "groups first_sent_us last_sent_us first_arrival_us last_arrival_us before_sent_us "
             "before_arrival_us reordered open least_us least_before_us least_since_us queue_ms usual_ms "
             "interval_least_us standing_ms stood_ms trend_start_us deltas accumulated_ms smoothed_ms "
             "point_ms point_delay_ms trend threshold_ms threshold_us overused_ms overused_groups usage "
             "arrived_bytes group_bytes group_sent_us group_arrival_us"
         ),
-        "bwe.estimate": (
+        "bwe.kernels.estimate": (
             "estimate_bps lasting_bps remote_bps limit_bps round_trip_us feedbacks unread feedback_us "
             "unanswered_us reference_us starved_us unused_us unused_bps acked_sent_us"
         ),
-        "bwe.full_path": "full_bps full_us",
-        "bwe.loss": (
+        "bwe.kernels.full_path": "full_bps full_us",
+        "bwe.kernels.loss": (
             "loss_bps loss observations observation_us open_bytes open_lost_bytes observed_bytes "
             "observed_lost_bytes observed_bps congested inherent_loss loss_limited loss_window_us "
             "loss_window_bps"
         ),
-        "bwe.probing": (
+        "bwe.kernels.probing": (
             "probe_number probe probe_bps probe_us probe_bytes probe_started_us probe_next_us "
             "probe_failures probe_slowed confirmed confirm_round confirm_bps confirm_us cluster_probe "
             "cluster_bps cluster_least_bytes cluster_sent_packets cluster_packets cluster_bytes "
             "cluster_first_sent_us cluster_last_sent_us cluster_last_bytes cluster_first_arrival_us "
             "cluster_first_bytes cluster_last_arrival_us"
         ),
-        "bwe.rate_control": (
+        "bwe.kernels.rate_control": (
             "delay_bps shown_bps phase changed_us decreased_us recover_bps capacity_bps capacity_deviation"
         ),
-        "bwe.receiver_clock": "reported_us backward untimed",
-        "bwe.throughput": "acked_bps sent_bps",
+        "bwe.kernels.receiver_clock": "reported_us backward untimed",
+        "bwe.kernels.throughput": "acked_bps sent_bps",
     },
     "sent": {
-        "bwe.estimate": "fate",
-        "bwe.sent_log": "sent_us sequence size probe",
+        "bwe.kernels.estimate": "fate",
+        "bwe.kernels.sent_log": "sent_us sequence size probe",
     },
     "arrived": {
-        "routing.arrival_report": "*",
+        "routing.kernels.arrival_report": "*",
     },
     "addresses": {
-        "routing.connection_commands": "held use address",
-        "routing.feedback": "heard_us",
+        "routing.kernels.connection_commands": "held use address",
+        "routing.kernels.feedback": "heard_us",
     },
     "source_ssrcs": {
-        "routing.sources": "*",
+        "routing.kernels.sources": "*",
     },
     "source_heard": {
-        "routing.sources": "*",
+        "routing.kernels.sources": "*",
     },
     "retired": {
-        "routing.sources": "*",
+        "routing.kernels.sources": "*",
     },
     "queue_index": {
-        "routing.pacing": "*",
+        "routing.kernels.pacing": "*",
     },
     "queues": {
-        "routing.pacing": "*",
+        "routing.kernels.pacing": "*",
     },
     "busy": {
-        "routing.pacing": "*",
+        "routing.kernels.pacing": "*",
     },
     "reporting": {
-        "routing.arrival_report": "*",
+        "routing.kernels.arrival_report": "*",
     },
     "history_packets": {
-        "routing.history": "next *",
-        "routing.parameters": "payload_bytes marker source pad history key frame_end",
-        "routing.rings": "start payload extension_at",
+        "routing.kernels.history": "next *",
+        "routing.kernels.parameters": "payload_bytes marker source pad history key frame_end",
+        "routing.kernels.rings": "start payload extension_at",
     },
     "history_data": {
-        "routing.history": "*",
+        "routing.kernels.history": "*",
     },
     "history_written": {
-        "routing.history": "*",
+        "routing.kernels.history": "*",
     },
     "stretches": {
-        "routing.stretches": (
+        "routing.kernels.left_sources": (
             "source highest shift_first shift_end left_us timestamp_offset tl0_offset frame_offset spatial temporal"
         ),
     },
     "sealed": {
-        "routing.repeat": "repeated_ms repeats",
-        "routing.sealed": "at wide bytes sequence",
+        "routing.kernels.repeat": "repeated_ms repeats",
+        "routing.kernels.sealed": "at wide bytes sequence",
     },
     "sealed_data": {
-        "routing.sealed": "*",
+        "routing.kernels.sealed": "*",
     },
     "sealed_written": {
-        "routing.sealed": "*",
+        "routing.kernels.sealed": "*",
     },
     "parameters": {
-        "routing.parameters": (
+        "routing.kernels.parameters": (
             "bytes data changes sequence_timestamp picture_timestamp gap_timestamp in_band told_bytes told"
         ),
     },
     "allowances": {
-        "routing.allowances": "*",
+        "routing.kernels.allowances": "*",
     },
     "ufrags": {
-        "routing.connection_commands": "*",
+        "routing.kernels.connection_commands": "*",
     },
     "by_ufrag": {
-        "routing.index": "*",
+        "routing.kernels.index": "*",
     },
 }
 
 ALSO = {
     "connections": {
-        "probe_free_us": "routing.release",
-        "busy": "routing.release",
+        "probe_free_us": "routing.kernels.release",
+        "busy": "routing.kernels.release",
     },
     "encodings": {
-        "generation": "routing.classify",
-        "extended_sequence": "routing.ingress",
+        "generation": "routing.kernels.classify",
+        "extended_sequence": "routing.kernels.ingress",
     },
     "subscriptions": {
-        "repair_sequence": "routing.padding",
-        "current_index": "routing.subscribing",
-        "highest": "routing.numbering",
-        "given_sets": "routing.numbering",
-        "aligned": "routing.subscribing",
-        "pictures": "routing.subscribing",
-        "repeated": "routing.padding",
-        "source": "routing.stretches",
-        "packets": "routing.padding",
+        "repair_sequence": "routing.kernels.padding",
+        "current_index": "routing.kernels.subscribing",
+        "highest": "routing.kernels.numbering",
+        "given_sets": "routing.kernels.numbering",
+        "aligned": "routing.kernels.subscribing",
+        "pictures": "routing.kernels.subscribing",
+        "repeated": "routing.kernels.padding",
+        "source": "routing.kernels.left_sources",
+        "packets": "routing.kernels.padding",
     },
     "logs": {
-        "flags": "routing.release",
-        "repeated_ms": "routing.history",
-        "repeats": "routing.history",
+        "flags": "routing.kernels.release",
+        "repeated_ms": "routing.kernels.history",
+        "repeats": "routing.kernels.history",
     },
     "estimators": {
-        "delay_bps": "bwe.contest bwe.estimate bwe.receiver_clock",
-        "loss_bps": "bwe.estimate",
-        "round_trip_us": "routing.connection_commands",
-        "feedback_us": "routing.uplink",
-        "unanswered_us": "routing.pacing",
-        "least_us": "bwe.contest",
-        "least_before_us": "bwe.contest",
-        "decreased_us": "bwe.contest bwe.receiver_clock",
-        "recover_bps": "bwe.contest bwe.receiver_clock",
-        "capacity_bps": "bwe.contest",
-        "full_bps": "bwe.contest bwe.probing bwe.receiver_clock",
-        "full_us": "bwe.probing",
-        "observation_us": "routing.uplink",
-        "congested": "bwe.rate_control",
-        "probe_bps": "routing.release",
-        "probe_next_us": "bwe.estimate",
+        "delay_bps": "bwe.kernels.tcp_competition bwe.kernels.estimate bwe.kernels.receiver_clock",
+        "loss_bps": "bwe.kernels.estimate",
+        "round_trip_us": "routing.kernels.connection_commands",
+        "feedback_us": "routing.kernels.uplink",
+        "unanswered_us": "routing.kernels.pacing",
+        "least_us": "bwe.kernels.tcp_competition",
+        "least_before_us": "bwe.kernels.tcp_competition",
+        "decreased_us": "bwe.kernels.tcp_competition bwe.kernels.receiver_clock",
+        "recover_bps": "bwe.kernels.tcp_competition bwe.kernels.receiver_clock",
+        "capacity_bps": "bwe.kernels.tcp_competition",
+        "full_bps": "bwe.kernels.tcp_competition bwe.kernels.probing bwe.kernels.receiver_clock",
+        "full_us": "bwe.kernels.probing",
+        "observation_us": "routing.kernels.uplink",
+        "congested": "bwe.kernels.rate_control",
+        "probe_bps": "routing.kernels.release",
+        "probe_next_us": "bwe.kernels.estimate",
     },
     "sent": {
-        "fate": "bwe.sent_log",
+        "fate": "bwe.kernels.sent_log",
     },
     "addresses": {
-        "heard_us": "routing.ingress",
+        "heard_us": "routing.kernels.ingress",
     },
     "busy": {
-        "*": "routing.release",
+        "*": "routing.kernels.release",
     },
     "history_packets": {
-        "next": "routing.parameters",
-        "*": "routing.parameters",
+        "next": "routing.kernels.parameters",
+        "*": "routing.kernels.parameters",
     },
     "history_data": {
-        "*": "routing.parameters",
+        "*": "routing.kernels.parameters",
     },
     "history_written": {
-        "*": "routing.parameters",
+        "*": "routing.kernels.parameters",
     },
     "sealed": {
-        "repeated_ms": "routing.sealed",
-        "repeats": "routing.sealed",
+        "repeated_ms": "routing.kernels.sealed",
+        "repeats": "routing.kernels.sealed",
     },
 }

@@ -69,7 +69,7 @@ class Kernel:
 
 
 def read_writers(sources: Mapping[str, str]) -> dict[Column, set[str]]:
-    """The modules that write each column; `sources`: texts by module name, such as `routing.pacing`."""
+    """The modules that write each column; `sources`: texts by module name, such as `routing.kernels.pacing`."""
     trees = {module: ast.parse(text) for module, text in sources.items()}
     scopes: dict[str, dict[str, Kernel]] = {module: {} for module in trees}
     for module, tree in trees.items():

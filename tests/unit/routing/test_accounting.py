@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from sfu.wire.layers import TEMPORAL_LAYERS
 
 from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.layers import TEMPORAL_LAYERS
 
 from . import kernels
 

@@ -16,7 +16,11 @@ ROOT = Path(sfu.__file__).parent
 
 
 def read_sources() -> dict[str, str]:
-    return {f"{name}.{path.stem}": path.read_text() for name in PACKAGES for path in sorted((ROOT / name).glob("*.py"))}
+    return {
+        f"{name}.kernels.{path.stem}": path.read_text()
+        for name in PACKAGES
+        for path in sorted((ROOT / name / "kernels").glob("*.py"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +108,7 @@ def _pass_on(one):
 def _write(one):
     one["free_us"] = 1
 """
-    helper = (ROOT / "wire" / "copying.py").read_text()
-    writers = read_writers({"wire.copying": helper, "routing.stranger": added})
-    assert "routing.stranger" in writers["connections", "free_us"]
+    helper = (ROOT / "wire" / "kernels" / "copying.py").read_text()
+    writers = read_writers({"wire.kernels.copying": helper, "routing.kernels.stranger": added})
+    assert "routing.kernels.stranger" in writers["connections", "free_us"]
     assert ("history_data", WHOLE) not in writers  # which is only read
