@@ -22,6 +22,7 @@ from bench.network import Loopback
 from bench.process import ServerProcess
 from bench.servers.base import Server
 from bench.servers.planning import agreed_transport_sequence, offered_sections, plan_encodings, plan_streams
+from sfu.version import read_version
 
 _PORT = 8080
 _ROOM = "bench"
@@ -67,7 +68,7 @@ class Ours(Server):
     def version(self) -> str:
         """The installed distribution's, or the source tree's."""
         try:
-            return importlib.metadata.version("sfu")
+            return read_version()
         except importlib.metadata.PackageNotFoundError:
             return "source tree"
 

@@ -6,7 +6,6 @@ What a command needs is imported when it runs: a server takes a second to load, 
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import re
@@ -24,6 +23,7 @@ from sfu.node.compose_command import compose
 from sfu.node.play_command import play
 from sfu.node.record_commands import recover, verify
 from sfu.node.sign_command import sign
+from sfu.version import read_version
 
 if TYPE_CHECKING:
     from sfu.node.config import Settings
@@ -215,7 +215,7 @@ def token(
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(importlib.metadata.version("sfu"))
+    typer.echo(read_version())
 
 
 def _signing_key(settings: Settings, key_id: str | None) -> tuple[str, str]:

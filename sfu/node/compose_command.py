@@ -52,7 +52,7 @@ def compose(
         from sfu.recording.compose.film import compose_film
         from sfu.recording.compose.options import ComposeOptions
     except ImportError as error:
-        raise _fail(f"{error.name} is not installed; this does it: pip install 'sfu[compose]'") from error
+        raise _fail(f"{error.name} is not installed; this does it: pip install 'sfu-media[compose]'") from error
     try:
         width, height = _parse_size(size)
         options = ComposeOptions(

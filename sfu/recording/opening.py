@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from sfu.recording.signing import Signer
 from sfu.recording.stamping import Stamper
 from sfu.recording.store import Store
 from sfu.recording.writer import RecordWriter
+from sfu.version import read_version
 
 _log = logging.getLogger("sfu.recording")
 
@@ -50,7 +50,7 @@ def open_recorder(
         EntryError: a ledger cannot hold the metadata. Nothing was made.
     """
     ledger = Ledger(record, key)
-    first = ledger.start(room, utc_now(), _software(), metadata, copy=copy, subject=subject)
+    first = ledger.start(room, utc_now(), f"sfu {read_version()}", metadata, copy=copy, subject=subject)
     store = Store.create(path)
     try:
         store.write_file(PUBLIC_KEY, key.public.pem)
@@ -83,7 +83,3 @@ def _tell_journal(journal: Journal, entry: ClosedEntry) -> bool:
     except RecordError as error:  # the record itself is whole, and is closed all the same
         _log.error("the journal does not know of a closed record", extra={"record": entry.record, "reason": str(error)})
         return False
-
-
-def _software() -> str:
-    return f"sfu {importlib.metadata.version('sfu')}"

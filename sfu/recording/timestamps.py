@@ -163,7 +163,8 @@ def _load_client() -> ModuleType:
     try:
         import rfc3161_client
     except ImportError as error:
-        raise TimestampError("timestamps need the package rfc3161-client: pip install 'sfu[timestamps]'") from error
+        detail = "timestamps need the package rfc3161-client: pip install 'sfu-media[timestamps]'"
+        raise TimestampError(detail) from error
     return rfc3161_client
 
 

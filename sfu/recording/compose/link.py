@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from sfu.recording.entries import format_utc
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import write_whole
 from sfu.recording.reader import Record
+from sfu.version import read_version
 
 FORMAT, VERSION = "sfu-film", 1
 SUFFIX = ".json"
@@ -55,7 +55,7 @@ def build_link(
         "head": record.head,
         "key": record.key_id,
         "closed": record.closed,
-        "software": f"sfu {importlib.metadata.version('sfu')}",
+        "software": f"sfu {read_version()}",
         "size": f"{options.width}x{options.height}",
         "fps": str(stretches.fps),
         "stretches": [

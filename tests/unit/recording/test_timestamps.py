@@ -222,8 +222,8 @@ def test_without_the_package_it_is_said_what_to_install_and_nothing_is_called_al
     key, folder = SigningKey.generate(), tmp_path / "record"
     stamped(folder, key, url)
     monkeypatch.setitem(sys.modules, "rfc3161_client", None)
-    with pytest.raises(TimestampError, match=r"pip install 'sfu\[timestamps\]'"):
+    with pytest.raises(TimestampError, match=r"pip install 'sfu-media\[timestamps\]'"):
         build_request(LINE)
-    with pytest.raises(RecordError, match=r"pip install 'sfu\[timestamps\]'"):
+    with pytest.raises(RecordError, match=r"pip install 'sfu-media\[timestamps\]'"):
         verify_record(folder, key.public, tsa_roots=load_roots(authority.ca))
     assert verify_record(folder, key.public).outcome is Outcome.INTACT
