@@ -36,9 +36,13 @@ class Config:
     keyframe_interval: float = 0.33
     """Least time between two key-frame requests for one Track. Browsers drop what comes within 0.3 s."""
     max_rooms: int = 1024
+    """Rooms that have Peers at once."""
     max_peers_per_room: int = 500
+    """Peers in one room, viewers included."""
     max_connections_per_peer: int = 64
+    """Over HTTP each WHIP or WHEP session is one."""
     max_tracks_per_peer: int = 8
+    """Tracks that one Peer publishes at once, on all its connections."""
     max_media_per_connection: int = 256
     """Media sections in one session description."""
     max_name_length: int = 128
@@ -61,6 +65,7 @@ class Config:
     last_n_audio: int | None = None
     """In a room at most so many audio Tracks are forwarded, of those who speak; None: all. See `Room.set_last_n`."""
     last_n_video: int | None = None
+    """The same for video."""
     codecs: tuple[str, ...] = CODECS
     """Codecs to accept. Of what a client offers its own order counts; where we offer, this one, preferred first."""
     srtp_profiles: tuple[str, ...] = SRTP_PROFILES

@@ -255,7 +255,7 @@ class ConnectionStateChanged(Event):
     connection: str
     state: ConnectionState
     reason: str = ""
-    """Why it closed: `consent_lost`, `handshake_failed`, `remote_close`, `left`, ..."""
+    """Why it closed: `consent_lost`, `handshake_failed`, `remote_close`, `left` and others."""
 
 
 @dataclass(frozen=True)

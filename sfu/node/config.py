@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """TCP port of the HTTP server; 0 lets the system choose."""
     udp_host: str = ""
+    """IP address of the media sockets; empty: that of `host`."""
     udp_port: int = sfu.Config.udp_port
     congestion_control: bool = sfu.Config.congestion_control
     """Estimate what each client's path carries, pace what goes to it, and share the budget over its video."""
@@ -118,8 +119,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = SecretStr("")
     """What `/metrics` asks for as a bearer token. Without one the public port shows no metrics but in development."""
     metrics_host: str = "127.0.0.1"
+    """IP address of the listener on `metrics_port`."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose, None: there is none."""
+    """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose."""
     token_audience: str = Field(default="", max_length=256)
     """What tokens must be meant for (claim `aud`); empty: they must not say."""
     max_token_lifetime: float = Field(default=MAX_LIFETIME, ge=1.0, le=3650 * 86400.0)
@@ -129,6 +131,7 @@ class Settings(BaseSettings):
     cors_origins: Texts = ("*",)
     """Sites whose pages may call this node; in development none unless they are set."""
     ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
+    """Told to clients as they are. TURN credentials that stand here are everyone's for good: prefer `turn_urls`."""
     turn_urls: Texts = ()
     """TURN servers (`turn:`, `turns:`) that make out credentials of limited time by `turn_secret`."""
     turn_secret: SecretStr = SecretStr("")
@@ -146,6 +149,7 @@ class Settings(BaseSettings):
     max_connection_rate_per_address: float = Field(default=_HTTP.connection_rate_per_address, ge=1.0, le=1e6)
     """New connections a second from one address; beyond that they are told 429 and closed."""
     max_connection_burst_per_address: int = Field(default=_HTTP.connection_burst_per_address, ge=1, le=1 << 30)
+    """And so many at once."""
     max_request_rate_per_address: float = Field(default=_HTTP.requests_per_address, ge=1.0, le=1e6)
     """Whole HTTP requests a second without a valid token from one address; beyond that they are told 429."""
     max_request_burst_per_address: int = Field(default=_HTTP.request_burst_per_address, ge=1, le=1 << 30)
@@ -153,6 +157,7 @@ class Settings(BaseSettings):
     max_request_rate_per_token: float = Field(default=_HTTP.requests_per_token, ge=1.0, le=1e6)
     """The same with one valid token, from wherever; they count for no address."""
     max_request_burst_per_token: int = Field(default=_HTTP.request_burst_per_token, ge=1, le=1 << 30)
+    """And so many at once."""
     http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
     """From a request's first byte to its last."""
 
@@ -163,6 +168,7 @@ class Settings(BaseSettings):
     max_half_open_per_token: int = Field(default=_SIGNALING.max_half_open_per_token, ge=1)
     """Sessions that were posted and are not connected yet; they end after `handshake_timeout`."""
     max_half_open_per_address: int = Field(default=_SIGNALING.max_half_open_per_address, ge=1)
+    """The same from one IPv4 address or one IPv6 network of 64 bits."""
     kept_for_named: float = Field(default=_SIGNALING.kept_for_named, ge=0.0, le=1.0)
     """Part of `max_peers_per_room` that only tokens with a name can take."""
     max_streams_per_token: int = Field(default=_SIGNALING.max_streams_per_token, ge=1)
@@ -196,7 +202,9 @@ class Settings(BaseSettings):
     """Rooms that are recorded at once; each takes a thread for each folder."""
 
     log_level: LogLevel = "info"
+    """The least of what is logged."""
     log_format: LogFormat = "console"
+    """For people, or an object a line for programs."""
     shutdown_timeout: float = Field(default=5.0, ge=0.0, le=300.0)
     """Requests that still run so long after the signal are cut."""
 
