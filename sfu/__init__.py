@@ -1,8 +1,10 @@
 """A WebRTC media server: Python decides, a compiled plane forwards.
 
+```python
 async with sfu.Server(sfu.Config(host="0.0.0.0")) as server:
-peer = server.room("lobby").join("alice", leave_when_idle=True)
-answered = await peer.answer(offer, subscribe="all")
+    peer = server.room("lobby").join("alice", leave_when_idle=True)
+    answered = await peer.answer(offer, subscribe="all")
+```
 """
 
 from __future__ import annotations

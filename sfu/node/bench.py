@@ -27,9 +27,10 @@ def bwe(
     json: Annotated[Path | None, typer.Option("--json", metavar="F", help="Where the figures go.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder of the pictures.")] = None,
     only: Annotated[str, typer.Option(help="Those scenarios whose names contain this.")] = "",
+    seed: Annotated[int, typer.Option(help="Of all that is random: media, loss, jitter.")] = 1,
 ) -> None:
     """Congestion control in emulated networks: the scenarios of RFC 8867 and RFC 8869, in virtual time."""
-    options: dict[str, Any] = {"quick": quick, "json_path": json, "only": only}
+    options: dict[str, Any] = {"quick": quick, "json_path": json, "only": only, "seed": seed}
     if plots is not None:
         options["plots"] = plots
     _load("bench.bwe.cli")(**options)

@@ -160,8 +160,8 @@ class Room:
             metadata: kept on the Peer for the embedding program.
 
         Raises:
-            InvalidNameError, NameHeldError, PeerExistsError, ExcludedError, RoomClosedError, RoomFullError,
-                ServerFullError: the client's request is refused.
+            RemoteError: the client's request is refused, as InvalidNameError, NameHeldError, PeerExistsError,
+                ExcludedError, RoomClosedError, RoomFullError or ServerFullError.
             LocalError: `named` without a `subject`.
         """
         if named and subject is None:

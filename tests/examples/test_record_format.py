@@ -209,3 +209,12 @@ def test_the_document_names_the_limits_and_types_that_the_program_has() -> None:
     after = re.search(r"After `stop` only (.*) may come", DOCUMENT)
     assert after is not None
     assert set(re.findall("`([a-z]+)`", after[1])) == examine._AFTER_STOP
+
+
+def test_each_type_of_line_that_is_written_stands_in_the_document() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "sfu" / "recording").glob("*.py"))
+    written = set(re.findall(r'\b(?:note|_line)\(\s*"([a-z_]+)"', sources)) | set(entries._FIELDS)
+    rows = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", DOCUMENT, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    assert {"fault", "unstorable", "unstamped"} <= written
+    assert written <= documented
