@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.errors import BenchError
 from bench.figures import Figures
-from bench.markdown import build_markdown, check_page, update_page
+from bench.markdown import build_brief, build_markdown, check_page, update_page
 from bench.plot import write_plot
 from bench.report import build_document, print_report, write_json
 from bench.runner import Run, plan_runs, run_all
@@ -49,7 +49,7 @@ def main(
     loopback: Annotated[bool, typer.Option("--loopback", help="127.0.0.1, no namespaces, no root, no Janus.")] = False,
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _RESULTS / "latest.json",
     plot_path: Annotated[Path, typer.Option("--plot", help="Where the picture goes.")] = _RESULTS / "latest.png",
-    page: Annotated[Path | None, typer.Option(help="Markdown page whose bench marks get the tables.")] = None,
+    page: Annotated[list[Path] | None, typer.Option(help="Page whose bench marks get the tables; repeat it.")] = None,
 ) -> None:
     """Load media servers one after the other and compare what a delivered packet costs."""
     # Ended from outside, it still ends its servers and takes its namespaces down.
@@ -58,8 +58,8 @@ def main(
     if not console.is_terminal:
         console.width = _FILE_WIDTH
     try:
-        if page is not None:
-            check_page(page)
+        for path in page or ():
+            check_page(path)
         settings = Settings(
             scenarios=tuple(parse_scenario(text) for text in scenario or (QUICK if quick else FULL)),
             servers=tuple(server or SERVERS),
@@ -86,8 +86,9 @@ def main(
     print_report(console, found, outcomes)
     write_json(json_path, build_document(settings, found, outcomes, now))
     write_plot(plot_path, found)
-    if page is not None:
-        update_page(page, build_markdown(settings, found, outcomes, now.date()))
+    for path in page or ():
+        today = now.date()
+        update_page(path, build_markdown(settings, found, outcomes, today), build_brief(settings, found, today))
     console.print(f"{json_path}\n{plot_path}", soft_wrap=True)
 
 

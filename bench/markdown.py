@@ -1,4 +1,4 @@
-"""The results as Markdown, put between two marks of a page: the project's README."""
+"""The results as Markdown, put between two marks of a page: all of them, or the few that a README has room for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.figures import Figures, median_of, select
 from bench.report import cpu_model, warnings_of
-from bench.scenario import Settings
+from bench.scenario import RECORDING, Settings
 from bench.targets import SFU, Outcome
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+BRIEF_BEGIN, BRIEF_END = "<!-- bench:brief:begin -->", "<!-- bench:brief:end -->"
 _COLUMNS: Sequence[tuple[str, Callable[[Figures], float | None], str, float]] = (
     ("CPU, us a packet", lambda run: run.cpu_us, ".2f", 1.0),
     ("all get all after, s", lambda run: run.ramp_s, ".1f", 1.0),
@@ -39,6 +40,35 @@ def build_markdown(
     if doubts:
         parts += ["", "Doubtful:", "", *(f"* {text}" for text in doubts)]
     return "\n".join([*parts, "", _EARLIER])
+
+
+def build_brief(settings: Settings, runs: Sequence[Figures], today: datetime.date) -> str:
+    """One table: what a packet costs of each server's CPU, and how many of them one core sustains."""
+    runs = [run for run in runs if run.server != RECORDING]
+    servers = list(dict.fromkeys(run.server for run in runs))
+    lines = [_row(["", *(f"**{name}**" if name == SFU else name for name in servers)])]
+    lines.append(_row(["---", *("---:" for _server in servers)]))
+    for scenario in dict.fromkeys(run.scenario for run in runs):
+        of_each = [select(runs, server, scenario) for server in servers]
+        sustained = [median_of(mine, lambda run: run.saturation_pps) for mine in of_each]
+        if any(value is not None for value in sustained):
+            cells = ["" if value is None else f"{value:,.0f}" for value in sustained]
+            lines.append(_row([f"{scenario}, packets/s on one core", *cells]))
+        else:
+            lines.append(_row([f"{scenario}, CPU in us a packet", *map(_brief_cost, of_each)]))
+    about = (
+        f"Measured on {today.isoformat()} with {settings.runs} interleaved runs of each server on one core of "
+        f"{cpu_model()}, clients that do what browsers do."
+    )
+    return "\n".join([*lines, "", about])
+
+
+def _brief_cost(runs: Sequence[Figures]) -> str:
+    cost = median_of(runs, lambda run: run.cpu_us)
+    if cost is None:
+        return ""
+    worst = min(runs, key=lambda run: run.delivered)
+    return f"{cost:.2f}" + ("" if worst.complete else f" ({worst.delivered:.1%} delivered)")
 
 
 def _conditions(settings: Settings, today: datetime.date) -> str:
@@ -99,22 +129,30 @@ def _targets(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def replace_between(text: str, markdown: str) -> str:
-    """`text` with what stands between the marks replaced; BenchError when the marks are missing."""
-    head, begin, rest = text.partition(BEGIN)
-    _old, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"the page has no {BEGIN} ... {END}: put both where the tables shall stand")
-    return f"{head}{BEGIN}\n\n{markdown}\n\n{END}{tail}"
+def replace_between(text: str, markdown: str, brief: str) -> str:
+    """`text` with what stands between each pair of marks replaced; BenchError when it has neither pair whole."""
+    replaced = False
+    for first, last, content in ((BEGIN, END, markdown), (BRIEF_BEGIN, BRIEF_END, brief)):
+        head, begin, rest = text.partition(first)
+        _old, end, tail = rest.partition(last)
+        if begin and end:
+            text = f"{head}{first}\n\n{content}\n\n{last}{tail}"
+            replaced = True
+    if not replaced:
+        raise BenchError(
+            f"the page has no {BEGIN} ... {END}, and for the short table no {BRIEF_BEGIN} ... {BRIEF_END}: "
+            "put both of a pair where the tables shall stand"
+        )
+    return text
 
 
 def check_page(path: Path) -> None:
     """BenchError when the tables cannot go into a page: better said before the bench has run."""
     if not path.is_file():
         raise BenchError(f"there is no page {path}: name one that has {BEGIN} ... {END}")
-    replace_between(path.read_text(encoding="utf-8"), "")
+    replace_between(path.read_text(encoding="utf-8"), "", "")
 
 
-def update_page(path: Path, markdown: str) -> None:
-    """Put it into a page."""
-    path.write_text(replace_between(path.read_text(encoding="utf-8"), markdown), encoding="utf-8")
+def update_page(path: Path, markdown: str, brief: str) -> None:
+    """Put them into a page."""
+    path.write_text(replace_between(path.read_text(encoding="utf-8"), markdown, brief), encoding="utf-8")

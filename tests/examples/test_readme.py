@@ -1,4 +1,4 @@
-"""The README's example runs as printed, and does what it says: two clients enter, one sees the other."""
+"""The examples of README and guide run as printed, and do what they say: two clients enter, one sees the other."""
 
 from __future__ import annotations
 
@@ -12,22 +12,42 @@ from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
 from sfu import Config, Server
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+
+
+def read_example(page: str) -> dict[str, Any]:
+    """The names that a page's example defines."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- example: .*? -->\n```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(block, page, "exec"), names)
+    return names
 
 
 @pytest.fixture(scope="module")
 def example() -> dict[str, Any]:
-    """The names that the example defines."""
-    (block,) = re.findall(r"<!-- example: .*? -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
-    names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(block, str(README), "exec"), names)
-    return names
+    """The guide's, which is a whole program."""
+    return read_example("docs/guide/embedding.md")
 
 
 async def enter(example: dict[str, Any], server: Server, name: str, client: RTCPeerConnection) -> None:
     await client.setLocalDescription(await client.createOffer())
     answer = await example["enter"](server, name, client.localDescription.sdp)
     await client.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+
+async def test_the_readme_s_few_lines_let_two_clients_meet() -> None:
+    alice, bob = RTCPeerConnection(), RTCPeerConnection()
+    alice.addTrack(VideoStreamTrack())
+    receiver = bob.addTransceiver("video", direction="recvonly").receiver
+    async with Server(Config(host="127.0.0.1")) as server:
+        try:
+            await enter(read_example("README.md"), server, "alice", alice)
+            await enter(read_example("README.md"), server, "bob", bob)
+            async with asyncio.timeout(30):
+                await receiver.track.recv()
+        finally:
+            await asyncio.gather(alice.close(), bob.close())
 
 
 async def test_the_example_lets_two_clients_meet(example: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

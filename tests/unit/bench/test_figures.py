@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from rich.console import Console
 from bench import plot
 from bench.errors import BenchError
 from bench.figures import Figures, median_of, ratio_of, select, spread_of
-from bench.markdown import BEGIN, END, build_markdown, check_page, replace_between
+from bench.markdown import BEGIN, BRIEF_BEGIN, BRIEF_END, END, build_brief, build_markdown, check_page, replace_between
 from bench.report import build_document, print_report, warnings_of, write_json
 from bench.runner import plan_runs
 from bench.scenario import FULL, RECORDING, Kind, Scenario, Settings, parse_scenario
 from bench.targets import check_forwarding, check_targets
+
+ROOT = Path(__file__).parents[3]
 
 
 def _run(server: str, scenario: str = "fan-out:100", **fields: object) -> Figures:
@@ -164,7 +167,7 @@ def test_the_tables_go_between_the_marks_of_a_page() -> None:
     short = _run("janus", "hearings:15", delivered_packets=70_000, subscribers=60, short_subscribers=20)
     runs = [*_RUNS, short]
     table = build_markdown(settings, runs, check_targets(runs), datetime.date(2030, 1, 1))
-    once = replace_between(page, table)
+    once = replace_between(page, table, "brief")
     assert once.startswith("before\n")
     assert once.endswith("after\n")
     assert "old" not in once
@@ -173,7 +176,36 @@ def test_the_tables_go_between_the_marks_of_a_page() -> None:
     assert "| hearings:15 | janus |  | **70.00%**, 20 of 60 short |" in once
     assert "* hearings:15 janus: 30,000 of 100,000 packets were not delivered" in once
     assert "**missed**" in once
-    assert replace_between(once, table) == once
+    assert replace_between(once, table, "brief") == once
+    assert "brief" not in once
+
+
+def test_the_short_table_goes_between_marks_of_its_own_and_says_who_did_not_deliver() -> None:
+    settings = Settings(scenarios=(Scenario(Kind.FAN_OUT, 100),), runs=3, seconds=4.0)
+    short = _run("janus", "hearings:15", cpu_us=12.0, delivered_packets=70_000, subscribers=60, short_subscribers=20)
+    recording = _run(RECORDING, "hearings:15", cpu_us=1.0)
+    brief = build_brief(settings, [*_RUNS, short, recording], datetime.date(2030, 1, 1))
+    page = replace_between(f"before\n{BRIEF_BEGIN}\nold\n{BRIEF_END}\nafter\n", "tables", brief)
+    assert (page.partition("\n")[0], "old" in page, "tables" in page) == ("before", False, False)
+    assert "| hearings:15, CPU in us a packet |  | 12.00 (70.0% delivered) |" in page
+    assert "Measured on 2030-01-01" in page
+    assert RECORDING not in page
+
+
+def test_the_readme_has_the_figures_of_the_page_that_has_all() -> None:
+    """`make bench` writes both; whoever edits one by hand has to edit the other."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    brief = readme.partition(BRIEF_BEGIN)[2].partition(BRIEF_END)[0]
+    full = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    [servers, _line, *rows] = [re.split(r" *\| *", line)[1:-1] for line in brief.splitlines() if line.startswith("|")]
+    assert len(rows) > 3
+    for name, *cells in rows:
+        for server, cell in zip(servers[1:], cells, strict=True):
+            if cell:
+                figure = cell.partition(" ")[0]
+                assert re.search(
+                    rf"^\| {name.partition(',')[0]} \| {re.escape(server)} \|.* {figure} \|", full, re.MULTILINE
+                )
 
 
 def test_a_page_that_cannot_take_the_tables_is_refused_before_anything_runs(tmp_path: Path) -> None:
@@ -186,4 +218,4 @@ def test_a_page_that_cannot_take_the_tables_is_refused_before_anything_runs(tmp_
 
 def test_a_page_without_marks_is_refused() -> None:
     with pytest.raises(BenchError, match="bench:begin"):
-        replace_between("no marks", "table")
+        replace_between("no marks", "table", "brief")
