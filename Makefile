@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test browsers stable interop kernels lint format bench fuzz soak audit clean
+.PHONY: help install run test browsers stable interop kernels lint format docs bench fuzz soak audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -79,6 +79,9 @@ format: $(DEV_READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+docs: $(DEV_READY) ## Build the documentation into site/; DOCS="serve" shows it while you write
+	@$(BIN)/zensical $(if $(DOCS),$(DOCS),build --strict)
+
 bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@.ci/packages janus
 	@$(BIN)/python -m bench $(ARGS)
@@ -95,5 +98,5 @@ audit: $(DEV_READY) ## Look up known holes in the dependencies; fails, too, wher
 	@$(BIN)/python -m tests.known_holes
 
 clean: ## Remove the environment and everything generated
-	@rm -rf $(VENV) .fuzz build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) .cache .fuzz build dist site *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
