@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -67,6 +69,21 @@ def test_each_public_name_stands_in_the_reference() -> None:
     assert missing == set()
     signaling = {name for name in sfu.signaling.__all__ if f"::: sfu.signaling.{name}\n" not in text}
     assert signaling == set()
+
+
+def test_each_member_that_the_reference_lists_is_there() -> None:
+    text = (REFERENCE / "python.md").read_text(encoding="utf-8")
+    listed = re.findall(
+        r"^::: sfu\.(\w+)\n    options:\n(?:      merge.*\n)?      members: \[([^]]*)\]", text, re.MULTILINE
+    )
+    assert len(listed) > 10
+    for name, members in listed:
+        owner = getattr(sfu, name)
+        source = (
+            "".join(inspect.getsource(each) for each in inspect.getmro(owner)[:-1]) if inspect.isclass(owner) else ""
+        )
+        for member in re.split(r",\s*", members):
+            assert hasattr(owner, member) or re.search(rf"\bself\.{member}(?::[^=\n]+)? = ", source), f"{name}.{member}"
 
 
 def test_the_description_of_the_resources_is_openapi() -> None:
