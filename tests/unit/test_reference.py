@@ -23,6 +23,7 @@ from sfu.node.tokens import DEV_KEY_ID, issue_token
 from sfu.signaling import RecordShelf
 from sfu.signaling.http.headers import VIEWER_EVENTS
 from sfu.signaling.streams.streams import _TRANSLATIONS
+from tests.examples.pages import PAGES as HUMAN_PAGES
 from tests.reference.drops import DROPS
 from tests.reference.events import VIEWER_TEXTS, find_events, translate
 from tests.reference.http import find_schema, load_document, resolve
@@ -50,6 +51,14 @@ def test_each_metric_says_what_it_is() -> None:
     assert len({family.name for family in families}) == len(families) > 40
     assert [family.name for family in families if not family.documentation] == []
     assert [family.name for family in families if "The server's counter" in family.documentation] == []
+
+
+@pytest.mark.parametrize("page", HUMAN_PAGES, ids=lambda page: page.name)
+def test_metrics_that_a_page_names_are_there(page: Path) -> None:
+    families = list(collect_families())
+    known = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    named = set(re.findall(r"`(sfu_[a-z_]+)`", page.read_text(encoding="utf-8")))
+    assert named <= known
 
 
 def test_each_reason_of_a_drop_says_what_it_is() -> None:
