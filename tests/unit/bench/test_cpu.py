@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,5 +48,25 @@ def test_the_tree_holds_children_and_their_time() -> None:
     assert cpu.process_time_s(os.getpid()) - before >= 0.04
 
 
-def test_receive_drops_are_readable() -> None:
-    assert receive_drops() >= 0
+_SNMP = """Ip: Forwarding DefaultTTL
+Ip: 1 64
+Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors
+Udp: 10 2 3 40 7 1
+UdpLite: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors
+UdpLite: 0 0 0 0 5 0
+"""
+
+
+def test_receive_drops_are_read_by_their_name(tmp_path: Path) -> None:
+    (tmp_path / "snmp").write_text(_SNMP)
+    assert receive_drops(tmp_path / "snmp") == 7
+
+
+def test_what_a_full_receive_buffer_drops_is_counted() -> None:
+    before = receive_drops()
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        receiver.bind(("127.0.0.1", 0))
+        for _ in range(50):
+            sender.sendto(bytes(1000), receiver.getsockname())
+    assert receive_drops() >= before + 30
