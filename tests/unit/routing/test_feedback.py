@@ -15,7 +15,7 @@ from sfu.wire.kernels.transport_feedback_build import build_transport_feedback
 from sfu.wire.remb import build_remb
 
 from .conftest import rtp, wait_until
-from .test_selection import Stage, vp8
+from .stage import Stage, vp8
 
 WIDE = 4
 SSRC = 77

@@ -16,7 +16,7 @@ from sfu.wire.kernels.binding import parse_ufrag
 from sfu.wire.ufrag import pack_ufrag
 
 from .conftest import build_check, wait_until
-from .test_selection import Stage, vp8
+from .stage import Stage, vp8
 
 OURS, OTHERS = "ourfrag+", "another/"
 

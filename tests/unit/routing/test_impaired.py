@@ -14,8 +14,7 @@ from sfu.feedback.round_trip import RoundTrip
 from sfu.routing.plane import Gap, Repaired
 
 from .conftest import rtp, wait_until
-from .test_plane import parse
-from .test_selection import Stage, read_vp8, vp8
+from .stage import Stage, parse, read_vp8, vp8
 
 PICTURES = 400
 INTERVAL_S = 0.02

@@ -2,58 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 
 from sfu.wire.payload_format import PayloadFormat
 
-from .conftest import rtp, wait_until
-from .test_plane import parse
-from .test_selection import Stage, read_vp8, vp8
-
-
-class Repaired(Stage):
-    """Its Encodings are repaired by RTX of SSRC 300, 301, ..., or by the same packets again."""
-
-    def __init__(self, plane, make_peer, encodings=1, *, rtx=True, **options):
-        super().__init__(plane, make_peer, encodings, **options if rtx else options | {"resent": True})
-        self.rtx = rtx
-        for k in range(encodings) if rtx else ():
-            plane.open_encoding(
-                self.track,
-                self.publisher.connection,
-                mid="0",
-                ssrc=300 + k,
-                payload_type=99,
-                clock_rate=90000,
-                audio=False,
-                repairs=self.rows[k],
-            )
-        self.repairs = 0
-
-    def packet(self, sequence, payload, *, encoding=0, timestamp=0, marker=False):
-        head = rtp(sequence & 0xFFFF, payload, ssrc=100 + encoding, timestamp=timestamp, marker=marker)
-        self._publish(head)
-
-    def repair(self, sequence, payload, *, encoding=0, timestamp=0, marker=False):
-        if not self.rtx:
-            self.packet(sequence, payload, encoding=encoding, timestamp=timestamp, marker=marker)
-            return
-        self.repairs += 1
-        original = struct.pack("!H", sequence & 0xFFFF) + payload
-        self._publish(
-            rtp(self.repairs, original, ssrc=300 + encoding, payload_type=99, timestamp=timestamp, marker=marker)
-        )
-
-    def _publish(self, packet):
-        self.publisher.send(packet)
-        self.sent += 1
-        wait_until(lambda: self.plane.counters()["received_rtp"] == self.sent)
-
-    def texts(self, count):
-        """(egress number, text) of the next packets."""
-        return [(packet[1], read_vp8(packet[5])[2]) for packet in map(parse, self.subscriber.receive(count))]
+from .conftest import wait_until
+from .stage import Repaired, parse, read_vp8, vp8
 
 
 def key_frame(picture):

@@ -10,8 +10,7 @@ from sfu.routing.kernels.tables import LARGEST_SET_BYTES
 from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import wait_until
-from .test_plane import parse
-from .test_selection import Stage
+from .stage import Stage, parse
 
 SPS, PPS = bytes.fromhex("6742c01ed9"), bytes.fromhex("68ce3c80")  # each of id 0
 OTHER_SPS, OTHER_PPS = bytes.fromhex("6742c01fd900"), bytes.fromhex("68ce3d80")

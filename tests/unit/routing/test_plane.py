@@ -11,35 +11,7 @@ from sfu.wire.extensions import Extension
 from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import EXTENSIONS, PROFILES, build_check, rtp, wait_until
-
-
-def parse(packet: bytes) -> tuple[int, int, int, int, dict[int, bytes], bytes]:
-    first, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", packet[:12])
-    at, found = 12, {}
-    if first & 0x10:
-        end = at + 4 + 4 * struct.unpack("!H", packet[at + 2 : at + 4])[0]
-        at += 4
-        while at < end:
-            if packet[at] == 0:
-                at += 1
-                continue
-            length = (packet[at] & 15) + 1
-            found[packet[at] >> 4] = packet[at + 1 : at + 1 + length]
-            at += 1 + length
-    payload = packet[at:]
-    if first & 0x20:
-        payload = payload[: -payload[-1]]
-    return second, sequence, timestamp, ssrc, found, payload
-
-
-def publish_one(plane, publisher, **options):
-    track = plane.open_track()
-    encoding = plane.open_encoding(
-        track,
-        publisher.connection,
-        **{"mid": "0", "ssrc": 0x1234, "payload_type": 96, "clock_rate": 90000, "audio": False, **options},
-    )
-    return track, encoding
+from .stage import parse, publish_one
 
 
 @pytest.mark.parametrize("profile", PROFILES)

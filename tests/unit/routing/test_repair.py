@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import struct
-import time
 
 import pytest
 
@@ -13,8 +11,7 @@ from sfu.routing.plane import Gap, Plane, PlaneLimits, Repaired, RepeatMissed
 from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import rtp, wait_until
-from .test_plane import parse
-from .test_selection import Stage, read_vp8, vp8
+from .stage import Stage, ask_again_and_again, parse, read_vp8, vp8
 
 
 @pytest.fixture
@@ -91,16 +88,6 @@ def test_repeats_have_a_budget(stage):
     assert counters["repeated_packets"] + counters["repeat_refused"] == 200
     assert 100 <= counters["repeated_packets"] <= 140
     assert len(stage.subscriber.receive(counters["repeated_packets"])) == counters["repeated_packets"]
-
-
-def ask_again_and_again(stage, number) -> tuple[int, int]:
-    """Ask for a packet sixty times; how often it was sent again, and how often that could have been at most."""
-    began = time.monotonic()
-    for _ in range(60):
-        stage.subscriber.ask(stage.row, number, 0, interval_ms=10)
-        time.sleep(0.005)
-    intervals = (time.monotonic() - began) / 0.01
-    return stage.plane.counters()["repeated_packets"], 2 + int(math.log2(1.0 + intervals))
 
 
 def test_each_further_repeat_of_a_packet_waits_twice_as_long(stage):

@@ -18,10 +18,7 @@ from sfu.wire.extensions import Extension
 from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import PROFILES, make_session, rtp, wait_until
-from .test_late_key_frames import Repaired
-from .test_plane import parse
-from .test_repair import ask_again_and_again
-from .test_selection import Stage, read_vp8, vp8
+from .stage import Repaired, Stage, ask_again_and_again, parse, read_vp8, vp8
 
 
 class Resent(Stage):

@@ -2,74 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 
 from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import rtp, wait_until
-from .test_plane import parse
-
-
-def vp8(picture: int, *, key: bool = False, temporal: int = 0, sync: bool = False, tl0: int = 0, start: bool = True):
-    """A VP8 payload: descriptor with 15-bit picture ID, TL0PICIDX and TID, then a header (RFC 7741 section 4)."""
-    head = bytes([0x80 | (0x10 if start else 0), 0xE0]) + struct.pack("!H", 0x8000 | picture & 0x7FFF)
-    head += bytes([tl0 & 0xFF, temporal << 6 | (0x20 if sync else 0)])
-    return head + bytes([0 if key else 1]) + f"{picture}/{temporal}".encode()
-
-
-def read_vp8(payload: bytes) -> tuple[int, int, bytes]:
-    return struct.unpack("!H", payload[2:4])[0] & 0x7FFF, payload[4], payload[7:]
-
-
-class Stage:
-    """A publisher's Track, of VP8, with Encodings of SSRC 100, 101, ..., and one subscriber."""
-
-    def __init__(self, plane, make_peer, encodings=1, *, repair=False, codec=PayloadFormat.VP8, **about):
-        self.plane = plane
-        self.publisher, self.subscriber = make_peer(plane, 1), make_peer(plane, 2)
-        self.track = plane.open_track()
-        self.rows = [
-            plane.open_encoding(
-                self.track,
-                self.publisher.connection,
-                mid="0",
-                ssrc=100 + k,
-                payload_type=96,
-                clock_rate=90000,
-                audio=False,
-                codec=codec,
-                index=k,
-                asks=True,
-                **about,
-            )
-            for k in range(encodings)
-        ]
-        self.row = plane.open_subscription(self.track, self.subscriber.connection, mid="0", ssrc=7, payload_type=97)
-        if repair:
-            assert plane.set_repair(self.row, ssrc=8, payload_type=98)
-        self.sent = 0
-
-    def aim(self, index: int, spatial: int = 3, temporal: int = 7) -> None:
-        self.plane.set_target(self.row, index, spatial, temporal)
-        wait_until(lambda: self.plane.settled)
-
-    def send(self, sequence: int, payload: bytes, *, encoding: int = 0, timestamp: int = 0) -> None:
-        """Send one packet, and wait until the plane has taken it."""
-        packet = rtp(sequence & 0xFFFF, payload, ssrc=100 + encoding, timestamp=timestamp & 0xFFFFFFFF, marker=True)
-        self.publisher.send(packet)
-        self.sent += 1
-        wait_until(lambda: self.plane.counters()["received_rtp"] == self.sent)
-
-    def take(self, count: int):
-        """(sequence, timestamp, picture ID, TL0PICIDX, text) of the next packets."""
-        found = [parse(packet) for packet in self.subscriber.receive(count)]
-        assert len(found) == count
-        return [(f[1], f[2], *read_vp8(f[5])) for f in found]
-
-    def state(self):
-        return self.plane.subscription_state(self.row)
+from .stage import Stage, parse, vp8
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sfu.routing.kernels.tables import make_tables
 from sfu.routing.sockets import encode_address
 
 from .conftest import rtp, wait_until
-from .test_plane import parse, publish_one
+from .stage import parse, publish_one
 
 SO_NO_CHECK = 11
 

@@ -11,7 +11,7 @@ from sfu.wire.payload_format import PayloadFormat
 from tests.unit.wire.descriptors import head, octets, two_layers
 
 from .conftest import rtp, wait_until
-from .test_plane import parse
+from .stage import parse
 
 DEPENDENCIES = 8
 STRUCTURE = "10000"
