@@ -18,7 +18,6 @@ from sfu.audio.speakers import INTERVAL
 from sfu.clock import Clock
 from sfu.config import Config
 from sfu.errors import LocalError, ServerFullError
-from sfu.events import Event
 from sfu.recording.feed import Feed
 from sfu.recording.recording import Recording
 from sfu.rooms import lookalikes
@@ -165,7 +164,7 @@ class Server:
         name = parse_name("room", name, self.config.max_name_length)
         room = self._known.get(name)
         if room is None:
-            room = Room(name, self, self._environment, self._choose_shard)
+            room = Room(name, self, self._environment, self._choose_shard, self._hub)
             self._known[name] = room
         return room
 
@@ -234,10 +233,6 @@ class Server:
             self._guarded[room.name] = room
         if len(self._guarded) > self.config.max_rooms:
             del self._guarded[next(iter(self._guarded))]
-
-    def emit(self, event: Event) -> None:
-        """See `House.emit`."""
-        self._hub.publish(event)
 
     def _listen(self) -> None:
         """See who speaks in each room; while nobody is in any, there is nothing to do."""

@@ -80,8 +80,8 @@ class NodeConnection:
         self.node = node
         self.row = end.row
         self.shard = node.shard
-        self.budget = Budget(node.plane, self)
         self._subscriptions: dict[int, Subscription] = {}
+        self.budget = Budget(node.plane, self.row, self._subscriptions.values())
         self.tracks: list[Track] = []
         self.starvations = 0
         self.unwanted: list[tuple[float, str, bool]] = []

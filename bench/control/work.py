@@ -41,7 +41,7 @@ async def watch_one() -> AsyncIterator[ClientOffered]:
 
 def take_receiver_report(connection: ClientOffered) -> Work:
     """A client reports on all that it receives."""
-    blocks = [ReportBlock(ssrc, 64, 1, 1000, 5, 77, 100) for ssrc in connection.subscriptions_by_ssrc]
+    blocks = [ReportBlock(held.ssrc, 64, 1, 1000, 5, 77, 100) for held in connection.subscriptions]
     plain = build_receiver_report(1, blocks) + build_source_description(1, "x" * 36)
 
     def work() -> None:

@@ -71,11 +71,14 @@ class EventStream:
 class EventHub:
     """Copies each event to the open streams. A stream that its reader dropped is forgotten by itself."""
 
-    def __init__(self, room: str, *, max_queued: int, max_streams: int) -> None:
-        """`room`: the name that `EventsLost` carries; empty for the server's own hub."""
+    def __init__(self, room: str, *, max_queued: int, max_streams: int, wider: EventHub | None = None) -> None:
+        """`room`: the name that `EventsLost` carries; empty for the server's own hub, which is `wider` than the others
+        and gets what they get.
+        """
         self._room = room
         self._max_queued = max_queued
         self._max_streams = max_streams
+        self._wider = wider
         self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
 
     def open(self, source: object = None) -> EventStream:
@@ -96,6 +99,8 @@ class EventHub:
             stream.push(event)
             if stream.closed:
                 self._streams.discard(stream)
+        if self._wider is not None:
+            self._wider.publish(event)
 
     def close(self) -> None:
         """End all streams."""

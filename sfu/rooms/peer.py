@@ -5,22 +5,10 @@ from __future__ import annotations
 import collections
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sfu.errors import ConnectionClosedError, LimitError, LocalError
-from sfu.events import (
-    ConnectionState,
-    ConnectionStateChanged,
-    EncodingActive,
-    EncodingInactive,
-    EncodingUnwanted,
-    EncodingWanted,
-    Event,
-    NegotiationNeeded,
-    SubscriptionFed,
-    SubscriptionStarved,
-)
-from sfu.media.encoding import Encoding
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import Kind
@@ -28,16 +16,27 @@ from sfu.negotiation.types import is_msid_id
 from sfu.session.client_offered import Answered, ClientOffered
 from sfu.session.connection import Connection
 from sfu.session.context import Home
+from sfu.session.events import SessionEvent
+from sfu.session.outbox import Outbox
 from sfu.session.selection import ALL, Selection, choose_tracks
 from sfu.session.server_offered import ServerOffered
+from sfu.session.track_quota import TrackQuota
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
 
 _MOST_SUBJECTS = 16
 
 
+@dataclass(frozen=True)
+class Departed:
+    """A Peer has closed all and leaves."""
+
+    peer: Peer
+    reason: str
+
+
 class Venue(Protocol):
-    """A Peer's room, as far as the Peer needs it."""
+    """What a Peer asks its room."""
 
     @property
     def name(self) -> str:
@@ -57,26 +56,6 @@ class Venue(Protocol):
         """A place for one more connection."""
         ...
 
-    def emit(self, event: Event) -> None:
-        """Tell whoever listens."""
-        ...
-
-    def handle_published(self, track: Track) -> None:
-        """Tell whoever listens, and give the Track to those who want it."""
-        ...
-
-    def handle_muted(self, track: Track) -> None:
-        """A Track's `muted` has changed: tell whoever listens."""
-        ...
-
-    def handle_ended(self, track: Track) -> None:
-        """A Track has ended: tell whoever listens."""
-        ...
-
-    def handle_left(self, peer: Peer, reason: str) -> None:
-        """The Peer has closed all and leaves."""
-        ...
-
 
 class Peer:
     """Made by `Room.join`."""
@@ -86,12 +65,14 @@ class Peer:
         name: str,
         venue: Venue,
         environment: Environment,
+        outbox: Outbox[SessionEvent | Departed],
         *,
         subject: str | None = None,
         named: bool = False,
         leave_when_idle: bool,
         metadata: Mapping[str, Any],
     ) -> None:
+        """`outbox` takes what its connections tell, and that it leaves."""
         self.name = name
         self._subjects = collections.deque(() if subject is None else (subject,), maxlen=_MOST_SUBJECTS)
         self.named = named
@@ -104,9 +85,10 @@ class Peer:
         self._cname = environment.new_id() + environment.new_id()[:8]  # 96 random bits, RFC 7022 section 4.2
         self._venue = venue
         self._environment = environment
+        self._outbox = outbox
+        self._quota = TrackQuota(environment.config.max_tracks_per_peer)
         self._leave_when_idle = leave_when_idle
         self._connections: dict[str, Connection] = {}
-        self._replaced: frozenset[str] = frozenset()  # while another connection is made that takes their place
 
     def __repr__(self) -> str:
         return f"<Peer {self.name!r} in {self._venue.name!r}>"
@@ -157,14 +139,19 @@ class Peer:
             RemoteError: the client's fault or a limit; nothing stays behind, and a Peer with `leave_when_idle`
                 and no other connection has left.
         """
-        self._replaced = frozenset(connection.id for connection in replaces)
+        self._quota.replaced = frozenset(connection.id for connection in replaces)
         try:
             self._check_room_for_connection()
             self._venue.check_publisher(subscribe)
-            return ClientOffered.open(self._home(), offer, publish=publish, select=lambda: self._choose(subscribe))
+            with self._outbox:
+                answered = ClientOffered.open(
+                    self._home(), offer, publish=publish, select=lambda: self._choose(subscribe)
+                )
+                self._connections[answered.connection.id] = answered.connection
+            return answered
         finally:
-            self._replaced = frozenset()
-            self._leave_if_idle()
+            self._quota.replaced = frozenset()
+            self.leave_if_idle()
 
     def offer(self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = ()) -> ServerOffered:
         """Open a connection on which we make the offers: give `connection.offer()` to the client, and its answer to
@@ -190,7 +177,7 @@ class Peer:
                 raise
             return connection
         finally:
-            self._leave_if_idle()
+            self.leave_if_idle()
 
     def subscribe(self, track: Track) -> Subscription:
         """Receive `track` on the Peer's first server-offered connection; see `ServerOffered.subscribe`.
@@ -215,7 +202,7 @@ class Peer:
         self.left = True
         for connection in self.connections:
             connection.close(reason)
-        self._venue.handle_left(self, reason)
+        self._outbox.post(Departed(self, reason))
 
     # from its room
 
@@ -230,59 +217,14 @@ class Peer:
                 except LimitError:
                     connection.shard.drops["drop_subscription_over_media_limit"] += 1
 
-    # from its connections
+    def forget(self, connection: str) -> None:
+        """A connection has closed."""
+        self._connections.pop(connection, None)
 
-    def check_tracks(self, added: int) -> None:
-        """Raise LimitError if it may not publish `added` more Tracks."""
-        most = self._environment.config.max_tracks_per_peer
-        have = sum(len(each.tracks) for each in self._connections.values() if each.id not in self._replaced)
-        if have + added > most:
-            raise LimitError(
-                "max_tracks_per_peer",
-                f"{have} Tracks and {added} more; a Peer may publish {most}, end some first",
-            )
-
-    def handle_state(self, connection: Connection, reason: str) -> None:
-        """A connection's state has changed."""
-        if connection.state is ConnectionState.CLOSED:
-            self._connections.pop(connection.id, None)
-        else:
-            self._connections[connection.id] = connection
-        event = ConnectionStateChanged(self._venue.name, self.name, connection.id, connection.state, reason)
-        self._venue.emit(event)
-        if connection.state is ConnectionState.CLOSED:
-            self._leave_if_idle()
-
-    def handle_published(self, track: Track) -> None:
-        """A connection has a new Track."""
-        self._venue.handle_published(track)
-
-    def handle_ended(self, track: Track) -> None:
-        """A Track has ended."""
-        self._venue.handle_ended(track)
-
-    def handle_muted(self, track: Track) -> None:
-        """A Track's `muted` has changed."""
-        self._venue.handle_muted(track)
-
-    def handle_encoding(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding has begun or stopped."""
-        kind = EncodingActive if encoding.active else EncodingInactive
-        self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid))
-
-    def handle_wanted(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding is taken again, or by nobody."""
-        kind = EncodingWanted if encoding.wanted else EncodingUnwanted
-        self._venue.emit(kind(self._venue.name, self.name, track.id, encoding.rid, track.mid))
-
-    def handle_starved(self, subscription: Subscription) -> None:
-        """A connection's path has become too narrow for a Subscription, or carries it again."""
-        kind = SubscriptionStarved if subscription.starved else SubscriptionFed
-        self._venue.emit(kind(self._venue.name, self.name, subscription.track.id))
-
-    def handle_negotiation_needed(self, connection: Connection) -> None:
-        """A connection has changes to offer."""
-        self._venue.emit(NegotiationNeeded(self._venue.name, self.name, connection.id))
+    def leave_if_idle(self) -> None:
+        """Leave if that was the last connection, and the Peer is to leave then."""
+        if self._leave_when_idle and not self._connections and not self.left:
+            self.leave("idle")
 
     def _choose(self, selection: Selection) -> list[Track]:
         return choose_tracks(selection, self._venue.tracks, subscriber=self.name)
@@ -291,16 +233,20 @@ class Peer:
         if self.left:
             raise ConnectionClosedError(f"{self.name!r} has left the room; join again")
         most = self._environment.config.max_connections_per_peer
-        if len(self._connections.keys() - self._replaced) >= most:
+        if len(self._connections.keys() - self._quota.replaced) >= most:
             raise LimitError("max_connections_per_peer", f"a Peer may have {most} connections; close one first")
 
     def _home(self) -> Home:
-        shard = self._venue.choose_shard()
-        return Home(self._environment, shard, self.name, self.stream_id, self._cname, self)
-
-    def _leave_if_idle(self) -> None:
-        if self._leave_when_idle and not self._connections and not self.left:
-            self.leave("idle")
+        return Home(
+            self._environment,
+            self._venue.choose_shard(),
+            room=self._venue.name,
+            peer=self.name,
+            stream_id=self.stream_id,
+            cname=self._cname,
+            outbox=self._outbox,
+            quota=self._quota,
+        )
 
 
 def _stream_id(name: str) -> str:

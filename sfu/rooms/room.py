@@ -16,20 +16,7 @@ from sfu.errors import (
     RoomFullError,
     UnknownPublisherError,
 )
-from sfu.events import (
-    ActiveSpeakersChanged,
-    Event,
-    PeerJoined,
-    PeerLeft,
-    PeerRemoved,
-    RoomClosed,
-    TrackBlocked,
-    TrackEnded,
-    TrackMuted,
-    TrackPublished,
-    TrackUnblocked,
-    TrackUnmuted,
-)
+from sfu.events import ConnectionState, ConnectionStateChanged, PeerJoined, PeerLeft, PeerRemoved, RoomClosed
 from sfu.media.track import Track
 from sfu.negotiation import Kind
 from sfu.recording.feed import Feed
@@ -42,9 +29,10 @@ from sfu.rooms.lookalikes import appearances
 from sfu.rooms.moderation import Moderation
 from sfu.rooms.name_holders import NameHolders
 from sfu.rooms.names import parse_name
-from sfu.rooms.peer import Peer
-from sfu.rooms.record_keeper import RecordKeeper
-from sfu.rooms.speakers import Floor
+from sfu.rooms.peer import Departed, Peer
+from sfu.rooms.tracks import RoomTracks
+from sfu.session.events import MuteChanged, SessionEvent, TrackAdded, TrackRemoved
+from sfu.session.outbox import Outbox
 from sfu.session.selection import ALL, Selection
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
@@ -59,10 +47,6 @@ class House(Protocol):
 
     def vacate(self, room: Room) -> None:
         """The room's last Peer has left."""
-        ...
-
-    def emit(self, event: Event) -> None:
-        """Tell whoever listens to all rooms."""
         ...
 
     def retain(self, room: Room) -> None:
@@ -83,9 +67,14 @@ class Room:
     """Got by `Server.room`. The Server lists it while it has Peers."""
 
     def __init__(
-        self, name: str, house: House, environment: Environment, choose_shard: Callable[[Shard | None], Shard]
+        self,
+        name: str,
+        house: House,
+        environment: Environment,
+        choose_shard: Callable[[Shard | None], Shard],
+        hub: EventHub,
     ) -> None:
-        """`choose_shard(preferred)`: where the next connection goes."""
+        """`choose_shard(preferred)`: where the next connection goes. `hub`: for the events of all rooms."""
         self.name = name
         self._house = house
         self._environment = environment
@@ -95,9 +84,9 @@ class Room:
         config = environment.config
         self._holders = NameHolders(config.max_held_names)
         self._moderation = Moderation(name)
-        self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams)
-        self._floor = Floor(name, config, self._handle_floor)
-        self._records = RecordKeeper(name, environment, self.emit)
+        self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams, wider=hub)
+        self._outbox: Outbox[SessionEvent | Departed] = Outbox(self._handle)
+        self._tracks = RoomTracks(name, environment, self._hub, self._moderation, self._peers)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} with {len(self._peers)} Peers>"
@@ -115,12 +104,12 @@ class Room:
     @property
     def active_speakers(self) -> tuple[str, ...]:
         """Names of the Peers that speak, by the audio levels that they declare (RFC 6464), the loudest first."""
-        return self._floor.active_speakers
+        return self._tracks.floor.active_speakers
 
     @property
     def dominant_speaker(self) -> str | None:
         """The Peer that leads the conversation, also while it is silent; None before anyone spoke."""
-        return self._floor.dominant_speaker
+        return self._tracks.floor.dominant_speaker
 
     def set_last_n(self, kind: Kind, limit: int | None) -> None:
         """Forward at most so many Tracks of a kind: of those who speak now, else of those who spoke last.
@@ -130,15 +119,15 @@ class Room:
         Raises:
             ValueError: a negative limit.
         """
-        self._floor.set_last_n(kind, limit)
+        self._tracks.floor.set_last_n(kind, limit)
 
     def pin(self, track: Track) -> None:
         """Forward `track` always; it takes up no place of last-N."""
-        self._floor.pin(track)
+        self._tracks.floor.pin(track)
 
     def unpin(self, track: Track) -> None:
         """Treat `track` as any other again."""
-        self._floor.unpin(track)
+        self._tracks.floor.unpin(track)
 
     def join(
         self,
@@ -188,14 +177,15 @@ class Room:
             name,
             self,
             self._environment,
+            self._outbox,
             subject=subject,
             named=named,
             leave_when_idle=leave_when_idle,
             metadata=metadata or {},
         )
         self._peers[name] = peer
-        self.emit(PeerJoined(self.name, name))
-        self._records.handle_joined(name, peer.metadata)
+        self._hub.publish(PeerJoined(self.name, name))
+        self._tracks.records.handle_joined(name, peer.metadata)
         return peer
 
     def _find_usurpers(self, name: str) -> list[Peer]:
@@ -206,7 +196,7 @@ class Room:
     @property
     def private(self) -> bool:
         """Whether the room can not be recorded, as a consultation."""
-        return self._records.private
+        return self._tracks.records.private
 
     def set_private(self, private: bool) -> None:
         """Mark the room as private, or not.
@@ -214,21 +204,18 @@ class Room:
         Raises:
             PrivateError: it is being recorded; stop that first.
         """
-        if private and self._records.recording is not None:
+        if private and self._tracks.records.recording is not None:
             raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
-        self._records.private = private
+        self._tracks.records.private = private
 
     def set_track_private(self, track: Track, private: bool) -> None:
         """Mark a Track as private, or not. If it is recorded, that ends at once."""
-        track.private = private
-        self._records.remove(track)
-        if not (private or track.blocked):
-            self._records.add(track, self._metadata_of(track))
+        self._tracks.set_private(track, private)
 
     @property
     def recording(self) -> Recording | None:
         """The one that runs, also while it is paused."""
-        return self._records.recording
+        return self._tracks.records.recording
 
     def record(
         self,
@@ -260,7 +247,7 @@ class Room:
             EntryError: a ledger cannot hold `metadata`. Nothing was made.
             LocalError: the room is being recorded already.
         """
-        recording = self._records.start(
+        recording = self._tracks.records.start(
             self._house.feed,
             [Path(path), *map(Path, mirrors)],
             key,
@@ -271,13 +258,7 @@ class Room:
             journal=journal,
         )
         self._house.keep(recording)
-        for peer in self._peers.values():
-            self._records.handle_joined(peer.name, peer.metadata)
-        for (name, kind), by in self._moderation.blocked.items():
-            self._records.note_order("block", by, peer=name, kind=kind, track=None)
-        for track in self.tracks:
-            if not track.blocked:
-                self._records.add(track, self._metadata_of(track))
+        self._tracks.tell_records()
         return recording
 
     def events(self) -> EventStream:
@@ -290,8 +271,8 @@ class Room:
         """Make all Peers leave, and take nobody for `keep_out` seconds; 0: from now on everyone again, also if it was
         closed. A recording goes on until it is stopped.
         """
-        self._records.note_order("close_room", subject)
-        self.emit(RoomClosed(self.name))
+        self._tracks.records.note_order("close_room", subject)
+        self._hub.publish(RoomClosed(self.name))
         for peer in list(self._peers.values()):
             peer.leave(reason)
         self._moderation.close(self._environment.clock() + keep_out)
@@ -301,10 +282,10 @@ class Room:
         """Make a Peer leave, and keep its subject out for so many seconds; its name, if nobody knows who it is."""
         if peer.left:
             return
-        self._records.note_order("remove", subject, peer=peer.name)
+        self._tracks.records.note_order("remove", subject, peer=peer.name)
         self._moderation.exclude(peer.name, peer.subjects, self._environment.clock() + keep_out)
         self._house.retain(self)
-        self.emit(PeerRemoved(self.name, peer.name))
+        self._hub.publish(PeerRemoved(self.name, peer.name))
         peer.leave("removed")
 
     def check_admission(self, subject: str | None) -> None:
@@ -320,30 +301,11 @@ class Room:
 
         It comes in as before, and its publisher is told by the event only.
         """
-        news = self._moderation.block(track.peer, track.kind, subject)
-        if news or not (track.blocked or track.ended):
-            self._records.note_order("block", subject, peer=track.peer, kind=track.kind, track=track.id)
-        self._block(track)
+        self._tracks.block(track, subject)
 
     def unblock(self, track: Track, *, subject: str | None = None) -> None:
         """Let everybody have it again."""
-        news = self._moderation.unblock(track.peer, track.kind)
-        held = track.blocked and not track.ended
-        if news or held:
-            self._records.note_order("unblock", subject, peer=track.peer, kind=track.kind, track=track.id)
-        if not held:
-            return
-        track.block(False)
-        self.emit(TrackUnblocked(self.name, track.peer, track.id))
-        self._records.add(track, self._metadata_of(track))
-
-    def _block(self, track: Track) -> None:
-        if track.blocked or track.ended:
-            return
-        track.block(True)
-        self._records.remove(track, "block")
-        self.emit(TrackBlocked(self.name, track.peer, track.id))
-        self.update_speakers(self._environment.clock())
+        self._tracks.unblock(track, subject)
 
     # for its Peers
 
@@ -367,58 +329,43 @@ class Room:
         self._shard = self._choose_shard(self._shard)
         return self._shard
 
-    def emit(self, event: Event) -> None:
-        """Tell the readers of the room's events, and of the Server's."""
+    # what its connections and Peers tell
+
+    def _handle(self, event: SessionEvent | Departed) -> None:
+        match event:
+            case TrackAdded():
+                self._tracks.handle_added(event.track)
+                for peer in list(self._peers.values()):
+                    peer.offer_track(event.track)
+            case TrackRemoved():
+                self._tracks.handle_removed(event.track)
+            case MuteChanged():
+                self._tracks.handle_muted(event)
+            case ConnectionStateChanged(state=ConnectionState.CLOSED):
+                self._handle_closed(event)
+            case Departed():
+                self._handle_departed(event.peer, event.reason)
+            case _:
+                self._hub.publish(event)
+
+    def _handle_closed(self, event: ConnectionStateChanged) -> None:
+        peer = self._peers[event.peer]
+        peer.forget(event.connection)
         self._hub.publish(event)
-        self._house.emit(event)
+        peer.leave_if_idle()
 
-    def handle_published(self, track: Track) -> None:
-        """See `Venue.handle_published`."""
-        self.emit(TrackPublished(self.name, track.peer, track.id, track.kind, track.codec.name))
-        self._floor.add(track)
-        if self._moderation.is_blocked(track.peer, track.kind):
-            self._block(track)
-        else:
-            self._records.add(track, self._metadata_of(track))
-        for peer in list(self._peers.values()):
-            peer.offer_track(track)
-
-    def handle_muted(self, track: Track) -> None:
-        """See `Venue.handle_muted`."""
-        kind = TrackMuted if track.muted else TrackUnmuted
-        self.emit(kind(self.name, track.peer, track.id))
-        self._records.handle_muted(track)
-        self.update_speakers(self._environment.clock())
-
-    def handle_ended(self, track: Track) -> None:
-        """See `Venue.handle_ended`."""
-        self.emit(TrackEnded(self.name, track.peer, track.id))
-        self._records.remove(track)
-        self._floor.remove(track, self._environment.clock())
-
-    def handle_left(self, peer: Peer, reason: str) -> None:
-        """See `Venue.handle_left`."""
+    def _handle_departed(self, peer: Peer, reason: str) -> None:
         del self._peers[peer.name]
-        self.emit(PeerLeft(self.name, peer.name))
-        self._records.handle_left(peer.name, reason)
+        self._hub.publish(PeerLeft(self.name, peer.name))
+        self._tracks.records.handle_left(peer.name, reason)
         if not self._peers:
             self._house.vacate(self)
-
-    def _metadata_of(self, track: Track) -> Mapping[str, Any]:
-        peer = self._peers.get(track.peer)
-        return {} if peer is None else peer.metadata
-
-    def _handle_floor(self, event: Event) -> None:
-        self.emit(event)
-        if isinstance(event, ActiveSpeakersChanged):
-            self._records.handle_speakers(event.speakers)
 
     # for its Server
 
     def update_speakers(self, now: float) -> None:
         """See who speaks now."""
-        if not self._floor.idle:
-            self._floor.update(now)
+        self._tracks.update_speakers(now)
 
     def end_events(self) -> None:
         """End the streams of events."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from sfu.bwe.allocation import MARGIN, Allocator, Demand, Step
 from sfu.bwe.backlog import Backlog
@@ -39,20 +38,6 @@ _LIMIT_STEP = 0.1
 """The plane is told of a limit that has moved by more than this."""
 
 
-class Receiver(Protocol):
-    """The connection, as its Budget sees it."""
-
-    @property
-    def row(self) -> int:
-        """Its row in the plane."""
-        ...
-
-    @property
-    def subscriptions(self) -> Iterable[Subscription]:
-        """What it receives."""
-        ...
-
-
 @dataclass(frozen=True)
 class BandwidthStats:
     """What is known of the path to a client, and what is made of it; rates in bits a second."""
@@ -78,14 +63,16 @@ class BandwidthStats:
 class Budget:
     """Asked by its connection: `handle_estimate` when the plane tells one, `update` whenever something has changed."""
 
-    def __init__(self, plane: Plane, receiver: Receiver) -> None:
+    def __init__(self, plane: Plane, row: int, subscriptions: Iterable[Subscription]) -> None:
+        """`row`: the connection's; `subscriptions`: a view of what it receives by now."""
         self.estimate_bps: float | None = None
         """None: no limit is known, so all get their best."""
         self.budget_bps: float | None = None
         self.allocated_bps = 0.0
         self.wanted_bps = 0.0
         self._plane = plane
-        self._receiver = receiver
+        self._row = row
+        self._subscriptions = subscriptions
         self._allocator: Allocator[str, Layer] = Allocator()
         self._entries = Entries()
         self._backlog = Backlog()
@@ -127,10 +114,10 @@ class Budget:
         """Receiver reports tell of loss (0..1); they count where the client tells nothing better."""
         if not self._by_reports:
             return
-        sent_bps = self._sent.update(self._plane.connection_state(self._receiver.row).bytes_out, now)
+        sent_bps = self._sent.update(self._plane.connection_state(self._row).bytes_out, now)
         if self._reported.handle_report(fraction_lost, sent_bps, now):
             bound = self._reported.bound_bps
-            self._plane.set_loss_bound(self._receiver.row, _UNBOUNDED_BPS if bound is None else round(bound))
+            self._plane.set_loss_bound(self._row, _UNBOUNDED_BPS if bound is None else round(bound))
 
     def poll_timeout(self) -> float | None:
         """When to look again."""
@@ -146,11 +133,11 @@ class Budget:
         if not self._controlled:
             return
         self._next = now + INTERVAL
-        path = self._plane.estimator_state(self._receiver.row)
+        path = self._plane.estimator_state(self._row)
         videos: list[Subscription] = []
         audio_bps = 0.0
         best_bps = 0.0
-        for subscription in self._receiver.subscriptions:
+        for subscription in self._subscriptions:
             if subscription.track.kind == "audio":
                 audio_bps += self._measure_audio(subscription, now)
             elif subscription.negotiated and subscription.is_shown:
@@ -160,7 +147,7 @@ class Budget:
             self.budget_bps = None
         else:
             repairs = min(path.loss, _MOST_REPAIRS)
-            queued = self._plane.connection_state(self._receiver.row).queued_bytes
+            queued = self._plane.connection_state(self._row).queued_bytes
             backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
             catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
             self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
@@ -194,7 +181,7 @@ class Budget:
 
     def stats(self) -> BandwidthStats:
         """A snapshot."""
-        state = self._plane.estimator_state(self._receiver.row)
+        state = self._plane.estimator_state(self._row)
         known = self._controlled and self.estimate_bps is not None
         return BandwidthStats(
             estimate_bps=None if not known else round(self.estimate_bps or 0.0),
@@ -252,4 +239,4 @@ class Budget:
 
     def _tell_limit(self, limit_bps: float) -> None:
         self._limit_bps = limit_bps
-        self._plane.set_limit(self._receiver.row, round(limit_bps))
+        self._plane.set_limit(self._row, round(limit_bps))

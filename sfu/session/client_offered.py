@@ -89,8 +89,8 @@ class ClientOffered(Connection):
         diff = _read_offer(answerer, offer)
         if not publish:
             _check_decoders(diff.slots, select())
-        connection = cls(home, answerer, select=select)
-        return connection._apply(diff)
+        with home.outbox:
+            return cls(home, answerer, select=select)._apply(diff)
 
     @property
     def mids(self) -> tuple[str, ...]:
@@ -106,7 +106,8 @@ class ClientOffered(Connection):
             ConnectionClosedError: too late.
         """
         self._check_open()
-        return self._apply(_read_offer(self._answerer, offer))
+        with self._outbox:
+            return self._apply(_read_offer(self._answerer, offer))
 
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
         """See `Connection.restart_ice_fragment`."""
@@ -126,7 +127,7 @@ class ClientOffered(Connection):
             self._agree_on_extensions(self._answerer.extension_ids, mixed=self._answerer.mixed_extensions)
             for mid in diff.withdrawn:
                 self._close_subscription(mid)
-            added = self._settle(diff.incoming, diff.ended)
+            added = self._published.settle(diff.incoming, diff.ended)
             self._slots = tuple(diff.slots)
             unfilled = self._fill()
             self._sections = {slot.mid: slot.kind for slot in diff.slots}
@@ -175,7 +176,8 @@ class ClientOffered(Connection):
         """Do what is due."""
         super().handle_timeout(now)
         if self._look_at is not None and now >= self._look_at and not self._closing:
-            self._look(now)
+            with self._outbox:
+                self._look(now)
 
     def _look_soon(self) -> None:
         """See what can go on once all that happens at this moment has happened: a session takes another's place with

@@ -6,14 +6,12 @@ import abc
 from collections.abc import Iterable, Mapping
 
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
-from sfu.events import ConnectionState
-from sfu.media.encoding import Encoding
+from sfu.events import ConnectionState, ConnectionStateChanged, SubscriptionFed, SubscriptionStarved
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import (
     Candidate,
     Codec,
-    Incoming,
     NegotiationError,
     Outgoing,
     RemoteTransport,
@@ -24,6 +22,7 @@ from sfu.routing.plane import START_BPS, Estimate, RepeatMissed, UplinkEstimate
 from sfu.session.bandwidth import BandwidthStats, Budget
 from sfu.session.client_feedback import ClientFeedback
 from sfu.session.context import Home
+from sfu.session.published import Published
 from sfu.session.rtcp import Reporter
 from sfu.session.ssrc import SsrcSequence
 from sfu.session.transport import Link
@@ -43,18 +42,28 @@ class Connection(abc.ABC):
         """Name of its Peer."""
         self.state = ConnectionState.NEW
         self._home = home
+        self._outbox = home.outbox
         self._clock = environment.clock
         self._link = Link(home.shard, environment)
         self._ssrcs = SsrcSequence(environment.rng)
         self._tracks: dict[str, Track] = {}
         self._subscriptions: dict[int, Subscription] = {}
-        self._reporter = Reporter(self._link, self, ssrc=self._ssrcs.take(), cname=environment.new_id())
-        self._budget = Budget(home.shard.plane, self)
+        self._reporter = Reporter(
+            self._link,
+            self._outbox,
+            tracks=self._tracks.values(),
+            subscriptions=self._subscriptions,
+            ssrc=self._ssrcs.take(),
+            cname=environment.new_id(),
+        )
+        self._published = Published(home, self._link, self._reporter, self._tracks, self.touch)
+        self._budget = Budget(home.shard.plane, self.row, self._subscriptions.values())
         self._feedback = ClientFeedback(home.shard.plane, self.row, self._ssrcs.take())
         self._remote: RemoteTransport | None = None
         self.reads_dependencies = False
         """Whether the client has agreed to the dependency descriptor (AV1 RTP payload format, appendix A)."""
         self._closing = False
+        home.quota.add(self.id, self._tracks)
         home.shard.attach(self)
 
     def __repr__(self) -> str:
@@ -135,15 +144,16 @@ class Connection(abc.ABC):
         if self._closing:
             return
         self._closing = True
-        for mid in list(self._tracks):
-            self._end_track(mid)
-        for subscription in self.subscriptions:
-            subscription.close()
-        self.shard.detach(self)
-        self._link.close(self._clock())
-        self._set_state(ConnectionState.CLOSED, reason)
+        with self._outbox:
+            self._published.close()
+            for subscription in self.subscriptions:
+                subscription.close()
+            self.shard.detach(self)
+            self._link.close(self._clock())
+            self._home.quota.discard(self.id)
+            self._set_state(ConnectionState.CLOSED, reason)
 
-    # for its Tracks, Subscriptions and Reporter
+    # for its Subscriptions
 
     @property
     def row(self) -> int:
@@ -155,16 +165,6 @@ class Connection(abc.ABC):
         """The shard that it lives on."""
         return self._home.shard
 
-    @property
-    def rtcp_ssrc(self) -> int:
-        """The SSRC that our reports and feedback to the client come from."""
-        return self._reporter.ssrc
-
-    @property
-    def subscriptions_by_ssrc(self) -> Mapping[int, Subscription]:
-        """What it receives, by our SSRCs."""
-        return self._subscriptions
-
     def now(self) -> float:
         """The server's clock."""
         return self._clock()
@@ -173,41 +173,21 @@ class Connection(abc.ABC):
         """A deadline has changed."""
         self.shard.touch(self)
 
-    def send_rtcp(self, packet: bytes) -> None:
-        """Send feedback to the client, if it is connected."""
-        self._reporter.send(packet)
-
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
         """Pass a publisher's clock on to the client."""
         self._reporter.send_sender_report(subscription, now)
 
-    def mute_changed(self, track: Track) -> None:
-        """A Track of its has been muted or unmuted."""
-        self._home.listener.handle_muted(track)
-
-    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding of its has begun or stopped."""
-        self._home.listener.handle_encoding(track, encoding)
-
-    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding of its is taken again, or by nobody."""
-        self._home.listener.handle_wanted(track, encoding)
-
-    def loss_reported(self, fraction_lost: float, now: float) -> None:
-        """The client's receiver report told what share (0..1) it has not got."""
-        if self._feedback.gives_up(now):
-            self._budget.heed_reports(now)
-        self._budget.handle_loss(fraction_lost, now)
-
     def starved_changed(self, subscription: Subscription) -> None:
         """The path has become too narrow for a Subscription, or carries it again."""
-        self._home.listener.handle_starved(subscription)
+        kind = SubscriptionStarved if subscription.starved else SubscriptionFed
+        self._outbox.post(kind(self._home.room, self.peer, subscription.track.id))
 
     def demand_changed(self) -> None:
         """What a Subscription could use has changed."""
         if not self._closing:
-            self._budget.update(self._clock())
-            self.touch()
+            with self._outbox:
+                self._budget.update(self._clock())
+                self.touch()
 
     def track_ended(self, subscription: Subscription) -> None:
         """A Subscription's Track has ended, and with it the Subscription."""
@@ -215,10 +195,11 @@ class Connection(abc.ABC):
 
     def end_subscription(self, subscription: Subscription) -> None:
         """A Subscription has closed: free its media section."""
-        self._subscriptions.pop(subscription.ssrc, None)
-        self._reporter.end_subscription(subscription, goodbye=self._says_goodbye)
-        if not self._closing:
-            self._release_section(subscription)
+        with self._outbox:
+            self._subscriptions.pop(subscription.ssrc, None)
+            self._reporter.end_subscription(subscription, goodbye=self._says_goodbye)
+            if not self._closing:
+                self._release_section(subscription)
 
     # for its shard
 
@@ -234,24 +215,34 @@ class Connection(abc.ABC):
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
         """Take STUN or DTLS."""
         if not self._closing:
-            self._link.handle_datagram(data, address, now)
-            self._flush(now)
+            with self._outbox:
+                self._link.handle_datagram(data, address, now)
+                self._flush(now)
 
     def forget_address(self, address: Address, now: float) -> None:
         """Another connection's client has proved to be there."""
         if not self._closing:
-            self._link.forget_address(address)
-            self._flush(now)
+            with self._outbox:
+                self._link.forget_address(address)
+                self._flush(now)
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
         """Take an authentic RTCP packet."""
-        if not self._closing:
-            self._reporter.handle_rtcp(data, now)
+        if self._closing:
+            return
+        with self._outbox:
+            for fraction_lost in self._reporter.handle_rtcp(data, now):
+                if self._feedback.gives_up(now):
+                    self._budget.heed_reports(now)
+                self._budget.handle_loss(fraction_lost, now)
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:
         """The plane tells of one of its Encodings or Subscriptions."""
-        if self._closing:
-            return
+        if not self._closing:
+            with self._outbox:
+                self._handle_notice(notice, now)
+
+    def _handle_notice(self, notice: MediaNotice, now: float) -> None:
         if isinstance(notice, Estimate):
             self._budget.handle_estimate(notice.rate_bps, now)
             return
@@ -263,31 +254,29 @@ class Connection(abc.ABC):
                 if subscription.is_forwarded_by(notice.subscription):
                     subscription.handle_key_frame_request(now)
             return
-        for track in self._tracks.values():
-            for encoding in track.encodings:
-                if encoding.row == notice.encoding:
-                    track.handle_notice(encoding, notice, now)
-                    self._reporter.start(now)
+        self._published.handle_notice(notice, now)
 
     def poll_timeout(self) -> float | None:
         """The next of its deadlines."""
         if self._closing:
             return None
-        deadlines = [self._link.poll_timeout(), self._reporter.poll_timeout(), self._budget.poll_timeout()]
-        deadlines.extend(track.poll_timeout() for track in self._tracks.values())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        parts = (self._link, self._reporter, self._budget, self._published)
+        due = [deadline for part in parts if (deadline := part.poll_timeout()) is not None]
+        return min(due, default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due."""
-        if self._closing:
-            return
+        if not self._closing:
+            with self._outbox:
+                self._handle_timeout(now)
+
+    def _handle_timeout(self, now: float) -> None:
         self._link.handle_timeout(now)
         self._flush(now)
         if not self._closing:
             self._reporter.handle_timeout(now)
             self._budget.handle_timeout(now)
-            for track in self.tracks:
-                track.handle_timeout(now)
+            self._published.handle_timeout(now)
 
     def handle_stall(self, now: float) -> None:
         """We stood still: nobody is given up for what could not be read."""
@@ -321,54 +310,12 @@ class Connection(abc.ABC):
         self._feedback.agree(ids)
         self._budget.start(START_BPS if self._feedback.by_packets else None, self._clock())
 
-    def _settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:
-        """Open and end Tracks so that they are what the client sends by now; return the new ones, unannounced.
-
-        Raises:
-            LimitError: too many Tracks.
-        """
-        wanted = {item.mid: item for item in incoming}
-        changed = [mid for mid, track in self._tracks.items() if mid in wanted and not track.continues(wanted[mid])]
-        for mid in [*ended, *changed]:
-            self._end_track(mid)
-        for mid, track in self._tracks.items():
-            if mid in wanted:
-                track.update(wanted[mid])
-        added = [item for mid, item in wanted.items() if mid not in self._tracks]
-        if added:
-            self._home.listener.check_tracks(len(added))
-        for item in added:
-            self._tracks[item.mid] = self._open_track(item)
-        return [self._tracks[item.mid] for item in added]
-
-    def _open_track(self, incoming: Incoming) -> Track:
-        home = self._home
-        return Track(
-            incoming,
-            id=home.environment.new_id(),
-            peer=home.peer,
-            stream_id=home.stream_id,
-            cname=home.cname,
-            publisher=self,
-            shard=home.shard,
-            connection=self.row,
-            keyframe_interval=home.environment.config.keyframe_interval,
-        )
-
-    def _end_track(self, mid: str) -> None:
-        track = self._tracks.pop(mid, None)
-        if track is not None:
-            track.close()
-            self._home.listener.handle_ended(track)
-
     def _announce(self, tracks: Iterable[Track]) -> None:
         """Negotiation has succeeded: let it be known."""
         if self.state is ConnectionState.NEW:
             self._set_state(ConnectionState.CONNECTING)
         self._flush(self._clock())  # the client may have come faster than its answer
-        for track in tracks:
-            if not track.ended:
-                self._home.listener.handle_published(track)
+        self._published.announce(tracks)
         self.shard.update_ufrags(self)
         self.touch()
 
@@ -404,9 +351,9 @@ class Connection(abc.ABC):
     def _set_state(self, state: ConnectionState, reason: str = "") -> None:
         before, self.state = self.state, state
         if (before, state) != (ConnectionState.NEW, ConnectionState.CLOSED) or self._known:
-            self._home.listener.handle_state(self, reason)
+            self._outbox.post(ConnectionStateChanged(self._home.room, self.peer, self.id, state, reason))
 
     @property
     def _known(self) -> bool:
-        """Whether the listener has it although it is new."""
+        """Whether its Peer has it although it is new."""
         return False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
 from sfu.feedback.reports import REPORT_INTERVAL
 from sfu.media.encoding import Encoding
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import REMB
+from sfu.session.events import MuteChanged, SessionEvent
+from sfu.session.outbox import Outbox
 from sfu.session.transport import Link
 from sfu.wire.remb import MOST_SSRCS, build_remb
 from sfu.wire.rtcp import (
@@ -28,36 +29,27 @@ from sfu.wire.rtcp import (
 )
 
 
-class Reported(Protocol):
-    """The connection, as its Reporter sees it."""
-
-    @property
-    def tracks(self) -> Iterable[Track]:
-        """What it publishes."""
-        ...
-
-    @property
-    def subscriptions_by_ssrc(self) -> Mapping[int, Subscription]:
-        """What it receives."""
-        ...
-
-    def loss_reported(self, fraction_lost: float, now: float) -> None:
-        """A receiver report told what share (0..1) of a Subscription has not arrived, the worst of all."""
-        ...
-
-    def mute_changed(self, track: Track) -> None:
-        """A Track's `muted` has changed."""
-        ...
-
-
 class Reporter:
     """Handles RTCP in, and says once a second what has to be said."""
 
-    def __init__(self, link: Link, reported: Reported, *, ssrc: int, cname: str) -> None:
-        """`ssrc` and `cname`: ours as a receiver, for reports and feedback to the client."""
+    def __init__(
+        self,
+        link: Link,
+        outbox: Outbox[SessionEvent],
+        *,
+        tracks: Iterable[Track],
+        subscriptions: Mapping[int, Subscription],
+        ssrc: int,
+        cname: str,
+    ) -> None:
+        """`tracks`, `subscriptions` (by our SSRCs): views of what the connection publishes and receives by now.
+        `ssrc` and `cname`: ours as a receiver, for reports and feedback to the client.
+        """
         self.ssrc = ssrc
         self._link = link
-        self._reported = reported
+        self._outbox = outbox
+        self._tracks = tracks
+        self._subscriptions = subscriptions
         self._description = build_source_description(ssrc, cname)
         self._next: float | None = None
         self._fresh: set[int] = set()
@@ -72,19 +64,23 @@ class Reporter:
         self._fresh.add(subscription.ssrc)
         self.start(now)
 
-    def handle_rtcp(self, data: bytes, now: float) -> None:
-        """Take an authentic RTCP packet; what is malformed is dropped and counted."""
+    def handle_rtcp(self, data: bytes, now: float) -> Sequence[float]:
+        """Take an authentic RTCP packet; what is malformed is dropped and counted.
+
+        Returns what share (0..1) has not arrived by each report in it on what we send, the worst of all Subscriptions.
+        """
+        losses: list[float] = []
         try:
             packets = parse_compound(data)
         except RtcpError:
             self._link.shard.drops["drop_rtcp_malformed"] += 1
-            return
+            return losses
         for packet in packets:
             if isinstance(packet, ReceiverReport):
-                self._handle_blocks(packet.blocks, now)
+                losses.extend(self._handle_blocks(packet.blocks, now))
             elif isinstance(packet, SenderReport):
                 self._handle_sender_report(packet, now)
-                self._handle_blocks(packet.blocks, now)
+                losses.extend(self._handle_blocks(packet.blocks, now))
             elif isinstance(packet, PictureLoss):
                 self._handle_key_frame_request(packet.media_ssrc, now)
             elif isinstance(packet, FullIntraRequest):
@@ -92,6 +88,7 @@ class Reporter:
                     self._handle_key_frame_request(ssrc, now)
             elif isinstance(packet, Goodbye):
                 self._handle_goodbye(packet)
+        return losses
 
     def poll_timeout(self) -> float | None:
         """When the next reports are due."""
@@ -103,7 +100,7 @@ class Reporter:
             return
         blocks: list[ReportBlock] = []
         published = False
-        for track in self._reported.tracks:
+        for track in self._tracks:
             published = True
             for encoding in track.encodings:
                 block = self._report_on(track, encoding, now)
@@ -124,7 +121,7 @@ class Reporter:
         """Tell the client what its path carries, as REMB, where that was negotiated."""
         ssrcs = [
             encoding.ssrc
-            for track in self._reported.tracks
+            for track in self._tracks
             if REMB in track.codec.feedback
             for encoding in track.encodings
             if encoding.ssrc is not None
@@ -150,16 +147,14 @@ class Reporter:
             self._link.send_rtcp(build_receiver_report(ssrc) + description + build_goodbye([ssrc]), ssrc)
         self._link.forget_source(ssrc)
 
-    def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
-        known = self._reported.subscriptions_by_ssrc
+    def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> Sequence[float]:
         shares = []
         for block in blocks:
-            subscription = known.get(block.ssrc)
+            subscription = self._subscriptions.get(block.ssrc)
             if subscription is not None:
                 subscription.handle_block(block, now)
                 shares.append(_lost_behind_us(subscription))
-        if shares:
-            self._reported.loss_reported(max(shares), now)
+        return (max(shares),) if shares else ()
 
     def _handle_sender_report(self, report: SenderReport, now: float) -> None:
         found = self._find_encoding(report.ssrc)
@@ -173,7 +168,7 @@ class Reporter:
                 subscription.pass_sender_report(encoding.index, now)
 
     def _handle_key_frame_request(self, ssrc: int, now: float) -> None:
-        subscription = self._reported.subscriptions_by_ssrc.get(ssrc)
+        subscription = self._subscriptions.get(ssrc)
         if subscription is not None:
             subscription.handle_key_frame_request(now)
 
@@ -190,10 +185,10 @@ class Reporter:
                     continue  # one Encoding of several: the others go on
                 state = self._link.shard.plane.encoding_state(encoding.row)
                 if track.mute(state.packets):
-                    self._reported.mute_changed(track)
+                    self._outbox.post(MuteChanged(track, muted=True))
 
     def _find_encoding(self, ssrc: int) -> tuple[Track, Encoding] | None:
-        for track in self._reported.tracks:
+        for track in self._tracks:
             for encoding in track.encodings:
                 if encoding.ssrc == ssrc:
                     return track, encoding
@@ -207,7 +202,7 @@ class Reporter:
         if state.ssrc != reception.ssrc or not state.packets:
             return None
         if track.note_packets(encoding, state.packets, now):
-            self._reported.mute_changed(track)
+            self._outbox.post(MuteChanged(track, muted=False))
         return reception.build_block(
             packets=state.packets,
             first=state.base_sequence,
@@ -217,9 +212,8 @@ class Reporter:
         )
 
     def _send_first_reports(self, now: float) -> None:
-        known = self._reported.subscriptions_by_ssrc
         for ssrc in list(self._fresh):
-            subscription = known.get(ssrc)
+            subscription = self._subscriptions.get(ssrc)
             if subscription is None:
                 self._fresh.discard(ssrc)
             else:

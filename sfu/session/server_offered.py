@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sfu.errors import LimitError, LocalError, NegotiationFailedError
+from sfu.events import NegotiationNeeded
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import (
@@ -56,7 +57,7 @@ class ServerOffered(Connection):
     def wants(self, track: Track) -> bool:
         """Whether its selection takes in `track` and it does not have it."""
         mine = track.peer == self.peer or any(held.track is track for held in self.subscriptions)
-        return not mine and selects(self._selection, track)
+        return not (mine or self._closing) and selects(self._selection, track)
 
     def subscribe(self, track: Track) -> Subscription:
         """Receive `track` from the next negotiation on.
@@ -108,13 +109,14 @@ class ServerOffered(Connection):
             diff = self._offerer.handle_answer(answer)
         except NegotiationError as error:
             raise NegotiationFailedError(str(error), malformed=isinstance(error, SdpError)) from error
-        try:
-            added = self._apply(diff)
-        except BaseException:
-            self.close("refused")
-            raise
-        self._announce(added)
-        self._check_negotiation()
+        with self._outbox:
+            try:
+                added = self._apply(diff)
+            except BaseException:
+                self.close("refused")
+                raise
+            self._announce(added)
+            self._check_negotiation()
 
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
         """See `Connection.restart_ice_fragment`."""
@@ -143,7 +145,7 @@ class ServerOffered(Connection):
                 subscription.close()
             elif subscription.mid in diff.accepted:
                 self._start_subscription(subscription, diff.accepted[subscription.mid])
-        return self._settle(diff.incoming, diff.ended)
+        return self._published.settle(diff.incoming, diff.ended)
 
     def _take_remote(self, remote: RemoteTransport) -> None:
         self._link.set_remote(remote)
@@ -155,7 +157,7 @@ class ServerOffered(Connection):
             return
         if self._offerer.needs_offer:
             self._told = True
-            self._home.listener.handle_negotiation_needed(self)
+            self._outbox.post(NegotiationNeeded(self._home.room, self.peer, self.id))
 
     def _release_section(self, subscription: Subscription) -> None:
         self._offerer.remove(subscription.mid)

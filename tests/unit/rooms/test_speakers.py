@@ -12,6 +12,7 @@ import pytest
 from sfu import Config, Room, Server, Track
 from sfu.audio.speakers import INTERVAL
 from sfu.events import ActiveSpeakersChanged, DominantSpeakerChanged, TrackHeld, TrackPublished, TrackReleased
+from sfu.wire.rtcp import build_goodbye, build_receiver_report
 from tests.unit.fakes import FakeClock
 from tests.unit.offers import make_offer
 
@@ -91,8 +92,10 @@ async def test_who_mutes_speaks_no_more_from_that_moment(meeting: Meeting) -> No
     tracks = await meeting.join("ann")
     meeting.speak(2.0, "ann")
     await meeting.told()
-    tracks["audio"].mute(100)
-    meeting.room.handle_muted(tracks["audio"])
+    (connection,) = meeting.room.peers["ann"].connections
+    ssrc = tracks["audio"].encodings[0].ssrc
+    assert ssrc is not None
+    connection.handle_rtcp(build_receiver_report(9) + build_goodbye([ssrc]), meeting.clock.now)
     assert await meeting.told() == [ActiveSpeakersChanged("lobby", ())]
 
 

@@ -28,7 +28,7 @@ class Viewer(Subscriber):
     def __init__(self, shard: Any, plane: FakePlane) -> None:
         super().__init__(shard)
         self.subscriptions: list[Subscription] = []
-        self.budget = Budget(plane, self)  # type: ignore[arg-type]
+        self.budget = Budget(plane, self.row, self.subscriptions)  # type: ignore[arg-type]
         self.starved: list[bool] = []
         self.clock = 100.0
 

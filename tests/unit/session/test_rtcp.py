@@ -8,42 +8,40 @@ from typing import Any
 import pytest
 
 from sfu.feedback.reports import EgressReports, Reception
+from sfu.session.outbox import Outbox
 from sfu.session.rtcp import Reporter
 from sfu.wire.rtcp import ReportBlock, build_receiver_report
 
 
-class Connection:
+class Viewer:
     """Two Subscriptions to Tracks whose publishers' paths lose this share each."""
 
     def __init__(self, *upstream: float | None) -> None:
-        self.told: list[float] = []
-        self.subscriptions_by_ssrc: dict[int, Any] = {}
+        self.subscriptions: dict[int, Any] = {}
         for place, share in enumerate(upstream):
             reception = None if share is None else Reception(500 + place)
             if reception is not None and share is not None:
                 reception.fraction_lost = share
             reports = EgressReports(70 + place, "c")
-            self.subscriptions_by_ssrc[70 + place] = SimpleNamespace(
+            self.subscriptions[70 + place] = SimpleNamespace(
                 reports=reports,
                 handle_block=reports.handle_block,
                 track=SimpleNamespace(encodings=[SimpleNamespace(reception=reception)]),
                 target_index=0,
             )
 
-    def loss_reported(self, fraction_lost: float, now: float) -> None:
-        self.told.append(fraction_lost)
 
-
-def report(connection: Connection, *fractions: int) -> float:
+def report(viewer: Viewer, *fractions: int) -> float:
     """What is made of a receiver report with these losses, in 1/256."""
     blocks = [ReportBlock(70 + place, lost, 0, 0, 0, 0, 0) for place, lost in enumerate(fractions)]
-    reporter = Reporter(SimpleNamespace(connected=True), connection, ssrc=1, cname="c")  # type: ignore[arg-type]
-    reporter.handle_rtcp(build_receiver_report(9, blocks), 100.0)
-    return connection.told[-1]
+    link: Any = SimpleNamespace(connected=True)
+    reporter = Reporter(link, Outbox(print), tracks=(), subscriptions=viewer.subscriptions, ssrc=1, cname="c")
+    (lost,) = reporter.handle_rtcp(build_receiver_report(9, blocks), 100.0)
+    return lost
 
 
 def test_the_worst_of_what_is_received_says_what_the_path_loses() -> None:
-    assert report(Connection(0.0, None), 26, 64) == 0.25
+    assert report(Viewer(0.0, None), 26, 64) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -52,4 +50,4 @@ def test_the_worst_of_what_is_received_says_what_the_path_loses() -> None:
 def test_what_the_publishers_path_has_lost_is_no_loss_of_the_viewers(
     upstream: float, reported: int, own: float
 ) -> None:
-    assert report(Connection(upstream), reported) == pytest.approx(own)
+    assert report(Viewer(upstream), reported) == pytest.approx(own)

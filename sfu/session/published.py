@@ -1,0 +1,127 @@
+"""What one connection publishes: its Tracks, by media section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sfu.events import EncodingActive, EncodingInactive, EncodingUnwanted, EncodingWanted
+from sfu.media.encoding import Encoding
+from sfu.media.track import Track
+from sfu.negotiation import Incoming
+from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
+from sfu.session.context import Home
+from sfu.session.events import TrackAdded, TrackRemoved
+from sfu.session.rtcp import Reporter
+from sfu.session.transport import Link
+
+
+class Published:
+    """Opens Tracks and ends them; implements `sfu.media.track.Publisher` for them.
+
+    `tracks`, by mid, is the connection's own dictionary, which others look at; only this changes it.
+    """
+
+    def __init__(
+        self, home: Home, link: Link, reporter: Reporter, tracks: dict[str, Track], touch: Callable[[], None]
+    ) -> None:
+        """`touch`: a deadline has changed."""
+        self._home = home
+        self._link = link
+        self._reporter = reporter
+        self._tracks = tracks
+        self.touch = touch
+
+    def settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:
+        """Open and end Tracks so that they are what the client sends by now; return the new ones, unannounced.
+
+        Raises:
+            LimitError: too many Tracks.
+        """
+        wanted = {item.mid: item for item in incoming}
+        changed = [mid for mid, track in self._tracks.items() if mid in wanted and not track.continues(wanted[mid])]
+        for mid in [*ended, *changed]:
+            self._end(mid)
+        for mid, track in self._tracks.items():
+            if mid in wanted:
+                track.update(wanted[mid])
+        added = [item for mid, item in wanted.items() if mid not in self._tracks]
+        if added:
+            self._home.quota.check(len(added))
+        for item in added:
+            self._tracks[item.mid] = self._open(item)
+        return [self._tracks[item.mid] for item in added]
+
+    def announce(self, tracks: Iterable[Track]) -> None:
+        """Negotiation has succeeded: let these be known."""
+        for track in tracks:
+            if not track.ended:
+                self._home.outbox.post(TrackAdded(track))
+
+    def close(self) -> None:
+        """End all."""
+        for mid in list(self._tracks):
+            self._end(mid)
+
+    def handle_notice(self, notice: SourceLearned | Gap | Repaired | Stranded, now: float) -> None:
+        """The plane tells of one of its Encodings."""
+        for track in self._tracks.values():
+            for encoding in track.encodings:
+                if encoding.row == notice.encoding:
+                    track.handle_notice(encoding, notice, now)
+                    self._reporter.start(now)
+
+    def poll_timeout(self) -> float | None:
+        """The next deadline of its Tracks."""
+        due = [track.poll_timeout() for track in self._tracks.values()]
+        return min((deadline for deadline in due if deadline is not None), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        for track in list(self._tracks.values()):
+            track.handle_timeout(now)
+
+    # for its Tracks
+
+    @property
+    def connected(self) -> bool:
+        """See `Publisher.connected`."""
+        return self._link.connected
+
+    @property
+    def rtcp_ssrc(self) -> int:
+        """See `Publisher.rtcp_ssrc`."""
+        return self._reporter.ssrc
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """See `Publisher.send_rtcp`."""
+        self._reporter.send(packet)
+
+    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
+        """See `Publisher.encoding_changed`."""
+        kind = EncodingActive if encoding.active else EncodingInactive
+        self._home.outbox.post(kind(self._home.room, track.peer, track.id, encoding.rid))
+
+    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
+        """See `Publisher.wanted_changed`."""
+        kind = EncodingWanted if encoding.wanted else EncodingUnwanted
+        self._home.outbox.post(kind(self._home.room, track.peer, track.id, encoding.rid, track.mid))
+
+    def _open(self, incoming: Incoming) -> Track:
+        home = self._home
+        return Track(
+            incoming,
+            id=home.environment.new_id(),
+            peer=home.peer,
+            stream_id=home.stream_id,
+            cname=home.cname,
+            publisher=self,
+            shard=home.shard,
+            connection=self._link.row,
+            keyframe_interval=home.environment.config.keyframe_interval,
+        )
+
+    def _end(self, mid: str) -> None:
+        track = self._tracks.pop(mid, None)
+        if track is not None:
+            track.close()
+            self._home.outbox.post(TrackRemoved(track))
