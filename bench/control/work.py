@@ -53,7 +53,7 @@ def take_receiver_report(connection: ClientOffered) -> Work:
 
 def pass_sender_report(held: Subscription) -> Work:
     """A publisher's sender report goes on to a subscriber, encrypted; no media are needed for it."""
-    reception, forwarding = held.track.encodings[0].reception, held._forwarding
+    reception, forwarding = held.track.encodings[0].reception, held._egress._forwarding
     assert reception is not None, f"{held.track!r} is not negotiated"
     assert forwarding is not None, f"{held!r} is not negotiated"
     reception.handle_sender_report(SenderReport(1001, 1 << 40, 5, 1, 1), 1.0)

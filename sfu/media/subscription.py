@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from sfu.bwe.allocation import Step
-from sfu.feedback.reports import EgressReports
-from sfu.media.forwarding import Forwarding
+from sfu.media.egress import Egress
 from sfu.media.layer import WHOLE, Layer
 from sfu.media.quality import find_most_spatial, find_wanted, pick_target
-from sfu.media.statistics import RateMeter, SubscriptionStats
-from sfu.media.subscriber import Subscriber
+from sfu.media.statistics import SubscriptionStats
 from sfu.media.track import Track
-from sfu.negotiation import Codec, mid_on_wire
-from sfu.routing.plane import LEAST_REPEAT_MS
-from sfu.units import MILLISECONDS
-from sfu.wire.layers import layer_bit
+from sfu.negotiation import Codec
+from sfu.shard.shard import Shard
 from sfu.wire.rtcp import ReportBlock
+
+
+class Subscriber(Protocol):
+    """What a Subscription uses of the connection that it goes out on."""
+
+    @property
+    def row(self) -> int:
+        """The connection's row."""
+        ...
+
+    @property
+    def shard(self) -> Shard:
+        """The connection's shard."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether media can flow."""
+        ...
+
+    @property
+    def reads_dependencies(self) -> bool:
+        """Whether its client has agreed to the dependency descriptor."""
+        ...
+
+    def now(self) -> float:
+        """The server's clock."""
+        ...
+
+    def demand_changed(self) -> None:
+        """What a Subscription could use has changed."""
+        ...
+
+    def starved_changed(self, subscription: Subscription) -> None:
+        """The path has become too narrow for a Subscription, or carries it again."""
+        ...
+
+    def send_sender_report(self, subscription: Subscription, now: float) -> None:
+        """Pass the publisher's clock on to the client."""
+        ...
+
+    def track_ended(self, subscription: Subscription) -> None:
+        """A Subscription's Track has ended: close it, or `vacate` it to keep its place for another."""
+        ...
+
+    def end_subscription(self, subscription: Subscription) -> None:
+        """The Subscription has closed: give up its place."""
+        ...
 
 
 class Subscription:
@@ -50,17 +96,14 @@ class Subscription:
         self._allocated = WHOLE
         self.is_new = True
         """Whether nothing was allocated to it since it began, or was shown again."""
-        self._stopped = False  # as the plane knows it
-        self._repeat_interval_ms = LEAST_REPEAT_MS  # as the plane knows it
         self._told = 0  # of what is `taken`, as its Track knows it
-        self._rate = RateMeter()
         self.closed = False
         self.vacant = False
         """Its Track has ended, and its place waits for another."""
-        self.reports = EgressReports(ssrc, track.cname)
-        """What its receiver reports: loss, jitter, round-trip time."""
         self._subscriber = subscriber
-        self._forwarding: Forwarding | None = None
+        self._egress = Egress(ssrc, repair_ssrc, track.cname)
+        self.reports = self._egress.reports
+        """What its receiver reports: loss, jitter, round-trip time."""
         track.subscriptions[id] = self
 
     def __repr__(self) -> str:
@@ -69,7 +112,7 @@ class Subscription:
     @property
     def negotiated(self) -> bool:
         """Whether the client has agreed to it."""
-        return self._forwarding is not None
+        return self._egress.is_open
 
     @property
     def stopped(self) -> bool:
@@ -84,21 +127,16 @@ class Subscription:
     @property
     def octets(self) -> int:
         """Of payload, sent so far."""
-        return 0 if self._forwarding is None else self._forwarding.state().octets
+        return self._egress.octets
 
     @property
     def current(self) -> Layer | None:
         """The layer that is forwarded; None while nothing is."""
-        if self._forwarding is None or self.stopped or not self._subscriber.connected:
+        if not self.negotiated or self.stopped or not self._subscriber.connected:
             return None
         if self.track.kind == "audio":
             return WHOLE
-        state = self._forwarding.state()
-        if state.ssrc != self.ssrc or state.current_index < 0:
-            return None
-        if len(self.track.encodings) > 1:
-            return Layer(state.current_index, state.current_temporal)
-        return Layer(state.current_spatial, state.current_temporal)
+        return self._egress.find_layer(simulcast=len(self.track.encodings) > 1)
 
     @property
     def target_index(self) -> int:
@@ -108,41 +146,37 @@ class Subscription:
     @property
     def has_arrived(self) -> bool:
         """Whether the Encoding of the target is forwarded."""
-        if self._forwarding is None or self.stopped:
+        if not self.negotiated or self.stopped:
             return True  # nothing to wait for
-        return self._forwarding.state().current_index == self.target_index
+        return self._egress.index == self.target_index
 
     @property
     def lacks_layer(self) -> bool:
         """Whether a higher Layer of the Encoding that is forwarded comes and is its target, but was not entered."""
-        if self._forwarding is None or self.stopped or self.target is None or self.track.kind == "audio":
+        if self.stopped or self.target is None or self.track.kind == "audio":
             return False
-        state = self._forwarding.state()
+        state = self._egress.state()
         within = Layer(WHOLE.spatial, self.target.temporal) if len(self.track.encodings) > 1 else self.target
-        if state.ssrc != self.ssrc or state.current_index != self.target_index:
+        if state is None or state.current_index != self.target_index:
             return False
         encoding = self.track.encodings[self.target_index]
         return encoding.flows_above(state.current_spatial, state.current_temporal, within=within)
 
     def wants(self, index: int) -> bool:
         """Whether its target is the Encoding `index`, and media shall flow."""
-        return self._forwarding is not None and not self.stopped and self.target_index == index
+        return self.negotiated and not self.stopped and self.target_index == index
 
     def is_forwarded_by(self, row: int) -> bool:
         """Whether `row` of the plane is its own."""
-        return self._forwarding is not None and self._forwarding.row == row
+        return self._egress.is_forwarded_by(row)
 
     def shows(self, index: int) -> bool:
         """Whether it forwards the Encoding `index`."""
-        return self._forwarding is not None and self._forwarding.state().current_index == index
+        return self._egress.index == index
 
     def is_within(self, index: int, layers: int) -> bool:
         """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
-        if self._forwarding is None or self.stopped:
-            return False
-        state = self._forwarding.state()
-        bit = layer_bit(max(0, state.current_spatial), max(0, state.current_temporal))
-        return state.current_index == index and layers & bit != 0
+        return not self.stopped and self._egress.is_within(index, layers)
 
     def set_ceiling(self, ceiling: Layer) -> None:
         """Bound what the subscriber gets. A Layer beyond what is published means the best; `WHOLE` lifts the bound.
@@ -175,9 +209,7 @@ class Subscription:
         """Say whether its viewer can see it; what nobody sees is not sent."""
         if on_screen != self.on_screen:
             self.on_screen = on_screen
-            self.is_new = True
-            self.apply_hold()
-            self._subscriber.demand_changed()
+            self._begin_anew()
 
     def list_steps(self) -> tuple[Step[Layer], ...]:
         """The qualities that it could get, and what each costs."""
@@ -217,7 +249,7 @@ class Subscription:
     @property
     def taken(self) -> int:
         """The Encodings that are meant for it, as a mask of their indices."""
-        if self._forwarding is None or self.stopped:
+        if not self.negotiated or self.stopped:
             return 0
         if self.track.kind == "audio" or len(self.track.encodings) == 1:
             return 1
@@ -234,14 +266,14 @@ class Subscription:
 
     def aim(self, now: float) -> None:
         """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
-        if self._forwarding is None or self.closed or self.track.kind == "audio":
+        if not self.negotiated or self.closed or self.track.kind == "audio":
             return
         target = pick_target(self.track.encodings, self._reachable, self._allocated)
         if target == self.target:
             return
         before, self.target = self.target, target
         inner = self._most_spatial if len(self.track.encodings) > 1 else target.spatial
-        self._forwarding.set_target(self.target_index, inner, target.temporal)
+        self._egress.set_target(self.target_index, inner, target.temporal)
         if self.stopped or not self._subscriber.connected:
             return
         if before is None or target.spatial != before.spatial:
@@ -251,48 +283,28 @@ class Subscription:
 
     def stats(self) -> SubscriptionStats:
         """What goes out, as a snapshot."""
-        state = None if self._forwarding is None else self._forwarding.state()
-        if state is not None and state.ssrc != self.ssrc:
-            state = None  # the plane has not opened the row yet
-        reports = self.reports
-        return SubscriptionStats(
-            id=self.id,
-            track=self.track.id,
-            packets=0 if state is None else state.packets,
-            octets=0 if state is None else state.octets,
-            bit_rate_bps=0 if state is None else self._rate.update(state.octets, self._subscriber.now()),
-            packets_lost=reports.packets_lost,
-            fraction_lost=reports.fraction_lost,
-            jitter_s=reports.jitter / self.track.codec.clock_rate,
-            round_trip_time_s=reports.round_trip_time,
-            nacks_received=0 if state is None else state.nacks,
-            packets_retransmitted=0 if state is None else state.repeated,
-            packets_not_retransmitted=0 if state is None else state.not_repeated,
+        return self._egress.stats(
+            self.id,
+            self.track,
+            self._subscriber.now(),
             key_frame_requests=self.key_frame_requests,
             ceiling=self.ceiling,
             target=self.target,
             current=self.current,
             paused=self.paused,
             starved=self.starved,
-            layer_switches=0 if state is None else state.switches,
-            freezes=0 if state is None else state.freezes,
         )
 
     def handle_block(self, block: ReportBlock, now: float) -> None:
-        """Its receiver has reported: the plane repeats packets no sooner than in a round trip."""
-        self.reports.handle_block(block, now)
-        interval_ms = max(LEAST_REPEAT_MS, round((self.reports.round_trip_time or 0.0) * MILLISECONDS))
-        if self._forwarding is not None and not 0.8 <= interval_ms / self._repeat_interval_ms <= 1.25:
-            self._repeat_interval_ms = interval_ms
-            self._forwarding.set_repeat_interval(interval_ms)
+        """Its receiver has reported."""
+        self._egress.handle_block(block, now)
 
     def handle_key_frame_request(self, now: float) -> None:
         """Its receiver cannot go on without a key frame, or the history no longer has what it asked for."""
         self.key_frame_requests += 1
-        if self._forwarding is None or self.stopped:
-            return
-        current = self._forwarding.state().current_index
-        self.track.request_key_frame(now, current if current >= 0 else self.target_index)
+        if self.negotiated and not self.stopped:
+            current = self._egress.index
+            self.track.request_key_frame(now, current if current >= 0 else self.target_index)
 
     def handle_connected(self, now: float) -> None:
         """Its connection is up."""
@@ -301,19 +313,15 @@ class Subscription:
 
     def pause(self) -> None:
         """Hold the media back; its place in the session stays."""
-        self._set_paused(True)
+        self._pause(True)
 
     def resume(self) -> None:
         """Let the media through again, video from the next key frame on."""
-        self._set_paused(False)
+        self._pause(False)
 
     def apply_hold(self) -> None:
         """Whether it is `stopped` may have changed: let the plane know."""
-        if self._forwarding is None or self._stopped == self.stopped:
-            return
-        self._stopped = self.stopped
-        self._forwarding.set_paused(self._stopped)
-        if not self._stopped and self._subscriber.connected:
+        if self._egress.stop(self.stopped) and not self.stopped and self._subscriber.connected:
             self._ask_for_key_frame(self._subscriber.now())
 
     def close(self) -> None:
@@ -322,31 +330,16 @@ class Subscription:
             return
         self.closed = True
         self.track.subscriptions.pop(self.id, None)
-        if self._forwarding is not None:
-            self._forwarding.close()
-            self._forwarding = None
+        self._egress.close()
         self._subscriber.end_subscription(self)
         self.track.note_taken(self._subscriber.now())
 
     def start(self, codec: Codec) -> None:
         """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
-        if self._forwarding is not None or self.closed:
+        if self.negotiated or self.closed:
             return
-        self._forwarding = Forwarding(
-            self.track.route,
-            self._subscriber.shard,
-            self._subscriber.row,
-            mid=mid_on_wire(self.mid),
-            ssrc=self.ssrc,
-            payload_type=codec.payload_type,
-            redundant_type=codec.redundant_type,
-            wide="transport-cc" in codec.feedback,
-            pads=self.track.kind == "video",
-        )
-        if codec.repair_type and self.repair_ssrc:
-            self._forwarding.set_repair(self.repair_ssrc, codec.repair_type)
-        elif "nack" in codec.feedback:
-            self._forwarding.set_resending(audio=self.track.kind == "audio")
+        subscriber = self._subscriber
+        self._egress.open(self.track.route, subscriber.shard, subscriber.row, codec, self.mid)
         self._begin()
 
     def _begin(self) -> None:
@@ -365,19 +358,15 @@ class Subscription:
         """Leave a Track that ends, and keep the place, the numbering and what the viewer has chosen for another one."""
         self.vacant = True
         del self.track.subscriptions[self.id]
-        if self._forwarding is not None:
-            self._forwarding.move(None)
-        self.is_new = True
-        self.apply_hold()
-        self._subscriber.demand_changed()
+        self._egress.move(None)
+        self._begin_anew()
 
     def move(self, track: Track) -> None:
         """Go on with `track`, from its next key frame on. May raise ServerFullError, and then is as it was.
 
         Its codec goes out under the payload types that were agreed; whether it fits is the caller's to know.
         """
-        if self._forwarding is not None:
-            self._forwarding.move(track.route)
+        self._egress.move(track.route)
         self.track, self.vacant = track, False
         track.subscriptions[self.id] = self
         self.target, self._allocated = None, WHOLE
@@ -385,33 +374,22 @@ class Subscription:
 
     def pass_sender_report(self, index: int, now: float) -> None:
         """The publisher has sent a sender report for the Encoding `index`."""
-        if self._forwarding is None or not self._subscriber.connected:
+        if not self.negotiated or not self._subscriber.connected:
             return
         if len(self.track.encodings) == 1 or self.shows(index):
             self._subscriber.send_sender_report(self, now)
 
     def build_sender_report(self, now: float) -> bytes | None:
         """The publisher's last sender report in our numbering; None while there is nothing to tell."""
-        if self._forwarding is None:
-            return None
-        state = self._forwarding.state()
-        if state.ssrc != self.ssrc or not state.started or state.source < 0:
-            return None  # what stands there of a numbering is that of another source
-        reception = self.track.encodings[max(0, state.current_index)].reception
-        if reception is None or reception.clock is None:
-            return None
-        return self.reports.build(
-            reception.clock,
-            timestamp_offset=state.timestamp_offset,
-            packets=state.packets,
-            octets=state.octets,
-            now=now,
-        )
+        return self._egress.build_sender_report(self.track, now)
 
-    def _set_paused(self, paused: bool) -> None:
-        if paused == self.paused or self.closed:
-            return
-        self.paused = paused
+    def _pause(self, paused: bool) -> None:
+        if paused != self.paused and not self.closed:
+            self.paused = paused
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """It is shown, or vacant, or neither any more: what it may have is to be found out again."""
         self.is_new = True
         self.apply_hold()
         self._subscriber.demand_changed()

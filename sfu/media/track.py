@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sfu.bwe.allocation import Step
 from sfu.feedback.keyframes import KeyFrameThrottle
@@ -13,14 +13,11 @@ from sfu.media.layer import WHOLE, Layer
 from sfu.media.parameter_sets import parameter_sets_of
 from sfu.media.quality import Qualities, find_wanted
 from sfu.media.statistics import TrackStats
+from sfu.media.taker import Taker
 from sfu.negotiation import Codec, Incoming, Kind
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard.shard import Shard
 from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
-
-if TYPE_CHECKING:
-    from sfu.media.subscription import Subscription
-
 
 UNWANTED_AFTER = 1.5
 """Seconds after which an Encoding that nobody takes is not wanted any more."""
@@ -97,13 +94,13 @@ class Track:
         """Tells the Tracks of one kind of a Peer apart in records, such as `screen`; the embedding program's."""
         self.private = False
         """Must not be recorded; see `Room.set_private`."""
-        self.subscriptions: dict[str, Subscription] = {}
-        """By their ids."""
+        self.subscriptions: dict[str, Taker] = {}
+        """The Subscriptions to it, by their ids."""
         self.route = TrackRoute(shard)
         self._publisher = publisher
         self._muted_packets = 0
         self._rids = _rids_of(incoming)
-        self._waiting: dict[Subscription, float] = {}  # since when
+        self._waiting: dict[Taker, float] = {}  # since when
         self._helped = float("-inf")  # those who wait since then or before have been helped once
         self._recorded = False
         self._tapped = 0
@@ -199,7 +196,7 @@ class Track:
         encodings = tuple(encoding.stats(simulcast=simulcast) for encoding in self.encodings)
         return TrackStats(self.id, self.kind, self.codec.name, encodings)
 
-    def await_switch(self, subscription: Subscription, now: float) -> None:
+    def await_switch(self, subscription: Taker, now: float) -> None:
         """A Subscription has to get to its target: ask for a key frame again and again until it is there.
 
         A higher Layer of the same Encoding can often be entered without one, so that has `LAYER_PATIENCE`.

@@ -1,0 +1,179 @@
+"""The stream that a Subscription sends: its row in the plane, and what its receiver reports of it."""
+
+from __future__ import annotations
+
+from sfu.feedback.reports import EgressReports
+from sfu.media.forwarding import Forwarding, TrackRoute
+from sfu.media.layer import Layer
+from sfu.media.statistics import RateMeter, SubscriptionStats
+from sfu.media.track import Track
+from sfu.negotiation import Codec, mid_on_wire
+from sfu.routing.plane import LEAST_REPEAT_MS, SubscriptionState
+from sfu.shard.shard import Shard
+from sfu.units import MILLISECONDS
+from sfu.wire.layers import layer_bit
+from sfu.wire.rtcp import ReportBlock
+
+
+class Egress:
+    """Has no row until `open`, which comes when the client has agreed to its codec, and none after `close`."""
+
+    def __init__(self, ssrc: int, repair_ssrc: int, cname: str) -> None:
+        """`repair_ssrc`: of retransmissions (RFC 4588); 0: there are none."""
+        self.reports = EgressReports(ssrc, cname)
+        """What its receiver reports: loss, jitter, round-trip time."""
+        self._ssrc = ssrc
+        self._repair_ssrc = repair_ssrc
+        self._forwarding: Forwarding | None = None
+        self._rate = RateMeter()
+        self._stopped = False  # as the plane knows it
+        self._repeat_interval_ms = LEAST_REPEAT_MS  # as the plane knows it
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a row."""
+        return self._forwarding is not None
+
+    def open(self, route: TrackRoute, shard: Shard, connection: int, codec: Codec, mid: str) -> None:
+        """Send on the connection with this row of `shard`, with the payload types of the client's `codec`.
+
+        May raise ServerFullError.
+        """
+        self._forwarding = Forwarding(
+            route,
+            shard,
+            connection,
+            mid=mid_on_wire(mid),
+            ssrc=self._ssrc,
+            payload_type=codec.payload_type,
+            redundant_type=codec.redundant_type,
+            wide="transport-cc" in codec.feedback,
+            pads=codec.kind == "video",
+        )
+        if codec.repair_type and self._repair_ssrc:
+            self._forwarding.set_repair(self._repair_ssrc, codec.repair_type)
+        elif "nack" in codec.feedback:
+            self._forwarding.set_resending(audio=codec.kind == "audio")
+
+    def move(self, route: TrackRoute | None) -> None:
+        """Go on with another Track, or with none for now, in the same numbering. May raise ServerFullError."""
+        if self._forwarding is not None:
+            self._forwarding.move(route)
+
+    def close(self) -> None:
+        """Free its row."""
+        if self._forwarding is not None:
+            self._forwarding.close()
+            self._forwarding = None
+
+    @property
+    def octets(self) -> int:
+        """Of payload, sent so far."""
+        return 0 if self._forwarding is None else self._forwarding.state().octets
+
+    @property
+    def index(self) -> int:
+        """The Encoding that is forwarded; -1: none."""
+        return -1 if self._forwarding is None else self._forwarding.state().current_index
+
+    def state(self) -> SubscriptionState | None:
+        """What was sent so far; None while it has no row, or the plane has not opened that yet."""
+        if self._forwarding is None:
+            return None
+        state = self._forwarding.state()
+        return state if state.ssrc == self._ssrc else None
+
+    def find_layer(self, *, simulcast: bool) -> Layer | None:
+        """The Layer that is forwarded; None while nothing is."""
+        state = self.state()
+        if state is None or state.current_index < 0:
+            return None
+        return Layer(state.current_index if simulcast else state.current_spatial, state.current_temporal)
+
+    def is_forwarded_by(self, row: int) -> bool:
+        """Whether `row` of the plane is its own."""
+        return self._forwarding is not None and self._forwarding.row == row
+
+    def is_within(self, index: int, layers: int) -> bool:
+        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
+        if self._forwarding is None:
+            return False
+        state = self._forwarding.state()
+        bit = layer_bit(max(0, state.current_spatial), max(0, state.current_temporal))
+        return state.current_index == index and layers & bit != 0
+
+    def set_target(self, index: int, spatial: int, temporal: int) -> None:
+        """Aim at an Encoding, and at a Layer within it."""
+        if self._forwarding is not None:
+            self._forwarding.set_target(index, spatial, temporal)
+
+    def stop(self, stopped: bool) -> bool:
+        """Hold back, or let through; return whether that is news to the plane."""
+        if self._forwarding is None or self._stopped == stopped:
+            return False
+        self._stopped = stopped
+        self._forwarding.set_paused(stopped)
+        return True
+
+    def handle_block(self, block: ReportBlock, now: float) -> None:
+        """Its receiver has reported: the plane repeats packets no sooner than in a round trip."""
+        self.reports.handle_block(block, now)
+        interval_ms = max(LEAST_REPEAT_MS, round((self.reports.round_trip_time or 0.0) * MILLISECONDS))
+        if self._forwarding is not None and not 0.8 <= interval_ms / self._repeat_interval_ms <= 1.25:
+            self._repeat_interval_ms = interval_ms
+            self._forwarding.set_repeat_interval(interval_ms)
+
+    def stats(
+        self,
+        id: str,
+        track: Track,
+        now: float,
+        *,
+        key_frame_requests: int,
+        ceiling: Layer,
+        target: Layer | None,
+        current: Layer | None,
+        paused: bool,
+        starved: bool,
+    ) -> SubscriptionStats:
+        """What goes out, as a snapshot; the rest is the Subscription's."""
+        state = self.state()
+        reports = self.reports
+        return SubscriptionStats(
+            id=id,
+            track=track.id,
+            packets=0 if state is None else state.packets,
+            octets=0 if state is None else state.octets,
+            bit_rate_bps=0 if state is None else self._rate.update(state.octets, now),
+            packets_lost=reports.packets_lost,
+            fraction_lost=reports.fraction_lost,
+            jitter_s=reports.jitter / track.codec.clock_rate,
+            round_trip_time_s=reports.round_trip_time,
+            nacks_received=0 if state is None else state.nacks,
+            packets_retransmitted=0 if state is None else state.repeated,
+            packets_not_retransmitted=0 if state is None else state.not_repeated,
+            key_frame_requests=key_frame_requests,
+            ceiling=ceiling,
+            target=target,
+            current=current,
+            paused=paused,
+            starved=starved,
+            layer_switches=0 if state is None else state.switches,
+            freezes=0 if state is None else state.freezes,
+        )
+
+    def build_sender_report(self, track: Track, now: float) -> bytes | None:
+        """The publisher's last sender report in our numbering; None while there is nothing to tell."""
+        state = self.state()
+        if state is None or not state.started or state.source < 0:
+            return None  # what stands there of a numbering is that of another source
+        reception = track.encodings[max(0, state.current_index)].reception
+        if reception is None or reception.clock is None:
+            return None
+        return self.reports.build(
+            reception.clock,
+            timestamp_offset=state.timestamp_offset,
+            packets=state.packets,
+            octets=state.octets,
+            now=now,
+        )
