@@ -13,12 +13,17 @@ class LocalError(SfuError):
     """The embedding program called something that cannot be done; its code or configuration needs a change."""
 
 
-class ConfigError(LocalError, ValueError):
-    """A setting is out of range; `key` names it."""
+class ArgumentError(LocalError, ValueError):
+    """An argument is out of range; the message says what it may be."""
 
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}")
+
+class ConfigError(LocalError, ValueError):
+    """A setting is out of range; `key` names it, and `reason` says what is wrong with it."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
         self.key = key
+        self.reason = reason
 
 
 class PrivateError(LocalError):

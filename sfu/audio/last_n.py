@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from sfu.errors import ArgumentError
+
 TrackKey = TypeVar("TrackKey", bound=Hashable)
 SpeakerKey = TypeVar("SpeakerKey", bound=Hashable)
 
@@ -51,10 +53,10 @@ class LastN(Generic[TrackKey, SpeakerKey]):
         """A Track was published by `speaker`, as `handle_speakers` will name it; the changes name it too.
 
         Raises:
-            ValueError: it is there already.
+            ArgumentError: it is there already.
         """
         if track in self._order:
-            raise ValueError(f"{track!r} was added before; remove it first")
+            raise ArgumentError(f"{track!r} was added before; remove it first")
         self._order[track] = speaker
         if speaker in self._speaking:
             self._arrange()
@@ -124,5 +126,5 @@ class LastN(Generic[TrackKey, SpeakerKey]):
 
 def _checked(limit: int | None) -> int | None:
     if limit is not None and limit < 0:
-        raise ValueError(f"a limit of {limit} Tracks; it must be 0 or more, or None for no limit")
+        raise ArgumentError(f"a limit of {limit} Tracks; it must be 0 or more, or None for no limit")
     return limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sfu.bwe.allocation import Step
+from sfu.errors import ArgumentError
 from sfu.media.egress import Egress
 from sfu.media.layer import WHOLE, Layer
 from sfu.media.quality import find_most_spatial, find_wanted, pick_target
@@ -185,10 +186,10 @@ class Subscription:
         asked for at once.
 
         Raises:
-            ValueError: a negative layer.
+            ArgumentError: a negative layer.
         """
         if min(ceiling) < 0:
-            raise ValueError(f"a Layer counts from 0, not {ceiling}")
+            raise ArgumentError(f"a Layer counts from 0, not {ceiling}")
         self.ceiling = ceiling
         self.aim(self._subscriber.now())
         self._subscriber.demand_changed()
@@ -198,10 +199,10 @@ class Subscription:
         far as there are Layers; and the lowest Layer of the more important comes first.
 
         Raises:
-            ValueError: not a number above 0.
+            ArgumentError: not a number above 0.
         """
         if not 0.0 < priority < float("inf"):
-            raise ValueError(f"a priority is above 0 and finite, not {priority}")
+            raise ArgumentError(f"a priority is above 0 and finite, not {priority}")
         self.priority = priority
         self._subscriber.demand_changed()
 
@@ -374,9 +375,8 @@ class Subscription:
 
     def pass_sender_report(self, index: int, now: float) -> None:
         """The publisher has sent a sender report for the Encoding `index`."""
-        if not self.negotiated or not self._subscriber.connected:
-            return
-        if len(self.track.encodings) == 1 or self.shows(index):
+        sends = self.negotiated and self._subscriber.connected
+        if sends and (len(self.track.encodings) == 1 or self.shows(index)):
             self._subscriber.send_sender_report(self, now)
 
     def build_sender_report(self, now: float) -> bytes | None:

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from sfu.errors import InvalidNameError
 from sfu.node.bench import app as bench
 from sfu.node.compose_command import compose
 from sfu.node.play_command import play
@@ -207,7 +208,7 @@ def token(
         )
     except SettingsError as error:
         raise _fail_settings(error) from error
-    except ValueError as error:
+    except (ValueError, InvalidNameError) as error:
         raise _fail(str(error)) from error
     typer.echo(issued)
 

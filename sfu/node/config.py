@@ -302,9 +302,8 @@ class Settings(BaseSettings):
                 key_frame_interval=self.record_key_frame_interval,
                 least_free_bytes=self.record_least_free_bytes,
             )
-        except ValueError as error:
-            name, _, message = str(error).partition(": ")
-            raise sfu.ConfigError(f"record_{name}", message) from error
+        except sfu.ConfigError as error:
+            raise sfu.ConfigError(f"record_{error.key}", error.reason) from error
 
     def build_http_limits(self) -> HttpLimits:
         """What strangers may take of the HTTP server."""

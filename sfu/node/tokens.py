@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
+from sfu.errors import InvalidNameError
 from sfu.signaling import ANY_ROOM, AuthorizationError, Grants
-from sfu.signaling.http.names import InvalidName, parse_peer_name, parse_room_name
+from sfu.signaling.http.names import parse_peer_name, parse_room_name
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -192,7 +193,7 @@ def _read_grants(claims: Mapping[str, Any]) -> Grants:
         room = room if room == ANY_ROOM else parse_room_name(room)
         if peer is not None:
             peer = parse_peer_name(peer) if isinstance(peer, str) else parse_peer_name("")
-    except InvalidName as error:
+    except InvalidNameError as error:
         raise AuthorizationError(f"The token's claims are wrong: {error}") from error
     login = claims.get("sid")
     if login is not None and not (isinstance(login, str) and 0 < len(login) <= _MAX_LOGIN_LENGTH):

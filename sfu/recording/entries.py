@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sfu.errors import LocalError
+
 FORMAT: Final = "sfu-record"
 VERSION: Final = 2
 """Of what is written."""
@@ -36,8 +38,8 @@ _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 Check = Callable[[Any], bool]
 
 
-class EntryError(ValueError):
-    """A line cannot be read or written; the text says why."""
+class EntryError(LocalError, ValueError):
+    """A line of a ledger cannot be read or written; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Entry:
 def format_utc(moment: datetime.datetime) -> str:
     """Return an aware time as ledgers have it (RFC 3339): UTC, with microseconds and a Z."""
     if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone")
+        raise EntryError(f"{moment} has no time zone")
     return moment.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 

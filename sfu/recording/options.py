@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sfu.errors import ConfigError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordingOptions:
@@ -28,7 +30,7 @@ class RecordingOptions:
         """Check the ranges.
 
         Raises:
-            ValueError: the caller's value is out of range.
+            ConfigError: one is out of range.
         """
         for name, least, most in (
             ("fragment", 0.1, 2.0),
@@ -39,6 +41,6 @@ class RecordingOptions:
             ("timestamp_interval", 1.0, 86400.0),
         ):
             if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not within {least} to {most}")
+                raise ConfigError(name, f"{getattr(self, name)!r} is not within {least} to {most}")
         if self.timestamp_url and not self.timestamp_url.startswith(("http://", "https://")):
-            raise ValueError(f"timestamp_url: {self.timestamp_url!r} does not begin with http:// or https://")
+            raise ConfigError("timestamp_url", f"{self.timestamp_url!r} does not begin with http:// or https://")

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from sfu.errors import ArgumentError
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import sync_folder
 
@@ -166,15 +167,15 @@ def load_public_key(path: Path | str) -> PublicKey:
 
 
 def parse_public_key(pem: bytes) -> PublicKey:
-    """Return the key in a PEM; ValueError when there is none, or none of Ed25519."""
+    """Return the key in a PEM; ArgumentError when there is none, or none of Ed25519."""
     if b"PRIVATE KEY" in pem:
-        raise ValueError("this is a private key; give the public one (openssl pkey -pubout)")
+        raise ArgumentError("this is a private key; give the public one (openssl pkey -pubout)")
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("there is no public key in PEM in this file") from error
+        raise ArgumentError("there is no public key in PEM in this file") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"the public key must be Ed25519; this one is {_name_type(key)}")
+        raise ArgumentError(f"the public key must be Ed25519; this one is {_name_type(key)}")
     return PublicKey(key)
 
 

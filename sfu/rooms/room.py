@@ -117,7 +117,7 @@ class Room:
         Tracks that are not forwarded are `held`, with the events `TrackHeld` and `TrackReleased`. None: forward all.
 
         Raises:
-            ValueError: a negative limit.
+            ArgumentError: a negative limit.
         """
         self._tracks.floor.set_last_n(kind, limit)
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from sfu.errors import ArgumentError
+
 MIN_SIDE, MAX_SIDE = 180, 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComposeOptions:
-    """Of one film. ValueError when something is out of range."""
+    """Of one film. ArgumentError when something is out of range."""
 
     width: int = 1280
     height: int = 720
@@ -31,6 +33,6 @@ class ComposeOptions:
         for name in ("width", "height"):
             side = getattr(self, name)
             if not MIN_SIDE <= side <= MAX_SIDE or side % 2:
-                raise ValueError(f"{name} {side}: it must be even, and within {MIN_SIDE} to {MAX_SIDE}")
+                raise ArgumentError(f"{name} {side}: it must be even, and within {MIN_SIDE} to {MAX_SIDE}")
         if not 1 <= self.fps <= 60:
-            raise ValueError(f"fps {self.fps}: it must be within 1 to 60")
+            raise ArgumentError(f"fps {self.fps}: it must be within 1 to 60")

@@ -17,25 +17,22 @@ PEER_LENGTH = 64
 """Longest peer name, in code points."""
 
 
-class InvalidName(ValueError):
-    """A name that breaks the rules; the message says which rule."""
-
-
 def parse_room_name(text: str) -> str:
-    """Return `text` if it may name a room: 1 to 64 of ASCII letters, digits, `_`, `.`, `-`, not led by a mark."""
+    """Return `text` if it may name a room: 1 to 64 of ASCII letters, digits, `_`, `.`, `-`, not led by a mark.
+
+    Raises:
+        InvalidNameError: it may not.
+    """
     if ROOM_PATTERN.fullmatch(text) is None:
-        raise InvalidName(
+        raise InvalidNameError(
             "A room's name is 1 to 64 ASCII letters, digits, '_', '.' or '-', and starts with a letter or a digit."
         )
     return text
 
 
 def parse_peer_name(text: str) -> str:
-    """Return `text` as the name of a peer, in its normal form (`sfu.rooms.names.parse_name`), if it may be one."""
-    try:
-        return parse_name("peer", text, PEER_LENGTH)
-    except InvalidNameError as error:
-        raise InvalidName(str(error)) from error
+    """Return `text` as the name of a peer, in its normal form, if it may be one; see `sfu.rooms.names.parse_name`."""
+    return parse_name("peer", text, PEER_LENGTH)
 
 
 def generate_peer_name(random: Callable[[int], bytes]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sfu import Peer, Server
-from sfu.errors import NameHeldError, PeerExistsError
+from sfu.errors import InvalidNameError, NameHeldError, PeerExistsError
 from sfu.signaling.http.authorization import Grants, forbidden
-from sfu.signaling.http.names import InvalidName, generate_peer_name, parse_peer_name, parse_room_name
+from sfu.signaling.http.names import generate_peer_name, parse_peer_name, parse_room_name
 from sfu.signaling.http.problem import Problem
 
 
@@ -16,7 +16,7 @@ def read_room_name(text: str) -> str:
     """A room's name from the path, or a Problem."""
     try:
         return parse_room_name(text)
-    except InvalidName as error:
+    except InvalidNameError as error:
         raise Problem(400, "Invalid room name", str(error)) from error
 
 
@@ -24,7 +24,7 @@ def read_peer_name(text: str, parameter: str) -> str:
     """A peer's name from a query parameter, or a Problem that names the parameter."""
     try:
         return parse_peer_name(text)
-    except InvalidName as error:
+    except InvalidNameError as error:
         raise Problem(400, "Invalid peer name", f"{error} (Query parameter {parameter}.)") from error
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import jwt
 import pytest
 
+from sfu.errors import InvalidNameError
 from sfu.node.tokens import TokenAuthorizer, issue_token
 from sfu.signaling import AuthorizationError, Grants
-from sfu.signaling.http.names import InvalidName
 
 NOW = 1_800_000_000.0
 SECRET = "s" * 40
@@ -190,5 +190,5 @@ def test_any_other_token_is_refused_with_the_reason(token: str, reason: str) -> 
 
 def test_a_wrong_name_gets_no_token() -> None:
     for names in ({"room": "a b"}, {"room": "lobby", "peer": " "}):
-        with pytest.raises(InvalidName):
+        with pytest.raises(InvalidNameError):
             issue_token("one", SECRET, now=NOW, ttl=60, **names)  # type: ignore[arg-type]

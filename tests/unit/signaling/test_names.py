@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sfu.signaling.http.names import InvalidName, generate_peer_name, parse_peer_name, parse_room_name
+from sfu.errors import InvalidNameError
+from sfu.signaling.http.names import generate_peer_name, parse_peer_name, parse_room_name
 
 
 @pytest.mark.parametrize("name", ["lobby", "a", "Team-7", "2024.01_x", "x" * 64])
@@ -12,7 +13,7 @@ def test_room_names_are_ascii_words(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 65, ".", "..", "-a", "a b", "a/b", "a\n", "ä", "*", "a?b", "a%2fb"])
 def test_anything_else_is_no_room_name(name: str) -> None:
-    with pytest.raises(InvalidName):
+    with pytest.raises(InvalidNameError):
         parse_room_name(name)
 
 
@@ -45,7 +46,7 @@ def test_one_name_has_one_spelling() -> None:
     ],
 )
 def test_what_nobody_can_see_or_read_is_no_peer_name(name: str) -> None:
-    with pytest.raises(InvalidName):
+    with pytest.raises(InvalidNameError):
         parse_peer_name(name)
 
 
