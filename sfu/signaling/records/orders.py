@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
+from sfu.signaling.http.json_body import check_object, parse_json
 from sfu.signaling.http.problem import Problem
 
 MOST_NAME = 200
@@ -66,28 +67,11 @@ def parse_resume(text: str) -> str:
 
 
 def _parse(text: str, *known: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text, object_pairs_hook=_build_object, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        # The parser's own words would quote nothing but positions; a number of a million digits fails here, too.
-        raise _malformed("The body is not JSON.") from error
-    if not isinstance(value, dict):
-        raise _malformed("The body must be a JSON object.")
+    value = check_object(parse_json(text, _TITLE), _TITLE)
     for key in value:
         if key not in known:
             raise _malformed(f"{key[:40]!a} is not a field of this request, which are: {', '.join(known)}.")
     return value
-
-
-def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _malformed("A key stands twice in one object.")
-    return made
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _malformed(f"{name} is not a number that JSON knows.")
 
 
 def _read_text(fields: Mapping[str, Any], name: str) -> str:

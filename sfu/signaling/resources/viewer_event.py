@@ -10,6 +10,7 @@ from starlette.responses import Response
 from sfu.signaling.context import Context
 from sfu.signaling.http.body import decode_text, read_body, require_media_type
 from sfu.signaling.http.headers import JSON, VIEWER_EVENTS
+from sfu.signaling.http.json_body import parse_json
 from sfu.signaling.http.problem import Problem
 from sfu.signaling.resources.resource import Resource
 from sfu.signaling.resources.session_access import find_viewing
@@ -18,6 +19,7 @@ from sfu.signaling.sessions.viewer_stream import ViewerStream
 from sfu.signaling.streams.response import EventStreamResponse, describe_stream
 
 _ALL = frozenset(VIEWER_EVENTS)
+_TITLE = "Event list refused"
 
 
 class ViewerEventResource:
@@ -99,10 +101,7 @@ def parse_event_list(text: str) -> frozenset[str]:
     """
     if not text.strip():
         return _ALL
-    try:
-        names = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _malformed("The body is not JSON.") from error
+    names = parse_json(text, _TITLE)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _malformed("The body must be a JSON array of the names of events.")
     unknown = [name for name in names if name not in _ALL]
@@ -115,4 +114,4 @@ def parse_event_list(text: str) -> frozenset[str]:
 
 
 def _malformed(detail: str) -> Problem:
-    return Problem(400, "Event list refused", detail)
+    return Problem(400, _TITLE, detail)

@@ -6,16 +6,17 @@ are taken. A choice is a ceiling: nothing above it is sent, and less where the n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sfu import Layer, Track
 from sfu.media.layer import WHOLE
+from sfu.signaling.http.json_body import check_object, parse_json
 from sfu.signaling.http.problem import Problem
 
 _MAX_INDEX = 1 << 16
+_TITLE = "Layer choice refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,8 @@ def _bound(name: str, chosen: int | None, most: int | None, limit: int) -> int:
 def _parse_object(text: str) -> Mapping[str, Any]:
     if not text.strip():
         return {}
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        # The parser's own words would quote nothing but positions; a number of a million digits fails here, too.
-        raise _malformed("The body is not JSON.") from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _malformed("The body must be a JSON object.")
-    return value
+    value = parse_json(text, _TITLE)
+    return {} if value is None else check_object(value, _TITLE)
 
 
 def _read_media(fields: Mapping[str, Any]) -> int | None:
@@ -135,4 +128,4 @@ def _read_flag(fields: Mapping[str, Any], name: str) -> bool:
 
 
 def _malformed(detail: str) -> Problem:
-    return Problem(400, "Layer choice refused", detail)
+    return Problem(400, _TITLE, detail)
