@@ -15,6 +15,7 @@ from sfu.negotiation import (
     NegotiationError,
     Outgoing,
     RemoteTransport,
+    SdpFragment,
     SdpLimits,
     parse_sdp_fragment,
 )
@@ -114,20 +115,29 @@ class Connection(abc.ABC):
         Raises:
             NegotiationFailedError: it is malformed, or `restart_ice_fragment` refuses it.
         """
+        return self.take_fragment(self.parse_fragment(text))
+
+    def parse_fragment(self, text: str) -> SdpFragment:
+        """Read the client's SDP fragment, and change nothing by it; raises NegotiationFailedError."""
         try:
             limits = SdpLimits.for_media(self._home.environment.config.max_media_per_connection)
-            fragment = parse_sdp_fragment(text, limits)
+            return parse_sdp_fragment(text, limits)
         except NegotiationError as error:
             raise NegotiationFailedError(str(error), malformed=True) from error
+
+    def take_fragment(self, fragment: SdpFragment) -> str | None:
+        """Act on a fragment that was read, as `handle_fragment` does."""
         for candidate in fragment.candidates:
             self.add_remote_candidate(candidate)
         if fragment.ufrag is None or fragment.pwd is None:
             return None
         return self.restart_ice_fragment(fragment.ufrag, fragment.pwd)
 
-    def would_restart_ice(self, ufrag: str, pwd: str) -> bool:
-        """Whether these credentials of the client's are others than those in use."""
-        return self._remote is None or (ufrag, pwd) != (self._remote.ufrag, self._remote.pwd)
+    def would_restart_ice(self, fragment: SdpFragment) -> bool:
+        """Whether a fragment has credentials of the client's, and others than those in use."""
+        if fragment.ufrag is None or fragment.pwd is None:
+            return False
+        return self._remote is None or (fragment.ufrag, fragment.pwd) != (self._remote.ufrag, self._remote.pwd)
 
     @abc.abstractmethod
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:

@@ -127,7 +127,7 @@ class ServerOffered(Connection):
             raise NegotiationFailedError(str(error)) from error
         if self._remote is None:
             raise NegotiationFailedError("the offer has no answer yet; answer it first")
-        if not self.would_restart_ice(ufrag, pwd):
+        if (ufrag, pwd) == (self._remote.ufrag, self._remote.pwd):
             return None
         self._link.restart_ice()
         self.shard.update_ufrags(self)

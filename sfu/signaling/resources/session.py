@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sfu import ServerOffered
-from sfu.negotiation import NegotiationError, parse_sdp_fragment
+from sfu.errors import NegotiationFailedError
 from sfu.signaling.context import Context
 from sfu.signaling.http.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.http.headers import FRAGMENT, SDP, if_match
@@ -62,17 +62,15 @@ class SessionResource:
         """
         if condition is not None and not if_match(condition, session.etag):
             raise Problem(412, "Precondition Failed", "The ETag is that of an ICE session which is over.")
+        connection = session.connection
         try:
-            fragment = parse_sdp_fragment(text, self._context.sdp_limits)
-        except NegotiationError as error:
+            fragment = connection.parse_fragment(text)
+        except NegotiationFailedError as error:
             raise Problem(400, "SDP fragment refused", str(error)) from error
-        # Candidates tell us nothing: we are ICE-lite and learn the client's addresses from its checks.
-        if fragment.ufrag is None or fragment.pwd is None:
-            return Response(status_code=204)
-        if condition is None and session.connection.would_restart_ice(fragment.ufrag, fragment.pwd):
+        if condition is None and connection.would_restart_ice(fragment):
             detail = f"These credentials restart ICE: send If-Match with '*' or the session's ETag, {session.etag}."
             raise Problem(428, "Precondition Required", detail)
-        answer = session.connection.restart_ice_fragment(fragment.ufrag, fragment.pwd)
+        answer = connection.take_fragment(fragment)
         if answer is None:
             return Response(status_code=204)
         session.generation += 1

@@ -110,10 +110,6 @@ class SessionTable:
             return None
         return session
 
-    def of_connection(self, connection: str) -> Session | None:
-        """The session of the connection with that id."""
-        return self._by_connection.get(connection)
-
     def of_peer(self, room: str, peer: str, right: Right) -> list[Session]:
         """The peer's sessions for one thing, oldest first."""
         return [session for session in self._by_peer.get((room, peer), {}).values() if session.right == right]
