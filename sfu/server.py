@@ -53,7 +53,7 @@ class Server:
         self._guarded: dict[str, Room] = {}
         self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
         self._feed: Feed | None = None
-        self._recordings: list[Recording] = []
+        self._recordings: dict[Recording, Room] = {}  # a room stays while it is recorded
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listening: asyncio.TimerHandle | None = None
         self._hub = EventHub("", max_queued=self.config.max_queued_events, max_streams=self.config.max_event_streams)
@@ -193,7 +193,7 @@ class Server:
     @property
     def recordings(self) -> tuple[Recording, ...]:
         """Those that run, and those that have stopped and still bring the last to disk."""
-        self._recordings = [recording for recording in self._recordings if not recording.done]
+        self._recordings = {each: room for each, room in self._recordings.items() if not each.done}
         return tuple(self._recordings)
 
     # for its rooms
@@ -207,9 +207,9 @@ class Server:
             self._feed = Feed([shard.plane for shard in self._shards])
         return self._feed
 
-    def keep(self, recording: Recording) -> None:
+    def keep(self, room: Room, recording: Recording) -> None:
         """See `House.keep`."""
-        self._recordings.append(recording)
+        self._recordings[recording] = room
 
     def occupy(self, room: Room) -> None:
         """See `House.occupy`."""

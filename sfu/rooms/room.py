@@ -53,8 +53,8 @@ class House(Protocol):
         """Keep the room, also while it is empty, for as long as it is guarded."""
         ...
 
-    def keep(self, recording: Recording) -> None:
-        """Something is recorded here: close it when the server closes."""
+    def keep(self, room: Room, recording: Recording) -> None:
+        """Keep the room while it is recorded, also while it is empty, and close the record when the server closes."""
         ...
 
     @property
@@ -257,7 +257,7 @@ class Room:
             subject=subject,
             journal=journal,
         )
-        self._house.keep(recording)
+        self._house.keep(self, recording)
         self._tracks.tell_records()
         return recording
 
