@@ -40,6 +40,7 @@ from sfu.routing.kernels.rings import (
 )
 from sfu.routing.kernels.send import flush
 from sfu.routing.kernels.tables import PACKET_SLOT_BYTES, Tables
+from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
@@ -63,6 +64,7 @@ GATHER_GAP_US = 25
 GATHER_US = 250
 
 
+@bundle
 class Wiring(NamedTuple):
     """What connects a plane's loop with the outside: file descriptors and rings."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sfu.bwe.kernels.sent_log import SENT_LOG
 from sfu.routing.kernels.numbering import NUMBERS
 from sfu.routing.kernels.tables import LOGGED_PACKETS, PACKET_SLOT_BYTES
+from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
 
@@ -48,6 +49,7 @@ COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED, FOLLOWED = 
 STATES = 8
 
 
+@bundle
 class Buffers(NamedTuple):
     """One shard's packet memory."""
 

@@ -20,6 +20,7 @@ from sfu.routing.kernels.memory import late_zeros
 from sfu.routing.kernels.native import load_acquire, store_release
 from sfu.routing.kernels.tables import PACKET_SLOT_BYTES
 from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import kernel, stage
 from sfu.wire.kernels.octets import Octets
@@ -62,6 +63,7 @@ NOTICE = np.dtype(
 )
 
 
+@bundle
 class PacketRings(NamedTuple):
     """Packet rings, addressed by (producer, consumer). The tap ring is the only one of its own array."""
 

@@ -15,6 +15,7 @@ from sfu.bwe.kernels.sent_log import SENT_LOG, SENT_PACKET
 from sfu.bwe.kernels.state import ESTIMATOR
 from sfu.routing.kernels.memory import late_zeros
 from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.dependency_structure import STRUCTURE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
@@ -340,6 +341,7 @@ PARAMETERS = np.dtype(
 """The H.264 parameter sets of one Encoding, from SDP and from its packets."""
 
 
+@bundle
 class Tables(NamedTuple):
     """One shard's tables, indexes and packet history, as kernels take them."""
 
