@@ -9,6 +9,7 @@ packet and subscriber: a call passes all arrays of the tables, which takes 0.1 u
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -19,6 +20,11 @@ import numba
 import numpy as np
 
 _F = TypeVar("_F")
+
+KNOWN_NUMBA = ((0, 68),)
+"""The versions of Numba that `linking.py` was tried with."""
+LINKED = numba.version_info[:2] in KNOWN_NUMBA and not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+"""Whether we link stages; with another Numba each function is compiled as that does it, which takes far longer."""
 
 _SOURCES = ("wire", "wire/kernels", "bwe/kernels", "routing/kernels")
 """What kernels are made of: `wire` itself has constants that they use."""
@@ -57,12 +63,13 @@ def _choose_cache() -> None:
         root = _cache_root()
         chosen = root / sources_digest()
         chosen.mkdir(parents=True, exist_ok=True)
-        older = sorted((p for p in root.iterdir() if p != chosen), key=lambda p: p.stat().st_mtime)
-        for stale in older[: max(0, len(older) - _KEPT_CACHES)]:
-            _remove(stale)
     except (OSError, RuntimeError):
         return  # numba then looks for a place of its own, and compiles at each start where it finds none
     numba.config.CACHE_DIR = str(chosen)  # type: ignore[attr-defined]
+    with contextlib.suppress(OSError):  # it may only be read, as in an image
+        older = sorted((p for p in root.iterdir() if p != chosen), key=lambda p: p.stat().st_mtime)
+        for stale in older[: max(0, len(older) - _KEPT_CACHES)]:
+            _remove(stale)
 
 
 def _remove(directory: Path) -> None:
@@ -72,6 +79,13 @@ def _remove(directory: Path) -> None:
 
 
 _choose_cache()
+_declared = 0
+
+
+def declared() -> int:
+    """How many kernels and stages there are; more than are compiled for any one kernel."""
+    return _declared
+
 
 if TYPE_CHECKING:
 
@@ -94,7 +108,24 @@ if TYPE_CHECKING:
 else:
     i64 = np.int64
     _CHECKED = bool(numba.config.BOUNDSCHECK)  # an IndexError has to be allocated
-    _OPTIONS: Any = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": _CHECKED}
-    kernel: Any = numba.njit(**_OPTIONS)
-    inlined: Any = numba.njit(forceinline=True, **_OPTIONS)
-    stage: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
+    _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": _CHECKED}
+
+    def _counted(decorate):
+        def declare(function):
+            global _declared
+            _declared += 1
+            return decorate(function)
+
+        return declare
+
+    if LINKED:
+        from sfu.wire.kernels.linking import KernelDispatcher, StageDispatcher
+
+        _TYPED = {"nopython": True, "boundscheck": None, **_OPTIONS}
+        kernel = _counted(lambda function: KernelDispatcher(function, _TYPED))
+        stage = _counted(lambda function: StageDispatcher(function, _TYPED))
+        inlined = _counted(lambda function: KernelDispatcher(function, _TYPED, forceinline=True))
+    else:
+        kernel = _counted(numba.njit(cache=True, **_OPTIONS))
+        stage = _counted(numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, cache=True, **_OPTIONS))
+        inlined = _counted(numba.njit(forceinline=True, cache=True, **_OPTIONS))
