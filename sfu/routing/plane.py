@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from sfu.bwe.kernels.state import START_BPS
+from sfu.routing import warming
 from sfu.routing.commander import Commander, Feedback
 from sfu.routing.kernels.commands import Operation
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
 from sfu.routing.kernels.loop import Wiring, run_plane, step_plane
-from sfu.routing.kernels.messages import make_buffers
+from sfu.routing.kernels.messages import Buffers, make_buffers
 from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
 from sfu.routing.kernels.rings import PacketRings, make_packet_rings
-from sfu.routing.kernels.tables import MAX_SHARDS, make_tables
+from sfu.routing.kernels.tables import MAX_SHARDS, Tables, make_tables
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.queues import (
     NOTICE_SLOTS,
@@ -40,6 +41,7 @@ from sfu.routing.rows import CapacityError
 from sfu.routing.sockets import Address, open_socket, sendable
 from sfu.routing.states import AudioLevel, SubscriptionState
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
+from sfu.routing.warming import Progress, compile_plane
 
 __all__ = [
     "LEAST_REPEAT_MS",
@@ -224,16 +226,30 @@ def link_planes(planes: list[Plane]) -> None:
 _warmed = False
 
 
-def compile_kernels() -> None:
+def _idle_plane() -> tuple[Plane, tuple[Tables, Buffers, Wiring]]:
+    """A plane that never runs, and what kernels take of one."""
+    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4, 4))
+    return idle, (idle._tables, idle._buffers, idle._wiring(-1))
+
+
+def compile_kernels(progress: Progress | None = None) -> None:
     """Compile the loop, and with it every kernel, if this machine has not yet; `Plane.start` does so by itself.
 
-    It is a first run that stops at once, before any socket is bound.
+    It ends with a run that stops at once, before any socket is bound. For `progress` see `compile_plane`.
     """
     global _warmed
     if _warmed:
         return
-    idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4, 4))
+    idle, arguments = _idle_plane()
+    compile_plane(arguments, progress)
     idle._post(Operation.STOP, 0)
-    run_plane(idle._tables, idle._buffers, idle._wiring(-1))
+    run_plane(*arguments)
     idle.stop()
     _warmed = True
+
+
+def compile_second() -> None:
+    """Compile the part of a process that helps another one with its first start."""
+    idle, arguments = _idle_plane()
+    warming.compile_second(arguments)
+    idle.stop()

@@ -16,7 +16,7 @@ from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.notices import NoticeKind, push_numbers
 from sfu.routing.kernels.repeat import MISSED, repeat_packet
 from sfu.routing.kernels.tables import Tables
-from sfu.wire.kernels.kernel import i64, stage
+from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import load16, load32
 
 _OVER_RATE = int(Counter.DROP_NACK_RATE)
@@ -57,7 +57,7 @@ def _answer_entry(
     return missed
 
 
-@stage
+@kernel
 def answer_nack(
     tables: Tables,
     buffers: Buffers,

@@ -1,0 +1,200 @@
+"""The first start: all kernels are compiled, by two processes where there are two cores.
+
+What the loop calls is divided: this process compiles what receives, another one what sends (`SECOND`), and keeps it in
+the cache of kernels. Whoever comes to a stage that the other is about waits for it. The other is a help and no more: if
+it cannot be started or ends too early, the rest is compiled here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import event
+
+from sfu.routing.kernels.commands import apply_commands
+from sfu.routing.kernels.fanout import forward_batch
+from sfu.routing.kernels.ingress import receive_datagram
+from sfu.routing.kernels.loop import Wiring, run_plane, run_timers
+from sfu.routing.kernels.messages import Buffers
+from sfu.routing.kernels.nack import answer_nack
+from sfu.routing.kernels.tables import Tables
+from sfu.wire.kernels.kernel import LINKED, declared
+
+Progress = Callable[[float], None]
+
+_TYPED = 0.75
+"""How far it is when the last function was typed; what remains is one step of LLVM's."""
+_BEGUN, _KEPT = "begun", "kept"
+_HELPER = "from sfu.routing.plane import compile_second; compile_second()"
+
+
+def _name(function: Any) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _first(arguments: tuple[Tables, Buffers, Wiring]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """What is compiled here before the loop itself, so that it needs nothing of the other process for long."""
+    tables, buffers, _ = map(numba.typeof, arguments)
+    queue = [numba.typeof(arguments[2].notice_index), numba.typeof(arguments[2].notices)]
+    return [(receive_datagram, (tables, buffers, *queue, *[numba.int64] * 5))]
+
+
+def _second(arguments: tuple[Tables, Buffers, Wiring]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """What the other process compiles, in the order in which it is asked for."""
+    tables, buffers, wiring = map(numba.typeof, arguments)
+    queue = [numba.typeof(arguments[2].notice_index), numba.typeof(arguments[2].notices)]
+    commands = [numba.typeof(arguments[2].command_index), numba.typeof(arguments[2].commands)]
+    return [
+        (answer_nack, (tables, buffers, *queue, *[numba.int64] * 5)),
+        (forward_batch, (tables, buffers, numba.int64, numba.int64)),
+        (run_timers, (tables, buffers, wiring, numba.int64)),
+        (apply_commands, (tables, buffers, *commands)),
+    ]
+
+
+class _Counted(event.Listener):
+    """Tells of each function that is begun to be compiled."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def on_start(self, event: Any) -> None:
+        self._tell(_name(event.data["dispatcher"].py_func))
+
+    def on_end(self, event: Any) -> None:
+        """What it called was counted before."""
+
+
+def compile_second(arguments: tuple[Tables, Buffers, Wiring]) -> None:
+    """Compile the other process's part, and say on standard output how far it is."""
+    with event.install_listener("numba:compile", _Counted(lambda name: print(_BEGUN, name, flush=True))):  # noqa: T201
+        for kernel, types in _second(arguments):
+            kernel.stage.compile(types)
+            print(_KEPT, _name(kernel.py_func), flush=True)  # noqa: T201
+
+
+class _Helper:
+    """The other process."""
+
+    def __init__(self, functions: list[Any], tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._kept = {_name(function): threading.Event() for function in functions}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        command = [sys.executable, "-c", _HELPER]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self._reader = threading.Thread(target=self._read, name="sfu-compile", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as said:
+            for line in said:
+                word, _, name = line.strip().partition(" ")
+                if word == _BEGUN:
+                    self._tell(name)
+                elif word == _KEPT and name in self._kept:
+                    self._kept[name].set()
+        for kept in self._kept.values():  # it has ended: nothing more is to be expected
+            kept.set()
+
+    def wait(self, function: Any) -> None:
+        """Return when the function is not being compiled there."""
+        kept = self._kept.get(_name(function))
+        if kept is not None:
+            kept.wait()
+
+    def end(self) -> None:
+        """End it, if it has not."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+
+
+@contextlib.contextmanager
+def _helped(functions: list[Any], tell: Callable[[str], None]) -> Iterator[None]:
+    from sfu.wire.kernels.linking import StageCache
+
+    try:
+        helper = _Helper(functions, tell)
+    except OSError:  # no process can be started, so this one compiles all
+        yield
+        return
+    StageCache.wait = helper.wait
+    try:
+        yield
+    finally:
+        StageCache.wait = None
+        helper.end()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other first start compiles into the cache: what it makes is what we need."""
+    folder = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    try:
+        lock = os.open(Path(folder) / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600) if folder else None
+    except OSError:  # nothing can be written there, so nobody else does
+        lock = None
+    if lock is None:
+        yield
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def compile_plane(arguments: tuple[Tables, Buffers, Wiring], progress: Progress | None = None) -> None:
+    """Compile the plane's loop for such arguments, unless the cache has it.
+
+    `progress` is called with what part is done, from any thread; not at all where there is nothing to do.
+    """
+    types = tuple(map(numba.typeof, arguments))
+    if not LINKED:
+        if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            with event.install_listener("numba:compile", _Counted(_Share(progress).count)):
+                run_plane.compile(types)  # type: ignore[attr-defined]
+        return
+    if run_plane.is_kept(types):  # type: ignore[attr-defined]
+        return
+    with _alone():
+        if not run_plane.is_kept(types):  # type: ignore[attr-defined]
+            _compile(arguments, types, _Share(progress).count)
+
+
+def _compile(arguments: tuple[Tables, Buffers, Wiring], types: tuple[Any, ...], count: Callable[[str], None]) -> None:
+    with contextlib.ExitStack() as around:
+        around.enter_context(event.install_listener("numba:compile", _Counted(count)))
+        if len(os.sched_getaffinity(0)) > 1 and sys.executable and run_plane.keeps():  # type: ignore[attr-defined]
+            around.enter_context(_helped([kernel.py_func for kernel, _ in _second(arguments)], count))
+        for kernel, its_types in _first(arguments):
+            kernel.stage.compile(its_types)
+        run_plane.compile(types)  # type: ignore[attr-defined]
+
+
+class _Share:
+    """How far the compilation is, by the functions that both processes have begun with."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._names: set[str] = set()
+        self._lock = threading.Lock()
+
+    def count(self, name: str) -> None:
+        """Another function is being compiled."""
+        with self._lock:  # until it is told: from several threads, and it never goes back
+            self._names.add(name)
+            if self._progress is not None:
+                self._progress(min(len(self._names) / max(declared(), 1), 1.0) * _TYPED)

@@ -1,0 +1,144 @@
+"""The first start: two processes, one cache, and whatever may happen to either."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numba
+import pytest
+
+from sfu.routing import warming
+
+pytestmark = pytest.mark.skipif(not warming.LINKED, reason="runs without compiling, or with an unknown Numba")
+
+MODULE = '''
+"""A small plane."""
+
+import numba
+
+from sfu.wire.kernels.kernel import kernel, stage
+
+
+@stage
+def _low(value):
+    return value & 0xFF
+
+
+@kernel
+def receive(value):
+    return _low(value) + 1
+
+
+@kernel
+def send(value):
+    return _low(value) * 2
+
+
+@kernel
+def loop(value):
+    return receive(value) + send(value)
+
+
+def compile_send():
+    send.stage.compile((numba.int64,))
+    print("kept", "{name}.send", flush=True)
+'''
+COMPILES = "import {name}; print('begun', '{name}.send', flush=True); {name}.compile_send()"
+DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+FAILS = "raise SystemExit('no')"
+SAYS_NONSENSE = "import os; os.write(1, b'\\n \\nkept\\nkept nothing\\nbegun\\n\\n')"
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A module with a small plane, instead of the real one."""
+    name = f"plane_of_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(MODULE.format(name=name))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module(name)
+    types = (numba.int64,)
+    monkeypatch.setattr(warming, "run_plane", module.loop)
+    monkeypatch.setattr(warming, "_first", lambda _: [(module.receive, types)])
+    monkeypatch.setattr(warming, "_second", lambda _: [(module.send, types)])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return module
+
+
+def compile_small(small: Any, shares: list[float]) -> None:
+    warming.compile_plane((5,), shares.append)  # type: ignore[arg-type]
+    assert small.loop(5) == 16
+
+
+def test_what_another_process_has_compiled_is_not_compiled_again(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "_HELPER", COMPILES.format(name=small.__name__))
+    shares: list[float] = []
+    compile_small(small, shares)
+    assert sum(small.send.stage.stats.cache_hits.values()) == 1
+    assert sum(small.send.stage.stats.cache_misses.values()) == 0
+    assert shares == sorted(shares)
+    assert 0.0 < shares[0] < shares[-1] <= 1.0
+
+
+@pytest.mark.parametrize("helper", [DIES, FAILS, SAYS_NONSENSE])
+def test_a_helper_that_does_not_help_is_done_without(small: Any, monkeypatch: pytest.MonkeyPatch, helper: str) -> None:
+    monkeypatch.setattr(warming, "_HELPER", helper)
+    compile_small(small, [])
+    assert sum(small.send.stage.stats.cache_misses.values()) == 1
+
+
+def test_without_an_interpreter_to_start_one_process_compiles(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    compile_small(small, [])
+
+
+def test_on_one_core_no_other_process_is_started(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(subprocess, "Popen", None)
+    compile_small(small, [])
+
+
+def test_a_later_start_has_nothing_to_tell(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "_HELPER", FAILS)
+    compile_small(small, [])
+    shares: list[float] = []
+    compile_small(small, shares)
+    assert shares == []
+
+
+def test_two_first_starts_at_once_compile_once(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits for the first, whatever becomes of that, and looks again."""
+    monkeypatch.setattr(warming, "_HELPER", FAILS)
+    folder = Path(numba.config.CACHE_DIR)  # type: ignore[attr-defined]
+    done = threading.Event()
+
+    def start() -> None:
+        compile_small(small, [])
+        done.set()
+
+    with (folder / "lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        second = threading.Thread(target=start, daemon=True)
+        second.start()
+        assert not done.wait(0.1)
+        assert not small.loop.overloads
+    second.join(60)
+    assert done.is_set()
+
+
+def test_a_first_start_that_is_killed_holds_up_no_other(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "_HELPER", FAILS)
+    lock = Path(numba.config.CACHE_DIR) / "lock"  # type: ignore[attr-defined]
+    code = f"import fcntl, sys; f = open({str(lock)!r}, 'w'); fcntl.flock(f, 2); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None and killed.stdout.readline() == b"held\n"
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    compile_small(small, [])
