@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sfu.rooms.event_stream import EventStream
     from sfu.rooms.peer import Peer
     from sfu.rooms.room import Room
+    from sfu.routing.plane import compile_kernels
     from sfu.server import Server
     from sfu.session.bandwidth import BandwidthStats
     from sfu.session.client_offered import Answered, ClientOffered
@@ -74,6 +75,7 @@ __all__ = [
     "SubscriptionStats",
     "Track",
     "TrackStats",
+    "compile_kernels",
     "errors",
     "events",
     "load_or_create_signing_key",
@@ -115,6 +117,7 @@ _HOMES = {
     "SubscriptionStats": "sfu.media.statistics",
     "Track": "sfu.media.track",
     "TrackStats": "sfu.media.statistics",
+    "compile_kernels": "sfu.routing.plane",
     "errors": "sfu.errors",
     "events": "sfu.events",
     "load_or_create_signing_key": "sfu.recording.signing",

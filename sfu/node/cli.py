@@ -1,5 +1,5 @@
 """The command line: `sfu serve`, `sfu token`, `sfu verify`, `sfu recover`, `sfu compose`, `sfu play`,
-`sfu sign`, `sfu bench`, `sfu version`.
+`sfu sign`, `sfu warm`, `sfu bench`, `sfu version`.
 
 What a command needs is imported when it runs: a server takes a second to load, and most commands need none.
 """
@@ -24,6 +24,7 @@ from sfu.node.compose_command import compose
 from sfu.node.play_command import play
 from sfu.node.record_commands import recover, verify
 from sfu.node.sign_command import sign
+from sfu.node.warm_command import CompileBar, warm
 from sfu.version import read_version
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ app.command()(recover)
 app.command()(compose)
 app.command()(play)
 app.command()(sign)
+app.command()(warm)
 _log = logging.getLogger("sfu.node")
 _out = Console()
 _err = Console(stderr=True)
@@ -132,12 +134,13 @@ class _Announcer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._bar = CompileBar(_err)
 
-    def compiling(self) -> None:
-        _err.print("compiling the forwarding plane (first run only)...", highlight=False)
+    def compiling(self, share: float) -> None:
+        self._bar.show(share)
 
     def compiled(self, seconds: float) -> None:
-        _err.print(f"compiled in {seconds:.0f} s; the next start takes it from the cache", highlight=False)
+        self._bar.end(seconds)
 
     def started(self, started: Started) -> None:
         facts = {"url": started.url, "udp_ports": ",".join(map(str, started.udp_ports)), "dev": self._settings.dev}

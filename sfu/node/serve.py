@@ -33,8 +33,6 @@ _log = logging.getLogger("sfu.node")
 
 _BACKLOG = 1024
 _MAX_OPERATORS = 64
-_WARM_START_S = 1.5
-"""A start from the compiler's cache takes less."""
 
 
 class ServeError(Exception):
@@ -55,8 +53,8 @@ class Started:
 class Reporter(Protocol):
     """Who is told how the start goes."""
 
-    def compiling(self) -> None:
-        """It takes long, so this is the first run on this machine: the forwarding plane is being compiled."""
+    def compiling(self, share: float) -> None:
+        """The forwarding plane is being compiled, as at the first start on a machine; so much is done."""
 
     def compiled(self, seconds: float) -> None:
         """That is done."""
@@ -151,18 +149,15 @@ async def _start(server: sfu.Server, reporter: Reporter) -> None:
     began = loop.time()
     told = False
 
-    def tell() -> None:
+    def tell(share: float) -> None:  # in the compiler's thread
         nonlocal told
         told = True
-        reporter.compiling()
+        reporter.compiling(share)
 
-    timer = loop.call_later(_WARM_START_S, tell)
-    try:
-        await server.start()
-    finally:
-        timer.cancel()
+    await asyncio.to_thread(sfu.compile_kernels, tell)
     if told:
         reporter.compiled(loop.time() - began)
+    await server.start()
 
 
 def _bind(setting: str, host: str, port: int) -> socket.socket:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import sfu
 from sfu.node import serve
 from sfu.node.serve import Started
 
@@ -113,8 +113,8 @@ class Spoken:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def compiling(self) -> None:
-        self.said.append("compiling")
+    def compiling(self, share: float) -> None:
+        self.said.append(f"compiling {share:.0%}")
 
     def compiled(self, seconds: float) -> None:
         self.said.append("compiled" if seconds > 0 else "compiled in no time")
@@ -123,20 +123,22 @@ class Spoken:
         self.said.append("started")
 
 
-class SlowServer:
-    """Takes its time to start."""
+class QuickServer:
+    """Has nothing to compile."""
 
     async def start(self) -> None:
-        await asyncio.sleep(0.05)
+        pass
 
 
-@pytest.mark.parametrize(("patience", "said"), [(0.01, ["compiling", "compiled"]), (10.0, [])])
-async def test_a_start_that_takes_long_is_explained(
-    monkeypatch: pytest.MonkeyPatch, patience: float, said: list[str]
+@pytest.mark.parametrize(
+    ("shares", "said"), [((0.1, 0.5), ["compiling 10%", "compiling 50%", "compiled"]), ((), [])], ids=["first", "later"]
+)
+async def test_a_start_that_compiles_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, shares: tuple[float, ...], said: list[str]
 ) -> None:
-    monkeypatch.setattr(serve, "_WARM_START_S", patience)
+    monkeypatch.setattr(sfu, "compile_kernels", lambda progress: [progress(share) for share in shares], raising=False)
     reporter = Spoken()
-    await serve._start(SlowServer(), reporter)  # type: ignore[arg-type]
+    await serve._start(QuickServer(), reporter)  # type: ignore[arg-type]
     assert reporter.said == said
 
 
