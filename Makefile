@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE_READY := $(VENV)/.ready-node
 DEV_READY := $(VENV)/.ready-dev
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+INSTALL := .ci/install $(VENV)
 
 # Arguments for the node, as in: make run ARGS="--host 0.0.0.0 --shards 2"; or for what else takes some
 ARGS ?=
@@ -26,12 +26,12 @@ $(VENV)/bin/python:
 
 $(NODE_READY): pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the node into $(VENV) (once)"
-	@$(PIP) '.[node]'
+	@$(INSTALL) '.[node]'
 	@touch $@
 
 $(DEV_READY): pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the node and the development tools into $(VENV) (once)"
-	@$(PIP) '.[node,dev]'
+	@$(INSTALL) '.[node,dev]'
 	@touch $@ $(NODE_READY)
 
 install: $(DEV_READY) ## Create .venv with the node and the development tools
@@ -87,7 +87,7 @@ bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@$(BIN)/python -m bench $(ARGS)
 
 fuzz: kernels ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage, then compiled, in batches
-	@$(PIP) '.[fuzz]'
+	@$(INSTALL) '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
 
 soak: $(DEV_READY) stable ## Run the long tests for SOAK_SECONDS
