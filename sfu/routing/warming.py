@@ -76,10 +76,17 @@ class _Counted(event.Listener):
 
 def compile_second(arguments: tuple[Tables, Buffers, Wiring]) -> None:
     """Compile the other process's part, and say on standard output how far it is."""
-    with event.install_listener("numba:compile", _Counted(lambda name: print(_BEGUN, name, flush=True))):  # noqa: T201
+    with event.install_listener("numba:compile", _Counted(lambda name: _say(_BEGUN, name))):
         for kernel, types in _second(arguments):
             kernel.stage.compile(types)
-            print(_KEPT, _name(kernel.py_func), flush=True)  # noqa: T201
+            _say(_KEPT, _name(kernel.py_func))
+
+
+def _say(word: str, name: str) -> None:
+    try:
+        print(word, name, flush=True)  # noqa: T201
+    except BrokenPipeError:  # who is helped has ended
+        os._exit(1)
 
 
 class _Helper:
@@ -91,7 +98,12 @@ class _Helper:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
         command = [sys.executable, "-c", _HELPER]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,  # Ctrl-C ends this process, and with it that one, without a traceback
         )
         self._reader = threading.Thread(target=self._read, name="sfu-compile", daemon=True)
         self._reader.start()

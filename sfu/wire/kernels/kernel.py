@@ -4,7 +4,7 @@ Every kernel of the project is decorated with `kernel`, so the options are decid
 result is cached, and a division by zero yields a value instead of raising. Kernels allocate nothing, so arrays are not
 counted: that alone took a quarter off the time to compile them. `stage` is the same for those that only other kernels
 call: they have no entrance from Python, and called from there they crash. `inlined` is for the few that run for each
-packet and subscriber: a call passes all arrays of the tables, which takes 0.1 us, and LLVM makes one of what is long.
+packet and subscriber, since LLVM makes a call of what is long.
 """
 
 from __future__ import annotations

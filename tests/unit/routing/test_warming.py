@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib
+import io
 import os
 import signal
 import subprocess
@@ -142,3 +143,18 @@ def test_a_first_start_that_is_killed_holds_up_no_other(small: Any, monkeypatch:
         killed.send_signal(signal.SIGKILL)
         killed.wait()
     compile_small(small, [])
+
+
+class _Broken(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_helper_whose_node_was_killed_ends(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(sys, "stdout", _Broken())
+    with pytest.raises(SystemExit):
+        warming.compile_second(())  # type: ignore[arg-type]
