@@ -34,8 +34,9 @@ class CompileBar:
 
     def end(self, seconds: float) -> None:
         """Say how long it took, if there was something to show."""
-        self._bar.stop()
         if self._begun:
+            if self._console.is_terminal:  # elsewhere it would print an empty line
+                self._bar.stop()
             self._console.print(
                 f"compiled in {seconds:.0f} s; the next start takes it from the cache", soft_wrap=True, highlight=False
             )
