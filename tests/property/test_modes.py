@@ -10,7 +10,7 @@ import pytest
 SWITCHES = ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
 MODULES = [
     Path(__file__).with_name(f"test_{name}.py")
-    for name in ("kernels", "descriptors", "dependency", "transport_feedback", "sources", "addresses")
+    for name in ("kernels", "descriptors", "dependency", "transport_feedback", "sources", "addresses", "source_id")
 ]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels.index import find_encoding, insert_encoding, remove_encoding
 from sfu.routing.kernels.reception import forget_arrivals
+from sfu.routing.kernels.source_id import next_generation
 from sfu.routing.kernels.sources import (
     CURRENT,
     LATE_US,
@@ -111,7 +112,7 @@ def learn_source(tables: Tables, encoding: int, ssrc: int, now_us: int) -> int:
     entry["replaced_us"] = now_us
     entry["key_frames_before"] = entry["key_frames"]
     entry["ssrc"] = ssrc
-    entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
+    entry["generation"] = next_generation(entry["generation"])
     entry["aligned"] = 0  # the new source has a clock of its own
     tables.structures[encoding]["valid"] = 0
     forget_arrivals(tables.encodings, tables.arrivals, encoding)

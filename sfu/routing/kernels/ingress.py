@@ -21,6 +21,7 @@ from sfu.routing.kernels.notices import NoticeKind, push_datagram, push_numbers,
 from sfu.routing.kernels.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
 from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.rings import MAX_RTP_BYTES
+from sfu.routing.kernels.source_id import make_source
 from sfu.routing.kernels.sources import NOBODY
 from sfu.routing.kernels.tables import ARRIVALS, MAX_ADDRESSES, UFRAGS, Tables
 from sfu.routing.kernels.uplink import note_uplink
@@ -311,7 +312,7 @@ def _accept(
     if entry["audio"] == 1:
         account_level(tables, encoding, buffers.received, packets, row)
     counters[_RECEIVED] += 1
-    packets[row]["source"] = (i64(encoding) << 32) | i64(entry["generation"])
+    packets[row]["source"] = make_source(encoding, i64(entry["generation"]))
     packets[row]["clock_rate"] = entry["clock_rate"]
     packets[row]["audio"] = entry["audio"]
     packets[row]["index"] = entry["index"]

@@ -39,6 +39,7 @@ from sfu.routing.kernels.rings import (
     shift_offsets,
 )
 from sfu.routing.kernels.send import flush
+from sfu.routing.kernels.source_id import relayed_source, source_encoding
 from sfu.routing.kernels.tables import PACKET_SLOT_BYTES, Tables
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.copying import copy_octets
@@ -150,8 +151,7 @@ def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
                 copy_octets(buffers.received, base, data, source, length)
                 buffers.packets[row] = held[slot]
                 shift_offsets(buffers.packets, row, base - source)
-                # a source is unique within its own shard only
-                buffers.packets[row]["source"] |= i64(shard + 1) << 56
+                buffers.packets[row]["source"] = relayed_source(held[slot]["source"], shard)
                 buffers.packets[row]["history"] = -1
                 buffers.state[PACKETS] = row + 1
                 add_to_batch(tables, buffers.packets, track, row)
@@ -195,7 +195,7 @@ def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int,
                 now_us,
             )
             if row >= 0:
-                encoding = (buffers.packets[row]["source"] >> 32) & 0xFFFFFF
+                encoding = source_encoding(buffers.packets[row]["source"])
                 _copy_out(tables, buffers, wiring, i64(tables.encodings[encoding]["track"]), row)
             start = stop
             if start >= end:

@@ -12,6 +12,7 @@ from sfu.routing.kernels.parameters import forget_parameters
 from sfu.routing.kernels.reception import forget_arrivals
 from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
 from sfu.routing.kernels.rewrite import build_template
+from sfu.routing.kernels.source_id import next_generation
 from sfu.routing.kernels.sources import CURRENT, hold_source, release_source
 from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
 from sfu.routing.kernels.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
@@ -69,7 +70,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     for k in range(len(entry["mid"])):
         entry["mid"][k] = command["text"][k]
         entry["rid"][k] = command["blob"][k]
-    entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
+    entry["generation"] = next_generation(entry["generation"])
     tables.structures[row]["valid"] = 0
     forget_arrivals(tables.encodings, tables.arrivals, row)
     entry["last_arrival_us"] = 0

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.source_id import next_generation
 from sfu.routing.kernels.tables import ARRIVALS, NEVER
 from sfu.wire.kernels.kernel import stage
 
@@ -59,7 +60,7 @@ def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding:
             if not restarts:
                 return JUMP
             forget_arrivals(encodings, arrivals, encoding)
-            entry["generation"] = (entry["generation"] + 1) & 0x7FFFFFFF
+            entry["generation"] = next_generation(entry["generation"])
             entry["base_sequence"] = sequence
             entry["extended_sequence"] = sequence
             extended = sequence

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
+from sfu.routing.kernels.source_id import is_relayed, source_encoding
 from sfu.routing.kernels.tables import TEMPLATE_BYTES, Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
@@ -37,7 +38,6 @@ _PASSED = (
     int(Extension.FRAME_MARKING),
 )
 _RED = int(PayloadFormat.RED)
-_SHARD_BIT = 56  # of a packet's source: set where another shard has relayed it
 _MAX_SHORT_BYTES = 16
 """The longest value in the one-byte form (RFC 8285 section 4.2). Longer ones, the dependency descriptors of key frames,
 take the two-byte form where the client mixes the two, and are left out otherwise."""
@@ -154,11 +154,11 @@ def _write_dependencies(
     length = i64(packet["extension_bytes"][_DEPENDENCIES])
     source = packet["source"]
     announce = packet["frame_start"] == 1 and packet["timestamp"] == entry["changed_at"]
-    if (length <= MANDATORY_BYTES and not announce) or length + MAX_DEPENDENCY_GROWTH > longest or source >> _SHARD_BIT:
+    if (length <= MANDATORY_BYTES and not announce) or length + MAX_DEPENDENCY_GROWTH > longest or is_relayed(source):
         copy_octets(out, value, buffer, at, length)
         store16(out, value + 1, numbers[FRAME])
         return length
-    encoding = (source >> 32) & 0xFFFFFF
+    encoding = source_encoding(source)
     mask = active_mask(tables.structures, encoding, i64(entry["current_spatial"]), i64(entry["current_temporal"]))
     return write_dependencies(
         buffer, at, length, out, value, tables.structures, encoding, numbers[FRAME], mask, announce
