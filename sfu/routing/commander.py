@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sfu.routing.kernels.commands import Operation
+from sfu.routing.kernels import command_records as commands
 from sfu.routing.kernels.native import srtp_handle
 from sfu.routing.kernels.tables import (
     LARGEST_SET_BYTES,
@@ -26,12 +26,9 @@ from sfu.routing.queues import CommandQueue
 from sfu.routing.rows import CapacityError, Rows
 from sfu.routing.sockets import Address, encode_address
 from sfu.routing.table_reader import TableReader
-from sfu.wire.extensions import MAX_EXTENSION_ID, Extension
+from sfu.wire.extensions import EXTENSION_COUNT, MAX_EXTENSION_ID, Extension
 from sfu.wire.payload_format import PayloadFormat
 from sfu.wire.ufrag import pack_ufrag
-
-_TEXT_BYTES = 32
-"""Of a command's `text`, and of its `blob`."""
 
 
 class Feedback(enum.IntEnum):
@@ -82,7 +79,7 @@ class Commander(TableReader, abc.ABC):
         """A row for one peer's connection. Raises CapacityError."""
         row = self._connections.take()
         self._addresses[row] = [(None, 0)] * MAX_ADDRESSES
-        self._post(Operation.OPEN_CONNECTION, row)
+        self._post(row, commands.OpenConnection())
         return row
 
     def set_extensions(self, connection: int, ids: Mapping[Extension, int], *, mixed: bool = False) -> None:
@@ -90,18 +87,18 @@ class Commander(TableReader, abc.ABC):
 
         `mixed`: the client takes the two-byte form besides the one-byte form (RFC 8285 section 4.1.2).
         """
-        blob = bytearray(max(Extension) + 1)
+        identifiers = bytearray(EXTENSION_COUNT)
         for extension, identifier in ids.items():
             if not 1 <= identifier <= MAX_EXTENSION_ID:
                 raise ValueError(f"extension id {identifier} of {extension.name} is not within 1..14")
-            blob[extension] = identifier
-        self._post(Operation.SET_EXTENSIONS, connection, int(mixed), blob=bytes(blob))
+            identifiers[extension] = identifier
+        self._post(connection, commands.SetExtensions(mixed, bytes(identifiers)))
 
     def set_keys(self, connection: int, receive_session: Any, send_session: Any) -> None:
         """Give a connection its SRTP sessions (`pylibsrtp.Session`), for RTP only; the plane keeps them alive."""
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
         self._sessions[connection] = (receive_session, send_session)
-        self._post(Operation.SET_KEYS, connection, srtp_handle(receive_session), srtp_handle(send_session))
+        self._post(connection, commands.SetKeys(srtp_handle(receive_session), srtp_handle(send_session)))
 
     def set_address(self, connection: int, address: Address) -> None:
         """Where the peer is: send there, and take what comes from there for its; from nowhere else."""
@@ -116,19 +113,19 @@ class Commander(TableReader, abc.ABC):
         for place, (address, _) in enumerate(held):
             if address is not None and address not in addresses:
                 held[place] = (None, 0)
-                self._post(Operation.DROP_ADDRESS, connection, place)
+                self._post(connection, commands.DropAddress(place))
         for address in addresses:
             known = [held_address for held_address, _ in held]
             if address not in known:
                 place = known.index(None)
                 self._address_uses = (self._address_uses + 1) & 0x7FFFFFFF
                 held[place] = (address, self._address_uses)
-                raw = encode_address(address, self.family)
-                self._post(Operation.TAKE_ADDRESS, connection, place, self._address_uses, blob=raw)
+                raw = encode_address(address, self.family).tobytes()
+                self._post(connection, commands.TakeAddress(place, self._address_uses, raw))
         if selected != self._selected.get(connection):
             self._selected[connection] = selected
-            blob = b"" if selected is None else encode_address(selected, self.family)
-            self._post(Operation.SET_ADDRESS, connection, blob=blob)
+            raw = b"" if selected is None else encode_address(selected, self.family).tobytes()
+            self._post(connection, commands.SetAddress(raw))
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
         """When something authentic (SRTP, SRTCP) last came from each of its addresses, in seconds of CLOCK_MONOTONIC.
@@ -150,7 +147,7 @@ class Commander(TableReader, abc.ABC):
         packed = [pack_ufrag(ufrag) for ufrag in ufrags]
         if len(packed) > UFRAGS:
             raise ValueError(f"{len(packed)} user fragments; a connection has at most {UFRAGS}")
-        self._post(Operation.SET_UFRAGS, connection, *packed, *[-1] * (UFRAGS - len(packed)))
+        self._post(connection, commands.SetUfrags(*packed, *[-1] * (UFRAGS - len(packed))))
 
     def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
         """Agree on congestion feedback.
@@ -160,20 +157,20 @@ class Commander(TableReader, abc.ABC):
             reports: what we tell the client of what it sends; with `RATES` an `UplinkEstimate` comes, to be told.
             ssrc: ours, for reports on packets; used for nothing else, since the plane counts their SRTCP index.
         """
-        self._post(Operation.SET_CONTROL, connection, feedback, reports, ssrc)
+        self._post(connection, commands.SetControl(feedback, reports, ssrc))
 
     def set_limit(self, connection: int, rate_bps: int) -> None:
         """Say what a connection can use at most: no higher rate is tried."""
-        self._post(Operation.SET_LIMIT, connection, rate_bps)
+        self._post(connection, commands.SetLimit(rate_bps))
 
     def set_loss_bound(self, connection: int, rate_bps: int) -> None:
         """Say what receiver reports make of the path, for a client with `Feedback.RATES`."""
-        self._post(Operation.SET_LOSS_BOUND, connection, rate_bps)
+        self._post(connection, commands.SetLossBound(rate_bps))
 
     def close_connection(self, connection: int) -> None:
         """Free a connection's row; its encodings and subscriptions have been closed before."""
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
-        self._post(Operation.CLOSE_CONNECTION, connection)
+        self._post(connection, commands.CloseConnection())
         del self._addresses[connection]
         self._selected.pop(connection, None)
         self._connections.give_back(connection)
@@ -182,7 +179,7 @@ class Commander(TableReader, abc.ABC):
         """A row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
         row = self._tracks.take()
         self._track_uses[row] = self._track_uses.get(row, 0) + 1
-        self._post(Operation.OPEN_TRACK, row, self._track_uses[row])
+        self._post(row, commands.OpenTrack(self._track_uses[row]))
         return row
 
     def track_use(self, track: int) -> int:
@@ -191,7 +188,7 @@ class Commander(TableReader, abc.ABC):
 
     def close_track(self, track: int) -> None:
         """Free a track's row; its encodings and subscriptions have been closed before."""
-        self._post(Operation.CLOSE_TRACK, track)
+        self._post(track, commands.CloseTrack())
         self._tracks.give_back(track)
 
     def open_encoding(
@@ -223,30 +220,34 @@ class Commander(TableReader, abc.ABC):
             repairs: the encoding whose packets this one repeats (RFC 4588), -1: it carries media.
         """
         row = self._encodings.take()
-        asking = asks * (2 if resent else 1)
-        flags = payload_type | (audio << 8) | (redundant_type << 16) | (codec << 24) | (index << 32) | (asking << 40)
         self._post(
-            Operation.OPEN_ENCODING,
             row,
-            track,
-            connection,
-            ssrc or -1,
-            flags,
-            clock_rate,
-            repairs,
-            text=_name(mid),
-            blob=_name(rid),
+            commands.OpenEncoding(
+                track=track,
+                connection=connection,
+                ssrc=ssrc or -1,
+                payload_type=payload_type,
+                redundant_type=redundant_type,
+                audio=audio,
+                codec=codec,
+                index=index,
+                asks=asks * (2 if resent else 1),
+                repairs=repairs,
+                clock_rate=clock_rate,
+                mid=_name(mid),
+                rid=_name(rid),
+            ),
         )
         return row
 
     def close_encoding(self, encoding: int) -> None:
         """Free an encoding's row."""
-        self._post(Operation.CLOSE_ENCODING, encoding)
+        self._post(encoding, commands.CloseEncoding())
         self._encodings.give_back(encoding)
 
     def set_shift(self, encoding: int, shift: int) -> None:
         """Tell an encoding's clock: its timestamps plus `shift` are on the common clock of the track's encodings."""
-        self._post(Operation.SET_SHIFT, encoding, shift)
+        self._post(encoding, commands.SetShift(shift))
 
     def open_subscription(
         self,
@@ -269,14 +270,19 @@ class Commander(TableReader, abc.ABC):
         row = self._subscriptions.take()
         seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
         self._post(
-            Operation.OPEN_SUBSCRIPTION,
             row,
-            track,
-            connection,
-            ssrc,
-            payload_type | (redundant_type << 8) | (wide << 16) | (pads << 17),
-            seed & ~0x8000,
-            text=_name(mid),
+            commands.OpenSubscription(
+                track=track,
+                connection=connection,
+                ssrc=ssrc,
+                payload_type=payload_type,
+                redundant_type=redundant_type,
+                wide=wide,
+                pads=pads,
+                seed_sequence=seed & 0x7FFF,
+                seed_timestamp=seed >> 16,
+                mid=_name(mid),
+            ),
         )
         return row
 
@@ -284,11 +290,11 @@ class Commander(TableReader, abc.ABC):
         """Go on with another track (-1: with nothing, for now) under the numbering that the client knows; video from
         the next key frame on.
         """
-        self._post(Operation.MOVE_SUBSCRIPTION, subscription, track)
+        self._post(subscription, commands.MoveSubscription(track))
 
     def close_subscription(self, subscription: int) -> None:
         """Stop forwarding and free the row."""
-        self._post(Operation.CLOSE_SUBSCRIPTION, subscription)
+        self._post(subscription, commands.CloseSubscription())
         self._subscriptions.give_back(subscription)
         log = self._log_of.pop(subscription, None)
         if log is not None:
@@ -299,7 +305,7 @@ class Commander(TableReader, abc.ABC):
 
     def set_target(self, subscription: int, index: int, spatial: int, temporal: int) -> None:
         """Aim a video subscription at the Encoding `index`, and within it at Layer(spatial 0..3, temporal 0..7)."""
-        self._post(Operation.SET_TARGET, subscription, index, spatial, temporal)
+        self._post(subscription, commands.SetTarget(index, spatial, temporal))
 
     def set_repair(self, subscription: int, *, ssrc: int, payload_type: int) -> bool:
         """Let a subscription ask for packets again, by RTX as `ssrc`; False when there is no log left for it."""
@@ -308,7 +314,7 @@ class Commander(TableReader, abc.ABC):
         except CapacityError:
             return False
         self._log_of[subscription] = log
-        self._post(Operation.SET_REPAIR, subscription, ssrc, payload_type, log, self._rng.getrandbits(15))
+        self._post(subscription, commands.SetRepair(ssrc, payload_type, log, self._rng.getrandbits(15)))
         return True
 
     def set_resending(self, subscription: int, *, audio: bool) -> bool:
@@ -325,7 +331,7 @@ class Commander(TableReader, abc.ABC):
             with contextlib.suppress(CapacityError):  # it only is not paced then
                 log = self._log_of[subscription] = self._logs.take()
         size = SEALED_AUDIO_BYTES if audio else SEALED_BYTES
-        self._post(Operation.SET_RESENDING, subscription, sealed, size, log, 0)
+        self._post(subscription, commands.SetResending(sealed, size, log))
         return True
 
     def tell_parameters(self, track: int, index: int, sets: Iterable[bytes]) -> None:
@@ -335,28 +341,26 @@ class Commander(TableReader, abc.ABC):
         for unit in sets:
             if not 0 < len(unit) <= LARGEST_SET_BYTES:
                 continue
-            parts = [unit[at : at + 2 * _TEXT_BYTES] for at in range(0, len(unit), 2 * _TEXT_BYTES)]
+            parts = [unit[at : at + commands.PART_BYTES] for at in range(0, len(unit), commands.PART_BYTES)]
             for number, part in enumerate(parts):
-                first, last = int(number == 0), int(number == len(parts) - 1)
-                text, blob = part[:_TEXT_BYTES], part[_TEXT_BYTES:]
-                self._post(Operation.TELL_SET, track, index, first, last, text=text, blob=blob)
+                self._post(track, commands.TellSet(index, number == 0, number == len(parts) - 1, part))
 
     def set_repeat_interval(self, subscription: int, interval_ms: int) -> None:
         """Say how soon a packet that its receiver asks for again and again is repeated at most (RFC 4585)."""
-        self._post(Operation.SET_REPEAT_INTERVAL, subscription, interval_ms)
+        self._post(subscription, commands.SetRepeatInterval(interval_ms))
 
     def set_paused(self, subscription: int, paused: bool) -> None:
         """Hold back, or let through, a subscription's packets."""
-        self._post(Operation.SET_PAUSED, subscription, int(paused))
+        self._post(subscription, commands.SetPaused(paused))
 
     def set_tapped(self, track: int, encodings: int) -> None:
         """Copy the decrypted packets of some of a track's encodings to the tap ring: bit k for encoding k, 0: none."""
-        self._post(Operation.SET_TAP, track, encodings)
+        self._post(track, commands.SetTap(encodings))
 
     def set_relay(self, track: int, shard: int, target: int) -> None:
         """Relay a track to `target`, its row on another shard (-1: stop)."""
         use = self._planes[shard]._track_uses[target] if target >= 0 else 0
-        self._post(Operation.SET_RELAY, track, shard, target, use)
+        self._post(track, commands.SetRelay(shard, target, use))
 
     def rows_in_use(self) -> dict[str, int]:
         """Number of taken rows by table."""

@@ -15,7 +15,7 @@ import numpy as np
 from sfu.bwe.kernels.state import START_BPS
 from sfu.routing import warming
 from sfu.routing.commander import Commander, Feedback
-from sfu.routing.kernels.commands import Operation
+from sfu.routing.kernels.command_records import Stop
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
 from sfu.routing.kernels.loop import Wiring, run_plane, step_plane
 from sfu.routing.kernels.messages import Buffers, make_buffers
@@ -159,7 +159,7 @@ class Plane(Commander):
     def stop(self) -> None:
         """End the thread and close the socket. Idempotent."""
         if self._thread is not None:
-            self._post(Operation.STOP, 0)
+            self._post(0, Stop())
             self._thread.join()
             self._thread = None
         if self._socket is not None:
@@ -242,7 +242,7 @@ def compile_kernels(progress: Progress | None = None) -> None:
         return
     idle, arguments = _idle_plane()
     compile_plane(arguments, progress)
-    idle._post(Operation.STOP, 0)
+    idle._post(0, Stop())
     run_plane(*arguments)
     idle.stop()
     _warmed = True

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.commands import Operation
+from sfu.routing.kernels.command_records import COMMAND, OPERATION_OF, Command
 from sfu.routing.kernels.notices import NoticeKind
 from sfu.routing.kernels.rings import (
-    COMMAND,
     INDEX_LENGTH,
     NOTICE,
     READ,
@@ -24,6 +23,7 @@ from sfu.routing.kernels.rings import (
     readable,
     release,
 )
+from sfu.routing.kernels.slots import stored_fields, write_fields
 from sfu.routing.sockets import Address, decode_address
 
 
@@ -142,22 +142,16 @@ class CommandQueue:
         """Whether the plane has applied everything that was posted."""
         return bool(self.index[READ] == self.index[WRITTEN])
 
-    def post(
-        self, operation: Operation, row: int, *numbers: int, text: bytes = b"", blob: bytes | NDArray[np.uint8] = b""
-    ) -> None:
+    def post(self, row: int, command: Command) -> None:
         """Hand a command to the plane. Raises PlaneError when it has taken none for a second."""
         position = int(self.index[WRITTEN])
         if position - int(self.index[READ]) >= _COMMAND_SLOTS:
             self._await_room(position)
-        record = self.records[position % _COMMAND_SLOTS]
-        record["operation"] = operation
-        record["row"] = row
-        for name, number in zip("abcdef", numbers, strict=False):
-            record[name] = number
-        record["text_bytes"] = len(text)
-        record["text"][: len(text)] = np.frombuffer(text, np.uint8)
-        record["blob_bytes"] = len(blob)
-        record["blob"][: len(blob)] = np.frombuffer(blob, np.uint8) if isinstance(blob, bytes) else blob
+        slot = self.records[position % _COMMAND_SLOTS]
+        slot["operation"] = OPERATION_OF[type(command)]
+        slot["row"] = row
+        if stored_fields(type(command)):
+            write_fields(slot[type(command).__name__], command)
         publish(self.index, 1)
         os.eventfd_write(self.event, 1)
         while self._kept and int(self.index[READ]) >= self._kept[0][0]:

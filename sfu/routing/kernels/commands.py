@@ -1,14 +1,15 @@
-"""Commands: the only way in which the control side changes the plane's tables."""
+"""Commands: the only way in which the control side changes the plane's tables. What each says: command_records.py."""
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfu.bwe.kernels.estimate import set_limit, set_loss_bound
+from sfu.routing.kernels import command_records as records
+from sfu.routing.kernels.command_records import OPERATION_OF
 from sfu.routing.kernels.connection_commands import (
     close_connection,
     drop_address,
@@ -29,6 +30,7 @@ from sfu.routing.kernels.media_commands import (
     set_paused,
     set_relay,
     set_repair,
+    set_resending,
     set_target,
 )
 from sfu.routing.kernels.messages import Buffers
@@ -38,67 +40,34 @@ from sfu.routing.kernels.subscribing import move_subscription
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
-
-class Operation(enum.IntEnum):
-    """What a `COMMAND` record asks for."""
-
-    STOP = 0
-    OPEN_CONNECTION = 1
-    SET_EXTENSIONS = 2
-    SET_KEYS = 3
-    SET_ADDRESS = 4
-    CLOSE_CONNECTION = 5
-    OPEN_TRACK = 6
-    CLOSE_TRACK = 7
-    OPEN_ENCODING = 8
-    CLOSE_ENCODING = 9
-    OPEN_SUBSCRIPTION = 10
-    CLOSE_SUBSCRIPTION = 11
-    SET_PAUSED = 12
-    SET_TAP = 13
-    SET_RELAY = 14
-    SET_TARGET = 15
-    SET_REPAIR = 16
-    SET_SHIFT = 17
-    MOVE_SUBSCRIPTION = 18
-    SET_REPEAT_INTERVAL = 19
-    SET_RESENDING = 20
-    TELL_SET = 21
-    SET_CONTROL = 22
-    SET_LIMIT = 23
-    SET_LOSS_BOUND = 24
-    TAKE_ADDRESS = 25
-    DROP_ADDRESS = 26
-    SET_UFRAGS = 27
-
-
-_STOP = int(Operation.STOP)
-_OPEN_CONNECTION = int(Operation.OPEN_CONNECTION)
-_SET_EXTENSIONS = int(Operation.SET_EXTENSIONS)
-_SET_KEYS = int(Operation.SET_KEYS)
-_SET_ADDRESS = int(Operation.SET_ADDRESS)
-_CLOSE_CONNECTION = int(Operation.CLOSE_CONNECTION)
-_OPEN_TRACK = int(Operation.OPEN_TRACK)
-_CLOSE_TRACK = int(Operation.CLOSE_TRACK)
-_OPEN_ENCODING = int(Operation.OPEN_ENCODING)
-_CLOSE_ENCODING = int(Operation.CLOSE_ENCODING)
-_OPEN_SUBSCRIPTION = int(Operation.OPEN_SUBSCRIPTION)
-_CLOSE_SUBSCRIPTION = int(Operation.CLOSE_SUBSCRIPTION)
-_SET_PAUSED = int(Operation.SET_PAUSED)
-_SET_TAP = int(Operation.SET_TAP)
-_SET_RELAY = int(Operation.SET_RELAY)
-_SET_TARGET = int(Operation.SET_TARGET)
-_SET_REPAIR = int(Operation.SET_REPAIR)
-_SET_SHIFT = int(Operation.SET_SHIFT)
-_MOVE_SUBSCRIPTION = int(Operation.MOVE_SUBSCRIPTION)
-_SET_REPEAT_INTERVAL = int(Operation.SET_REPEAT_INTERVAL)
-_SET_RESENDING = int(Operation.SET_RESENDING)
-_TELL_SET = int(Operation.TELL_SET)
-_SET_CONTROL = int(Operation.SET_CONTROL)
-_SET_LIMIT = int(Operation.SET_LIMIT)
-_TAKE_ADDRESS = int(Operation.TAKE_ADDRESS)
-_DROP_ADDRESS = int(Operation.DROP_ADDRESS)
-_SET_UFRAGS = int(Operation.SET_UFRAGS)
+_STOP = OPERATION_OF[records.Stop]
+_OPEN_CONNECTION = OPERATION_OF[records.OpenConnection]
+_SET_EXTENSIONS = OPERATION_OF[records.SetExtensions]
+_SET_KEYS = OPERATION_OF[records.SetKeys]
+_SET_ADDRESS = OPERATION_OF[records.SetAddress]
+_TAKE_ADDRESS = OPERATION_OF[records.TakeAddress]
+_DROP_ADDRESS = OPERATION_OF[records.DropAddress]
+_SET_UFRAGS = OPERATION_OF[records.SetUfrags]
+_SET_CONTROL = OPERATION_OF[records.SetControl]
+_SET_LIMIT = OPERATION_OF[records.SetLimit]
+_SET_LOSS_BOUND = OPERATION_OF[records.SetLossBound]
+_CLOSE_CONNECTION = OPERATION_OF[records.CloseConnection]
+_OPEN_TRACK = OPERATION_OF[records.OpenTrack]
+_SET_TAP = OPERATION_OF[records.SetTap]
+_SET_RELAY = OPERATION_OF[records.SetRelay]
+_TELL_SET = OPERATION_OF[records.TellSet]
+_CLOSE_TRACK = OPERATION_OF[records.CloseTrack]
+_OPEN_ENCODING = OPERATION_OF[records.OpenEncoding]
+_SET_SHIFT = OPERATION_OF[records.SetShift]
+_CLOSE_ENCODING = OPERATION_OF[records.CloseEncoding]
+_OPEN_SUBSCRIPTION = OPERATION_OF[records.OpenSubscription]
+_MOVE_SUBSCRIPTION = OPERATION_OF[records.MoveSubscription]
+_SET_PAUSED = OPERATION_OF[records.SetPaused]
+_SET_TARGET = OPERATION_OF[records.SetTarget]
+_SET_REPAIR = OPERATION_OF[records.SetRepair]
+_SET_RESENDING = OPERATION_OF[records.SetResending]
+_SET_REPEAT_INTERVAL = OPERATION_OF[records.SetRepeatInterval]
+_CLOSE_SUBSCRIPTION = OPERATION_OF[records.CloseSubscription]
 
 
 @stage
@@ -106,68 +75,70 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
     if operation == _OPEN_CONNECTION:
         open_connection(tables, row)
     elif operation == _SET_EXTENSIONS:
-        set_extensions(tables, row, command)
+        set_extensions(tables, row, command["SetExtensions"])
     elif operation == _SET_KEYS:
-        tables.connections[row]["receive_session"] = command["a"]
-        tables.connections[row]["send_session"] = command["b"]
+        tables.connections[row]["receive_session"] = command["SetKeys"]["receive_session"]
+        tables.connections[row]["send_session"] = command["SetKeys"]["send_session"]
     elif operation == _SET_ADDRESS:
-        set_address(tables, row, command)
+        set_address(tables, row, command["SetAddress"])
     elif operation == _TAKE_ADDRESS:
-        take_address(tables, row, command)
+        take_address(tables, row, command["TakeAddress"])
     elif operation == _DROP_ADDRESS:
-        drop_address(tables, row, i64(command["a"]))
+        drop_address(tables, row, i64(command["DropAddress"]["place"]))
     elif operation == _SET_UFRAGS:
-        set_ufrags(tables, row, command)
-    else:
+        set_ufrags(tables, row, command["SetUfrags"])
+    elif operation == _CLOSE_CONNECTION:
         close_connection(tables, row)
 
 
 @stage
 def _apply_to_control(tables: Tables, operation: int, row: int, command: Any, now_us: int) -> None:
     if operation == _SET_CONTROL:
-        set_control(tables, row, command, now_us)
+        set_control(tables, row, command["SetControl"], now_us)
     elif operation == _SET_LIMIT:
-        set_limit(tables.estimators[row], float(command["a"]), now_us)
+        set_limit(tables.estimators[row], float(command["SetLimit"]["rate_bps"]), now_us)
     elif tables.connections[row]["controlled"] == 2:
-        set_loss_bound(tables.estimators[row], float(command["a"]), now_us)
+        set_loss_bound(tables.estimators[row], float(command["SetLossBound"]["rate_bps"]), now_us)
 
 
 @stage
 def _apply_to_subscription(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_SUBSCRIPTION:
-        open_subscription(tables, row, command)
+        open_subscription(tables, row, command["OpenSubscription"])
     elif operation == _CLOSE_SUBSCRIPTION:
         close_subscription(tables, row)
     elif operation == _SET_PAUSED:
-        set_paused(tables, row, command["a"])
+        set_paused(tables, row, i64(command["SetPaused"]["paused"]))
     elif operation == _SET_TARGET:
-        set_target(tables, row, command)
-    elif operation in (_SET_REPAIR, _SET_RESENDING):
-        set_repair(tables, row, command, operation == _SET_RESENDING)
+        set_target(tables, row, command["SetTarget"])
+    elif operation == _SET_REPAIR:
+        set_repair(tables, row, command["SetRepair"])
+    elif operation == _SET_RESENDING:
+        set_resending(tables, row, command["SetResending"])
     elif operation == _SET_REPEAT_INTERVAL:
-        tables.subscriptions[row]["repeat_interval_ms"] = command["a"]
+        tables.subscriptions[row]["repeat_interval_ms"] = command["SetRepeatInterval"]["interval_ms"]
     elif operation == _MOVE_SUBSCRIPTION:
-        move_subscription(tables, row, i64(command["a"]))
+        move_subscription(tables, row, i64(command["MoveSubscription"]["track"]))
 
 
 @stage
 def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_TRACK:
-        open_track(tables, row, command["a"])
+        open_track(tables, row, i64(command["OpenTrack"]["use"]))
     elif operation == _CLOSE_TRACK:
         tables.tracks[row]["active"] = 0
     elif operation == _OPEN_ENCODING:
-        open_encoding(tables, row, command)
+        open_encoding(tables, row, command["OpenEncoding"])
     elif operation == _CLOSE_ENCODING:
         close_encoding(tables, row)
     elif operation == _SET_TAP:
-        tables.tracks[row]["tapped"] = command["a"]
+        tables.tracks[row]["tapped"] = command["SetTap"]["encodings"]
     elif operation == _SET_RELAY:
-        set_relay(tables, row, command["a"], command["b"], command["c"])
+        set_relay(tables, row, command["SetRelay"])
     elif operation == _TELL_SET:
-        tell_set(tables, row, command)
+        tell_set(tables, row, command["TellSet"])
     elif operation == _SET_SHIFT:
-        tables.encodings[row]["shift"] = command["a"]
+        tables.encodings[row]["shift"] = command["SetShift"]["shift"]
         tables.encodings[row]["aligned"] = 1
     else:
         _apply_to_subscription(tables, operation, row, command)
@@ -189,10 +160,10 @@ def apply_commands(
             release(index, 1)
             return True
         row = i64(command["row"])
-        if operation <= _CLOSE_CONNECTION or operation in (_TAKE_ADDRESS, _DROP_ADDRESS, _SET_UFRAGS):
-            _apply_to_connection(tables, operation, row, command)
-        elif operation >= _SET_CONTROL:
+        if operation == _SET_CONTROL or operation == _SET_LIMIT or operation == _SET_LOSS_BOUND:
             _apply_to_control(tables, operation, row, command, monotonic_us(buffers))
+        elif operation <= _CLOSE_CONNECTION:
+            _apply_to_connection(tables, operation, row, command)
         else:
             _apply_to_media(tables, operation, row, command)
         release(index, 1)

@@ -62,18 +62,18 @@ def open_connection(tables: Tables, row: int) -> None:
 def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
     """Agree on feedback: what the receiver tells us of egress, and whether we tell of ingress."""
     entry = tables.connections[row]
-    if entry["controlled"] != command["a"]:
-        entry["controlled"] = command["a"]
+    if entry["controlled"] != command["feedback"]:
+        entry["controlled"] = command["feedback"]
         reset_estimator(tables.estimators[row], now_us)
         if entry["controlled"] == 2:
             free_estimate(tables.estimators[row])
-    if entry["reports"] != command["b"]:
-        entry["reports"] = command["b"]
+    if entry["reports"] != command["reports"]:
+        entry["reports"] = command["reports"]
         if entry["reports"] == 2:
             reset_estimator(tables.uplinks[row], now_us)
             free_estimate(tables.uplinks[row])
             tables.uplinks[row]["round_trip_us"] = 200_000.0  # a guess: only how soon a further decrease may follow
-    entry["report_ssrc"] = command["c"]
+    entry["report_ssrc"] = command["ssrc"]
 
 
 @stage
@@ -83,11 +83,11 @@ def set_extensions(tables: Tables, row: int, command: Any) -> None:
     for k in range(len(entry["extension_kind"])):
         entry["extension_kind"][k] = 0
     for kind in range(1, EXTENSION_COUNT):
-        identifier = command["blob"][kind]
+        identifier = i64(command["identifiers"][kind])
         entry["extension_id"][kind] = identifier
         if identifier > 0:
             entry["extension_kind"][identifier] = kind
-    entry["mixed"] = command["a"]
+    entry["mixed"] = command["mixed"]
     subscription = i64(entry["first_subscription"])
     while subscription >= 0:
         build_template(tables, subscription)
@@ -104,16 +104,16 @@ def _release_address(tables: Tables, remote: int) -> None:
 @stage
 def take_address(tables: Tables, row: int, command: Any) -> None:
     """Take what comes from an address for the connection's; a former holder loses it."""
-    holder = find_address(tables.by_address, tables.addresses, command["blob"], 0)
+    holder = find_address(tables.by_address, tables.addresses, command["address"], 0)
     if holder >= 0:
         _release_address(tables, holder)
-    remote = row * MAX_ADDRESSES + i64(command["a"])
+    remote = row * MAX_ADDRESSES + i64(command["place"])
     _release_address(tables, remote)
     entry = tables.addresses[remote]
     for k in range(len(entry["address"])):
-        entry["address"][k] = command["blob"][k]
+        entry["address"][k] = command["address"][k]
     entry["held"] = 1
-    entry["use"] = command["b"]
+    entry["use"] = command["use"]
     entry["heard_us"] = 0
     insert_address(tables.by_address, tables.addresses, remote)
 
@@ -129,8 +129,8 @@ def set_address(tables: Tables, row: int, command: Any) -> None:
     """Select where to send; nowhere when the address is empty."""
     entry = tables.connections[row]
     for k in range(len(entry["address"])):
-        entry["address"][k] = command["blob"][k]
-    entry["address_bytes"] = command["blob_bytes"]
+        entry["address"][k] = command["address"][k]
+    entry["address_bytes"] = command["address_bytes"]
     entry["gso_bytes"] = ANY_BYTES
 
 
@@ -148,8 +148,8 @@ def _set_ufrag(tables: Tables, held: int, ufrag: int) -> None:
 @stage
 def set_ufrags(tables: Tables, row: int, command: Any) -> None:
     """Take checks that name these user fragments (-1: none) for the connection's."""
-    _set_ufrag(tables, row * UFRAGS, i64(command["a"]))
-    _set_ufrag(tables, row * UFRAGS + 1, i64(command["b"]))
+    _set_ufrag(tables, row * UFRAGS, i64(command["first"]))
+    _set_ufrag(tables, row * UFRAGS + 1, i64(command["second"]))
 
 
 @stage

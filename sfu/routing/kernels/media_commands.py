@@ -38,11 +38,12 @@ def open_track(tables: Tables, row: int, use: int) -> None:
 
 
 @stage
-def set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> None:
+def set_relay(tables: Tables, row: int, command: Any) -> None:
     """Relay a track to a row of another shard, or stop that."""
     entry = tables.tracks[row]
-    entry["relay"][shard] = target
-    entry["relay_use"][shard] = use
+    shard = i64(command["shard"])
+    entry["relay"][shard] = command["target"]
+    entry["relay_use"][shard] = command["use"]
     entry["relayed"] = 0
     for k in range(MAX_SHARDS):
         if entry["relay"][k] >= 0:
@@ -53,23 +54,23 @@ def set_relay(tables: Tables, row: int, shard: int, target: int, use: int) -> No
 def open_encoding(tables: Tables, row: int, command: Any) -> None:
     """A fresh row for one RTP stream."""
     entry = tables.encodings[row]
-    connection = command["b"]
+    connection = i64(command["connection"])
     entry["active"] = 1
-    entry["track"] = command["a"]
+    entry["track"] = command["track"]
     entry["connection"] = connection
-    entry["payload_type"] = command["d"] & 0x7F
-    entry["audio"] = (command["d"] >> 8) & 1
-    entry["redundant_type"] = (command["d"] >> 16) & 0x7F
-    entry["codec"] = (command["d"] >> 24) & 0xFF
-    entry["index"] = (command["d"] >> 32) & 0xFF
-    entry["asks"] = (command["d"] >> 40) & 3
-    entry["repairs"] = command["f"]
-    entry["clock_rate"] = command["e"]
-    entry["mid_bytes"] = command["text_bytes"]
-    entry["rid_bytes"] = command["blob_bytes"]
+    entry["payload_type"] = command["payload_type"]
+    entry["audio"] = command["audio"]
+    entry["redundant_type"] = command["redundant_type"]
+    entry["codec"] = command["codec"]
+    entry["index"] = command["index"]
+    entry["asks"] = command["asks"]
+    entry["repairs"] = command["repairs"]
+    entry["clock_rate"] = command["clock_rate"]
+    entry["mid_bytes"] = command["mid_bytes"]
+    entry["rid_bytes"] = command["rid_bytes"]
     for k in range(len(entry["mid"])):
-        entry["mid"][k] = command["text"][k]
-        entry["rid"][k] = command["blob"][k]
+        entry["mid"][k] = command["mid"][k]
+        entry["rid"][k] = command["rid"][k]
     entry["generation"] = next_generation(entry["generation"])
     tables.structures[row]["valid"] = 0
     forget_arrivals(tables.encodings, tables.arrivals, row)
@@ -93,7 +94,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["former_ssrc"] = -1
     entry["next"] = tables.connections[connection]["first_encoding"]
     tables.connections[connection]["first_encoding"] = row
-    ssrc = command["c"]
+    ssrc = i64(command["ssrc"])
     known = ssrc < 0 or find_source(tables, connection, ssrc) >= 0
     if not known and hold_source(tables, connection, ssrc, CURRENT):
         entry["ssrc"] = ssrc
@@ -129,12 +130,12 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry = tables.subscriptions[row]
     entry["active"] = 1
     entry["paused"] = 0
-    entry["connection"] = command["b"]
-    entry["ssrc"] = command["c"]
-    entry["payload_type"] = command["d"] & 0x7F
-    entry["redundant_type"] = (command["d"] >> 8) & 0x7F
-    entry["wide"] = (command["d"] >> 16) & 1
-    entry["pads"] = (command["d"] >> 17) & 1
+    entry["connection"] = command["connection"]
+    entry["ssrc"] = command["ssrc"]
+    entry["payload_type"] = command["payload_type"]
+    entry["redundant_type"] = command["redundant_type"]
+    entry["wide"] = command["wide"]
+    entry["pads"] = command["pads"]
     entry["padded"] = 0
     entry["picture_ended"] = 1
     entry["repair_type"] = 0
@@ -144,19 +145,19 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["log"] = -1
     entry["sealed"] = 0
     _reset_selection(entry)
-    entry["mid_bytes"] = command["text_bytes"]
+    entry["mid_bytes"] = command["mid_bytes"]
     for k in range(len(entry["mid"])):
-        entry["mid"][k] = command["text"][k]
+        entry["mid"][k] = command["mid"][k]
     entry["started"] = 0
     entry["source"] = -1
-    entry["seed_sequence"] = command["e"] & 0xFFFF
-    entry["seed_timestamp"] = (command["e"] >> 16) & 0xFFFFFFFF
+    entry["seed_sequence"] = command["seed_sequence"]
+    entry["seed_timestamp"] = command["seed_timestamp"]
     entry["sequence_offset"] = 0
     entry["timestamp_offset"] = 0
     entry["packets"] = 0
     entry["octets"] = 0
     entry["last_arrival_us"] = 0
-    link_subscription(tables, row, i64(command["a"]))
+    link_subscription(tables, row, i64(command["track"]))
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] += 1
     entry["sibling"] = connection["first_subscription"]
@@ -238,31 +239,41 @@ def set_paused(tables: Tables, row: int, paused: int) -> None:
 def set_target(tables: Tables, row: int, command: Any) -> None:
     """Aim a subscription at an Encoding and at a Layer within it."""
     entry = tables.subscriptions[row]
-    entry["target_index"] = command["a"]
-    entry["target_spatial"] = command["b"]
-    entry["target_temporal"] = command["c"]
+    entry["target_index"] = command["index"]
+    entry["target_spatial"] = command["spatial"]
+    entry["target_temporal"] = command["temporal"]
 
 
 @stage
-def set_repair(tables: Tables, row: int, command: Any, resending: bool) -> None:
-    """Let a subscription ask for packets again: by RTX, from the log row that it gets; or, `resending`, as they went
-    out, for which they are kept. A log is only for the pacer then, and there may be none.
+def set_repair(tables: Tables, row: int, command: Any) -> None:
+    """Let a subscription ask for packets again, by RTX, from the log row that it gets."""
+    entry = tables.subscriptions[row]
+    entry["repair_ssrc"] = command["ssrc"]
+    entry["repair_type"] = command["payload_type"]
+    _begin_log(tables, entry, i64(command["log"]), i64(command["sequence"]))
+
+
+@stage
+def set_resending(tables: Tables, row: int, command: Any) -> None:
+    """Let a subscription ask for packets again, as they went out, for which they are kept. A log is only for the pacer
+    then, and there may be none.
     """
     entry = tables.subscriptions[row]
-    if resending:
-        kept = i64(command["a"])
-        entry["sealed"] = kept + 1
-        entry["sealed_bytes"] = command["b"]
-        tables.sealed_written[kept] = 0
-        for k in range(LOGGED_PACKETS):
-            tables.sealed[kept, k]["bytes"] = 0
-    else:
-        entry["repair_ssrc"] = command["a"]
-        entry["repair_type"] = command["b"]
-    entry["log"] = command["c"]
-    entry["repair_sequence"] = command["d"] & 0x7FFF
+    kept = i64(command["sealed"])
+    entry["sealed"] = kept + 1
+    entry["sealed_bytes"] = command["sealed_bytes"]
+    tables.sealed_written[kept] = 0
+    for k in range(LOGGED_PACKETS):
+        tables.sealed[kept, k]["bytes"] = 0
+    _begin_log(tables, entry, i64(command["log"]), i64(0))
+
+
+@stage
+def _begin_log(tables: Tables, entry: Any, log: int, repair_sequence: int) -> None:
+    entry["log"] = log
+    entry["repair_sequence"] = repair_sequence
     entry["repair_tokens"] = 0
     entry["repair_refill_us"] = 0
-    if entry["log"] >= 0:
+    if log >= 0:
         for k in range(LOGGED_PACKETS):
-            tables.logs[entry["log"], k]["flags"] = 0
+            tables.logs[log, k]["flags"] = 0

@@ -222,17 +222,15 @@ def _copy_kind(entry: Any, kind: int, out: Octets, end: int) -> int:
 
 @stage
 def tell_set(tables: Tables, track: int, command: Any) -> None:
-    """Take a part of a parameter set that SDP told; `c` is 1 with the last."""
-    entry = tables.parameters[track, command["a"]]
-    if command["b"] == 1:
+    """Take a part of a parameter set that SDP told."""
+    entry = tables.parameters[track, i64(command["index"])]
+    if command["first"] == 1:
         entry["told_bytes"] = 0
-    for part in range(2):
-        size = i64(command["text_bytes"]) if part == 0 else i64(command["blob_bytes"])
-        for k in range(size):
-            at = entry["told_bytes"]
-            if at < LARGEST_SET_BYTES:
-                entry["told"][at] = command["text"][k] if part == 0 else command["blob"][k]
-                entry["told_bytes"] = at + 1
-    if command["c"] == 1 and entry["told_bytes"] > 0:
+    for k in range(i64(command["part_bytes"])):
+        at = entry["told_bytes"]
+        if at < LARGEST_SET_BYTES:
+            entry["told"][at] = command["part"][k]
+            entry["told_bytes"] = at + 1
+    if command["last"] == 1 and entry["told_bytes"] > 0:
         keep_set(entry, entry["told"], i64(0), i64(entry["told_bytes"]))
         entry["told_bytes"] = 0

@@ -3,7 +3,7 @@
 A ring's index array holds the number of entries ever written at [0] and ever read at [8], on cache lines of their
 own. Each side writes only its own number, with release order, and reads the other's with acquire order.
 
-* command ring: control to plane, `COMMAND` records;
+* command ring: control to plane, see command_records.py;
 * notice ring: plane to control, `NOTICE` records;
 * tap ring: plane to the recorder, decrypted packets;
 * relay rings: plane to plane, decrypted packets, one ring for each ordered pair of shards.
@@ -31,23 +31,6 @@ INDEX_LENGTH = 16
 MAX_RTP_BYTES = 1500
 """Longest RTP packet that is routed; the paths of the Internet carry no longer one."""
 DATAGRAM_SLOT_BYTES = 1600
-
-COMMAND = np.dtype(
-    [
-        ("operation", np.int32),
-        ("row", np.int32),
-        ("a", np.int64),
-        ("b", np.int64),
-        ("c", np.int64),
-        ("d", np.int64),
-        ("e", np.int64),
-        ("f", np.int64),
-        ("text_bytes", np.int32),
-        ("blob_bytes", np.int32),
-        ("text", np.uint8, (32,)),
-        ("blob", np.uint8, (32,)),
-    ]
-)
 
 NOTICE = np.dtype(
     [

@@ -13,7 +13,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sfu.routing.kernels import native
-from sfu.routing.kernels.commands import Operation, apply_commands
+from sfu.routing.kernels.command_records import OPERATION_OF, SetRepeatInterval, SetTarget
+from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
 from sfu.routing.kernels.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US, Buffers
@@ -42,7 +43,7 @@ from .mutate import Octets, Offsets
 from .target import CONTRADICTION, COUNT, OPERATIONS, POSITION, STATUS, Words, fold, mix
 
 _SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
-_SET_REPEAT_INTERVAL, _SET_TARGET = int(Operation.SET_REPEAT_INTERVAL), int(Operation.SET_TARGET)
+_SET_REPEAT_INTERVAL, _SET_TARGET = OPERATION_OF[SetRepeatInterval], OPERATION_OF[SetTarget]
 _RECEIVE, _FORWARD, _APPLY = Linked(receive_datagram), Linked(forward_batch), Linked(apply_commands)
 _SSRCS = 16
 _SOURCES = (PUBLISHER, STRANGER, SUBSCRIBER)
@@ -254,12 +255,12 @@ def _command(inputs: Octets, start: int, command: Any, rows: NDArray[np.int64]) 
     command["row"] = rows[lead % len(rows)]
     if lead & 0x80:
         command["operation"] = _SET_TARGET
-        command["a"] = np.int64(inputs[start + 1]) % 3
-        command["b"] = inputs[start + 2] & 3
-        command["c"] = inputs[start + 3] & 7
+        command["SetTarget"]["index"] = np.int64(inputs[start + 1]) % 3
+        command["SetTarget"]["spatial"] = inputs[start + 2] & 3
+        command["SetTarget"]["temporal"] = inputs[start + 3] & 7
     else:
         command["operation"] = _SET_REPEAT_INTERVAL
-        command["a"] = (lead >> 4) & 3
+        command["SetRepeatInterval"]["interval_ms"] = (lead >> 4) & 3
 
 
 @loop
