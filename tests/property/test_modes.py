@@ -10,7 +10,16 @@ import pytest
 SWITCHES = ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
 MODULES = [
     Path(__file__).with_name(f"test_{name}.py")
-    for name in ("kernels", "descriptors", "dependency", "transport_feedback", "sources", "addresses", "source_id")
+    for name in (
+        "kernels",
+        "descriptors",
+        "dependency",
+        "transport_feedback",
+        "sources",
+        "addresses",
+        "ring_records",
+        "source_id",
+    )
 ]
 
 

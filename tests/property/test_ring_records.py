@@ -1,0 +1,173 @@
+"""What one end of a ring writes, the other reads, field by field as the classes define them; so a field that one end
+forgets is found. `test_modes.py` runs this module again, unjitted and bounds-checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_type_hints
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import literal_unroll
+
+from sfu.routing.kernels import command_records as commands
+from sfu.routing.kernels.commands import apply_commands
+from sfu.routing.kernels.counters import COUNTER_COUNT
+from sfu.routing.kernels.messages import VIRTUAL_US, make_buffers
+from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN
+from sfu.routing.kernels.slots import Octets, Padded, stored_fields
+from sfu.routing.kernels.tables import make_tables
+from sfu.routing.queues import CommandQueue
+
+from .modes import examples
+
+_POISON = 0xA5
+
+
+def ends(kind: Any) -> tuple[int, int]:
+    """What fits a number's field, from the least to the most."""
+    return int(np.iinfo(kind).min), int(np.iinfo(kind).max)
+
+
+def values_of(message: type, name: str) -> st.SearchStrategy[Any]:
+    """All that a field takes; its ends more often than not."""
+    kind = stored_fields(message)[name]
+    if isinstance(kind, Octets | Padded):
+        return st.one_of(st.binary(max_size=kind.most), st.just(b"\xff" * kind.most), st.just(b""))
+    if get_type_hints(message)[name] is bool:
+        return st.booleans()
+    least, most = ends(kind)
+    return st.one_of(st.sampled_from([least, -1 if least else 1, 0, most]), st.integers(least, most))
+
+
+def contents_of(message: type) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({name: values_of(message, name) for name in stored_fields(message)})
+
+
+def spelled(record: str, slot: np.dtype[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of a class in its slot: numbers, and octets."""
+    columns = slot[record]
+    assert columns.names is not None
+    numbers = tuple(name for name in columns.names if columns[name].shape == ())
+    return numbers, tuple(name for name in columns.names if columns[name].shape != ())
+
+
+def make_reader(record: str) -> Any:
+    """A kernel that copies a command's columns out, octets to the end of their field."""
+    numbers, octets = spelled(record, commands.COMMAND)
+
+    @numba.njit
+    def read_numbers(slots: Any, at: int, out: Any) -> None:
+        k = 0
+        for name in literal_unroll(numbers):  # takes neither enumerate() nor its name with a dot
+            out[k] = slots[at][record][name]
+            k = k + 1
+
+    @numba.njit
+    def read_octets(slots: Any, at: int, out: Any) -> None:
+        k = 0
+        for name in literal_unroll(octets):
+            for each in range(len(slots[at][record][name])):
+                out[k, each] = slots[at][record][name][each]
+            k = k + 1
+
+    def read(slots: Any, at: int) -> dict[str, Any]:
+        found, raw = np.zeros(len(numbers), np.int64), np.full((len(octets), 64), 0, np.uint8)
+        read_numbers(slots, at, found)
+        if octets:
+            read_octets(slots, at, raw)
+        sizes = [commands.COMMAND[record][name].shape[0] for name in octets]
+        return dict(zip(numbers, found.tolist(), strict=True)) | {
+            name: bytes(raw[k, :size]) for k, (name, size) in enumerate(zip(octets, sizes, strict=True))
+        }
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def queue() -> Iterator[CommandQueue]:
+    made = CommandQueue(0)
+    yield made
+    made.close()
+
+
+_TELLING = [command for command in commands.COMMANDS if stored_fields(command)]
+
+
+@pytest.mark.parametrize("command", _TELLING, ids=lambda command: command.__name__)
+def test_what_is_posted_is_what_a_kernel_reads(command: type, queue: CommandQueue) -> None:
+    read = make_reader(command.__name__)
+
+    @given(st.integers(0, (1 << 31) - 1), contents_of(command))
+    @settings(deadline=None, max_examples=examples(30))
+    def go_round(row: int, contents: dict[str, Any]) -> None:
+        queue.records.view(np.uint8)[: 2 * commands.COMMAND.itemsize] = _POISON
+        queue.index[WRITTEN] = queue.index[READ] = 1
+        queue.post(row, command(**contents))
+        assert queue.index[WRITTEN] == 2
+        slot = queue.records[1]
+        assert (slot["operation"], slot["row"]) == (commands.COMMANDS.index(command), row)
+        expected: dict[str, Any] = {}
+        for name, kind in stored_fields(command).items():
+            if isinstance(kind, Octets):
+                expected[f"{name}_bytes"] = len(contents[name])
+            sized = isinstance(kind, Octets | Padded)
+            expected[name] = contents[name].ljust(kind.most, b"\0") if sized else contents[name]
+        assert read(queue.records, 1) == expected
+
+    go_round()
+
+
+@pytest.mark.parametrize("command", _TELLING, ids=lambda command: command.__name__)
+def test_what_does_not_fit_is_not_posted(command: type, queue: CommandQueue) -> None:
+    fitting = {name: b"" if isinstance(kind, Octets | Padded) else 0 for name, kind in stored_fields(command).items()}
+    queue.index[:] = 0
+    for name, kind in stored_fields(command).items():
+        if isinstance(kind, Octets | Padded):
+            wrong, error = [bytes(kind.most + 1)], ValueError
+        else:
+            wrong, error = [ends(kind)[0] - 1, ends(kind)[1] + 1], OverflowError
+        for value in wrong:
+            with pytest.raises(error):
+                queue.post(0, command(**{**fitting, name: value}))
+    assert queue.index[WRITTEN] == 0
+
+
+class Noting:
+    """A record that notes which of its columns are read."""
+
+    def __init__(self, record: Any) -> None:
+        self.record = record
+        self.read: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.read:
+            value = self.record[name]
+            self.read[name] = Noting(value) if isinstance(value, np.void) else value
+        return self.read[name]
+
+
+@pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="test_modes.py runs it: compiled kernels take no other record")
+@pytest.mark.parametrize("command", commands.COMMANDS, ids=lambda command: command.__name__)
+def test_the_plane_reads_every_field_of_a_command(command: type) -> None:
+    tables, buffers = make_tables(2, 2, 2, 2, COUNTER_COUNT, logs=2, resent=2), make_buffers()
+    buffers.state[VIRTUAL_US] = 1
+    tables.connections["first_subscription"] = tables.tracks["first_subscription"] = tables.subscriptions["track"] = -1
+    tables.connections["controlled"] = 2 if command is commands.SetLossBound else 0
+    index = np.zeros(INDEX_LENGTH, np.int64)
+    slot = np.zeros(1, commands.COMMAND)[0]
+    slot["operation"] = commands.COMMANDS.index(command)
+    if stored_fields(command):
+        for name in slot[command.__name__].dtype.names:
+            slot[command.__name__][name] = 1
+    index[WRITTEN] = 1
+    noting = Noting(slot)
+    assert apply_commands(tables, buffers, index, [noting]) == (command is commands.Stop)
+    assert index[READ] == 1
+    if stored_fields(command):
+        assert set(noting.read) == {"operation", "row", command.__name__}
+        assert set(noting.read[command.__name__].read) == set(slot[command.__name__].dtype.names)
