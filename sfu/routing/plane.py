@@ -19,24 +19,20 @@ from sfu.routing.kernels.command_records import Stop
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
 from sfu.routing.kernels.loop import Wiring, run_plane, step_plane
 from sfu.routing.kernels.messages import Buffers, make_buffers
-from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
-from sfu.routing.kernels.rings import PacketRings, make_packet_rings
-from sfu.routing.kernels.tables import MAX_SHARDS, Tables, make_tables
-from sfu.routing.limits import PlaneLimits
-from sfu.routing.queues import (
-    NOTICE_SLOTS,
-    Datagram,
+from sfu.routing.kernels.notice_records import (
     Estimate,
     Gap,
-    Notice,
-    NoticeQueue,
-    PlaneError,
     Repaired,
     RepeatMissed,
     SourceLearned,
     Stranded,
     UplinkEstimate,
 )
+from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.routing.kernels.rings import PacketRings, make_packet_rings
+from sfu.routing.kernels.tables import MAX_SHARDS, Tables, make_tables
+from sfu.routing.limits import PlaneLimits
+from sfu.routing.queues import NOTICE_SLOTS, Datagram, Notice, NoticeQueue, PlaneError
 from sfu.routing.rows import CapacityError
 from sfu.routing.sockets import Address, open_socket, sendable
 from sfu.routing.states import AudioLevel, SubscriptionState

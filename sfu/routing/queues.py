@@ -13,24 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.kernels.command_records import COMMAND, OPERATION_OF, Command
-from sfu.routing.kernels.notices import NoticeKind
-from sfu.routing.kernels.rings import (
-    INDEX_LENGTH,
-    NOTICE,
-    READ,
-    WRITTEN,
-    publish,
-    readable,
-    release,
-)
+from sfu.routing.kernels.notice_records import NOTICE, NOTICES, NoticeKind, Numbers
+from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN, publish, readable, release
 from sfu.routing.kernels.slots import stored_fields, write_fields
 from sfu.routing.sockets import Address, decode_address
 
 
 def _offset(field: str) -> int:
-    fields = NOTICE.fields
-    assert fields is not None
-    return int(fields[field][1])
+    """Of a stored datagram's field in its slot."""
+    slot, record = NOTICE.fields, NOTICE["StoredDatagram"].fields
+    assert slot is not None
+    assert record is not None
+    return int(slot["StoredDatagram"][1]) + int(record[field][1])
 
 
 _COMMAND_SLOTS = 8192
@@ -57,70 +51,7 @@ class Datagram:
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLearned:
-    """The first authentic packet of an encoding under a new SSRC has arrived."""
-
-    connection: int
-    encoding: int
-    ssrc: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Packets of an encoding are missing: `count` of them from extended sequence number `first` on."""
-
-    connection: int
-    encoding: int
-    first: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Repaired:
-    """A publisher has sent a packet again."""
-
-    connection: int
-    encoding: int
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatMissed:
-    """A subscriber asked for packets that the history no longer has."""
-
-    connection: int
-    subscription: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stranded:
-    """The publisher has left out frames on which the following ones of these Layers depended (the masks of
-    sfu/wire/layers.py): their subscribers cannot go on without a key frame.
-    """
-
-    connection: int
-    encoding: int
-    layers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a connection's path carries, in bits per second: it has clearly changed."""
-
-    connection: int
-    rate_bps: int
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkEstimate:
-    """What the path from a publisher carries, in bits per second; told again each second, and when it has fallen."""
-
-    connection: int
-    rate_bps: int
-
-
-Notice = Datagram | SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
+Notice = Datagram | Numbers
 
 
 def _open_event() -> int:
@@ -188,8 +119,12 @@ class NoticeQueue:
         self.event = _open_event()
         # Columns and raw octets: a record field by field costs several times as much (see states.py).
         self._kinds, self._connections = self.records["kind"], self.records["connection"]
-        self._a, self._b = self.records["a"], self.records["b"]
-        self._data_bytes, self._address_bytes = self.records["data_bytes"], self.records["address_bytes"]
+        self._columns: dict[int, tuple[type[Numbers], list[NDArray[Any]]]] = {
+            kind: (notice, [self.records[notice.__name__][name] for name in stored_fields(notice)])
+            for kind, notice in NOTICES.items()
+        }
+        datagrams = self.records["StoredDatagram"]
+        self._data_bytes, self._address_bytes = datagrams["data_bytes"], datagrams["address_bytes"]
         self._octets = self.records.view(np.uint8).data
 
     @property
@@ -215,20 +150,9 @@ class NoticeQueue:
     def _read(self, slot: int) -> Notice:
         kind = self._kinds.item(slot)
         connection = self._connections.item(slot)
-        if kind == NoticeKind.SOURCE_LEARNED:
-            return SourceLearned(connection, self._a.item(slot), self._b.item(slot))
-        if kind == NoticeKind.GAP:
-            return Gap(connection, self._a.item(slot), self._b.item(slot), self._data_bytes.item(slot))
-        if kind == NoticeKind.REPAIRED:
-            return Repaired(connection, self._a.item(slot), self._b.item(slot))
-        if kind == NoticeKind.REPEAT_MISSED:
-            return RepeatMissed(connection, self._a.item(slot))
-        if kind == NoticeKind.STRANDED:
-            return Stranded(connection, self._a.item(slot), self._b.item(slot))
-        if kind == NoticeKind.ESTIMATE:
-            return Estimate(connection, self._a.item(slot))
-        if kind == NoticeKind.UPLINK:
-            return UplinkEstimate(connection, self._a.item(slot))
+        if kind in self._columns:
+            notice, columns = self._columns[kind]
+            return notice(connection, *[column.item(slot) for column in columns])
         data = slot * NOTICE.itemsize + _DATA_AT
         address = slot * NOTICE.itemsize + _ADDRESS_AT
         return Datagram(

@@ -21,8 +21,8 @@ from sfu.routing.kernels.counters import COUNTER_COUNT
 from sfu.routing.kernels.estimates import sweep_estimates
 from sfu.routing.kernels.feedback import take_feedback
 from sfu.routing.kernels.messages import make_buffers
+from sfu.routing.kernels.notice_records import NOTICE
 from sfu.routing.kernels.pacing import note_departure
-from sfu.routing.kernels.rings import NOTICE
 from sfu.routing.kernels.tables import make_tables
 
 START_US = 1_000_000_000

@@ -19,7 +19,7 @@ from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
 from sfu.routing.kernels.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US
-from sfu.routing.kernels.notices import NoticeKind
+from sfu.routing.kernels.notice_records import NoticeKind
 from sfu.routing.kernels.rings import READ, WRITTEN
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.routing.sockets import Address, encode_address

@@ -11,7 +11,7 @@ from sfu.bwe.kernels.estimate import conclude, fade_unused, handle_silence
 from sfu.bwe.kernels.full_path import forget_old
 from sfu.bwe.kernels.probing import begin_due_probe
 from sfu.routing.kernels.messages import Buffers
-from sfu.routing.kernels.notices import ESTIMATE, push_rate
+from sfu.routing.kernels.notices import push_estimate
 from sfu.routing.kernels.pacing import call_later
 from sfu.routing.kernels.padding import find_padder
 from sfu.routing.kernels.send import retry_gso
@@ -50,7 +50,7 @@ def tell_estimate(
     rises = estimate > _TOLD_MORE * told and now_us - entry["told_us"] >= _TELL_US
     if not rises and estimate >= _TOLD_LESS * told:
         return
-    if push_rate(tables, buffers, notice_index, notices, ESTIMATE, connection, i64(estimate)):
+    if push_estimate(tables, buffers, notice_index, notices, connection, i64(estimate)):
         entry["told_bps"] = estimate
         entry["told_us"] = now_us
 

@@ -19,7 +19,8 @@ from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.estimates import probe_if_due, tell_estimate
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.nack import answer_nack
-from sfu.routing.kernels.notices import NoticeKind, push_datagram
+from sfu.routing.kernels.notice_records import NoticeKind
+from sfu.routing.kernels.notices import push_datagram
 from sfu.routing.kernels.sources import NOBODY, find_slot, has_room, note_source
 from sfu.routing.kernels.tables import MAX_ADDRESSES, Tables
 from sfu.wire.kernels.kernel import i64, stage

@@ -17,7 +17,8 @@ from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.feedback import receive_rtcp
 from sfu.routing.kernels.index import find_address, find_ufrag
 from sfu.routing.kernels.messages import NAME_STRIDE, PACKETS, Buffers
-from sfu.routing.kernels.notices import NoticeKind, push_datagram, push_numbers, push_source
+from sfu.routing.kernels.notice_records import NoticeKind
+from sfu.routing.kernels.notices import push_datagram, push_gap, push_repaired, push_source, push_stranded
 from sfu.routing.kernels.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
 from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.rings import MAX_RTP_BYTES
@@ -58,9 +59,6 @@ _DROP_REPAIR = int(Counter.DROP_REPAIR)
 _RED = int(PayloadFormat.RED)
 _TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
 _ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)
-_GAP_NOTICE = int(NoticeKind.GAP)
-_REPAIRED_NOTICE = int(NoticeKind.REPAIRED)
-_STRANDED_NOTICE = int(NoticeKind.STRANDED)
 _STUN_NOTICE = int(NoticeKind.STUN)
 _DTLS_NOTICE = int(NoticeKind.DTLS)
 
@@ -239,7 +237,7 @@ def _receive_rtp(
         given_up = learn_source(tables, encoding, ssrc, now_us)
         if given_up != NOBODY:
             native.forget_stream(tables.connections[connection]["receive_session"], given_up)
-        push_source(tables, buffers, notice_index, notices, connection, encoding, ssrc)
+        push_source(tables, buffers, notice_index, notices, encoding, ssrc)
     packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us
     _note_for_publisher(tables, buffers, notice_index, notices, connection, packets[row], end - start, now_us)
@@ -284,7 +282,7 @@ def _accept(
         counters[_SEQUENCE_JUMP] += 1
         return False
     if entry["generation"] != generation:
-        push_source(tables, buffers, notice_index, notices, i64(entry["connection"]), encoding, i64(entry["ssrc"]))
+        push_source(tables, buffers, notice_index, notices, encoding, i64(entry["ssrc"]))
     packets[row]["codec"] = entry["codec"]
     if entry["redundant_type"] > 0 and packets[row]["payload_type"] == entry["redundant_type"]:
         packets[row]["codec"] = _RED
@@ -295,19 +293,19 @@ def _accept(
         entry["repaired"] += 1
         entry["extended_sequence"] = max(entry["extended_sequence"], extended)
         counters[_REPAIRED] += 1
-        push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
+        push_repaired(tables, buffers, notice_index, notices, encoding, extended)
     else:
         again = gap < -1 and entry["asks"] == 2
         account_packet(tables.encodings, encoding, packets, row, extended, again)
         if again:
-            push_numbers(tables, buffers, notice_index, notices, _REPAIRED_NOTICE, encoding, extended, 1)
+            push_repaired(tables, buffers, notice_index, notices, encoding, extended)
         elif gap > 0 and entry["asks"] > 0:
-            push_numbers(tables, buffers, notice_index, notices, _GAP_NOTICE, encoding, extended - gap, gap)
+            push_gap(tables, buffers, notice_index, notices, encoding, extended - gap, gap)
     stranded = i64(entry["stranded"])
     if not describe_packet(tables, encoding, buffers.received, packets, row):
         return False
     if entry["stranded"] & ~stranded != 0:
-        push_numbers(tables, buffers, notice_index, notices, _STRANDED_NOTICE, encoding, i64(entry["stranded"]), 0)
+        push_stranded(tables, buffers, notice_index, notices, encoding, i64(entry["stranded"]))
     account_frame(tables, encoding, packets, row)
     if entry["audio"] == 1:
         account_level(tables, encoding, buffers.received, packets, row)

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from sfu.routing.kernels.allowances import NACK_ENTRIES, take_allowance
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import Buffers
-from sfu.routing.kernels.notices import NoticeKind, push_numbers
+from sfu.routing.kernels.notices import push_missed
 from sfu.routing.kernels.repeat import MISSED, repeat_packet
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import load16, load32
 
 _OVER_RATE = int(Counter.DROP_NACK_RATE)
-_REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
 _MASK_BITS = 16
 """Packets that one entry may name besides its first."""
 _FIXED_BYTES = 12
@@ -94,5 +93,5 @@ def answer_nack(
     entry = tables.subscriptions[subscription]
     if missed > 0 and now_us - entry["missed_us"] >= _MISSED_US:
         entry["missed_us"] = now_us
-        push_numbers(tables, buffers, notice_index, notices, _REPEAT_MISSED, subscription, 0, missed)
+        push_missed(tables, buffers, notice_index, notices, subscription)
     return True

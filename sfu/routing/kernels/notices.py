@@ -1,8 +1,7 @@
-"""Notices: what the plane tells the control side."""
+"""Notices: what the plane tells the control side. What each says: notice_records.py."""
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import numpy as np
@@ -10,33 +9,42 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import NAME_STRIDE, NOTICES, Buffers
-from sfu.routing.kernels.rings import DATAGRAM_SLOT_BYTES, WRITTEN, publish, writable
+from sfu.routing.kernels.notice_records import DATAGRAM_BYTES, NoticeKind
+from sfu.routing.kernels.rings import WRITTEN, publish, writable
 from sfu.routing.kernels.tables import ADDRESS_BYTES, Tables
 from sfu.wire.kernels.copying import copy_octets
-from sfu.wire.kernels.kernel import stage
+from sfu.wire.kernels.kernel import i64, stage
 
-
-class NoticeKind(enum.IntEnum):
-    """What a `NOTICE` record says."""
-
-    STUN = 1
-    DTLS = 2
-    RTCP = 3
-    SOURCE_LEARNED = 4
-    GAP = 5
-    REPAIRED = 6
-    REPEAT_MISSED = 7
-    STRANDED = 8
-    ESTIMATE = 9
-    UPLINK = 10
-
-
-SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
-ESTIMATE = int(NoticeKind.ESTIMATE)
-UPLINK = int(NoticeKind.UPLINK)
+_SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
+_GAP = int(NoticeKind.GAP)
+_REPAIRED = int(NoticeKind.REPAIRED)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
+_STRANDED = int(NoticeKind.STRANDED)
+_ESTIMATE = int(NoticeKind.ESTIMATE)
+_UPLINK = int(NoticeKind.UPLINK)
 _RING_FULL = int(Counter.DROP_NOTICE_RING_FULL)
 _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
+
+
+@stage
+def _begin(
+    counters: NDArray[np.int64], index: NDArray[np.int64], notices: NDArray[Any], kind: int, connection: int
+) -> int:
+    """The slot for a notice, its head written; -1: the ring is full, which is counted."""
+    if writable(index, len(notices)) == 0:
+        counters[_RING_FULL] += 1
+        return -1
+    slot = index[WRITTEN] % len(notices)
+    notices[slot]["kind"] = kind
+    notices[slot]["connection"] = connection
+    return slot
+
+
+@stage
+def _end(state: NDArray[np.int64], index: NDArray[np.int64]) -> None:
+    """The notice is written."""
+    publish(index, 1)
+    state[NOTICES] += 1
 
 
 @stage
@@ -60,19 +68,17 @@ def push_datagram(
     if free == 0 or (connection < 0 and 2 * free <= slots):
         tables.counters[_RING_FULL] += 1
         return
-    if end - start > DATAGRAM_SLOT_BYTES:
+    if end - start > DATAGRAM_BYTES:
         tables.counters[_TRUNCATED] += 1
         return
-    notice = notices[index[WRITTEN] % slots]
-    notice["kind"] = kind
-    notice["connection"] = connection
+    slot = _begin(tables.counters, index, notices, kind, connection)
+    notice = notices[slot]["StoredDatagram"]
     notice["data_bytes"] = end - start
     copy_octets(notice["data"], 0, buffers.received, start, end - start)
     notice["address_bytes"] = ADDRESS_BYTES
     for k in range(ADDRESS_BYTES):
         notice["address"][k] = buffers.receive_names[message * NAME_STRIDE + k]
-    publish(index, 1)
-    buffers.state[NOTICES] += 1
+    _end(buffers.state, index)
 
 
 @stage
@@ -81,76 +87,112 @@ def push_source(
     buffers: Buffers,
     index: NDArray[np.int64],
     notices: NDArray[Any],
-    connection: int,
     encoding: int,
     ssrc: int,
 ) -> None:
     """Tell that an encoding's SSRC was learned."""
-    if writable(index, len(notices)) == 0:
-        tables.counters[_RING_FULL] += 1
-        return
-    notice = notices[index[WRITTEN] % len(notices)]
-    notice["kind"] = SOURCE_LEARNED
-    notice["connection"] = connection
-    notice["a"] = encoding
-    notice["b"] = ssrc
-    notice["data_bytes"] = 0
-    notice["address_bytes"] = 0
-    publish(index, 1)
-    buffers.state[NOTICES] += 1
+    connection = i64(tables.encodings[encoding]["connection"])
+    slot = _begin(tables.counters, index, notices, _SOURCE_LEARNED, connection)
+    if slot >= 0:
+        notices[slot]["SourceLearned"]["encoding"] = encoding
+        notices[slot]["SourceLearned"]["ssrc"] = ssrc
+        _end(buffers.state, index)
 
 
 @stage
-def push_numbers(
+def push_gap(
     tables: Tables,
     buffers: Buffers,
     index: NDArray[np.int64],
     notices: NDArray[Any],
-    kind: int,
-    row: int,
+    encoding: int,
     first: int,
     count: int,
 ) -> None:
-    """Tell of packets by their numbers: of encoding `row` those missing or repaired, of subscription `row` those that
-    could not be repeated. With STRANDED `first` is a mask of Layers.
-    """
-    if writable(index, len(notices)) == 0:
-        tables.counters[_RING_FULL] += 1
-        return
-    notice = notices[index[WRITTEN] % len(notices)]
-    notice["kind"] = kind
-    if kind == _REPEAT_MISSED:
-        notice["connection"] = tables.subscriptions[row]["connection"]
-    else:
-        notice["connection"] = tables.encodings[row]["connection"]
-    notice["a"] = row
-    notice["b"] = first
-    notice["data_bytes"] = count
-    notice["address_bytes"] = 0
-    publish(index, 1)
-    buffers.state[NOTICES] += 1
+    """Tell that packets of an encoding are missing."""
+    slot = _begin(tables.counters, index, notices, _GAP, i64(tables.encodings[encoding]["connection"]))
+    if slot >= 0:
+        notices[slot]["Gap"]["encoding"] = encoding
+        notices[slot]["Gap"]["first"] = first
+        notices[slot]["Gap"]["count"] = count
+        _end(buffers.state, index)
 
 
 @stage
-def push_rate(
+def push_repaired(
     tables: Tables,
     buffers: Buffers,
     index: NDArray[np.int64],
     notices: NDArray[Any],
-    kind: int,
+    encoding: int,
+    sequence: int,
+) -> None:
+    """Tell that a packet of an encoding was sent again."""
+    slot = _begin(tables.counters, index, notices, _REPAIRED, i64(tables.encodings[encoding]["connection"]))
+    if slot >= 0:
+        notices[slot]["Repaired"]["encoding"] = encoding
+        notices[slot]["Repaired"]["sequence"] = sequence
+        _end(buffers.state, index)
+
+
+@stage
+def push_stranded(
+    tables: Tables,
+    buffers: Buffers,
+    index: NDArray[np.int64],
+    notices: NDArray[Any],
+    encoding: int,
+    layers: int,
+) -> None:
+    """Tell that these Layers of an encoding cannot go on without a key frame."""
+    slot = _begin(tables.counters, index, notices, _STRANDED, i64(tables.encodings[encoding]["connection"]))
+    if slot >= 0:
+        notices[slot]["Stranded"]["encoding"] = encoding
+        notices[slot]["Stranded"]["layers"] = layers
+        _end(buffers.state, index)
+
+
+@stage
+def push_missed(
+    tables: Tables, buffers: Buffers, index: NDArray[np.int64], notices: NDArray[Any], subscription: int
+) -> None:
+    """Tell that the history no longer has what the receiver of a subscription asks for."""
+    connection = i64(tables.subscriptions[subscription]["connection"])
+    slot = _begin(tables.counters, index, notices, _REPEAT_MISSED, connection)
+    if slot >= 0:
+        notices[slot]["RepeatMissed"]["subscription"] = subscription
+        _end(buffers.state, index)
+
+
+@stage
+def push_estimate(
+    tables: Tables,
+    buffers: Buffers,
+    index: NDArray[np.int64],
+    notices: NDArray[Any],
     connection: int,
     rate_bps: int,
 ) -> bool:
-    """Tell what a connection's path carries, ESTIMATE or UPLINK; False where the ring is full."""
-    if writable(index, len(notices)) == 0:
-        tables.counters[_RING_FULL] += 1
-        return False
-    notice = notices[index[WRITTEN] % len(notices)]
-    notice["kind"] = kind
-    notice["connection"] = connection
-    notice["a"] = rate_bps
-    notice["data_bytes"] = 0
-    notice["address_bytes"] = 0
-    publish(index, 1)
-    buffers.state[NOTICES] += 1
-    return True
+    """Tell what a connection's path carries; False where the ring is full."""
+    slot = _begin(tables.counters, index, notices, _ESTIMATE, connection)
+    if slot >= 0:
+        notices[slot]["Estimate"]["rate_bps"] = rate_bps
+        _end(buffers.state, index)
+    return slot >= 0
+
+
+@stage
+def push_uplink(
+    tables: Tables,
+    buffers: Buffers,
+    index: NDArray[np.int64],
+    notices: NDArray[Any],
+    connection: int,
+    rate_bps: int,
+) -> bool:
+    """Tell what the path from a publisher carries; False where the ring is full."""
+    slot = _begin(tables.counters, index, notices, _UPLINK, connection)
+    if slot >= 0:
+        notices[slot]["UplinkEstimate"]["rate_bps"] = rate_bps
+        _end(buffers.state, index)
+    return slot >= 0

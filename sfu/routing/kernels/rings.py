@@ -4,7 +4,7 @@ A ring's index array holds the number of entries ever written at [0] and ever re
 own. Each side writes only its own number, with release order, and reads the other's with acquire order.
 
 * command ring: control to plane, see command_records.py;
-* notice ring: plane to control, `NOTICE` records;
+* notice ring: plane to control, see notice_records.py;
 * tap ring: plane to the recorder, decrypted packets;
 * relay rings: plane to plane, decrypted packets, one ring for each ordered pair of shards.
 """
@@ -30,20 +30,6 @@ WRITTEN, READ = 0, 8
 INDEX_LENGTH = 16
 MAX_RTP_BYTES = 1500
 """Longest RTP packet that is routed; the paths of the Internet carry no longer one."""
-DATAGRAM_SLOT_BYTES = 1600
-
-NOTICE = np.dtype(
-    [
-        ("kind", np.int32),
-        ("connection", np.int32),
-        ("a", np.int64),
-        ("b", np.int64),
-        ("address_bytes", np.int32),
-        ("data_bytes", np.int32),
-        ("address", np.uint8, (32,)),
-        ("data", np.uint8, (DATAGRAM_SLOT_BYTES,)),
-    ]
-)
 
 
 @bundle

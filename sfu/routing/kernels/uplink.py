@@ -17,7 +17,7 @@ from sfu.bwe.kernels.rate_control import update_rate
 from sfu.bwe.kernels.state import MOST_BPS, NEVER_US
 from sfu.bwe.kernels.throughput import measure_throughput
 from sfu.routing.kernels.messages import Buffers
-from sfu.routing.kernels.notices import UPLINK, push_rate
+from sfu.routing.kernels.notices import push_uplink
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -58,6 +58,6 @@ def note_uplink(
         return  # nothing has ever queued
     if bound >= _FALLS * entry["uplink_bps"] and now_us - entry["uplink_us"] < _TELL_US:
         return
-    if push_rate(tables, buffers, notice_index, notices, UPLINK, connection, i64(bound)):
+    if push_uplink(tables, buffers, notice_index, notices, connection, i64(bound)):
         entry["uplink_bps"] = bound
         entry["uplink_us"] = now_us

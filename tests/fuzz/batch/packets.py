@@ -18,7 +18,7 @@ from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
 from sfu.routing.kernels.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VIRTUAL_US, Buffers
-from sfu.routing.kernels.notices import NoticeKind
+from sfu.routing.kernels.notice_records import NoticeKind
 from sfu.routing.kernels.rings import READ, WRITTEN
 from sfu.routing.kernels.tables import Tables
 from tests.fuzz.packet_path import (
