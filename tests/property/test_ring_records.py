@@ -17,15 +17,33 @@ from numba import literal_unroll
 from sfu.routing.kernels import command_records as commands
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.counters import COUNTER_COUNT
-from sfu.routing.kernels.messages import VIRTUAL_US, make_buffers
+from sfu.routing.kernels.messages import NAME_STRIDE, VIRTUAL_US, make_buffers
+from sfu.routing.kernels.notice_records import DATAGRAM_BYTES, NOTICE, NOTICES, NoticeKind
+from sfu.routing.kernels.notices import (
+    push_datagram,
+    push_estimate,
+    push_gap,
+    push_missed,
+    push_repaired,
+    push_source,
+    push_stranded,
+    push_uplink,
+)
 from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN
 from sfu.routing.kernels.slots import Octets, Padded, stored_fields
 from sfu.routing.kernels.tables import make_tables
-from sfu.routing.queues import CommandQueue
+from sfu.routing.plane import Datagram
+from sfu.routing.queues import CommandQueue, NoticeQueue
+from sfu.routing.sockets import encode_address
 
 from .modes import examples
 
+_ROWS = 4
 _POISON = 0xA5
+_IPV6 = 10
+
+rows = st.integers(0, _ROWS - 1)
+connections = st.integers(-(1 << 31), (1 << 31) - 1)
 
 
 def ends(kind: Any) -> tuple[int, int]:
@@ -46,6 +64,10 @@ def values_of(message: type, name: str) -> st.SearchStrategy[Any]:
 
 def contents_of(message: type) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({name: values_of(message, name) for name in stored_fields(message)})
+
+
+def in_order(message: type, contents: dict[str, int]) -> np.ndarray:
+    return np.array([contents[name] for name in stored_fields(message)], np.int64)
 
 
 def spelled(record: str, slot: np.dtype[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -171,3 +193,98 @@ def test_the_plane_reads_every_field_of_a_command(command: type) -> None:
     if stored_fields(command):
         assert set(noting.read) == {"operation", "row", command.__name__}
         assert set(noting.read[command.__name__].read) == set(slot[command.__name__].dtype.names)
+
+
+def make_writer(record: str) -> Any:
+    """A kernel that fills a notice's columns."""
+    numbers, _ = spelled(record, NOTICE)
+
+    @numba.njit
+    def write(slots: Any, at: int, values: Any) -> None:
+        k = 0
+        for name in literal_unroll(numbers):
+            slots[at][record][name] = values[k]
+            k = k + 1
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def notices() -> Iterator[NoticeQueue]:
+    made = NoticeQueue()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", NOTICES, ids=lambda kind: kind.name)
+def test_what_a_kernel_writes_is_what_the_control_side_reads(kind: NoticeKind, notices: NoticeQueue) -> None:
+    notice = NOTICES[kind]
+    write = make_writer(notice.__name__)
+
+    @given(connections, contents_of(notice))
+    @settings(deadline=None, max_examples=examples(30))
+    def go_round(connection: int, contents: dict[str, Any]) -> None:
+        notices.records.view(np.uint8)[: NOTICE.itemsize] = _POISON
+        notices.records[0]["kind"], notices.records[0]["connection"] = kind, connection
+        write(notices.records, 0, in_order(notice, contents))
+        notices.index[WRITTEN], notices.index[READ] = 1, 0
+        assert notices.poll(1) == [notice(connection=connection, **contents)]
+
+    go_round()
+
+
+@numba.njit
+def push(
+    kind: int, tables: Any, buffers: Any, index: Any, notices: Any, connection: int, numbers: Any, size: int
+) -> None:
+    """`numbers`: the fields, in order; `size`: of a datagram."""
+    if kind == _SOURCE_LEARNED:
+        push_source(tables, buffers, index, notices, numbers[0], numbers[1])
+    elif kind == _GAP:
+        push_gap(tables, buffers, index, notices, numbers[0], numbers[1], numbers[2])
+    elif kind == _REPAIRED:
+        push_repaired(tables, buffers, index, notices, numbers[0], numbers[1])
+    elif kind == _REPEAT_MISSED:
+        push_missed(tables, buffers, index, notices, numbers[0])
+    elif kind == _STRANDED:
+        push_stranded(tables, buffers, index, notices, numbers[0], numbers[1])
+    elif kind == _ESTIMATE:
+        push_estimate(tables, buffers, index, notices, connection, numbers[0])
+    elif kind == _UPLINK:
+        push_uplink(tables, buffers, index, notices, connection, numbers[0])
+    else:
+        push_datagram(tables, buffers, index, notices, kind, connection, 0, size, 0)
+
+
+_SOURCE_LEARNED, _GAP, _REPAIRED = int(NoticeKind.SOURCE_LEARNED), int(NoticeKind.GAP), int(NoticeKind.REPAIRED)
+_REPEAT_MISSED, _STRANDED = int(NoticeKind.REPEAT_MISSED), int(NoticeKind.STRANDED)
+_ESTIMATE, _UPLINK = int(NoticeKind.ESTIMATE), int(NoticeKind.UPLINK)
+
+
+@pytest.mark.parametrize("kind", NoticeKind, ids=lambda kind: kind.name)
+def test_what_the_plane_tells_is_what_the_control_side_reads(kind: NoticeKind, notices: NoticeQueue) -> None:
+    tables, buffers = make_tables(2, 2, _ROWS, _ROWS, COUNTER_COUNT), make_buffers()
+    told = {}
+    if kind in NOTICES:
+        fields = stored_fields(NOTICES[kind])
+        of_row = [name for name in fields if name in ("encoding", "subscription")]
+        told = {name: rows if name in of_row else values_of(NOTICES[kind], name) for name in fields}
+
+    @given(connections, st.fixed_dictionaries(told), st.binary(max_size=DATAGRAM_BYTES))
+    @settings(deadline=None, max_examples=examples(30))
+    def go_round(connection: int, contents: dict[str, Any], data: bytes) -> None:
+        notices.records.view(np.uint8)[: NOTICE.itemsize] = _POISON
+        notices.index[:] = 0
+        tables.encodings["connection"] = tables.subscriptions["connection"] = connection
+        buffers.receive_names[:NAME_STRIDE] = _POISON
+        buffers.receive_names[:28] = encode_address(("2001:db8::1", 4000), _IPV6)
+        buffers.received[: len(data)] = np.frombuffer(data, np.uint8)
+        numbers = in_order(NOTICES[kind], contents) if kind in NOTICES else np.zeros(0, np.int64)
+        push(int(kind), tables, buffers, notices.index, notices.records, connection, numbers, len(data))
+        if kind in NOTICES:
+            expected: Any = NOTICES[kind](connection=connection, **contents)
+        else:
+            expected = Datagram(kind.name.lower(), data, ("2001:db8::1", 4000), connection)
+        assert notices.poll(2) == [expected]
+
+    go_round()
