@@ -15,10 +15,11 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test browsers stable interop kernels lint format docs bench fuzz soak audit clean
+.PHONY: help install run test test-all browsers stable interop kernels kernels-checked lint format docs bench fuzz soak audit \
+    clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 $(VENV)/bin/python:
 	@PYTHON="$(PYTHON)" .ci/packages venv
@@ -39,11 +40,20 @@ install: $(DEV_READY) ## Create .venv with the node and the development tools
 run: $(NODE_READY) ## Start a node on 127.0.0.1 and print the address of its page
 	@$(BIN)/sfu serve --dev $(ARGS)
 
-test: $(DEV_READY) ## Check everything and run all tests, with real browsers and other clients
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target browsers stable lint kernels
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not slow and not browser and not stable"
+# What drives a browser and belongs to every change: two people meet on the page of `make run`.
+FIRST_BROWSERS := tests/interop/test_two_pages.py
+PARALLEL := --numprocesses=2 --dist=loadfile
+
+test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, all quick tests, two browsers that meet
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target browsers lint kernels
+	@$(BIN)/pytest $(PARALLEL) --no-loadscope-reorder -m "not slow and not browser and not stable and not breadth"
+	@$(BIN)/pytest -m "browser and not slow" $(FIRST_BROWSERS)
+
+test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target stable kernels-checked
+	@$(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile -m "browser and not slow" tests/interop
+	@$(BIN)/pytest $(PARALLEL) -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
 
 browsers: # while others compute
 	@.ci/packages browsers
@@ -66,8 +76,11 @@ interop: stable kernels ## Let all of the other makers' clients publish and watc
 COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
 COMPILE_CHECKED := from tests.fuzz.packet_path import PacketPath; PacketPath().run(bytes([1, 0, 1, 0]))
 
-kernels: $(DEV_READY) # compiled once, before two processes need them; with bounds checks those that tests/fuzz calls
-	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -c "$(COMPILE_CHECKED)" & $(BIN)/python -c "$(COMPILE)" && wait $$!
+kernels: $(DEV_READY) # compiled once, before two processes need them
+	@$(BIN)/python -c "$(COMPILE)"
+
+kernels-checked: $(DEV_READY) # with bounds checks, those that tests/fuzz calls
+	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -c "$(COMPILE_CHECKED)"
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check
@@ -86,7 +99,7 @@ bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@.ci/packages janus
 	@$(BIN)/python -m bench $(ARGS)
 
-fuzz: kernels ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage, then compiled, in batches
+fuzz: kernels kernels-checked ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage, then compiled, in batches
 	@$(INSTALL) '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
 

@@ -13,11 +13,13 @@ _LIMIT_S = 500
 """In another mode the kernels are compiled anew."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give them the time that they take."""
+    """Give them the time that they take, and leave them to `make test-all`. First: `-m` selects by what is marked here."""
     for item in items:
         if item.get_closest_marker("beside") is not None:
             item.add_marker(pytest.mark.timeout(_LIMIT_S + 20))
+            item.add_marker(pytest.mark.breadth)
 
 
 @pytest.fixture
