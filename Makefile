@@ -107,7 +107,7 @@ soak: $(DEV_READY) stable ## Run the long tests for SOAK_SECONDS
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest -m slow --timeout=0
 
 audit: $(DEV_READY) ## Look up known holes in the dependencies; fails, too, where the databases cannot be had
-	@$(PIP) '.[audit]'
+	@$(INSTALL) '.[audit]'
 	@$(BIN)/python -m tests.known_holes
 
 clean: ## Remove the environment and everything generated
