@@ -15,7 +15,7 @@ _LIMIT_S = 500
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give them the time that they take, and leave them to `make test-all`. First: `-m` selects by what is marked here."""
+    """Give them the time that they take, and leave them to `make test-all`: first, since `-m` selects by that mark."""
     for item in items:
         if item.get_closest_marker("beside") is not None:
             item.add_marker(pytest.mark.timeout(_LIMIT_S + 20))

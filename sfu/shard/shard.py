@@ -282,8 +282,9 @@ class Shard:
         if self._loop is None:
             return
         if self.plane.notices_read < self._read_first:
+            # first, and before all deadlines: who is touched sets no other alarm beside it
+            self._alarm, self._alarm_at = self._loop.call_soon(self._fire), 0.0
             self._handle_notices()
-            self._alarm = self._loop.call_soon(self._fire)
             return
         self._alarm = None
         now = self._clock()

@@ -273,6 +273,56 @@ async def test_notices_that_go_on_coming_do_not_put_deadlines_off(
     assert other.calls == [("timeout", clock.now)]
 
 
+class Alarms:
+    """An event loop whose timers are fired by hand, and what was asked for soon after them."""
+
+    def __init__(self) -> None:
+        self.later: list[asyncio.Handle] = []
+        self.soon: list[asyncio.Handle] = []
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        """The notices are read by alarms alone."""
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.Handle:
+        return self._take(self.later, callback)
+
+    def call_soon(self, callback: Callable[[], None]) -> asyncio.Handle:
+        return self._take(self.soon, callback)
+
+    def _take(self, handles: list[asyncio.Handle], callback: Callable[[], None]) -> asyncio.Handle:
+        handles.append(asyncio.Handle(callback, (), asyncio.get_running_loop()))
+        return handles[-1]
+
+    def pending(self) -> int:
+        return sum(not handle.cancelled() for handle in self.later)
+
+    def fire(self) -> None:
+        for handles in (self.later, self.soon):
+            due, handles[:] = handles[:], []
+            for handle in due:
+                if not handle.cancelled():
+                    handle._run()
+
+
+async def test_there_is_one_alarm_however_often_notices_wait_when_it_rings(plane: FakePlane, clock: FakeClock) -> None:
+    """Another one for each time went on ringing for ever: after ten minutes of an attack they took half of a core."""
+    shard, loop, member = make_shard(plane, clock), Alarms(), Member(1)
+    shard.start(loop)  # type: ignore[arg-type]
+    member.deadline = clock.now + 0.01
+    shard.attach(member)
+    for _ in range(50):
+        clock.now += 0.02
+        member.deadline = clock.now + 0.01
+        plane.push(*[Datagram("rtcp", b"x", HERE, 1)] * 700)
+        loop.fire()
+        assert loop.pending() <= 1
+    while plane.notices:
+        loop.fire()
+    loop.fire()
+    assert loop.pending() <= 1
+    assert len(member.calls) > 50 * 700
+
+
 async def test_after_a_stall_every_connection_has_time(shard: Shard, clock: FakeClock) -> None:
     due, later = Member(1), Member(2)
     due.deadline, later.deadline = clock.now + 0.01, clock.now + 100.0
