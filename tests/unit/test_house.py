@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def test_no_module_imports_itself_by_way_of_others_not_even_for_types() -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail(f"a circle: {' > '.join(error.args[1])}")
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", page))
+    there = [f"/{path.relative_to(ROOT)}" for top in ("sfu", "bench", "tests") for path in (ROOT / top).rglob("*.py")]
+    assert len(named) > 50
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in there)] == []
 
 
 def test_modules_are_of_a_bounded_length() -> None:
