@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sfu.recording.feed import Place
-from sfu.recording.writer import TrackInfo
+from sfu.recording.takes import TrackInfo
 
 
 class Recordable(Protocol):

@@ -14,8 +14,9 @@ from sfu.clock import Clock
 from sfu.recording.errors import RecordError
 from sfu.recording.inbox import Inbox
 from sfu.recording.store import Store
+from sfu.recording.takes import TrackInfo
 from sfu.recording.watch import Progress
-from sfu.recording.writer import RecordWriter, TrackInfo
+from sfu.recording.writer import RecordWriter
 from sfu.routing.plane import TappedPackets
 
 _log = logging.getLogger("sfu.recording")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sfu.recording.cutter import Fragment, Gap
@@ -22,61 +21,13 @@ from sfu.recording.remote_signer import SignerError
 from sfu.recording.source import SourceRecorder
 from sfu.recording.stamping import Stamped, Stamper
 from sfu.recording.store import MOST_OPEN, Store
+from sfu.recording.takes import Take, TrackInfo, WrittenSource
 from sfu.routing.plane import TappedPackets
 
 _CAUSES = ("pause", "disconnect", "block", "mute")
 """Of several reasons not to record, the first is named."""
 _MOST_REASON = 500
 _SIGN_AGAIN_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class TrackInfo:
-    """What is told of a Track that is recorded."""
-
-    track: str
-    """Its id."""
-    peer: str
-    kind: str
-    codec: str
-    clock_rate: int
-    label: str = ""
-    """Tells the Tracks of one kind of a Peer apart, such as `screen`."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Of the Peer."""
-    find_sets: Callable[[int], Iterable[bytes]] | None = field(default=None, compare=False, repr=False)
-    """Gives the H.264 parameter sets of an Encoding; called in the recorder's thread."""
-
-    @property
-    def speaker(self) -> tuple[str, str, str, str]:
-        """Tracks that come one after the other and are alike in this continue one file."""
-        return self.peer, self.kind, self.label, self.codec
-
-
-@dataclass
-class _Source:
-    number: int
-    file: str
-    speaker: tuple[str, str, str, str]
-    recorder: SourceRecorder
-    fault: Fault | None = None
-    """Its file cannot be written; see `RecordWriter.poll`."""
-    fragments: int = 0
-    in_use: bool = True
-    left: str = ""
-    """Why its Track ended in a pause of the record: what its gap is called from the end of the pause on."""
-
-
-@dataclass
-class _Take:
-    """One Track while it is recorded."""
-
-    info: TrackInfo
-    source: _Source
-    reasons: set[str] = field(default_factory=set)
-    cause: str | None = None
-    deaf_from_us: int = 0
-    deaf_until_us: int = 0
 
 
 class RecordWriter:
@@ -103,10 +54,10 @@ class RecordWriter:
         self._stamper = stamper
         self._stamps = 0
         self._lines: list[bytes] = []
-        self._sources: list[_Source] = []
+        self._sources: list[WrittenSource] = []
         self._last_head = b""
         self._signed_lines = 0
-        self._takes: dict[int, _Take] = {}
+        self._takes: dict[int, Take] = {}
         self._paused = False
         self.unsigned: str | None = None
         """Why the signer did not sign, when it was asked last."""
@@ -138,7 +89,7 @@ class RecordWriter:
     def begin_track(self, key: int, info: TrackInfo, now_us: int) -> None:
         """A Track is recorded from now on, when its first packet comes; `key` names it to the other methods."""
         source = self._find_source(info, now_us)
-        take = self._takes[key] = _Take(info, source, deaf_until_us=now_us)
+        take = self._takes[key] = Take(info, source, deaf_until_us=now_us)
         source.recorder.find_sets = info.find_sets
         self.note("track", now_us, event="begin", source=source.number, track=info.track)
         source.recorder.resume(now_us)  # where it continues another Track's
@@ -254,7 +205,7 @@ class RecordWriter:
             self._sign(now_us)
         self._flush()
 
-    def _find_source(self, info: TrackInfo, now_us: int) -> _Source:
+    def _find_source(self, info: TrackInfo, now_us: int) -> WrittenSource:
         for source in self._sources:
             if not source.in_use and source.speaker == info.speaker:
                 source.in_use = True
@@ -269,7 +220,7 @@ class RecordWriter:
             fragment_us=round(self._options.fragment * 1e6),
             repair_wait_us=round(self._options.repair_wait * 1e6),
         )
-        source = _Source(number, file, info.speaker, recorder)
+        source = WrittenSource(number, file, info.speaker, recorder)
         self._sources.append(source)
         self.note(
             "source",
@@ -285,7 +236,7 @@ class RecordWriter:
         )
         return source
 
-    def _set_reason(self, take: _Take, reason: str, holds: bool, now_us: int) -> None:
+    def _set_reason(self, take: Take, reason: str, holds: bool, now_us: int) -> None:
         """One more, or one less, reason not to record a Track."""
         if holds:
             take.reasons.add(reason)
@@ -303,16 +254,16 @@ class RecordWriter:
             take.source.recorder.interrupt(cause, now_us)
         take.cause = cause
 
-    def _write(self, found: list[tuple[_Source, list[Fragment | Gap]]], now_us: int) -> None:
+    def _write(self, found: list[tuple[WrittenSource, list[Fragment | Gap]]], now_us: int) -> None:
         """Media first, then the lines that tell of them; of as many sources at a time as have files open."""
         found = [(source, items) for source, items in found if items]
         for at in range(0, len(found), MOST_OPEN):
             self._write_some(found[at : at + MOST_OPEN], now_us)
 
-    def _write_some(self, found: list[tuple[_Source, list[Fragment | Gap]]], now_us: int) -> None:
+    def _write_some(self, found: list[tuple[WrittenSource, list[Fragment | Gap]]], now_us: int) -> None:
         t_us = self._at(now_us)
-        placed: list[tuple[_Source, Fragment | Gap, int]] = []
-        touched: dict[str, _Source] = {}
+        placed: list[tuple[WrittenSource, Fragment | Gap, int]] = []
+        touched: dict[str, WrittenSource] = {}
         for source, items in found:
             for item in items:
                 offset = -1
@@ -339,12 +290,12 @@ class RecordWriter:
                 self.written_bytes += len(item.data)
                 self._line("fragment", t_us, **self._describe_fragment(source, item, offset))
 
-    def _line_missing(self, source: _Source, fragment: Fragment, t_us: int) -> None:
+    def _line_missing(self, source: WrittenSource, fragment: Fragment, t_us: int) -> None:
         """A fragment did not come to disk."""
         gap = Gap("recorder_fault", fragment.begin_us, fragment.end_us, packets=fragment.packets)
         self._line("gap", t_us, source=source.number, **gap._asdict())
 
-    def _fail(self, source: _Source, error: RecordError, now_us: int) -> None:
+    def _fail(self, source: WrittenSource, error: RecordError, now_us: int) -> None:
         """Its file cannot be written: keep nothing of it for a while."""
         if source.fault is None:
             source.fault = Fault(str(error), now_us)
@@ -354,7 +305,7 @@ class RecordWriter:
         if self._is_taken(source):
             source.recorder.interrupt("recorder_fault", now_us)
 
-    def _try_again(self, source: _Source, fault: Fault, now_us: int) -> None:
+    def _try_again(self, source: WrittenSource, fault: Fault, now_us: int) -> None:
         try:
             self._store.try_media(source.file)
         except RecordError as error:
@@ -370,11 +321,11 @@ class RecordWriter:
             source.recorder.resume(now_us)
         fault.trying = True
 
-    def _is_taken(self, source: _Source) -> bool:
+    def _is_taken(self, source: WrittenSource) -> bool:
         """Whether it would be recorded, but for its fault."""
         return any(take.source is source and take.cause is None for take in self._takes.values())
 
-    def _describe_fragment(self, source: _Source, fragment: Fragment, offset: int) -> dict[str, Any]:
+    def _describe_fragment(self, source: WrittenSource, fragment: Fragment, offset: int) -> dict[str, Any]:
         index, source.fragments = source.fragments, source.fragments + 1
         about = fragment._asdict()
         data = about.pop("data")

@@ -10,17 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sfu.routing.kernels import command_records as commands
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, NAME_BYTES, UFRAGS
+from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES, PARAMETER_INDEXES
 from sfu.routing.kernels.native import srtp_handle
-from sfu.routing.kernels.tables import (
-    LARGEST_SET_BYTES,
-    MAX_ADDRESSES,
-    NAME_BYTES,
-    PARAMETER_INDEXES,
-    SEALED_AUDIO_BYTES,
-    SEALED_BYTES,
-    UFRAGS,
-    Tables,
-)
+from sfu.routing.kernels.subscription_columns import SEALED_AUDIO_BYTES, SEALED_BYTES
+from sfu.routing.kernels.tables import Tables
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.queues import CommandQueue
 from sfu.routing.rows import CapacityError, Rows

@@ -17,7 +17,8 @@ from sfu.routing import warming
 from sfu.routing.commander import Commander, Feedback
 from sfu.routing.kernels.command_records import Stop
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
-from sfu.routing.kernels.loop import Wiring, run_plane, step_plane
+from sfu.routing.kernels.loop import run_plane, step_plane
+from sfu.routing.kernels.media_columns import MAX_SHARDS
 from sfu.routing.kernels.messages import Buffers, make_buffers
 from sfu.routing.kernels.notice_records import (
     Estimate,
@@ -30,7 +31,8 @@ from sfu.routing.kernels.notice_records import (
 )
 from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
 from sfu.routing.kernels.rings import PacketRings, make_packet_rings
-from sfu.routing.kernels.tables import MAX_SHARDS, Tables, make_tables
+from sfu.routing.kernels.tables import Tables, make_tables
+from sfu.routing.kernels.wiring import Wiring
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.queues import NOTICE_SLOTS, Datagram, Notice, NoticeQueue, PlaneError
 from sfu.routing.rows import CapacityError

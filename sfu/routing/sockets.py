@@ -10,8 +10,8 @@ import socket
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.connection_columns import ADDRESS_BYTES
 from sfu.routing.kernels.index import AF_INET
-from sfu.routing.kernels.tables import ADDRESS_BYTES
 
 Address = tuple[str, int]
 """Textual IP address (IPv4 dotted, IPv6 compressed) and port."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sfu.routing.kernels.counters import Counter
-from sfu.routing.kernels.tables import ARRIVALS, PARAMETER_INDEXES, Tables
+from sfu.routing.kernels.media_columns import ARRIVALS, PARAMETER_INDEXES
+from sfu.routing.kernels.tables import Tables
 from sfu.routing.states import (
     AudioLevel,
     ConnectionState,

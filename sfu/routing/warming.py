@@ -23,10 +23,11 @@ from numba.core import event
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
-from sfu.routing.kernels.loop import Wiring, run_plane, run_timers
+from sfu.routing.kernels.loop import run_plane, run_timers
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.nack import answer_nack
 from sfu.routing.kernels.tables import Tables
+from sfu.routing.kernels.wiring import Wiring
 from sfu.wire.kernels.kernel import LINKED, declared
 
 Progress = Callable[[float], None]

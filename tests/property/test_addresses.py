@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfu.routing.kernels.commands import apply_commands
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.kernels.index import find_address
-from sfu.routing.kernels.tables import MAX_ADDRESSES
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.routing.sockets import encode_address
 

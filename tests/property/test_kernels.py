@@ -17,11 +17,12 @@ from sfu.routing.kernels.index import (
     remove_address,
     remove_encoding,
 )
+from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import NUMBERS, number_packet
 from sfu.routing.kernels.rewrite import build_template, write_packet
 from sfu.routing.kernels.rings import make_packet_rings, push_packet, readable, release
 from sfu.routing.kernels.select import FORWARD, select_packet
-from sfu.routing.kernels.tables import PACKET_SLOT_BYTES, make_tables
+from sfu.routing.kernels.tables import make_tables
 from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import describe_opaque

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfu.routing.kernels.media_columns import MAX_SHARDS
 from sfu.routing.kernels.source_id import is_relayed, make_source, next_generation, relayed_source, source_encoding
-from sfu.routing.kernels.tables import MAX_SHARDS
 
 from .modes import examples
 

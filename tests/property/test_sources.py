@@ -7,6 +7,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfu.routing.kernels.connection_columns import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS
 from sfu.routing.kernels.sources import (
     CURRENT,
     KEPT_SOURCES,
@@ -17,7 +18,7 @@ from sfu.routing.kernels.sources import (
     note_source,
     release_source,
 )
-from sfu.routing.kernels.tables import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, make_tables
+from sfu.routing.kernels.tables import make_tables
 
 from .modes import examples
 

@@ -7,11 +7,13 @@ It goes out every 50 to 250 ms, so often that it takes up a twentieth of what co
 from __future__ import annotations
 
 from sfu.routing.kernels import native
+from sfu.routing.kernels.connection_columns import REPORTED_PACKETS
 from sfu.routing.kernels.counters import Counter
+from sfu.routing.kernels.media_columns import NEVER
 from sfu.routing.kernels.messages import POSITION, Buffers
 from sfu.routing.kernels.send import append_packet, flush, room_for
 from sfu.routing.kernels.space import PACKET_SPACE
-from sfu.routing.kernels.tables import NEVER, REPORTED_PACKETS, Tables
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import store16, store32
 from sfu.wire.kernels.transport_feedback import NOT_RECEIVED

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, dataclass_transform
 
+from sfu.routing.kernels.connection_columns import NAME_BYTES
 from sfu.routing.kernels.slots import Flag, Int32, Int64, Octet, Octets, Padded, make_slot
-from sfu.routing.kernels.tables import NAME_BYTES
 from sfu.wire.extensions import EXTENSION_COUNT
 
 PART_BYTES = 64

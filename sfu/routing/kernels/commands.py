@@ -21,22 +21,19 @@ from sfu.routing.kernels.connection_commands import (
     take_address,
 )
 from sfu.routing.kernels.instant import monotonic_us
-from sfu.routing.kernels.media_commands import (
-    close_encoding,
-    close_subscription,
-    open_encoding,
-    open_subscription,
-    open_track,
-    set_paused,
-    set_relay,
-    set_repair,
-    set_resending,
-    set_target,
-)
+from sfu.routing.kernels.media_commands import close_encoding, open_encoding, open_track, set_relay
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.parameters import tell_set
 from sfu.routing.kernels.rings import READ, readable, release
 from sfu.routing.kernels.subscribing import move_subscription
+from sfu.routing.kernels.subscription_commands import (
+    close_subscription,
+    open_subscription,
+    set_paused,
+    set_repair,
+    set_resending,
+    set_target,
+)
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
 

@@ -24,7 +24,8 @@ from sfu.routing.kernels.sealed import seal_packet
 from sfu.routing.kernels.select import FILL, PRECEDED, REPLAYED, SKIP, select_packet
 from sfu.routing.kernels.send import append_packet, flush, room_for
 from sfu.routing.kernels.space import PACKET_SPACE
-from sfu.routing.kernels.tables import EGRESS_WINDOW, Tables
+from sfu.routing.kernels.subscription_columns import EGRESS_WINDOW
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, inlined, kernel, stage
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.payload_format import PayloadFormat

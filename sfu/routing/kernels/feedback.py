@@ -15,6 +15,7 @@ from sfu.bwe.kernels.sent_log import ARRIVED, SENT_LOG
 from sfu.bwe.kernels.state import NEVER_US
 from sfu.routing.kernels import native
 from sfu.routing.kernels.allowances import RTCP, take_allowance
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.estimates import probe_if_due, tell_estimate
 from sfu.routing.kernels.messages import Buffers
@@ -22,7 +23,7 @@ from sfu.routing.kernels.nack import answer_nack
 from sfu.routing.kernels.notice_records import NoticeKind
 from sfu.routing.kernels.notices import push_datagram
 from sfu.routing.kernels.sources import NOBODY, find_slot, has_room, note_source
-from sfu.routing.kernels.tables import MAX_ADDRESSES, Tables
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import load16, load32
 from sfu.wire.kernels.remb import parse_remb

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
 from sfu.routing.kernels.rings import shift_offsets
-from sfu.routing.kernels.tables import LOGGED_PACKETS, PACKET_SLOT_BYTES, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import Octets

@@ -11,11 +11,13 @@ from sfu.routing.kernels import native
 from sfu.routing.kernels.allowances import CHECKS, CLAIMS, RECORDS, take_allowance
 from sfu.routing.kernels.arrival_report import report_arrival
 from sfu.routing.kernels.classify import carries_type, find_source, learn_source, match_encoding, may_learn
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.describe import account_frame, account_level, describe_packet
 from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.feedback import receive_rtcp
 from sfu.routing.kernels.index import find_address, find_ufrag
+from sfu.routing.kernels.media_columns import ARRIVALS
 from sfu.routing.kernels.messages import NAME_STRIDE, PACKETS, Buffers
 from sfu.routing.kernels.notice_records import NoticeKind
 from sfu.routing.kernels.notices import push_datagram, push_gap, push_repaired, push_source, push_stranded
@@ -24,7 +26,7 @@ from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.rings import MAX_RTP_BYTES
 from sfu.routing.kernels.source_id import make_source
 from sfu.routing.kernels.sources import NOBODY
-from sfu.routing.kernels.tables import ARRIVALS, MAX_ADDRESSES, UFRAGS, Tables
+from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.uplink import note_uplink
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.binding import parse_ufrag

@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.tables import LOGGED_PACKETS, SHIFTS, STRETCHES, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS, SHIFTS, STRETCHES
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 _REMEMBERED_US = 2_000_000

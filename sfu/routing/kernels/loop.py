@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
 from sfu.routing.kernels import native
 from sfu.routing.kernels.arrival_report import send_due_reports
 from sfu.routing.kernels.commands import apply_commands
@@ -15,6 +10,7 @@ from sfu.routing.kernels.estimates import sweep_estimates
 from sfu.routing.kernels.fanout import add_to_batch, forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
 from sfu.routing.kernels.instant import monotonic_us
+from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.messages import (
     BATCH_PACKETS,
     CONTROLLED,
@@ -32,7 +28,6 @@ from sfu.routing.kernels.receive import receive_messages, segment_size
 from sfu.routing.kernels.release import release_waiting
 from sfu.routing.kernels.rings import (
     READ,
-    PacketRings,
     push_packet,
     readable,
     release,
@@ -40,8 +35,8 @@ from sfu.routing.kernels.rings import (
 )
 from sfu.routing.kernels.send import flush
 from sfu.routing.kernels.source_id import relayed_source, source_encoding
-from sfu.routing.kernels.tables import PACKET_SLOT_BYTES, Tables
-from sfu.wire.kernels.bundle import bundle
+from sfu.routing.kernels.tables import Tables
+from sfu.routing.kernels.wiring import Wiring
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
@@ -63,24 +58,6 @@ GATHER_SUBSCRIPTIONS = 32
 """From so many subscriptions on, a message saved for each is worth the wait."""
 GATHER_GAP_US = 25
 GATHER_US = 250
-
-
-@bundle
-class Wiring(NamedTuple):
-    """What connects a plane's loop with the outside: file descriptors and rings."""
-
-    shard: int
-    shards: int
-    socket: int
-    command_event: int
-    notice_event: int
-    wake_events: NDArray[np.int32]  # each shard's command event, to wake it for relayed packets
-    command_index: NDArray[np.int64]
-    commands: NDArray[Any]
-    notice_index: NDArray[np.int64]
-    notices: NDArray[Any]
-    tap: PacketRings  # [1, 1]
-    relay: PacketRings  # [shards, shards]
 
 
 @stage

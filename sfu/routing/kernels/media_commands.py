@@ -1,23 +1,18 @@
-"""Commands that change tracks, encodings and subscriptions."""
+"""Commands that change tracks and encodings."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sfu.routing.kernels import native
 from sfu.routing.kernels.classify import find_source
 from sfu.routing.kernels.index import insert_encoding, remove_encoding
-from sfu.routing.kernels.left_sources import leave_source
+from sfu.routing.kernels.media_columns import MAX_SHARDS
 from sfu.routing.kernels.parameters import forget_parameters
 from sfu.routing.kernels.reception import forget_arrivals
-from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
-from sfu.routing.kernels.rewrite import build_template
 from sfu.routing.kernels.source_id import next_generation
 from sfu.routing.kernels.sources import CURRENT, hold_source, release_source
-from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
-from sfu.routing.kernels.tables import LOGGED_PACKETS, MAX_SHARDS, Tables
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 
 @stage
@@ -122,158 +117,3 @@ def close_encoding(tables: Tables, row: int) -> None:
             tables.encodings[at]["next"] = entry["next"]
             return
         at = following
-
-
-@stage
-def open_subscription(tables: Tables, row: int, command: Any) -> None:
-    """A fresh row, in its track's list."""
-    entry = tables.subscriptions[row]
-    entry["active"] = 1
-    entry["paused"] = 0
-    entry["connection"] = command["connection"]
-    entry["ssrc"] = command["ssrc"]
-    entry["payload_type"] = command["payload_type"]
-    entry["redundant_type"] = command["redundant_type"]
-    entry["wide"] = command["wide"]
-    entry["pads"] = command["pads"]
-    entry["padded"] = 0
-    entry["picture_ended"] = 1
-    entry["repair_type"] = 0
-    entry["repeat_interval_ms"] = LEAST_REPEAT_MS
-    entry["nacks"] = 0
-    entry["missed_us"] = 0
-    entry["log"] = -1
-    entry["sealed"] = 0
-    _reset_selection(entry)
-    entry["mid_bytes"] = command["mid_bytes"]
-    for k in range(len(entry["mid"])):
-        entry["mid"][k] = command["mid"][k]
-    entry["started"] = 0
-    entry["source"] = -1
-    entry["seed_sequence"] = command["seed_sequence"]
-    entry["seed_timestamp"] = command["seed_timestamp"]
-    entry["sequence_offset"] = 0
-    entry["timestamp_offset"] = 0
-    entry["packets"] = 0
-    entry["octets"] = 0
-    entry["last_arrival_us"] = 0
-    link_subscription(tables, row, i64(command["track"]))
-    connection = tables.connections[entry["connection"]]
-    connection["subscriptions"] += 1
-    entry["sibling"] = connection["first_subscription"]
-    connection["first_subscription"] = row
-    build_template(tables, row)
-
-
-@stage
-def close_subscription(tables: Tables, row: int) -> None:
-    """Free a row."""
-    entry = tables.subscriptions[row]
-    unlink_subscription(tables, row)
-    entry["active"] = 0
-    connection = tables.connections[entry["connection"]]
-    connection["subscriptions"] -= 1
-    _leave_connection(tables, connection, row)
-    if connection["send_session"] != 0:
-        if entry["started"] == 1 or entry["padded"] == 1:
-            native.forget_stream(connection["send_session"], i64(entry["ssrc"]))
-        if entry["repeated"] > 0 and entry["repair_type"] > 0:
-            native.forget_stream(connection["send_session"], i64(entry["repair_ssrc"]))
-    entry["log"] = -1
-    entry["sealed"] = 0
-
-
-@stage
-def _leave_connection(tables: Tables, connection: Any, row: int) -> None:
-    following = tables.subscriptions[row]["sibling"]
-    at = i64(connection["first_subscription"])
-    if at == row:
-        connection["first_subscription"] = following
-        return
-    while at >= 0:
-        after = i64(tables.subscriptions[at]["sibling"])
-        if after == row:
-            tables.subscriptions[at]["sibling"] = following
-            return
-        at = after
-
-
-@stage
-def _reset_selection(entry: Any) -> None:
-    entry["target_index"] = 0
-    entry["target_spatial"] = SPATIAL_LAYERS - 1
-    entry["target_temporal"] = TEMPORAL_LAYERS - 1
-    entry["current_index"] = -1
-    entry["current_spatial"] = 0
-    entry["current_temporal"] = 0
-    entry["last_picture"] = 0
-    entry["last_tl0"] = 0
-    entry["last_frame"] = 0
-    entry["aligned"] = 0
-    entry["common_offset"] = 0
-    entry["shift_count"] = 0
-    entry["shift_first"] = 0
-    entry["stretch_count"] = 0
-    entry["given_sets"] = -1
-    entry["highest"] = 0
-    entry["switches"] = 0
-    entry["pictures"] = 0
-    entry["freezes"] = 0
-    entry["picture_gap_us"] = 0
-    entry["picture_arrival_us"] = 0
-    entry["repeated"] = 0
-    entry["not_repeated"] = 0
-
-
-@stage
-def set_paused(tables: Tables, row: int, paused: int) -> None:
-    """Hold a subscription back, or let it go on: where its numbering stopped, video with a key frame."""
-    entry = tables.subscriptions[row]
-    entry["paused"] = paused
-    leave_source(tables, row)
-    entry["current_index"] = -1
-    entry["pictures"] = 0
-
-
-@stage
-def set_target(tables: Tables, row: int, command: Any) -> None:
-    """Aim a subscription at an Encoding and at a Layer within it."""
-    entry = tables.subscriptions[row]
-    entry["target_index"] = command["index"]
-    entry["target_spatial"] = command["spatial"]
-    entry["target_temporal"] = command["temporal"]
-
-
-@stage
-def set_repair(tables: Tables, row: int, command: Any) -> None:
-    """Let a subscription ask for packets again, by RTX, from the log row that it gets."""
-    entry = tables.subscriptions[row]
-    entry["repair_ssrc"] = command["ssrc"]
-    entry["repair_type"] = command["payload_type"]
-    _begin_log(tables, entry, i64(command["log"]), i64(command["sequence"]))
-
-
-@stage
-def set_resending(tables: Tables, row: int, command: Any) -> None:
-    """Let a subscription ask for packets again, as they went out, for which they are kept. A log is only for the pacer
-    then, and there may be none.
-    """
-    entry = tables.subscriptions[row]
-    kept = i64(command["sealed"])
-    entry["sealed"] = kept + 1
-    entry["sealed_bytes"] = command["sealed_bytes"]
-    tables.sealed_written[kept] = 0
-    for k in range(LOGGED_PACKETS):
-        tables.sealed[kept, k]["bytes"] = 0
-    _begin_log(tables, entry, i64(command["log"]), i64(0))
-
-
-@stage
-def _begin_log(tables: Tables, entry: Any, log: int, repair_sequence: int) -> None:
-    entry["log"] = log
-    entry["repair_sequence"] = repair_sequence
-    entry["repair_tokens"] = 0
-    entry["repair_refill_us"] = 0
-    if log >= 0:
-        for k in range(LOGGED_PACKETS):
-            tables.logs[log, k]["flags"] = 0

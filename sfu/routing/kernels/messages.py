@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.bwe.kernels.sent_log import SENT_LOG
+from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import NUMBERS
-from sfu.routing.kernels.tables import LOGGED_PACKETS, PACKET_SLOT_BYTES
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET

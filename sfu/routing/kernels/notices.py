@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.connection_columns import ADDRESS_BYTES
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import NAME_STRIDE, NOTICES, Buffers
 from sfu.routing.kernels.notice_records import DATAGRAM_BYTES, NoticeKind
 from sfu.routing.kernels.rings import WRITTEN, publish, writable
-from sfu.routing.kernels.tables import ADDRESS_BYTES, Tables
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
 

@@ -13,7 +13,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.routing.kernels.left_sources import find_shift, find_stretch, leave_source
-from sfu.routing.kernels.tables import LOGGED_PACKETS, SHIFTS, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS, SHIFTS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, inlined, stage
 from sfu.wire.payload_format import PayloadFormat
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from sfu.bwe.kernels.probing import note_probe_sent
 from sfu.bwe.kernels.sent_log import log_sent
 from sfu.bwe.kernels.state import NEVER_US
-from sfu.routing.kernels.tables import QUEUED_PACKETS, Tables
+from sfu.routing.kernels.connection_columns import QUEUED_PACKETS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 REPEATS, MEDIA = 0, 1

@@ -11,14 +11,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES, PACKET_SLOT_BYTES, PARAMETER_BYTES, PARAMETER_INDEXES
 from sfu.routing.kernels.rings import shift_offsets
-from sfu.routing.kernels.tables import (
-    LARGEST_SET_BYTES,
-    PACKET_SLOT_BYTES,
-    PARAMETER_BYTES,
-    PARAMETER_INDEXES,
-    Tables,
-)
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.h264 import PICTURE_SET, SEQUENCE_SET, STAP_A, set_id

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.media_columns import ARRIVALS, NEVER
 from sfu.routing.kernels.source_id import next_generation
-from sfu.routing.kernels.tables import ARRIVALS, NEVER
 from sfu.wire.kernels.kernel import stage
 
 _RESTART_GAP = 3000

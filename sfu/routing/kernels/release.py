@@ -22,7 +22,8 @@ from sfu.routing.kernels.rewrite import write_filler, write_packet
 from sfu.routing.kernels.sealed import seal_packet, send_sealed
 from sfu.routing.kernels.send import append_packet, flush, room_for
 from sfu.routing.kernels.space import PACKET_SPACE
-from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import load16
 

@@ -13,7 +13,8 @@ from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.pacing import REPEATS, must_wait, queue_packet
 from sfu.routing.kernels.release import send_logged
 from sfu.routing.kernels.sealed import is_sealed, is_whole, send_sealed
-from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 LEAST_REPEAT_MS = 20

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sfu.routing.kernels.history import is_kept
 from sfu.routing.kernels.messages import FOLLOWED, Buffers
 from sfu.routing.kernels.parameters import INCOMPLETE
-from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.layers import ALL_LAYERS
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
 from sfu.routing.kernels.source_id import is_relayed, source_encoding
-from sfu.routing.kernels.tables import TEMPLATE_BYTES, Tables
+from sfu.routing.kernels.subscription_columns import TEMPLATE_BYTES
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.dependency import MANDATORY_BYTES

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.memory import late_zeros
 from sfu.routing.kernels.native import load_acquire, store_release
-from sfu.routing.kernels.tables import PACKET_SLOT_BYTES
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.copying import copy_octets

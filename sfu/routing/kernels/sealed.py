@@ -13,7 +13,8 @@ from sfu.routing.kernels.messages import POSITION, Buffers
 from sfu.routing.kernels.pacing import note_departure
 from sfu.routing.kernels.send import append_packet, flush, room_for
 from sfu.routing.kernels.space import PACKET_SPACE
-from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import Octets

@@ -7,8 +7,9 @@ packet as the first of a new stream. So an SSRC that was given up is remembered 
 
 from __future__ import annotations
 
+from sfu.routing.kernels.connection_columns import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, SOURCE_SLOTS
 from sfu.routing.kernels.index import hash_source
-from sfu.routing.kernels.tables import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, SOURCE_SLOTS, Tables
+from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
 KEPT_SOURCES = 64

@@ -119,7 +119,7 @@ else:
         return declare
 
     if LINKED:
-        from sfu.wire.kernels.linking import KernelDispatcher, StageDispatcher
+        from sfu.wire.kernels.dispatching import KernelDispatcher, StageDispatcher
 
         _TYPED = {"nopython": True, "boundscheck": None, **_OPTIONS}
         kernel = _counted(lambda function: KernelDispatcher(function, _TYPED))

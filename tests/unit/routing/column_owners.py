@@ -14,12 +14,12 @@ OPENING = {
     "connections": "routing.kernels.connection_commands routing.kernels.commands",
     "tracks": "routing.kernels.media_commands routing.kernels.commands",
     "encodings": "routing.kernels.media_commands routing.kernels.commands",
-    "subscriptions": "routing.kernels.media_commands routing.kernels.commands",
+    "subscriptions": "routing.kernels.subscription_commands routing.kernels.commands",
     "estimators": "bwe.kernels.state",
     "structures": "routing.kernels.media_commands",
-    "logs": "routing.kernels.media_commands",
-    "sealed": "routing.kernels.media_commands",
-    "sealed_written": "routing.kernels.media_commands",
+    "logs": "routing.kernels.subscription_commands",
+    "sealed": "routing.kernels.subscription_commands",
+    "sealed_written": "routing.kernels.subscription_commands",
     "addresses": "routing.kernels.connection_commands",
     "queue_index": "routing.kernels.connection_commands",
     "allowances": "routing.kernels.connection_commands",
@@ -36,12 +36,13 @@ OWNERS = {
         ),
         "routing.kernels.estimates": "told_bps told_us probe_free_us",
         "routing.kernels.ingress": "packets_in bytes_in last_arrival_us",
-        "routing.kernels.media_commands": "first_encoding first_subscription subscriptions",
+        "routing.kernels.media_commands": "first_encoding",
         "routing.kernels.pacing": "free_us busy queued_bytes",
         "routing.kernels.repeat": "repair_tokens repair_refill_us",
         "routing.kernels.rewrite": "transport_sequence",
         "routing.kernels.send": "gso_bytes gso_retry_us packets_out bytes_out",
         "routing.kernels.sources": "sources retired source_free_us",
+        "routing.kernels.subscription_commands": "first_subscription subscriptions",
         "routing.kernels.uplink": "uplink_bps uplink_us",
     },
     "tracks": {
@@ -67,7 +68,7 @@ OWNERS = {
         ),
     },
     "subscriptions": {
-        "routing.kernels.media_commands": (
+        "routing.kernels.subscription_commands": (
             "active paused connection sibling ssrc payload_type redundant_type wide pads repair_type "
             "repair_ssrc repeat_interval_ms log sealed sealed_bytes mid_bytes mid target_index "
             "target_spatial target_temporal seed_timestamp"

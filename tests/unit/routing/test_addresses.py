@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from sfu.routing.kernels.tables import MAX_ADDRESSES
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.plane import Datagram
 
 from .conftest import rtp, wait_until

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from sfu.routing.kernels.tables import MAX_SOURCES
+from sfu.routing.kernels.connection_columns import MAX_SOURCES
 from sfu.routing.plane import Datagram, Estimate, Feedback
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.transport_feedback import NOT_RECEIVED, parse_transport_feedback

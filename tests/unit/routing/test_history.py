@@ -7,7 +7,8 @@ import pytest
 
 from sfu.routing.kernels.history import EMPTY, MARKED, TAKEN, WAITING
 from sfu.routing.kernels.numbering import FRAME, MARKER, NUMBERS, PICTURE, SEQUENCE, TIMESTAMP, TL0
-from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables, make_tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.wire.kernels.rtp import PACKET, parse_rtp
 
 from . import kernels

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sfu.bwe.kernels.state import NEVER_US
+from sfu.routing.kernels.connection_columns import QUEUED_PACKETS
 from sfu.routing.kernels.pacing import BURST_US, MEDIA, REPEATS
-from sfu.routing.kernels.tables import QUEUED_PACKETS, make_tables
+from sfu.routing.kernels.tables import make_tables
 
 from . import kernels
 

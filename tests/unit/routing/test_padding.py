@@ -9,7 +9,8 @@ import pytest
 
 from sfu.routing.kernels.history import EMPTY, TAKEN, WAITING
 from sfu.routing.kernels.padding import PADDING_BYTES
-from sfu.routing.kernels.tables import LOGGED_PACKETS, Tables, make_tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.wire.kernels.rtp import HEADER_BYTES
 
 from . import kernels

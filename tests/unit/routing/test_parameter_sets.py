@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from sfu.routing.kernels.tables import LARGEST_SET_BYTES
+from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES
 from sfu.wire.payload_format import PayloadFormat
 
 from .conftest import wait_until

@@ -7,8 +7,9 @@ import random
 import numpy as np
 import pytest
 
+from sfu.routing.kernels.media_columns import ARRIVALS
 from sfu.routing.kernels.reception import DUPLICATE, JUMP
-from sfu.routing.kernels.tables import ARRIVALS, make_tables
+from sfu.routing.kernels.tables import make_tables
 from sfu.wire.kernels.rtp import PACKET
 
 from . import kernels

@@ -11,7 +11,8 @@ from sfu.routing.kernels.history import TAKEN, WAITING
 from sfu.routing.kernels.messages import make_buffers
 from sfu.routing.kernels.pacing import REPEATS
 from sfu.routing.kernels.repeat import MISSED, REFUSED, REPEATED, UNKNOWN
-from sfu.routing.kernels.tables import LOGGED_PACKETS, make_tables
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.routing.kernels.tables import make_tables
 
 from . import kernels
 

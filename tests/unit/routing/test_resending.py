@@ -11,7 +11,7 @@ import pytest
 from pylibsrtp import Error, Policy
 
 from sfu.bwe.kernels.sent_log import ARRIVED, UNKNOWN
-from sfu.routing.kernels.tables import EGRESS_WINDOW, SEALED_AUDIO_BYTES, SEALED_BYTES
+from sfu.routing.kernels.subscription_columns import EGRESS_WINDOW, SEALED_AUDIO_BYTES, SEALED_BYTES
 from sfu.routing.plane import Feedback, Gap, Plane, PlaneLimits, RepeatMissed
 from sfu.routing.plane import Repaired as RepairedNotice
 from sfu.transport.srtp import REORDER_WINDOW

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aioice import stun
 
-from sfu.routing.kernels.tables import MAX_ADDRESSES as PLACES
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES as PLACES
 from sfu.routing.plane import Datagram, SourceLearned
 from sfu.shard.shard import Shard
 from sfu.transport import MAX_ADDRESSES, Address

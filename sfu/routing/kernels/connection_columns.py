@@ -1,0 +1,88 @@
+"""The columns of what the plane knows of connections and their addresses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfu.wire.extensions import EXTENSION_COUNT
+
+ADDRESS_BYTES = 28
+"""Length of a `sockaddr_in6`, the longest address we handle."""
+NAME_BYTES = 16
+"""Longest MID or RID that fits; negotiation refuses longer ones."""
+MAX_ADDRESSES = 8
+"""Addresses that datagrams of one connection may come from."""
+ALLOWANCES = 5
+"""Kinds of what a connection may bring about at a rate only."""
+UFRAGS = 2
+"""ICE user fragments of a connection: while ICE restarts there are two."""
+MAX_SOURCES = 512
+"""SSRCs that one connection may be known by at a time: libsrtp keeps state for each."""
+SOURCE_SLOTS = 2 * MAX_SOURCES
+RETIRED_SLOTS = 65536
+MAX_RETIRED = RETIRED_SLOTS * 3 // 4
+"""SSRCs that one connection may give up in its life, since they are remembered: one a second for 13 hours."""
+QUEUED_PACKETS = 1024
+"""How many packets may wait for one connection's pacer, of each kind."""
+REPORTED_PACKETS = 4096
+"""How far apart the packets of a connection may be that one report tells of."""
+
+CONNECTION = np.dtype(
+    [
+        ("active", np.int32),
+        ("address_bytes", np.int32),  # 0: no selected address yet
+        ("address", np.uint8, (32,)),  # where to send: a sockaddr, as sendmmsg takes it
+        ("receive_session", np.int64),  # srtp_t
+        ("send_session", np.int64),
+        ("extension_kind", np.uint8, (16,)),  # Extension by negotiated id
+        ("extension_id", np.uint8, (EXTENSION_COUNT,)),  # negotiated id by Extension
+        ("first_encoding", np.int32),
+        ("first_subscription", np.int32),
+        ("subscriptions", np.int32),
+        ("sources", np.int32),  # SSRCs that it is known by, see sources.py
+        ("retired", np.int32),  # that it has given up
+        ("source_free_us", np.int64),  # from when on new ones are at no more than their rate
+        ("transport_sequence", np.int64),  # of the next packet, extended
+        # egress: congestion control and pacing, see bwe/ and pacing.py
+        ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
+        ("told_bps", np.float64),  # the estimate that the control side knows
+        ("told_us", np.int64),
+        ("free_us", np.int64),  # when the line is free again, at the pacing rate
+        ("probe_free_us", np.int64),  # the same at the probe's rate
+        ("busy", np.int32),  # 1: in the list of those that have something to send later
+        ("queued_bytes", np.int64),
+        ("repair_tokens", np.int64),  # bytes that may be repeated now
+        ("repair_refill_us", np.int64),
+        # ingress: transport-wide feedback, see arrival_report.py
+        ("reports", np.int32),  # 1: agreed on; 2: REMB instead, see uplink.py
+        ("uplink_bps", np.float64),  # what the control side was told last
+        ("uplink_us", np.int64),
+        ("report_ssrc", np.int64),
+        ("report_media", np.int64),  # SSRC of a packet that came
+        ("report_first", np.int64),  # the next extended number to report on
+        ("report_highest", np.int64),
+        ("report_count", np.int64),
+        ("report_due_us", np.int64),
+        ("report_bytes", np.int64),  # received since the last
+        ("report_us", np.int64),
+        ("reporting", np.int32),  # 1: in the list of those that are to be reported to
+        ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
+        ("gso_bytes", np.int32),  # the largest packet that may share a message, see send.py
+        ("gso_retry_us", np.int64),  # when larger ones are tried again
+        ("packets_in", np.int64),
+        ("bytes_in", np.int64),
+        ("packets_out", np.int64),
+        ("bytes_out", np.int64),
+        ("last_arrival_us", np.int64),
+    ]
+)
+
+REMOTE = np.dtype(
+    [
+        ("held", np.int32),  # 1: in the index
+        ("use", np.int32),  # which use of this row
+        ("address", np.uint8, (32,)),  # sockaddr
+        ("heard_us", np.int64),  # when something authentic (SRTP, SRTCP) last came from there, 0: never
+    ]
+)
+"""An address at which a connection's client has proved to be; `MAX_ADDRESSES` rows a connection."""

@@ -1,0 +1,102 @@
+"""The columns of what the plane knows of Tracks, Encodings and their parameter sets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfu.routing.kernels.connection_columns import NAME_BYTES
+from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
+
+MAX_SHARDS = 32
+ARRIVALS = 1024
+"""How many sequence numbers back an encoding knows which packets have come."""
+NEVER = -(1 << 40)
+"""No extended sequence number."""
+PARAMETER_BYTES = 1024
+"""H.264 parameter sets of an Encoding, each behind its length in two octets; they have to fit one packet."""
+PARAMETER_INDEXES = 4
+"""Encodings of a Track whose parameter sets are kept."""
+LARGEST_SET_BYTES = 512
+PACKET_SLOT_BYTES = 1536
+"""A stored RTP packet's place."""
+
+TRACK = np.dtype(
+    [
+        ("active", np.int32),
+        ("tapped", np.int32),  # a bit for each Encoding that goes to the tap ring
+        ("first_subscription", np.int32),
+        ("subscriptions", np.int32),
+        ("kept", np.int64),  # position of its latest packet in the history, -1: none
+        ("relayed", np.int32),  # shards that this track is relayed to
+        ("use", np.int64),  # which use of this row: no two tracks of a shard share a number
+        ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
+        ("relay_use", np.int64, (MAX_SHARDS,)),  # and the use of that row
+        ("batch_first", np.int32),  # this batch's packets
+        ("batch_last", np.int32),
+    ]
+)
+
+ENCODING = np.dtype(
+    [
+        ("active", np.int32),
+        ("track", np.int32),
+        ("connection", np.int32),
+        ("next", np.int32),  # the connection's next encoding
+        ("ssrc", np.int64),  # -1: not known yet
+        ("payload_type", np.int32),
+        ("redundant_type", np.int32),  # of RED, 0: none
+        ("audio", np.int32),
+        ("codec", np.int32),  # a PayloadFormat
+        ("index", np.int32),  # which Encoding of the Track, 0 the lowest
+        ("repairs", np.int32),  # the encoding that this one repairs (RFC 4588), -1: it carries media itself
+        ("asks", np.int32),  # tell of gaps, so that what is missing is asked for; 1: it comes by RTX, 2: as it was
+        ("clock_rate", np.int32),
+        ("mid_bytes", np.int32),
+        ("rid_bytes", np.int32),
+        ("mid", np.uint8, (NAME_BYTES,)),
+        ("rid", np.uint8, (NAME_BYTES,)),
+        ("generation", np.int32),  # counts the SSRCs that this encoding has had
+        ("former_ssrc", np.int64),  # the one before, -1: none
+        ("replaced_us", np.int64),  # when it was replaced
+        # reception statistics, RFC 3550 appendix A
+        ("packets", np.int64),
+        ("octets", np.int64),
+        ("base_sequence", np.int64),
+        ("extended_sequence", np.int64),
+        ("jitter_16", np.int64),  # 16 times the interarrival jitter, timestamp units
+        ("transit", np.int64),
+        ("last_timestamp", np.int64),
+        ("last_arrival_us", np.int64),
+        ("resume_sequence", np.int32),  # what must come next for a jump to be a restart, -1: no jump yet
+        ("repaired", np.int64),  # packets that came by retransmission
+        ("key_frames", np.int64),
+        ("key_frames_before", np.int64),  # when its SSRC was learned
+        ("aligned", np.int32),
+        ("shift", np.int64),  # to the common clock of the Track's Encodings
+        ("spatial_layers", np.int32),  # seen so far
+        ("spatial_top", np.int32),  # VP9: the highest that the stream announced, -1: none
+        ("temporal_layers", np.int32),
+        ("stranded", np.int64),  # the Layers that cannot go on without a key frame
+        ("key_timestamp", np.int64),  # of the last key frame, -1: none
+        ("layer_octets", np.int64, (SPATIAL_LAYERS * TEMPORAL_LAYERS,)),  # payload, by the frame's own layer
+        # audio level, RFC 6464
+        ("levels", np.int64),  # packets that had one
+        ("loudness", np.int64),  # sum of 127 minus the level in -dBov
+        ("voiced", np.int64),  # packets said to hold a voice
+    ]
+)
+
+PARAMETERS = np.dtype(
+    [
+        ("bytes", np.int32),
+        ("data", np.uint8, (PARAMETER_BYTES,)),
+        ("changes", np.int64),  # odd while it is being changed
+        ("sequence_timestamp", np.int64),  # of the packet that brought a sequence parameter set last, -1: none
+        ("picture_timestamp", np.int64),  # the same for picture parameter sets
+        ("gap_timestamp", np.int64),  # of the last packet before which others were missing, -1: none
+        ("in_band", np.int32),  # 1: the last key frame that was whole had both kinds
+        ("told_bytes", np.int32),  # of a set that the control side is telling
+        ("told", np.uint8, (LARGEST_SET_BYTES,)),
+    ]
+)
+"""The H.264 parameter sets of one Encoding, from SDP and from its packets."""

@@ -1,0 +1,152 @@
+"""The columns of what the plane knows of Subscriptions, and of what it sent to them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfu.routing.kernels.connection_columns import NAME_BYTES
+
+TEMPLATE_BYTES = 64
+SHIFTS = 64
+"""How many changes of its numbering a subscription remembers, for packets that come late."""
+STRETCHES = 4
+"""How many sources that it has left a subscription remembers, for packets of theirs that come late."""
+LOGGED_PACKETS = 512
+"""How many sent packets back a subscription can be asked to repeat."""
+EGRESS_WINDOW = 128
+"""How far behind the highest number libsrtp still takes one of ours (transport/srtp.py)."""
+SEALED_BYTES = 1 << 18
+"""What is kept of the packets of a subscription without RTX, as they went out: a second of 2 Mbit/s."""
+SEALED_AUDIO_BYTES = 1 << 15
+"""The same of audio: several seconds."""
+
+SUBSCRIPTION = np.dtype(
+    [
+        ("active", np.int32),
+        ("paused", np.int32),
+        ("track", np.int32),
+        ("connection", np.int32),
+        ("next", np.int32),  # the track's next subscription
+        ("previous", np.int32),
+        ("sibling", np.int32),  # the connection's next subscription
+        ("ssrc", np.int64),
+        ("payload_type", np.int32),
+        ("redundant_type", np.int32),  # 0: RED is unpacked
+        ("wide", np.int32),  # 1: its section takes transport-wide sequence numbers
+        ("pads", np.int32),  # 1: video, among which there may be packets of padding
+        ("padded", np.int32),  # 1: there were
+        ("picture_ended", np.int32),  # 1: the last packet was a picture's last
+        ("repair_type", np.int32),  # payload type of retransmissions, 0: none
+        ("repair_ssrc", np.int64),
+        ("repair_sequence", np.int32),
+        ("repair_tokens", np.int64),  # bytes that may be repeated now
+        ("repair_refill_us", np.int64),
+        ("repeat_interval_ms", np.int32),  # a packet is not repeated sooner
+        ("nacks", np.int64),  # packets that its receiver has asked for
+        ("missed_us", np.int64),  # when it was last told that the history had not what was asked for
+        ("log", np.int32),  # row of sent packets, -1: none
+        ("sealed", np.int32),  # without RTX: row of packets as they went out plus one, 0: none
+        ("sealed_bytes", np.int32),  # how much of that row is used
+        ("mid_bytes", np.int32),
+        ("mid", np.uint8, (NAME_BYTES,)),
+        # layers: see select.py
+        ("target_index", np.int32),
+        ("target_spatial", np.int32),
+        ("target_temporal", np.int32),
+        ("current_index", np.int32),  # -1: waits for a key frame
+        ("current_spatial", np.int32),
+        ("current_temporal", np.int32),
+        ("intact", np.int64),  # Layers that the subscriber could decode by what it got so far
+        ("picture_timestamp", np.int64),
+        ("changed_at", np.int64),  # timestamp of the picture at which the current Layer was entered
+        ("dropped_picture", np.int64),  # picture ID of the last picture left out
+        ("highest", np.int64),  # ingress sequence number, extended
+        ("shift_count", np.int64),
+        ("shift_first", np.int64),  # the first of this source
+        ("stretch_count", np.int64),
+        ("given_sets", np.int64),  # H.264: timestamp of the last picture that got its parameter sets by us
+        ("picture_offset", np.int32),
+        ("tl0_offset", np.int32),
+        ("frame_offset", np.int32),
+        ("last_picture", np.int32),  # egress, -1: none yet
+        ("last_tl0", np.int32),
+        ("last_frame", np.int32),
+        ("common_offset", np.int64),  # egress timestamp minus the Track's common clock
+        ("aligned", np.int32),  # 1: the former is known
+        ("switches", np.int64),
+        ("pictures", np.int64),
+        ("freezes", np.int64),
+        ("picture_gap_us", np.int64),  # smoothed time between two pictures
+        ("picture_arrival_us", np.int64),
+        ("repeated", np.int64),  # packets sent again
+        ("not_repeated", np.int64),
+        ("started", np.int32),
+        ("source", np.int64),  # whose numbering the offsets below translate
+        ("sequence_offset", np.int64),
+        ("timestamp_offset", np.int64),
+        ("last_sequence", np.int64),  # the highest number that was given, or reserved for what may still come
+        ("last_timestamp", np.int64),
+        ("last_arrival_us", np.int64),
+        ("seed_sequence", np.int64),
+        ("seed_timestamp", np.int64),
+        ("packets", np.int64),
+        ("octets", np.int64),
+        # header template, see rewrite.py
+        ("template_bytes", np.int32),
+        ("abs_send_time_at", np.int32),
+        ("transport_sequence_at", np.int32),
+        ("template", np.uint8, (TEMPLATE_BYTES,)),
+    ]
+)
+
+SHIFT = np.dtype(
+    [
+        ("sequence", np.int64),  # the first ingress sequence number that it holds for, extended
+        ("sequence_offset", np.int32),
+        ("picture_offset", np.int32),
+    ]
+)
+"""A change of a subscription's numbering, because packets before it were left out."""
+
+STRETCH = np.dtype(
+    [
+        ("source", np.int64),
+        ("highest", np.int64),  # ingress sequence number, extended
+        ("shift_first", np.int64),  # its shifts
+        ("shift_end", np.int64),
+        ("left_us", np.int64),  # when its last packet came
+        ("timestamp_offset", np.int64),
+        ("tl0_offset", np.int32),
+        ("frame_offset", np.int32),
+        ("spatial", np.int32),  # the Layer that was forwarded last
+        ("temporal", np.int32),
+    ]
+)
+"""The numbering of a source that a subscription has left."""
+
+SENT = np.dtype(
+    [
+        ("history", np.int64),  # position in the packet history
+        ("timestamp", np.uint32),  # this and the following as the subscriber got them
+        ("sequence", np.uint16),
+        ("picture", np.uint16),
+        ("frame", np.uint16),
+        ("tl0", np.uint8),
+        ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer, 8: an empty one in its place
+        ("repeated_ms", np.uint32),  # when it was last sent again, if ever
+        ("repeats", np.uint8),  # how often so far, counted up to 7
+    ]
+)
+"""What has to be known of a sent packet to send it again."""
+
+SEALED = np.dtype(
+    [
+        ("at", np.int64),  # of all octets ever written to the row
+        ("wide", np.int64),  # its transport-wide sequence number, extended; -1: none
+        ("bytes", np.int32),  # 0: none
+        ("sequence", np.int32),
+        ("repeated_ms", np.int64),  # when it was last sent again, if ever
+        ("repeats", np.uint8),  # how often so far, counted up to 7
+    ]
+)
+"""A packet that is kept as it went out."""
