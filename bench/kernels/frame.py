@@ -13,8 +13,8 @@ from sfu.routing.kernels.counters import COUNTER_COUNT
 from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.messages import PACKETS, Buffers, make_buffers
 from sfu.routing.kernels.native import srtp_handle
-from sfu.routing.kernels.rewrite import build_template
 from sfu.routing.kernels.tables import Tables, make_tables
+from sfu.routing.kernels.template import build_template
 from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import describe_opaque

@@ -16,7 +16,8 @@ import struct
 
 import numpy as np
 
-from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, reset_estimator
+from sfu.bwe.kernels.reset import reset_estimator
+from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS
 from sfu.routing.kernels.counters import COUNTER_COUNT
 from sfu.routing.kernels.estimates import sweep_estimates
 from sfu.routing.kernels.feedback import take_feedback

@@ -19,10 +19,11 @@ from sfu.routing.kernels.index import (
 )
 from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import NUMBERS, number_packet
-from sfu.routing.kernels.rewrite import build_template, write_packet
+from sfu.routing.kernels.rewrite import write_packet
 from sfu.routing.kernels.rings import make_packet_rings, push_packet, readable, release
 from sfu.routing.kernels.select import FORWARD, select_packet
 from sfu.routing.kernels.tables import make_tables
+from sfu.routing.kernels.template import build_template
 from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import describe_opaque

@@ -14,13 +14,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "sfu").rglob("*.py"))
 
 MOST_LINES, MOST_KERNEL_LINES = 400, 250
-STILL_LONGER = {
-    "sfu/bwe/kernels/rate_control.py": 258,
-    "sfu/bwe/kernels/state.py": 278,
-    "sfu/routing/kernels/ingress.py": 323,
-    "sfu/routing/kernels/loop.py": 292,
-    "sfu/routing/kernels/rewrite.py": 315,
-}
+STILL_LONGER = {}
 """Modules that are to shrink; a figure here may only go down."""
 
 MOST_METHODS = 25

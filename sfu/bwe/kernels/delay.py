@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.state import FAR_US, GROUPS, NEVER_US, NORMAL, OVERUSED, TREND_POINTS, UNDERUSED, reset_groups
+from sfu.bwe.kernels.reset import reset_groups
+from sfu.bwe.kernels.state import FAR_US, GROUPS, NEVER_US, NORMAL, OVERUSED, TREND_POINTS, UNDERUSED
 from sfu.bwe.kernels.tcp_competition import is_contested
 from sfu.wire.kernels.kernel import stage
 

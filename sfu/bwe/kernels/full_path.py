@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.state import LEAST_BPS, NEVER_US, forget_losses, forget_queue
+from sfu.bwe.kernels.reset import forget_losses, forget_queue
+from sfu.bwe.kernels.state import LEAST_BPS, NEVER_US
 from sfu.wire.kernels.kernel import stage
 
 _REFUTED = 1.3

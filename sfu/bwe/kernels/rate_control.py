@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from sfu.bwe.kernels.capacity import learn_capacity, lower_bound, upper_bound
 from sfu.bwe.kernels.full_path import note_decrease, refute_full
 from sfu.bwe.kernels.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
 from sfu.bwe.kernels.tcp_competition import EMPTY_MS, STANDING_MS, is_contested, is_vain, must_brake, watch_contest
@@ -58,7 +58,6 @@ _TRIED = 1.15
 """Beyond what got through when the path was full, so many times what gets through now is taken to be there at most:
 who sends little for long would come to believe in any rate, and try the next larger picture on it.
 """
-_SMOOTHING = 0.05
 _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
 """Two decreases are a round trip apart, within these bounds."""
 
@@ -145,9 +144,9 @@ def _decrease(state: Any, limited: bool, now_us: int) -> None:
     if passed <= 0.0:
         lower = _RECOVER * before
     else:
-        if passed < _lower_bound(state):
+        if passed < lower_bound(state):
             state["capacity_bps"] = 0.0
-        _learn_capacity(state, passed)
+        learn_capacity(state, passed)
     if lower < before:
         state["delay_bps"] = max(lower, LEAST_BPS)
         state["decreased_us"] = now_us
@@ -173,7 +172,7 @@ def _increase(state: Any, now_us: int) -> None:
     elapsed = min(max(now_us - state["changed_us"], 0), 1_000_000) / 1e6
     rate = state["delay_bps"]
     acked = state["acked_bps"]
-    if acked > _upper_bound(state):
+    if acked > upper_bound(state):
         state["capacity_bps"] = 0.0
     if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or is_contested(state):
         rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
@@ -197,38 +196,6 @@ def _share(state: Any) -> float:
     if state["shown_bps"] <= 0.0:
         return 1.0
     return min(state["acked_bps"] / state["shown_bps"], 1.0)
-
-
-@stage
-def _upper_bound(state: Any) -> float:
-    if state["capacity_bps"] <= 0.0:
-        return MOST_BPS
-    return state["capacity_bps"] + 3.0 * _deviation(state)
-
-
-@stage
-def _lower_bound(state: Any) -> float:
-    if state["capacity_bps"] <= 0.0:
-        return 0.0
-    return max(0.0, state["capacity_bps"] - 3.0 * _deviation(state))
-
-
-@stage
-def _deviation(state: Any) -> float:
-    return math.sqrt(state["capacity_deviation"] * state["capacity_bps"] / 1000.0) * 1000.0
-
-
-@stage
-def _learn_capacity(state: Any, sample: float) -> None:
-    """The throughput at which a queue built up is about the capacity."""
-    if state["capacity_bps"] <= 0.0:
-        state["capacity_bps"] = sample
-        return
-    state["capacity_bps"] += _SMOOTHING * (sample - state["capacity_bps"])
-    error = (state["capacity_bps"] - sample) / 1000.0
-    scale = max(state["capacity_bps"] / 1000.0, 1.0)
-    spread = (1.0 - _SMOOTHING) * state["capacity_deviation"] + _SMOOTHING * error * error / scale
-    state["capacity_deviation"] = min(max(spread, 0.4), 2.5)
 
 
 @stage

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.state import NEVER_US, START_BPS, forget_queue
+from sfu.bwe.kernels.reset import forget_queue
+from sfu.bwe.kernels.state import NEVER_US, START_BPS
 from sfu.wire.kernels.kernel import stage
 
 _BACK_US = 15_000

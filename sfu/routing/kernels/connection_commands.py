@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.state import free_estimate, reset_estimator
+from sfu.bwe.kernels.reset import free_estimate, reset_estimator
 from sfu.routing.kernels.connection_columns import ALLOWANCES, MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.index import find_address, insert_address, insert_ufrag, remove_address, remove_ufrag
 from sfu.routing.kernels.media_columns import NEVER
-from sfu.routing.kernels.rewrite import build_template
 from sfu.routing.kernels.send import ANY_BYTES
 from sfu.routing.kernels.sources import forget_sources
 from sfu.routing.kernels.tables import Tables
+from sfu.routing.kernels.template import build_template
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.kernel import i64, stage
 

@@ -8,36 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.kernels import native
+from sfu.routing.kernels.acceptance import accept_packet, note_for_publisher
 from sfu.routing.kernels.allowances import CHECKS, CLAIMS, RECORDS, take_allowance
-from sfu.routing.kernels.arrival_report import report_arrival
 from sfu.routing.kernels.classify import carries_type, find_source, learn_source, match_encoding, may_learn
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.counters import Counter
-from sfu.routing.kernels.describe import account_frame, account_level, describe_packet
-from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.feedback import receive_rtcp
 from sfu.routing.kernels.index import find_address, find_ufrag
-from sfu.routing.kernels.media_columns import ARRIVALS
 from sfu.routing.kernels.messages import NAME_STRIDE, PACKETS, Buffers
 from sfu.routing.kernels.notice_records import NoticeKind
-from sfu.routing.kernels.notices import push_datagram, push_gap, push_repaired, push_source, push_stranded
-from sfu.routing.kernels.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
+from sfu.routing.kernels.notices import push_datagram, push_source
 from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.rings import MAX_RTP_BYTES
-from sfu.routing.kernels.source_id import make_source
 from sfu.routing.kernels.sources import NOBODY
 from sfu.routing.kernels.tables import Tables
-from sfu.routing.kernels.uplink import note_uplink
-from sfu.wire.extensions import Extension
 from sfu.wire.kernels.binding import parse_ufrag
 from sfu.wire.kernels.kernel import i64, kernel, stage
-from sfu.wire.kernels.octets import load16, load24
 from sfu.wire.kernels.rtp import RtpStatus, parse_rtp, strip_padding
-from sfu.wire.payload_format import PayloadFormat
 
 STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
 
-_RECEIVED = int(Counter.RECEIVED_RTP)
 _EMPTY = int(Counter.DROP_EMPTY)
 _UNKNOWN_PROTOCOL = int(Counter.DROP_UNKNOWN_PROTOCOL)
 _UNKNOWN_ADDRESS = int(Counter.DROP_UNKNOWN_ADDRESS)
@@ -54,13 +44,6 @@ _PAYLOAD_TYPE = int(Counter.DROP_PAYLOAD_TYPE)
 _AUTHENTICATION = int(Counter.DROP_SRTP_AUTHENTICATION)
 _REPLAY = int(Counter.DROP_SRTP_REPLAY)
 _SRTP_OTHER = int(Counter.DROP_SRTP_OTHER)
-_DUPLICATE = int(Counter.DROP_DUPLICATE)
-_SEQUENCE_JUMP = int(Counter.DROP_SEQUENCE_JUMP)
-_REPAIRED = int(Counter.REPAIRED_PACKETS)
-_DROP_REPAIR = int(Counter.DROP_REPAIR)
-_RED = int(PayloadFormat.RED)
-_TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
-_ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)
 _STUN_NOTICE = int(NoticeKind.STUN)
 _DTLS_NOTICE = int(NoticeKind.DTLS)
 
@@ -158,27 +141,6 @@ def receive_datagram(
 
 
 @stage
-def _note_for_publisher(
-    tables: Tables,
-    buffers: Buffers,
-    notice_index: NDArray[np.int64],
-    notices: NDArray[Any],
-    connection: int,
-    packet: Any,
-    size: int,
-    now_us: int,
-) -> None:
-    """Keep of a packet of `size` bytes what its sender is told of his path."""
-    reports = tables.connections[connection]["reports"]
-    if reports == 1 and packet["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
-        wide = load16(buffers.received, packet["extension_at"][_TRANSPORT_SEQUENCE])
-        report_arrival(tables, connection, wide, i64(packet["ssrc"]), size, now_us)
-    elif reports == 2 and packet["extension_bytes"][_ABS_SEND_TIME] == 3:
-        stamp = load24(buffers.received, packet["extension_at"][_ABS_SEND_TIME])
-        note_uplink(tables, buffers, notice_index, notices, connection, stamp, size, now_us)
-
-
-@stage
 def _receive_rtp(
     tables: Tables,
     buffers: Buffers,
@@ -242,83 +204,9 @@ def _receive_rtp(
         push_source(tables, buffers, notice_index, notices, encoding, ssrc)
     packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us
-    _note_for_publisher(tables, buffers, notice_index, notices, connection, packets[row], end - start, now_us)
+    note_for_publisher(tables, buffers, notice_index, notices, connection, packets[row], end - start, now_us)
     media = i64(tables.encodings[encoding]["repairs"])
     if media >= 0 and not restore_packet(tables, encoding, buffers.received, packets, row):
         return -1
-    accepted = _accept(tables, buffers, notice_index, notices, encoding if media < 0 else media, row, media >= 0)
+    accepted = accept_packet(tables, buffers, notice_index, notices, encoding if media < 0 else media, row, media >= 0)
     return row if accepted else -1
-
-
-@stage
-def _could_be_lost(tables: Tables, encoding: int, sequence: int) -> bool:
-    """Whether a retransmission is of a packet that we may have asked for: behind the highest, and not by far."""
-    behind = tables.encodings[encoding]["extended_sequence"] - extend_sequence(tables.encodings, encoding, sequence)
-    return 0 <= behind < ARRIVALS
-
-
-@stage
-def _accept(
-    tables: Tables,
-    buffers: Buffers,
-    notice_index: NDArray[np.int64],
-    notices: NDArray[Any],
-    encoding: int,
-    row: int,
-    repaired: bool,
-) -> bool:
-    """Enter the decrypted media packet `row` into its encoding's figures and into its Track's batch."""
-    counters = tables.counters
-    packets = buffers.packets
-    entry = tables.encodings[encoding]
-    sequence = i64(packets[row]["sequence"])
-    if repaired and (entry["packets"] == 0 or not _could_be_lost(tables, encoding, sequence)):
-        counters[_DROP_REPAIR] += 1
-        return False
-    generation = entry["generation"]
-    extended = note_arrival(tables.encodings, tables.arrivals, encoding, sequence)
-    if extended == DUPLICATE:
-        counters[_DUPLICATE] += 1
-        return False
-    if extended == JUMP:
-        counters[_SEQUENCE_JUMP] += 1
-        return False
-    if entry["generation"] != generation:
-        push_source(tables, buffers, notice_index, notices, encoding, i64(entry["ssrc"]))
-    packets[row]["codec"] = entry["codec"]
-    if entry["redundant_type"] > 0 and packets[row]["payload_type"] == entry["redundant_type"]:
-        packets[row]["codec"] = _RED
-    gap = extended - entry["extended_sequence"] - 1 if entry["packets"] > 0 else 0
-    packets[row]["late"] = 1 if gap < -1 or repaired else 0
-    packets[row]["gap"] = 1 if gap > 0 and not repaired else 0
-    if repaired:
-        entry["repaired"] += 1
-        entry["extended_sequence"] = max(entry["extended_sequence"], extended)
-        counters[_REPAIRED] += 1
-        push_repaired(tables, buffers, notice_index, notices, encoding, extended)
-    else:
-        again = gap < -1 and entry["asks"] == 2
-        account_packet(tables.encodings, encoding, packets, row, extended, again)
-        if again:
-            push_repaired(tables, buffers, notice_index, notices, encoding, extended)
-        elif gap > 0 and entry["asks"] > 0:
-            push_gap(tables, buffers, notice_index, notices, encoding, extended - gap, gap)
-    stranded = i64(entry["stranded"])
-    if not describe_packet(tables, encoding, buffers.received, packets, row):
-        return False
-    if entry["stranded"] & ~stranded != 0:
-        push_stranded(tables, buffers, notice_index, notices, encoding, i64(entry["stranded"]))
-    account_frame(tables, encoding, packets, row)
-    if entry["audio"] == 1:
-        account_level(tables, encoding, buffers.received, packets, row)
-    counters[_RECEIVED] += 1
-    packets[row]["source"] = make_source(encoding, i64(entry["generation"]))
-    packets[row]["clock_rate"] = entry["clock_rate"]
-    packets[row]["audio"] = entry["audio"]
-    packets[row]["index"] = entry["index"]
-    packets[row]["aligned"] = entry["aligned"]
-    packets[row]["shift"] = entry["shift"]
-    packets[row]["history"] = -1
-    buffers.state[PACKETS] = row + 1
-    add_to_batch(tables, packets, i64(entry["track"]), row)
-    return True

@@ -7,10 +7,9 @@ from sfu.routing.kernels.arrival_report import send_due_reports
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.estimates import sweep_estimates
-from sfu.routing.kernels.fanout import add_to_batch, forward_batch
+from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
 from sfu.routing.kernels.instant import monotonic_us
-from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.messages import (
     BATCH_PACKETS,
     CONTROLLED,
@@ -18,26 +17,17 @@ from sfu.routing.kernels.messages import (
     PACKETS,
     RECEIVE_BYTES,
     RECEIVE_MESSAGES,
-    RELAY_BASE,
-    RELAY_PACKETS,
     SWEPT_US,
     VIRTUAL_US,
     Buffers,
 )
 from sfu.routing.kernels.receive import receive_messages, segment_size
+from sfu.routing.kernels.relay import copy_out, relay_waiting, signal, take_relayed, wake_shards
 from sfu.routing.kernels.release import release_waiting
-from sfu.routing.kernels.rings import (
-    READ,
-    push_packet,
-    readable,
-    release,
-    shift_offsets,
-)
 from sfu.routing.kernels.send import flush
-from sfu.routing.kernels.source_id import relayed_source, source_encoding
+from sfu.routing.kernels.source_id import source_encoding
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.wiring import Wiring
-from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
 _DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)
@@ -45,10 +35,6 @@ _BYTES = int(Counter.RECEIVED_BYTES)
 _CALLS = int(Counter.RECEIVE_CALLS)
 _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
 _RECEIVE_FAILED = int(Counter.DROP_RECEIVE_FAILED)
-_RELAYED = int(Counter.RELAYED_PACKETS)
-_RELAY_FULL = int(Counter.DROP_RELAY_RING_FULL)
-_TAPPED = int(Counter.TAPPED_PACKETS)
-_TAP_FULL = int(Counter.DROP_TAP_RING_FULL)
 
 POLL_MS = 500
 SWEEP_US = 100_000
@@ -58,82 +44,6 @@ GATHER_SUBSCRIPTIONS = 32
 """From so many subscriptions on, a message saved for each is worth the wait."""
 GATHER_GAP_US = 25
 GATHER_US = 250
-
-
-@stage
-def _signal(buffers: Buffers, event: int) -> None:
-    buffers.event[0] = 1
-    native.write(event, buffers.event.ctypes.data, 8)
-
-
-@stage
-def _copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: int) -> None:
-    """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
-    entry = tables.tracks[track]
-    if (entry["tapped"] >> buffers.packets[row]["index"]) & 1:
-        if push_packet(wiring.tap, 0, 0, track, entry["use"], buffers.packets, row, buffers.received):
-            tables.counters[_TAPPED] += 1
-        else:
-            tables.counters[_TAP_FULL] += 1
-    if entry["relayed"] > 0:
-        for shard in range(wiring.shards):
-            target = i64(entry["relay"][shard])
-            if target >= 0:
-                use = entry["relay_use"][shard]
-                if push_packet(wiring.relay, wiring.shard, shard, target, use, buffers.packets, row, buffers.received):
-                    tables.counters[_RELAYED] += 1
-                else:
-                    tables.counters[_RELAY_FULL] += 1
-
-
-@stage
-def _wake_shards(wiring: Wiring, buffers: Buffers) -> None:
-    for shard in range(wiring.shards):
-        index = wiring.relay.indexes[wiring.shard, shard]
-        if shard != wiring.shard and index[1] != index[0]:
-            index[1] = index[0]  # the producer's own note: what it has signalled so far
-            _signal(buffers, i64(wiring.wake_events[shard]))
-
-
-@stage
-def _relay_waiting(wiring: Wiring) -> bool:
-    """Whether the last round has left relayed packets in a ring."""
-    for shard in range(wiring.shards):
-        if shard != wiring.shard and readable(wiring.relay.indexes[shard, wiring.shard]) > 0:
-            return True
-    return False
-
-
-@stage
-def _take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
-    """Put the packets that other shards have relayed into the batch."""
-    taken = 0
-    for shard in range(wiring.shards):
-        if shard == wiring.shard:
-            continue
-        index = wiring.relay.indexes[shard, wiring.shard]
-        held = wiring.relay.packets[shard, wiring.shard]
-        data = wiring.relay.data[shard, wiring.shard]
-        waiting = min(readable(index), RELAY_PACKETS - taken)
-        for _ in range(waiting):
-            slot = index[READ] % len(held)
-            track = i64(wiring.relay.tracks[shard, wiring.shard, slot])
-            row = buffers.state[PACKETS]
-            # a packet that is late may find another track in its row
-            meant = tables.tracks[track]["use"] == wiring.relay.uses[shard, wiring.shard, slot]
-            if meant and tables.tracks[track]["active"] == 1 and row < BATCH_PACKETS:
-                base = RELAY_BASE + taken * PACKET_SLOT_BYTES
-                source = slot * PACKET_SLOT_BYTES
-                length = held[slot]["payload"] + held[slot]["payload_bytes"] - held[slot]["start"]
-                copy_octets(buffers.received, base, data, source, length)
-                buffers.packets[row] = held[slot]
-                shift_offsets(buffers.packets, row, base - source)
-                buffers.packets[row]["source"] = relayed_source(held[slot]["source"], shard)
-                buffers.packets[row]["history"] = -1
-                buffers.state[PACKETS] = row + 1
-                add_to_batch(tables, buffers.packets, track, row)
-                taken += 1
-            release(index, 1)
 
 
 @stage
@@ -173,7 +83,7 @@ def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int,
             )
             if row >= 0:
                 encoding = source_encoding(buffers.packets[row]["source"])
-                _copy_out(tables, buffers, wiring, i64(tables.encodings[encoding]["track"]), row)
+                copy_out(tables, buffers, wiring, i64(tables.encodings[encoding]["track"]), row)
             start = stop
             if start >= end:
                 break
@@ -231,7 +141,7 @@ def run_timers(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) ->
 def run_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> None:
     """Take what waits in the socket and in the relay rings, and forward it."""
     if wiring.shards > 1:
-        _take_relayed(tables, buffers, wiring)
+        take_relayed(tables, buffers, wiring)
     if (buffers.poll[1] >> 16) & native.POLLIN:
         count = _receive_round(tables, buffers, wiring, i64(0), now_us)
         if _frame_is_open(tables, buffers):
@@ -240,13 +150,13 @@ def run_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> 
         forward_batch(tables, buffers, wiring.socket, now_us)
     flush(buffers, tables, wiring.socket)  # what NACKs have asked for
     if wiring.shards > 1:
-        _wake_shards(wiring, buffers)
+        wake_shards(wiring, buffers)
 
 
 @stage
 def _wait_ms(buffers: Buffers, wiring: Wiring, due_us: int, now_us: int) -> int:
     """How long the plane may sleep."""
-    if wiring.shards > 1 and _relay_waiting(wiring):
+    if wiring.shards > 1 and relay_waiting(wiring):
         return 0
     longest = POLL_MS if buffers.state[CONTROLLED] == 0 else SWEEP_US // 1000
     return min(max((due_us - now_us + 999) // 1000, 0), longest)
@@ -289,4 +199,4 @@ def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
         due_us = run_timers(tables, buffers, wiring, now_us)
         if buffers.state[NOTICES] > 0:
             buffers.state[NOTICES] = 0
-            _signal(buffers, wiring.notice_event)
+            signal(buffers, wiring.notice_event)

@@ -6,9 +6,9 @@ from typing import Any
 
 from sfu.routing.kernels.history import TAKEN, WAITING
 from sfu.routing.kernels.numbering import insert_number
-from sfu.routing.kernels.rewrite import stamp
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
+from sfu.routing.kernels.template import stamp
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import Octets, store16, store32

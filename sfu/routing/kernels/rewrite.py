@@ -16,20 +16,18 @@ from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIME
 from sfu.routing.kernels.source_id import is_relayed, source_encoding
 from sfu.routing.kernels.subscription_columns import TEMPLATE_BYTES
 from sfu.routing.kernels.tables import Tables
+from sfu.routing.kernels.template import is_wide, stamp, write_element, write_wide_template
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.dependency import MANDATORY_BYTES
 from sfu.wire.kernels.dependency_rewrite import MAX_GROWTH_BYTES as MAX_DEPENDENCY_GROWTH
 from sfu.wire.kernels.dependency_rewrite import active_mask, write_dependencies
-from sfu.wire.kernels.kernel import i64, inlined, kernel, stage
-from sfu.wire.kernels.octets import Octets, store16, store24, store32
+from sfu.wire.kernels.kernel import i64, inlined, stage
+from sfu.wire.kernels.octets import Octets, store16, store32
 from sfu.wire.kernels.red import retarget
-from sfu.wire.kernels.rtp import HEADER_BYTES, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE
+from sfu.wire.kernels.rtp import HEADER_BYTES
 from sfu.wire.payload_format import PayloadFormat
 
-_MID = int(Extension.MID)
-_ABS_SEND_TIME = int(Extension.ABS_SEND_TIME)
-_TRANSPORT_SEQUENCE = int(Extension.TRANSPORT_SEQUENCE)
 _DEPENDENCIES = int(Extension.DEPENDENCY_DESCRIPTOR)
 _PASSED = (
     int(Extension.AUDIO_LEVEL),
@@ -46,91 +44,6 @@ MAX_PASSED_BYTES = 255
 
 MAX_GROWTH_BYTES = TEMPLATE_BYTES + (len(_PASSED) - 1) * (_MAX_SHORT_BYTES + 2) + MAX_PASSED_BYTES + 16
 """How much longer than the ingress payload an egress packet can be, before SRTP and padding."""
-
-
-@kernel
-def build_template(tables: Tables, subscription: int) -> None:
-    """Lay out the header template of a subscription from its connection's extension ids."""
-    entry = tables.subscriptions[subscription]
-    ids = tables.connections[entry["connection"]]["extension_id"]
-    template = entry["template"]
-    for k in range(TEMPLATE_BYTES):
-        template[k] = 0
-    template[0] = 0x90
-    template[1] = entry["payload_type"]
-    store32(template, 8, entry["ssrc"])
-    store16(template, 12, ONE_BYTE_PROFILE)
-    at = HEADER_BYTES + 4
-    entry["abs_send_time_at"] = -1
-    entry["transport_sequence_at"] = -1
-    if ids[_ABS_SEND_TIME] > 0:
-        template[at] = (ids[_ABS_SEND_TIME] << 4) | 2
-        entry["abs_send_time_at"] = at + 1
-        at += 4
-    if ids[_TRANSPORT_SEQUENCE] > 0 and entry["wide"] == 1:
-        template[at] = (ids[_TRANSPORT_SEQUENCE] << 4) | 1
-        entry["transport_sequence_at"] = at + 1
-        at += 3
-    if ids[_MID] > 0 and entry["mid_bytes"] > 0:
-        template[at] = (ids[_MID] << 4) | (entry["mid_bytes"] - 1)
-        for k in range(entry["mid_bytes"]):
-            template[at + 1 + k] = entry["mid"][k]
-        at += 1 + entry["mid_bytes"]
-    entry["template_bytes"] = at
-
-
-@stage
-def _is_wide(packet: Any, ids: Any) -> bool:
-    """Whether a value that passes through is too long for the one-byte form."""
-    for kind in _PASSED:
-        if packet["extension_bytes"][kind] > _MAX_SHORT_BYTES and ids[kind] > 0:
-            return True
-    length = packet["extension_bytes"][_DEPENDENCIES]
-    if length > MANDATORY_BYTES and ids[_DEPENDENCIES] > 0:
-        return length + MAX_DEPENDENCY_GROWTH > _MAX_SHORT_BYTES
-    return False
-
-
-@stage
-def _write_element(out: Octets, at: int, identifier: int, length: int, wide: bool) -> int:
-    """Write an extension element's head; return where its value goes."""
-    if wide:
-        out[at] = identifier
-        out[at + 1] = length
-        return at + 2
-    out[at] = (identifier << 4) | (length - 1)
-    return at + 1
-
-
-@stage
-def _write_wide_template(entry: Any, out: Octets, at: int) -> int:
-    """Write the template with its elements in the two-byte form (RFC 8285 section 4.3); return its length."""
-    template = entry["template"]
-    copy_octets(out, at, template, 0, HEADER_BYTES)
-    store16(out, at + HEADER_BYTES, TWO_BYTE_PROFILE)
-    end = HEADER_BYTES + 4
-    k = HEADER_BYTES + 4
-    while k < entry["template_bytes"]:
-        length = (i64(template[k]) & 0x0F) + 1
-        value = _write_element(out, at + end, i64(template[k]) >> 4, length, True)
-        copy_octets(out, value, template, k + 1, length)
-        end = value + length - at
-        k += 1 + length
-    return end
-
-
-@stage
-def stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide: bool) -> None:
-    """Set the values that differ with each packet: send time and transport-wide sequence number."""
-    moved = 2 if wide else 0  # the first element stands a byte further in, the second two
-    if entry["abs_send_time_at"] >= 0:
-        # 24 bits of seconds in 6.18 fixed point
-        store24(out, at + entry["abs_send_time_at"] + moved // 2, (now_us % 64000000 << 18) // 1000000)
-    elif moved == 2:
-        moved = 1
-    if entry["transport_sequence_at"] >= 0:
-        store16(out, at + entry["transport_sequence_at"] + moved, connection["transport_sequence"] & 0xFFFF)
-        connection["transport_sequence"] += 1
 
 
 @stage
@@ -183,9 +96,9 @@ def _write_header(
     packet = packets[row]
     connection = tables.connections[entry["connection"]]
     ids = connection["extension_id"]
-    wide = connection["mixed"] == 1 and _is_wide(packet, ids)
+    wide = connection["mixed"] == 1 and is_wide(packet, ids)
     if wide:
-        end = _write_wide_template(entry, out, at)
+        end = write_wide_template(entry, out, at)
     else:
         end = i64(entry["template_bytes"])
         copy_octets(out, at, entry["template"], 0, end)
@@ -197,7 +110,7 @@ def _write_header(
     for kind in _PASSED:
         length = i64(packet["extension_bytes"][kind])
         if 0 < length <= longest and ids[kind] > 0:
-            value = _write_element(out, at + end, i64(ids[kind]), length, wide)
+            value = write_element(out, at + end, i64(ids[kind]), length, wide)
             if kind == _DEPENDENCIES and packet["frame_number"] >= 0:
                 written = _write_dependencies(tables, entry, packets, row, buffer, out, value, longest, numbers)
                 out[value - 1] = i64(out[value - 1]) + written - length

@@ -7,10 +7,10 @@ from typing import Any
 from sfu.routing.kernels import native
 from sfu.routing.kernels.left_sources import leave_source
 from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
-from sfu.routing.kernels.rewrite import build_template
 from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
+from sfu.routing.kernels.template import build_template
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 

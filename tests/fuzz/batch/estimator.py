@@ -12,7 +12,8 @@ import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, reset_estimator
+from sfu.bwe.kernels.reset import reset_estimator
+from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS
 from sfu.routing.kernels.estimates import sweep_estimates
 from sfu.routing.kernels.feedback import take_feedback
 from sfu.routing.kernels.messages import Buffers

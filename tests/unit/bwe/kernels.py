@@ -23,8 +23,9 @@ from sfu.bwe.kernels.estimate import (
 from sfu.bwe.kernels.full_path import forget_old
 from sfu.bwe.kernels.probing import begin_due_probe, note_probe_sent
 from sfu.bwe.kernels.receiver_clock import watch_clock
+from sfu.bwe.kernels.reset import reset_estimator
 from sfu.bwe.kernels.sent_log import ARRIVED, SENT_LOG, log_sent
-from sfu.bwe.kernels.state import NEVER_US, reset_estimator
+from sfu.bwe.kernels.state import NEVER_US
 from sfu.wire.kernels.kernel import i64, kernel
 from sfu.wire.kernels.transport_feedback import NOT_RECEIVED
 

@@ -15,7 +15,7 @@ OPENING = {
     "tracks": "routing.kernels.media_commands routing.kernels.commands",
     "encodings": "routing.kernels.media_commands routing.kernels.commands",
     "subscriptions": "routing.kernels.subscription_commands routing.kernels.commands",
-    "estimators": "bwe.kernels.state",
+    "estimators": "bwe.kernels.reset",
     "structures": "routing.kernels.media_commands",
     "logs": "routing.kernels.subscription_commands",
     "sealed": "routing.kernels.subscription_commands",
@@ -39,7 +39,7 @@ OWNERS = {
         "routing.kernels.media_commands": "first_encoding",
         "routing.kernels.pacing": "free_us busy queued_bytes",
         "routing.kernels.repeat": "repair_tokens repair_refill_us",
-        "routing.kernels.rewrite": "transport_sequence",
+        "routing.kernels.template": "transport_sequence",
         "routing.kernels.send": "gso_bytes gso_retry_us packets_out bytes_out",
         "routing.kernels.sources": "sources retired source_free_us",
         "routing.kernels.subscription_commands": "first_subscription subscriptions",
@@ -57,7 +57,7 @@ OWNERS = {
             "key_frames spatial_layers spatial_top temporal_layers stranded key_timestamp layer_octets "
             "levels loudness voiced"
         ),
-        "routing.kernels.ingress": "repaired",
+        "routing.kernels.acceptance": "repaired",
         "routing.kernels.media_commands": (
             "active track connection next payload_type redundant_type audio codec index repairs asks "
             "clock_rate mid_bytes rid_bytes mid rid shift"
@@ -81,9 +81,8 @@ OWNERS = {
         ),
         "routing.kernels.padding": "padded",
         "routing.kernels.repeat": "repair_tokens repair_refill_us repeated not_repeated",
-        "routing.kernels.rewrite": (
-            "repair_sequence packets octets template_bytes abs_send_time_at transport_sequence_at template"
-        ),
+        "routing.kernels.rewrite": "repair_sequence packets octets",
+        "routing.kernels.template": "template_bytes abs_send_time_at transport_sequence_at template",
         "routing.kernels.select": (
             "current_index current_spatial current_temporal intact picture_timestamp changed_at highest "
             "given_sets switches pictures freezes picture_gap_us picture_arrival_us"
@@ -143,9 +142,8 @@ OWNERS = {
             "cluster_first_sent_us cluster_last_sent_us cluster_last_bytes cluster_first_arrival_us "
             "cluster_first_bytes cluster_last_arrival_us"
         ),
-        "bwe.kernels.rate_control": (
-            "delay_bps shown_bps phase changed_us decreased_us recover_bps capacity_bps capacity_deviation"
-        ),
+        "bwe.kernels.capacity": "capacity_bps capacity_deviation",
+        "bwe.kernels.rate_control": "delay_bps shown_bps phase changed_us decreased_us recover_bps",
         "bwe.kernels.receiver_clock": "reported_us backward untimed",
         "bwe.kernels.throughput": "acked_bps sent_bps",
     },
@@ -230,7 +228,7 @@ ALSO = {
     },
     "encodings": {
         "generation": "routing.kernels.classify",
-        "extended_sequence": "routing.kernels.ingress",
+        "extended_sequence": "routing.kernels.acceptance",
     },
     "subscriptions": {
         "repair_sequence": "routing.kernels.padding",
@@ -258,7 +256,7 @@ ALSO = {
         "least_before_us": "bwe.kernels.tcp_competition",
         "decreased_us": "bwe.kernels.tcp_competition bwe.kernels.receiver_clock",
         "recover_bps": "bwe.kernels.tcp_competition bwe.kernels.receiver_clock",
-        "capacity_bps": "bwe.kernels.tcp_competition",
+        "capacity_bps": "bwe.kernels.tcp_competition bwe.kernels.rate_control",
         "full_bps": "bwe.kernels.tcp_competition bwe.kernels.probing bwe.kernels.receiver_clock",
         "full_us": "bwe.kernels.probing",
         "observation_us": "routing.kernels.uplink",
