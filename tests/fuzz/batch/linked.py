@@ -28,6 +28,7 @@ class Linked:
         compiled = self.kernel.overloads[types]
         self.signature = compiled.signature
         address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        assert address, f"{self.kernel.py_func.__name__} is a stage, which has no machine code of its own"
         llvmlite.binding.add_symbol(self.symbol, address)
 
     def generate(self, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sfu.routing.kernels import classify, describe, history, pacing, padding, reception, repeat
@@ -19,7 +17,6 @@ from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import kernel
 from sfu.wire.kernels.octets import Octets
-from tests.fuzz.batch.linked import Linked
 
 NO_SOCKET = -1
 
@@ -74,38 +71,10 @@ def log(tables: Tables, subscription: int, position: int, numbers: NDArray[np.in
     history.log_packet(tables, subscription, position, numbers, flags)
 
 
-_REPEAT = Linked(repeat.repeat_packet)
-"""Known by its machine code: to send a packet again takes half of the packet path, which is not compiled once more."""
-
-
-@intrinsic
-def _repeat(
-    _typing: Any,
-    tables: Any,
-    buffers: Any,
-    subscription: Any,
-    sequence: Any,
-    interval_ms: Any,
-    socket: Any,
-    now_us: Any,
-) -> Any:
-    return _REPEAT.signature, _REPEAT.generate
-
-
 @kernel
-def _ask_again(
-    tables: Tables, buffers: Buffers, subscription: int, sequence: int, interval_ms: int, now_us: int
-) -> int:
-    return _repeat(tables, buffers, subscription, sequence, interval_ms, NO_SOCKET, now_us)
-
-
 def ask_again(tables: Tables, buffers: Buffers, subscription: int, sequence: int, interval_ms: int, now_us: int) -> int:
     """A subscriber asks for a packet again; there is no socket."""
-    if numba.config.DISABLE_JIT:
-        return repeat.repeat_packet(tables, buffers, subscription, sequence, interval_ms, NO_SOCKET, now_us)
-    if _REPEAT.signature is None:
-        _REPEAT.link(tables, buffers, subscription, sequence, interval_ms, NO_SOCKET, now_us)
-    return _ask_again(tables, buffers, subscription, sequence, interval_ms, now_us)
+    return repeat.repeat_packet(tables, buffers, subscription, sequence, interval_ms, NO_SOCKET, now_us)
 
 
 @kernel
