@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sfu.bwe.kernels.state import START_BPS
+from sfu.errors import ConfigError
 from sfu.routing import warming
 from sfu.routing.commander import Commander, Feedback
 from sfu.routing.kernels.command_records import Stop
@@ -210,7 +211,7 @@ class Plane(Commander):
 def link_planes(planes: list[Plane]) -> None:
     """Connect the planes of one server by relay rings; before they start."""
     if len(planes) > MAX_SHARDS:
-        raise ValueError(f"at most {MAX_SHARDS} shards, not {len(planes)}")
+        raise ConfigError("shards", f"at most {MAX_SHARDS}, not {len(planes)}")
     relay: PacketRings = make_packet_rings(len(planes), len(planes), _RELAY_SLOTS)
     events = np.full(MAX_SHARDS, -1, np.int32)
     for plane in planes:
