@@ -1,4 +1,4 @@
-"""Calls of kernels as they were compiled for the plane.
+"""Calls of kernels as they were compiled for the plane; a stage, which has no machine code of its own, gets some.
 
 What calls a kernel in the usual way is compiled together with all that the kernel calls. For the packet path that would
 take as long as compiling the plane; so the loops know it by the address of its machine code.
@@ -12,13 +12,16 @@ import llvmlite.binding
 from numba import typeof
 from numba.core import cgutils
 
+from sfu.wire.kernels.dispatching import StageDispatcher
+from sfu.wire.kernels.kernel import LINKED, kernel
+
 
 class Linked:
     """A kernel's machine code under a name that compiled loops refer to."""
 
-    def __init__(self, kernel: Any) -> None:
-        self.kernel = kernel
-        self.symbol = f"sfu_fuzz_{kernel.py_func.__name__}"
+    def __init__(self, function: Any) -> None:
+        self.kernel = kernel(function.py_func) if LINKED and isinstance(function, StageDispatcher) else function
+        self.symbol = f"sfu_fuzz_{function.py_func.__name__}"
         self.signature: Any = None
 
     def link(self, *arguments: Any) -> None:
@@ -28,7 +31,7 @@ class Linked:
         compiled = self.kernel.overloads[types]
         self.signature = compiled.signature
         address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-        assert address, f"{self.kernel.py_func.__name__} is a stage, which has no machine code of its own"
+        assert address, f"{self.kernel.py_func.__name__} has no machine code of its own"
         llvmlite.binding.add_symbol(self.symbol, address)
 
     def generate(self, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
