@@ -30,13 +30,13 @@ async def open_client(open_page: OpenPage, browser: str, node: NodeProcess) -> P
     return page
 
 
-async def watch(page: Page, node: NodeProcess, room: str) -> None:
-    token = node.token(room, publish=False)
+async def watch(page: Page, node: NodeProcess, room: str, token: str | None = None) -> None:
+    token = token or node.token(room, publish=False)
     await page.evaluate(f"whip.watch('/rooms/{room}/whep?publisher=alice', {json.dumps(token)})")
 
 
-async def publish(page: Page, node: NodeProcess, room: str, codec: str) -> bool:
-    token = node.token(room, subscribe=False)
+async def publish(page: Page, node: NodeProcess, room: str, codec: str, token: str | None = None) -> bool:
+    token = token or node.token(room, subscribe=False)
     return bool(await page.evaluate(f"whip.publish('/rooms/{room}/whip?peer=alice', '{token}', '{codec}')"))
 
 
@@ -55,16 +55,17 @@ async def test_a_codec_passes(open_page: OpenPage, node: NodeProcess, browser: s
 
 async def test_who_deletes_the_session_is_gone(open_page: OpenPage, node: NodeProcess) -> None:
     room, token = (name := new_room()), node.token(name)
+    his, hers = node.token(room, subscribe=False), node.token(room, publish=False)
     publisher = await open_client(open_page, "chromium", node)
     viewer = await open_client(open_page, "chromium", node)
-    await publish(publisher, node, room, "VP8")
-    await watch(viewer, node, room)
+    await publish(publisher, node, room, "VP8", his)
+    await watch(viewer, node, room, hers)
     await sees_movement(viewer, WATCHED)
     assert await peers(viewer, room, token) == 2
-    assert await publisher.evaluate(f"whip.leave('{token}')") == 200
+    assert await publisher.evaluate(f"whip.leave('{his}')") == 200
     assert await peers(viewer, room, token) == 1
     await stands_still(viewer)
-    assert await viewer.evaluate(f"whip.leave('{token}')") == 200
+    assert await viewer.evaluate(f"whip.leave('{hers}')") == 200
     assert await peers(viewer, room, token) == 0
 
 
