@@ -200,7 +200,7 @@ class Server:
 
     @property
     def feed(self) -> Feed:
-        """See `House.feed`."""
+        """See `RoomOwner.feed`."""
         if not self._shards:
             raise LocalError("the server is not running; start it before rooms are recorded")
         if self._feed is None:
@@ -208,11 +208,11 @@ class Server:
         return self._feed
 
     def keep(self, room: Room, recording: Recording) -> None:
-        """See `House.keep`."""
+        """See `RoomOwner.keep`."""
         self._recordings[recording] = room
 
     def occupy(self, room: Room) -> None:
-        """See `House.occupy`."""
+        """See `RoomOwner.occupy`."""
         if not self._shards:
             raise LocalError("the server is not running; start it before rooms are joined")
         if len(self._rooms) >= self.config.max_rooms:
@@ -222,11 +222,11 @@ class Server:
             self._listen_again()
 
     def vacate(self, room: Room) -> None:
-        """See `House.vacate`."""
+        """See `RoomOwner.vacate`."""
         del self._rooms[room.name]
 
     def retain(self, room: Room) -> None:
-        """See `House.retain`."""
+        """See `RoomOwner.retain`."""
         self._guarded.pop(room.name, None)
         self._guarded = {name: each for name, each in self._guarded.items() if each.is_guarded()}
         if room.is_guarded():

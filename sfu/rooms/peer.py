@@ -15,7 +15,7 @@ from sfu.negotiation import Kind
 from sfu.negotiation.types import is_msid_id
 from sfu.session.client_offered import Answered, ClientOffered
 from sfu.session.connection import Connection
-from sfu.session.context import Home
+from sfu.session.context import ConnectionContext
 from sfu.session.events import SessionEvent
 from sfu.session.outbox import Outbox
 from sfu.session.selection import ALL, Selection, choose_tracks
@@ -35,7 +35,7 @@ class Departed:
     reason: str
 
 
-class Venue(Protocol):
+class PeerOwner(Protocol):
     """What a Peer asks its room."""
 
     @property
@@ -63,7 +63,7 @@ class Peer:
     def __init__(
         self,
         name: str,
-        venue: Venue,
+        owner: PeerOwner,
         environment: Environment,
         outbox: Outbox[SessionEvent | Departed],
         *,
@@ -83,7 +83,7 @@ class Peer:
         self.stream_id = _stream_id(name)
         """The `msid` stream that its Tracks carry: its name where SDP allows that, else a digest of it."""
         self._cname = environment.new_id() + environment.new_id()[:8]  # 96 random bits, RFC 7022 section 4.2
-        self._venue = venue
+        self._owner = owner
         self._environment = environment
         self._outbox = outbox
         self._quota = TrackQuota(environment.config.max_tracks_per_peer)
@@ -91,7 +91,7 @@ class Peer:
         self._connections: dict[str, Connection] = {}
 
     def __repr__(self) -> str:
-        return f"<Peer {self.name!r} in {self._venue.name!r}>"
+        return f"<Peer {self.name!r} in {self._owner.name!r}>"
 
     @property
     def subject(self) -> str | None:
@@ -142,10 +142,10 @@ class Peer:
         self._quota.replaced = frozenset(connection.id for connection in replaces)
         try:
             self._check_room_for_connection()
-            self._venue.check_publisher(subscribe)
+            self._owner.check_publisher(subscribe)
             with self._outbox:
                 answered = ClientOffered.open(
-                    self._home(), offer, publish=publish, select=lambda: self._choose(subscribe)
+                    self._context(), offer, publish=publish, select=lambda: self._choose(subscribe)
                 )
                 self._connections[answered.connection.id] = answered.connection
             return answered
@@ -166,8 +166,8 @@ class Peer:
         """
         try:
             self._check_room_for_connection()
-            self._venue.check_publisher(subscribe)
-            connection = ServerOffered(self._home(), selection=subscribe, publish=publish)
+            self._owner.check_publisher(subscribe)
+            connection = ServerOffered(self._context(), selection=subscribe, publish=publish)
             self._connections[connection.id] = connection
             try:
                 for track in self._choose(subscribe)[: self._environment.config.max_media_per_connection]:
@@ -227,7 +227,7 @@ class Peer:
             self.leave("idle")
 
     def _choose(self, selection: Selection) -> list[Track]:
-        return choose_tracks(selection, self._venue.tracks, subscriber=self.name)
+        return choose_tracks(selection, self._owner.tracks, subscriber=self.name)
 
     def _check_room_for_connection(self) -> None:
         if self.left:
@@ -236,11 +236,11 @@ class Peer:
         if len(self._connections.keys() - self._quota.replaced) >= most:
             raise LimitError("max_connections_per_peer", f"a Peer may have {most} connections; close one first")
 
-    def _home(self) -> Home:
-        return Home(
+    def _context(self) -> ConnectionContext:
+        return ConnectionContext(
             self._environment,
-            self._venue.choose_shard(),
-            room=self._venue.name,
+            self._owner.choose_shard(),
+            room=self._owner.name,
             peer=self.name,
             stream_id=self.stream_id,
             cname=self._cname,

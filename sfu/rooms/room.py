@@ -38,7 +38,7 @@ from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
 
 
-class House(Protocol):
+class RoomOwner(Protocol):
     """A room's Server, as far as the room needs it."""
 
     def occupy(self, room: Room) -> None:
@@ -69,14 +69,14 @@ class Room:
     def __init__(
         self,
         name: str,
-        house: House,
+        owner: RoomOwner,
         environment: Environment,
         choose_shard: Callable[[Shard | None], Shard],
         hub: EventHub,
     ) -> None:
         """`choose_shard(preferred)`: where the next connection goes. `hub`: for the events of all rooms."""
         self.name = name
-        self._house = house
+        self._owner = owner
         self._environment = environment
         self._choose_shard = choose_shard
         self._shard: Shard | None = None
@@ -104,12 +104,12 @@ class Room:
     @property
     def active_speakers(self) -> tuple[str, ...]:
         """Names of the Peers that speak, by the audio levels that they declare (RFC 6464), the loudest first."""
-        return self._tracks.floor.active_speakers
+        return self._tracks.speakers.active_speakers
 
     @property
     def dominant_speaker(self) -> str | None:
         """The Peer that leads the conversation, also while it is silent; None before anyone spoke."""
-        return self._tracks.floor.dominant_speaker
+        return self._tracks.speakers.dominant_speaker
 
     def set_last_n(self, kind: Kind, limit: int | None) -> None:
         """Forward at most so many Tracks of a kind: of those who speak now, else of those who spoke last.
@@ -119,15 +119,15 @@ class Room:
         Raises:
             ArgumentError: a negative limit.
         """
-        self._tracks.floor.set_last_n(kind, limit)
+        self._tracks.speakers.set_last_n(kind, limit)
 
     def pin(self, track: Track) -> None:
         """Forward `track` always; it takes up no place of last-N."""
-        self._tracks.floor.pin(track)
+        self._tracks.speakers.pin(track)
 
     def unpin(self, track: Track) -> None:
         """Treat `track` as any other again."""
-        self._tracks.floor.unpin(track)
+        self._tracks.speakers.unpin(track)
 
     def join(
         self,
@@ -170,7 +170,7 @@ class Room:
         for other in displaced:
             other.leave("displaced")
         if not self._peers:
-            self._house.occupy(self)
+            self._owner.occupy(self)
         if named and subject is not None:
             self._holders.hold(name, subject, self._peers)
         peer = Peer(
@@ -248,7 +248,7 @@ class Room:
             LocalError: the room is being recorded already.
         """
         recording = self._tracks.records.start(
-            self._house.feed,
+            self._owner.feed,
             [Path(path), *map(Path, mirrors)],
             key,
             options=options or RecordingOptions(),
@@ -257,7 +257,7 @@ class Room:
             subject=subject,
             journal=journal,
         )
-        self._house.keep(self, recording)
+        self._owner.keep(self, recording)
         self._tracks.tell_records()
         return recording
 
@@ -276,7 +276,7 @@ class Room:
         for peer in list(self._peers.values()):
             peer.leave(reason)
         self._moderation.close(self._environment.clock() + keep_out)
-        self._house.retain(self)
+        self._owner.retain(self)
 
     def remove(self, peer: Peer, *, keep_out: float = 0.0, subject: str | None = None) -> None:
         """Make a Peer leave, and keep its subject out for so many seconds; its name, if nobody knows who it is."""
@@ -284,7 +284,7 @@ class Room:
             return
         self._tracks.records.note_order("remove", subject, peer=peer.name)
         self._moderation.exclude(peer.name, peer.subjects, self._environment.clock() + keep_out)
-        self._house.retain(self)
+        self._owner.retain(self)
         self._hub.publish(PeerRemoved(self.name, peer.name))
         peer.leave("removed")
 
@@ -310,7 +310,7 @@ class Room:
     # for its Peers
 
     def check_publisher(self, selection: Selection) -> None:
-        """See `Venue.check_publisher`."""
+        """See `PeerOwner.check_publisher`."""
         if selection is None or selection == ALL:
             return
         if isinstance(selection, str):
@@ -359,7 +359,7 @@ class Room:
         self._hub.publish(PeerLeft(self.name, peer.name))
         self._tracks.records.handle_left(peer.name, reason)
         if not self._peers:
-            self._house.vacate(self)
+            self._owner.vacate(self)
 
     # for its Server
 

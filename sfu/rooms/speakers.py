@@ -1,4 +1,4 @@
-"""The floor of a room: who speaks, who leads the conversation, and with last-N whose Tracks are forwarded."""
+"""The speakers of a room: who speaks, who leads the conversation, and with last-N whose Tracks are forwarded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sfu.media.track import Track
 from sfu.negotiation import Kind
 
 
-class Floor:
+class Speakers:
     """Kept by a Room: told of its Tracks, and asked once an `sfu.audio.speakers.INTERVAL` to look at their levels."""
 
     def __init__(self, room: str, config: Config, emit: Callable[[Event], None]) -> None:

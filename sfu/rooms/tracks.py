@@ -20,7 +20,7 @@ from sfu.rooms.event_stream import EventHub
 from sfu.rooms.moderation import Moderation
 from sfu.rooms.peer import Peer
 from sfu.rooms.record_keeper import RecordKeeper
-from sfu.rooms.speakers import Floor
+from sfu.rooms.speakers import Speakers
 from sfu.session.events import MuteChanged
 from sfu.shard.environment import Environment
 
@@ -31,7 +31,7 @@ class RoomTracks:
     def __init__(
         self, room: str, environment: Environment, hub: EventHub, moderation: Moderation, peers: Mapping[str, Peer]
     ) -> None:
-        self.floor = Floor(room, environment.config, self._handle_floor)
+        self.speakers = Speakers(room, environment.config, self._handle_speakers)
         self.records = RecordKeeper(room, environment, hub.publish)
         self._room = room
         self._clock = environment.clock
@@ -42,7 +42,7 @@ class RoomTracks:
     def handle_added(self, track: Track) -> None:
         """A Track is there."""
         self._hub.publish(TrackPublished(self._room, track.peer, track.id, track.kind, track.codec.name))
-        self.floor.add(track)
+        self.speakers.add(track)
         if self._moderation.is_blocked(track.peer, track.kind):
             self._block(track)
         else:
@@ -60,7 +60,7 @@ class RoomTracks:
         """A Track has ended."""
         self._hub.publish(TrackEnded(self._room, track.peer, track.id))
         self.records.remove(track)
-        self.floor.remove(track, self._clock())
+        self.speakers.remove(track, self._clock())
 
     def block(self, track: Track, subject: str | None) -> None:
         """See `Room.block`."""
@@ -101,8 +101,8 @@ class RoomTracks:
 
     def update_speakers(self, now: float) -> None:
         """See who speaks now."""
-        if not self.floor.idle:
-            self.floor.update(now)
+        if not self.speakers.idle:
+            self.speakers.update(now)
 
     def _block(self, track: Track) -> None:
         if track.blocked or track.ended:
@@ -117,7 +117,7 @@ class RoomTracks:
         metadata: Mapping[str, Any] = {} if peer is None else peer.metadata
         self.records.add(track, metadata)
 
-    def _handle_floor(self, event: Event) -> None:
+    def _handle_speakers(self, event: Event) -> None:
         self._hub.publish(event)
         if isinstance(event, ActiveSpeakersChanged):
             self.records.handle_speakers(event.speakers)

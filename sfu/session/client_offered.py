@@ -23,7 +23,7 @@ from sfu.negotiation import (
     build_sdp_fragment,
 )
 from sfu.session.connection import Connection
-from sfu.session.context import Home
+from sfu.session.context import ConnectionContext
 from sfu.session.vacancies import Vacancies
 
 Select = Callable[[], Sequence[Track]]
@@ -57,18 +57,18 @@ class ClientOffered(Connection):
     One on which the client publishes, too, does not close for this.
     """
 
-    def __init__(self, home: Home, answerer: Answerer, *, select: Select) -> None:
+    def __init__(self, context: ConnectionContext, answerer: Answerer, *, select: Select) -> None:
         self._look_at: float | None = None  # asked for by the shard from the beginning
-        super().__init__(home)
+        super().__init__(context)
         self._answerer = answerer
         self._select = select
         self._sections: dict[str, Kind] = {}
         self._slots: tuple[OutgoingSlot, ...] = ()
         self._followed: set[str] = set()  # Peers of which something was received
-        self._vacancies = Vacancies(home.environment.config.return_timeout)
+        self._vacancies = Vacancies(context.environment.config.return_timeout)
 
     @classmethod
-    def open(cls, home: Home, offer: str, *, publish: bool, select: Select) -> Answered:
+    def open(cls, context: ConnectionContext, offer: str, *, publish: bool, select: Select) -> Answered:
         """Make a connection from the client's first offer.
 
         Unless `publish`, what the client would send is not taken, and one that decodes nothing of a kind of media that
@@ -78,7 +78,7 @@ class ClientOffered(Connection):
             CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused.
             LimitError, ServerFullError: there is no place for it. Nothing stays behind.
         """
-        environment = home.environment
+        environment = context.environment
         answerer = Answerer(
             max_media=environment.config.max_media_per_connection,
             preferences=environment.config.codecs,
@@ -89,8 +89,8 @@ class ClientOffered(Connection):
         diff = _read_offer(answerer, offer)
         if not publish:
             _check_decoders(diff.slots, select())
-        with home.outbox:
-            return cls(home, answerer, select=select)._apply(diff)
+        with context.outbox:
+            return cls(context, answerer, select=select)._apply(diff)
 
     @property
     def mids(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class ClientOffered(Connection):
             raise NegotiationFailedError(str(error)) from error
         self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
         mids = list(self._sections) or ["0"]
-        return build_sdp_fragment(self._link.local, mids=mids, kind=self._sections.get(mids[0], "audio"))
+        return build_sdp_fragment(self._transport.local, mids=mids, kind=self._sections.get(mids[0], "audio"))
 
     def _apply(self, diff: OfferDiff) -> Answered:
         try:
@@ -132,7 +132,7 @@ class ClientOffered(Connection):
             unfilled = self._fill()
             self._sections = {slot.mid: slot.kind for slot in diff.slots}
             self._sections.update((item.mid, item.kind) for item in diff.incoming)
-            sdp = self._answerer.build_answer(self._link.local)
+            sdp = self._answerer.build_answer(self._transport.local)
         except BaseException:
             self.close("refused")
             raise
@@ -143,9 +143,9 @@ class ClientOffered(Connection):
         """Take over the client's side; new credentials of its ask for new ones of ours (RFC 8839 section 4.4.1.1.1)."""
         before = self._remote
         if before is not None and (before.ufrag, before.pwd) != (remote.ufrag, remote.pwd):
-            self._link.restart_ice()
+            self._transport.restart_ice()
             self.shard.update_ufrags(self)
-        self._link.set_remote(remote)
+        self._transport.set_remote(remote)
         self._remote = remote
 
     def handle_published(self, track: Track) -> None:

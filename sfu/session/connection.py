@@ -22,11 +22,11 @@ from sfu.negotiation import (
 from sfu.routing.plane import START_BPS, Estimate, RepeatMissed, UplinkEstimate
 from sfu.session.bandwidth import BandwidthStats, Budget
 from sfu.session.client_feedback import ClientFeedback
-from sfu.session.context import Home
+from sfu.session.context import ConnectionContext
 from sfu.session.published import Published
 from sfu.session.rtcp import Reporter
 from sfu.session.ssrc import SsrcSequence
-from sfu.session.transport import Link
+from sfu.session.transport import Transport
 from sfu.shard.shard import MediaNotice, Shard
 from sfu.transport import Address
 from sfu.wire.extensions import Extension
@@ -35,37 +35,37 @@ from sfu.wire.extensions import Extension
 class Connection(abc.ABC):
     """Comes as `ClientOffered` or `ServerOffered`. Closes by `close`, or when the client goes."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, context: ConnectionContext) -> None:
         """Open its row; may raise ServerFullError."""
-        environment = home.environment
+        environment = context.environment
         self.id = environment.new_id()
-        self.peer = home.peer
+        self.peer = context.peer
         """Name of its Peer."""
         self.state = ConnectionState.NEW
-        self._home = home
-        self._outbox = home.outbox
+        self._context = context
+        self._outbox = context.outbox
         self._clock = environment.clock
-        self._link = Link(home.shard, environment)
+        self._transport = Transport(context.shard, environment)
         self._ssrcs = SsrcSequence(environment.rng)
         self._tracks: dict[str, Track] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._reporter = Reporter(
-            self._link,
+            self._transport,
             self._outbox,
             tracks=self._tracks.values(),
             subscriptions=self._subscriptions,
             ssrc=self._ssrcs.take(),
             cname=environment.new_id(),
         )
-        self._published = Published(home, self._link, self._reporter, self._tracks, self.touch)
-        self._budget = Budget(home.shard.plane, self.row, self._subscriptions.values())
-        self._feedback = ClientFeedback(home.shard.plane, self.row, self._ssrcs.take())
+        self._published = Published(context, self._transport, self._reporter, self._tracks, self.touch)
+        self._budget = Budget(context.shard.plane, self.row, self._subscriptions.values())
+        self._feedback = ClientFeedback(context.shard.plane, self.row, self._ssrcs.take())
         self._remote: RemoteTransport | None = None
         self.reads_dependencies = False
         """Whether the client has agreed to the dependency descriptor (AV1 RTP payload format, appendix A)."""
         self._closing = False
-        home.quota.add(self.id, self._tracks)
-        home.shard.attach(self)
+        context.quota.add(self.id, self._tracks)
+        context.shard.attach(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} of {self.peer!r} {self.state.value}>"
@@ -88,7 +88,7 @@ class Connection(abc.ABC):
     @property
     def connected(self) -> bool:
         """Whether media can flow."""
-        return self._link.connected
+        return self._transport.connected
 
     @property
     def bandwidth(self) -> BandwidthStats:
@@ -120,7 +120,7 @@ class Connection(abc.ABC):
     def parse_fragment(self, text: str) -> SdpFragment:
         """Read the client's SDP fragment, and change nothing by it; raises NegotiationFailedError."""
         try:
-            limits = SdpLimits.for_media(self._home.environment.config.max_media_per_connection)
+            limits = SdpLimits.for_media(self._context.environment.config.max_media_per_connection)
             return parse_sdp_fragment(text, limits)
         except NegotiationError as error:
             raise NegotiationFailedError(str(error), malformed=True) from error
@@ -159,8 +159,8 @@ class Connection(abc.ABC):
             for subscription in self.subscriptions:
                 subscription.close()
             self.shard.detach(self)
-            self._link.close(self._clock())
-            self._home.quota.discard(self.id)
+            self._transport.close(self._clock())
+            self._context.quota.discard(self.id)
             self._set_state(ConnectionState.CLOSED, reason)
 
     # for its Subscriptions
@@ -168,12 +168,12 @@ class Connection(abc.ABC):
     @property
     def row(self) -> int:
         """Its row in the plane."""
-        return self._link.row
+        return self._transport.row
 
     @property
     def shard(self) -> Shard:
         """The shard that it lives on."""
-        return self._home.shard
+        return self._context.shard
 
     def now(self) -> float:
         """The server's clock."""
@@ -190,7 +190,7 @@ class Connection(abc.ABC):
     def starved_changed(self, subscription: Subscription) -> None:
         """The path has become too narrow for a Subscription, or carries it again."""
         kind = SubscriptionStarved if subscription.starved else SubscriptionFed
-        self._outbox.post(kind(self._home.room, self.peer, subscription.track.id))
+        self._outbox.post(kind(self._context.room, self.peer, subscription.track.id))
 
     def demand_changed(self) -> None:
         """What a Subscription could use has changed."""
@@ -216,24 +216,24 @@ class Connection(abc.ABC):
     @property
     def drops(self) -> Mapping[str, int]:
         """What its endpoint has dropped, by reason."""
-        return self._link.drops
+        return self._transport.drops
 
     def local_ufrags(self) -> list[str]:
         """The ICE user fragments that checks for it carry."""
-        return self._link.local_ufrags()
+        return self._transport.local_ufrags()
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
         """Take STUN or DTLS."""
         if not self._closing:
             with self._outbox:
-                self._link.handle_datagram(data, address, now)
+                self._transport.handle_datagram(data, address, now)
                 self._flush(now)
 
     def forget_address(self, address: Address, now: float) -> None:
         """Another connection's client has proved to be there."""
         if not self._closing:
             with self._outbox:
-                self._link.forget_address(address)
+                self._transport.forget_address(address)
                 self._flush(now)
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
@@ -270,7 +270,7 @@ class Connection(abc.ABC):
         """The next of its deadlines."""
         if self._closing:
             return None
-        parts = (self._link, self._reporter, self._budget, self._published)
+        parts = (self._transport, self._reporter, self._budget, self._published)
         due = [deadline for part in parts if (deadline := part.poll_timeout()) is not None]
         return min(due, default=None)
 
@@ -281,7 +281,7 @@ class Connection(abc.ABC):
                 self._handle_timeout(now)
 
     def _handle_timeout(self, now: float) -> None:
-        self._link.handle_timeout(now)
+        self._transport.handle_timeout(now)
         self._flush(now)
         if not self._closing:
             self._reporter.handle_timeout(now)
@@ -291,7 +291,7 @@ class Connection(abc.ABC):
     def handle_stall(self, now: float) -> None:
         """We stood still: nobody is given up for what could not be read."""
         if not self._closing:
-            self._link.handle_stall(now)
+            self._transport.handle_stall(now)
 
     def abort(self, now: float) -> None:
         """Close after a defect of ours."""
@@ -315,7 +315,7 @@ class Connection(abc.ABC):
         plane = self.shard.plane
         plane.set_extensions(self.row, ids, mixed=mixed)
         self.reads_dependencies = Extension.DEPENDENCY_DESCRIPTOR in ids
-        if not self._home.environment.config.congestion_control:
+        if not self._context.environment.config.congestion_control:
             return
         self._feedback.agree(ids)
         self._budget.start(START_BPS if self._feedback.by_packets else None, self._clock())
@@ -336,7 +336,7 @@ class Connection(abc.ABC):
     def _add_subscription(self, track: Track, mid: str, outgoing: Outgoing) -> Subscription:
         subscription = Subscription(
             track,
-            id=self._home.environment.new_id(),
+            id=self._context.environment.new_id(),
             mid=mid,
             ssrc=outgoing.ssrc,
             repair_ssrc=outgoing.repair_ssrc,
@@ -350,18 +350,18 @@ class Connection(abc.ABC):
         self._reporter.add_subscription(subscription, self._clock())
 
     def _flush(self, now: float) -> None:
-        if self._link.flush(self):
+        if self._transport.flush(self):
             self._set_state(ConnectionState.CONNECTED)
             self._reporter.start(now)
             for subscription in self.subscriptions:
                 subscription.handle_connected(now)
-        if self._link.closed_reason:
-            self.close(self._link.closed_reason)
+        if self._transport.closed_reason:
+            self.close(self._transport.closed_reason)
 
     def _set_state(self, state: ConnectionState, reason: str = "") -> None:
         before, self.state = self.state, state
         if (before, state) != (ConnectionState.NEW, ConnectionState.CLOSED) or self._known:
-            self._outbox.post(ConnectionStateChanged(self._home.room, self.peer, self.id, state, reason))
+            self._outbox.post(ConnectionStateChanged(self._context.room, self.peer, self.id, state, reason))
 
     @property
     def _known(self) -> bool:

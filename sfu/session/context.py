@@ -12,7 +12,7 @@ from sfu.shard.shard import Shard
 
 
 @dataclass(frozen=True)
-class Home:
+class ConnectionContext:
     """Where a connection belongs, and in whose name it publishes."""
 
     environment: Environment

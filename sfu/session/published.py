@@ -9,10 +9,10 @@ from sfu.media.encoding import Encoding
 from sfu.media.track import Track
 from sfu.negotiation import Incoming
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
-from sfu.session.context import Home
+from sfu.session.context import ConnectionContext
 from sfu.session.events import TrackAdded, TrackRemoved
 from sfu.session.rtcp import Reporter
-from sfu.session.transport import Link
+from sfu.session.transport import Transport
 
 
 class Published:
@@ -22,11 +22,16 @@ class Published:
     """
 
     def __init__(
-        self, home: Home, link: Link, reporter: Reporter, tracks: dict[str, Track], touch: Callable[[], None]
+        self,
+        context: ConnectionContext,
+        transport: Transport,
+        reporter: Reporter,
+        tracks: dict[str, Track],
+        touch: Callable[[], None],
     ) -> None:
         """`touch`: a deadline has changed."""
-        self._home = home
-        self._link = link
+        self._context = context
+        self._transport = transport
         self._reporter = reporter
         self._tracks = tracks
         self.touch = touch
@@ -46,7 +51,7 @@ class Published:
                 track.update(wanted[mid])
         added = [item for mid, item in wanted.items() if mid not in self._tracks]
         if added:
-            self._home.quota.check(len(added))
+            self._context.quota.check(len(added))
         for item in added:
             self._tracks[item.mid] = self._open(item)
         return [self._tracks[item.mid] for item in added]
@@ -55,7 +60,7 @@ class Published:
         """Negotiation has succeeded: let these be known."""
         for track in tracks:
             if not track.ended:
-                self._home.outbox.post(TrackAdded(track))
+                self._context.outbox.post(TrackAdded(track))
 
     def close(self) -> None:
         """End all."""
@@ -85,7 +90,7 @@ class Published:
     @property
     def connected(self) -> bool:
         """See `Publisher.connected`."""
-        return self._link.connected
+        return self._transport.connected
 
     @property
     def rtcp_ssrc(self) -> int:
@@ -99,29 +104,29 @@ class Published:
     def encoding_changed(self, track: Track, encoding: Encoding) -> None:
         """See `Publisher.encoding_changed`."""
         kind = EncodingActive if encoding.active else EncodingInactive
-        self._home.outbox.post(kind(self._home.room, track.peer, track.id, encoding.rid))
+        self._context.outbox.post(kind(self._context.room, track.peer, track.id, encoding.rid))
 
     def wanted_changed(self, track: Track, encoding: Encoding) -> None:
         """See `Publisher.wanted_changed`."""
         kind = EncodingWanted if encoding.wanted else EncodingUnwanted
-        self._home.outbox.post(kind(self._home.room, track.peer, track.id, encoding.rid, track.mid))
+        self._context.outbox.post(kind(self._context.room, track.peer, track.id, encoding.rid, track.mid))
 
     def _open(self, incoming: Incoming) -> Track:
-        home = self._home
+        context = self._context
         return Track(
             incoming,
-            id=home.environment.new_id(),
-            peer=home.peer,
-            stream_id=home.stream_id,
-            cname=home.cname,
+            id=context.environment.new_id(),
+            peer=context.peer,
+            stream_id=context.stream_id,
+            cname=context.cname,
             publisher=self,
-            shard=home.shard,
-            connection=self._link.row,
-            keyframe_interval=home.environment.config.keyframe_interval,
+            shard=context.shard,
+            connection=self._transport.row,
+            keyframe_interval=context.environment.config.keyframe_interval,
         )
 
     def _end(self, mid: str) -> None:
         track = self._tracks.pop(mid, None)
         if track is not None:
             track.close()
-            self._home.outbox.post(TrackRemoved(track))
+            self._context.outbox.post(TrackRemoved(track))

@@ -11,7 +11,7 @@ from sfu.media.track import Track
 from sfu.negotiation import REMB
 from sfu.session.events import MuteChanged, SessionEvent
 from sfu.session.outbox import Outbox
-from sfu.session.transport import Link
+from sfu.session.transport import Transport
 from sfu.wire.remb import MOST_SSRCS, build_remb
 from sfu.wire.rtcp import (
     MAX_BLOCKS,
@@ -34,7 +34,7 @@ class Reporter:
 
     def __init__(
         self,
-        link: Link,
+        transport: Transport,
         outbox: Outbox[SessionEvent],
         *,
         tracks: Iterable[Track],
@@ -46,7 +46,7 @@ class Reporter:
         `ssrc` and `cname`: ours as a receiver, for reports and feedback to the client.
         """
         self.ssrc = ssrc
-        self._link = link
+        self._transport = transport
         self._outbox = outbox
         self._tracks = tracks
         self._subscriptions = subscriptions
@@ -56,7 +56,7 @@ class Reporter:
 
     def start(self, now: float) -> None:
         """The connection is up, or has more to report: run the once-a-second work."""
-        if self._link.connected and self._next is None:
+        if self._transport.connected and self._next is None:
             self._next = now + REPORT_INTERVAL
 
     def add_subscription(self, subscription: Subscription, now: float) -> None:
@@ -73,7 +73,7 @@ class Reporter:
         try:
             packets = parse_compound(data)
         except RtcpError:
-            self._link.shard.drops["drop_rtcp_malformed"] += 1
+            self._transport.shard.drops["drop_rtcp_malformed"] += 1
             return losses
         for packet in packets:
             if isinstance(packet, ReceiverReport):
@@ -109,13 +109,13 @@ class Reporter:
             track.handle_tick(now)
         for first in range(0, len(blocks), MAX_BLOCKS):
             report = build_receiver_report(self.ssrc, blocks[first : first + MAX_BLOCKS])
-            self._link.send_rtcp(report + self._description, self.ssrc)
+            self._transport.send_rtcp(report + self._description, self.ssrc)
         self._send_first_reports(now)
         self._next = now + REPORT_INTERVAL if published or self._fresh else None
 
     def send(self, packet: bytes) -> None:
         """Send feedback as a compound packet (RFC 3550 section 6.1: a report comes first)."""
-        self._link.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet, self.ssrc)
+        self._transport.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet, self.ssrc)
 
     def tell_bound(self, rate_bps: int) -> None:
         """Tell the client what its path carries, as REMB, where that was negotiated."""
@@ -134,7 +134,7 @@ class Reporter:
         report = subscription.build_sender_report(now)
         if report is not None:
             self._fresh.discard(subscription.ssrc)
-            self._link.send_rtcp(report, subscription.ssrc)
+            self._transport.send_rtcp(report, subscription.ssrc)
 
     def end_subscription(self, subscription: Subscription, *, goodbye: bool) -> None:
         """Forget it, and tell the client that the source has left (RFC 3550 section 6.3.7) where `goodbye`."""
@@ -144,8 +144,8 @@ class Reporter:
             return
         if goodbye:
             description = build_source_description(ssrc, subscription.track.cname)
-            self._link.send_rtcp(build_receiver_report(ssrc) + description + build_goodbye([ssrc]), ssrc)
-        self._link.forget_source(ssrc)
+            self._transport.send_rtcp(build_receiver_report(ssrc) + description + build_goodbye([ssrc]), ssrc)
+        self._transport.forget_source(ssrc)
 
     def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> Sequence[float]:
         shares = []
@@ -183,7 +183,7 @@ class Reporter:
                 track, encoding = found
                 if any(other.ssrc not in goodbye.ssrcs for other in track.encodings if other.active):
                     continue  # one Encoding of several: the others go on
-                state = self._link.shard.plane.encoding_state(encoding.row)
+                state = self._transport.shard.plane.encoding_state(encoding.row)
                 if track.mute(state.packets):
                     self._outbox.post(MuteChanged(track, muted=True))
 
@@ -198,7 +198,7 @@ class Reporter:
         reception = encoding.reception
         if reception is None:
             return None
-        state = self._link.shard.plane.encoding_state(encoding.row)
+        state = self._transport.shard.plane.encoding_state(encoding.row)
         if state.ssrc != reception.ssrc or not state.packets:
             return None
         if track.note_packets(encoding, state.packets, now):

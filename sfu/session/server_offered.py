@@ -21,7 +21,7 @@ from sfu.negotiation import (
 )
 from sfu.negotiation.bundle import check_ice_credentials
 from sfu.session.connection import Connection
-from sfu.session.context import Home
+from sfu.session.context import ConnectionContext
 from sfu.session.selection import Selection, selects
 
 
@@ -34,14 +34,14 @@ class ServerOffered(Connection):
     # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
     _says_goodbye = False
 
-    def __init__(self, home: Home, *, selection: Selection, publish: Iterable[Kind]) -> None:
+    def __init__(self, context: ConnectionContext, *, selection: Selection, publish: Iterable[Kind]) -> None:
         """`publish`: the kinds of media that the client is invited to send, one Track each."""
-        super().__init__(home)
-        config = home.environment.config
+        super().__init__(context)
+        config = context.environment.config
         self._selection = selection
         self._offerer = Offerer(
             max_media=config.max_media_per_connection,
-            rng=home.environment.rng,
+            rng=context.environment.rng,
             preferences=config.codecs,
             transport_cc=config.congestion_control,
         )
@@ -91,10 +91,10 @@ class ServerOffered(Connection):
         if self._offerer.pending:
             self._offerer.rollback()
         if restart_ice and self._remote is not None:
-            self._link.restart_ice()
+            self._transport.restart_ice()
             self.shard.update_ufrags(self)
         self._told = False
-        return self._offerer.build_offer(self._link.local)
+        return self._offerer.build_offer(self._transport.local)
 
     def accept(self, answer: str) -> None:
         """Take the client's answer to the last offer.
@@ -129,13 +129,13 @@ class ServerOffered(Connection):
             raise NegotiationFailedError("the offer has no answer yet; answer it first")
         if (ufrag, pwd) == (self._remote.ufrag, self._remote.pwd):
             return None
-        self._link.restart_ice()
+        self._transport.restart_ice()
         self.shard.update_ufrags(self)
         self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
         kinds: dict[str, Kind] = {held.mid: held.track.kind for held in self.subscriptions}
         kinds.update((track.mid, track.kind) for track in self.tracks)
         mids = sorted(kinds, key=int) or ["0"]
-        return build_sdp_fragment(self._link.local, mids=mids, kind=kinds.get(mids[0], "audio"))
+        return build_sdp_fragment(self._transport.local, mids=mids, kind=kinds.get(mids[0], "audio"))
 
     def _apply(self, diff: AnswerDiff) -> list[Track]:
         self._take_remote(diff.remote)
@@ -148,7 +148,7 @@ class ServerOffered(Connection):
         return self._published.settle(diff.incoming, diff.ended)
 
     def _take_remote(self, remote: RemoteTransport) -> None:
-        self._link.set_remote(remote)
+        self._transport.set_remote(remote)
         self._remote = remote
 
     def _check_negotiation(self) -> None:
@@ -157,7 +157,7 @@ class ServerOffered(Connection):
             return
         if self._offerer.needs_offer:
             self._told = True
-            self._outbox.post(NegotiationNeeded(self._home.room, self.peer, self.id))
+            self._outbox.post(NegotiationNeeded(self._context.room, self.peer, self.id))
 
     def _release_section(self, subscription: Subscription) -> None:
         self._offerer.remove(subscription.mid)

@@ -24,7 +24,7 @@ from sfu.transport import (
 _log = logging.getLogger("sfu.session.transport")
 
 
-class Link:
+class Transport:
     """Opens a row; ends with `close`, which frees it."""
 
     def __init__(self, shard: Shard, environment: Environment) -> None:

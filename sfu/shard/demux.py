@@ -10,7 +10,7 @@ from sfu.transport import Address
 Member = TypeVar("Member")
 
 
-class Directory(Generic[Member]):
+class Demux(Generic[Member]):
     """Finds a member by its local ICE user fragment, or by an address at which it passed a check."""
 
     def __init__(self) -> None:

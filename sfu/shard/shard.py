@@ -23,7 +23,7 @@ from sfu.routing.plane import (
     Stranded,
     UplinkEstimate,
 )
-from sfu.shard.demux import Directory
+from sfu.shard.demux import Demux
 from sfu.shard.timers import Timers
 from sfu.transport import Address, parse_username
 
@@ -108,7 +108,7 @@ class Shard:
         self._announce = tuple(announce)
         self._clock = clock
         self._members: dict[int, Member] = {}
-        self._directory: Directory[Member] = Directory()
+        self._demux: Demux[Member] = Demux()
         self._timers: Timers[Member] = Timers()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.Handle | None = None
@@ -168,7 +168,7 @@ class Shard:
         """The member's ICE user fragments may have changed."""
         if self._members.get(member.row) is member:
             ufrags = member.local_ufrags()
-            if self._directory.set_ufrags(member, ufrags):
+            if self._demux.set_ufrags(member, ufrags):
                 self.plane.set_ufrags(member.row, ufrags)
 
     def set_addresses(self, member: Member, addresses: Sequence[Address], selected: Address | None) -> None:
@@ -176,7 +176,7 @@ class Shard:
 
         Of two members that claim an address the newest claim counts, since it passed the newest check.
         """
-        for loser, address in self._directory.set_addresses(member, addresses):
+        for loser, address in self._demux.set_addresses(member, addresses):
             now = self._clock()
             with self._contained(loser, now):
                 loser.forget_address(address, now)
@@ -187,7 +187,7 @@ class Shard:
         """Forget a connection; it closes its row itself."""
         if self._members.get(member.row) is member:
             del self._members[member.row]
-        self._directory.remove(member)
+        self._demux.remove(member)
         self._timers.schedule(member, None)
 
     def keep_drops(self, drops: Mapping[str, int]) -> None:
@@ -234,14 +234,14 @@ class Shard:
                 self.drops["drop_rtcp_unknown_address"] += 1
         elif notice.kind == "stun":
             ufrag = parse_username(notice.data)
-            member = None if ufrag is None else self._directory.find_ufrag(ufrag)
+            member = None if ufrag is None else self._demux.find_ufrag(ufrag)
             if member is None:
                 self.drops["drop_stun_unknown_user"] += 1
             elif self._is_taken(notice.address, member, now):
                 self.drops["drop_stun_address_in_use"] += 1
                 member = None
         else:
-            member = self._directory.find_address(notice.address)
+            member = self._demux.find_address(notice.address)
             if member is None:
                 self.drops["drop_dtls_unknown_address"] += 1
         return member
@@ -251,7 +251,7 @@ class Shard:
 
         Sender addresses are easily forged, and a check passes for whoever has a session of his own; media do not.
         """
-        holder = self._directory.find_address(address)
+        holder = self._demux.find_address(address)
         if holder is None or holder is member:
             return False
         heard = self.plane.heard(holder.row)

@@ -1,4 +1,4 @@
-"""The floor of a room: speakers as events, and last-N on Tracks and Subscriptions. The levels are put into the plane's
+"""The speakers of a room: speakers as events, and last-N on Tracks and Subscriptions. The levels are put into the plane's
 tables as its packets would."""
 
 from __future__ import annotations
