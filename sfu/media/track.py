@@ -13,7 +13,7 @@ from sfu.media.layer import WHOLE, Layer
 from sfu.media.parameter_sets import parameter_sets_of
 from sfu.media.quality import Qualities, find_wanted
 from sfu.media.statistics import TrackStats
-from sfu.media.taker import Taker
+from sfu.media.track_subscriber import TrackSubscriber
 from sfu.negotiation import Codec, Incoming, Kind
 from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
 from sfu.shard.shard import Shard
@@ -94,13 +94,13 @@ class Track:
         """Tells the Tracks of one kind of a Peer apart in records, such as `screen`; the embedding program's."""
         self.private = False
         """Must not be recorded; see `Room.set_private`."""
-        self.subscriptions: dict[str, Taker] = {}
+        self.subscriptions: dict[str, TrackSubscriber] = {}
         """The Subscriptions to it, by their ids."""
         self.route = TrackRoute(shard)
         self._publisher = publisher
         self._muted_packets = 0
         self._rids = _rids_of(incoming)
-        self._waiting: dict[Taker, float] = {}  # since when
+        self._waiting: dict[TrackSubscriber, float] = {}  # since when
         self._helped = float("-inf")  # those who wait since then or before have been helped once
         self._recorded = False
         self._tapped = 0
@@ -196,7 +196,7 @@ class Track:
         encodings = tuple(encoding.stats(simulcast=simulcast) for encoding in self.encodings)
         return TrackStats(self.id, self.kind, self.codec.name, encodings)
 
-    def await_switch(self, subscription: Taker, now: float) -> None:
+    def await_switch(self, subscription: TrackSubscriber, now: float) -> None:
         """A Subscription has to get to its target: ask for a key frame again and again until it is there.
 
         A higher Layer of the same Encoding can often be entered without one, so that has `LAYER_PATIENCE`.

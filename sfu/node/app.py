@@ -21,7 +21,7 @@ from sfu.node.metrics import HttpStatistics, MetricsEndpoint, ServerCollector
 from sfu.node.page import MeetingPage
 from sfu.node.record_metrics import RecordCollector, RecordingEnds
 from sfu.node.tokens import TokenAuthorizer
-from sfu.signaling import RecordShelf, create_app
+from sfu.signaling import RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.resources.resource import Resource
 
@@ -41,7 +41,7 @@ def build_authorizer(settings: Settings) -> TokenAuthorizer:
 def create_node_app(
     server: Server,
     settings: Settings,
-    records: RecordShelf | None = None,
+    records: RecordStore | None = None,
     ends: RecordingEnds | None = None,
     connections: HttpConnections | None = None,
     descriptors: DescriptorPlan | None = None,
@@ -49,7 +49,7 @@ def create_node_app(
 ) -> Starlette:
     """The app that `sfu serve` runs, and at `app.state.metrics` one for operators only. `server` must be started.
 
-    `records`: see `open_shelf`. `ends` hears the server's events, and is shown in the metrics, as
+    `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as
     are `connections`, those of the listener, and `descriptors`. `authorizer`: see `build_authorizer`.
     """
 

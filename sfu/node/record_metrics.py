@@ -15,7 +15,7 @@ from sfu import Server
 from sfu.events import Event, RecordingStopped
 from sfu.node.media_metrics import Entry, Ledger
 from sfu.recording.watch import BEHIND, DISK_NEARLY_FULL, NOT_CLOSED, NOT_SIGNED, NOTHING_WRITTEN, WRITE_FAILED
-from sfu.signaling import RecordShelf
+from sfu.signaling import RecordStore
 from sfu.signaling.records.store import name_place
 
 _STATES = ("recording", "paused", "stopped", "failed")
@@ -66,11 +66,11 @@ class FreeSpace:
 class RecordCollector(Collector):
     """Reads all recordings at each scrape."""
 
-    def __init__(self, server: Server, shelf: RecordShelf | None, ends: RecordingEnds) -> None:
+    def __init__(self, server: Server, store: RecordStore | None, ends: RecordingEnds) -> None:
         self._server = server
         self._ends = ends
         self._ledger = Ledger(2)
-        self._space = FreeSpace(() if shelf is None else shelf.places)
+        self._space = FreeSpace(() if store is None else store.places)
 
     def collect(self) -> Iterator[Metric]:
         """All metric families (prometheus-client calls this at each scrape)."""

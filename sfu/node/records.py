@@ -1,4 +1,4 @@
-"""The node's shelf of records: its folders and its key, looked at before anybody relies on them."""
+"""The node's store of records: its folders and its key, looked at before anybody relies on them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import sfu
 from sfu.node.config import Settings
 from sfu.recording.folder import write_whole
 from sfu.recording.journal import find_journal_beside
-from sfu.signaling import RecordShelf
+from sfu.signaling import RecordStore
 
 _log = logging.getLogger("sfu.node")
 
 
-def open_shelf(settings: Settings) -> RecordShelf | None:
+def open_record_store(settings: Settings) -> RecordStore | None:
     """What `sfu serve` records with; None when it does not. Raises sfu.ConfigError, which names the setting.
 
     Only in development is anything made: the records' folder, and beside it the key that signs them, with its public
@@ -38,7 +38,7 @@ def open_shelf(settings: Settings) -> RecordShelf | None:
         key = _connect_signer(settings.record_signer)
     else:
         key = _load_key(Path(settings.record_key), places) if settings.record_key else _make_key(folder)
-    return RecordShelf(
+    return RecordStore(
         folder,
         key,
         mirrors,

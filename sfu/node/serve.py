@@ -25,8 +25,8 @@ from sfu.node.http_limits import HttpLimits
 from sfu.node.http_rates import RequestRates
 from sfu.node.http_server import build_http_server
 from sfu.node.record_metrics import RecordingEnds
-from sfu.node.records import open_shelf
-from sfu.signaling import RecordShelf
+from sfu.node.records import open_record_store
+from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
 
 _log = logging.getLogger("sfu.node")
@@ -75,7 +75,7 @@ def serve(settings: Settings, reporter: Reporter) -> None:
 async def _serve(settings: Settings, reporter: Reporter) -> None:
     # What may fail at once comes before what takes long.
     try:
-        records = open_shelf(settings)
+        records = open_record_store(settings)
     except sfu.ConfigError as error:
         raise ServeError(str(error)) from error
     descriptors = _plan_descriptors(settings, records)
@@ -117,7 +117,7 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
     _log.info("stopped")
 
 
-def _plan_descriptors(settings: Settings, records: RecordShelf | None) -> DescriptorPlan:
+def _plan_descriptors(settings: Settings, records: RecordStore | None) -> DescriptorPlan:
     plan = plan_descriptors(
         raise_limit(),
         connections=settings.max_http_connections,

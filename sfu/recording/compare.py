@@ -71,7 +71,7 @@ class _Frame(NamedTuple):
 
 
 @dataclass
-class _Told:
+class _Recorded:
     """What one record tells."""
 
     name: str
@@ -109,9 +109,9 @@ def compare_records(path: Path, other: Path, verdict: Verdict, other_verdict: Ve
     return Comparison(Outcome.DIFFERS if differences else worse, lines, frames, differences)
 
 
-def _read(path: Path, verdict: Verdict) -> _Told:
+def _read(path: Path, verdict: Verdict) -> _Recorded:
     """Read what the recorder had signed."""
-    told = _Told(str(path))
+    told = _Recorded(str(path))
     signed = verdict.signed_lines if verdict.attested_lines is None else verdict.attested_lines
     files: dict[int, str] = {}
     try:
@@ -135,7 +135,7 @@ def _read(path: Path, verdict: Verdict) -> _Told:
     return told
 
 
-def _compare_stories(a: _Told, b: _Told, contradictions: list[str], lacks: list[str]) -> int:
+def _compare_stories(a: _Recorded, b: _Recorded, contradictions: list[str], lacks: list[str]) -> int:
     """Compare acts and events in their order; return how many are the same up to the first that is not."""
     same = 0
     for (mine, _), (others, _) in zip(a.story, b.story, strict=False):
@@ -162,7 +162,7 @@ def _tell(entry: Entry) -> str:
     return f"{entry.type} {printable(name)!r}" if isinstance(name, str) and name else entry.type
 
 
-def _read_frames(folder: Folder, file: str, told: _Told) -> list[_Frame]:
+def _read_frames(folder: Folder, file: str, told: _Recorded) -> list[_Frame]:
     """The frames of a file as far as signed lines tell of it; its fragments where it cannot be read as frames."""
     fragments = told.fragments.get(file)
     if not fragments:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sfu.recording.clock_recovery import NO_PLACE, ClockRecovery, Sample
 from sfu.recording.depacketize import Frame, StreamFormat
 from sfu.recording.matroska import MatroskaWriter, TimedFrame
 from sfu.recording.stream import Loss
-from sfu.recording.timeline import NO_PLACE, Sample, Timeline
 
 MAX_MEDIA_US = 2_000_000
 """In one fragment."""
@@ -105,7 +105,7 @@ class Cutter:
     """Collects entries of one file, and cuts fragments of them."""
 
     def __init__(self, codec: str, clock_rate: int, start_us: int) -> None:
-        self.timeline = Timeline(clock_rate, start_us)
+        self.clock_recovery = ClockRecovery(clock_rate, start_us)
         self.dropped: Counter[str] = Counter()
         self.opened_us: int | None = None
         """Arrival of the first frame that waits; None: none does."""
@@ -176,7 +176,7 @@ class Cutter:
     def end(self, now_us: int) -> list[Gap]:
         """End the gaps that are open, at a time of the arrival clock."""
         ended: list[Gap] = []
-        self._end_gaps(self.timeline.to_record(now_us), True, ended)
+        self._end_gaps(self.clock_recovery.to_record(now_us), True, ended)
         return ended
 
     def _timed(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int]]:
@@ -184,13 +184,13 @@ class Cutter:
         begin = 0
         for end in [index for index, entry in enumerate(entries) if isinstance(entry, Restart)]:
             yield from self._place(entries[begin:end])
-            self.timeline.restart()
+            self.clock_recovery.restart()
             begin = end + 1
         yield from self._place(entries[begin:])
 
     def _place(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int]]:
         samples = [Sample(entry.timestamp, entry.arrival_us) for entry in entries if isinstance(entry, Frame)]
-        times = self.timeline.place(samples)
+        times = self.clock_recovery.place(samples)
         if len(times) == len(entries):  # nothing but frames, as usual
             return zip(entries, times, strict=True)
         left = iter(times)
@@ -203,8 +203,8 @@ class Cutter:
         elif isinstance(entry, Silence):
             for gap in [gap for gap in self._gaps if gap.cause == "stall"]:  # nothing that was kept came in between
                 self._gaps.remove(gap)
-                ended.append(gap.close(self.timeline.to_record(entry.begin_us)))
-            until_us = self.timeline.to_record(entry.end_us)
+                ended.append(gap.close(self.clock_recovery.to_record(entry.begin_us)))
+            until_us = self.clock_recovery.to_record(entry.end_us)
             self._gaps.append(_Open("stall", self._not_before(entry.begin_us), until_us=until_us))
         elif isinstance(entry, Undecodable) and all(gap.cause != "key_frame" for gap in self._gaps):
             self._gaps.append(_Open("key_frame", self._not_before(entry.begin_us)))
@@ -212,14 +212,14 @@ class Cutter:
     def _open_loss(self, loss: Loss) -> None:
         newest = self._gaps[-1].loss if self._gaps else None
         if newest is None or len(self._gaps) < _MAX_OPEN:
-            begin_us = self._end_us if self._end_us >= 0 else self.timeline.to_record(loss.arrival_us)
+            begin_us = self._end_us if self._end_us >= 0 else self.clock_recovery.to_record(loss.arrival_us)
             self._gaps.append(_Open("loss", begin_us, loss))
             return
         packets = newest.packets + loss.packets
         self._gaps[-1].loss = newest._replace(last_sequence=loss.last_sequence, packets=packets)
 
     def _not_before(self, arrival_us: int) -> int:
-        return max(self._end_us, self.timeline.to_record(arrival_us))
+        return max(self._end_us, self.clock_recovery.to_record(arrival_us))
 
     def _end_gaps(self, time_us: int, key: bool, ended: list[Gap]) -> None:
         """A frame is there: silence ends, and if it is a key frame, all does."""

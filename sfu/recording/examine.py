@@ -203,7 +203,7 @@ class Examination:
             raise self._fault(entry, f"source {source} is named a second time")
         if len(self.sources) >= MAX_SOURCES:
             raise self._fault(entry, f"there are more than {MAX_SOURCES} sources")
-        self.sources[source] = SourceFacts(source, file, kind, entry.text("peer"), told_us=entry.t_us)
+        self.sources[source] = SourceFacts(source, file, kind, entry.text("peer"), known_us=entry.t_us)
 
     def _find_source(self, entry: Entry) -> SourceFacts:
         found = self.sources.get(entry.integer("source"))
@@ -216,14 +216,14 @@ class Examination:
         if entry.text("event") == "end":
             source.ended = True
         elif source.ended:
-            source.ended, source.told_us = False, max(source.told_us, entry.t_us)
+            source.ended, source.known_us = False, max(source.known_us, entry.t_us)
 
     def _take_gap(self, entry: Entry) -> None:
         source = self._find_source(entry)
         if entry.fields["end_us"] is None:
             source.lost = True
         else:
-            source.told_us = max(source.told_us, entry.integer("end_us"))
+            source.known_us = max(source.known_us, entry.integer("end_us"))
 
     def _take_fragment(self, entry: Entry) -> None:
         source = self._find_source(entry)
@@ -242,7 +242,7 @@ class Examination:
         )
         self._compare_media(entry, source, f"fragment {index} ({place})", index)
         source.fragments += 1
-        source.told_us = max(source.told_us, end_us)
+        source.known_us = max(source.known_us, end_us)
 
     def _take_tail(self, entry: Entry) -> None:
         number, file, offset = entry.integer("source"), entry.text("file"), entry.integer("offset")

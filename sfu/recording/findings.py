@@ -38,7 +38,7 @@ class SourceFacts:
     fragments: int = 0
     covered_bytes: int = 0
     """What fragments and tails announce, from the file's beginning."""
-    told_us: int = 0
+    known_us: int = 0
     """Until when the ledger says what became of the source's media: recorded, or missing."""
     ended: bool = False
     lost: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sfu.recording.feed import Place
-from sfu.recording.takes import TrackInfo
+from sfu.recording.track_writing import TrackInfo
 
 
 class Recordable(Protocol):

@@ -14,7 +14,7 @@ from sfu.clock import Clock
 from sfu.recording.errors import RecordError
 from sfu.recording.inbox import Inbox
 from sfu.recording.store import Store
-from sfu.recording.takes import TrackInfo
+from sfu.recording.track_writing import TrackInfo
 from sfu.recording.watch import Progress
 from sfu.recording.writer import RecordWriter
 from sfu.routing.plane import TappedPackets

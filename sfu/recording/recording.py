@@ -62,7 +62,7 @@ class Observer(Protocol):
 
 
 @dataclass
-class _Taken:
+class _RecordedTrack:
     track: Recordable
     key: int
     since: float
@@ -71,7 +71,7 @@ class _Taken:
     """Its first packet has come: recorders know of it."""
     awaited: float | None = None
     """Since when it could come; None: it could not."""
-    silence_told: bool = False
+    silence_reported: bool = False
     reported: float = float("-inf")
 
 
@@ -102,7 +102,7 @@ class Recording:
         self._options = options
         self._clock = clock
         self._keys = itertools.count()
-        self._tracks: dict[str, _Taken] = {}
+        self._tracks: dict[str, _RecordedTrack] = {}
         self._telling = threading.Lock()  # the feed tells recorders, too: all of them in one order
         now = self._start = clock()
         self._resumed = now
@@ -170,8 +170,8 @@ class Recording:
         self._check_running()
         about = {"ground": ground, "authoriser": authoriser, "note": note, "subject": subject}
         _check("pause", **about)
-        for taken in self._tracks.values():
-            taken.track.stop()
+        for recorded in self._tracks.values():
+            recorded.track.stop()
         self._feed.step()  # what came until now is on the record
         with self._telling:
             self.paused = True
@@ -193,8 +193,8 @@ class Recording:
             now = self._resumed = self._clock()
             for recorder in self._recorders:
                 recorder.resume(now, authoriser=authoriser, subject=subject)
-        for taken in self._tracks.values():
-            taken.track.start()
+        for recorded in self._tracks.values():
+            recorded.track.start()
         self._observer.handle_resumed(self)
 
     async def stop(self, cause: str = "stopped", *, subject: str | None = None) -> tuple[ClosedRecord, ...]:
@@ -233,59 +233,59 @@ class Recording:
 
     def add_track(self, track: Recordable) -> None:
         """Record a Track from its first packet on: recorders know of none before, since who never sends has no file."""
-        taken = self._tracks[track.id] = _Taken(track, next(self._keys), self._clock(), track.muted)
+        recorded = self._tracks[track.id] = _RecordedTrack(track, next(self._keys), self._clock(), track.muted)
 
         def deliver(packets: TappedPackets) -> None:
-            if taken.begun or self._begin(taken, packets):
+            if recorded.begun or self._begin(recorded, packets):
                 for recorder in self._recorders:
-                    recorder.deliver(taken.key, packets)
+                    recorder.deliver(recorded.key, packets)
 
         def missed() -> None:
             for recorder in self._recorders:
-                recorder.miss(taken.key)
+                recorder.miss(recorded.key)
 
         self._feed.connect(track.place, deliver, missed)
         if not self.paused:
             track.start()
 
-    def _begin(self, taken: _Taken, packets: TappedPackets) -> bool:
+    def _begin(self, recorded: _RecordedTrack, packets: TappedPackets) -> bool:
         """Tell recorders of a Track if its first packet with media is among these; in the feed's thread, too."""
         with self._telling:
             if self.paused:
                 return False
             arrivals = zip(packets.arrivals, packets.payloads, strict=True)
             heard = (arrival_us / 1e6 for arrival_us, payload in arrivals if payload)
-            first = next((arrival for arrival in heard if arrival >= max(taken.since, self._resumed)), None)
+            first = next((arrival for arrival in heard if arrival >= max(recorded.since, self._resumed)), None)
             if first is None:
                 return False
-            taken.begun = True
+            recorded.begun = True
             for recorder in self._recorders:
-                recorder.begin_track(taken.key, taken.track.info, first)
-                if taken.muted:
-                    recorder.set_muted(taken.key, True, first)
+                recorder.begin_track(recorded.key, recorded.track.info, first)
+                if recorded.muted:
+                    recorder.set_muted(recorded.key, True, first)
         return True
 
     def remove_track(self, id: str, cause: str = "disconnect") -> None:
         """A Track has ended, or must not be recorded any more; `cause`: of the gap that begins."""
-        taken = self._tracks.pop(id, None)
-        if taken is None:
+        recorded = self._tracks.pop(id, None)
+        if recorded is None:
             return
         self._feed.step()  # what came until now belongs to it
-        self._feed.disconnect(taken.track.place)
-        taken.track.stop()
-        self._tell(lambda recorder, now: recorder.end_track(taken.key, now, cause))
+        self._feed.disconnect(recorded.track.place)
+        recorded.track.stop()
+        self._tell(lambda recorder, now: recorder.end_track(recorded.key, now, cause))
 
     def set_muted(self, id: str, muted: bool) -> None:
         """A Track's publisher has stopped for now, or goes on."""
-        taken = self._tracks.get(id)
-        if taken is None:
+        recorded = self._tracks.get(id)
+        if recorded is None:
             return
         with self._telling:
-            taken.muted = muted
-            if taken.begun:
+            recorded.muted = muted
+            if recorded.begun:
                 now = self._clock()
                 for recorder in self._recorders:
-                    recorder.set_muted(taken.key, muted, now)
+                    recorder.set_muted(recorded.key, muted, now)
 
     def note_join(self, peer: str, metadata: Mapping[str, Any]) -> None:
         """Someone has come."""
@@ -345,7 +345,7 @@ class Recording:
         self._note_sender_clocks(now)
 
     def _look_after(self, now: float) -> None:
-        expected = not self.paused and any(not taken.track.muted for taken in self._tracks.values())
+        expected = not self.paused and any(not recorded.track.muted for recorded in self._tracks.values())
         for number, (recorder, watch) in enumerate(zip(self._recorders, self._watches, strict=True)):
             begun, ended = watch.update(recorder.progress, expected=expected, now=now)
             for what, detail in (*begun.items(), *((what, None) for what in ended)):
@@ -355,16 +355,16 @@ class Recording:
 
     def _note_silent(self, now: float) -> None:
         """Tell, once, of a Track of which nothing has come though it could."""
-        for taken in self._tracks.values():
-            if taken.silence_told or taken.begun:
+        for recorded in self._tracks.values():
+            if recorded.silence_reported or recorded.begun:
                 continue
-            if self.paused or taken.muted or not taken.track.connected:
-                taken.awaited = None
-            elif taken.awaited is None:
-                taken.awaited = now
-            elif now >= taken.awaited + SILENCE_S:
-                taken.silence_told = True
-                about = taken.track.info
+            if self.paused or recorded.muted or not recorded.track.connected:
+                recorded.awaited = None
+            elif recorded.awaited is None:
+                recorded.awaited = now
+            elif now >= recorded.awaited + SILENCE_S:
+                recorded.silence_reported = True
+                about = recorded.track.info
                 self._note("silent", peer=about.peer, kind=about.kind, label=about.label, track=about.track)
 
     def _ask_for_key_frames(self, now: float) -> None:
@@ -374,20 +374,20 @@ class Recording:
         due = now >= self._key_frames + self._options.key_frame_interval
         if due:
             self._key_frames = now
-        for taken in self._tracks.values():
-            if due or taken.key in wanting:
-                taken.track.request_key_frame()
+        for recorded in self._tracks.values():
+            if due or recorded.key in wanting:
+                recorded.track.request_key_frame()
 
     def _note_sender_clocks(self, now: float) -> None:
-        for taken in self._tracks.values():
-            clock = taken.track.sender_clock()
-            if clock is None or not taken.begun or now < taken.reported + _REPORT_EACH_S or self.paused:
+        for recorded in self._tracks.values():
+            clock = recorded.track.sender_clock()
+            if clock is None or not recorded.begun or now < recorded.reported + _REPORT_EACH_S or self.paused:
                 continue
-            taken.reported = now
+            recorded.reported = now
             ssrc, ntp_time, rtp_timestamp, arrival = clock
             about: dict[str, Any] = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
             arrival_us = round((arrival - self._start) * 1e6)
-            self._tell(partial(_note_report, key=taken.key, arrival_us=arrival_us, **about))
+            self._tell(partial(_note_report, key=recorded.key, arrival_us=arrival_us, **about))
 
 
 def _note_report(recorder: Recorder, now: float, key: int, **fields: Any) -> None:

@@ -143,7 +143,7 @@ def _append_end(
     gaps: tuple[tuple[str, int], ...] = ()
     if found.stop is None:
         missing = [each for each in found.sources.values() if is_missing_end(each)]
-        gaps = tuple((each.file, each.told_us) for each in missing)
+        gaps = tuple((each.file, each.known_us) for each in missing)
         lines += [_declare_gap(ledger, each) for each in missing]
         counts = {"fragments": ledger.counts["fragment"], "gaps": ledger.counts["gap"]}
         lines.append(ledger.append("stop", now_us, cause="recovered", utc=format_utc(utc), **counts))
@@ -153,7 +153,7 @@ def _append_end(
 
 
 def _declare_gap(ledger: Ledger, source: SourceFacts) -> bytes:
-    return ledger.append("gap", 0, source=source.source, cause="recorder_fault", begin_us=source.told_us, end_us=None)
+    return ledger.append("gap", 0, source=source.source, cause="recorder_fault", begin_us=source.known_us, end_us=None)
 
 
 def _close(path: Path, whole: Examination, key: Signer, journal: Journal | None) -> None:

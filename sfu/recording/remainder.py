@@ -111,7 +111,7 @@ def set_apart(path: Path, ledger: io.FileIO, signed_bytes: int, uncovered: list[
     new place before it leaves the old one, so a crash on the way loses nothing.
     """
     loose = [each for each in uncovered if parse_unattested_file(each.path) is None]
-    with _told(path / UNATTESTED):
+    with _tell_failure(path / UNATTESTED):
         left = os.fstat(ledger.fileno()).st_size - signed_bytes
         if left or loose:
             (path / UNATTESTED).mkdir(FOLDER_MODE, exist_ok=True)
@@ -165,7 +165,7 @@ def copy_rest(descriptor: int, offset: int, to: Path) -> None:
 
 
 @contextmanager
-def _told(place: Path) -> Iterator[None]:
+def _tell_failure(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

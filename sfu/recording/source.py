@@ -90,7 +90,7 @@ class SourceRecorder:
         """Since when (record's clock) nothing has come, at the last `poll`; None: there is no stall."""
         if self._interrupted is not None or self._heard_us is None or self._now_us - self._heard_us < STALL_US:
             return None
-        return self._cutter.timeline.to_record(self._heard_us)
+        return self._cutter.clock_recovery.to_record(self._heard_us)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -207,8 +207,10 @@ class SourceRecorder:
     def _end_interruption(self, now_us: int) -> None:
         assert self._interrupted is not None
         cause, begin_us = self._interrupted
-        timeline = self._cutter.timeline
-        self._out.append(Gap(cause, timeline.to_record(begin_us), timeline.to_record(max(begin_us, now_us))))
+        clock_recovery = self._cutter.clock_recovery
+        self._out.append(
+            Gap(cause, clock_recovery.to_record(begin_us), clock_recovery.to_record(max(begin_us, now_us)))
+        )
 
     def _finish(self, now_us: int) -> None:
         """Cut what there is, and forget all streams."""

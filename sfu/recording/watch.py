@@ -25,7 +25,7 @@ class Progress:
     free_bytes: int | None = None
     """What the disk has left; None: not known yet."""
     missed_packets: int = 0
-    """That the recorder could not take, since it was too far behind."""
+    """That the recorder could not writing, since it was too far behind."""
     failure: str | None = None
     """Why it records no more."""
     faults: Sequence[str] = ()

@@ -21,7 +21,7 @@ from sfu.recording.remote_signer import SignerError
 from sfu.recording.source import SourceRecorder
 from sfu.recording.stamping import Stamped, Stamper
 from sfu.recording.store import MOST_OPEN, Store
-from sfu.recording.takes import Take, TrackInfo, WrittenSource
+from sfu.recording.track_writing import TrackInfo, TrackWriting, WrittenSource
 from sfu.routing.plane import TappedPackets
 
 _CAUSES = ("pause", "disconnect", "block", "mute")
@@ -57,7 +57,7 @@ class RecordWriter:
         self._sources: list[WrittenSource] = []
         self._last_head = b""
         self._signed_lines = 0
-        self._takes: dict[int, Take] = {}
+        self._writings: dict[int, TrackWriting] = {}
         self._paused = False
         self.unsigned: str | None = None
         """Why the signer did not sign, when it was asked last."""
@@ -71,7 +71,11 @@ class RecordWriter:
     @property
     def wanting_key_frames(self) -> list[int]:
         """Takes whose picture cannot go on without a key frame."""
-        return [key for key, take in self._takes.items() if take.cause is None and take.source.recorder.wants_key_frame]
+        return [
+            key
+            for key, writing in self._writings.items()
+            if writing.cause is None and writing.source.recorder.wants_key_frame
+        ]
 
     @property
     def faults(self) -> list[str]:
@@ -89,50 +93,50 @@ class RecordWriter:
     def begin_track(self, key: int, info: TrackInfo, now_us: int) -> None:
         """A Track is recorded from now on, when its first packet comes; `key` names it to the other methods."""
         source = self._find_source(info, now_us)
-        take = self._takes[key] = Take(info, source, deaf_until_us=now_us)
+        writing = self._writings[key] = TrackWriting(info, source, deaf_until_us=now_us)
         source.recorder.find_sets = info.find_sets
         self.note("track", now_us, event="begin", source=source.number, track=info.track)
         source.recorder.resume(now_us)  # where it continues another Track's
         if self._paused:
-            self._set_reason(take, "pause", True, now_us)
+            self._set_reason(writing, "pause", True, now_us)
 
     def end_track(self, key: int, now_us: int, cause: str = "disconnect") -> None:
         """A Track has ended, or is recorded no more, for a `cause`; another one may continue its file."""
-        take = self._takes.pop(key, None)
-        if take is not None:
-            self.note("track", now_us, event="end", source=take.source.number, track=take.info.track)
-            self._set_reason(take, cause, True, now_us)
-            take.source.recorder.find_sets = None
-            take.source.in_use = False
-            take.source.left = cause if self._paused else ""
+        writing = self._writings.pop(key, None)
+        if writing is not None:
+            self.note("track", now_us, event="end", source=writing.source.number, track=writing.info.track)
+            self._set_reason(writing, cause, True, now_us)
+            writing.source.recorder.find_sets = None
+            writing.source.in_use = False
+            writing.source.left = cause if self._paused else ""
 
     def note_report(self, key: int, now_us: int, **fields: Any) -> None:
         """Keep what a sender's report said of its clock."""
-        take = self._takes.get(key)
-        if take is not None:
-            self.note("report", now_us, source=take.source.number, **fields)
+        writing = self._writings.get(key)
+        if writing is not None:
+            self.note("report", now_us, source=writing.source.number, **fields)
 
     def set_muted(self, key: int, muted: bool, now_us: int) -> None:
         """The publisher stops sending for now, or goes on."""
-        take = self._takes.get(key)
-        if take is not None:
+        writing = self._writings.get(key)
+        if writing is not None:
             event = "muted" if muted else "unmuted"
-            self.note("track", now_us, event=event, source=take.source.number, track=take.info.track)
-            self._set_reason(take, "mute", muted, now_us)
+            self.note("track", now_us, event=event, source=writing.source.number, track=writing.info.track)
+            self._set_reason(writing, "mute", muted, now_us)
 
     def miss(self, key: int, now_us: int) -> None:
         """Packets were lost on the way to us: that is our fault, and said so."""
-        take = self._takes.get(key)
-        if take is not None and take.cause is None:
-            take.source.recorder.interrupt("recorder_fault", now_us)
-            take.source.recorder.resume(now_us)
+        writing = self._writings.get(key)
+        if writing is not None and writing.cause is None:
+            writing.source.recorder.interrupt("recorder_fault", now_us)
+            writing.source.recorder.resume(now_us)
 
     def pause(self, now_us: int, **fields: Any) -> None:
         """Not a byte of what comes from now on is kept."""
         self._paused = True
         self.note("pause", now_us, **fields)
-        for take in self._takes.values():
-            self._set_reason(take, "pause", True, now_us)
+        for writing in self._writings.values():
+            self._set_reason(writing, "pause", True, now_us)
 
     def resume(self, now_us: int, **fields: Any) -> None:
         """Go on."""
@@ -142,20 +146,20 @@ class RecordWriter:
             if source.left and not source.in_use:
                 source.recorder.interrupt(source.left, now_us)
             source.left = ""
-        for take in self._takes.values():
-            self._set_reason(take, "pause", False, now_us)
+        for writing in self._writings.values():
+            self._set_reason(writing, "pause", False, now_us)
 
     def handle_packets(self, key: int, packets: TappedPackets) -> None:
         """Take packets of a Track, in order of arrival."""
-        take = self._takes.get(key)
-        if take is None or take.cause is not None:
+        writing = self._writings.get(key)
+        if writing is None or writing.cause is not None:
             return
-        if packets.arrivals[0] < take.deaf_until_us:
-            heard = [each for each in packets if not take.deaf_from_us <= each.arrival_us < take.deaf_until_us]
+        if packets.arrivals[0] < writing.deaf_until_us:
+            heard = [each for each in packets if not writing.deaf_from_us <= each.arrival_us < writing.deaf_until_us]
             if not heard:
                 return
-            packets = TappedPackets.of(heard, audio=take.info.kind == "audio")
-        take.source.recorder.handle_packets(packets)
+            packets = TappedPackets.of(heard, audio=writing.info.kind == "audio")
+        writing.source.recorder.handle_packets(packets)
 
     def poll(self, now_us: int) -> None:
         """Bring to disk what is due. Raises RecordError.
@@ -236,23 +240,23 @@ class RecordWriter:
         )
         return source
 
-    def _set_reason(self, take: Take, reason: str, holds: bool, now_us: int) -> None:
+    def _set_reason(self, writing: TrackWriting, reason: str, holds: bool, now_us: int) -> None:
         """One more, or one less, reason not to record a Track."""
         if holds:
-            take.reasons.add(reason)
+            writing.reasons.add(reason)
         else:
-            take.reasons.discard(reason)
-        cause = next((cause for cause in _CAUSES if cause in take.reasons), None)
-        if cause == take.cause:
+            writing.reasons.discard(reason)
+        cause = next((cause for cause in _CAUSES if cause in writing.reasons), None)
+        if cause == writing.cause:
             return
-        if take.cause is not None:
-            take.source.recorder.resume(now_us)
-            take.deaf_until_us = now_us
+        if writing.cause is not None:
+            writing.source.recorder.resume(now_us)
+            writing.deaf_until_us = now_us
         else:
-            take.deaf_from_us = now_us
+            writing.deaf_from_us = now_us
         if cause is not None:
-            take.source.recorder.interrupt(cause, now_us)
-        take.cause = cause
+            writing.source.recorder.interrupt(cause, now_us)
+        writing.cause = cause
 
     def _write(self, found: list[tuple[WrittenSource, list[Fragment | Gap]]], now_us: int) -> None:
         """Media first, then the lines that tell of them; of as many sources at a time as have files open."""
@@ -323,7 +327,7 @@ class RecordWriter:
 
     def _is_taken(self, source: WrittenSource) -> bool:
         """Whether it would be recorded, but for its fault."""
-        return any(take.source is source and take.cause is None for take in self._takes.values())
+        return any(writing.source is source and writing.cause is None for writing in self._writings.values())
 
     def _describe_fragment(self, source: WrittenSource, fragment: Fragment, offset: int) -> dict[str, Any]:
         index, source.fragments = source.fragments, source.fragments + 1

@@ -8,7 +8,7 @@ from typing import Any
 from sfu.clock import Clock
 from sfu.media.track import Track
 from sfu.recording.feed import Place
-from sfu.recording.takes import TrackInfo
+from sfu.recording.track_writing import TrackInfo
 
 
 class RecordedTrack:

@@ -7,7 +7,7 @@ from sfu.signaling.http.authorization import ANY_ROOM, AuthorizationError, Autho
 from sfu.signaling.http.ice_servers import IceServer, TurnServers
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.problem import Problem
-from sfu.signaling.records.store import RecordShelf
+from sfu.signaling.records.store import RecordStore
 
 __all__ = [
     "ANY_ROOM",
@@ -16,7 +16,7 @@ __all__ = [
     "Grants",
     "IceServer",
     "Problem",
-    "RecordShelf",
+    "RecordStore",
     "Signaling",
     "SignalingOptions",
     "TurnServers",

@@ -19,7 +19,7 @@ from sfu.signaling.http.expiry import ExpiryWatch
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.http.quotas import Quotas
-from sfu.signaling.records.store import RecordShelf
+from sfu.signaling.records.store import RecordStore
 from sfu.signaling.resources.admin import AdminResource
 from sfu.signaling.resources.layer import LayerResource
 from sfu.signaling.resources.record import RecordResource
@@ -45,7 +45,7 @@ class Signaling:
         authorizer: Authorizer,
         options: SignalingOptions | None = None,
         *,
-        records: RecordShelf | None = None,
+        records: RecordStore | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -144,7 +144,7 @@ def create_app(
     authorizer: Authorizer,
     options: SignalingOptions | None = None,
     *,
-    records: RecordShelf | None = None,
+    records: RecordStore | None = None,
     clock: Callable[[], float] = time.time,
     routes: Sequence[BaseRoute] = (),
     middleware: Sequence[Middleware] = (),

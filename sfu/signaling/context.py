@@ -15,7 +15,7 @@ from sfu.signaling.http.client_address import group_address
 from sfu.signaling.http.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.quotas import Holder, Quotas
-from sfu.signaling.records.store import RecordShelf
+from sfu.signaling.records.store import RecordStore
 from sfu.signaling.sessions.sessions import Session, SessionTable
 from sfu.signaling.sessions.viewer_streams import ViewerStreams
 from sfu.signaling.streams.streams import RoomStreams
@@ -35,7 +35,7 @@ class Context:
     quotas: Quotas
     streams: RoomStreams
     viewers: ViewerStreams
-    records: RecordShelf | None
+    records: RecordStore | None
     """None: rooms are not recorded over HTTP."""
 
     @property

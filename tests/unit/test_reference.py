@@ -20,7 +20,7 @@ from sfu.node.app import create_node_app
 from sfu.node.config import Settings
 from sfu.node.config_sources import load_settings
 from sfu.node.tokens import DEV_KEY_ID, issue_token
-from sfu.signaling import RecordShelf
+from sfu.signaling import RecordStore
 from sfu.signaling.http.headers import VIEWER_EVENTS
 from sfu.signaling.streams.streams import _TRANSLATIONS
 from tests.examples.pages import PAGES as HUMAN_PAGES
@@ -107,7 +107,7 @@ def settings() -> Settings:
 @pytest.fixture
 async def app(settings: Settings, tmp_path: Path) -> AsyncIterator[Starlette]:
     async with sfu.Server(settings.build_config()) as server:
-        app = create_node_app(server, settings, RecordShelf(tmp_path, sfu.SigningKey.generate()))
+        app = create_node_app(server, settings, RecordStore(tmp_path, sfu.SigningKey.generate()))
         yield app
         await app.state.signaling.close()
 

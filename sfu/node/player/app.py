@@ -13,8 +13,8 @@ from starlette.staticfiles import StaticFiles
 
 from sfu.node.page import PAGE as SHARED
 from sfu.node.player.guard import Guard
+from sfu.node.player.media_cache import Media, MediaCache
 from sfu.node.player.ranges import answer_media
-from sfu.node.player.shelf import Media, Shelf
 from sfu.node.player.timeline import describe_record
 from sfu.node.player.verification import Verification
 from sfu.recording.clusters import MediaError
@@ -29,14 +29,14 @@ class Player:
 
     def __init__(self, record: Record, key: PublicKey | None = None) -> None:
         """`key`: who must have signed the record."""
-        self.shelf = Shelf(record)
+        self.media_cache = MediaCache(record)
         self._verification = Verification(record.path, key)
         self._timeline = describe_record(record)
 
     async def close(self) -> None:
         """Let go of files and threads."""
         await self._verification.close()
-        await self.shelf.close()
+        await self.media_cache.close()
 
     async def get_timeline(self, request: Request) -> Response:
         """The record, without its media."""
@@ -64,7 +64,7 @@ class Player:
 
     async def _find(self, request: Request) -> Media | MediaError | Response:
         try:
-            return await self.shelf.get(request.path_params["number"])
+            return await self.media_cache.get(request.path_params["number"])
         except KeyError:
             return PlainTextResponse("There is no such source.\n", 404)
         except MediaError as error:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from sfu.node.player.shelf import Media
+from sfu.node.player.media_cache import Media
 
 PART_BYTES = 1 << 19
 """Of one answer to a range. Browsers have six connections to a host, and a player keeps one open for each element

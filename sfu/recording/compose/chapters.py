@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfu.recording.compose.cast import clean_text
-from sfu.recording.compose.stretches import Stretches
+from sfu.recording.compose.edit_list import EditList
+from sfu.recording.compose.tiles import clean_text
 from sfu.recording.reader import Record
 
 
@@ -20,7 +20,7 @@ class Chapter:
     """On the record's clock."""
 
 
-def build_chapters(record: Record, stretches: Stretches) -> tuple[Chapter, ...]:
+def build_chapters(record: Record, edits: EditList) -> tuple[Chapter, ...]:
     """Return the chapters in order, from the first frame to the last without a hole; none without marks and phases.
 
     What happened at one frame of the film (such as all that was marked during a pause that is cut out) is one chapter.
@@ -29,7 +29,7 @@ def build_chapters(record: Record, stretches: Stretches) -> tuple[Chapter, ...]:
     events += [(each.at_us, clean_text(each.name)) for each in record.marks]
     titles: dict[int, tuple[int, list[str]]] = {}
     for at_us, title in sorted(events, key=lambda each: each[0]):
-        _, known = titles.setdefault(stretches.find_frame(at_us), (at_us, []))
+        _, known = titles.setdefault(edits.find_frame(at_us), (at_us, []))
         if title and title not in known:
             known.append(title)
     if not titles:
@@ -37,7 +37,7 @@ def build_chapters(record: Record, stretches: Stretches) -> tuple[Chapter, ...]:
     if 0 not in titles:
         titles[0] = 0, [clean_text(record.room) or "Begin"]
     begins = sorted(titles)
-    ends = [*begins[1:], stretches.frames]
+    ends = [*begins[1:], edits.frames]
     return tuple(
         Chapter(begin, end, " · ".join(titles[begin][1]) or "Mark", titles[begin][0])
         for begin, end in zip(begins, ends, strict=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from sfu.recording.compose.cast import Tile, clean_text
 from sfu.recording.compose.layout import CAPTION_TOP, name_size, scale
 from sfu.recording.compose.text import Colour, Typesetter
+from sfu.recording.compose.tiles import Tile, clean_text
 from sfu.recording.reader import RecordPause
 
 BACKGROUND: Colour = (18, 22, 28)

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from sfu.recording.compose.cast import Tile, build_cast
 from sfu.recording.compose.chapters import build_chapters
 from sfu.recording.compose.drawing import format_elapsed
+from sfu.recording.compose.edit_list import Edit, EditList, build_edit_list
 from sfu.recording.compose.encoding import FilmWriter
 from sfu.recording.compose.fonts import FontSet, find_fonts
 from sfu.recording.compose.link import build_link, build_metadata, hash_file, link_path, write_link
 from sfu.recording.compose.media import VerifiedFile
 from sfu.recording.compose.mixing import Limiter
 from sfu.recording.compose.options import ComposeOptions
+from sfu.recording.compose.renderer import Renderer
 from sfu.recording.compose.sound import SAMPLE_RATE, SoundPlayer
-from sfu.recording.compose.stage import Stage
-from sfu.recording.compose.stretches import Stretch, Stretches, build_stretches
 from sfu.recording.compose.text import Typesetter
+from sfu.recording.compose.tiles import Tile, build_tiles
 from sfu.recording.compose.timeline import Timeline
 from sfu.recording.compose.video import VideoPlayer
 from sfu.recording.errors import RecordError
@@ -60,20 +60,20 @@ def compose_film(
     if not any(each.spans for each in record.sources):
         raise RecordError(record.path, "nothing was recorded in it: there is no film to make")
     fonts = find_fonts(options.fonts)
-    cast = build_cast(record)
-    warnings = (*_warn(record), *_find_undrawable(record, cast, fonts))
-    stretches = build_stretches(record.duration_us, record.pauses, options.fps, keep_pauses=options.keep_pauses)
-    chapters = build_chapters(record, stretches)
+    tiles = build_tiles(record)
+    warnings = (*_warn(record), *_find_undrawable(record, tiles, fonts))
+    edits = build_edit_list(record.duration_us, record.pauses, options.fps, keep_pauses=options.keep_pauses)
+    chapters = build_chapters(record, edits)
     writer = FilmWriter(output, options.width, options.height, options.fps, chapters, build_metadata(record))
     try:
-        with _Performance(record, cast, fonts, stretches, options) as performance:
+        with _Performance(record, tiles, fonts, edits, options) as performance:
             for number, _ in enumerate(performance.play(writer), 1):
                 if progress is not None:
-                    progress(number, stretches.frames)
+                    progress(number, edits.frames)
             problems = performance.find_problems()
         writer.finish()
         digest, size = hash_file(writer.part)
-        write_link(output, build_link(record, output, digest, size, stretches, chapters, problems, options))
+        write_link(output, build_link(record, output, digest, size, edits, chapters, problems, options))
         try:
             writer.publish()
         except BaseException:
@@ -82,20 +82,20 @@ def compose_film(
     except BaseException:
         writer.abandon()
         raise
-    return Film(output, link_path(output), stretches.duration_us, stretches.frames, warnings, problems)
+    return Film(output, link_path(output), edits.duration_us, edits.frames, warnings, problems)
 
 
 class _Performance:
     """Plays a record from its begin to its end, once."""
 
     def __init__(
-        self, record: Record, cast: tuple[Tile, ...], fonts: FontSet, stretches: Stretches, options: ComposeOptions
+        self, record: Record, tiles: tuple[Tile, ...], fonts: FontSet, edits: EditList, options: ComposeOptions
     ) -> None:
-        self._stretches = stretches
+        self._edits = edits
         self._videos = {each.number: VideoPlayer(each) for each in record.sources if each.kind == "video"}
         self._sounds = {each.number: SoundPlayer(each) for each in record.sources if each.kind == "audio"}
-        self._timeline = Timeline(record, cast)
-        self._stage = Stage(record, cast, self._videos, self._sounds, Typesetter(fonts), options)
+        self._timeline = Timeline(record, tiles)
+        self._renderer = Renderer(record, tiles, self._videos, self._sounds, Typesetter(fonts), options)
         self._limiter = Limiter()
 
     def __enter__(self) -> _Performance:
@@ -109,17 +109,17 @@ class _Performance:
 
     def play(self, writer: FilmWriter) -> Iterator[None]:
         """Write one frame after the other, each with its sound."""
-        for stretch in self._stretches.all:
-            for frame in range(stretch.first_frame, stretch.first_frame + stretch.frames):
-                t_us = self._stretches.record_us(stretch, frame)
-                mixed = self._mix(stretch, frame)
-                if stretch.pause is not None:
-                    self._stage.show_pause(stretch.pause, t_us, running=stretch.running)
+        for edit in self._edits.all:
+            for frame in range(edit.first_frame, edit.first_frame + edit.frames):
+                t_us = self._edits.record_us(edit, frame)
+                mixed = self._mix(edit, frame)
+                if edit.pause is not None:
+                    self._renderer.show_pause(edit.pause, t_us, running=edit.running)
                 else:
                     for player in self._videos.values():
                         player.advance(t_us)
-                    self._stage.show(self._timeline.scene_at(t_us), t_us)
-                writer.write_picture(self._stage.build_frame())
+                    self._renderer.show(self._timeline.scene_at(t_us), t_us)
+                writer.write_picture(self._renderer.build_frame())
                 writer.write_sound(self._limiter.process(mixed))
                 yield
         writer.write_sound(self._limiter.flush())
@@ -130,14 +130,14 @@ class _Performance:
         found |= {each.source.file.name: each.reader.file for each in self._sounds.values()}
         return tuple(_describe(name, file) for name, file in sorted(found.items()) if file.damaged)
 
-    def _mix(self, stretch: Stretch, frame: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    def _mix(self, edit: Edit, frame: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the sound of one frame: all that is heard in it, added up; silence while the record is paused."""
         begin, first, last = (
-            self._stretches.film_samples(each, SAMPLE_RATE) for each in (stretch.first_frame, frame, frame + 1)
+            self._edits.film_samples(each, SAMPLE_RATE) for each in (edit.first_frame, frame, frame + 1)
         )
         mixed = np.zeros((2, last - first), np.float32)
-        if stretch.pause is None:
-            at = stretch.begin_us * SAMPLE_RATE // 1_000_000 + first - begin
+        if edit.pause is None:
+            at = edit.begin_us * SAMPLE_RATE // 1_000_000 + first - begin
             for player in self._sounds.values():
                 player.add_to(mixed, at)
         return mixed
@@ -158,8 +158,8 @@ def _warn(record: Record) -> Iterator[str]:
         yield f"{record.path}: the record was not closed; the film shows what is there (`sfu recover` closes it)"
 
 
-def _find_undrawable(record: Record, cast: tuple[Tile, ...], fonts: FontSet) -> Iterator[str]:
-    texts = [tile.name for tile in cast] + [tile.role for tile in cast] + [record.room]
+def _find_undrawable(record: Record, tiles: tuple[Tile, ...], fonts: FontSet) -> Iterator[str]:
+    texts = [tile.name for tile in tiles] + [tile.role for tile in tiles] + [record.room]
     texts += [name for phase in record.phases for name in phase.names] + [mark.name for mark in record.marks]
     texts += [text for pause in record.pauses for text in (pause.ground, pause.authoriser, pause.note)]
     for text in dict.fromkeys(texts):

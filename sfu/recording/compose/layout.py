@@ -66,17 +66,17 @@ def build_layout(people: int, screens: int, width: int, height: int, caption_lin
     """Return the places of so many tiles, in a picture of a width and height that are even."""
     margin, gutter, bar_height = (scale(each, height) for each in (_MARGIN, _GUTTER, _BAR))
     bar = Rect(0, height - bar_height, width, bar_height)
-    stage = Rect(margin, margin, width - 2 * margin, bar.y - 2 * margin)
+    area = Rect(margin, margin, width - 2 * margin, bar.y - 2 * margin)
     people, screens = min(people, MAX_PEOPLE), min(screens, MAX_SCREENS)
     if not screens:
-        return Layout(_build_grid(stage, people, people, gutter, height, caption_lines), (), bar)
+        return Layout(_build_grid(area, people, people, gutter, height, caption_lines), (), bar)
     side_width = 0
     columns = 1
     if people:
         columns, _, share = next(each for each in _SIDE if people <= each[1])
-        side_width = _even(stage.width * share)
-    large = Rect(stage.x, stage.y, stage.width - side_width - (gutter if people else 0), stage.height)
-    side = Rect(large.right + gutter, stage.y, side_width, stage.height)
+        side_width = _even(area.width * share)
+    large = Rect(area.x, area.y, area.width - side_width - (gutter if people else 0), area.height)
+    side = Rect(large.right + gutter, area.y, side_width, area.height)
     return Layout(
         _build_grid(side, people, columns, gutter, height, caption_lines),
         _build_grid(large, screens, screens, gutter, height, 1),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sfu.recording.compose.chapters import Chapter
+from sfu.recording.compose.edit_list import EditList
 from sfu.recording.compose.options import ComposeOptions
-from sfu.recording.compose.stretches import Stretches
 from sfu.recording.entries import format_utc
 from sfu.recording.errors import RecordError
 from sfu.recording.folder import write_whole
@@ -36,7 +36,7 @@ def build_link(
     film: Path,
     digest: str,
     size: int,
-    stretches: Stretches,
+    edits: EditList,
     chapters: Sequence[Chapter],
     problems: Sequence[str],
     options: ComposeOptions,
@@ -48,7 +48,7 @@ def build_link(
         "film": film.name,
         "bytes": size,
         "sha256": digest,
-        "duration_us": stretches.duration_us,
+        "duration_us": edits.duration_us,
         "record": record.id,
         "room": record.room,
         "start": format_utc(record.start),
@@ -57,19 +57,18 @@ def build_link(
         "closed": record.closed,
         "software": f"sfu {read_version()}",
         "size": f"{options.width}x{options.height}",
-        "fps": str(stretches.fps),
+        "fps": str(edits.fps),
         "stretches": [
             {
-                "film_us": stretches.film_us(each.first_frame),
+                "film_us": edits.film_us(each.first_frame),
                 "begin_us": each.begin_us,
                 "end_us": each.end_us,
                 "shows": "media" if each.pause is None else "pause" if each.running else "card",
             }
-            for each in stretches.all
+            for each in edits.all
         ],
         "chapters": [
-            {"film_us": stretches.film_us(each.first_frame), "at_us": each.at_us, "title": each.title}
-            for each in chapters
+            {"film_us": edits.film_us(each.first_frame), "at_us": each.at_us, "title": each.title} for each in chapters
         ],
         "problems": list(problems),
     }

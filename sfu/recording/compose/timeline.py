@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sfu.recording.compose.cast import Tile, clean_text
 from sfu.recording.compose.layout import MAX_PEOPLE, MAX_SCREENS
+from sfu.recording.compose.tiles import Tile, clean_text
 from sfu.recording.reader import Mark, Record, RecordSource, Span
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class View:
     """A tile at a moment."""
 
     tile: int
-    """Its number in the cast."""
+    """Its number in the tiles."""
     source: int | None
     """Whose picture is shown: number of the source. None: initials, and the card's words."""
     card: str
@@ -87,12 +87,12 @@ class _Steps(Generic[T]):
 
 
 class Timeline:
-    """Made once for a record and its cast."""
+    """Made once for a record and its tiles."""
 
-    def __init__(self, record: Record, cast: Sequence[Tile]) -> None:
-        self._cast = cast
+    def __init__(self, record: Record, tiles: Sequence[Tile]) -> None:
+        self._tiles = tiles
         self._states = {source.number: _build_states(source) for source in record.sources}
-        self._present = [_build_presence(tile.present) for tile in cast]
+        self._present = [_build_presence(tile.present) for tile in tiles]
         self._speakers = _Steps(((each.at_us, frozenset(each.names)) for each in record.speakers), frozenset[str]())
         self._phase = _Steps(((each.at_us, clean_text(" ".join(each.names))) for each in record.phases), "")
         self._mark = _Steps(_show_marks(record.marks), "")
@@ -111,8 +111,8 @@ class Timeline:
     def _build(self, t_us: int) -> Scene:
         shown = [number for number, present in enumerate(self._present) if present.at(t_us)]
         speakers = self._speakers.at(t_us)
-        people = [self._view(number, t_us, speakers) for number in shown if not self._cast[number].screen]
-        screens = [self._view(number, t_us, speakers) for number in shown if self._cast[number].screen]
+        people = [self._view(number, t_us, speakers) for number in shown if not self._tiles[number].screen]
+        screens = [self._view(number, t_us, speakers) for number in shown if self._tiles[number].screen]
         return Scene(
             tuple(people[:MAX_PEOPLE]),
             tuple(screens[:MAX_SCREENS]),
@@ -122,7 +122,7 @@ class Timeline:
         )
 
     def _view(self, number: int, t_us: int, speakers: frozenset[str]) -> View:
-        tile = self._cast[number]
+        tile = self._tiles[number]
         camera, no_picture = self._find_live(tile.cameras, t_us)
         microphone, no_sound = self._find_live(tile.microphones, t_us)
         card = note = ""

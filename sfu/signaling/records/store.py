@@ -14,7 +14,7 @@ _RANDOM_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class RecordShelf:
+class RecordStore:
     """Folders that hold a folder for each record; the app names those, clients cannot."""
 
     folder: Path

@@ -22,7 +22,7 @@ from sfu.node.config import Settings
 from sfu.node.config_sources import load_settings
 from sfu.node.event_log import log_event
 from sfu.node.record_metrics import FreeSpace, RecordingEnds
-from sfu.node.records import open_shelf
+from sfu.node.records import open_record_store
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
@@ -54,13 +54,13 @@ def serious(**flags: Any) -> Settings:
 
 def refusal(settings: Settings) -> tuple[str, str]:
     with pytest.raises(sfu.ConfigError) as caught:
-        open_shelf(settings)
+        open_record_store(settings)
     return caught.value.key, str(caught.value)
 
 
 def test_without_a_folder_nothing_is_recorded() -> None:
-    assert open_shelf(load_settings({"dev": True}, None)) is None
-    assert open_shelf(serious()) is None
+    assert open_record_store(load_settings({"dev": True}, None)) is None
+    assert open_record_store(serious()) is None
 
 
 def test_a_shelf_is_as_the_settings_say(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,12 +70,12 @@ def test_a_shelf_is_as_the_settings_say(tmp_path: Path, key: Path, monkeypatch: 
     settings = serious(
         record_dir=str(main), record_key=str(key), record_key_frame_interval=2.5, max_recordings=3, record_fragment=0.5
     )
-    shelf = open_shelf(settings)
-    assert shelf is not None
-    assert shelf.places == (main, *mirrors)
-    assert shelf.options == sfu.RecordingOptions(least_free_bytes=7, key_frame_interval=2.5, fragment=0.5)
-    assert (shelf.most, shelf.key.key_id) == (3, sfu.load_signing_key(key).key_id)
-    assert all(list(place.iterdir()) == [] for place in shelf.places)
+    store = open_record_store(settings)
+    assert store is not None
+    assert store.places == (main, *mirrors)
+    assert store.options == sfu.RecordingOptions(least_free_bytes=7, key_frame_interval=2.5, fragment=0.5)
+    assert (store.most, store.key.key_id) == (3, sfu.load_signing_key(key).key_id)
+    assert all(list(place.iterdir()) == [] for place in store.places)
 
 
 def test_every_option_of_recordings_can_be_set() -> None:
@@ -89,7 +89,7 @@ def test_development_makes_a_key_beside_the_records_and_says_so(
 ) -> None:
     settings = load_settings({"dev": True, "record_dir": str(tmp_path / "records")}, None)
     with caplog.at_level(logging.INFO, "sfu.node"):
-        first, second = open_shelf(settings), open_shelf(settings)
+        first, second = open_record_store(settings), open_record_store(settings)
     assert first is not None and second is not None
     assert first.key.key_id == second.key.key_id
     assert sorted(each.name for each in tmp_path.iterdir()) == [
@@ -149,12 +149,12 @@ def test_the_journal_stands_beside_the_records_or_where_it_is_told_to_and_never_
     tmp_path: Path, key: Path
 ) -> None:
     main = folder(tmp_path / "main")
-    shelf = open_shelf(serious(record_dir=str(main), record_key=str(key)))
-    assert shelf is not None and shelf.journal is not None
-    assert shelf.journal.path == tmp_path / "main-journal.jsonl"
+    store = open_record_store(serious(record_dir=str(main), record_key=str(key)))
+    assert store is not None and store.journal is not None
+    assert store.journal.path == tmp_path / "main-journal.jsonl"
     other = str(tmp_path / "other.jsonl")
-    shelf = open_shelf(serious(record_dir=str(main), record_key=str(key), record_journal=other))
-    assert shelf is not None and shelf.journal is not None and str(shelf.journal.path) == other
+    store = open_record_store(serious(record_dir=str(main), record_key=str(key), record_journal=other))
+    assert store is not None and store.journal is not None and str(store.journal.path) == other
     for path, reason in ((main / "journal.jsonl", "among the records"), (tmp_path / "no/j", "cannot be written")):
         name, told = refusal(serious(record_dir=str(main), record_key=str(key), record_journal=str(path)))
         assert (name, reason in told) == ("record_journal", True), told
@@ -204,7 +204,7 @@ async def test_metrics_tell_of_recordings(server: sfu.Server, tmp_path: Path) ->
         {"dev": True, "record_dir": str(tmp_path / "records"), "record_least_free_bytes": 1 << 60}, None
     )
     ends = RecordingEnds()
-    app = create_node_app(server, settings, open_shelf(settings), ends)
+    app = create_node_app(server, settings, open_record_store(settings), ends)
     token = issue_token(DEV_KEY_ID, settings.secrets()[DEV_KEY_ID], room="lobby", now=time.time(), ttl=60, record=True)
     headers = {"Authorization": f"Bearer {token}"}
     events = server.events()

@@ -20,7 +20,7 @@ import sfu
 from sfu.clock import monotonic
 from sfu.node.cli import app
 from sfu.node.config_sources import SettingsError, load_settings
-from sfu.node.records import open_shelf
+from sfu.node.records import open_record_store
 from sfu.recording.opening import open_recorder
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import Recorder
@@ -200,10 +200,10 @@ def test_a_node_has_its_records_signed_by_the_signer(key: Path, path: Path, tmp_
     secret = {"keys": {"main": "a-secret-of-more-than-thirty-two-bytes"}, "record_dir": str(tmp_path / "records")}
     settings = load_settings({**secret, "record_signer": str(path)}, None)
     with pytest.raises(sfu.ConfigError, match=r"record_signer: .*is `sfu sign` running"):
-        open_shelf(settings)
+        open_record_store(settings)
     with signing(key, path):
-        shelf = open_shelf(settings)
-    assert shelf is not None and shelf.key.key_id == KEY.key_id
+        store = open_record_store(settings)
+    assert store is not None and store.key.key_id == KEY.key_id
     with pytest.raises(SettingsError, match="record_signer: is set beside record_key"):
         load_settings({**secret, "record_signer": str(path), "record_key": str(key)}, None)
 

@@ -14,7 +14,7 @@ from sfu.recording.feed import Feed, Place
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import Recorder
 from sfu.recording.recording import Recording
-from sfu.recording.takes import TrackInfo
+from sfu.recording.track_writing import TrackInfo
 from sfu.recording.watch import NOT_CLOSED, NOTHING_WRITTEN, SILENCE_S, Progress
 from sfu.routing.plane import TappedPacket, TappedPackets
 from tests.unit.fakes import FakeClock

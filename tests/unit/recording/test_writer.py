@@ -18,8 +18,8 @@ from sfu.recording.remote_signer import SignerError
 from sfu.recording.signing import PublicKey, SigningKey
 from sfu.recording.stamping import Stamper
 from sfu.recording.store import Store
-from sfu.recording.takes import TrackInfo
 from sfu.recording.timestamps import load_roots
+from sfu.recording.track_writing import TrackInfo
 from sfu.recording.verify import Outcome, verify_record
 from sfu.recording.writer import RecordWriter
 from sfu.routing.plane import TappedPacket, TappedPackets

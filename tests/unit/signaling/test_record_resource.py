@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu.recording.reader import read_record
-from sfu.signaling import RecordShelf, SignalingOptions, create_app
+from sfu.signaling import RecordStore, SignalingOptions, create_app
 from sfu.signaling.records.description import strip_paths
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
 from tests.unit.signaling.test_streams import opened
@@ -27,16 +27,16 @@ PAUSE = {"ground": "Recess", "authoriser": "Judge Weiß"}
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> RecordShelf:
+def shelf(tmp_path: Path) -> RecordStore:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (tmp_path / "main").mkdir()
-    return RecordShelf(tmp_path / "main", sfu.SigningKey.generate(), (mirror,), most=2)
+    return RecordStore(tmp_path / "main", sfu.SigningKey.generate(), (mirror,), most=2)
 
 
 @pytest.fixture
 async def app(
-    server: sfu.Server, authorizer: FakeAuthorizer, options: SignalingOptions, shelf: RecordShelf
+    server: sfu.Server, authorizer: FakeAuthorizer, options: SignalingOptions, shelf: RecordStore
 ) -> AsyncIterator[Starlette]:
     app = create_app(server, authorizer, options, records=shelf)
     yield app
@@ -53,14 +53,14 @@ async def clerk(app: Starlette, authorizer: FakeAuthorizer) -> AsyncIterator[htt
         yield http
 
 
-def ledger(shelf: RecordShelf, kind: str, place: int = 0) -> list[dict[str, Any]]:
+def ledger(shelf: RecordStore, kind: str, place: int = 0) -> list[dict[str, Any]]:
     """The lines of one type, of the only record."""
     (record,) = shelf.places[place].iterdir()
     lines = [json.loads(line) for line in (record / "ledger.jsonl").read_text("utf-8").splitlines()]
     return [line for line in lines if line["type"] == kind]
 
 
-async def test_a_room_is_recorded_from_start_to_stop(clerk: httpx.AsyncClient, shelf: RecordShelf) -> None:
+async def test_a_room_is_recorded_from_start_to_stop(clerk: httpx.AsyncClient, shelf: RecordStore) -> None:
     started = await clerk.post(URL, json={"metadata": {"case": "1 C 1/26"}})
     assert (started.status_code, started.headers["location"]) == (201, URL)
     about = started.json()
@@ -101,7 +101,7 @@ async def test_a_room_is_recorded_from_start_to_stop(clerk: httpx.AsyncClient, s
 
 @pytest.mark.parametrize("peer", ["trainee", None])
 async def test_each_act_says_whose_token_ordered_it_beside_what_is_claimed(
-    app: Starlette, authorizer: FakeAuthorizer, shelf: RecordShelf, peer: str | None
+    app: Starlette, authorizer: FakeAuthorizer, shelf: RecordStore, peer: str | None
 ) -> None:
     """Whatever can be posted below the recording, so that an order to come is not forgotten."""
     headers = authorizer.add("of the trainee", room="lobby", peer=peer, record=True)
@@ -131,7 +131,7 @@ async def test_each_act_says_whose_token_ordered_it_beside_what_is_claimed(
         assert pause["authoriser"] == "Presiding Judge"
 
 
-async def test_no_answer_tells_a_path_of_the_machine(clerk: httpx.AsyncClient, shelf: RecordShelf) -> None:
+async def test_no_answer_tells_a_path_of_the_machine(clerk: httpx.AsyncClient, shelf: RecordStore) -> None:
     answers = [await clerk.post(URL), await clerk.get(URL), await clerk.delete(URL)]
     os.rmdir(shelf.mirrors[0] / answers[0].json()["folder"] / "media")
     shelf.mirrors[0].rename(shelf.mirrors[0].with_name("gone"))
@@ -155,7 +155,7 @@ def test_reasons_are_told_without_paths() -> None:
 
 
 async def test_only_the_right_to_record_changes_anything(
-    http: httpx.AsyncClient, clerk: httpx.AsyncClient, authorizer: FakeAuthorizer, shelf: RecordShelf
+    http: httpx.AsyncClient, clerk: httpx.AsyncClient, authorizer: FakeAuthorizer, shelf: RecordStore
 ) -> None:
     orders = {"marks": {"name": "x"}, "phase": {"name": "x"}, "pause": PAUSE, "resume": {"authoriser": "x"}}
     attic = authorizer.add("attic", room="attic", record=True)
@@ -194,7 +194,7 @@ async def test_what_does_not_fit_the_state_is_refused(clerk: httpx.AsyncClient, 
     assert (await clerk.put(URL)).status_code == 405
 
 
-async def test_a_private_room_is_not_recorded(clerk: httpx.AsyncClient, server: sfu.Server, shelf: RecordShelf) -> None:
+async def test_a_private_room_is_not_recorded(clerk: httpx.AsyncClient, server: sfu.Server, shelf: RecordStore) -> None:
     room = server.room("lobby")
     room.set_private(True)
     refused = await clerk.post(URL)
@@ -215,7 +215,7 @@ async def test_a_recording_needs_nobody_in_the_room(
     assert (await clerk.get(URL)).json()["id"] == id
 
 
-async def test_there_are_so_many_recordings_and_no_more(clerk: httpx.AsyncClient, shelf: RecordShelf) -> None:
+async def test_there_are_so_many_recordings_and_no_more(clerk: httpx.AsyncClient, shelf: RecordStore) -> None:
     for room in ("one", "two"):
         assert (await clerk.post(f"/rooms/{room}/recording")).status_code == 201
     refused = await clerk.post("/rooms/three/recording")
@@ -253,7 +253,7 @@ UNFIT: list[dict[str, Any]] = [{"x": 1 << 64}, {"x": "\ud800"}, {"\ud800": 1}, D
 
 @pytest.mark.parametrize("data", UNFIT, ids=lambda data: ascii(data)[:30])
 async def test_what_a_ledger_cannot_hold_breaks_no_record(
-    clerk: httpx.AsyncClient, shelf: RecordShelf, data: dict[str, Any]
+    clerk: httpx.AsyncClient, shelf: RecordStore, data: dict[str, Any]
 ) -> None:
     body = json.dumps({"metadata": data})
     headers = {"Content-Type": "application/json"}
@@ -280,7 +280,7 @@ async def test_what_a_ledger_cannot_hold_breaks_no_record(
     ],
 )
 async def test_a_wrong_body_changes_nothing(
-    clerk: httpx.AsyncClient, shelf: RecordShelf, body: bytes, kind: str, status: int
+    clerk: httpx.AsyncClient, shelf: RecordStore, body: bytes, kind: str, status: int
 ) -> None:
     await clerk.post(URL)
     for order in ("marks", "phase"):
@@ -291,7 +291,7 @@ async def test_a_wrong_body_changes_nothing(
 
 
 async def test_a_closed_server_has_closed_its_records(
-    clerk: httpx.AsyncClient, server: sfu.Server, shelf: RecordShelf
+    clerk: httpx.AsyncClient, server: sfu.Server, shelf: RecordStore
 ) -> None:
     folder = (await clerk.post(URL)).json()["folder"]
     await server.close()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from sfu.recording.compose.chapters import build_chapters
-from sfu.recording.compose.stretches import build_stretches
+from sfu.recording.compose.edit_list import build_edit_list
 from sfu.recording.reader import Record, RecordPause
 from tests.unit.recording.compose.records import S, record
 
 
 def chapters(of: Record) -> list[tuple[float, float, str]]:
-    stretches = build_stretches(of.duration_us, of.pauses, Fraction(25), keep_pauses=False)
-    return [(each.first_frame / 25, each.end_frame / 25, each.title) for each in build_chapters(of, stretches)]
+    edits = build_edit_list(of.duration_us, of.pauses, Fraction(25), keep_pauses=False)
+    return [(each.first_frame / 25, each.end_frame / 25, each.title) for each in build_chapters(of, edits)]
 
 
 def test_each_mark_and_each_phase_begins_a_chapter() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sfu.recording.compose.cast import build_cast
+from sfu.recording.compose.tiles import build_tiles
 from sfu.recording.compose.timeline import Scene, Timeline, View
 from sfu.recording.reader import Record
 from tests.unit.recording.compose.records import S, record, source
 
 
 def scene(of: Record, at: float) -> Scene:
-    return Timeline(of, build_cast(of)).scene_at(round(at * S))
+    return Timeline(of, build_tiles(of)).scene_at(round(at * S))
 
 
 def view(of: Record, at: float) -> View:
@@ -20,8 +20,8 @@ def view(of: Record, at: float) -> View:
 
 
 def names(of: Record, at: float) -> list[str]:
-    cast = build_cast(of)
-    return [cast[view.tile].peer for view in scene(of, at).people]
+    tiles = build_tiles(of)
+    return [tiles[view.tile].peer for view in scene(of, at).people]
 
 
 def test_who_has_a_camera_is_seen_and_who_has_none_has_a_tile_with_initials() -> None:
@@ -144,7 +144,7 @@ def test_phases_hold_and_marks_pass() -> None:
 
 def test_a_scene_is_the_same_object_until_something_changes() -> None:
     of = record(60, source(1, "anna", "video", [(0, 20), (30, 60)], [(20, 30, "mute")]))
-    timeline = Timeline(of, build_cast(of))
+    timeline = Timeline(of, build_tiles(of))
     assert timeline.scene_at(5 * S) is timeline.scene_at(19 * S)
     assert timeline.scene_at(19 * S) is not timeline.scene_at(21 * S)
 
@@ -162,7 +162,7 @@ def test_names_are_made_fit_to_be_drawn_on_one_line() -> None:
         source(3, "peer-3", "audio", [(0, 60)], name=17),
         source(4, "wang", "audio", [(0, 60)], name="王小明", role="证人"),
     )
-    one, two, three, four = build_cast(of)
+    one, two, three, four = build_tiles(of)
     assert (one.name, one.role, one.initials) == ("Dr. Anna [31m Weber", "", "AW")
     assert len(two.name) == 120
     assert three.name == "peer-3"
@@ -176,7 +176,7 @@ def test_a_second_camera_has_a_tile_of_its_own() -> None:
         source(2, "anna", "video", [(0, 60)], label="document camera", name="Anna", role="Judge"),
         source(3, "anna", "audio", [(0, 60)], name="Anna", role="Judge"),
     )
-    assert [(tile.name, tile.role, len(tile.microphones)) for tile in build_cast(of)] == [
+    assert [(tile.name, tile.role, len(tile.microphones)) for tile in build_tiles(of)] == [
         ("Anna", "Judge", 1),
         ("Anna", "document camera", 0),
     ]

@@ -11,8 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sfu.recording.clock_recovery import (
+    MAX_AHEAD_US,
+    MAX_CROWD_US,
+    MAX_LAG_US,
+    NO_PLACE,
+    STEP_US,
+    ClockRecovery,
+    Sample,
+)
 from sfu.recording.depacketize.frame import TimestampUnwrapper
-from sfu.recording.timeline import MAX_AHEAD_US, MAX_CROWD_US, MAX_LAG_US, NO_PLACE, STEP_US, Sample, Timeline
 
 PATH_US = 20_000
 HOUR_US = 3_600_000_000
@@ -68,15 +76,15 @@ class Network:
         return np.maximum.accumulate(arrivals) + START_US
 
 
-def place(sent: Sent, arrivals: NDArray[np.int64], timeline: Timeline | None = None) -> NDArray[np.int64]:
+def place(sent: Sent, arrivals: NDArray[np.int64], clock_recovery: ClockRecovery | None = None) -> NDArray[np.int64]:
     """As fragments are cut: what comes within a second of the first frame."""
-    timeline = timeline or Timeline(sent.clock_rate, START_US)
+    clock_recovery = clock_recovery or ClockRecovery(sent.clock_rate, START_US)
     placed: list[int] = []
     samples = [Sample(*pair) for pair in zip(sent.timestamps.tolist(), arrivals.tolist(), strict=True)]
     begin = 0
     while begin < len(samples):
         end = int(np.searchsorted(arrivals, arrivals[begin] + 1_000_000))
-        placed += timeline.place(samples[begin:end])
+        placed += clock_recovery.place(samples[begin:end])
         begin = end
     return np.array(placed)
 
@@ -151,13 +159,13 @@ def test_a_queue_that_stands_for_a_minute_moves_sound_and_picture_alike() -> Non
 
 
 def test_another_numbering_goes_on_where_time_is() -> None:
-    timeline = Timeline(90_000, START_US)
+    clock_recovery = ClockRecovery(90_000, START_US)
     before = send(33_333, 90_000, 0, [(0, 10)], 1_000_000)
     after = send(33_333, 90_000, 0, [(10, 20)], 3_999_000_000)
     network = Network(9)
-    first = place(before, network.carry(before, 1), timeline)
-    timeline.restart()
-    second = place(after, network.carry(after, 2), timeline)
+    first = place(before, network.carry(before, 1), clock_recovery)
+    clock_recovery.restart()
+    second = place(after, network.carry(after, 2), clock_recovery)
     placed = np.concatenate([first, second])
     check_order(placed)
     error_us = placed - np.concatenate([before.true_us, after.true_us]) - PATH_US
@@ -179,7 +187,7 @@ def test_the_first_frames_may_be_late() -> None:
 
 
 def test_so_many_frames_at_once_that_they_have_no_place() -> None:
-    placed = Timeline(48_000, 0).place([Sample(0, 1_000_000)] * 5_000)
+    placed = ClockRecovery(48_000, 0).place([Sample(0, 1_000_000)] * 5_000)
     kept = [time for time in placed if time != NO_PLACE]
     assert kept == list(range(1_000_000, 1_000_000 + MAX_CROWD_US + 1, 1_000))
 
@@ -206,11 +214,11 @@ def hostile(jumps: Sequence[tuple[int, int]]) -> Iterator[Sample]:
 @settings(max_examples=200, deadline=None)
 def test_no_timestamp_moves_a_frame_far_from_its_arrival(jumps: list[tuple[int, int]], batch: int) -> None:
     samples = list(hostile(jumps))
-    timeline = Timeline(90_000, 0)
+    clock_recovery = ClockRecovery(90_000, 0)
     last_us = -1_000
     for begin in range(0, len(samples), batch):
         part = samples[begin : begin + batch]
-        for sample, time_us in zip(part, timeline.place(part), strict=True):
+        for sample, time_us in zip(part, clock_recovery.place(part), strict=True):
             if time_us == NO_PLACE:
                 continue
             assert time_us >= last_us + 1_000

@@ -50,7 +50,7 @@ class WrittenSource:
 
 
 @dataclass
-class Take:
+class TrackWriting:
     """One Track while it is recorded."""
 
     info: TrackInfo

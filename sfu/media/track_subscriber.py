@@ -7,7 +7,7 @@ from typing import Protocol
 from sfu.media.layer import Layer
 
 
-class Taker(Protocol):
+class TrackSubscriber(Protocol):
     """Who takes a Track; told what becomes of it, and asked which of its Encodings are needed."""
 
     closed: bool

@@ -9,12 +9,12 @@ from dataclasses import replace
 import av
 
 from sfu.recording.compose.canvas import Canvas, Scaler, build_patch, convert_colour
-from sfu.recording.compose.cast import Tile, clean_text
 from sfu.recording.compose.drawing import BACKGROUND, BAR, SPEAKING, TILE, Clock, Drawing, format_span
 from sfu.recording.compose.layout import Layout, Place, Rect, build_layout, scale
 from sfu.recording.compose.options import ComposeOptions
 from sfu.recording.compose.sound import SoundPlayer
 from sfu.recording.compose.text import Typesetter
+from sfu.recording.compose.tiles import Tile, clean_text
 from sfu.recording.compose.timeline import Scene, View
 from sfu.recording.compose.video import VideoPlayer
 from sfu.recording.reader import Record, RecordPause
@@ -37,26 +37,26 @@ class _Spot:
         self.shape: tuple[int, int] | None = None
 
 
-class Stage:
+class Renderer:
     """The picture of a film in the making."""
 
     def __init__(
         self,
         record: Record,
-        cast: Sequence[Tile],
+        tiles: Sequence[Tile],
         videos: Mapping[int, VideoPlayer],
         sounds: Mapping[int, SoundPlayer],
         typesetter: Typesetter,
         options: ComposeOptions,
     ) -> None:
         self._record = record
-        self._cast = cast
+        self._tiles = tiles
         self._videos = videos
         self._sounds = sounds
         self._zone = options.zone
         self._canvas = Canvas(options.width, options.height)
         self._drawing = Drawing(typesetter, options.height)
-        self._lines = 2 if any(tile.role and not tile.screen for tile in cast) else 1
+        self._lines = 2 if any(tile.role and not tile.screen for tile in tiles) else 1
         self._scalers = {number: Scaler() for number in videos}
         self._layout: Layout | None = None
         self._seats: tuple[int, ...] = ()
@@ -106,7 +106,7 @@ class Stage:
         self._clock = self._events = None
 
     def _show_tile(self, spot: _Spot, view: View) -> None:
-        tile = self._cast[view.tile]
+        tile = self._tiles[view.tile]
         sound = self._sounds.get(view.microphone) if view.microphone is not None else None
         note = _DAMAGED_SOUND if sound is not None and sound.damaged else view.note
         self._show_caption(spot, tile, note, view.speaking)
@@ -136,7 +136,7 @@ class Stage:
             return
         spot.card, spot.frame, spot.shape = words, None, None
         at = spot.place.picture
-        image = self._drawing.draw_card(self._cast[view.tile], view.tile, words, at.width, at.height)
+        image = self._drawing.draw_card(self._tiles[view.tile], view.tile, words, at.width, at.height)
         self._canvas.paste(build_patch(image), at.x, at.y)
 
     def _show_picture(self, spot: _Spot, scaler: Scaler, frame: av.VideoFrame) -> None:

@@ -41,7 +41,7 @@ class Tile:
         return "".join(letters).upper() or "?"
 
 
-def build_cast(record: Record) -> tuple[Tile, ...]:
+def build_tiles(record: Record) -> tuple[Tile, ...]:
     """Return the tiles in the order in which they first appear, which never changes."""
     groups: dict[tuple[str, str], list[RecordSource]] = {}
     for source in record.sources:

@@ -62,7 +62,7 @@ class Media:
         return data
 
 
-class Shelf:
+class MediaCache:
     """The media of one record. Close it: its temporary folder is removed then."""
 
     def __init__(self, record: Record) -> None:

@@ -44,7 +44,7 @@ class Sample(NamedTuple):
     arrival_us: int
 
 
-class Timeline:
+class ClockRecovery:
     """One file's times: those of all sources that go into it, one after the other.
 
     `start_us` is the arrival clock's time of the record's start.

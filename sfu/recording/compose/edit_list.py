@@ -14,7 +14,7 @@ CARD_US = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Edit:
     """Frames that follow each other and show what followed each other in the hearing, or one pause."""
 
     first_frame: int
@@ -22,17 +22,17 @@ class Stretch:
     begin_us: int
     """Record time of the first frame."""
     end_us: int
-    """Record time at which the next stretch begins."""
+    """Record time at which the next edit begins."""
     pause: RecordPause | None
     running: bool
     """Whether the hearing's clock runs; not so while the card stands for a pause that was cut out."""
 
 
-class Stretches:
-    """The stretches of a film, which follow each other without holes."""
+class EditList:
+    """The edits of a film, which follow each other without holes."""
 
-    def __init__(self, stretches: Sequence[Stretch], fps: Fraction) -> None:
-        self.all = tuple(stretches)
+    def __init__(self, edits: Sequence[Edit], fps: Fraction) -> None:
+        self.all = tuple(edits)
         self.fps = fps
         self.frames = sum(each.frames for each in self.all)
 
@@ -49,27 +49,27 @@ class Stretches:
         """Return how many samples of sound belong to so many frames."""
         return frames * rate * self.fps.denominator // self.fps.numerator
 
-    def record_us(self, stretch: Stretch, frame: int) -> int:
-        """Return the moment of the hearing that a frame of a stretch shows; `frame` counts from the film's begin."""
-        if not stretch.running:
-            return stretch.begin_us
-        return stretch.begin_us + self.film_us(frame - stretch.first_frame)
+    def record_us(self, edit: Edit, frame: int) -> int:
+        """Return the moment of the hearing that a frame of an edit shows; `frame` counts from the film's begin."""
+        if not edit.running:
+            return edit.begin_us
+        return edit.begin_us + self.film_us(frame - edit.first_frame)
 
     def find_frame(self, at_us: int) -> int:
         """Return the first frame that shows a moment of the hearing, or what stands for it."""
         place = bisect.bisect_right([each.begin_us for each in self.all], at_us) - 1
         if place < 0:
             return 0
-        stretch = self.all[place]
-        if not stretch.running:
-            return stretch.first_frame
-        frame = int((at_us - stretch.begin_us) * self.fps / 1_000_000)
-        return stretch.first_frame + min(frame, max(stretch.frames - 1, 0))
+        edit = self.all[place]
+        if not edit.running:
+            return edit.first_frame
+        frame = int((at_us - edit.begin_us) * self.fps / 1_000_000)
+        return edit.first_frame + min(frame, max(edit.frames - 1, 0))
 
 
-def build_stretches(duration_us: int, pauses: Sequence[RecordPause], fps: Fraction, *, keep_pauses: bool) -> Stretches:
-    """Divide a record into stretches; each has a whole number of frames, so sound and picture change together."""
-    made: list[Stretch] = []
+def build_edit_list(duration_us: int, pauses: Sequence[RecordPause], fps: Fraction, *, keep_pauses: bool) -> EditList:
+    """Divide a record into edits; each has a whole number of frames, so sound and picture change together."""
+    made: list[Edit] = []
     first_frame = at_us = 0
 
     def add(end_us: int, shown_us: int, pause: RecordPause | None) -> None:
@@ -77,7 +77,7 @@ def build_stretches(duration_us: int, pauses: Sequence[RecordPause], fps: Fracti
         frames = -int(-shown_us * fps // 1_000_000)
         if frames:
             running = pause is None or keep_pauses
-            made.append(Stretch(first_frame, frames, at_us, end_us, pause, running))
+            made.append(Edit(first_frame, frames, at_us, end_us, pause, running))
         first_frame += frames
         at_us = end_us
 
@@ -88,4 +88,4 @@ def build_stretches(duration_us: int, pauses: Sequence[RecordPause], fps: Fracti
         add(begin, begin - at_us, None)
         add(end, end - begin if keep_pauses else min(end - begin, CARD_US), pause)
     add(max(duration_us, at_us), max(duration_us, at_us) - at_us, None)
-    return Stretches(made, fps)
+    return EditList(made, fps)
