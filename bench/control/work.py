@@ -33,9 +33,9 @@ async def watch_one() -> AsyncIterator[ClientOffered]:
         await room.join("alice").answer(make_offer(("audio", "sendonly"), ("video", "sendonly")))
         offer = make_offer(("audio", "recvonly"), ("video", "recvonly"))
         made = (await room.join("bob").answer(offer, subscribe="all")).connection
-        made._link._cipher = RtcpCipher(_KEYS)
-        made._link._address = ("127.0.0.1", 9)
-        made._link.connected = True
+        made._transport._cipher = RtcpCipher(_KEYS)
+        made._transport._address = ("127.0.0.1", 9)
+        made._transport.connected = True
         yield made
 
 

@@ -95,7 +95,7 @@ class Frame:
             connection["extension_id"][Extension.TRANSPORT_SEQUENCE] = 3
             connection["controlled"] = 1
             self.tables.estimators[row]["estimate_bps"] = _ESTIMATE_BPS
-            self.tables.subscriptions[row]["wide"] = 1
+            self.tables.subscriptions[row]["transport_cc"] = 1
             build_template(self.tables, row)
 
     def batch(self) -> None:
@@ -141,7 +141,7 @@ def _add_subscriber(frame: Frame, row: int, address: np.ndarray) -> None:
     frame.sessions.append(session)
     connection = frame.tables.connections[row]
     connection["active"] = 1
-    connection["send_session"] = srtp_handle(session)
+    connection["send_srtp"] = srtp_handle(session)
     connection["address"][: len(address)] = address
     connection["address_bytes"] = len(address)
     connection["extension_id"][Extension.MID] = 4

@@ -12,7 +12,7 @@ WAIT = 0.1
 """Seconds after which who has to wait may ask again."""
 
 
-class Entries:
+class KeyFrameBudget:
     """The account of one connection."""
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ class Egress:
             ssrc=self._ssrc,
             payload_type=codec.payload_type,
             redundant_type=codec.redundant_type,
-            wide="transport-cc" in codec.feedback,
+            transport_cc="transport-cc" in codec.feedback,
             pads=codec.kind == "video",
         )
         if codec.repair_type and self._repair_ssrc:

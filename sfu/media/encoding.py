@@ -244,7 +244,7 @@ class Encoding:
         """Tell the plane where its clock stands, by its last sender report, so that a switch finds the same moment."""
         if self.reception is not None and self.reception.clock is not None:
             clock = self.reception.clock
-            self._plane.set_shift(self.row, (clock.ntp_time * clock_rate >> 32) - clock.rtp_timestamp)
+            self._plane.set_clock_offset(self.row, (clock.ntp_time * clock_rate >> 32) - clock.rtp_timestamp)
 
     def poll_timeout(self) -> float | None:
         """When a key-frame request or a NACK is due."""

@@ -95,12 +95,12 @@ class Forwarding:
         ssrc: int,
         payload_type: int,
         redundant_type: int = 0,
-        wide: bool = False,
+        transport_cc: bool = False,
         pads: bool = False,
     ) -> None:
         """`connection`: its row on `shard`; the others stand in the packets that go out.
 
-        `wide`: its section takes transport-wide sequence numbers. `pads`: it may carry padding.
+        `transport_cc`: its section takes transport-wide sequence numbers. `pads`: it may carry padding.
         """
         self._route: TrackRoute | None = route
         self._shard = shard
@@ -114,7 +114,7 @@ class Forwarding:
                     ssrc=ssrc,
                     payload_type=payload_type,
                     redundant_type=redundant_type,
-                    wide=wide,
+                    transport_cc=transport_cc,
                     pads=pads,
                 )
         except ServerFullError:

@@ -97,7 +97,7 @@ class Subscription:
         self._allocated = WHOLE
         self.is_new = True
         """Whether nothing was allocated to it since it began, or was shown again."""
-        self._told = 0  # of what is `taken`, as its Track knows it
+        self._reported = 0  # of what is `wanted`, as its Track knows it
         self.closed = False
         self.vacant = False
         """Its Track has ended, and its place waits for another."""
@@ -239,16 +239,16 @@ class Subscription:
         if layer is not None and layer != self._allocated:
             self._allocated = layer
             self.aim(now)
-        if self.taken != self._told:
-            self.track.note_taken(now)
+        if self.wanted != self._reported:
+            self.track.note_wanted(now)
 
-    def tell_taken(self) -> int:
+    def report_wanted(self) -> int:
         """What it takes, as `taken`; its Track knows by this."""
-        self._told = self.taken
-        return self._told
+        self._reported = self.wanted
+        return self._reported
 
     @property
-    def taken(self) -> int:
+    def wanted(self) -> int:
         """The Encodings that are meant for it, as a mask of their indices."""
         if not self.negotiated or self.stopped:
             return 0
@@ -333,7 +333,7 @@ class Subscription:
         self.track.subscriptions.pop(self.id, None)
         self._egress.close()
         self._subscriber.end_subscription(self)
-        self.track.note_taken(self._subscriber.now())
+        self.track.note_wanted(self._subscriber.now())
 
     def start(self, codec: Codec) -> None:
         """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
@@ -349,7 +349,7 @@ class Subscription:
         self._subscriber.demand_changed()
         now = self._subscriber.now()
         self.aim(now)  # no earlier: a budget begins low, and a key frame of the best would be asked for in vain
-        self.track.note_taken(now)
+        self.track.note_wanted(now)
 
     def handle_track_ended(self) -> None:
         """Its Track ends: its connection says what becomes of it."""

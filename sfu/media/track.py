@@ -15,7 +15,7 @@ from sfu.media.quality import Qualities, find_wanted
 from sfu.media.statistics import TrackStats
 from sfu.media.track_subscriber import TrackSubscriber
 from sfu.negotiation import Codec, Incoming, Kind
-from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
+from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
 from sfu.shard.shard import Shard
 from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
 
@@ -143,11 +143,13 @@ class Track:
         """Take over what the client says anew of a section that `continues`."""
         self.route.tell_parameters(parameter_sets_of(incoming.codec), len(self.encodings))
 
-    def handle_notice(self, encoding: Encoding, notice: SourceLearned | Gap | Repaired | Stranded, now: float) -> None:
+    def handle_notice(
+        self, encoding: Encoding, notice: SourceLearned | Gap | Repaired | KeyFrameNeeded, now: float
+    ) -> None:
         """The plane has something to tell of an Encoding."""
         if isinstance(notice, SourceLearned):
             self.handle_source(encoding, notice.ssrc, now)
-        elif isinstance(notice, Stranded):
+        elif isinstance(notice, KeyFrameNeeded):
             if any(each.is_within(encoding.index, notice.layers) for each in self.subscriptions.values()):
                 self.request_key_frame(now, encoding.index)
         elif encoding.nacks is None:
@@ -217,7 +219,7 @@ class Track:
         if going:
             for encoding in self.encodings:
                 encoding.note_absence(now, lower_comes=going[0].index < encoding.index)
-            self.note_taken(now)  # nobody has come yet, perhaps
+            self.note_wanted(now)  # nobody has come yet, perhaps
         self._help_waiting(now)
 
     def _help_waiting(self, now: float) -> None:
@@ -245,20 +247,20 @@ class Track:
         steps = self.list_steps()
         return steps[-1].rate_bps if steps else 0.0
 
-    def note_taken(self, now: float) -> None:
+    def note_wanted(self, now: float) -> None:
         """Its Subscriptions take other Encodings than before, perhaps: see which are wanted.
 
         One that nobody takes any more is given up after `UNWANTED_AFTER`, one that is taken again is wanted at once.
         """
         if len(self.encodings) == 1 or self.ended:
             return
-        taken = 0
+        wanted = 0
         for subscription in self.subscriptions.values():
-            taken |= subscription.tell_taken()
+            wanted |= subscription.report_wanted()
         if self._recorded:
-            taken |= find_wanted(self.encodings, WHOLE.spatial)
+            wanted |= find_wanted(self.encodings, WHOLE.spatial)
         for encoding in self.encodings:
-            if taken >> encoding.index & 1:
+            if wanted >> encoding.index & 1:
                 self._idle_since.pop(encoding.index, None)
                 if not encoding.wanted:
                     encoding.want(True)
@@ -283,7 +285,7 @@ class Track:
     def set_recorded(self, recorded: bool, now: float) -> None:
         """Send what the Track has best to the tap, and keep its best Encoding coming; or stop that."""
         self._recorded = recorded
-        self.note_taken(now)
+        self.note_wanted(now)
         self._aim_tap(now)
 
     def _aim_tap(self, now: float) -> None:

@@ -40,7 +40,7 @@ class TrackSubscriber(Protocol):
         """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
         ...
 
-    def tell_taken(self) -> int:
+    def report_wanted(self) -> int:
         """The Encodings that are meant for it, as a mask of their indices."""
         ...
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sfu.node.http_limits import HttpLimits
-from sfu.node.http_rates import Client, RequestRates, Turns
+from sfu.node.http_rates import Client, RequestQueue, RequestRates
 from sfu.signaling.http.client_address import group_address
 
 _MADE_ROOM = 16
@@ -95,7 +95,7 @@ class HttpConnections:
         """`rates`: of requests; without them all addresses have the same, and tokens count for nothing."""
         self.limits = limits or HttpLimits()
         self.rates = RequestRates(self.limits) if rates is None else rates
-        self.turns = Turns(self.limits.requests_at_once)
+        self.request_queue = RequestQueue(self.limits.requests_at_once)
         self.ended: collections.Counter[str] = collections.Counter()
         """Connections that were refused or cut off, by reason."""
         self.incoming = HeldBytes(self.limits.held_bytes)

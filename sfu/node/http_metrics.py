@@ -38,8 +38,8 @@ class HttpConnectionCollector(Collector):
         for reason, count in sorted(self._connections.ended.items()):
             ended.add_metric([reason], count)
         yield ended
-        rates, turns = self._connections.rates, self._connections.turns
-        yield GaugeMetricFamily("sfu_http_waiting_requests", "Requests that wait for their turn.", value=len(turns))
+        rates, queue = self._connections.rates, self._connections.request_queue
+        yield GaugeMetricFamily("sfu_http_waiting_requests", "Requests that wait for their turn.", value=len(queue))
         text = "Tokens and addresses whose rate of requests is remembered."
         yield GaugeMetricFamily("sfu_http_request_buckets", text, value=len(rates))
         refused = CounterMetricFamily(

@@ -101,7 +101,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._connections.incoming.release(self)
         self._connections.done_waiting(self)
         if self._asking is not None:
-            self._connections.turns.leave(self._asking, self)
+            self._connections.request_queue.leave(self._asking, self)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._on_lost()
@@ -222,7 +222,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             app = refuse(client, wait)
             self._last = self._last or host not in proxies  # theirs may carry others' requests, too
         self._asking = client
-        self._connections.turns.ask(client, self, functools.partial(self._begin, cycle, app))
+        self._connections.request_queue.ask(client, self, functools.partial(self._begin, cycle, app))
 
     def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._asking = None

@@ -97,7 +97,7 @@ class RequestRates:
             self._full_at.popitem(last=False)
 
 
-class Turns:
+class RequestQueue:
     """Requests that are to be answered: a few in each round of the event loop, of each client one after the other.
 
     However many connections a client has, another one waits for as many answers as there are clients, not connections;

@@ -40,7 +40,7 @@ _REFUSAL = _build_refusal()
 BuildProtocol = Callable[[Callable[[], None]], BoundedHttpProtocol]
 
 
-class Door:
+class Listener:
     """Accepts connections on one listening socket while there is room for them.
 
     At the limit it does not accept, so that those who come wait in the system's queue and cost no descriptor; it goes
@@ -152,8 +152,8 @@ class HttpServer(uvicorn.Server):
         """Start on the sockets given, then tell."""
         await super().startup([])
         if self.started:
-            doors = [Door(listener, self.connections, self._build_protocol) for listener in sockets or []]
-            self.servers.extend(doors)  # type: ignore[arg-type]  # they can do what is asked of them there
+            listeners = [Listener(listener, self.connections, self._build_protocol) for listener in sockets or []]
+            self.servers.extend(listeners)  # type: ignore[arg-type]  # they can do what is asked of them there
             self._on_started()
 
     def _build_protocol(self, on_lost: Callable[[], None]) -> BoundedHttpProtocol:

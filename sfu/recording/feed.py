@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
     shard: int
     track: int
-    use: int
+    generation: int
 
 
 class TappedPlane(Protocol):
@@ -102,6 +102,6 @@ class Feed:
     def _hand_out(self, shard: int, found: list[TappedPackets]) -> None:
         with self._lock:  # so that nothing is delivered after `disconnect`
             for packets in found:
-                at = self._delivers.get(Place(shard, packets.track, packets.use))
+                at = self._delivers.get(Place(shard, packets.track, packets.generation))
                 if at is not None:
                     at[0](packets)

@@ -306,7 +306,7 @@ class RecordWriter:
             self.note("fault", now_us, source=source.number, file=source.file, reason=str(error)[:_MOST_REASON])
         else:
             source.fault.repeat(str(error), now_us)
-        if self._is_taken(source):
+        if self._is_in_use(source):
             source.recorder.interrupt("recorder_fault", now_us)
 
     def _try_again(self, source: WrittenSource, fault: Fault, now_us: int) -> None:
@@ -315,7 +315,7 @@ class RecordWriter:
         except RecordError as error:
             fault.repeat(str(error), now_us)
             return
-        taken = self._is_taken(source)
+        taken = self._is_in_use(source)
         if taken:
             source.recorder.interrupt("recorder_fault", now_us)
         self._write_some([(source, source.recorder.poll(now_us))], now_us)  # is not written, but told of as missing
@@ -325,7 +325,7 @@ class RecordWriter:
             source.recorder.resume(now_us)
         fault.trying = True
 
-    def _is_taken(self, source: WrittenSource) -> bool:
+    def _is_in_use(self, source: WrittenSource) -> bool:
         """Whether it would be recorded, but for its fault."""
         return any(writing.source is source and writing.cause is None for writing in self._writings.values())
 

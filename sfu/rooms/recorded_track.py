@@ -18,7 +18,7 @@ class RecordedTrack:
         self._track = track
         self._clock = clock
         self._plane = track.route.shard.plane
-        self.place = Place(self._plane.index, track.route.row, self._plane.track_use(track.route.row))
+        self.place = Place(self._plane.index, track.route.row, self._plane.track_generation(track.route.row))
         self.info = TrackInfo(
             track.id,
             track.peer,
@@ -47,7 +47,7 @@ class RecordedTrack:
 
     def _find_sets(self, encoding: int) -> tuple[bytes, ...]:
         """In the recorder's thread, which may be behind: the row may be another's by now."""
-        if self._plane.track_use(self.place.track) != self.place.use:
+        if self._plane.track_generation(self.place.track) != self.place.generation:
             return ()
         return self._plane.parameter_sets(self.place.track, encoding)
 

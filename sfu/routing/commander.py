@@ -49,12 +49,12 @@ class Commander(TableReader, abc.ABC):
         self._log_of: dict[int, int] = {}
         self._sealed = Rows("resent", limits.resent if limits.history > 0 else 0)
         self._sealed_of: dict[int, int] = {}
-        self._track_uses: dict[int, int] = {}
+        self._track_generations: dict[int, int] = {}
         self._sessions: dict[int, tuple[Any, Any]] = {}
         self._addresses: dict[int, list[tuple[Address | None, int]]] = {}
         self._selected: dict[int, Address | None] = {}
-        self._address_uses = 0
-        self._uses, self._heard_us = tables.addresses["use"], tables.addresses["heard_us"]
+        self._address_generations = 0
+        self._generations, self._heard_us = tables.addresses["generation"], tables.addresses["heard_us"]
         self._queue = CommandQueue(index)
         self._post = self._queue.post
         self._planes: Sequence[Commander] = [self]
@@ -88,11 +88,11 @@ class Commander(TableReader, abc.ABC):
             identifiers[extension] = identifier
         self._post(connection, commands.SetExtensions(mixed, bytes(identifiers)))
 
-    def set_keys(self, connection: int, receive_session: Any, send_session: Any) -> None:
+    def set_keys(self, connection: int, receive_srtp: Any, send_srtp: Any) -> None:
         """Give a connection its SRTP sessions (`pylibsrtp.Session`), for RTP only; the plane keeps them alive."""
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
-        self._sessions[connection] = (receive_session, send_session)
-        self._post(connection, commands.SetKeys(srtp_handle(receive_session), srtp_handle(send_session)))
+        self._sessions[connection] = (receive_srtp, send_srtp)
+        self._post(connection, commands.SetKeys(srtp_handle(receive_srtp), srtp_handle(send_srtp)))
 
     def set_address(self, connection: int, address: Address) -> None:
         """Where the peer is: send there, and take what comes from there for its; from nowhere else."""
@@ -112,10 +112,10 @@ class Commander(TableReader, abc.ABC):
             known = [held_address for held_address, _ in held]
             if address not in known:
                 place = known.index(None)
-                self._address_uses = (self._address_uses + 1) & 0x7FFFFFFF
-                held[place] = (address, self._address_uses)
+                self._address_generations = (self._address_generations + 1) & 0x7FFFFFFF
+                held[place] = (address, self._address_generations)
                 raw = encode_address(address, self.family).tobytes()
-                self._post(connection, commands.TakeAddress(place, self._address_uses, raw))
+                self._post(connection, commands.ClaimAddress(place, self._address_generations, raw))
         if selected != self._selected.get(connection):
             self._selected[connection] = selected
             raw = b"" if selected is None else encode_address(selected, self.family).tobytes()
@@ -128,8 +128,8 @@ class Commander(TableReader, abc.ABC):
         """
         first = connection * MAX_ADDRESSES
         found = []
-        for place, (address, use) in enumerate(self._addresses[connection]):
-            if address is None or self._uses.item(first + place) != use:
+        for place, (address, generation) in enumerate(self._addresses[connection]):
+            if address is None or self._generations.item(first + place) != generation:
                 continue  # the plane has yet to begin with it
             heard_us = self._heard_us.item(first + place)
             if heard_us > 0:
@@ -172,13 +172,13 @@ class Commander(TableReader, abc.ABC):
     def open_track(self) -> int:
         """A row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
         row = self._tracks.take()
-        self._track_uses[row] = self._track_uses.get(row, 0) + 1
-        self._post(row, commands.OpenTrack(self._track_uses[row]))
+        self._track_generations[row] = self._track_generations.get(row, 0) + 1
+        self._post(row, commands.OpenTrack(self._track_generations[row]))
         return row
 
-    def track_use(self, track: int) -> int:
+    def track_generation(self, track: int) -> int:
         """The use of a track's row: told with its tapped packets, so that late ones do not pass for another's."""
-        return self._track_uses[track]
+        return self._track_generations[track]
 
     def close_track(self, track: int) -> None:
         """Free a track's row; its encodings and subscriptions have been closed before."""
@@ -239,9 +239,9 @@ class Commander(TableReader, abc.ABC):
         self._post(encoding, commands.CloseEncoding())
         self._encodings.give_back(encoding)
 
-    def set_shift(self, encoding: int, shift: int) -> None:
-        """Tell an encoding's clock: its timestamps plus `shift` are on the common clock of the track's encodings."""
-        self._post(encoding, commands.SetShift(shift))
+    def set_clock_offset(self, encoding: int, clock_offset: int) -> None:
+        """Tell an encoding's clock: its timestamps plus `clock_offset` are on the common clock of the track's encodings."""
+        self._post(encoding, commands.SetClockOffset(clock_offset))
 
     def open_subscription(
         self,
@@ -252,12 +252,12 @@ class Commander(TableReader, abc.ABC):
         ssrc: int,
         payload_type: int,
         redundant_type: int = 0,
-        wide: bool = True,
+        transport_cc: bool = True,
         pads: bool = False,
     ) -> int:
         """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError.
 
-        `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it. `wide`: the packets carry
+        `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it. `transport_cc`: the packets carry
         transport-wide sequence numbers, if the connection has an id for them. `pads`: where it has no retransmission
         stream, probes of its path are packets of padding among its own.
         """
@@ -271,7 +271,7 @@ class Commander(TableReader, abc.ABC):
                 ssrc=ssrc,
                 payload_type=payload_type,
                 redundant_type=redundant_type,
-                wide=wide,
+                transport_cc=transport_cc,
                 pads=pads,
                 seed_sequence=seed & 0x7FFF,
                 seed_timestamp=seed >> 16,
@@ -353,8 +353,8 @@ class Commander(TableReader, abc.ABC):
 
     def set_relay(self, track: int, shard: int, target: int) -> None:
         """Relay a track to `target`, its row on another shard (-1: stop)."""
-        use = self._planes[shard]._track_uses[target] if target >= 0 else 0
-        self._post(track, commands.SetRelay(shard, target, use))
+        generation = self._planes[shard]._track_generations[target] if target >= 0 else 0
+        self._post(track, commands.SetRelay(shard, target, generation))
 
     def rows_in_use(self) -> dict[str, int]:
         """Number of taken rows by table."""

@@ -24,10 +24,10 @@ from sfu.routing.kernels.messages import Buffers, make_buffers
 from sfu.routing.kernels.notice_records import (
     Estimate,
     Gap,
+    KeyFrameNeeded,
     Repaired,
     RepeatMissed,
     SourceLearned,
-    Stranded,
     UplinkEstimate,
 )
 from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
@@ -52,6 +52,7 @@ __all__ = [
     "Estimate",
     "Feedback",
     "Gap",
+    "KeyFrameNeeded",
     "Notice",
     "Plane",
     "PlaneError",
@@ -59,7 +60,6 @@ __all__ = [
     "Repaired",
     "RepeatMissed",
     "SourceLearned",
-    "Stranded",
     "SubscriptionState",
     "TappedPacket",
     "TappedPackets",

@@ -21,7 +21,7 @@ class TappedPacket(NamedTuple):
 
     track: int
     """Its row on this shard."""
-    use: int
+    generation: int
     """Which use of that row: a number of the row's own."""
     source: int
     """Changes when another SSRC sends, or its numbering begins anew."""
@@ -52,12 +52,12 @@ class TappedPackets(Sequence[TappedPacket]):
     them, and most are only one more of the same frame.
     """
 
-    __slots__ = ("_rest", "arrivals", "payloads", "run_ends", "sequences", "sources", "track", "use")
+    __slots__ = ("_rest", "arrivals", "generation", "payloads", "run_ends", "sequences", "sources", "track")
 
     def __init__(
         self,
         track: int,
-        use: int,
+        generation: int,
         *,
         sources: list[int],
         sequences: list[int],
@@ -68,7 +68,7 @@ class TappedPackets(Sequence[TappedPacket]):
     ) -> None:
         """`rest`: the other fields of a packet."""
         self.track = track
-        self.use = use
+        self.generation = generation
         self.sources = sources
         self.sequences = sequences
         self.arrivals = arrivals
@@ -92,7 +92,7 @@ class TappedPackets(Sequence[TappedPacket]):
         ends = _find_runs((np.array(sources), frames), np.array(sequences), plain, markers)
         return cls(
             packets[0].track,
-            packets[0].use,
+            packets[0].generation,
             sources=sources,
             sequences=sequences,
             arrivals=[packet.arrival_us for packet in packets],
@@ -116,7 +116,7 @@ class TappedPackets(Sequence[TappedPacket]):
         rest = self._rest
         return TappedPacket(
             self.track,
-            self.use,
+            self.generation,
             self.sources[at],
             rest["encoding"][at],
             self.sequences[at],
@@ -144,7 +144,7 @@ class Tap:
         self.rings: PacketRings = make_packet_rings(1, 1, _SLOTS)
         packets: NDArray[Any] = self.rings.packets[0, 0]
         self._index = self.rings.indexes[0, 0]
-        self._tracks, self._uses = self.rings.tracks[0, 0], self.rings.uses[0, 0]
+        self._tracks, self._generations = self.rings.tracks[0, 0], self.rings.generations[0, 0]
         self._data = memoryview(self.rings.data[0, 0])
         # by column, since a read by record and field costs several times as much
         self._columns = {name: packets[name] for name in _COLUMNS}
@@ -157,7 +157,7 @@ class Tap:
         first = int(self._index[READ])
         slots = np.arange(first, first + waiting) % _SLOTS
         slots = slots[np.argsort(self._tracks[slots], kind="stable")]
-        tracks, uses = self._tracks[slots], self._uses[slots]
+        tracks, generations = self._tracks[slots], self._generations[slots]
         column = {name: values[slots] for name, values in self._columns.items()}
         sizes = column["payload_bytes"]
         starts = column["payload"].tolist()
@@ -177,13 +177,13 @@ class Tap:
         }
         lists = (column["source"].tolist(), column["sequence"].tolist(), column["arrival_us"].tolist())
         runs = _find_runs(
-            (tracks, uses, column["source"], np.where(audio, 0, column["timestamp"])),
+            (tracks, generations, column["source"], np.where(audio, 0, column["timestamp"])),
             column["sequence"],
             (sizes > 0) & ~late,
             marker & ~audio,
         )
         found = []
-        others = (tracks[1:] != tracks[:-1]) | (uses[1:] != uses[:-1])
+        others = (tracks[1:] != tracks[:-1]) | (generations[1:] != generations[:-1])
         bounds = [0, *(np.flatnonzero(others) + 1).tolist(), waiting]
         for begin, end in pairwise(bounds):
             part = slice(begin, end)
@@ -191,7 +191,7 @@ class Tap:
             found.append(
                 TappedPackets(
                     int(tracks[begin]),
-                    int(uses[begin]),
+                    int(generations[begin]),
                     sources=sources,
                     sequences=sequences,
                     arrivals=arrivals,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sfu.bwe.allocation import MARGIN, Allocator, Demand, Step
 from sfu.bwe.backlog import Backlog
-from sfu.bwe.key_frame_budget import WAIT, Entries
+from sfu.bwe.key_frame_budget import WAIT, KeyFrameBudget
 from sfu.bwe.receiver_reports import ReportedLoss
 from sfu.media.layer import Layer
 from sfu.media.statistics import RateMeter
@@ -74,7 +74,7 @@ class Budget:
         self._row = row
         self._subscriptions = subscriptions
         self._allocator: Allocator[str, Layer] = Allocator()
-        self._entries = Entries()
+        self._key_frames = KeyFrameBudget()
         self._backlog = Backlog()
         self._audio: dict[str, RateMeter] = {}
         self._controlled = False
@@ -161,7 +161,7 @@ class Budget:
         )
         self.allocated_bps, self.wanted_bps = allocation.spent_bps, allocation.wanted_bps
         if self.budget_bps is not None:
-            self._entries.refill(self.budget_bps, now)
+            self._key_frames.refill(self.budget_bps, now)
         for video in videos:
             if video.id in allocation.chosen:
                 step = allocation.chosen[video.id]
@@ -221,9 +221,9 @@ class Budget:
         if not measured and step.layer == video.list_steps()[0].layer:
             return True  # it had its turn before
         if video.enters(step.layer):
-            return self._entries.take(step.rate_bps)
+            return self._key_frames.take(step.rate_bps)
         if video.descends(step.layer):
-            self._entries.charge(step.rate_bps)
+            self._key_frames.charge(step.rate_bps)
         return True
 
     def _measure_audio(self, subscription: Subscription, now: float) -> float:

@@ -8,7 +8,7 @@ from sfu.events import EncodingActive, EncodingInactive, EncodingUnwanted, Encod
 from sfu.media.encoding import Encoding
 from sfu.media.track import Track
 from sfu.negotiation import Incoming
-from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
+from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
 from sfu.session.context import ConnectionContext
 from sfu.session.events import TrackAdded, TrackRemoved
 from sfu.session.rtcp import Reporter
@@ -67,7 +67,7 @@ class Published:
         for mid in list(self._tracks):
             self._end(mid)
 
-    def handle_notice(self, notice: SourceLearned | Gap | Repaired | Stranded, now: float) -> None:
+    def handle_notice(self, notice: SourceLearned | Gap | Repaired | KeyFrameNeeded, now: float) -> None:
         """The plane tells of one of its Encodings."""
         for track in self._tracks.values():
             for encoding in track.encodings:

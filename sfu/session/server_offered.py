@@ -45,7 +45,7 @@ class ServerOffered(Connection):
             preferences=config.codecs,
             transport_cc=config.congestion_control,
         )
-        self._told = True  # the first offer needs no asking for
+        self._asked = True  # the first offer needs no asking for
         for kind in publish:
             self._offerer.add_incoming(kind)
 
@@ -93,7 +93,7 @@ class ServerOffered(Connection):
         if restart_ice and self._remote is not None:
             self._transport.restart_ice()
             self.shard.update_ufrags(self)
-        self._told = False
+        self._asked = False
         return self._offerer.build_offer(self._transport.local)
 
     def accept(self, answer: str) -> None:
@@ -153,10 +153,10 @@ class ServerOffered(Connection):
 
     def _check_negotiation(self) -> None:
         """Ask for an offer, once, when there is something to offer and none is under way."""
-        if self._told or self._closing or self._offerer.pending:
+        if self._asked or self._closing or self._offerer.pending:
             return
         if self._offerer.needs_offer:
-            self._told = True
+            self._asked = True
             self._outbox.post(NegotiationNeeded(self._context.room, self.peer, self.id))
 
     def _release_section(self, subscription: Subscription) -> None:

@@ -15,12 +15,12 @@ from sfu.routing.plane import (
     Datagram,
     Estimate,
     Gap,
+    KeyFrameNeeded,
     Notice,
     Plane,
     Repaired,
     RepeatMissed,
     SourceLearned,
-    Stranded,
     UplinkEstimate,
 )
 from sfu.shard.demux import Demux
@@ -29,7 +29,7 @@ from sfu.transport import Address, parse_username
 
 _log = logging.getLogger("sfu.shard.shard")
 
-MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
+MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | KeyFrameNeeded | Estimate | UplinkEstimate
 """What a plane tells of media."""
 
 _MEDIA_HOLD_S = 8.0
@@ -237,7 +237,7 @@ class Shard:
             member = None if ufrag is None else self._demux.find_ufrag(ufrag)
             if member is None:
                 self.drops["drop_stun_unknown_user"] += 1
-            elif self._is_taken(notice.address, member, now):
+            elif self._is_in_use(notice.address, member, now):
                 self.drops["drop_stun_address_in_use"] += 1
                 member = None
         else:
@@ -246,7 +246,7 @@ class Shard:
                 self.drops["drop_dtls_unknown_address"] += 1
         return member
 
-    def _is_taken(self, address: Address, member: Member, now: float) -> bool:
+    def _is_in_use(self, address: Address, member: Member, now: float) -> bool:
         """Whether another member's media come from an address, which then is not given away for a check.
 
         Sender addresses are easily forged, and a check passes for whoever has a session of his own; media do not.

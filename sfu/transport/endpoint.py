@@ -105,7 +105,7 @@ class Endpoint:
         self._fingerprints: list[Fingerprint] | None = None
         self._connected = False
         self._closed = False
-        self._told: tuple[tuple[Address, ...], Address | None] = ((), None)
+        self._reported: tuple[tuple[Address, ...], Address | None] = ((), None)
         self._review_at: float | None = None
         self._transmits: deque[tuple[bytes, Address]] = deque()
         self._events: deque[EndpointEvent] = deque()
@@ -358,9 +358,9 @@ class Endpoint:
 
     def _report_addresses(self) -> None:
         known = (self._ice.addresses, self._ice.selected)
-        if known == self._told:
+        if known == self._reported:
             return
-        self._told = known
+        self._reported = known
         # Only the newest matter, so that waiting events stay few.
         if self._events and isinstance(self._events[-1], AddressesChanged):
             self._events.pop()

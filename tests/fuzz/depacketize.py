@@ -58,7 +58,7 @@ def run(data: bytes) -> None:
         sequence += {0: 1, LOST: 3, BACK: -2}.get(step, 20_000)
         packet = TappedPacket(
             track=0,
-            use=1,
+            generation=1,
             source=source,
             encoding=source >> 32,
             sequence=sequence & 0xFFFF,

@@ -379,7 +379,7 @@ def _check_structure(entry: Any, known: dependency_oracle.Structure | None) -> N
         assert all(0 <= int(value) <= every for value in values)
     for name in (*_MASKS, "layers", "substitute"):
         assert all(0 <= int(value) <= ALL_LAYERS for value in entry[name])
-    assert 0 <= int(entry["stranded"]) <= ALL_LAYERS
+    assert 0 <= int(entry["needs_key_frame"]) <= ALL_LAYERS
     assert all(-1 <= int(server) < targets for server in entry["server"])
     assert sum(int(mask).bit_count() for mask in entry["layers"][:targets]) <= 32  # one target serves a Layer
 

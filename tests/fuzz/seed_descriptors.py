@@ -123,7 +123,7 @@ def extremes() -> dict[str, bytes]:
         ),
         "overtaken": stream((0, first(one)), (0, first(other)), (late, first(one, 7)), (late, custom), (0, first(one))),
         "said_again": stream((0, first(one)), (late, first(one, 2, active=5)), (late | announced, full), (0, custom)),
-        "stranded": stream((0, first(apart)), (0x01, ended), (0x21, ended), (0, first(apart, active=0b10))),
+        "needs_key_frame": stream((0, first(apart)), (0x01, ended), (0x21, ended), (0, first(apart, active=0b10))),
     }
 
 

@@ -123,7 +123,7 @@ def test_streams_mean_what_the_oracle_says(stream):
         assert packet["key"] == (descriptor.structure is not None and descriptor.start == 1 and not diffs)
         for layer in [(0, 0), (0, 7), (1, 1), (3, 7)]:
             assert active_mask(kernel.structures, 1, *layer) == reader.complete(layer)
-        assert kernel.structures[1]["stranded"] == reader.stranded()
+        assert kernel.structures[1]["needs_key_frame"] == reader.stranded()
     assert not kernel.packets[[0, 2]].tobytes().strip(b"\0")  # other rows are left alone
     assert not kernel.structures[0].tobytes().strip(b"\0")
 

@@ -130,7 +130,7 @@ def test_rewrite_agrees_with_the_oracle(
     tables.connections[1]["transport_sequence"] = seed & 0xFFFF
     entry = tables.subscriptions[1]
     entry["connection"] = 1
-    entry["wide"] = 1
+    entry["transport_cc"] = 1
     entry["ssrc"], entry["payload_type"] = egress_ssrc, payload_types[1]
     entry["seed_sequence"], entry["seed_timestamp"] = seed & 0xFFFF, seed
     entry["mid_bytes"] = len(mid)

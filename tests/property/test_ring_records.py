@@ -23,10 +23,10 @@ from sfu.routing.kernels.notices import (
     push_datagram,
     push_estimate,
     push_gap,
+    push_key_frame_needed,
     push_missed,
     push_repaired,
     push_source,
-    push_stranded,
     push_uplink,
 )
 from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN
@@ -246,8 +246,8 @@ def push(
         push_repaired(tables, buffers, index, notices, numbers[0], numbers[1])
     elif kind == _REPEAT_MISSED:
         push_missed(tables, buffers, index, notices, numbers[0])
-    elif kind == _STRANDED:
-        push_stranded(tables, buffers, index, notices, numbers[0], numbers[1])
+    elif kind == _KEY_FRAME_NEEDED:
+        push_key_frame_needed(tables, buffers, index, notices, numbers[0], numbers[1])
     elif kind == _ESTIMATE:
         push_estimate(tables, buffers, index, notices, connection, numbers[0])
     elif kind == _UPLINK:
@@ -257,7 +257,7 @@ def push(
 
 
 _SOURCE_LEARNED, _GAP, _REPAIRED = int(NoticeKind.SOURCE_LEARNED), int(NoticeKind.GAP), int(NoticeKind.REPAIRED)
-_REPEAT_MISSED, _STRANDED = int(NoticeKind.REPEAT_MISSED), int(NoticeKind.STRANDED)
+_REPEAT_MISSED, _KEY_FRAME_NEEDED = int(NoticeKind.REPEAT_MISSED), int(NoticeKind.KEY_FRAME_NEEDED)
 _ESTIMATE, _UPLINK = int(NoticeKind.ESTIMATE), int(NoticeKind.UPLINK)
 
 

@@ -88,7 +88,7 @@ class FakePlane:
         self.opened.append(about)
         return self._open("encoding")
 
-    def set_shift(self, encoding: int, shift: int) -> None:
+    def set_clock_offset(self, encoding: int, shift: int) -> None:
         self.shifts[encoding] = shift
 
     def arrived(self, encoding: int, sequence: int) -> bool:
@@ -101,7 +101,7 @@ class FakePlane:
     def set_tapped(self, track: int, encodings: int) -> None:
         self.tapped.append(encodings)
 
-    def track_use(self, track: int) -> int:
+    def track_generation(self, track: int) -> int:
         return 1
 
     def set_paused(self, row: int, paused: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sfu.bwe.kernels.reset import reset_groups
 from sfu.bwe.kernels.state import FAR_US, GROUPS, NEVER_US, NORMAL, OVERUSED, TREND_POINTS, UNDERUSED
-from sfu.bwe.kernels.tcp_competition import is_contested
+from sfu.bwe.kernels.tcp_competition import competes_with_tcp
 from sfu.wire.kernels.kernel import stage
 
 _GROUP_US = 5_000
@@ -105,7 +105,7 @@ def _measure_queue(state: Any) -> None:
         state["queue_ms"] = 0.0
         return
     delay = state["last_arrival_us"] - state["last_sent_us"]
-    if is_contested(state):
+    if competes_with_tcp(state):
         state["least_since_us"] = state["last_sent_us"]
     elif state["last_sent_us"] - state["least_since_us"] > _LEAST_WINDOW_US or state["least_since_us"] == NEVER_US:
         state["least_before_us"] = state["least_us"]

@@ -7,7 +7,14 @@ from typing import Any
 from sfu.bwe.kernels.capacity import learn_capacity, lower_bound, upper_bound
 from sfu.bwe.kernels.full_path import note_decrease, refute_full
 from sfu.bwe.kernels.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
-from sfu.bwe.kernels.tcp_competition import EMPTY_MS, STANDING_MS, is_contested, is_vain, must_brake, watch_contest
+from sfu.bwe.kernels.tcp_competition import (
+    EMPTY_MS,
+    STANDING_MS,
+    competes_with_tcp,
+    is_vain,
+    must_brake,
+    watch_tcp_competition,
+)
 from sfu.bwe.kernels.throughput import measure_peak, measure_recent
 from sfu.wire.kernels.kernel import stage
 
@@ -67,8 +74,8 @@ def update_rate(state: Any, limited: bool, now_us: int) -> None:
     """Move `delay_bps` by what the trend says now. `limited`: far less is sent than is allowed."""
     refute_full(state)
     usage = state["usage"]
-    watch_contest(state, now_us)
-    if is_contested(state):
+    watch_tcp_competition(state, now_us)
+    if competes_with_tcp(state):
         usage = NORMAL  # the queue is not ours
     elif _collapses(state, now_us):
         usage = OVERUSED
@@ -107,7 +114,7 @@ def _collapses(state: Any, now_us: int) -> bool:
 def _may_decrease(state: Any, now_us: int) -> bool:
     if state["phase"] != DECREASE and state["decreased_us"] == NEVER_US:
         return True
-    if is_contested(state):
+    if competes_with_tcp(state):
         return now_us - state["decreased_us"] >= _OVERFLOW_US
     pause = min(max(state["round_trip_us"], _LEAST_PAUSE_US), _MOST_PAUSE_US)
     return now_us - state["decreased_us"] >= pause or 0.0 < state["acked_bps"] < 0.5 * state["delay_bps"]
@@ -118,10 +125,10 @@ def _decrease(state: Any, limited: bool, now_us: int) -> None:
     """Give way: a little to a queue that begins, by what gets through where it is long."""
     state["phase"] = DECREASE
     state["changed_us"] = now_us
-    contested = is_contested(state) or is_vain(state)
+    tcp_competes = competes_with_tcp(state) or is_vain(state)
     before = state["delay_bps"]
     long = state["queue_ms"] > _LONG_MS or state["standing_ms"] > STANDING_MS
-    if long and not contested:
+    if long and not tcp_competes:
         passed = measure_recent(state, before)
         back_off = min(max(state["queue_ms"] / _DRAIN_MS, 1.0 - _RECOVER), _MOST_BACK_OFF)
         lower = (1.0 - back_off) * passed
@@ -131,7 +138,7 @@ def _decrease(state: Any, limited: bool, now_us: int) -> None:
         length_ms = max(state["queue_ms"], state["standing_ms"])
         less = 1.0 - _YIELD * min(length_ms / _YIELD_MS, 1.0)
         state["recover_bps"] = 0.0
-        if contested and state["congested"] == 1:
+        if tcp_competes and state["congested"] == 1:
             lower = _CONTESTED * before
         elif before >= MOST_BPS:  # nothing bounded it so far
             lower = _RECOVER * passed
@@ -174,7 +181,7 @@ def _increase(state: Any, now_us: int) -> None:
     acked = state["acked_bps"]
     if acked > upper_bound(state):
         state["capacity_bps"] = 0.0
-    if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or is_contested(state):
+    if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or competes_with_tcp(state):
         rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
         raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
     else:

@@ -43,7 +43,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["braked_bps"] = 0.0
     state["high_bps"] = 0.0
     state["high_us"] = now_us
-    state["contested_us"] = NEVER_US
+    state["tcp_competition_us"] = NEVER_US
     state["accepted_us"] = NEVER_US
     state["accepted_bps"] = 0.0
     state["recover_bps"] = 0.0

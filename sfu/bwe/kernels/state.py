@@ -101,7 +101,7 @@ ESTIMATOR = np.dtype(
         ("braked_bps", np.float64),  # what got through at the last but one of them
         ("high_bps", np.float64),  # the most that got through lately
         ("high_us", np.int64),  # when that was
-        ("contested_us", np.int64),  # since when somebody else keeps the queue filled
+        ("tcp_competition_us", np.int64),  # since when somebody else keeps the queue filled
         ("shortest_ms", np.float64),  # the standing queue since then
         ("longest_ms", np.float64),
         ("accepted_us", np.int64),  # when that lasted so long that its queue was taken for the path's

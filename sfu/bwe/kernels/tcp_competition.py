@@ -35,9 +35,9 @@ _FAIR_AGAIN = 0.9
 
 
 @stage
-def is_contested(state: Any) -> bool:
+def competes_with_tcp(state: Any) -> bool:
     """Whether somebody else keeps the queue filled."""
-    return state["contested_us"] != NEVER_US
+    return state["tcp_competition_us"] != NEVER_US
 
 
 @stage
@@ -47,18 +47,18 @@ def is_vain(state: Any) -> bool:
 
 
 @stage
-def watch_contest(state: Any, now_us: int) -> None:
+def watch_tcp_competition(state: Any, now_us: int) -> None:
     """See whether it goes on. Call at each feedback."""
     if state["acked_bps"] >= state["high_bps"] or now_us - state["high_us"] > _BEFORE_US:
         state["high_bps"] = state["acked_bps"]
         state["high_us"] = now_us
     if state["queue_ms"] < EMPTY_MS and state["standing_ms"] < EMPTY_MS:
         state["brakes"] = 0
-        state["contested_us"] = NEVER_US
-    elif is_contested(state):
+        state["tcp_competition_us"] = NEVER_US
+    elif competes_with_tcp(state):
         state["shortest_ms"] = min(state["shortest_ms"], state["standing_ms"])
         state["longest_ms"] = max(state["longest_ms"], state["standing_ms"])
-        lasted = now_us - state["contested_us"]
+        lasted = now_us - state["tcp_competition_us"]
         still = state["longest_ms"] - state["shortest_ms"] < _STILL_MS
         if lasted > _LASTS_US or (still and lasted > _STILL_US):
             _accept_queue(state, now_us)
@@ -70,7 +70,7 @@ def watch_contest(state: Any, now_us: int) -> None:
 @stage
 def must_brake(state: Any, now_us: int) -> bool:
     """Whether a queue stands that does not shrink, and that we have a chance to empty."""
-    if is_contested(state) or state["standing_ms"] < max(STANDING_MS, _SHRINKS * state["stood_ms"]):
+    if competes_with_tcp(state) or state["standing_ms"] < max(STANDING_MS, _SHRINKS * state["stood_ms"]):
         return False
     if not is_vain(state):
         if now_us - max(state["decreased_us"], state["braked_us"]) < _BRAKE_US:
@@ -91,7 +91,7 @@ def must_brake(state: Any, now_us: int) -> bool:
 
 @stage
 def _begin(state: Any, now_us: int) -> None:
-    state["contested_us"] = now_us
+    state["tcp_competition_us"] = now_us
     state["shortest_ms"] = state["standing_ms"]
     state["longest_ms"] = state["standing_ms"]
     fair = _FAIR * state["high_bps"]
@@ -107,7 +107,7 @@ def _begin(state: Any, now_us: int) -> None:
 @stage
 def _accept_queue(state: Any, now_us: int) -> None:
     """Its least delay in all this time is taken for the path's own."""
-    state["contested_us"] = NEVER_US
+    state["tcp_competition_us"] = NEVER_US
     state["accepted_us"] = now_us
     state["accepted_bps"] = state["delay_bps"]
     state["brakes"] = 0

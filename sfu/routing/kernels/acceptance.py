@@ -13,7 +13,7 @@ from sfu.routing.kernels.describe import account_frame, account_level, describe_
 from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.media_columns import ARRIVALS
 from sfu.routing.kernels.messages import PACKETS, Buffers
-from sfu.routing.kernels.notices import push_gap, push_repaired, push_source, push_stranded
+from sfu.routing.kernels.notices import push_gap, push_key_frame_needed, push_repaired, push_source
 from sfu.routing.kernels.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
 from sfu.routing.kernels.source_id import make_source
 from sfu.routing.kernels.tables import Tables
@@ -47,8 +47,8 @@ def note_for_publisher(
     """Keep of a packet of `size` bytes what its sender is told of his path."""
     reports = tables.connections[connection]["reports"]
     if reports == 1 and packet["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
-        wide = load16(buffers.received, packet["extension_at"][_TRANSPORT_SEQUENCE])
-        report_arrival(tables, connection, wide, i64(packet["ssrc"]), size, now_us)
+        sequence = load16(buffers.received, packet["extension_at"][_TRANSPORT_SEQUENCE])
+        report_arrival(tables, connection, sequence, i64(packet["ssrc"]), size, now_us)
     elif reports == 2 and packet["extension_bytes"][_ABS_SEND_TIME] == 3:
         stamp = load24(buffers.received, packet["extension_at"][_ABS_SEND_TIME])
         note_uplink(tables, buffers, notice_index, notices, connection, stamp, size, now_us)
@@ -107,11 +107,11 @@ def accept_packet(
             push_repaired(tables, buffers, notice_index, notices, encoding, extended)
         elif gap > 0 and entry["asks"] > 0:
             push_gap(tables, buffers, notice_index, notices, encoding, extended - gap, gap)
-    stranded = i64(entry["stranded"])
+    needs_key_frame = i64(entry["needs_key_frame"])
     if not describe_packet(tables, encoding, buffers.received, packets, row):
         return False
-    if entry["stranded"] & ~stranded != 0:
-        push_stranded(tables, buffers, notice_index, notices, encoding, i64(entry["stranded"]))
+    if entry["needs_key_frame"] & ~needs_key_frame != 0:
+        push_key_frame_needed(tables, buffers, notice_index, notices, encoding, i64(entry["needs_key_frame"]))
     account_frame(tables, encoding, packets, row)
     if entry["audio"] == 1:
         account_level(tables, encoding, buffers.received, packets, row)
@@ -121,7 +121,7 @@ def accept_packet(
     packets[row]["audio"] = entry["audio"]
     packets[row]["index"] = entry["index"]
     packets[row]["aligned"] = entry["aligned"]
-    packets[row]["shift"] = entry["shift"]
+    packets[row]["clock_offset"] = entry["clock_offset"]
     packets[row]["history"] = -1
     buffers.state[PACKETS] = row + 1
     add_to_batch(tables, packets, i64(entry["track"]), row)

@@ -108,7 +108,7 @@ def _send_report(tables: Tables, buffers: Buffers, connection: int, socket: int)
         entry["report_count"] += 1
         buffers.length[0] = 8 + size
         length = buffers.length.ctypes.data
-        if native.srtp_protect_rtcp(entry["send_session"], out.ctypes.data + at, length) == native.SRTP_OK:
+        if native.srtp_protect_rtcp(entry["send_srtp"], out.ctypes.data + at, length) == native.SRTP_OK:
             append_packet(buffers, connection, i64(buffers.length[0]), False)
             tables.counters[_SENT] += 1
     entry["report_first"] = max(i64(entry["report_first"]), i64(entry["report_highest"]) + 1)
@@ -122,7 +122,7 @@ def send_due_reports(tables: Tables, buffers: Buffers, socket: int, now_us: int)
     while k <= tables.reporting[0]:
         connection = i64(tables.reporting[k])
         entry = tables.connections[connection]
-        able = entry["active"] == 1 and entry["send_session"] != 0 and entry["address_bytes"] > 0
+        able = entry["active"] == 1 and entry["send_srtp"] != 0 and entry["address_bytes"] > 0
         if able and entry["report_due_us"] > now_us:
             earliest = min(earliest, i64(entry["report_due_us"]))
             k += 1

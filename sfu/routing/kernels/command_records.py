@@ -51,8 +51,8 @@ class SetExtensions(Command):
 class SetKeys(Command):
     """Give a connection its SRTP sessions, as handles."""
 
-    receive_session: Int64
-    send_session: Int64
+    receive_srtp: Int64
+    send_srtp: Int64
 
 
 class SetAddress(Command):
@@ -61,12 +61,12 @@ class SetAddress(Command):
     address: Annotated[bytes, Octets(_SOCKADDR_BYTES)]
 
 
-class TakeAddress(Command):
+class ClaimAddress(Command):
     """Take what comes from an address for the connection's; a former holder loses it."""
 
     place: Int32
     """Which of the connection's addresses it is."""
-    use: Int32
+    generation: Int32
     """Which use of that place."""
     address: Annotated[bytes, Padded(_SOCKADDR_BYTES)]
 
@@ -114,7 +114,7 @@ class CloseConnection(Command):
 class OpenTrack(Command):
     """A fresh row."""
 
-    use: Int64
+    generation: Int64
     """Which use of it."""
 
 
@@ -130,7 +130,7 @@ class SetRelay(Command):
     shard: Octet
     target: Int32
     """The row, -1: stop."""
-    use: Int64
+    generation: Int64
     """Which use of that row."""
 
 
@@ -166,10 +166,10 @@ class OpenEncoding(Command):
     rid: _Name
 
 
-class SetShift(Command):
+class SetClockOffset(Command):
     """An encoding's timestamps plus this are on the common clock of its track's."""
 
-    shift: Int64
+    clock_offset: Int64
 
 
 class CloseEncoding(Command):
@@ -184,7 +184,7 @@ class OpenSubscription(Command):
     ssrc: Int64
     payload_type: Octet
     redundant_type: Octet
-    wide: Flag
+    transport_cc: Flag
     pads: Flag
     seed_sequence: Int64
     seed_timestamp: Int64

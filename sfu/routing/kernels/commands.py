@@ -11,6 +11,7 @@ from sfu.bwe.kernels.estimate import set_limit, set_loss_bound
 from sfu.routing.kernels import command_records as records
 from sfu.routing.kernels.command_records import OPERATION_OF
 from sfu.routing.kernels.connection_commands import (
+    claim_address,
     close_connection,
     drop_address,
     open_connection,
@@ -18,7 +19,6 @@ from sfu.routing.kernels.connection_commands import (
     set_control,
     set_extensions,
     set_ufrags,
-    take_address,
 )
 from sfu.routing.kernels.instant import monotonic_us
 from sfu.routing.kernels.media_commands import close_encoding, open_encoding, open_track, set_relay
@@ -42,7 +42,7 @@ _OPEN_CONNECTION = OPERATION_OF[records.OpenConnection]
 _SET_EXTENSIONS = OPERATION_OF[records.SetExtensions]
 _SET_KEYS = OPERATION_OF[records.SetKeys]
 _SET_ADDRESS = OPERATION_OF[records.SetAddress]
-_TAKE_ADDRESS = OPERATION_OF[records.TakeAddress]
+_CLAIM_ADDRESS = OPERATION_OF[records.ClaimAddress]
 _DROP_ADDRESS = OPERATION_OF[records.DropAddress]
 _SET_UFRAGS = OPERATION_OF[records.SetUfrags]
 _SET_CONTROL = OPERATION_OF[records.SetControl]
@@ -55,7 +55,7 @@ _SET_RELAY = OPERATION_OF[records.SetRelay]
 _TELL_SET = OPERATION_OF[records.TellSet]
 _CLOSE_TRACK = OPERATION_OF[records.CloseTrack]
 _OPEN_ENCODING = OPERATION_OF[records.OpenEncoding]
-_SET_SHIFT = OPERATION_OF[records.SetShift]
+_SET_CLOCK_OFFSET = OPERATION_OF[records.SetClockOffset]
 _CLOSE_ENCODING = OPERATION_OF[records.CloseEncoding]
 _OPEN_SUBSCRIPTION = OPERATION_OF[records.OpenSubscription]
 _MOVE_SUBSCRIPTION = OPERATION_OF[records.MoveSubscription]
@@ -74,12 +74,12 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
     elif operation == _SET_EXTENSIONS:
         set_extensions(tables, row, command["SetExtensions"])
     elif operation == _SET_KEYS:
-        tables.connections[row]["receive_session"] = command["SetKeys"]["receive_session"]
-        tables.connections[row]["send_session"] = command["SetKeys"]["send_session"]
+        tables.connections[row]["receive_srtp"] = command["SetKeys"]["receive_srtp"]
+        tables.connections[row]["send_srtp"] = command["SetKeys"]["send_srtp"]
     elif operation == _SET_ADDRESS:
         set_address(tables, row, command["SetAddress"])
-    elif operation == _TAKE_ADDRESS:
-        take_address(tables, row, command["TakeAddress"])
+    elif operation == _CLAIM_ADDRESS:
+        claim_address(tables, row, command["ClaimAddress"])
     elif operation == _DROP_ADDRESS:
         drop_address(tables, row, i64(command["DropAddress"]["place"]))
     elif operation == _SET_UFRAGS:
@@ -121,7 +121,7 @@ def _apply_to_subscription(tables: Tables, operation: int, row: int, command: An
 @stage
 def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> None:
     if operation == _OPEN_TRACK:
-        open_track(tables, row, i64(command["OpenTrack"]["use"]))
+        open_track(tables, row, i64(command["OpenTrack"]["generation"]))
     elif operation == _CLOSE_TRACK:
         tables.tracks[row]["active"] = 0
     elif operation == _OPEN_ENCODING:
@@ -134,8 +134,8 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
         set_relay(tables, row, command["SetRelay"])
     elif operation == _TELL_SET:
         tell_set(tables, row, command["TellSet"])
-    elif operation == _SET_SHIFT:
-        tables.encodings[row]["shift"] = command["SetShift"]["shift"]
+    elif operation == _SET_CLOCK_OFFSET:
+        tables.encodings[row]["clock_offset"] = command["SetClockOffset"]["clock_offset"]
         tables.encodings[row]["aligned"] = 1
     else:
         _apply_to_subscription(tables, operation, row, command)

@@ -32,8 +32,8 @@ CONNECTION = np.dtype(
         ("active", np.int32),
         ("address_bytes", np.int32),  # 0: no selected address yet
         ("address", np.uint8, (32,)),  # where to send: a sockaddr, as sendmmsg takes it
-        ("receive_session", np.int64),  # srtp_t
-        ("send_session", np.int64),
+        ("receive_srtp", np.int64),  # srtp_t
+        ("send_srtp", np.int64),
         ("extension_kind", np.uint8, (16,)),  # Extension by negotiated id
         ("extension_id", np.uint8, (EXTENSION_COUNT,)),  # negotiated id by Extension
         ("first_encoding", np.int32),
@@ -45,8 +45,8 @@ CONNECTION = np.dtype(
         ("transport_sequence", np.int64),  # of the next packet, extended
         # egress: congestion control and pacing, see bwe/ and pacing.py
         ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
-        ("told_bps", np.float64),  # the estimate that the control side knows
-        ("told_us", np.int64),
+        ("reported_bps", np.float64),  # the estimate that the control side knows
+        ("reported_us", np.int64),
         ("free_us", np.int64),  # when the line is free again, at the pacing rate
         ("probe_free_us", np.int64),  # the same at the probe's rate
         ("busy", np.int32),  # 1: in the list of those that have something to send later
@@ -80,7 +80,7 @@ CONNECTION = np.dtype(
 REMOTE = np.dtype(
     [
         ("held", np.int32),  # 1: in the index
-        ("use", np.int32),  # which use of this row
+        ("generation", np.int32),  # which use of this row
         ("address", np.uint8, (32,)),  # sockaddr
         ("heard_us", np.int64),  # when something authentic (SRTP, SRTCP) last came from there, 0: never
     ]

@@ -22,15 +22,15 @@ def open_connection(tables: Tables, row: int) -> None:
     entry = tables.connections[row]
     entry["active"] = 1
     entry["address_bytes"] = 0
-    entry["receive_session"] = 0
-    entry["send_session"] = 0
+    entry["receive_srtp"] = 0
+    entry["send_srtp"] = 0
     entry["first_encoding"] = -1
     entry["subscriptions"] = 0
     entry["first_subscription"] = -1
     entry["transport_sequence"] = 0
     entry["controlled"] = 0
-    entry["told_bps"] = 0.0
-    entry["told_us"] = 0
+    entry["reported_bps"] = 0.0
+    entry["reported_us"] = 0
     entry["free_us"] = 0
     entry["probe_free_us"] = 0
     entry["queued_bytes"] = 0
@@ -104,7 +104,7 @@ def _release_address(tables: Tables, remote: int) -> None:
 
 
 @stage
-def take_address(tables: Tables, row: int, command: Any) -> None:
+def claim_address(tables: Tables, row: int, command: Any) -> None:
     """Take what comes from an address for the connection's; a former holder loses it."""
     holder = find_address(tables.by_address, tables.addresses, command["address"], 0)
     if holder >= 0:
@@ -115,7 +115,7 @@ def take_address(tables: Tables, row: int, command: Any) -> None:
     for k in range(len(entry["address"])):
         entry["address"][k] = command["address"][k]
     entry["held"] = 1
-    entry["use"] = command["use"]
+    entry["generation"] = command["generation"]
     entry["heard_us"] = 0
     insert_address(tables.by_address, tables.addresses, remote)
 
@@ -164,5 +164,5 @@ def close_connection(tables: Tables, row: int) -> None:
         _set_ufrag(tables, held, -1)
     entry["active"] = 0
     entry["address_bytes"] = 0
-    entry["receive_session"] = 0
-    entry["send_session"] = 0
+    entry["receive_srtp"] = 0
+    entry["send_srtp"] = 0

@@ -58,7 +58,7 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
             tables.counters[_UNKNOWN_STRUCTURE] += 1
             status = 0
         elif status == 0:
-            entry["stranded"] = tables.structures[encoding]["stranded"]
+            entry["needs_key_frame"] = tables.structures[encoding]["needs_key_frame"]
     elif status == 0 and codec == _H264 and packets[row]["extension_bytes"][_MARKING] > 0:
         at = packets[row]["extension_at"][_MARKING]
         status = describe_frame_marking(buffer, at, i64(packets[row]["extension_bytes"][_MARKING]), packets, row)
@@ -74,12 +74,12 @@ def _note_top_layer(entry: Any, top: int, key: bool) -> None:
     leave its subscribers with nothing that they could decode: they need not have had the frames of the lower ones.
     """
     if key:
-        entry["stranded"] = 0
+        entry["needs_key_frame"] = 0
     if top < 0:
         return
     if not key and top < entry["spatial_top"]:
         for spatial in range(top + 1, i64(entry["spatial_top"]) + 1):
-            entry["stranded"] |= layers_of(spatial, 0)
+            entry["needs_key_frame"] |= layers_of(spatial, 0)
     entry["spatial_top"] = top
 
 

@@ -18,8 +18,8 @@ from sfu.routing.kernels.send import retry_gso
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
-_TOLD_LESS, _TOLD_MORE = 0.97, 1.03
-_TELL_US = 100_000
+_REPORT_LESS, _REPORT_MORE = 0.97, 1.03
+_REPORT_US = 100_000
 """A rise is told that often at most, a fall at once."""
 
 
@@ -27,7 +27,7 @@ _TELL_US = 100_000
 def probe_if_due(tables: Tables, connection: int, now_us: int) -> None:
     """Begin a probe where it is time for one, and there is something to send it with."""
     entry = tables.connections[connection]
-    if entry["send_session"] == 0 or entry["address_bytes"] == 0:
+    if entry["send_srtp"] == 0 or entry["address_bytes"] == 0:
         return
     if find_padder(tables, connection) >= 0 and begin_due_probe(tables.estimators[connection], now_us):
         tables.connections[connection]["probe_free_us"] = now_us
@@ -46,13 +46,13 @@ def tell_estimate(
     """Let the control side know of an estimate that has clearly changed."""
     entry = tables.connections[connection]
     estimate = tables.estimators[connection]["lasting_bps"]
-    told = entry["told_bps"]
-    rises = estimate > _TOLD_MORE * told and now_us - entry["told_us"] >= _TELL_US
-    if not rises and estimate >= _TOLD_LESS * told:
+    reported = entry["reported_bps"]
+    rises = estimate > _REPORT_MORE * reported and now_us - entry["reported_us"] >= _REPORT_US
+    if not rises and estimate >= _REPORT_LESS * reported:
         return
     if push_estimate(tables, buffers, notice_index, notices, connection, i64(estimate)):
-        entry["told_bps"] = estimate
-        entry["told_us"] = now_us
+        entry["reported_bps"] = estimate
+        entry["reported_us"] = now_us
 
 
 @stage

@@ -91,7 +91,7 @@ def _forward(tables: Tables, buffers: Buffers, subscription: int, first: int, so
     """Send a track's batch to one subscriber, or let it wait for the pacer."""
     entry = tables.subscriptions[subscription]
     receiver = tables.connections[entry["connection"]]
-    if entry["paused"] == 1 or receiver["send_session"] == 0 or receiver["address_bytes"] == 0:
+    if entry["paused"] == 1 or receiver["send_srtp"] == 0 or receiver["address_bytes"] == 0:
         return
     if receiver["controlled"] != 0:
         now_us = monotonic_us(buffers)  # sending to many takes long enough to count
@@ -155,7 +155,7 @@ def _send_packet(
         size = write_packet(tables, subscription, packets, row, data, buffers.out, at, now_us, numbers, False)
     buffers.length[0] = size
     address = buffers.out.ctypes.data + at
-    if native.srtp_protect(receiver["send_session"], address, buffers.length.ctypes.data) != native.SRTP_OK:
+    if native.srtp_protect(receiver["send_srtp"], address, buffers.length.ctypes.data) != native.SRTP_OK:
         tables.counters[_PROTECT_FAILED] += 1
         return
     if entry["sealed"] > 0:

@@ -60,7 +60,7 @@ def receive_rtcp(
     """Handle the SRTCP packet in `received[start:end]`, from the address in row `remote`."""
     counters = tables.counters
     connection = remote // MAX_ADDRESSES
-    if tables.connections[connection]["receive_session"] == 0:
+    if tables.connections[connection]["receive_srtp"] == 0:
         counters[_NO_KEYS] += 1
         return
     if end - start < _LEAST_BYTES:
@@ -71,7 +71,7 @@ def receive_rtcp(
         counters[_SOURCE_LIMIT] += 1  # before decryption: libsrtp keeps state for each
         return
     buffers.length[0] = end - start
-    session = tables.connections[connection]["receive_session"]
+    session = tables.connections[connection]["receive_srtp"]
     address = buffers.received.ctypes.data + start
     if native.srtp_unprotect_rtcp(session, address, buffers.length.ctypes.data) != native.SRTP_OK:
         counters[_AUTHENTICATION] += 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
-from sfu.routing.kernels.rings import shift_offsets
+from sfu.routing.kernels.rings import move_offsets
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.copying import copy_octets
@@ -36,7 +36,7 @@ def keep_packet(tables: Tables, track: int, packets: NDArray[Any], row: int, buf
     copy_octets(tables.history_data, slot * PACKET_SLOT_BYTES, buffer, start, length)
     packets[row]["history"] = position
     tables.history_packets[slot] = packets[row]
-    shift_offsets(tables.history_packets, slot, slot * PACKET_SLOT_BYTES - start)
+    move_offsets(tables.history_packets, slot, slot * PACKET_SLOT_BYTES - start)
     back = position - entry["kept"]
     tables.history_packets[slot]["next"] = back if entry["kept"] >= 0 and is_kept(tables, i64(entry["kept"])) else 0
     entry["kept"] = position

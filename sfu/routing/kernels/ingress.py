@@ -134,7 +134,7 @@ def receive_datagram(
     if protocol == RTCP:
         receive_rtcp(tables, buffers, notice_index, notices, remote, start, end, message, socket, now_us)
         return -1
-    if tables.connections[connection]["receive_session"] == 0:
+    if tables.connections[connection]["receive_srtp"] == 0:
         counters[_NO_KEYS] += 1
         return -1
     return _receive_rtp(tables, buffers, notice_index, notices, remote, start, end, now_us)
@@ -180,7 +180,7 @@ def _receive_rtp(
         return -1
     buffers.length[0] = end - start
     result = native.srtp_unprotect(
-        tables.connections[connection]["receive_session"],
+        tables.connections[connection]["receive_srtp"],
         buffers.received.ctypes.data + start,
         buffers.length.ctypes.data,
     )
@@ -200,7 +200,7 @@ def _receive_rtp(
     if new:
         given_up = learn_source(tables, encoding, ssrc, now_us)
         if given_up != NOBODY:
-            native.forget_stream(tables.connections[connection]["receive_session"], given_up)
+            native.forget_stream(tables.connections[connection]["receive_srtp"], given_up)
         push_source(tables, buffers, notice_index, notices, encoding, ssrc)
     packets[row]["arrival_us"] = now_us
     tables.connections[connection]["last_arrival_us"] = now_us

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS, SHIFTS, STRETCHES
+from sfu.routing.kernels.subscription_columns import LEFT_SOURCES, LOGGED_PACKETS, RENUMBERINGS
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -24,48 +24,48 @@ def leave_source(tables: Tables, subscription: int) -> None:
     entry = tables.subscriptions[subscription]
     if entry["source"] < 0:
         return
-    stretch = tables.stretches[subscription, entry["stretch_count"] % STRETCHES]
-    stretch["source"] = entry["source"]
-    stretch["highest"] = entry["highest"]
-    stretch["shift_first"] = entry["shift_first"]
-    stretch["shift_end"] = entry["shift_count"]
-    stretch["left_us"] = entry["last_arrival_us"]
-    stretch["timestamp_offset"] = entry["timestamp_offset"]
-    stretch["tl0_offset"] = entry["tl0_offset"]
-    stretch["frame_offset"] = entry["frame_offset"]
-    stretch["spatial"] = entry["current_spatial"]
-    stretch["temporal"] = entry["current_temporal"]
-    entry["stretch_count"] += 1
+    left_source = tables.left_sources[subscription, entry["left_source_count"] % LEFT_SOURCES]
+    left_source["source"] = entry["source"]
+    left_source["highest"] = entry["highest"]
+    left_source["renumbering_first"] = entry["renumbering_first"]
+    left_source["renumbering_end"] = entry["renumbering_count"]
+    left_source["left_us"] = entry["last_arrival_us"]
+    left_source["timestamp_offset"] = entry["timestamp_offset"]
+    left_source["tl0_offset"] = entry["tl0_offset"]
+    left_source["frame_offset"] = entry["frame_offset"]
+    left_source["spatial"] = entry["current_spatial"]
+    left_source["temporal"] = entry["current_temporal"]
+    entry["left_source_count"] += 1
     entry["source"] = -1
 
 
 @stage
-def find_shift(tables: Tables, subscription: int, sequence: int, first: int, end: int) -> int:
+def find_renumbering(tables: Tables, subscription: int, sequence: int, first: int, end: int) -> int:
     """The place of the change that holds for an extended ingress number, among those counted from `first` up to `end`;
     -1: before all that is remembered of them.
     """
-    oldest = max(first, i64(tables.subscriptions[subscription]["shift_count"]) - SHIFTS)
+    oldest = max(first, i64(tables.subscriptions[subscription]["renumbering_count"]) - RENUMBERINGS)
     for count in range(end - 1, oldest - 1, -1):
-        at = count % SHIFTS
-        if sequence >= tables.shifts[subscription, at]["sequence"]:
+        at = count % RENUMBERINGS
+        if sequence >= tables.renumberings[subscription, at]["sequence"]:
             return at
     return -1
 
 
 @stage
-def find_stretch(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
-    """The place of the stretch that a late packet belongs to, the latest; -1: none that is remembered."""
+def find_left_source(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
+    """The place of the left source that a late packet belongs to, the latest; -1: none that is remembered."""
     packet = packets[row]
-    count = i64(tables.subscriptions[subscription]["stretch_count"])
-    for back in range(1, min(count, STRETCHES) + 1):
-        at = (count - back) % STRETCHES
-        stretch = tables.stretches[subscription, at]
-        behind = (stretch["highest"] - packet["sequence"]) & 0xFFFF
-        if stretch["source"] != packet["source"] or behind >= LOGGED_PACKETS:
+    count = i64(tables.subscriptions[subscription]["left_source_count"])
+    for back in range(1, min(count, LEFT_SOURCES) + 1):
+        at = (count - back) % LEFT_SOURCES
+        left_source = tables.left_sources[subscription, at]
+        behind = (left_source["highest"] - packet["sequence"]) & 0xFFFF
+        if left_source["source"] != packet["source"] or behind >= LOGGED_PACKETS:
             continue
-        if packet["arrival_us"] - stretch["left_us"] > _REMEMBERED_US:
+        if packet["arrival_us"] - left_source["left_us"] > _REMEMBERED_US:
             return -1
-        first, end = i64(stretch["shift_first"]), i64(stretch["shift_end"])
-        if find_shift(tables, subscription, i64(stretch["highest"]) - behind, first, end) >= 0:
+        first, end = i64(left_source["renumbering_first"]), i64(left_source["renumbering_end"])
+        if find_renumbering(tables, subscription, i64(left_source["highest"]) - behind, first, end) >= 0:
             return at
     return -1

@@ -28,9 +28,9 @@ TRACK = np.dtype(
         ("subscriptions", np.int32),
         ("kept", np.int64),  # position of its latest packet in the history, -1: none
         ("relayed", np.int32),  # shards that this track is relayed to
-        ("use", np.int64),  # which use of this row: no two tracks of a shard share a number
+        ("generation", np.int64),  # which use of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
-        ("relay_use", np.int64, (MAX_SHARDS,)),  # and the use of that row
+        ("relay_generation", np.int64, (MAX_SHARDS,)),  # and the use of that row
         ("batch_first", np.int32),  # this batch's packets
         ("batch_last", np.int32),
     ]
@@ -72,11 +72,11 @@ ENCODING = np.dtype(
         ("key_frames", np.int64),
         ("key_frames_before", np.int64),  # when its SSRC was learned
         ("aligned", np.int32),
-        ("shift", np.int64),  # to the common clock of the Track's Encodings
+        ("clock_offset", np.int64),  # to the common clock of the Track's Encodings
         ("spatial_layers", np.int32),  # seen so far
         ("spatial_top", np.int32),  # VP9: the highest that the stream announced, -1: none
         ("temporal_layers", np.int32),
-        ("stranded", np.int64),  # the Layers that cannot go on without a key frame
+        ("needs_key_frame", np.int64),  # the Layers that cannot go on without a key frame
         ("key_timestamp", np.int64),  # of the last key frame, -1: none
         ("layer_octets", np.int64, (SPATIAL_LAYERS * TEMPORAL_LAYERS,)),  # payload, by the frame's own layer
         # audio level, RFC 6464
@@ -95,8 +95,8 @@ PARAMETERS = np.dtype(
         ("picture_timestamp", np.int64),  # the same for picture parameter sets
         ("gap_timestamp", np.int64),  # of the last packet before which others were missing, -1: none
         ("in_band", np.int32),  # 1: the last key frame that was whole had both kinds
-        ("told_bytes", np.int32),  # of a set that the control side is telling
-        ("told", np.uint8, (LARGEST_SET_BYTES,)),
+        ("declared_bytes", np.int32),  # of a set that the control side is telling
+        ("declared", np.uint8, (LARGEST_SET_BYTES,)),
     ]
 )
 """The H.264 parameter sets of one Encoding, from SDP and from its packets."""

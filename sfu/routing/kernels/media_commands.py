@@ -16,11 +16,11 @@ from sfu.wire.kernels.kernel import i64, stage
 
 
 @stage
-def open_track(tables: Tables, row: int, use: int) -> None:
+def open_track(tables: Tables, row: int, generation: int) -> None:
     """A fresh row."""
     entry = tables.tracks[row]
     entry["active"] = 1
-    entry["use"] = use
+    entry["generation"] = generation
     entry["tapped"] = 0
     entry["first_subscription"] = -1
     entry["subscriptions"] = 0
@@ -38,7 +38,7 @@ def set_relay(tables: Tables, row: int, command: Any) -> None:
     entry = tables.tracks[row]
     shard = i64(command["shard"])
     entry["relay"][shard] = command["target"]
-    entry["relay_use"][shard] = command["use"]
+    entry["relay_generation"][shard] = command["generation"]
     entry["relayed"] = 0
     for k in range(MAX_SHARDS):
         if entry["relay"][k] >= 0:
@@ -74,10 +74,10 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["key_frames"] = 0
     entry["key_frames_before"] = 0
     entry["aligned"] = 0
-    entry["shift"] = 0
+    entry["clock_offset"] = 0
     entry["spatial_layers"] = 0
     entry["spatial_top"] = -1
-    entry["stranded"] = 0
+    entry["needs_key_frame"] = 0
     entry["key_timestamp"] = -1
     entry["temporal_layers"] = 0
     for k in range(len(entry["layer_octets"])):

@@ -23,7 +23,7 @@ class NoticeKind(enum.IntEnum):
     GAP = 5
     REPAIRED = 6
     REPEAT_MISSED = 7
-    STRANDED = 8
+    KEY_FRAME_NEEDED = 8
     ESTIMATE = 9
     UPLINK = 10
 
@@ -74,7 +74,7 @@ class RepeatMissed:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranded:
+class KeyFrameNeeded:
     """The publisher has left out frames on which the following ones of these Layers depended (the masks of
     sfu/wire/layers.py): their subscribers cannot go on without a key frame.
     """
@@ -100,7 +100,7 @@ class UplinkEstimate:
     rate_bps: Int64
 
 
-Numbers = SourceLearned | Gap | Repaired | RepeatMissed | Stranded | Estimate | UplinkEstimate
+Numbers = SourceLearned | Gap | Repaired | RepeatMissed | KeyFrameNeeded | Estimate | UplinkEstimate
 """What is read as it stands: the connection out of the head, and the other fields."""
 
 NOTICES: dict[NoticeKind, type[Numbers]] = {
@@ -108,7 +108,7 @@ NOTICES: dict[NoticeKind, type[Numbers]] = {
     NoticeKind.GAP: Gap,
     NoticeKind.REPAIRED: Repaired,
     NoticeKind.REPEAT_MISSED: RepeatMissed,
-    NoticeKind.STRANDED: Stranded,
+    NoticeKind.KEY_FRAME_NEEDED: KeyFrameNeeded,
     NoticeKind.ESTIMATE: Estimate,
     NoticeKind.UPLINK: UplinkEstimate,
 }

@@ -20,7 +20,7 @@ _SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
 _GAP = int(NoticeKind.GAP)
 _REPAIRED = int(NoticeKind.REPAIRED)
 _REPEAT_MISSED = int(NoticeKind.REPEAT_MISSED)
-_STRANDED = int(NoticeKind.STRANDED)
+_KEY_FRAME_NEEDED = int(NoticeKind.KEY_FRAME_NEEDED)
 _ESTIMATE = int(NoticeKind.ESTIMATE)
 _UPLINK = int(NoticeKind.UPLINK)
 _RING_FULL = int(Counter.DROP_NOTICE_RING_FULL)
@@ -137,7 +137,7 @@ def push_repaired(
 
 
 @stage
-def push_stranded(
+def push_key_frame_needed(
     tables: Tables,
     buffers: Buffers,
     index: NDArray[np.int64],
@@ -146,10 +146,10 @@ def push_stranded(
     layers: int,
 ) -> None:
     """Tell that these Layers of an encoding cannot go on without a key frame."""
-    slot = _begin(tables.counters, index, notices, _STRANDED, i64(tables.encodings[encoding]["connection"]))
+    slot = _begin(tables.counters, index, notices, _KEY_FRAME_NEEDED, i64(tables.encodings[encoding]["connection"]))
     if slot >= 0:
-        notices[slot]["Stranded"]["encoding"] = encoding
-        notices[slot]["Stranded"]["layers"] = layers
+        notices[slot]["KeyFrameNeeded"]["encoding"] = encoding
+        notices[slot]["KeyFrameNeeded"]["layers"] = layers
         _end(buffers.state, index)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.left_sources import find_shift, find_stretch, leave_source
-from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS, SHIFTS
+from sfu.routing.kernels.left_sources import find_left_source, find_renumbering, leave_source
+from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS, RENUMBERINGS
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, inlined, stage
 from sfu.wire.payload_format import PayloadFormat
@@ -53,7 +53,7 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
         entry["last_frame"] = (packet["frame_number"] - 1) & 0xFFFF
     entry["started"] = 1
     if packet["aligned"] == 1 and entry["aligned"] == 0:
-        entry["common_offset"] = timestamp - packet["timestamp"] - packet["shift"]
+        entry["common_offset"] = timestamp - packet["timestamp"] - packet["clock_offset"]
         entry["aligned"] = 1
     entry["source"] = packet["source"]
     entry["last_sequence"] = (sequence - 1) & 0xFFFF
@@ -66,8 +66,8 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
     entry["highest"] = 0x10000 + packet["sequence"] - 1
     entry["dropped_picture"] = -1
     entry["given_sets"] = -1
-    entry["shift_first"] = entry["shift_count"]
-    _note_shift(tables, subscription, i64(entry["highest"]) + 1)
+    entry["renumbering_first"] = entry["renumbering_count"]
+    _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
 
 
 @stage
@@ -78,7 +78,7 @@ def _next_timestamp(entry: Any, packet: Any) -> int:
     if packet["aligned"] == 0 or entry["aligned"] == 0:
         entry["aligned"] = 0  # known anew from this source's next entry
         return expected
-    common = (packet["timestamp"] + packet["shift"] + entry["common_offset"]) & 0xFFFFFFFF
+    common = (packet["timestamp"] + packet["clock_offset"] + entry["common_offset"]) & 0xFFFFFFFF
     ahead = (common - entry["last_timestamp"]) & 0xFFFFFFFF
     if ahead >= 0x80000000:
         ahead -= 0x100000000
@@ -111,7 +111,7 @@ def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: i
         entry["last_tl0"] = (packet["tl0_picture"] + entry["tl0_offset"]) & 0xFF
     if packet["frame_number"] >= 0:
         entry["last_frame"] = (packet["frame_number"] + entry["frame_offset"]) & 0xFFFF
-    _note_shift(tables, subscription, i64(entry["highest"]) + 1)
+    _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
 
 
 @stage
@@ -119,7 +119,7 @@ def insert_before(tables: Tables, subscription: int) -> None:
     """Make room for one packet before that which came last, in order."""
     entry = tables.subscriptions[subscription]
     entry["sequence_offset"] = (entry["sequence_offset"] + 1) & 0xFFFF
-    _note_shift(tables, subscription, i64(entry["highest"]))
+    _note_renumbering(tables, subscription, i64(entry["highest"]))
 
 
 @stage
@@ -133,42 +133,42 @@ def insert_number(tables: Tables, subscription: int) -> int:
     entry["last_sequence"] = (entry["last_sequence"] + 1) & 0xFFFF
     if entry["source"] >= 0:  # otherwise the next source goes on from here
         entry["sequence_offset"] = (entry["sequence_offset"] + 1) & 0xFFFF
-        _note_shift(tables, subscription, i64(entry["highest"]) + 1)
+        _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
     return i64(entry["last_sequence"])
 
 
 @stage
-def _note_shift(tables: Tables, subscription: int, sequence: int) -> None:
+def _note_renumbering(tables: Tables, subscription: int, sequence: int) -> None:
     """Remember that the offsets of now hold from extended ingress number `sequence` on; a run of drops is one."""
     entry = tables.subscriptions[subscription]
-    shifts = tables.shifts[subscription]
-    count = i64(entry["shift_count"])
-    own = count - entry["shift_first"]
+    renumberings = tables.renumberings[subscription]
+    count = i64(entry["renumbering_count"])
+    own = count - entry["renumbering_first"]
     if own > 0:
-        last = shifts[(count - 1) % SHIFTS]
+        last = renumberings[(count - 1) % RENUMBERINGS]
         if last["sequence"] == sequence or (own > 1 and last["sequence"] == sequence - 1):
             count -= 1
-    shift = shifts[count % SHIFTS]
-    shift["sequence"] = sequence
-    shift["sequence_offset"] = entry["sequence_offset"]
-    shift["picture_offset"] = entry["picture_offset"]
-    entry["shift_count"] = count + 1
+    renumbering = renumberings[count % RENUMBERINGS]
+    renumbering["sequence"] = sequence
+    renumbering["sequence_offset"] = entry["sequence_offset"]
+    renumbering["picture_offset"] = entry["picture_offset"]
+    entry["renumbering_count"] = count + 1
 
 
 @stage
 def place_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
-    """Where a late packet has its place: `HERE`, or in the stretch of which this is the index; `NOWHERE`: before its
+    """Where a late packet has its place: `HERE`, or in the left source of which this is the index; `NOWHERE`: before its
     source was entered, or beyond what is remembered.
     """
     entry = tables.subscriptions[subscription]
     packet = packets[row]
     if entry["source"] == packet["source"]:
         behind = (entry["highest"] - packet["sequence"]) & 0xFFFF
-        first, end = i64(entry["shift_first"]), i64(entry["shift_count"])
+        first, end = i64(entry["renumbering_first"]), i64(entry["renumbering_count"])
         sequence = i64(entry["highest"]) - behind
-        if behind < LOGGED_PACKETS and find_shift(tables, subscription, sequence, first, end) >= 0:
+        if behind < LOGGED_PACKETS and find_renumbering(tables, subscription, sequence, first, end) >= 0:
             return HERE
-    return find_stretch(tables, subscription, packets, row)
+    return find_left_source(tables, subscription, packets, row)
 
 
 @stage
@@ -181,18 +181,22 @@ def _number_late(tables: Tables, subscription: int, packets: NDArray[Any], row: 
     at = -1
     if entry["source"] == packet["source"]:
         sequence = i64(entry["highest"]) - ((entry["highest"] - packet["sequence"]) & 0xFFFF)
-        at = find_shift(tables, subscription, sequence, i64(entry["shift_first"]), i64(entry["shift_count"]))
+        at = find_renumbering(
+            tables, subscription, sequence, i64(entry["renumbering_first"]), i64(entry["renumbering_count"])
+        )
     if at < 0:
-        left = find_stretch(tables, subscription, packets, row)
-        stretch = tables.stretches[subscription, left]
-        timestamp_offset, tl0_offset = i64(stretch["timestamp_offset"]), i64(stretch["tl0_offset"])
-        frame_offset, spatial = i64(stretch["frame_offset"]), i64(stretch["spatial"])
-        sequence = i64(stretch["highest"]) - ((stretch["highest"] - packet["sequence"]) & 0xFFFF)
-        at = find_shift(tables, subscription, sequence, i64(stretch["shift_first"]), i64(stretch["shift_end"]))
-    shift = tables.shifts[subscription, at]
-    numbers[SEQUENCE] = (packet["sequence"] + shift["sequence_offset"]) & 0xFFFF
+        left = find_left_source(tables, subscription, packets, row)
+        left_source = tables.left_sources[subscription, left]
+        timestamp_offset, tl0_offset = i64(left_source["timestamp_offset"]), i64(left_source["tl0_offset"])
+        frame_offset, spatial = i64(left_source["frame_offset"]), i64(left_source["spatial"])
+        sequence = i64(left_source["highest"]) - ((left_source["highest"] - packet["sequence"]) & 0xFFFF)
+        at = find_renumbering(
+            tables, subscription, sequence, i64(left_source["renumbering_first"]), i64(left_source["renumbering_end"])
+        )
+    renumbering = tables.renumberings[subscription, at]
+    numbers[SEQUENCE] = (packet["sequence"] + renumbering["sequence_offset"]) & 0xFFFF
     numbers[TIMESTAMP] = (packet["timestamp"] + timestamp_offset) & 0xFFFFFFFF
-    numbers[PICTURE] = (packet["picture_id"] + shift["picture_offset"]) & _PICTURE_BITS
+    numbers[PICTURE] = (packet["picture_id"] + renumbering["picture_offset"]) & _PICTURE_BITS
     numbers[TL0] = (packet["tl0_picture"] + tl0_offset) & 0xFF
     numbers[FRAME] = (packet["frame_number"] + frame_offset) & 0xFFFF
     ends = packet["frame_end"] == 1 and packet["spatial"] == spatial

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES, PACKET_SLOT_BYTES, PARAMETER_BYTES, PARAMETER_INDEXES
-from sfu.routing.kernels.rings import shift_offsets
+from sfu.routing.kernels.rings import move_offsets
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
@@ -38,7 +38,7 @@ def forget_parameters(tables: Tables, track: int) -> None:
         entry["picture_timestamp"] = -1
         entry["gap_timestamp"] = -1
         entry["in_band"] = 0
-        entry["told_bytes"] = 0
+        entry["declared_bytes"] = 0
 
 
 @stage
@@ -186,7 +186,7 @@ def _keep_as_packet(tables: Tables, entry: Any, packets: NDArray[Any], row: int,
     kept["next"] = 0
     kept["history"] = position
     kept["source"] = -1  # nobody finds it by its number
-    shift_offsets(tables.history_packets, slot, base - start)
+    move_offsets(tables.history_packets, slot, base - start)
     tables.history_written[0] = position + 1
     return position
 
@@ -220,12 +220,12 @@ def tell_set(tables: Tables, track: int, command: Any) -> None:
     """Take a part of a parameter set that SDP told."""
     entry = tables.parameters[track, i64(command["index"])]
     if command["first"] == 1:
-        entry["told_bytes"] = 0
+        entry["declared_bytes"] = 0
     for k in range(i64(command["part_bytes"])):
-        at = entry["told_bytes"]
+        at = entry["declared_bytes"]
         if at < LARGEST_SET_BYTES:
-            entry["told"][at] = command["part"][k]
-            entry["told_bytes"] = at + 1
-    if command["last"] == 1 and entry["told_bytes"] > 0:
-        keep_set(entry, entry["told"], i64(0), i64(entry["told_bytes"]))
-        entry["told_bytes"] = 0
+            entry["declared"][at] = command["part"][k]
+            entry["declared_bytes"] = at + 1
+    if command["last"] == 1 and entry["declared_bytes"] > 0:
+        keep_set(entry, entry["declared"], i64(0), i64(entry["declared_bytes"]))
+        entry["declared_bytes"] = 0

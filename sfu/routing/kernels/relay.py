@@ -15,10 +15,10 @@ from sfu.routing.kernels.messages import (
 )
 from sfu.routing.kernels.rings import (
     READ,
+    move_offsets,
     push_packet,
     readable,
     release,
-    shift_offsets,
 )
 from sfu.routing.kernels.source_id import relayed_source
 from sfu.routing.kernels.tables import Tables
@@ -44,7 +44,7 @@ def copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: 
     """Copy an accepted packet to the tap ring and to other shards, where its track asks for it."""
     entry = tables.tracks[track]
     if (entry["tapped"] >> buffers.packets[row]["index"]) & 1:
-        if push_packet(wiring.tap, 0, 0, track, entry["use"], buffers.packets, row, buffers.received):
+        if push_packet(wiring.tap, 0, 0, track, entry["generation"], buffers.packets, row, buffers.received):
             tables.counters[_TAPPED] += 1
         else:
             tables.counters[_TAP_FULL] += 1
@@ -52,8 +52,10 @@ def copy_out(tables: Tables, buffers: Buffers, wiring: Wiring, track: int, row: 
         for shard in range(wiring.shards):
             target = i64(entry["relay"][shard])
             if target >= 0:
-                use = entry["relay_use"][shard]
-                if push_packet(wiring.relay, wiring.shard, shard, target, use, buffers.packets, row, buffers.received):
+                generation = entry["relay_generation"][shard]
+                if push_packet(
+                    wiring.relay, wiring.shard, shard, target, generation, buffers.packets, row, buffers.received
+                ):
                     tables.counters[_RELAYED] += 1
                 else:
                     tables.counters[_RELAY_FULL] += 1
@@ -94,14 +96,14 @@ def take_relayed(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
             track = i64(wiring.relay.tracks[shard, wiring.shard, slot])
             row = buffers.state[PACKETS]
             # a packet that is late may find another track in its row
-            meant = tables.tracks[track]["use"] == wiring.relay.uses[shard, wiring.shard, slot]
+            meant = tables.tracks[track]["generation"] == wiring.relay.generations[shard, wiring.shard, slot]
             if meant and tables.tracks[track]["active"] == 1 and row < BATCH_PACKETS:
                 base = RELAY_BASE + taken * PACKET_SLOT_BYTES
                 source = slot * PACKET_SLOT_BYTES
                 length = held[slot]["payload"] + held[slot]["payload_bytes"] - held[slot]["start"]
                 copy_octets(buffers.received, base, data, source, length)
                 buffers.packets[row] = held[slot]
-                shift_offsets(buffers.packets, row, base - source)
+                move_offsets(buffers.packets, row, base - source)
                 buffers.packets[row]["source"] = relayed_source(held[slot]["source"], shard)
                 buffers.packets[row]["history"] = -1
                 buffers.state[PACKETS] = row + 1

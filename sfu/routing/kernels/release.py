@@ -50,7 +50,7 @@ def _protect_and_append(
     connection = i64(entry["connection"])
     buffers.length[0] = size
     address = buffers.out.ctypes.data + buffers.state[POSITION]
-    session = tables.connections[connection]["send_session"]
+    session = tables.connections[connection]["send_srtp"]
     if native.srtp_protect(session, address, buffers.length.ctypes.data) != native.SRTP_OK:
         tables.counters[_PROTECT_FAILED] += 1
         return False
@@ -155,7 +155,7 @@ def _serve(tables: Tables, buffers: Buffers, connection: int, socket: int, now_u
     """Send what may leave now; return when more may, or a time that never comes."""
     entry = tables.connections[connection]
     state = tables.estimators[connection]
-    if entry["active"] == 0 or entry["send_session"] == 0 or entry["address_bytes"] == 0:
+    if entry["active"] == 0 or entry["send_srtp"] == 0 or entry["address_bytes"] == 0:
         forget_queued(tables, connection)
         state["probe_bps"] = 0.0
         return _FAR_US

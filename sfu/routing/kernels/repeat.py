@@ -120,7 +120,7 @@ def repeat_packet(
     """Send the packet with egress number `sequence` again, unless that was done in the last `interval_ms`."""
     entry = tables.subscriptions[subscription]
     receiver = tables.connections[entry["connection"]]
-    session = receiver["send_session"]
+    session = receiver["send_srtp"]
     if session == 0 or receiver["address_bytes"] == 0:
         return UNKNOWN
     if entry["sealed"] > 0:

@@ -16,7 +16,7 @@ from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIME
 from sfu.routing.kernels.source_id import is_relayed, source_encoding
 from sfu.routing.kernels.subscription_columns import TEMPLATE_BYTES
 from sfu.routing.kernels.tables import Tables
-from sfu.routing.kernels.template import is_wide, stamp, write_element, write_wide_template
+from sfu.routing.kernels.template import is_two_byte, stamp, write_element, write_two_byte_template
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.dependency import MANDATORY_BYTES
@@ -96,21 +96,21 @@ def _write_header(
     packet = packets[row]
     connection = tables.connections[entry["connection"]]
     ids = connection["extension_id"]
-    wide = connection["mixed"] == 1 and is_wide(packet, ids)
-    if wide:
-        end = write_wide_template(entry, out, at)
+    two_byte = connection["mixed"] == 1 and is_two_byte(packet, ids)
+    if two_byte:
+        end = write_two_byte_template(entry, out, at)
     else:
         end = i64(entry["template_bytes"])
         copy_octets(out, at, entry["template"], 0, end)
     out[at + 1] = i64(entry["template"][1]) | (numbers[MARKER] << 7)
     store16(out, at + 2, numbers[SEQUENCE])
     store32(out, at + 4, numbers[TIMESTAMP])
-    stamp(entry, connection, out, at, now_us, wide)
-    longest = MAX_PASSED_BYTES if wide else _MAX_SHORT_BYTES
+    stamp(entry, connection, out, at, now_us, two_byte)
+    longest = MAX_PASSED_BYTES if two_byte else _MAX_SHORT_BYTES
     for kind in _PASSED:
         length = i64(packet["extension_bytes"][kind])
         if 0 < length <= longest and ids[kind] > 0:
-            value = write_element(out, at + end, i64(ids[kind]), length, wide)
+            value = write_element(out, at + end, i64(ids[kind]), length, two_byte)
             if kind == _DEPENDENCIES and packet["frame_number"] >= 0:
                 written = _write_dependencies(tables, entry, packets, row, buffer, out, value, longest, numbers)
                 out[value - 1] = i64(out[value - 1]) + written - length

@@ -39,7 +39,7 @@ class PacketRings(NamedTuple):
     indexes: NDArray[np.int64]  # [producers, consumers, INDEX_LENGTH]
     packets: NDArray[Any]  # [producers, consumers, slots] of PACKET
     tracks: NDArray[np.int32]  # [producers, consumers, slots]: the track's row at the consumer
-    uses: NDArray[np.int64]  # [producers, consumers, slots]: the use of that row that is meant
+    generations: NDArray[np.int64]  # [producers, consumers, slots]: the use of that row that is meant
     data: Octets  # [producers, consumers, slots * PACKET_SLOT_BYTES]
 
 
@@ -85,7 +85,7 @@ def push_packet(
     producer: int,
     consumer: int,
     track: int,
-    use: int,
+    generation: int,
     packets: NDArray[Any],
     row: int,
     buffer: Octets,
@@ -103,15 +103,15 @@ def push_packet(
     copy_octets(data, base, buffer, start, length)
     held = rings.packets[producer, consumer]
     held[slot] = packets[row]
-    shift_offsets(held, slot, base - start)
+    move_offsets(held, slot, base - start)
     rings.tracks[producer, consumer, slot] = track
-    rings.uses[producer, consumer, slot] = use
+    rings.generations[producer, consumer, slot] = generation
     publish(index, 1)
     return True
 
 
 @stage
-def shift_offsets(packets: NDArray[Any], row: int, by: int) -> None:
+def move_offsets(packets: NDArray[Any], row: int, by: int) -> None:
     """Move a packet's offsets, after its bytes were copied elsewhere."""
     packets[row]["start"] += by
     packets[row]["payload"] += by

@@ -42,7 +42,7 @@ def seal_packet(tables: Tables, subscription: int, out: Octets, at: int, size: i
     kept["repeated_ms"] = 0
     kept["repeats"] = 0
     stamped = entry["transport_sequence_at"] >= 0
-    kept["wide"] = tables.connections[entry["connection"]]["transport_sequence"] - 1 if stamped else -1
+    kept["transport_sequence"] = tables.connections[entry["connection"]]["transport_sequence"] - 1 if stamped else -1
 
 
 @stage
@@ -75,9 +75,9 @@ def send_sealed(tables: Tables, buffers: Buffers, subscription: int, sequence: i
     size = i64(kept["bytes"])
     place = kept["at"] % i64(entry["sealed_bytes"])
     copy_octets(buffers.out, buffers.state[POSITION], tables.sealed_data[row], place, size)
-    if kept["wide"] >= 0:
+    if kept["transport_sequence"] >= 0:
         # It arrives under its old transport-wide number, long after it was sent: that tells nothing of the path.
-        forget_sent(tables.sent[connection], i64(kept["wide"]))
+        forget_sent(tables.sent[connection], i64(kept["transport_sequence"]))
     note_departure(tables, connection, False, size, now_us)
     append_packet(buffers, connection, size, False)
     return True

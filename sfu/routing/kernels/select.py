@@ -109,8 +109,8 @@ def _select_late(tables: Tables, subscription: int, packets: NDArray[Any], row: 
         return FORWARD
     spatial, temporal = i64(entry["current_spatial"]), i64(entry["current_temporal"])
     if place != HERE:
-        spatial = i64(tables.stretches[subscription, place]["spatial"])
-        temporal = i64(tables.stretches[subscription, place]["temporal"])
+        spatial = i64(tables.left_sources[subscription, place]["spatial"])
+        temporal = i64(tables.left_sources[subscription, place]["temporal"])
     return FORWARD if _is_part(packets[row], spatial, temporal) else FILL
 
 

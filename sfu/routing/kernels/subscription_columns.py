@@ -7,9 +7,9 @@ import numpy as np
 from sfu.routing.kernels.connection_columns import NAME_BYTES
 
 TEMPLATE_BYTES = 64
-SHIFTS = 64
+RENUMBERINGS = 64
 """How many changes of its numbering a subscription remembers, for packets that come late."""
-STRETCHES = 4
+LEFT_SOURCES = 4
 """How many sources that it has left a subscription remembers, for packets of theirs that come late."""
 LOGGED_PACKETS = 512
 """How many sent packets back a subscription can be asked to repeat."""
@@ -32,7 +32,7 @@ SUBSCRIPTION = np.dtype(
         ("ssrc", np.int64),
         ("payload_type", np.int32),
         ("redundant_type", np.int32),  # 0: RED is unpacked
-        ("wide", np.int32),  # 1: its section takes transport-wide sequence numbers
+        ("transport_cc", np.int32),  # 1: its section takes transport-wide sequence numbers
         ("pads", np.int32),  # 1: video, among which there may be packets of padding
         ("padded", np.int32),  # 1: there were
         ("picture_ended", np.int32),  # 1: the last packet was a picture's last
@@ -61,9 +61,9 @@ SUBSCRIPTION = np.dtype(
         ("changed_at", np.int64),  # timestamp of the picture at which the current Layer was entered
         ("dropped_picture", np.int64),  # picture ID of the last picture left out
         ("highest", np.int64),  # ingress sequence number, extended
-        ("shift_count", np.int64),
-        ("shift_first", np.int64),  # the first of this source
-        ("stretch_count", np.int64),
+        ("renumbering_count", np.int64),
+        ("renumbering_first", np.int64),  # the first of this source
+        ("left_source_count", np.int64),
         ("given_sets", np.int64),  # H.264: timestamp of the last picture that got its parameter sets by us
         ("picture_offset", np.int32),
         ("tl0_offset", np.int32),
@@ -99,7 +99,7 @@ SUBSCRIPTION = np.dtype(
     ]
 )
 
-SHIFT = np.dtype(
+RENUMBERING = np.dtype(
     [
         ("sequence", np.int64),  # the first ingress sequence number that it holds for, extended
         ("sequence_offset", np.int32),
@@ -108,12 +108,12 @@ SHIFT = np.dtype(
 )
 """A change of a subscription's numbering, because packets before it were left out."""
 
-STRETCH = np.dtype(
+LEFT_SOURCE = np.dtype(
     [
         ("source", np.int64),
         ("highest", np.int64),  # ingress sequence number, extended
-        ("shift_first", np.int64),  # its shifts
-        ("shift_end", np.int64),
+        ("renumbering_first", np.int64),  # its shifts
+        ("renumbering_end", np.int64),
         ("left_us", np.int64),  # when its last packet came
         ("timestamp_offset", np.int64),
         ("tl0_offset", np.int32),
@@ -142,7 +142,7 @@ SENT = np.dtype(
 SEALED = np.dtype(
     [
         ("at", np.int64),  # of all octets ever written to the row
-        ("wide", np.int64),  # its transport-wide sequence number, extended; -1: none
+        ("transport_sequence", np.int64),  # its transport-wide sequence number, extended; -1: none
         ("bytes", np.int32),  # 0: none
         ("sequence", np.int32),
         ("repeated_ms", np.int64),  # when it was last sent again, if ever

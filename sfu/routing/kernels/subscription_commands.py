@@ -25,7 +25,7 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["ssrc"] = command["ssrc"]
     entry["payload_type"] = command["payload_type"]
     entry["redundant_type"] = command["redundant_type"]
-    entry["wide"] = command["wide"]
+    entry["transport_cc"] = command["transport_cc"]
     entry["pads"] = command["pads"]
     entry["padded"] = 0
     entry["picture_ended"] = 1
@@ -65,11 +65,11 @@ def close_subscription(tables: Tables, row: int) -> None:
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] -= 1
     _leave_connection(tables, connection, row)
-    if connection["send_session"] != 0:
+    if connection["send_srtp"] != 0:
         if entry["started"] == 1 or entry["padded"] == 1:
-            native.forget_stream(connection["send_session"], i64(entry["ssrc"]))
+            native.forget_stream(connection["send_srtp"], i64(entry["ssrc"]))
         if entry["repeated"] > 0 and entry["repair_type"] > 0:
-            native.forget_stream(connection["send_session"], i64(entry["repair_ssrc"]))
+            native.forget_stream(connection["send_srtp"], i64(entry["repair_ssrc"]))
     entry["log"] = -1
     entry["sealed"] = 0
 
@@ -102,9 +102,9 @@ def _reset_selection(entry: Any) -> None:
     entry["last_frame"] = 0
     entry["aligned"] = 0
     entry["common_offset"] = 0
-    entry["shift_count"] = 0
-    entry["shift_first"] = 0
-    entry["stretch_count"] = 0
+    entry["renumbering_count"] = 0
+    entry["renumbering_first"] = 0
+    entry["left_source_count"] = 0
     entry["given_sets"] = -1
     entry["highest"] = 0
     entry["switches"] = 0

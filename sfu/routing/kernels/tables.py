@@ -34,14 +34,14 @@ from sfu.routing.kernels.media_columns import (
 )
 from sfu.routing.kernels.memory import late_zeros
 from sfu.routing.kernels.subscription_columns import (
+    LEFT_SOURCE,
+    LEFT_SOURCES,
     LOGGED_PACKETS,
+    RENUMBERING,
+    RENUMBERINGS,
     SEALED,
     SEALED_BYTES,
     SENT,
-    SHIFT,
-    SHIFTS,
-    STRETCH,
-    STRETCHES,
     SUBSCRIPTION,
 )
 from sfu.wire.kernels.bundle import bundle
@@ -64,7 +64,7 @@ class Tables(NamedTuple):
     touched: NDArray[np.int32]  # tracks with packets in this batch; [0] is their number
     arrivals: NDArray[np.int64]  # [encodings, ARRIVALS] extended sequence numbers
     structures: NDArray[Any]  # [encodings] of STRUCTURE, for dependency descriptors
-    shifts: NDArray[Any]  # [subscriptions, SHIFTS]
+    renumberings: NDArray[Any]  # [subscriptions, RENUMBERINGS]
     logs: NDArray[Any]  # [logs, LOGGED_PACKETS] of SENT
     estimators: NDArray[Any]  # [connections] of ESTIMATOR
     uplinks: NDArray[Any]  # the same of the way in, where the client sends abs-send-time and no more
@@ -81,7 +81,7 @@ class Tables(NamedTuple):
     history_packets: NDArray[Any]  # ring of PACKET
     history_data: Octets  # a slot for each
     history_written: NDArray[np.int64]  # [1]: how many were ever written
-    stretches: NDArray[Any]  # [subscriptions, STRETCHES]
+    left_sources: NDArray[Any]  # [subscriptions, LEFT_SOURCES]
     sealed: NDArray[Any]  # [sealed rows, LOGGED_PACKETS] of SEALED
     sealed_data: NDArray[np.uint8]  # [sealed rows, SEALED_BYTES]
     sealed_written: NDArray[np.int64]  # [sealed rows]: octets that were ever written
@@ -118,7 +118,7 @@ def make_tables(
         late_zeros(tracks + 1, np.int32),
         late_zeros((encodings, ARRIVALS), np.int64),
         late_zeros(encodings, STRUCTURE),
-        late_zeros((subscriptions, SHIFTS), SHIFT),
+        late_zeros((subscriptions, RENUMBERINGS), RENUMBERING),
         late_zeros((logs, LOGGED_PACKETS), SENT),
         late_zeros(connections, ESTIMATOR),
         late_zeros(connections, ESTIMATOR),
@@ -135,7 +135,7 @@ def make_tables(
         late_zeros(history, PACKET),
         late_zeros(history * PACKET_SLOT_BYTES, np.uint8),
         late_zeros(1, np.int64),
-        late_zeros((subscriptions, STRETCHES), STRETCH),
+        late_zeros((subscriptions, LEFT_SOURCES), LEFT_SOURCE),
         late_zeros((resent, LOGGED_PACKETS), SEALED),
         late_zeros((resent, SEALED_BYTES), np.uint8),
         late_zeros(resent, np.int64),

@@ -47,7 +47,7 @@ def build_template(tables: Tables, subscription: int) -> None:
         template[at] = (ids[_ABS_SEND_TIME] << 4) | 2
         entry["abs_send_time_at"] = at + 1
         at += 4
-    if ids[_TRANSPORT_SEQUENCE] > 0 and entry["wide"] == 1:
+    if ids[_TRANSPORT_SEQUENCE] > 0 and entry["transport_cc"] == 1:
         template[at] = (ids[_TRANSPORT_SEQUENCE] << 4) | 1
         entry["transport_sequence_at"] = at + 1
         at += 3
@@ -60,7 +60,7 @@ def build_template(tables: Tables, subscription: int) -> None:
 
 
 @stage
-def is_wide(packet: Any, ids: Any) -> bool:
+def is_two_byte(packet: Any, ids: Any) -> bool:
     """Whether a value that passes through is too long for the one-byte form."""
     for kind in _PASSED:
         if packet["extension_bytes"][kind] > _MAX_SHORT_BYTES and ids[kind] > 0:
@@ -72,9 +72,9 @@ def is_wide(packet: Any, ids: Any) -> bool:
 
 
 @stage
-def write_element(out: Octets, at: int, identifier: int, length: int, wide: bool) -> int:
+def write_element(out: Octets, at: int, identifier: int, length: int, two_byte: bool) -> int:
     """Write an extension element's head; return where its value goes."""
-    if wide:
+    if two_byte:
         out[at] = identifier
         out[at + 1] = length
         return at + 2
@@ -83,7 +83,7 @@ def write_element(out: Octets, at: int, identifier: int, length: int, wide: bool
 
 
 @stage
-def write_wide_template(entry: Any, out: Octets, at: int) -> int:
+def write_two_byte_template(entry: Any, out: Octets, at: int) -> int:
     """Write the template with its elements in the two-byte form (RFC 8285 section 4.3); return its length."""
     template = entry["template"]
     copy_octets(out, at, template, 0, HEADER_BYTES)
@@ -100,9 +100,9 @@ def write_wide_template(entry: Any, out: Octets, at: int) -> int:
 
 
 @stage
-def stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, wide: bool) -> None:
+def stamp(entry: Any, connection: Any, out: Octets, at: int, now_us: int, two_byte: bool) -> None:
     """Set the values that differ with each packet: send time and transport-wide sequence number."""
-    moved = 2 if wide else 0  # the first element stands a byte further in, the second two
+    moved = 2 if two_byte else 0  # the first element stands a byte further in, the second two
     if entry["abs_send_time_at"] >= 0:
         # 24 bits of seconds in 6.18 fixed point
         store24(out, at + entry["abs_send_time_at"] + moved // 2, (now_us % 64000000 << 18) // 1000000)

@@ -24,7 +24,7 @@ from sfu.wire.kernels.kernel import i64, stage
 _WRAP_US = 64_000_000
 _UPDATE_US = 50_000
 _INTERVAL_US = 250_000
-_TELL_US = 1_000_000
+_REPORT_US = 1_000_000
 """So often at least once there is something to tell; a fall is told at once."""
 _FALLS = 0.97
 
@@ -56,7 +56,7 @@ def note_uplink(
     entry = tables.connections[connection]
     if bound >= MOST_BPS:
         return  # nothing has ever queued
-    if bound >= _FALLS * entry["uplink_bps"] and now_us - entry["uplink_us"] < _TELL_US:
+    if bound >= _FALLS * entry["uplink_bps"] and now_us - entry["uplink_us"] < _REPORT_US:
         return
     if push_uplink(tables, buffers, notice_index, notices, connection, i64(bound)):
         entry["uplink_bps"] = bound

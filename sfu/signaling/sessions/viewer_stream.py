@@ -47,11 +47,11 @@ class ViewerReading:
         self._forget = forget
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
-        self._taken_at = 0.0
+        self._sent_at = 0.0
         # A stream must not begin with "inactive".
-        self._told_active = False
-        self._told_layers: str | None = None
-        self._told_viewers: int | None = None
+        self._sent_active = False
+        self._sent_layers: str | None = None
+        self._sent_viewers: int | None = None
 
     def wake(self) -> None:
         """Something may have changed."""
@@ -66,20 +66,20 @@ class ViewerReading:
     def take(self) -> bytes:
         """The events that tell what has changed."""
         self._changed.clear()
-        self._taken_at = asyncio.get_running_loop().time()
+        self._sent_at = asyncio.get_running_loop().time()
         if self.closed:
             return b""
         self._attend(self)
         state = self._observe()
         told = b""
-        if state.active != self._told_active:
-            self._told_active = state.active
+        if state.active != self._sent_active:
+            self._sent_active = state.active
             told += self._encode("active" if state.active else "inactive", "{}")
-        if state.layers != self._told_layers:
-            self._told_layers = state.layers
+        if state.layers != self._sent_layers:
+            self._sent_layers = state.layers
             told += self._encode("layers", state.layers)
-        if state.viewers != self._told_viewers:
-            self._told_viewers = state.viewers
+        if state.viewers != self._sent_viewers:
+            self._sent_viewers = state.viewers
             told += self._encode("viewercount", f'{{"viewercount":{state.viewers}}}')
         return told
 
@@ -88,7 +88,7 @@ class ViewerReading:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.viewer_events_refresh):
                 await self._changed.wait()
-        rest = self._taken_at + self._options.viewer_events_interval - asyncio.get_running_loop().time()
+        rest = self._sent_at + self._options.viewer_events_interval - asyncio.get_running_loop().time()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, rest)):
                 await self._over.wait()

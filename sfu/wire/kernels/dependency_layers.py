@@ -48,7 +48,7 @@ def activate(structures: NDArray[Any], row: int, active: int, enter: bool) -> No
     for target in range(i64(entry["targets"])):
         entry["layers"][target] = 0
         entry["substitute"][target] = 0
-    stranded = i64(0)
+    needs_key_frame = i64(0)
     for spatial in range(SPATIAL_LAYERS):
         for temporal in range(TEMPORAL_LAYERS):
             layer = layer_bit(spatial, temporal)
@@ -66,8 +66,8 @@ def activate(structures: NDArray[Any], row: int, active: int, enter: bool) -> No
                 if _includes(structures, row, server, best, active):
                     entry["substitute"][best] |= layer
                 else:
-                    stranded |= layer
-    entry["stranded"] = stranded
+                    needs_key_frame |= layer
+    entry["needs_key_frame"] = needs_key_frame
     entry["entered"] = 1 if enter else 0
     for template in range(i64(entry["templates"])):
         present, switch, discardable = serve_layers(

@@ -64,7 +64,7 @@ STRUCTURE = np.dtype(
             "entered",
             np.int32,
         ),  # 1: this is so since a key frame, 0: the active decode targets have changed since
-        ("stranded", np.int64),  # the Layers whose frames have stopped, though those of lower ones come
+        ("needs_key_frame", np.int64),  # the Layers whose frames have stopped, though those of lower ones come
         # the structure as it stood on the wire, from the octet where it begins; bits before and after it are 0
         ("text", np.uint8, (_TEXT_BYTES,)),
         ("text_bytes", np.int32),

@@ -23,13 +23,13 @@ _UNREADABLE = (
 )
 """What Python raises for a file that was cut off, or written by something else."""
 
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
 def tell_once(event: str, **facts: object) -> None:
     """Log a fault of the cache once for the process: it would be the same for each of hundreds of kernels."""
-    if event not in _told:
-        _told.add(event)
+    if event not in _warned:
+        _warned.add(event)
         _log.warning(event, extra=facts)
 
 

@@ -39,8 +39,8 @@ PACKET = np.dtype(
         ("late", np.int32),  # 1: a higher sequence number came before
         ("gap", np.int32),  # 1: the one before it has not come yet
         ("primary", np.int32),  # RED: offset of the primary block relative to the payload
-        ("aligned", np.int32),  # 1: `shift` is known
-        ("shift", np.int64),  # timestamp + shift is on the common clock of the Track's Encodings
+        ("aligned", np.int32),  # 1: `clock_offset` is known
+        ("clock_offset", np.int64),  # timestamp + clock_offset is on the common clock of the Track's Encodings
         ("history", np.int64),  # its position in the packet history, -1: none
         ("follows", np.int32),  # a key frame that begins late: how far the packets behind it reach, see replay.py
         ("sets", np.int32),  # H.264: parameter sets in it, 1: of a sequence, 2: of a picture, 3: both

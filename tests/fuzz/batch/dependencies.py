@@ -207,7 +207,7 @@ def _take(
     fault = _check_known(entry, row)
     if fault == 0:
         fault = _check_written(value, wish, sequence, late, out, packets, words, structures, known)
-    mark = mix(mark, (entry["templates"] << 16) | (entry["targets"] << 8) | (entry["stranded"] != 0))
+    mark = mix(mark, (entry["templates"] << 16) | (entry["targets"] << 8) | (entry["needs_key_frame"] != 0))
     return fault, mix(mark, row["present"] ^ (row["switch"] << 8))
 
 
@@ -282,7 +282,7 @@ def _check_known(entry: Any, row: Any) -> int:
     if not (0 <= entry["chains"] <= targets and 0 <= entry["offset"] < 64 and 0 < entry["text_bytes"] <= 256):
         return RANGE
     every = (np.int64(1) << targets) - 1
-    if entry["active"] & ~every != 0 or entry["sequence"] & ~0xFFFF != 0 or entry["stranded"] & ~ALL_LAYERS != 0:
+    if entry["active"] & ~every != 0 or entry["sequence"] & ~0xFFFF != 0 or entry["needs_key_frame"] & ~ALL_LAYERS != 0:
         return RANGE
     fault = _check_templates(entry, every)
     if fault == 0:

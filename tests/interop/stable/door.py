@@ -25,31 +25,31 @@ class Door:
     def __init__(self, node: str, link: LinkConfig | None, loss: float = 0.0) -> None:
         self.url = node
         self._node = urlsplit(node)
-        self._link = link
+        self._transport = link
         self._loss = loss
 
     async def __aenter__(self) -> Self:
-        if self._link is not None:
-            self._proxy = ThreadedProxy(host=host_address(), up=self._link, down=self._link, media_only=True)
+        if self._transport is not None:
+            self._proxy = ThreadedProxy(host=host_address(), up=self._transport, down=self._transport, media_only=True)
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_HEAD_BYTES)
             port = self._server.sockets[0].getsockname()[1]
             self.url = f"http://127.0.0.1:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._link is not None:
+        if self._transport is not None:
             self._server.close()
             self._proxy.close()
 
     def lose(self) -> None:
         """Begin to lose media, in both directions."""
-        if self._link is not None:
+        if self._transport is not None:
             self._proxy.change(up={"loss": self._loss}, down={"loss": self._loss})
 
     @property
     def lost(self) -> int:
         """How many datagrams were lost so far."""
-        if self._link is None:
+        if self._transport is None:
             return 0
         counts = self._proxy.counts()
         return counts.up.lost + counts.down.lost

@@ -17,14 +17,14 @@ def beside_tcp() -> Seen:
 
 
 def test_at_first_a_queue_is_given_way_to_whoever_fills_it(beside_tcp: Seen) -> None:
-    assert beside_tcp.between(3, 6).share("contested_us", NEVER_US) == 1
+    assert beside_tcp.between(3, 6).share("tcp_competition_us", NEVER_US) == 1
     assert beside_tcp.between(6, 9).least("estimate_bps") < 0.6 * 1_000_000
 
 
 def test_after_three_seconds_it_is_known_for_somebody_elses(beside_tcp: Seen) -> None:
-    first = beside_tcp.when("contested_us", above=0, since=6)
+    first = beside_tcp.when("tcp_competition_us", above=0, since=6)
     assert 9 < first < 12
-    assert beside_tcp.between(first, 16).share("contested_us", NEVER_US) == 0
+    assert beside_tcp.between(first, 16).share("tcp_competition_us", NEVER_US) == 0
 
 
 def test_from_then_on_half_of_the_path_is_ours(beside_tcp: Seen) -> None:
@@ -33,7 +33,7 @@ def test_from_then_on_half_of_the_path_is_ours(beside_tcp: Seen) -> None:
 
 
 def test_once_it_has_gone_the_queue_empties_and_all_of_the_path_is_used(beside_tcp: Seen) -> None:
-    assert beside_tcp.when("contested_us", below=0, since=16) < 18
+    assert beside_tcp.when("tcp_competition_us", below=0, since=16) < 18
     assert beside_tcp.when("estimate_bps", above=0.85 * 1_000_000, since=16) < 22
     assert beside_tcp.since(20).most("wait_ms") < 120
 
@@ -58,9 +58,9 @@ def test_its_delay_is_learned_and_what_was_there_is_there_again(longer: Seen) ->
 def test_a_queue_of_our_own_is_no_contest() -> None:
     """Who is alone on a path that carries less than before braked for his own queue: all of it got through."""
     seen = play(Path(rate_bps=1_000_000), after(4, rate_bps=400_000), seconds=10)
-    assert seen.share("contested_us", NEVER_US) == 1
+    assert seen.share("tcp_competition_us", NEVER_US) == 1
 
 
 def test_others_who_heed_delay_as_we_do_are_no_contest_either() -> None:
     seen = play(Path(rate_bps=1_000_000), after(4, other_bps=500_000), seconds=10)
-    assert seen.share("contested_us", NEVER_US) == 1
+    assert seen.share("tcp_competition_us", NEVER_US) == 1

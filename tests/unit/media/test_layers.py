@@ -15,7 +15,7 @@ from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
-from sfu.routing.plane import Gap, Repaired, SourceLearned, Stranded
+from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
 from sfu.units import compact_ntp
 from sfu.wire.kernels.layers import layers_of
 from sfu.wire.rtcp import GenericNack, PictureLoss, ReportBlock, parse_compound
@@ -253,9 +253,9 @@ def test_who_is_on_a_layer_that_cannot_go_on_gets_a_key_frame(
     plane.current_index = current
     plane.key_frames = 1
     encoding = scene.track.encodings[2]
-    scene.track.handle_notice(encoding, Stranded(0, encoding.row, layers_of(1, 0)), 200.0)
+    scene.track.handle_notice(encoding, KeyFrameNeeded(0, encoding.row, layers_of(1, 0)), 200.0)
     assert scene.asked() == []
-    scene.track.handle_notice(encoding, Stranded(0, encoding.row, layers_of(0, 0)), 300.0)
+    scene.track.handle_notice(encoding, KeyFrameNeeded(0, encoding.row, layers_of(0, 0)), 300.0)
     assert bool(scene.asked()) == asked
 
 

@@ -83,7 +83,7 @@ async def test_of_two_addresses_each_is_answered_in_its_turn_however_many_connec
         await until(lambda: len(server.connections) == 51)
         for _, writer in crowd:
             writer.write((REQUEST + b"\r\n") * 4)
-        await until(lambda: len(server.connections.turns) > 20)
+        await until(lambda: len(server.connections.request_queue) > 20)
         before = app.begun
         other[1].write((REQUEST + b"\r\n") * 4 + REQUEST + CLOSE + b"\r\n")
         await until(lambda: app.clients.count("127.0.0.2") > 0)
@@ -104,9 +104,9 @@ async def test_who_goes_while_he_waits_for_his_turn_is_forgotten() -> None:
         await until(lambda: len(server.connections) == 50)
         for _, writer in crowd:
             writer.write(REQUEST + b"\r\n")
-        await until(lambda: len(server.connections.turns) > 20)
+        await until(lambda: len(server.connections.request_queue) > 20)
         for _, writer in crowd:
             writer.transport.abort()
         await until(lambda: len(server.connections) == 0)
-        assert len(server.connections.turns) == 0
+        assert len(server.connections.request_queue) == 0
         assert (await talk(port, REQUEST + CLOSE + b"\r\n")).endswith(b"hello")

@@ -50,7 +50,7 @@ async def serve(path: Path, key: PublicKey | None = None) -> AsyncIterator[tuple
             yield client, player
     finally:
         await player.close()
-    assert not player.store.folder.exists()
+    assert not player.media_cache.folder.exists()
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def take(name: str) -> Taken:
     packets = [
         TappedPacket(
             track=0,
-            use=1,
+            generation=1,
             source=encodings[one.ssrc] << 32,
             encoding=encodings[one.ssrc],
             sequence=one.sequence,

@@ -18,7 +18,7 @@ def packet(sequence: int, arrival_us: int = 0, payload: bytes = b"\x08x", **fiel
     """A packet of source 0 whose timestamp follows its number, unless `fields` say otherwise."""
     whole = {
         "track": 0,
-        "use": 1,
+        "generation": 1,
         "source": 0,
         "encoding": 0,
         "sequence": sequence & 0xFFFF,

@@ -7,8 +7,8 @@ from sfu.recording.inbox import Inbox
 from sfu.routing.plane import TappedPacket, TappedPackets
 
 
-def packet(track: int, use: int = 1, sequence: int = 0) -> TappedPacket:
-    return TappedPacket(track, use, 0, 0, sequence, 0, 1, False, False, 0, False, False, 0, b"payload")
+def packet(track: int, generation: int = 1, sequence: int = 0) -> TappedPacket:
+    return TappedPacket(track, generation, 0, 0, sequence, 0, 1, False, False, 0, False, False, 0, b"payload")
 
 
 class FakePlane:
@@ -46,7 +46,7 @@ def test_a_row_that_is_used_again_brings_nothing_to_who_had_it_before() -> None:
     plane = FakePlane()
     feed = Feed([plane])
     got, _ = connected(feed, Place(0, 1, 1))
-    plane.waiting = [[TappedPackets.of([packet(1, use=2)])]]
+    plane.waiting = [[TappedPackets.of([packet(1, generation=2)])]]
     feed.step()
     assert got == []
 

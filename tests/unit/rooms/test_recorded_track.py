@@ -44,7 +44,7 @@ def test_the_best_encoding_goes_to_the_tap_and_stays_wanted_though_nobody_watche
 ) -> None:
     recorded.start()
     assert plane.tapped == [HIGHEST]
-    scene.track.note_taken(101.0)
+    scene.track.note_wanted(101.0)
     scene.track.handle_timeout(101.0 + UNWANTED_AFTER)
     assert [encoding.wanted for encoding in scene.track.encodings] == [False, False, True]
 

@@ -31,10 +31,10 @@ OWNERS = {
             "report_media report_first report_highest report_count report_due_us report_bytes report_us reporting"
         ),
         "routing.kernels.connection_commands": (
-            "active address_bytes address receive_session send_session extension_kind extension_id "
+            "active address_bytes address receive_srtp send_srtp extension_kind extension_id "
             "controlled reports report_ssrc mixed"
         ),
-        "routing.kernels.estimates": "told_bps told_us probe_free_us",
+        "routing.kernels.estimates": "reported_bps reported_us probe_free_us",
         "routing.kernels.ingress": "packets_in bytes_in last_arrival_us",
         "routing.kernels.media_commands": "first_encoding",
         "routing.kernels.pacing": "free_us busy queued_bytes",
@@ -48,19 +48,19 @@ OWNERS = {
     "tracks": {
         "routing.kernels.fanout": "batch_first batch_last",
         "routing.kernels.history": "kept",
-        "routing.kernels.media_commands": "active tapped relayed use relay relay_use",
+        "routing.kernels.media_commands": "active tapped relayed generation relay relay_generation",
         "routing.kernels.subscribing": "first_subscription subscriptions",
     },
     "encodings": {
         "routing.kernels.classify": "ssrc former_ssrc replaced_us key_frames_before aligned",
         "routing.kernels.describe": (
-            "key_frames spatial_layers spatial_top temporal_layers stranded key_timestamp layer_octets "
+            "key_frames spatial_layers spatial_top temporal_layers needs_key_frame key_timestamp layer_octets "
             "levels loudness voiced"
         ),
         "routing.kernels.acceptance": "repaired",
         "routing.kernels.media_commands": (
             "active track connection next payload_type redundant_type audio codec index repairs asks "
-            "clock_rate mid_bytes rid_bytes mid rid shift"
+            "clock_rate mid_bytes rid_bytes mid rid clock_offset"
         ),
         "routing.kernels.reception": (
             "generation packets octets base_sequence extended_sequence jitter_16 transit last_timestamp "
@@ -69,13 +69,13 @@ OWNERS = {
     },
     "subscriptions": {
         "routing.kernels.subscription_commands": (
-            "active paused connection sibling ssrc payload_type redundant_type wide pads repair_type "
+            "active paused connection sibling ssrc payload_type redundant_type transport_cc pads repair_type "
             "repair_ssrc repeat_interval_ms log sealed sealed_bytes mid_bytes mid target_index "
             "target_spatial target_temporal seed_timestamp"
         ),
         "routing.kernels.nack": "nacks missed_us",
         "routing.kernels.numbering": (
-            "picture_ended dropped_picture shift_count shift_first picture_offset tl0_offset frame_offset "
+            "picture_ended dropped_picture renumbering_count renumbering_first picture_offset tl0_offset frame_offset "
             "last_picture last_tl0 last_frame common_offset aligned started source sequence_offset "
             "timestamp_offset last_sequence last_timestamp last_arrival_us seed_sequence"
         ),
@@ -87,7 +87,7 @@ OWNERS = {
             "current_index current_spatial current_temporal intact picture_timestamp changed_at highest "
             "given_sets switches pictures freezes picture_gap_us picture_arrival_us"
         ),
-        "routing.kernels.left_sources": "stretch_count",
+        "routing.kernels.left_sources": "left_source_count",
         "routing.kernels.subscribing": "track next previous",
     },
     "by_address": {
@@ -106,7 +106,7 @@ OWNERS = {
         "routing.kernels.classify": "valid",
         "routing.kernels.describe": "*",
     },
-    "shifts": {
+    "renumberings": {
         "routing.kernels.numbering": "sequence sequence_offset picture_offset",
     },
     "logs": {
@@ -115,7 +115,7 @@ OWNERS = {
     },
     "estimators": {
         "bwe.kernels.tcp_competition": (
-            "brakes stands_us braked_us braked_bps high_bps high_us contested_us shortest_ms longest_ms "
+            "brakes stands_us braked_us braked_bps high_bps high_us tcp_competition_us shortest_ms longest_ms "
             "accepted_us accepted_bps"
         ),
         "bwe.kernels.delay": (
@@ -155,7 +155,7 @@ OWNERS = {
         "routing.kernels.arrival_report": "*",
     },
     "addresses": {
-        "routing.kernels.connection_commands": "held use address",
+        "routing.kernels.connection_commands": "held generation address",
         "routing.kernels.feedback": "heard_us",
     },
     "source_ssrcs": {
@@ -190,14 +190,14 @@ OWNERS = {
     "history_written": {
         "routing.kernels.history": "*",
     },
-    "stretches": {
+    "left_sources": {
         "routing.kernels.left_sources": (
-            "source highest shift_first shift_end left_us timestamp_offset tl0_offset frame_offset spatial temporal"
+            "source highest renumbering_first renumbering_end left_us timestamp_offset tl0_offset frame_offset spatial temporal"
         ),
     },
     "sealed": {
         "routing.kernels.repeat": "repeated_ms repeats",
-        "routing.kernels.sealed": "at wide bytes sequence",
+        "routing.kernels.sealed": "at transport_sequence bytes sequence",
     },
     "sealed_data": {
         "routing.kernels.sealed": "*",
@@ -207,7 +207,7 @@ OWNERS = {
     },
     "parameters": {
         "routing.kernels.parameters": (
-            "bytes data changes sequence_timestamp picture_timestamp gap_timestamp in_band told_bytes told"
+            "bytes data changes sequence_timestamp picture_timestamp gap_timestamp in_band declared_bytes declared"
         ),
     },
     "allowances": {

@@ -69,8 +69,8 @@ class RawPeer:
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 0))
         self.socket.connect((host, plane.port))
-        self.send_session = make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill)
-        self.receive_session = make_session(profile, Policy.SSRC_ANY_INBOUND, fill + 100)
+        self.send_srtp = make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill)
+        self.receive_srtp = make_session(profile, Policy.SSRC_ANY_INBOUND, fill + 100)
         self.connection = plane.open_connection()
         if keyed:
             plane.set_keys(
@@ -82,7 +82,7 @@ class RawPeer:
 
     def send(self, packet: bytes) -> bytes:
         """Encrypt and send; returns what went out."""
-        protected = self.send_session.protect(packet)
+        protected = self.send_srtp.protect(packet)
         self.socket.send(protected)
         return protected
 
@@ -90,7 +90,7 @@ class RawPeer:
         """Wait for `count` packets, decrypted."""
         found: list[bytes] = []
         while len(found) < count and select.select([self.socket], [], [], timeout)[0]:
-            found.append(self.receive_session.unprotect(self.socket.recv(2048)))
+            found.append(self.receive_srtp.unprotect(self.socket.recv(2048)))
         return found
 
     def ask(self, row: int, first: int, mask: int = 0, *, interval_ms: int) -> None:
@@ -103,7 +103,7 @@ class RawPeer:
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send."""
-        self.socket.send(self.send_session.protect_rtcp(packet))
+        self.socket.send(self.send_srtp.protect_rtcp(packet))
 
     def silent(self) -> bool:
         """Whether nothing waits in the socket."""

@@ -24,7 +24,7 @@ class Elsewhere:
         self.address = self.socket.getsockname()
 
     def send(self, packet: bytes) -> bytes:
-        protected = self.peer.send_session.protect(packet)
+        protected = self.peer.send_srtp.protect(packet)
         self.socket.send(protected)
         return protected
 
@@ -64,7 +64,7 @@ def test_media_rtcp_and_dtls_count_from_each_address(plane, make_peer, elsewhere
         sender.send(rtp(number, bytes([number])))
     received = subscriber.receive(MAX_ADDRESSES)
     assert sorted(packet[-1] for packet in received) == list(range(MAX_ADDRESSES))
-    others[-1].socket.send(publisher.send_session.protect_rtcp(b"\x81\xca\0\1rtcp"))
+    others[-1].socket.send(publisher.send_srtp.protect_rtcp(b"\x81\xca\0\1rtcp"))
     others[-1].socket.send(b"\x16dtls")
     wait_until(lambda: plane.counters()["received_datagrams"] == MAX_ADDRESSES + 2)
     assert plane.poll_notices() == [
@@ -87,7 +87,7 @@ def test_one_address_is_sent_to_and_it_can_change(plane, make_peer, elsewhere):
     settle(plane)
     publisher.send(rtp(2, b"there"))
     other.socket.settimeout(5)
-    assert subscriber.receive_session.unprotect(other.socket.recv(2048)).endswith(b"there")
+    assert subscriber.receive_srtp.unprotect(other.socket.recv(2048)).endswith(b"there")
     plane.set_addresses(subscriber.connection, [home], None)
     settle(plane)
     publisher.send(rtp(3, b"nowhere"))
@@ -146,19 +146,19 @@ def test_what_is_authentic_tells_when_its_address_was_heard(plane, make_peer, el
     [(address, when)] = plane.heard(publisher.connection)
     assert address == home
     assert before <= when <= time.monotonic()
-    report = publisher.send_session.protect_rtcp(b"\x81\xca\0\1rtcp")
+    report = publisher.send_srtp.protect_rtcp(b"\x81\xca\0\1rtcp")
     other.socket.send(report)
     wait_until(lambda: len(plane.heard(publisher.connection)) == 2)
     heard = plane.heard(publisher.connection)
 
-    unsent = publisher.send_session.protect(rtp(2, b"never sent whole"))
+    unsent = publisher.send_srtp.protect(rtp(2, b"never sent whole"))
     signs_of_no_life = [
         good,  # replayed
         report,
         unsent[:-1] + bytes([unsent[-1] ^ 1]),  # forged
         report[:-5] + bytes([report[-5] ^ 1]) + report[-4:],
         b"\x80\xc9\0\1" + bytes(20),
-        publisher.send_session.protect(rtp(3, b"not agreed on", payload_type=97)),
+        publisher.send_srtp.protect(rtp(3, b"not agreed on", payload_type=97)),
         b"\x00\x01" + bytes(18),
         b"\x16" + bytes(18),
     ]

@@ -46,7 +46,7 @@ def stage(plane, make_peer):
 
 
 def send(peer, packet: bytes) -> None:
-    peer.socket.send(peer.send_session.protect_rtcp(packet))
+    peer.socket.send(peer.send_srtp.protect_rtcp(packet))
 
 
 def estimates(plane) -> list[int]:
@@ -162,14 +162,14 @@ def test_publishers_are_told_of_each_packet(plane, stage):
     plane.set_extensions(stage.publisher.connection, {Extension.TRANSPORT_SEQUENCE: WIDE})
     for number in (65_533, 65_534, 65_535, 1, 0, 3):  # 2 is lost, 0 late, and it wraps
         wide = {WIDE: struct.pack("!H", number)}
-        packet = rtp(number, vp8(0, key=True), ssrc=100, extensions=wide, marker=True)
+        packet = rtp(number, vp8(0, key=True), ssrc=100, extensions=transport_cc, marker=True)
         stage.publisher.send(packet)
     told: dict[int, bool] = {}
     head, arrivals = np.zeros(4, np.int64), np.zeros(4096, np.int64)
 
     def take() -> bool:
         while not stage.publisher.silent():
-            plain = stage.publisher.receive_session.unprotect_rtcp(stage.publisher.socket.recv(2048))
+            plain = stage.publisher.receive_srtp.unprotect_rtcp(stage.publisher.socket.recv(2048))
             assert plain[:8] == struct.pack("!BBHL", 0x80, 201, 1, 4242)
             data = np.frombuffer(plain[8:], np.uint8)
             count = parse_transport_feedback(data, 0, len(data), head, arrivals)
@@ -184,7 +184,7 @@ def test_publishers_are_told_of_each_packet(plane, stage):
 
 def test_rtcp_that_is_forged_replayed_or_cut_off_is_dropped(plane, make_peer):
     peer = make_peer(plane, 1)
-    whole = peer.send_session.protect_rtcp(REPORT + bytes.fromhex("81cb0001 00000009"))
+    whole = peer.send_srtp.protect_rtcp(REPORT + bytes.fromhex("81cb0001 00000009"))
     broken = 0
     for length in range(2, len(whole)):
         peer.socket.send(whole[:length])

@@ -69,7 +69,7 @@ def test_nacks_never_reach_the_control_side_and_have_a_rate(stage):
     stage.send(1, vp8(1, key=True))
     (sent,) = stage.take(1)
     packet = nack(7, (sent[0], 0), *[((sent[0] + 100) & 0xFFFF, 0xFFFF)] * 99)
-    protect = stage.subscriber.send_session.protect_rtcp
+    protect = stage.subscriber.send_srtp.protect_rtcp
     stage.seen = stage.plane.counters()["received_datagrams"]
     stage.plane.poll_notices()
     send_all(stage, [protect(packet) for _ in range(100)])
@@ -96,7 +96,7 @@ def test_a_nack_for_what_is_not_ones_own_does_nothing(stage, ssrc):
     stage.send(1, vp8(1, key=True))
     (sent,) = stage.take(1)
     stage.seen = stage.plane.counters()["received_datagrams"]
-    send_all(stage, [stage.subscriber.send_session.protect_rtcp(nack(ssrc, (sent[0], 0)))])
+    send_all(stage, [stage.subscriber.send_srtp.protect_rtcp(nack(ssrc, (sent[0], 0)))])
     assert stage.subscriber.silent()
     assert not any(isinstance(notice, Datagram) for notice in stage.plane.poll_notices())
 
@@ -124,13 +124,13 @@ def test_what_the_history_has_not_is_told_ten_times_a_second_at_most(make_planes
     plane.poll_notices()
     plane._tables.history_written[0] += len(plane._tables.history_packets) + 1  # as if so many had come since
     stage.seen = plane.counters()["received_datagrams"]
-    send_all(stage, [stage.subscriber.send_session.protect_rtcp(nack(7, (sent[0], 0))) for _ in range(40)])
+    send_all(stage, [stage.subscriber.send_srtp.protect_rtcp(nack(7, (sent[0], 0))) for _ in range(40)])
     wait_until(lambda: plane.counters()["repeat_missed"] == 40)
     assert 1 <= sum(isinstance(notice, RepeatMissed) for notice in plane.poll_notices()) <= 5
 
 
 def test_rtcp_for_the_control_side_has_a_rate(stage):
-    protect = stage.subscriber.send_session.protect_rtcp
+    protect = stage.subscriber.send_srtp.protect_rtcp
     stage.seen = stage.plane.counters()["received_datagrams"]
     told = 0
     for _ in range(30):

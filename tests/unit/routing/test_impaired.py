@@ -78,7 +78,7 @@ class Publisher:
     def _media(self, number: int) -> bytes:
         payload = vp8(number, key=number == 0)
         packet = rtp(number, payload, ssrc=100, timestamp=3000 * number, marker=True)
-        self.sealed[number] = self.stage.publisher.send_session.protect(packet)
+        self.sealed[number] = self.stage.publisher.send_srtp.protect(packet)
         return self.sealed[number]
 
     def _repair(self, number: int) -> bytes:
@@ -87,7 +87,7 @@ class Publisher:
             return self.sealed[number]
         payload = struct.pack("!H", number) + vp8(number, key=number == 0)
         packet = rtp(self.repairs, payload, ssrc=300, payload_type=99, timestamp=3000 * number, marker=True)
-        return self.stage.publisher.send_session.protect(packet)
+        return self.stage.publisher.send_srtp.protect(packet)
 
     def _deliver(self, packet: bytes) -> None:
         self.stage.publisher.socket.send(packet)
@@ -130,7 +130,7 @@ def test_what_comes_twice_goes_out_once(plane, make_peer):
     link: Link[bytes] = Link(LinkConfig(delay_s=0.01, duplicate=0.3, jitter_s=0.05, keep_order=False), random.Random(3))
     for number in range(200):
         packet = rtp(number, vp8(number, key=number == 0), ssrc=100, timestamp=3000 * number, marker=True)
-        link.send(stage.publisher.send_session.protect(packet), number / 50)
+        link.send(stage.publisher.send_srtp.protect(packet), number / 50)
     arrived = link.poll(100.0)
     for delivered in arrived:
         stage.publisher.socket.send(delivered.packet)

@@ -46,7 +46,7 @@ def test_a_burst_that_waits_in_the_socket_leaves_in_shared_messages(plane, make_
     track, _ = publish_one(plane, publisher)
     plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=96)
     # UDP_SEGMENT from the publisher: UDP_GRO hands all nine to the plane as one message
-    even = [publisher.send_session.protect(rtp(100 + k, bytes(1100))) for k in range(8)]
+    even = [publisher.send_srtp.protect(rtp(100 + k, bytes(1100))) for k in range(8)]
     publisher.socket.sendmsg([b"".join(even)], [(17, 103, struct.pack("H", len(even[0])))])
     received = [parse(p) for p in subscriber.receive(8)]
     assert len(received) == 8
@@ -111,7 +111,7 @@ def test_hostile_packets_are_dropped_and_counted(plane, make_peer):
     good = publisher.send(rtp(1, b"good"))
     assert len(subscriber.receive(1)) == 1
     publisher.socket.send(good)  # replayed
-    other = publisher.send_session.protect(rtp(9, b"never arrives whole"))
+    other = publisher.send_srtp.protect(rtp(9, b"never arrives whole"))
     publisher.socket.send(other[:-1] + bytes([other[-1] ^ 1]))  # forged
     publisher.socket.send(other[:30])  # truncated
     publisher.socket.send(b"\x80\x60\x00")  # shorter than a header
@@ -156,7 +156,7 @@ def test_notices_carry_stun_dtls_and_rtcp_with_their_sender(plane, make_peer):
     peer.socket.send(check)
     peer.socket.send(b"\x16dtls")
     report = b"\x80\xc9\0\1rtcp" + b"\x81\xca\0\1more"
-    peer.socket.send(peer.send_session.protect_rtcp(report))
+    peer.socket.send(peer.send_srtp.protect_rtcp(report))
     wait_until(lambda: plane.counters()["received_datagrams"] == 3)
     address = peer.socket.getsockname()
     wanted = [("stun", check), ("dtls", b"\x16dtls"), ("rtcp", report)]
@@ -256,7 +256,7 @@ def test_the_tap_tells_tracks_apart_and_finds_runs_of_packets(plane, make_peer):
     wait_until(lambda: plane.counters()["tapped_packets"] == 11)
     found = {packets.track: packets for packets in plane.poll_tap()}
     assert set(found) == {video, audio}
-    assert found[video].use == plane.track_use(video)
+    assert found[video].generation == plane.track_generation(video)
     assert found[video].run_ends == [3, 3, 3, 4, 5, 6]
     assert found[audio].run_ends == [5] * 5  # a frame each
     assert [(p.sequence, p.timestamp, p.marker) for p in found[video]][:5] == sent

@@ -29,7 +29,7 @@ class Viewer:
         self.tables = make_tables(1, 1, 1, 1, COUNTER_COUNT, logs=1, history=HISTORY)
         self.connection, self.entry = self.tables.connections[0], self.tables.subscriptions[0]
         self.state = self.tables.estimators[0]
-        self.connection["controlled"], self.connection["send_session"], self.connection["address_bytes"] = 1, 1, 16
+        self.connection["controlled"], self.connection["send_srtp"], self.connection["address_bytes"] = 1, 1, 16
         self.connection["free_us"] = NOW_US + 3_600_000_000
         self.entry["repair_type"] = 97
         self.state["estimate_bps"] = 50_000_000
@@ -69,7 +69,7 @@ def test_what_was_not_is_unknown(field: str, value: int) -> None:
     assert viewer.entry["not_repeated"] == 0
 
 
-@pytest.mark.parametrize("field", ["send_session", "address_bytes"])
+@pytest.mark.parametrize("field", ["send_srtp", "address_bytes"])
 def test_to_who_cannot_be_sent_anything_nothing_is(field: str) -> None:
     viewer = Viewer()
     viewer.connection[field] = 0

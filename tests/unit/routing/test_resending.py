@@ -73,12 +73,12 @@ def test_a_receiver_that_lost_it_takes_it(plane, make_peer):
     stage = Resent(plane, make_peer)
     sent = send_frames(stage, 3)
     for k in (0, 2):
-        stage.subscriber.receive_session.unprotect(sent[k])
+        stage.subscriber.receive_srtp.unprotect(sent[k])
     stage.subscriber.ask(stage.row, number_of(sent[1]), 0, interval_ms=10)
-    packet = parse(stage.subscriber.receive_session.unprotect(stage.datagrams(1)[0]))
+    packet = parse(stage.subscriber.receive_srtp.unprotect(stage.datagrams(1)[0]))
     assert read_vp8(packet[5])[2].startswith(b"1/1")
     with pytest.raises(Error):
-        stage.subscriber.receive_session.unprotect(sent[1])
+        stage.subscriber.receive_srtp.unprotect(sent[1])
 
 
 def test_fillers_are_sent_again_too(plane, make_peer):
@@ -286,7 +286,7 @@ def check_streams_of_others(plane, make_peer):
     wait_until(lambda: plane.counters()["repeated_packets"] == 2)
     plane.close_subscription(stage.row)
     wait_until(lambda: plane.settled)
-    session = stage.subscriber.receive_session
+    session = stage.subscriber.receive_srtp
     found = [stage.subscriber.socket.recv(2048) for _ in range(2)]
     (repeat,) = [datagram for datagram in found if struct.unpack("!I", datagram[8:12])[0] == 8]
     session.unprotect(repeat)

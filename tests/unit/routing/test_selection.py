@@ -55,8 +55,8 @@ def test_a_switch_waits_for_a_key_frame_and_goes_on_in_all_numbers(simulcast):
 def test_known_clocks_align_the_timestamps_of_encodings(simulcast):
     stage = simulcast
     stage.aim(0)
-    stage.plane.set_shift(stage.rows[0], 0)
-    stage.plane.set_shift(stage.rows[1], -500_000)
+    stage.plane.set_clock_offset(stage.rows[0], 0)
+    stage.plane.set_clock_offset(stage.rows[1], -500_000)
     wait_until(lambda: stage.plane.settled)
     stage.send(1, vp8(1, key=True), timestamp=90_000)
     stage.aim(1)
@@ -191,7 +191,7 @@ def move_to_another_publisher(stage: Stage, make_peer, *, shift: int | None = No
         codec=PayloadFormat.VP8,
     )
     if shift is not None:
-        stage.plane.set_shift(row, shift)
+        stage.plane.set_clock_offset(row, shift)
     stage.plane.move_subscription(stage.row, -1)
     stage.plane.close_track(stage.track)
     stage.plane.move_subscription(stage.row, track)
@@ -226,7 +226,7 @@ def test_another_track_goes_on_in_all_numbers(stage, make_peer):
 
 
 def test_the_clocks_of_two_publishers_have_nothing_in_common(stage, make_peer):
-    stage.plane.set_shift(stage.rows[0], 5_000_000)
+    stage.plane.set_clock_offset(stage.rows[0], 5_000_000)
     stage.send(10, vp8(500, key=True), timestamp=1000)
     send = move_to_another_publisher(stage, make_peer, shift=5_000_000)
     send(60001, vp8(8, key=True), timestamp=500_000)  # 5.5 s later, by clocks of different people

@@ -46,7 +46,7 @@ class World:
         self.step()
 
     def report(self, ssrc: int) -> bytes:
-        protected = self.publisher.send_session.protect_rtcp(b"\x80\xc8\0\6" + ssrc.to_bytes(4) + bytes(20))
+        protected = self.publisher.send_srtp.protect_rtcp(b"\x80\xc8\0\6" + ssrc.to_bytes(4) + bytes(20))
         self.publisher.socket.send(protected)
         self.step()
         return protected
@@ -58,7 +58,7 @@ class World:
         """How many packets have come to the subscriber, each once, since it was last asked."""
         count = 0
         while select.select([self.subscriber.socket], [], [], 0)[0]:
-            self.subscriber.receive_session.unprotect(self.subscriber.socket.recv(2048))
+            self.subscriber.receive_srtp.unprotect(self.subscriber.socket.recv(2048))
             count += 1
         return count
 
@@ -75,7 +75,7 @@ def world(make_peer):
 
 def forget(world, ssrc):
     """The publisher's own libsrtp would become slow."""
-    world.publisher.send_session.remove_stream(ssrc)
+    world.publisher.send_srtp.remove_stream(ssrc)
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(3600, 1.0), (3000, 0.1)], ids=["an hour", "in haste"])
@@ -158,7 +158,7 @@ def test_forged_reports_cost_no_memory_and_cut_nobody_off(world):
 
 def test_what_is_late_of_the_former_ssrc_does_not_take_the_encoding_back(world):
     world.send(1, 1)
-    late = world.publisher.send_session.protect(rtp(2, b"x", ssrc=1))
+    late = world.publisher.send_srtp.protect(rtp(2, b"x", ssrc=1))
     world.send(2, 100)
     world.repeat(late)
     assert world.plane.encoding_state(world.encoding).ssrc == 2

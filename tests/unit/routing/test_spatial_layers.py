@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfu.routing.plane import Stranded
+from sfu.routing.plane import KeyFrameNeeded
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import layers_from, layers_of
 from sfu.wire.payload_format import PayloadFormat
@@ -60,8 +60,8 @@ class Stage:
         assert len(packets) == count
         return [parse(packet)[4][DEPENDENCIES] for packet in packets]
 
-    def told(self) -> list[Stranded]:
-        return [notice for notice in self.plane.poll_notices() if isinstance(notice, Stranded)]
+    def told(self) -> list[KeyFrameNeeded]:
+        return [notice for notice in self.plane.poll_notices() if isinstance(notice, KeyFrameNeeded)]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_layers_that_end_between_key_frames_are_told_of_once(stage):
     for picture in (3, 4, 5):
         stage.send(DELTA, picture, head(1, picture + 1) + ACTIVE + "01")
     (notice,) = stage.told()
-    assert notice == Stranded(stage.publisher.connection, stage.encoding, layers_from(1, 0))
+    assert notice == KeyFrameNeeded(stage.publisher.connection, stage.encoding, layers_from(1, 0))
     stage.send(KEY, 6, head(0, 7) + "11000" + two_layers(second="-") + "01")
     stage.send(DELTA, 7, head(1, 8))
     assert stage.told() == []
@@ -125,13 +125,13 @@ def test_a_vp9_stream_whose_top_layer_ends_between_key_frames_is_told_of(plane, 
     assert stage.told() == []
     stage.send(vp9(0, 2, top=1), 2)
     stage.send(vp9(1, 2), 2)
-    assert stage.told() == [Stranded(stage.publisher.connection, stage.encoding, layers_of(2, 0))]
+    assert stage.told() == [KeyFrameNeeded(stage.publisher.connection, stage.encoding, layers_of(2, 0))]
     stage.send(vp9(0, 3, key=True, top=1), 3)
     stage.send(vp9(0, 4, key=True, top=2), 4)
     assert stage.told() == []
     stage.send(vp9(0, 5, top=0), 5)
     assert stage.told() == [
-        Stranded(stage.publisher.connection, stage.encoding, layers_of(1, 0) | layers_of(2, 0)),
+        KeyFrameNeeded(stage.publisher.connection, stage.encoding, layers_of(1, 0) | layers_of(2, 0)),
     ]
 
 

@@ -126,8 +126,8 @@ def test_steps_are_kept_until_something_is_measured_or_comes_or_goes(room: Room)
 
 def test_what_a_viewer_takes_is_told_only_when_it_has_changed(room: Room) -> None:
     told: list[float] = []
-    note_taken = room.track.note_taken
-    room.track.note_taken = lambda now: (told.append(now), note_taken(now))[1]  # type: ignore[method-assign]
+    note_wanted = room.track.note_wanted
+    room.track.note_wanted = lambda now: (told.append(now), note_wanted(now))[1]  # type: ignore[method-assign]
     room.estimate(0.5e6, 101.0)
     first = list(told)
     assert first
@@ -334,7 +334,7 @@ def test_what_is_taken_again_after_a_pause_is_wanted_at_once(room: Room) -> None
     room.estimate(2e6, 100.0)
     room.track.handle_timeout(102.0)
     room.subscription.pause()
-    room.track.note_taken(103.0)  # as it does each second
+    room.track.note_wanted(103.0)  # as it does each second
     room.track.handle_timeout(105.0)
     assert publisher.wanted[-1] == ("f", False)
     room.viewer.clock = 106.0
@@ -347,7 +347,7 @@ def test_a_viewer_who_comes_and_goes_decides_what_is_wanted(room: Room) -> None:
     room.estimate(2e6, 100.0)
     room.track.handle_timeout(102.0)
     room.subscription.close()
-    room.track.note_taken(102.0)
+    room.track.note_wanted(102.0)
     room.track.handle_timeout(104.0)
     assert [encoding.wanted for encoding in room.track.encodings] == [False, False, False]
     room.viewer.subscriptions.clear()

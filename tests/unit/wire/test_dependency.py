@@ -178,12 +178,12 @@ def test_in_k_svc_a_layer_is_stranded_when_its_target_stops_between_key_frames()
     """Who was on it has not the frames that those of the lower one depend on."""
     made = Encoding()
     assert made.take(head(0) + "10000" + two_layers(second="-")) == FINE
-    assert made.structures[0]["stranded"] == 0
+    assert made.structures[0]["needs_key_frame"] == 0
     assert made.take(head(1, 2) + "01000" + "01") == FINE
     assert made.value("present") == layers_of(0, 0)
-    assert made.structures[0]["stranded"] == layers_from(1, 0)
+    assert made.structures[0]["needs_key_frame"] == layers_from(1, 0)
     assert made.take(head(0, 3) + "11000" + two_layers(second="-") + "01") == FINE
-    assert made.structures[0]["stranded"] == 0
+    assert made.structures[0]["needs_key_frame"] == 0
     assert made.take(head(1, 4)) == FINE
     assert made.value("present") == ALL_LAYERS
 

@@ -57,7 +57,7 @@ class Program:
         self.file.write_text(PROGRAM)
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(numba.config, "CACHE_DIR", str(self.cache))
-        monkeypatch.setattr(kept, "_told", set())
+        monkeypatch.setattr(kept, "_warned", set())
 
     def run(self) -> tuple[int, bool]:
         """Its result, and whether it came from the cache."""
