@@ -71,11 +71,7 @@ class RecordWriter:
     @property
     def wanting_key_frames(self) -> list[int]:
         """Takes whose picture cannot go on without a key frame."""
-        return [
-            key
-            for key, writing in self._writings.items()
-            if writing.cause is None and writing.source.recorder.wants_key_frame
-        ]
+        return [key for key, on in self._writings.items() if on.cause is None and on.source.recorder.wants_key_frame]
 
     @property
     def faults(self) -> list[str]:

@@ -240,7 +240,7 @@ class Commander(TableReader, abc.ABC):
         self._encodings.give_back(encoding)
 
     def set_clock_offset(self, encoding: int, clock_offset: int) -> None:
-        """Tell an encoding's clock: its timestamps plus `clock_offset` are on the common clock of the track's encodings."""
+        """Tell an encoding's clock: its timestamps plus `clock_offset` are on its track's common clock."""
         self._post(encoding, commands.SetClockOffset(clock_offset))
 
     def open_subscription(

@@ -157,8 +157,8 @@ def _note_renumbering(tables: Tables, subscription: int, sequence: int) -> None:
 
 @stage
 def place_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
-    """Where a late packet has its place: `HERE`, or in the left source of which this is the index; `NOWHERE`: before its
-    source was entered, or beyond what is remembered.
+    """Where a late packet has its place: `HERE`, or the index of the left source that it belongs to; `NOWHERE`: before
+    its source was entered, or beyond what is remembered.
     """
     entry = tables.subscriptions[subscription]
     packet = packets[row]

@@ -112,7 +112,7 @@ LEFT_SOURCE = np.dtype(
     [
         ("source", np.int64),
         ("highest", np.int64),  # ingress sequence number, extended
-        ("renumbering_first", np.int64),  # its shifts
+        ("renumbering_first", np.int64),  # its renumberings
         ("renumbering_end", np.int64),
         ("left_us", np.int64),  # when its last packet came
         ("timestamp_offset", np.int64),

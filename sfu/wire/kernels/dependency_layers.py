@@ -4,8 +4,8 @@ It is the highest that is not above the Layer: the one with the greatest spatial
 temporal id. That holds while the encoder leaves this target out, as long as its frames include all of the highest
 active one: its subscribers get those, and go on with it when it comes back. Where they do not (in K-SVC an upper layer
 has no frames of the lower ones, but at key frames), another target can only be entered at a key frame. So the lower one
-serves the Layer from a key frame on, if the right one is not active then; and if it stops in between, the Layer is
-stranded: its subscribers get nothing until there is a key frame, or it comes back.
+serves the Layer from a key frame on, if the right one is not active then; and if it stops in between, the Layer
+needs a key frame: its subscribers get nothing until there is one, or until the target comes back.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The speakers of a room: speakers as events, and last-N on Tracks and Subscriptions. The levels are put into the plane's
-tables as its packets would."""
+"""The speakers of a room: events of who speaks, and last-N on Tracks and Subscriptions. The levels are put into the
+plane's tables as its packets would."""
 
 from __future__ import annotations
 

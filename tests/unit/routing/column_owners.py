@@ -192,7 +192,8 @@ OWNERS = {
     },
     "left_sources": {
         "routing.kernels.left_sources": (
-            "source highest renumbering_first renumbering_end left_us timestamp_offset tl0_offset frame_offset spatial temporal"
+            "source highest renumbering_first renumbering_end left_us timestamp_offset tl0_offset frame_offset spatial "
+            "temporal"
         ),
     },
     "sealed": {

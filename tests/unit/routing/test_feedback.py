@@ -161,8 +161,8 @@ def test_publishers_are_told_of_each_packet(plane, stage):
     plane.set_control(stage.publisher.connection, Feedback.PACKETS, reports=Feedback.PACKETS, ssrc=4242)
     plane.set_extensions(stage.publisher.connection, {Extension.TRANSPORT_SEQUENCE: WIDE})
     for number in (65_533, 65_534, 65_535, 1, 0, 3):  # 2 is lost, 0 late, and it wraps
-        wide = {WIDE: struct.pack("!H", number)}
-        packet = rtp(number, vp8(0, key=True), ssrc=100, extensions=transport_cc, marker=True)
+        extensions = {WIDE: struct.pack("!H", number)}
+        packet = rtp(number, vp8(0, key=True), ssrc=100, extensions=extensions, marker=True)
         stage.publisher.send(packet)
     told: dict[int, bool] = {}
     head, arrivals = np.zeros(4, np.int64), np.zeros(4096, np.int64)
