@@ -44,6 +44,11 @@ class Delivery:
         """Whether 99.9 % were delivered, of some that were sent."""
         return self.expected_packets > 0 and self.delivered_packets >= DELIVERED * self.expected_packets
 
+    @property
+    def all_there(self) -> bool:
+        """Whether each subscriber has got every packet."""
+        return bool((self.delivered >= self.expected).all())
+
     def since(self, earlier: Delivery) -> Delivery:
         """What was added."""
         return Delivery(self.expected - earlier.expected, self.delivered - earlier.delivered)

@@ -26,7 +26,7 @@ class Figures:
     seconds: float
     subscribers: int = 0
     short_subscribers: int = 0  # that got less than 99 % of what is theirs
-    ramp_s: float | None = None  # from the first packet until everybody got all; None: not within 10 s
+    ramp_s: float | None = None  # from the first packet until everybody got all; None: not within `Settings.ramp_s`
     cpu_us: float | None = None  # server CPU per delivered packet
     core_us: float | None = None  # the same from the core's idle time: other programs included
     softirq_share: float | None = None  # of cpu_us that ksoftirqd used

@@ -11,9 +11,8 @@ from bench.servers.base import Server
 from bench.servers.recording import RecordingOurs
 from bench.session import Session, Tell, Window
 
-#: Before anything is measured everybody has got all for so long, or the longer time is over.
+#: Before anything is measured everybody has got all for so long, or `Settings.ramp_s` is over.
 _STEADY_S = 2.0
-_RAMP_S = 12.0
 _RECORD_DRAIN_S = 2.0
 #: Of one step of a search.
 _STEP_S = 2.0
@@ -32,12 +31,12 @@ async def run_once(server: Server, scenario: Scenario, settings: Settings, tell:
     session = Session(server, scenario, settings, tell)
     try:
         await session.open()
-        ramp_s = await session.ramp(_RAMP_S, _STEADY_S)
+        ramp_s = await session.ramp(settings.ramp_s, _STEADY_S)
         if scenario.kind is Kind.SATURATION:
             return await _saturate(session, server, scenario, tell)
         if scenario.kind is Kind.RECORDING:
             return await _record(session, server, scenario, settings)
-        window = await session.measure(settings.seconds)
+        window = await session.measure(settings.seconds, patience_s=settings.patience_s)
         return dataclasses.replace(_figures(session, server, scenario, window), ramp_s=ramp_s)
     finally:
         await session.close()

@@ -133,6 +133,8 @@ class Settings:
     servers: tuple[str, ...] = SERVERS
     runs: int = 3
     seconds: float = 4.0  # of each measured window
+    ramp_s: float = 12.0  # the longest warm-up, until everybody gets all
+    patience_s: float = 0.0  # what comes so much too late is there all the same: to see whether anything is lost
     server_core: int = 1
     generator_core: int = 0
     sample_every: int = 50

@@ -20,7 +20,10 @@ from bench.servers.base import Server
 
 #: How long after the last packet was sent one may still arrive.
 DRAIN_S = 0.5
+#: Nothing more comes after so much silence: when all has come that was sent, and where some is missing, since a server
+#: that the machine keeps from its core is silent, too.
 _QUIET_S = 0.2
+_SILENCE_S = 2.0
 _SETTLE_S = 60.0
 _POLL_S = 0.1
 _CONSENT_S = 5.0
@@ -219,23 +222,27 @@ class Session:
                 if (new.delivered >= _RAMP_SHARE * new.expected).all():
                     found = since - start
         self.send(False)
-        await self.settle()
+        await self.settle(seen[0][1])
         return found
 
-    async def settle(self) -> None:
-        """Wait until no media arrive any more: an overloaded server may have seconds of backlog."""
-        end = time.monotonic() + _SETTLE_S
+    async def settle(self, since: Delivery) -> None:
+        """Wait until no media arrive any more: an overloaded server may have seconds of backlog.
+
+        since: what had come when the publishers began.
+        """
+        start = changed = time.monotonic()
         last = -1
-        while time.monotonic() < end:
-            delivered = self.engine.counts().delivered_packets
-            if delivered == last:
+        while (now := time.monotonic()) - start < _SETTLE_S:
+            delivery = self.delivery()
+            if delivery.delivered_packets != last:
+                last, changed = delivery.delivered_packets, now
+            elif now - changed >= (_QUIET_S if delivery.since(since).all_there else _SILENCE_S):
                 return
-            last = delivered
             await self.wait(_QUIET_S)
         raise BenchError(f"{self._server.name} still sends {_SETTLE_S:.0f} s after its publishers fell silent")
 
-    async def measure(self, seconds: float, drain_s: float = DRAIN_S) -> Window:
-        """Send for `seconds`, and count what arrives until `drain_s` after that."""
+    async def measure(self, seconds: float, drain_s: float = DRAIN_S, patience_s: float = 0.0) -> Window:
+        """Send for `seconds`, and count what arrives until `drain_s` after that, or `patience_s` later what is missing."""
         self._tell("measuring")
         pid, core = self._server.process.pid, self._settings.server_core
         before, there = self.engine.counts(), self.delivery()
@@ -247,9 +254,12 @@ class Session:
         sending = time.monotonic() - start
         own = time.process_time() - own
         await self.wait(drain_s)
+        end = time.monotonic() + patience_s
+        while not self.delivery().since(there).all_there and time.monotonic() < end:
+            await self.wait(_POLL_S)
         use = cpu.sample(pid, core).since(clock)
         after, delivery = self.engine.counts(), self.delivery().since(there)
-        await self.settle()
+        await self.settle(there)
         return Window(
             before=before,
             after=after,

@@ -78,12 +78,17 @@ class Client:
 def open_socket(host: str) -> socket.socket:
     """A non-blocking UDP socket whose receive buffer is large enough not to be what loses packets."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    enlarge_receive_buffer(sock)
+    sock.bind((host, 0))
+    return sock
+
+
+def enlarge_receive_buffer(sock: socket.socket) -> None:
+    """Beyond what the machine allows to everybody, where we may: a second of media must find room while others compute."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
     except PermissionError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-    sock.bind((host, 0))
-    return sock
 
 
 class _Handshake:

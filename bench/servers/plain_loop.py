@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pylibsrtp
 
+from bench.client.connect import enlarge_receive_buffer
 from bench.links import new_session
 from bench.servers.static import AUDIO_TYPE, LIFETIME_S, READY, first_ssrc, open_control
 
-_BUFFER_BYTES = 4 << 20
+_SEND_BUFFER_BYTES = 4 << 20
 
 
 def main(directory: Path) -> None:
@@ -36,8 +37,8 @@ def main(directory: Path) -> None:
         for index, entry in enumerate(plan["subscribers"])
     ]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        enlarge_receive_buffer(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         sock.settimeout(1.0)
         sock.bind(tuple(plan["listen"]))
         open_control(directory / "control")[READY] = 1
