@@ -242,7 +242,7 @@ class Session:
         raise BenchError(f"{self._server.name} still sends {_SETTLE_S:.0f} s after its publishers fell silent")
 
     async def measure(self, seconds: float, drain_s: float = DRAIN_S, patience_s: float = 0.0) -> Window:
-        """Send for `seconds`, and count what arrives until `drain_s` after that, or `patience_s` later what is missing."""
+        """Send for `seconds`; count what has come `drain_s` later, and what comes until `patience_s` after that."""
         self._tell("measuring")
         pid, core = self._server.process.pid, self._settings.server_core
         before, there = self.engine.counts(), self.delivery()

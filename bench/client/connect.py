@@ -84,7 +84,7 @@ def open_socket(host: str) -> socket.socket:
 
 
 def enlarge_receive_buffer(sock: socket.socket) -> None:
-    """Beyond what the machine allows to everybody, where we may: a second of media must find room while others compute."""
+    """Beyond what everybody is allowed, where we may: a second of media must find room while others compute."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
     except PermissionError:
