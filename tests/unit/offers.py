@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+BOTH = (("audio", "sendonly"), ("video", "sendonly"))
+RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
 FINGERPRINT = ":".join(["AB"] * 32)
 _FORMATS = {
     "audio": ("111", ["a=rtpmap:111 opus/48000/2"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -11,72 +10,13 @@ from sfu import Layer
 from sfu.feedback.reports import SourceClock
 from sfu.media.layer import WHOLE
 from sfu.media.statistics import RateMeter
-from sfu.media.subscription import Subscription
-from sfu.media.track import Track
-from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
-from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
+from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired
 from sfu.units import compact_ntp
 from sfu.wire.kernels.layers import layers_of
-from sfu.wire.rtcp import GenericNack, PictureLoss, ReportBlock, parse_compound
-from tests.unit.fakes import FakeClock, FakePlane, make_shard
-from tests.unit.media.test_track import OURS, Publisher
-
-RIDS = ("q", "h", "f")
-
-
-class Subscriber:
-    row, connected = 3, True
-
-    def __init__(self, shard: Any, *, reads: bool = False) -> None:
-        self.shard = shard
-        self.reads_dependencies = reads
-
-    def now(self) -> float:
-        return 100.0
-
-    def demand_changed(self) -> None: ...
-
-    def starved_changed(self, subscription: Subscription) -> None: ...
-
-    def send_sender_report(self, subscription: Subscription, now: float) -> None: ...
-
-    def end_subscription(self, subscription: Subscription) -> None: ...
-
-
-class Scene:
-    def __init__(self, plane: FakePlane, *encodings: IncomingEncoding, codec: str = "VP8", reads: bool = False) -> None:
-        self.plane = plane
-        self.publisher = Publisher()
-        self.shard = make_shard(plane, FakeClock())
-        feedback = ("nack", "nack pli")
-        self.track = Track(
-            Incoming(
-                "0", "video", Codec("video", codec, 90000, 0, 96, {}, feedback, repair_type=97), encodings, "", "", ""
-            ),
-            id="t1",
-            peer="alice",
-            stream_id="alice",
-            cname="c",
-            publisher=self.publisher,
-            shard=self.shard,
-            connection=0,
-            keyframe_interval=0.4,
-        )
-        subscriber = Subscriber(self.shard, reads=reads)
-        self.subscription = Subscription(self.track, id="s1", mid="0", ssrc=7, repair_ssrc=8, subscriber=subscriber)
-
-    def start(self) -> None:
-        self.subscription.start(Codec("video", "VP8", 90000, 0, 100, repair_type=101))
-
-    def learn(self, index: int, now: float = 100.0) -> None:
-        encoding = self.track.encodings[index]
-        self.track.handle_notice(encoding, SourceLearned(0, encoding.row, 500 + index), now)
-
-    def asked(self) -> list[Any]:
-        packets = [packet for data in self.publisher.sent for packet in parse_compound(data)]
-        self.publisher.sent.clear()
-        return packets
+from sfu.wire.rtcp import GenericNack, PictureLoss, ReportBlock
+from tests.unit.fakes import FakePlane
+from tests.unit.media.scene import OURS, RIDS, Scene
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from sfu.media.layer import WHOLE, Layer
 from sfu.media.subscription import Subscription
 from sfu.negotiation.types import IncomingEncoding
 from tests.unit.fakes import FakePlane
-from tests.unit.media.test_layers import Scene
-from tests.unit.session.test_bandwidth import HIGH, LOW, MIDDLE, Viewer, give_states
+from tests.unit.media.scene import Scene
+from tests.unit.session.viewer import HIGH, LOW, MIDDLE, Viewer, give_states
 
 RIDS = "qhf"
 

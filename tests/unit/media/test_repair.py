@@ -16,8 +16,7 @@ from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.plane import Gap, Repaired
 from sfu.wire.rtcp import GenericNack, PictureLoss
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
-from tests.unit.media.test_layers import Scene, Subscriber
-from tests.unit.media.test_track import OURS, Publisher
+from tests.unit.media.scene import OURS, Publisher, Scene, Subscriber
 
 
 @pytest.fixture

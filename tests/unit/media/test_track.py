@@ -11,31 +11,9 @@ from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
 from sfu.wire.rtcp import FullIntraRequest, PictureLoss, parse_compound
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
+from tests.unit.media.scene import OURS, Publisher
 
-OURS, THEIRS = 11, 22
-
-
-class Publisher:
-    rtcp_ssrc = OURS
-
-    def __init__(self) -> None:
-        self.connected = True
-        self.sent: list[bytes] = []
-        self.touched = 0
-        self.changed: list[tuple[str, bool]] = []
-        self.wanted: list[tuple[str, bool]] = []
-
-    def send_rtcp(self, packet: bytes) -> None:
-        self.sent.append(packet)
-
-    def touch(self) -> None:
-        self.touched += 1
-
-    def wanted_changed(self, track: Track, encoding: object) -> None:
-        self.wanted.append((encoding.rid, encoding.wanted))
-
-    def encoding_changed(self, track: Track, encoding: object) -> None:
-        self.changed.append((encoding.rid, encoding.active))
+THEIRS = 22
 
 
 @pytest.fixture

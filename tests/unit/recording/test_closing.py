@@ -23,8 +23,8 @@ from sfu.recording.recover import recover_record
 from sfu.recording.signing import SigningKey
 from sfu.recording.stamping import Stamped, Stamper
 from sfu.recording.verify import Outcome, verify_record
+from tests.unit.recording.desk import ALICE, Desk
 from tests.unit.recording.limits import largest_file, no_more_descriptors
-from tests.unit.recording.test_writer import ALICE, Desk
 
 KEY = SigningKey.generate()
 RECORD = "5" * 32

@@ -5,21 +5,11 @@ from __future__ import annotations
 from sfu.recording.feed import Feed, Place
 from sfu.recording.inbox import Inbox
 from sfu.routing.plane import TappedPacket, TappedPackets
+from tests.unit.recording.tap import FakePlane
 
 
 def packet(track: int, generation: int = 1, sequence: int = 0) -> TappedPacket:
     return TappedPacket(track, generation, 0, 0, sequence, 0, 1, False, False, 0, False, False, 0, b"payload")
-
-
-class FakePlane:
-    """A plane's tap, without the plane."""
-
-    def __init__(self) -> None:
-        self.waiting: list[list[TappedPackets]] = []
-        self.tap_missed = 0
-
-    def poll_tap(self) -> list[TappedPackets]:
-        return self.waiting.pop(0) if self.waiting else []
 
 
 def connected(feed: Feed, place: Place) -> tuple[list[TappedPacket], list[None]]:

@@ -18,7 +18,7 @@ from sfu.recording.track_writing import TrackInfo
 from sfu.recording.watch import NOT_CLOSED, NOTHING_WRITTEN, SILENCE_S, Progress
 from sfu.routing.plane import TappedPacket, TappedPackets
 from tests.unit.fakes import FakeClock
-from tests.unit.recording.test_feed import FakePlane
+from tests.unit.recording.tap import FakePlane
 
 Told = tuple[str, float, dict[str, Any]]
 

@@ -17,9 +17,9 @@ from sfu.recording.fault import FIRST_RETRY_US, MOST_RETRY_US, Fault
 from sfu.recording.media_file import MediaFile
 from sfu.recording.reader import Record, RecordSource
 from sfu.routing.plane import TappedPackets
+from tests.unit.recording.desk import ALICE, START_US, Desk
 from tests.unit.recording.limits import largest_file, no_more_descriptors
 from tests.unit.recording.packets import DELTA, KEY, VP8_US, packet
-from tests.unit.recording.test_writer import ALICE, START_US, Desk
 
 BOB = replace(ALICE, track="t2", peer="bob")
 CAROL = replace(ALICE, track="t3", peer="carol")

@@ -9,9 +9,7 @@ import pytest
 from sfu import Config, EventStream, Server
 from sfu.wire.rtcp import build_goodbye, build_receiver_report
 from tests.unit.fakes import NO_ROWS, FakeClock
-from tests.unit.offers import make_answer, make_offer
-
-BOTH = (("audio", "sendonly"), ("video", "sendonly"))
+from tests.unit.offers import BOTH, make_answer, make_offer
 
 
 @pytest.fixture

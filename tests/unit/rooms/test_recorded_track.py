@@ -11,7 +11,7 @@ from sfu.negotiation.types import IncomingEncoding
 from sfu.recording.feed import Place
 from sfu.rooms.recorded_track import RecordedTrack
 from tests.unit.fakes import FakeClock, FakePlane
-from tests.unit.media.test_layers import RIDS, Scene
+from tests.unit.media.scene import RIDS, Scene
 
 HIGHEST, MIDDLE = 0b100, 0b010
 

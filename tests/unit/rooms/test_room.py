@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -22,33 +20,14 @@ from sfu.errors import (
 )
 from sfu.events import (
     ConnectionStateChanged,
-    Event,
     PeerJoined,
     PeerLeft,
     TrackEnded,
     TrackPublished,
 )
 from tests.unit.fakes import NO_ROWS
-from tests.unit.offers import make_answer, make_offer
-
-BOTH = (("audio", "sendonly"), ("video", "sendonly"))
-RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with Server(Config(max_peers_per_room=4, max_rooms=2, max_tracks_per_peer=3)) as running:
-        yield running
-        for room in list(running.rooms.values()):
-            room.close()
-        assert running.rows_in_use() == NO_ROWS
-
-
-async def waiting(stream: Any) -> list[Event]:
-    """The events that have come so far."""
-    stream.close()
-    return [event async for event in stream]
-
+from tests.unit.offers import BOTH, RECEIVE_BOTH, make_answer, make_offer
+from tests.unit.waiting_events import waiting
 
 # rooms and Peers
 

@@ -14,9 +14,8 @@ from sfu.audio.speakers import INTERVAL
 from sfu.events import ActiveSpeakersChanged, DominantSpeakerChanged, TrackHeld, TrackPublished, TrackReleased
 from sfu.wire.rtcp import build_goodbye, build_receiver_report
 from tests.unit.fakes import FakeClock
-from tests.unit.offers import make_offer
+from tests.unit.offers import BOTH, make_offer
 
-BOTH = (("audio", "sendonly"), ("video", "sendonly"))
 SPEECH, SILENCE = 100, 0
 
 

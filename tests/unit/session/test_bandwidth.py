@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,40 +12,9 @@ from sfu.media.quality import list_steps
 from sfu.media.subscription import Subscription
 from sfu.media.track import UNWANTED_AFTER
 from sfu.negotiation.types import IncomingEncoding
-from sfu.session.bandwidth import Budget
 from tests.unit.fakes import FakePlane
-from tests.unit.media.test_layers import Scene, Subscriber
-
-LOW, MIDDLE, HIGH = 100_000.0, 300_000.0, 900_000.0
-STATE = dict.fromkeys(("sent_bps", "acked_bps", "loss", "round_trip_us", "queue_ms"), 0.0)
-
-
-class Viewer(Subscriber):
-    """A connection that shares its budget when its demand changes, as real ones do."""
-
-    def __init__(self, shard: Any, plane: FakePlane) -> None:
-        super().__init__(shard)
-        self.subscriptions: list[Subscription] = []
-        self.budget = Budget(plane, self.row, self.subscriptions)  # type: ignore[arg-type]
-        self.starved: list[bool] = []
-        self.clock = 100.0
-
-    def now(self) -> float:
-        return self.clock
-
-    def demand_changed(self) -> None:
-        self.budget.update(self.now())
-
-    def starved_changed(self, subscription: Subscription) -> None:
-        self.starved.append(subscription.starved)
-
-
-def give_states(
-    plane: FakePlane, queued: Callable[[], int] = lambda: 0, full_bps: Callable[[], float] = lambda: 0.0
-) -> None:
-    """What a budget reads of a connection and its estimator."""
-    plane.estimator_state = lambda row: SimpleNamespace(**STATE, full_bps=full_bps())  # type: ignore[attr-defined]
-    plane.connection_state = lambda row: SimpleNamespace(queued_bytes=queued())  # type: ignore[attr-defined]
+from tests.unit.media.scene import Scene
+from tests.unit.session.viewer import HIGH, LOW, MIDDLE, Viewer, give_states
 
 
 class Room:

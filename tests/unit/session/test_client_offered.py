@@ -8,10 +8,8 @@ import pytest
 
 from sfu import Config, Server
 from sfu.errors import CodecMismatchError, NegotiationFailedError, NotPermittedError
-from tests.unit.offers import make_offer
+from tests.unit.offers import BOTH, RECEIVE_BOTH, make_offer
 
-BOTH = (("audio", "sendonly"), ("video", "sendonly"))
-RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
 H264 = "H264/90000\r\na=fmtp:96 packetization-mode=1;profile-level-id="
 
 

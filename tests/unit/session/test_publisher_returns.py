@@ -8,11 +8,9 @@ import pytest
 
 from sfu import Config, Connection, ConnectionState, Peer, Room, Server, Subscription
 from tests.unit.fakes import NO_ROWS, FakeClock
-from tests.unit.offers import make_offer
+from tests.unit.offers import BOTH, RECEIVE_BOTH, make_offer
 
-BOTH = (("audio", "sendonly"), ("video", "sendonly"))
 AUDIO, VIDEO, VP9, SIMULCAST = BOTH[:1], BOTH[1:], (("VP9", "sendonly"),), (("simulcast", "sendonly"),)
-RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
 EITHER = (("VP8 or VP9", "recvonly"),)
 WAIT = 10.0
 

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
 
-from sfu import Config, LocalError, Server
+from sfu import LocalError, Server
 from sfu.errors import (
     NegotiationFailedError,
 )
 from sfu.events import (
-    Event,
     NegotiationNeeded,
 )
-from tests.unit.fakes import NO_ROWS
-from tests.unit.offers import make_answer, make_offer
-
-BOTH = (("audio", "sendonly"), ("video", "sendonly"))
-RECEIVE_BOTH = (("audio", "recvonly"), ("video", "recvonly"))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with Server(Config(max_peers_per_room=4, max_rooms=2, max_tracks_per_peer=3)) as running:
-        yield running
-        for room in list(running.rooms.values()):
-            room.close()
-        assert running.rows_in_use() == NO_ROWS
-
-
-async def waiting(stream: Any) -> list[Event]:
-    """The events that have come so far."""
-    stream.close()
-    return [event async for event in stream]
+from tests.unit.offers import BOTH, make_answer, make_offer
+from tests.unit.waiting_events import waiting
 
 
 async def test_our_offers_follow_what_is_published(server: Server) -> None:

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 import sfu
 from sfu.signaling import SignalingOptions
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer
-from tests.unit.signaling.test_streams import opened
+from tests.unit.signaling.event_streams import opened
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import sfu
 from sfu.signaling import SignalingOptions, create_app
 from sfu.signaling.http.expiry import ExpiryWatch
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer, WallClock
+from tests.unit.signaling.event_streams import opened
+from tests.unit.signaling.fragments import CANDIDATE, FRAGMENT
 from tests.unit.signaling.layered import reading
-from tests.unit.signaling.test_session_resource import CANDIDATE, FRAGMENT
-from tests.unit.signaling.test_streams import opened
 
 GRACE = 60.0
 DOORS = [("whip", SEND), ("whep", RECEIVE), ("whep", "")]

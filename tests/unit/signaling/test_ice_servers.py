@@ -15,7 +15,7 @@ import sfu
 from sfu.signaling import IceServer, SignalingOptions, TurnServers, create_app
 from tests.unit.offers import make_answer
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer, WallClock
-from tests.unit.signaling.test_session_resource import CANDIDATE, FRAGMENT, NEW
+from tests.unit.signaling.fragments import CANDIDATE, FRAGMENT, NEW
 
 SECRET = "a secret that coturn has"
 URLS = ("turn:turn.example.net?transport=udp", "turns:turn.example.net:443?transport=tcp")

@@ -19,7 +19,7 @@ from sfu.recording.reader import read_record
 from sfu.signaling import RecordStore, SignalingOptions, create_app
 from sfu.signaling.records.description import strip_paths
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
-from tests.unit.signaling.test_streams import opened
+from tests.unit.signaling.event_streams import opened
 
 URL = "/rooms/lobby/recording"
 NAME = re.compile(r"lobby-\d{8}T\d{6}Z-[0-9a-f]{8}")
