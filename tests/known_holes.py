@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.unit.test_dependencies import lower_bounds
+from tests.lower_bounds import lower_bounds
 
 CLEAN, HOLES, UNCHECKED = 0, 1, 3
 OWN = "sfu"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.mutation import mutated
+
 from . import rtp_rtcp, stun
-from .test_descriptors import mutated
 
 RUNS: dict[str, Callable[[bytes], None]] = {"rtp_rtcp": rtp_rtcp.run, "stun": stun.run}
 CORPUS = [

@@ -14,10 +14,10 @@ from sfu.node.tokens import issue_token
 from tests.interop.browsers import Page
 from tests.interop.conftest import OpenPage
 from tests.interop.faked_page import both
+from tests.interop.meeting import enter, meets
 from tests.interop.node_process import KEY, SECRET, NodeProcess, new_room
 from tests.interop.page_site import call, run, serve_page
 from tests.interop.seeing import until
-from tests.interop.test_two_pages import enter, meets
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(360)]
 

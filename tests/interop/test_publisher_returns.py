@@ -11,7 +11,7 @@ from tests.interop.browsers import BROWSERS, Page
 from tests.interop.conftest import OpenPage
 from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.seeing import hears_tone, sees_movement, until
-from tests.interop.test_whip_whep import WATCHED, open_client
+from tests.interop.whip_page import WATCHED, open_client
 
 pytestmark = [
     pytest.mark.browser,

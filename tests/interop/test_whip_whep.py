@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from tests.interop.browsers import BROWSERS, Page
 from tests.interop.conftest import OpenPage
 from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.seeing import hears_tone, sees_movement
+from tests.interop.whip_page import WATCHED, open_client
 
 pytestmark = [
     pytest.mark.browser,
@@ -18,16 +18,6 @@ pytestmark = [
     pytest.mark.timeout(360),
     pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"]),
 ]
-
-WHIP = Path(__file__).with_name("whip.js").read_text()
-WATCHED = "document.getElementById('watched')"
-
-
-async def open_client(open_page: OpenPage, browser: str, node: NodeProcess) -> Page:
-    page = await open_page(browser)
-    await page.goto(f"{node.url}/")  # no invitation: a page of the node's origin that does nothing
-    await page.evaluate(WHIP)
-    return page
 
 
 async def watch(page: Page, node: NodeProcess, room: str, token: str | None = None) -> None:
