@@ -11,6 +11,7 @@ import numpy as np
 from aiortc import VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
+PATIENCE_S = 15.0
 PERIOD_S, FLASH_S = 1.0, 0.2
 RATE, FRAME = 48000, 960
 FPS = 25
@@ -21,6 +22,7 @@ class Beat:
 
     def __init__(self) -> None:
         self._begin: float | None = None
+        self._made = 0.0
 
     async def until(self, at: float) -> None:
         """Wait for a moment after the beginning, which the first caller makes."""
@@ -28,6 +30,14 @@ class Beat:
         if self._begin is None:
             self._begin = loop.time()
         await asyncio.sleep(max(0.0, self._begin + at - loop.time()))
+        self._made = max(self._made, at)
+
+    async def more(self, seconds: float) -> None:
+        """Wait until the tracks have made so much more media."""
+        wanted = self._made + seconds
+        async with asyncio.timeout(seconds + PATIENCE_S):
+            while self._made < wanted:  # noqa: ASYNC110 - the tracks are asked by aiortc
+                await asyncio.sleep(0.05)
 
 
 class Flash(VideoStreamTrack):

@@ -10,32 +10,35 @@ from sfu import Config, Server, SigningKey
 from sfu.recording.compose.film import compose_film
 from sfu.recording.compose.options import ComposeOptions
 from sfu.recording.verify import Outcome, verify_record
-from tests.integration.clients import PATIENCE_S, client
+from tests.integration.clients import client
 from tests.integration.flashing import Beat, Beep, Flash, find_beeps, find_flashes, match
+from tests.integration.growing_record import covers, written_until_us
 
 MOST_OFFSET_S = 0.06
 """40 ms of the recording, and half a frame of the film."""
 PAUSE_S = 4.0
+MEDIA_S = 3.2
+"""Before the pause, and behind it."""
 
 
 async def test_flash_and_beep_coincide_in_the_film_of_a_real_recording_before_and_after_a_pause(tmp_path: Path) -> None:
     key = SigningKey.generate()
     async with Server(Config()) as server, client() as alice:
-        recording = server.room("court").record(tmp_path / "record", key=key)
+        folder = tmp_path / "record"
+        recording = server.room("court").record(folder, key=key)
         beat = Beat()
         alice.pc.addTrack(Beep(beat))
         alice.pc.addTrack(Flash(beat))
         peer = server.room("court").join("alice", metadata={"name": "Alice", "role": "judge"})
         await alice.take_answer((await peer.answer(await alice.offer())).sdp)
-        async with asyncio.timeout(PATIENCE_S):
-            while not recording.stats()[0].written_bytes:  # noqa: ASYNC110 - the recorder is a thread
-                await asyncio.sleep(0.05)
+        await covers(folder, 0.1, sources=2)
         recording.phase("evidence")
-        await asyncio.sleep(3.5)  # of media
+        await covers(folder, MEDIA_S, sources=2)
         recording.pause(ground="recess", authoriser="judge")
-        await asyncio.sleep(PAUSE_S)
+        await beat.more(PAUSE_S)
+        before_us = written_until_us(folder)
         recording.resume(authoriser="judge")
-        await asyncio.sleep(3.5)  # of media
+        await covers(folder, MEDIA_S, sources=2, since_us=before_us)
         (closed,) = await recording.stop()
     options = ComposeOptions(width=640, height=360)
     film = await asyncio.to_thread(compose_film, tmp_path / "record", tmp_path / "film.mp4", options)

@@ -13,10 +13,12 @@ from sfu.errors import LocalError, PrivateError
 from sfu.events import Event, RecordingPaused, RecordingResumed, RecordingStarted, RecordingStopped
 from sfu.recording.compare import compare_records
 from sfu.recording.errors import RecordError
-from sfu.recording.reader import Record, read_record
+from sfu.recording.reader import read_record
 from sfu.recording.verify import Outcome, verify_record
-from tests.integration.clients import PATIENCE_S, Client, client
-from tests.integration.flashing import Beat, Beep, Flash, find_beeps, find_flashes, match
+from tests.integration.clients import PATIENCE_S, client
+from tests.integration.flashing import Beat, find_beeps, find_flashes, match
+from tests.integration.growing_record import covers
+from tests.integration.recorded_room import publish, source, written
 
 MOST_OFFSET_S = 0.04
 
@@ -34,35 +36,12 @@ def key() -> SigningKey:
     return SigningKey.generate()
 
 
-async def publish(server: Server, publisher: Client, name: str, beat: Beat | None = None) -> None:
-    beat = beat or Beat()
-    publisher.pc.addTrack(Beep(beat))
-    publisher.pc.addTrack(Flash(beat))
-    peer = server.room("court").join(name, leave_when_idle=True, metadata={"name": name.title(), "role": "judge"})
-    answered = await peer.answer(await publisher.offer())
-    await publisher.take_answer(answered.sdp)
-
-
-async def written(recording: Recording, more: int) -> None:
-    """Wait until so many bytes more are on disk."""
-    wanted = recording.stats()[0].written_bytes + more
-    async with asyncio.timeout(PATIENCE_S):
-        while recording.stats()[0].written_bytes < wanted:  # noqa: ASYNC110 - the recorder is a thread
-            await asyncio.sleep(0.05)
-
-
-def source(record: Record, kind: str, peer: str = "alice"):
-    (found,) = (each for each in record.sources if (each.kind, each.peer) == (kind, peer))
-    return found
-
-
 @pytest.mark.parametrize("server", [1, 2], indirect=True, ids=["one_shard", "two_shards"])
 async def test_flash_and_beep_coincide_in_the_files(server: Server, key: SigningKey, tmp_path: Path) -> None:
     async with client() as alice:
         recording = server.room("court").record(tmp_path / "record", key=key, metadata={"case": "1 C 1/26"})
         await publish(server, alice, "alice")
-        await written(recording, 1)
-        await asyncio.sleep(5.5)  # of media
+        await covers(tmp_path / "record", 5.2, sources=2)
         (closed,) = await recording.stop()
     record = read_record(tmp_path / "record")
     assert (record.closed, record.head, record.metadata) == (True, closed.head, {"case": "1 C 1/26"})
@@ -96,16 +75,15 @@ async def test_a_mirror_holds_the_same_media(server: Server, key: SigningKey, tm
 async def test_not_a_byte_of_a_pause_is_kept(server: Server, key: SigningKey, tmp_path: Path) -> None:
     stream = server.room("court").events()
     async with client() as alice:
-        await publish(server, alice, "alice")
+        await publish(server, alice, "alice", beat := Beat())
         recording = server.room("court").record(tmp_path / "record", key=key)
         await written(recording, 20_000)
         recording.mark("evidence", exhibit=7)
         recording.pause(ground="closed evidence", authoriser="presiding judge")
         with pytest.raises(LocalError, match="court"):
             server.room("court").record(tmp_path / "second", key=key)
-        await asyncio.sleep(2.5)
-        paused_bytes = recording.stats()[0].written_bytes
-        await asyncio.sleep(1.0)
+        paused_bytes = await rest_written(recording, beat)
+        await beat.more(2.5)
         assert recording.stats()[0].written_bytes == paused_bytes
         assert recording.state == "paused"
         recording.resume(authoriser="presiding judge")
@@ -126,6 +104,16 @@ async def test_not_a_byte_of_a_pause_is_kept(server: Server, key: SigningKey, tm
     assert [kind for kind in kinds if "Recording" in kind.__name__] == [
         RecordingStarted, RecordingPaused, RecordingResumed, RecordingStopped,
     ]  # fmt: skip
+
+
+async def rest_written(recording: Recording, beat: Beat) -> int:
+    """What is on disk once all that came before a pause is there."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            before = recording.stats()[0].written_bytes
+            await beat.more(1.0)
+            if recording.stats()[0].written_bytes == before:
+                return before
 
 
 async def collect(stream) -> list[type[Event]]:

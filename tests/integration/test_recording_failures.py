@@ -20,7 +20,7 @@ from sfu.recording.recover import recover_record
 from sfu.recording.verify import Outcome, verify_record
 from tests.integration.clients import PATIENCE_S, client
 from tests.integration.flashing import find_beeps, find_flashes
-from tests.integration.test_recording import publish, source, written
+from tests.integration.recorded_room import publish, source, written
 
 MOST_LOST_S = 2.0
 ALARM_WITHIN_S = 5.0

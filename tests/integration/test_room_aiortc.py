@@ -28,6 +28,8 @@ from sfu.events import (
 from tests.integration.clients import PATIENCE_S, Client, client
 from tests.unit.fakes import NO_ROWS
 
+CONSENT_S = 2.0
+
 
 @pytest.fixture(autouse=True)
 def frequent_consent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +38,7 @@ def frequent_consent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[1, 2], ids=["one_shard", "two_shards"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    async with Server(Config(shards=request.param, consent_timeout=2.0, max_peers_per_room=3)) as running:
+    async with Server(Config(shards=request.param, consent_timeout=CONSENT_S, max_peers_per_room=3)) as running:
         yield running
         for room in list(running.rooms.values()):
             room.close()
@@ -73,6 +75,22 @@ async def until(condition: Callable[[], bool]) -> None:
     async for _ in moments():
         if condition():
             return
+
+
+def answered_checks(of: Client) -> list[float]:
+    """When checks of consent are answered to a client, from now on."""
+    loop, times = asyncio.get_running_loop(), list[float]()
+    ice = of.pc.getTransceivers()[0].sender.transport.transport._connection
+    for pair in ice._nominated.values():
+        request = pair.protocol.request
+
+        async def counted(*about: Any, request: Any = request, **more: Any) -> Any:
+            answer = await request(*about, **more)
+            times.append(loop.time())
+            return answer
+
+        pair.protocol.request = counted
+    return times
 
 
 async def reported(side: RTCRtpSender | RTCRtpReceiver, kind: str) -> Any:
@@ -224,6 +242,7 @@ async def test_a_publisher_that_vanishes_is_gone_within_the_consent_timeout(serv
         await subscribe(server, subscriber)
         await subscriber.see_bar_move()
         loop = asyncio.get_running_loop()
+        answered = answered_checks(subscriber)
         await publisher.vanish()
         gone = loop.time()
         await wait_for(stream, TrackEnded)
@@ -233,7 +252,7 @@ async def test_a_publisher_that_vanishes_is_gone_within_the_consent_timeout(serv
         # What the subscriber received waits for the publisher's return, in its place.
         assert server.rows_in_use() == NO_ROWS | {"connections": 1, "subscriptions": 2, "logs": 1}
         # The subscriber, whose checks go on, stays longer than the time-out.
-        await asyncio.sleep(1.0)
+        await until(lambda: bool(answered) and answered[-1] > gone + 1.5 * CONSENT_S)
         assert server.room("lobby").peers["bob"].connections[0].state is ConnectionState.CONNECTED
 
 
@@ -276,8 +295,9 @@ async def test_media_go_on_over_an_ice_restart(server: Server) -> None:
         values = dict(line[2:].split(":", 1) for line in lines)
         ice._local_username, ice._local_password = "fresh", "f" * 24
         ice.remote_username, ice.remote_password = values["ice-ufrag"], values["ice-pwd"]
-        await asyncio.sleep(2.5)  # longer than the consent time-out
-        assert connection.local_ufrags() == [values["ice-ufrag"]]
+        answered, restarted = answered_checks(publisher), asyncio.get_running_loop().time()
+        await until(lambda: connection.local_ufrags() == [values["ice-ufrag"]])
+        await until(lambda: bool(answered) and answered[-1] > restarted + 1.25 * CONSENT_S)
         assert connection.state is ConnectionState.CONNECTED
         await subscriber.see_bar_move()
         stream.close()

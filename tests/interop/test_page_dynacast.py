@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from urllib.parse import quote
 
 import pytest
 
+from tests.interop.browsers import Page
 from tests.interop.conftest import OpenPage
 from tests.interop.faked_page import both
+from tests.interop.meeting import enter
 from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.page_site import call, serve_page
 from tests.interop.seeing import until
-from tests.interop.test_two_pages import enter
-from tests.interop.test_whip_whep import WATCHED, open_client
+from tests.interop.whip_page import WATCHED, open_client
 
 pytestmark = [
     pytest.mark.browser,
@@ -39,20 +39,26 @@ WHO = """(async () =>
   (await fetch('/rooms/{room}', {{ headers: {{ Authorization: 'Bearer {token}' }} }})).json())()"""
 
 
+async def sends_the_lowest_only(page: Page) -> bool:
+    return bool(await page.evaluate(ACTIVE) == [True, False, False])
+
+
+async def enter_alone(page: Page, node: NodeProcess, room: str) -> None:
+    """Alice, who enters an empty room; until all of her encodings but the lowest have been given up."""
+    await page.goto(node.invitation(room, "Alice"))
+    await page.evaluate(REMEMBER_SENDERS)
+    preview = "document.getElementById('preview-video').videoWidth > 0"
+    await until("a camera in the lobby", lambda: page.evaluate(preview), page)
+    await page.evaluate("document.getElementById('join').click()")
+    what = "the upper encodings to stop, since nobody is there"
+    await until(what, lambda: sends_the_lowest_only(page), page)
+
+
 @pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"])
 async def test_what_nobody_takes_is_not_sent(open_page: OpenPage, node: NodeProcess) -> None:
     room = new_room()
     alice, bob = await open_page("chromium"), await open_page("chromium")
-    await alice.goto(node.invitation(room, "Alice"))
-    await alice.evaluate(REMEMBER_SENDERS)
-    preview = "document.getElementById('preview-video').videoWidth > 0"
-    await until("a camera in the lobby", lambda: alice.evaluate(preview), alice)
-    await alice.evaluate("document.getElementById('join').click()")
-
-    async def alone() -> bool:
-        return bool(await alice.evaluate(ACTIVE) == [True, False, False])
-
-    await until("the upper encodings to stop, since nobody is there", alone, alice)
+    await enter_alone(alice, node, room)
     await enter(bob, node, room, "Bob")
 
     async def watched() -> bool:
@@ -61,7 +67,7 @@ async def test_what_nobody_takes_is_not_sent(open_page: OpenPage, node: NodeProc
 
     await until("an upper encoding for Bob", watched, alice)
     await bob.evaluate("document.getElementById('leave').click()")
-    await until("the upper encodings to stop again", alone, alice)
+    await until("the upper encodings to stop again", lambda: sends_the_lowest_only(alice), alice)
 
 
 @pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"])
@@ -70,8 +76,7 @@ async def test_who_comes_to_a_page_that_was_alone_sees_its_whole_picture(
 ) -> None:
     room = new_room()
     alice, viewer = await open_page("chromium"), await open_client(open_page, "chromium", node)
-    await enter(alice, node, room, "Alice")
-    await asyncio.sleep(7.0)  # so long that all but the lowest have been given up, and some have never come
+    await enter_alone(alice, node, room)
     peers = (await viewer.evaluate(WHO.format(room=room, token=node.token(room))))["peers"]
     path = f"/rooms/{room}/whep?publisher={quote(peers[0]['name'])}"
     await viewer.evaluate(f"whip.view({json.dumps(path)}, {json.dumps(node.token(room, publish=False))})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,16 +11,15 @@ import pytest
 import pytest_asyncio
 
 from sfu import SigningKey
-from sfu.recording.entries import Entry
-from sfu.recording.folder import LEDGER
-from sfu.recording.ledger import parse_ledger
+from sfu.media.track import UNWANTED_AFTER
 from sfu.recording.reader import RecordSource, read_record
 from sfu.recording.verify import Outcome, verify_record
 from tests.integration.flashing import find_beeps, find_flashes, match
+from tests.integration.growing_record import covered_s, fragments_of, written_until_us
 from tests.interop.conftest import OpenPage
 from tests.interop.layered import WIDTH, Stage, simulcast
 from tests.interop.node_process import NodeProcess, new_room
-from tests.interop.seeing import until
+from tests.interop.seeing import DEADLINE, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
@@ -72,15 +70,14 @@ async def test_flash_and_beep_coincide_at_start_middle_and_end_with_each_codec(
     async with httpx.AsyncClient(headers=headers) as http:
         assert (await http.post(f"{room}/recording")).status_code == 201
 
-        async def written() -> bool:
-            state = (await http.get(f"{room}/recording")).json()
-            return bool(state["recorders"][0]["bytes"] > 0)
+        (folder,) = set(records.iterdir()) - before
 
-        await until("media are written", written, page)
-        await asyncio.sleep(SECONDS)  # of media
+        async def covered() -> bool:
+            return covered_s(folder, 2 * len(CODECS)) >= SECONDS
+
+        await until(f"{SECONDS} s of everybody are recorded", covered, page, deadline=SECONDS + DEADLINE)
         closed = await http.delete(f"{room}/recording")
     assert closed.status_code == 200, closed.text
-    (folder,) = set(records.iterdir()) - before
     verdict = verify_record(folder, key[0].public)
     assert verdict.outcome is Outcome.INTACT, verdict.problem
     found = {(source.peer, source.kind): source for source in read_record(folder).sources}
@@ -117,8 +114,13 @@ async def test_the_best_encoding_is_recorded_though_nobody_watches_and_the_next_
             return await width() == WIDTH
 
         await until("the best Encoding is recorded", is_whole, sender.page)
-        await asyncio.sleep(4.0)  # more than it takes to give up an Encoding that nobody takes
-        assert await is_whole()
+        known, since_us = len(fragments_of(folder)), written_until_us(folder)
+
+        async def goes_on() -> bool:
+            return covered_s(folder, 1, since_us) >= UNWANTED_AFTER + 2.5
+
+        await until("more than it takes to give up an Encoding that nobody takes", goes_on, sender.page)
+        assert {entry.integer("width") for entry in fragments_of(folder)[known:]} == {WIDTH}
         await sender.activate(f=False)
 
         async def is_half() -> bool:
@@ -132,13 +134,6 @@ async def test_the_best_encoding_is_recorded_though_nobody_watches_and_the_next_
     with av.open(str(source.file)) as container:
         seen = {frame.width for frame in container.decode(video=0)}
     assert {WIDTH, WIDTH // 2} <= seen
-
-
-def fragments_of(folder: Path) -> list[Entry]:
-    """Of a record that is being written, whose last line may not be whole."""
-    ledger = (folder / LEDGER).read_bytes()
-    whole = ledger[: ledger.rfind(b"\n") + 1]
-    return [entry for entry in parse_ledger(whole) if entry.type == "fragment"]
 
 
 def assert_whole(source: RecordSource, *gaps: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 
 from sfu.transport import DEFAULT_PROFILES, Closed, CloseReason, SrtpProfile
 from sfu.transport.dtls import RETRANSMIT_INITIAL
+from tests.unit.transport.openssl_clock import wait_for_timer
 
 
 @pytest.fixture
@@ -147,7 +147,8 @@ def test_a_lost_last_flight_of_the_servers_is_asked_for_by_new_records(new_passi
     assert pair.client.established
     assert pair.connected() is None
     pair._lose_up = lambda number, datagram: False
-    time.sleep(1.05)  # only OpenSSL's clock makes new records, and to the server the old ones are replays
+    # Only OpenSSL's clock makes new records, and to the server the old ones are replays.
+    wait_for_timer(pair.endpoint._dtls._connection)
     pair.advance()
     pair.deliver()
     assert pair.connected() is not None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 from OpenSSL import SSL
 
 from sfu.transport import Closed, CloseReason, SrtpProfile
 from sfu.transport.dtls import MAX_DATAGRAM_LENGTH, RETRANSMIT_INITIAL
+from tests.unit.transport.openssl_clock import wait_for_timer
 
 ALL = list(SrtpProfile)
 
@@ -167,7 +167,7 @@ def test_a_lost_last_flight_is_sent_again_when_the_client_repeats_its_own(new_pa
     assert pair.connected() is not None
     assert not pair.client.established
     # The client's Finished must come as a new record, and only OpenSSL's clock makes one.
-    time.sleep(pair.client.connection.DTLSv1_get_timeout() + 0.01)
+    wait_for_timer(pair.client.connection)
     assert pair.client.connection.DTLSv1_handle_timeout()
     pair.send(pair.client.take())
     pair.deliver()
@@ -180,7 +180,7 @@ def test_openssls_own_timer_makes_new_records(new_pair):
     pair.connect()
     pair.advance()
     assert seen[1] == seen[0]
-    time.sleep(1.05)
+    wait_for_timer(pair.endpoint._dtls._connection)
     pair.advance()
     length = 13 + int.from_bytes(seen[0][11:13])
     assert seen[2][13:length] == seen[0][13:length]  # the ServerHello
