@@ -58,3 +58,7 @@ def pictures(
         )
         for number in range(first, first + count)
     ]
+
+
+def near(value_us: int, expected_us: int, within_us: int = 3_000) -> bool:
+    return abs(value_us - expected_us) <= within_us
