@@ -1,9 +1,13 @@
-"""Rules of the house that no other tool checks: no circles of imports; modules and classes of a bounded size."""
+"""Rules of the house that no other tool checks: no circles of imports; modules and classes of a bounded size; tests
+that stand by themselves and wait for what they want to see.
+"""
 
 from __future__ import annotations
 
 import ast
+import math
 import re
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -12,6 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "sfu").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+TEST_MODULES = {path.stem for path in TESTS if path.stem.startswith("test_")}
 
 MOST_LINES, MOST_KERNEL_LINES = 400, 250
 STILL_LONGER = {}
@@ -20,6 +26,27 @@ STILL_LONGER = {}
 MOST_METHODS = 25
 STILL_MORE_METHODS = {"sfu/media/subscription.py:Subscription": 27, "sfu/routing/commander.py:Commander": 29}
 """Classes with more public methods; properties do not count. A figure here may only go down."""
+
+STILL_IMPORTED = {
+    ("tests/integration/test_http_strangers.py", "tests.unit.node.test_serve"),
+    ("tests/unit/node/test_http_turns.py", "tests.unit.node.test_http_protocol"),
+}
+"""Tests that import another one, and which. This may only become shorter."""
+
+MOST_SLEEP_S = 0.2
+"""Enough between two looks at what one waits for."""
+LONGER_SLEEPS = {
+    "tests/fuzz/__main__.py:run_all": "no test: the bar of `make fuzz` moves twice a second",
+    "tests/interop/layered.py:_post": "as long as the node tells a client to wait before it asks again",
+    "tests/interop/layered.py:look": "the pictures of so many seconds are what a test asks for",
+    "tests/interop/sample_record.py:_hold_hearing": "no test: the sample's phases and its pause have a length",
+    "tests/interop/stable/gstreamer/client.py:_negotiate": "no test, a client: between two tries",
+    "tests/interop/stable/scene.py:watch": "a viewer watches for the seconds that its plan says",
+    "tests/reference/picture.py:main": "no test: until people in a picture have each other's best layer",
+    "tests/soak/test_attacker.py:_move": "the bar moves each second",
+    "tests/unit/node/test_http_protocol.py:test_a_slow_body_is_not_a_slow_head": "a multiple of a short time-out",
+}
+"""Functions of tests that sleep for longer, or for what is not written there, and why they must."""
 
 
 def test_no_module_imports_itself_by_way_of_others_not_even_for_types() -> None:
@@ -41,7 +68,7 @@ def test_the_architecture_names_files_that_are_there() -> None:
 
 def test_modules_are_of_a_bounded_length() -> None:
     longer = {}
-    for path in MODULES:
+    for path in [*MODULES, *TESTS]:
         lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > (MOST_KERNEL_LINES if "kernels" in path.parts else MOST_LINES):
             longer[str(path.relative_to(ROOT))] = lines
@@ -55,6 +82,79 @@ def test_classes_have_a_bounded_number_of_public_methods() -> None:
             if isinstance(node, ast.ClassDef) and (methods := count_methods(node)) > MOST_METHODS:
                 more[f"{path.relative_to(ROOT)}:{node.name}"] = methods
     check_against(STILL_MORE_METHODS, more)
+
+
+def test_no_test_imports_another_one() -> None:
+    """What tests share stands in a module that says what it is, or in a conftest."""
+    found = {
+        (str(path.relative_to(ROOT)), module)
+        for path in TESTS
+        for module in list_imports(ast.parse(path.read_text(encoding="utf-8")))
+        if any(part.startswith("test_") for part in module.split("."))
+    }
+    assert found - STILL_IMPORTED == set()
+    assert STILL_IMPORTED - found == set(), "they are imported no more, take them off the list"
+
+
+def list_imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that is named, and whatever is taken from one, which may be a module, too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            # a function may begin so, too
+            yield from (each.name for each in node.names if each.name in TEST_MODULES)
+
+
+def test_no_test_sleeps_for_a_fixed_time_that_counts() -> None:
+    """It waits for an event, a count, a line, up to a deadline; a clock that it reads is the test's own."""
+    found = set[str]()
+    for path in TESTS:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        known = find_constants(tree)
+        for function in (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
+            if any(sleep_of(call, known) > MOST_SLEEP_S for call in list_own(function)):
+                found.add(f"{path.relative_to(ROOT)}:{function.name}")
+    assert found - LONGER_SLEEPS.keys() == set()
+    assert LONGER_SLEEPS.keys() - found == set(), "they sleep no more, take them off the list"
+
+
+def list_own(function: ast.AST) -> Iterator[ast.AST]:
+    """All within a function but what is within another function there."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+            yield from list_own(child)
+
+
+def find_constants(tree: ast.Module) -> dict[str, float]:
+    """Numbers that a module gives a name."""
+    pairs = [(target, node.value) for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    return {
+        target.id: value.value
+        for target, value in pairs
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+    }
+
+
+def sleep_of(node: ast.AST, known: dict[str, float]) -> float:
+    """How long a node sleeps: 0 where it does not, and for ever where it cannot be told.
+
+    What is written as a distance to a deadline, `max(0.0, ...)`, is a clock and no fixed time.
+    """
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("asyncio.sleep", "time.sleep", "sleep"):
+        return 0.0
+    match node.args[0]:
+        case ast.Constant(value=int() | float() as value):
+            return value
+        case ast.Name(id=name):
+            return known.get(name, math.inf)
+        case ast.Call(func=ast.Name(id="max"), args=[ast.Constant(value=0.0), _]):
+            return 0.0
+        case ast.Call(func=ast.Name(id="min"), args=bounds):
+            return min(each.value if isinstance(each, ast.Constant) else math.inf for each in bounds)
+    return math.inf
 
 
 def count_methods(node: ast.ClassDef) -> int:
