@@ -14,7 +14,14 @@ from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.media_columns import ARRIVALS
 from sfu.routing.kernels.messages import PACKETS, Buffers
 from sfu.routing.kernels.notices import push_gap, push_key_frame_needed, push_repaired, push_source
-from sfu.routing.kernels.reception import DUPLICATE, JUMP, account_packet, extend_sequence, note_arrival
+from sfu.routing.kernels.reception import (
+    DUPLICATE,
+    JUMP,
+    account_packet,
+    account_repaired,
+    extend_sequence,
+    note_arrival,
+)
 from sfu.routing.kernels.source_id import make_source
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.uplink import note_uplink
@@ -96,8 +103,7 @@ def accept_packet(
     packets[row]["late"] = 1 if gap < -1 or repaired else 0
     packets[row]["gap"] = 1 if gap > 0 and not repaired else 0
     if repaired:
-        entry["repaired"] += 1
-        entry["extended_sequence"] = max(entry["extended_sequence"], extended)
+        account_repaired(tables.encodings, encoding, extended)
         counters[_REPAIRED] += 1
         push_repaired(tables, buffers, notice_index, notices, encoding, extended)
     else:

@@ -6,6 +6,7 @@ one client's flood would be everybody's.
 
 from __future__ import annotations
 
+from sfu.routing.kernels.connection_columns import ALLOWANCES
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -17,6 +18,13 @@ client is known to be, and from elsewhere, which whoever has seen its SDP can wr
 _INTERVAL_US = (2_000, 500, 10_000, 20_000, 10_000)
 _BURST_US = (1_000_000, 500_000, 2_000_000, 2_000_000, 2_000_000)
 """So many microseconds' worth at once: 500, 1000, 200, 100 and 200."""
+
+
+@stage
+def forget_allowances(tables: Tables, connection: int) -> None:
+    """A fresh connection has used up nothing."""
+    for kind in range(ALLOWANCES):
+        tables.allowances[connection, kind] = 0
 
 
 @stage

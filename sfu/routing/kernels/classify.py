@@ -10,9 +10,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.describe import forget_structure
 from sfu.routing.kernels.index import find_encoding, insert_encoding, remove_encoding
-from sfu.routing.kernels.reception import forget_arrivals
-from sfu.routing.kernels.source_id import next_generation
+from sfu.routing.kernels.reception import begin_generation
 from sfu.routing.kernels.sources import (
     CURRENT,
     LATE_US,
@@ -112,11 +112,17 @@ def learn_source(tables: Tables, encoding: int, ssrc: int, now_us: int) -> int:
     entry["replaced_us"] = now_us
     entry["key_frames_before"] = entry["key_frames"]
     entry["ssrc"] = ssrc
-    entry["generation"] = next_generation(entry["generation"])
     entry["aligned"] = 0  # the new source has a clock of its own
-    tables.structures[encoding]["valid"] = 0
-    forget_arrivals(tables.encodings, tables.arrivals, encoding)
+    forget_structure(tables, encoding)
+    begin_generation(tables.encodings, tables.arrivals, encoding)
     insert_encoding(tables.by_ssrc, tables.encodings, encoding)
     if find_slot(tables, connection, ssrc) < 0:
         charge_source(tables, connection, now_us)
     return note_source(tables, connection, ssrc, CURRENT, now_us)
+
+
+@stage
+def set_clock_offset(tables: Tables, encoding: int, shift: int) -> None:
+    """Say how an encoding's timestamps come onto the common clock of its track."""
+    tables.encodings[encoding]["clock_offset"] = shift
+    tables.encodings[encoding]["aligned"] = 1

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sfu.bwe.kernels.estimate import set_limit, set_loss_bound
 from sfu.routing.kernels import command_records as records
+from sfu.routing.kernels.classify import set_clock_offset
 from sfu.routing.kernels.command_records import OPERATION_OF
 from sfu.routing.kernels.connection_commands import (
     claim_address,
@@ -18,10 +19,18 @@ from sfu.routing.kernels.connection_commands import (
     set_address,
     set_control,
     set_extensions,
+    set_keys,
     set_ufrags,
 )
 from sfu.routing.kernels.instant import monotonic_us
-from sfu.routing.kernels.media_commands import close_encoding, open_encoding, open_track, set_relay
+from sfu.routing.kernels.media_commands import (
+    close_encoding,
+    close_track,
+    open_encoding,
+    open_track,
+    set_relay,
+    set_tap,
+)
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.parameters import tell_set
 from sfu.routing.kernels.rings import READ, readable, release
@@ -31,6 +40,7 @@ from sfu.routing.kernels.subscription_commands import (
     open_subscription,
     set_paused,
     set_repair,
+    set_repeat_interval,
     set_resending,
     set_target,
 )
@@ -74,8 +84,7 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
     elif operation == _SET_EXTENSIONS:
         set_extensions(tables, row, command["SetExtensions"])
     elif operation == _SET_KEYS:
-        tables.connections[row]["receive_srtp"] = command["SetKeys"]["receive_srtp"]
-        tables.connections[row]["send_srtp"] = command["SetKeys"]["send_srtp"]
+        set_keys(tables, row, command["SetKeys"])
     elif operation == _SET_ADDRESS:
         set_address(tables, row, command["SetAddress"])
     elif operation == _CLAIM_ADDRESS:
@@ -113,7 +122,7 @@ def _apply_to_subscription(tables: Tables, operation: int, row: int, command: An
     elif operation == _SET_RESENDING:
         set_resending(tables, row, command["SetResending"])
     elif operation == _SET_REPEAT_INTERVAL:
-        tables.subscriptions[row]["repeat_interval_ms"] = command["SetRepeatInterval"]["interval_ms"]
+        set_repeat_interval(tables, row, i64(command["SetRepeatInterval"]["interval_ms"]))
     elif operation == _MOVE_SUBSCRIPTION:
         move_subscription(tables, row, i64(command["MoveSubscription"]["track"]))
 
@@ -123,20 +132,19 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
     if operation == _OPEN_TRACK:
         open_track(tables, row, i64(command["OpenTrack"]["generation"]))
     elif operation == _CLOSE_TRACK:
-        tables.tracks[row]["active"] = 0
+        close_track(tables, row)
     elif operation == _OPEN_ENCODING:
         open_encoding(tables, row, command["OpenEncoding"])
     elif operation == _CLOSE_ENCODING:
         close_encoding(tables, row)
     elif operation == _SET_TAP:
-        tables.tracks[row]["tapped"] = command["SetTap"]["encodings"]
+        set_tap(tables, row, i64(command["SetTap"]["encodings"]))
     elif operation == _SET_RELAY:
         set_relay(tables, row, command["SetRelay"])
     elif operation == _TELL_SET:
         tell_set(tables, row, command["TellSet"])
     elif operation == _SET_CLOCK_OFFSET:
-        tables.encodings[row]["clock_offset"] = command["SetClockOffset"]["clock_offset"]
-        tables.encodings[row]["aligned"] = 1
+        set_clock_offset(tables, row, i64(command["SetClockOffset"]["clock_offset"]))
     else:
         _apply_to_subscription(tables, operation, row, command)
 

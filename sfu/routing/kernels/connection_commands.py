@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.kernels.reset import free_estimate, reset_estimator
-from sfu.routing.kernels.connection_columns import ALLOWANCES, MAX_ADDRESSES, UFRAGS
+from sfu.routing.kernels.allowances import forget_allowances
+from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.index import find_address, insert_address, insert_ufrag, remove_address, remove_ufrag
 from sfu.routing.kernels.media_columns import NEVER
+from sfu.routing.kernels.pacing import forget_queued
 from sfu.routing.kernels.send import ANY_BYTES
 from sfu.routing.kernels.sources import forget_sources
 from sfu.routing.kernels.tables import Tables
@@ -33,7 +35,6 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["reported_us"] = 0
     entry["free_us"] = 0
     entry["probe_free_us"] = 0
-    entry["queued_bytes"] = 0
     entry["repair_tokens"] = 0
     entry["repair_refill_us"] = 0
     entry["reports"] = 0
@@ -52,12 +53,16 @@ def open_connection(tables: Tables, row: int) -> None:
         entry["extension_kind"][k] = 0
     for k in range(EXTENSION_COUNT):
         entry["extension_id"][k] = 0
-    for kind in range(ALLOWANCES):
-        tables.allowances[row, kind] = 0
+    forget_allowances(tables, row)
     forget_sources(tables, row)
-    for kind in range(2):
-        tables.queue_index[row, kind, 0] = 0
-        tables.queue_index[row, kind, 1] = 0
+    forget_queued(tables, row)
+
+
+@stage
+def set_keys(tables: Tables, row: int, command: Any) -> None:
+    """Decrypt and encrypt by these sessions of libsrtp."""
+    tables.connections[row]["receive_srtp"] = command["receive_srtp"]
+    tables.connections[row]["send_srtp"] = command["send_srtp"]
 
 
 @stage

@@ -69,6 +69,12 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
 
 
 @stage
+def forget_structure(tables: Tables, encoding: int) -> None:
+    """What comes from now on is another stream: its dependency descriptors refer to nothing that came before."""
+    tables.structures[encoding]["valid"] = 0
+
+
+@stage
 def _note_top_layer(entry: Any, top: int, key: bool) -> None:
     """A VP9 stream has announced its highest spatial layer (-1: it has not). One that ends between key frames may
     leave its subscribers with nothing that they could decode: they need not have had the frames of the lower ones.

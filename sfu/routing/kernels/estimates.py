@@ -12,7 +12,7 @@ from sfu.bwe.kernels.full_path import forget_old
 from sfu.bwe.kernels.probing import begin_due_probe
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.notices import push_estimate
-from sfu.routing.kernels.pacing import call_later
+from sfu.routing.kernels.pacing import begin_probe
 from sfu.routing.kernels.padding import find_padder
 from sfu.routing.kernels.send import retry_gso
 from sfu.routing.kernels.tables import Tables
@@ -30,8 +30,7 @@ def probe_if_due(tables: Tables, connection: int, now_us: int) -> None:
     if entry["send_srtp"] == 0 or entry["address_bytes"] == 0:
         return
     if find_padder(tables, connection) >= 0 and begin_due_probe(tables.estimators[connection], now_us):
-        tables.connections[connection]["probe_free_us"] = now_us
-        call_later(tables, connection)
+        begin_probe(tables, connection, now_us)
 
 
 @stage

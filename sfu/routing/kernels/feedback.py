@@ -45,6 +45,12 @@ _WIDE = 15  # the format of transport-wide feedback, and of application layer fe
 
 
 @stage
+def note_heard(tables: Tables, remote: int, now_us: int) -> None:
+    """Something authentic has come from the address in row `remote`."""
+    tables.addresses[remote]["heard_us"] = now_us
+
+
+@stage
 def receive_rtcp(
     tables: Tables,
     buffers: Buffers,
@@ -76,7 +82,7 @@ def receive_rtcp(
     if native.srtp_unprotect_rtcp(session, address, buffers.length.ctypes.data) != native.SRTP_OK:
         counters[_AUTHENTICATION] += 1
         return
-    tables.addresses[remote]["heard_us"] = now_us
+    note_heard(tables, remote, now_us)
     given_up = note_source(tables, connection, ssrc, now_us, now_us)
     if given_up != NOBODY:
         native.forget_stream(session, given_up)

@@ -13,7 +13,7 @@ from sfu.routing.kernels.allowances import CHECKS, CLAIMS, RECORDS, take_allowan
 from sfu.routing.kernels.classify import carries_type, find_source, learn_source, match_encoding, may_learn
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.counters import Counter
-from sfu.routing.kernels.feedback import receive_rtcp
+from sfu.routing.kernels.feedback import note_heard, receive_rtcp
 from sfu.routing.kernels.index import find_address, find_ufrag
 from sfu.routing.kernels.messages import NAME_STRIDE, PACKETS, Buffers
 from sfu.routing.kernels.notice_records import NoticeKind
@@ -192,7 +192,7 @@ def _receive_rtp(
         else:
             counters[_SRTP_OTHER] += 1
         return -1
-    tables.addresses[remote]["heard_us"] = now_us
+    note_heard(tables, remote, now_us)
     status = strip_padding(buffers.received, start + i64(buffers.length[0]), packets, row)
     if status != 0:
         counters[_RTP_DROPS + status] += 1

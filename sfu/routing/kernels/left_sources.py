@@ -19,8 +19,8 @@ _REMEMBERED_US = 2_000_000
 
 
 @stage
-def leave_source(tables: Tables, subscription: int) -> None:
-    """Remember the numbering of the source that a subscription forwards, if any, and forward none."""
+def remember_source(tables: Tables, subscription: int) -> None:
+    """Remember the numbering of the source that a subscription forwards, if any: it is about to be left."""
     entry = tables.subscriptions[subscription]
     if entry["source"] < 0:
         return
@@ -36,7 +36,6 @@ def leave_source(tables: Tables, subscription: int) -> None:
     left_source["spatial"] = entry["current_spatial"]
     left_source["temporal"] = entry["current_temporal"]
     entry["left_source_count"] += 1
-    entry["source"] = -1
 
 
 @stage

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.routing.kernels.classify import find_source
+from sfu.routing.kernels.describe import forget_structure
 from sfu.routing.kernels.index import insert_encoding, remove_encoding
 from sfu.routing.kernels.media_columns import MAX_SHARDS
 from sfu.routing.kernels.parameters import forget_parameters
-from sfu.routing.kernels.reception import forget_arrivals
-from sfu.routing.kernels.source_id import next_generation
+from sfu.routing.kernels.reception import begin_generation
 from sfu.routing.kernels.sources import CURRENT, hold_source, release_source
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
@@ -30,6 +30,18 @@ def open_track(tables: Tables, row: int, generation: int) -> None:
     for k in range(MAX_SHARDS):
         entry["relay"][k] = -1
     entry["batch_first"] = -1
+
+
+@stage
+def close_track(tables: Tables, row: int) -> None:
+    """Free a row."""
+    tables.tracks[row]["active"] = 0
+
+
+@stage
+def set_tap(tables: Tables, row: int, encodings: int) -> None:
+    """Copy these Encodings of a track, a bit for each, to the tap ring."""
+    tables.tracks[row]["tapped"] = encodings
 
 
 @stage
@@ -66,9 +78,8 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     for k in range(len(entry["mid"])):
         entry["mid"][k] = command["mid"][k]
         entry["rid"][k] = command["rid"][k]
-    entry["generation"] = next_generation(entry["generation"])
-    tables.structures[row]["valid"] = 0
-    forget_arrivals(tables.encodings, tables.arrivals, row)
+    forget_structure(tables, row)
+    begin_generation(tables.encodings, tables.arrivals, row)
     entry["last_arrival_us"] = 0
     entry["repaired"] = 0
     entry["key_frames"] = 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.left_sources import find_left_source, find_renumbering, leave_source
+from sfu.routing.kernels.left_sources import find_left_source, find_renumbering, remember_source
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS, RENUMBERINGS
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, inlined, stage
@@ -38,7 +38,7 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
     or reserved, and the timestamp by the common clock of the Track's Encodings where that is known (RFC 3550 section
     6.4.1: sender reports), else by the time that has passed.
     """
-    leave_source(tables, subscription)
+    remember_source(tables, subscription)
     entry = tables.subscriptions[subscription]
     packet = packets[row]
     timestamp = i64(entry["seed_timestamp"])
@@ -65,9 +65,27 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
     entry["frame_offset"] = (entry["last_frame"] + 1 - packet["frame_number"]) & 0xFFFF
     entry["highest"] = 0x10000 + packet["sequence"] - 1
     entry["dropped_picture"] = -1
-    entry["given_sets"] = -1
     entry["renumbering_first"] = entry["renumbering_count"]
     _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
+
+
+@stage
+def leave_source(tables: Tables, subscription: int) -> None:
+    """Forward no source any more; its numbering is remembered."""
+    remember_source(tables, subscription)
+    tables.subscriptions[subscription]["source"] = -1
+
+
+@stage
+def forget_clock(tables: Tables, subscription: int) -> None:
+    """What comes next has no clock in common with what came before."""
+    tables.subscriptions[subscription]["aligned"] = 0
+
+
+@stage
+def advance(entry: Any, ahead: int) -> None:
+    """A packet has come in order, `ahead` of the highest so far."""
+    entry["highest"] += ahead
 
 
 @stage

@@ -27,6 +27,7 @@ _FULL_FACTOR, _FULL_US = 1.2, 30_000_000
 audio, which does not wait here."""
 _EMPTYING_FACTOR = 1.0
 """And while the path's queue is being emptied."""
+_CAUGHT_UP_US = 2_000
 _DRAIN_S = 0.15
 """About so long a packet waits at most, whatever the estimate: some receivers (GStreamer) have a jitter buffer of
 200 ms, and drop what comes later, a packet of each frame.
@@ -66,6 +67,22 @@ def note_departure(tables: Tables, connection: int, stamped: bool, size: int, no
 
 
 @stage
+def begin_probe(tables: Tables, connection: int, now_us: int) -> None:
+    """Let a probe that has begun leave from now on, at its own rate."""
+    tables.connections[connection]["probe_free_us"] = now_us
+    call_later(tables, connection)
+
+
+@stage
+def charge_probe(tables: Tables, connection: int, size: int, rate_bps: float, now_us: int) -> None:
+    """`size` bytes of a probe have left, which goes on when they would have at its rate; what is late is caught up
+    with by two milliseconds at most.
+    """
+    entry = tables.connections[connection]
+    entry["probe_free_us"] = max(i64(entry["probe_free_us"]), now_us - _CAUGHT_UP_US) + i64(size * 8e6 / rate_bps)
+
+
+@stage
 def waiting(tables: Tables, connection: int, kind: int) -> int:
     """Number of packets in a queue."""
     index = tables.queue_index[connection, kind]
@@ -98,6 +115,14 @@ def call_later(tables: Tables, connection: int) -> None:
         tables.connections[connection]["busy"] = 1
         tables.busy[0] += 1
         tables.busy[tables.busy[0]] = connection
+
+
+@stage
+def strike_out(tables: Tables, place: int) -> None:
+    """Take the connection at a place of that list out; the last one takes its place."""
+    tables.connections[tables.busy[place]]["busy"] = 0
+    tables.busy[place] = tables.busy[tables.busy[0]]
+    tables.busy[0] -= 1
 
 
 @stage

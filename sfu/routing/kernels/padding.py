@@ -6,6 +6,7 @@ from typing import Any
 
 from sfu.routing.kernels.history import TAKEN, WAITING
 from sfu.routing.kernels.numbering import insert_number
+from sfu.routing.kernels.rewrite import count_packet, count_repeat, next_repair_number
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.template import stamp
@@ -68,14 +69,13 @@ def write_padding(tables: Tables, subscription: int, out: Octets, at: int, now_u
     copy_octets(out, at, entry["template"], 0, end)
     if entry["repair_type"] > 0:
         out[at + 1] = entry["repair_type"]
-        store16(out, at + 2, entry["repair_sequence"])
+        store16(out, at + 2, next_repair_number(entry))
         store32(out, at + 8, entry["repair_ssrc"])
-        entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
-        entry["repeated"] += 1
+        count_repeat(entry)
     else:
         store16(out, at + 2, insert_number(tables, subscription))
         entry["padded"] = 1
-        entry["packets"] += 1
+        count_packet(entry, 0)
     timestamp = i64(entry["last_timestamp"]) if entry["started"] == 1 else i64(entry["seed_timestamp"])
     store32(out, at + 4, timestamp & 0xFFFFFFFF)
     stamp(entry, tables.connections[entry["connection"]], out, at, now_us, False)

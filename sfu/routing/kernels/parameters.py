@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from sfu.routing.kernels.history import fill_payload, keep_made
 from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES, PACKET_SLOT_BYTES, PARAMETER_BYTES, PARAMETER_INDEXES
-from sfu.routing.kernels.rings import move_offsets
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
@@ -161,33 +161,13 @@ def _keep_as_packet(tables: Tables, entry: Any, packets: NDArray[Any], row: int,
     """Store the parameter sets in the history as a packet before packet `row`, like which it is otherwise; return its
     position, -1: there is no complete set, or no room.
     """
-    packet = packets[row]
-    start = i64(packet["start"])
-    header = packet["payload"] - start
+    header = packets[row]["payload"] - packets[row]["start"]
     size = 1 + i64(entry["bytes"])
     if header + size > PACKET_SLOT_BYTES or not _has_kind(entry, SEQUENCE_SET) or not _has_kind(entry, PICTURE_SET):
         return -1
-    position = tables.history_written[0]
-    slot = position % len(tables.history_packets)
-    base = slot * PACKET_SLOT_BYTES
-    out = tables.history_data
-    copy_octets(out, base, buffer, start, header)
-    end = base + header
-    out[end] = _HIGHEST_REFERENCE | STAP_A
-    end = _copy_kind(entry, SEQUENCE_SET, out, end + 1)
-    _copy_kind(entry, PICTURE_SET, out, end)
-    tables.history_packets[slot] = packets[row]
-    kept = tables.history_packets[slot]
-    kept["payload_bytes"] = size
-    kept["marker"] = 0
-    kept["frame_end"] = 0
-    kept["key"] = 0
-    kept["pad"] = 0
-    kept["next"] = 0
-    kept["history"] = position
-    kept["source"] = -1  # nobody finds it by its number
-    move_offsets(tables.history_packets, slot, base - start)
-    tables.history_written[0] = position + 1
+    position = keep_made(tables, packets, row, buffer, _HIGHEST_REFERENCE | STAP_A, size)
+    end = _copy_kind(tables, entry, SEQUENCE_SET, position, i64(1))
+    _copy_kind(tables, entry, PICTURE_SET, position, end)
     return position
 
 
@@ -202,15 +182,14 @@ def _has_kind(entry: Any, kind: int) -> bool:
 
 
 @stage
-def _copy_kind(entry: Any, kind: int, out: Octets, end: int) -> int:
-    """Append the sets of one kind, each behind its length; return the offset behind them."""
+def _copy_kind(tables: Tables, entry: Any, kind: int, position: int, end: int) -> int:
+    """Append the sets of one kind to a packet's payload, each behind its length; return the offset behind them."""
     data = entry["data"]
     at = i64(0)
     while at < entry["bytes"]:
         size = 2 + load16(data, at)
         if i64(data[at + 2]) & 0x1F == kind:
-            copy_octets(out, end, data, at, size)
-            end += size
+            end = fill_payload(tables, position, end, data, at, size)
         at += size
     return end
 

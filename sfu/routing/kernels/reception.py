@@ -33,6 +33,13 @@ def forget_arrivals(encodings: NDArray[Any], arrivals: NDArray[np.int64], encodi
 
 
 @stage
+def begin_generation(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int) -> None:
+    """The same, and what comes from now on counts as of another source."""
+    forget_arrivals(encodings, arrivals, encoding)
+    encodings[encoding]["generation"] = next_generation(encodings[encoding]["generation"])
+
+
+@stage
 def extend_sequence(encodings: NDArray[Any], encoding: int, sequence: int) -> int:
     """The extended sequence number that is nearest to the highest one so far (RFC 3711 section 3.3.1)."""
     highest = encodings[encoding]["extended_sequence"]
@@ -59,8 +66,7 @@ def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding:
             entry["resume_sequence"] = (sequence + 1) & 0xFFFF
             if not restarts:
                 return JUMP
-            forget_arrivals(encodings, arrivals, encoding)
-            entry["generation"] = next_generation(entry["generation"])
+            begin_generation(encodings, arrivals, encoding)
             entry["base_sequence"] = sequence
             entry["extended_sequence"] = sequence
             extended = sequence
@@ -69,6 +75,14 @@ def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding:
     entry["resume_sequence"] = -1
     arrivals[encoding, extended % ARRIVALS] = extended
     return extended
+
+
+@stage
+def account_repaired(encodings: NDArray[Any], encoding: int, extended: int) -> None:
+    """Count a media packet that came by retransmission; it is none of the encoding's own stream."""
+    entry = encodings[encoding]
+    entry["repaired"] += 1
+    entry["extended_sequence"] = max(entry["extended_sequence"], extended)
 
 
 @stage

@@ -13,18 +13,13 @@ from sfu.routing.kernels.messages import (
     RELAY_PACKETS,
     Buffers,
 )
-from sfu.routing.kernels.rings import (
-    READ,
-    move_offsets,
-    push_packet,
-    readable,
-    release,
-)
+from sfu.routing.kernels.rings import READ, push_packet, readable, release
 from sfu.routing.kernels.source_id import relayed_source
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.wiring import Wiring
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
+from sfu.wire.kernels.rtp import move_offsets
 
 _RELAYED = int(Counter.RELAYED_PACKETS)
 _RELAY_FULL = int(Counter.DROP_RELAY_RING_FULL)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from sfu.routing.kernels import native
 from sfu.routing.kernels.counters import Counter
-from sfu.routing.kernels.history import EMPTY, MARKED, TAKEN, WAITING
+from sfu.routing.kernels.history import EMPTY, MARKED, TAKEN, WAITING, stop_waiting
 from sfu.routing.kernels.messages import POSITION, Buffers
 from sfu.routing.kernels.numbering import FRAME, MARKER, PICTURE, SEQUENCE, TIMESTAMP, TL0
 from sfu.routing.kernels.pacing import (
     BURST_US,
     MEDIA,
     REPEATS,
+    charge_probe,
     forget_queued,
     is_held_by,
     note_departure,
+    strike_out,
     take_queued,
     waiting,
 )
@@ -108,13 +110,13 @@ def _send_queued(tables: Tables, buffers: Buffers, connection: int, kind: int, s
     if kind == MEDIA and flags & WAITING == 0:
         return  # of a former user of the row
     if sent["history"] < tables.history_written[0] - len(tables.history_packets):
-        sent["flags"] = flags & ~WAITING
+        stop_waiting(sent, 0)
         tables.counters[_MISSED] += 1
         return
     if kind == MEDIA:
         larger = tables.history_packets[sent["history"] % len(tables.history_packets)]["index"] > entry["current_index"]
         # Its subscriber has gone down since: what he needs is the key frame that waits behind it, and the path is full.
-        sent["flags"] = flags & ~WAITING | (EMPTY if larger else 0)
+        stop_waiting(sent, EMPTY if larger else 0)
     send_logged(tables, buffers, subscription, sequence, kind == REPEATS, socket, now_us)
 
 
@@ -171,8 +173,7 @@ def _serve(tables: Tables, buffers: Buffers, connection: int, socket: int, now_u
             state["probe_bps"] = 0.0
             break
         nth += 1
-        sent = max(left - state["probe_bytes"], 1)
-        entry["probe_free_us"] = max(i64(entry["probe_free_us"]), now_us - 2000) + i64(sent * 8e6 / rate)
+        charge_probe(tables, connection, max(left - state["probe_bytes"], 1), rate, now_us)
     if entry["free_us"] <= now_us:
         while entry["free_us"] - now_us <= BURST_US:
             if not _send_next(tables, buffers, connection, socket, now_us):
@@ -194,8 +195,6 @@ def release_waiting(tables: Tables, buffers: Buffers, socket: int, now_us: int) 
             earliest = min(earliest, due)
             k += 1
         else:
-            tables.connections[connection]["busy"] = 0
-            tables.busy[k] = tables.busy[tables.busy[0]]
-            tables.busy[0] -= 1
+            strike_out(tables, k)
     flush(buffers, tables, socket)
     return earliest

@@ -12,6 +12,7 @@ from sfu.routing.kernels.history import TAKEN, WAITING
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.pacing import REPEATS, must_wait, queue_packet
 from sfu.routing.kernels.release import send_logged
+from sfu.routing.kernels.rewrite import count_repeat
 from sfu.routing.kernels.sealed import is_sealed, is_whole, send_sealed
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
@@ -109,7 +110,7 @@ def _resend_packet(
     elif not send_sealed(tables, buffers, subscription, sequence, socket, now_us):
         return UNKNOWN
     tables.counters[_REPEATED] += 1
-    entry["repeated"] += 1
+    count_repeat(entry)
     return REPEATED
 
 
@@ -151,5 +152,5 @@ def repeat_packet(
     elif not send_logged(tables, buffers, subscription, sequence, True, socket, now_us):
         return UNKNOWN
     tables.counters[_REPEATED] += 1
-    entry["repeated"] += 1
+    count_repeat(entry)
     return REPEATED

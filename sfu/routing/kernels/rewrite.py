@@ -142,12 +142,32 @@ def _renumber_picture(out: Octets, at: int, packet: Any, numbers: NDArray[np.int
 
 
 @stage
+def next_repair_number(entry: Any) -> int:
+    """Take the next number of a subscription's retransmission stream."""
+    sequence = i64(entry["repair_sequence"])
+    entry["repair_sequence"] = (sequence + 1) & 0xFFFF
+    return sequence
+
+
+@stage
+def count_packet(entry: Any, octets: int) -> None:
+    """A packet of a subscription's own stream is written, with so many octets of payload."""
+    entry["packets"] += 1
+    entry["octets"] += octets
+
+
+@stage
+def count_repeat(entry: Any) -> None:
+    """A packet goes out again, or one of padding in the retransmission stream."""
+    entry["repeated"] += 1
+
+
+@stage
 def _head_repeat(entry: Any, out: Octets, at: int, end: int, numbers: NDArray[np.int64]) -> int:
     """Make the header that ends at `end` one of the retransmission stream; return where the payload goes."""
     out[at + 1] = (i64(out[at + 1]) & 0x80) | entry["repair_type"]
-    store16(out, at + 2, entry["repair_sequence"])
+    store16(out, at + 2, next_repair_number(entry))
     store32(out, at + 8, entry["repair_ssrc"])
-    entry["repair_sequence"] = (entry["repair_sequence"] + 1) & 0xFFFF
     store16(out, at + end, numbers[SEQUENCE])
     return end + 2
 
@@ -196,8 +216,7 @@ def write_packet(
         out[at + end + pad - 1] = pad
         end += pad
     if not repeat:
-        entry["packets"] += 1
-        entry["octets"] += payload_bytes
+        count_packet(entry, payload_bytes)
     return end
 
 
@@ -225,5 +244,5 @@ def write_filler(
         return _head_repeat(entry, out, at, end, numbers)
     out[at] = i64(out[at]) | 0x20
     out[at + end] = 1
-    entry["packets"] += 1
+    count_packet(entry, 0)
     return end + 1

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.memory import late_zeros
 from sfu.routing.kernels.native import load_acquire, store_release
-from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.copying import copy_octets
-from sfu.wire.kernels.kernel import kernel, stage
+from sfu.wire.kernels.kernel import kernel
 from sfu.wire.kernels.octets import Octets
-from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.kernels.rtp import PACKET, move_offsets
 
 WRITTEN, READ = 0, 8
 INDEX_LENGTH = 16
@@ -108,12 +107,3 @@ def push_packet(
     rings.generations[producer, consumer, slot] = generation
     publish(index, 1)
     return True
-
-
-@stage
-def move_offsets(packets: NDArray[Any], row: int, by: int) -> None:
-    """Move a packet's offsets, after its bytes were copied elsewhere."""
-    packets[row]["start"] += by
-    packets[row]["payload"] += by
-    for kind in range(EXTENSION_COUNT):
-        packets[row]["extension_at"][kind] += by

@@ -23,6 +23,14 @@ _MISSED = int(Counter.DROP_PACED)
 
 
 @stage
+def begin_sealing(tables: Tables, row: int) -> None:
+    """A row is another subscription's, to which nothing was sent."""
+    tables.sealed_written[row] = 0
+    for k in range(LOGGED_PACKETS):
+        tables.sealed[row, k]["bytes"] = 0
+
+
+@stage
 def seal_packet(tables: Tables, subscription: int, out: Octets, at: int, size: int, sequence: int) -> None:
     """Keep the encrypted packet in `out[at:at + size]`, which goes out for the first time; the oldest give way."""
     entry = tables.subscriptions[subscription]

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.history import is_kept
-from sfu.routing.kernels.numbering import HERE, NOWHERE, drop_packet, enter_source, insert_before, place_late
+from sfu.routing.kernels.numbering import (
+    HERE,
+    NOWHERE,
+    advance,
+    drop_packet,
+    enter_source,
+    insert_before,
+    place_late,
+)
 from sfu.routing.kernels.parameters import INCOMPLETE
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, inlined, stage
@@ -68,6 +76,7 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
             entry["switches"] += 1
             tables.counters[_SWITCHES] += 1
         enter_source(tables, subscription, packets, row)
+        entry["given_sets"] = -1
         entered = True
         if frames:
             entry["current_index"] = packet["index"]
@@ -79,7 +88,7 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
     ahead = (packet["sequence"] - entry["highest"]) & 0xFFFF
     if ahead == 0 or ahead >= 0x8000:
         return _select_late(tables, subscription, packets, row, frames)
-    entry["highest"] += ahead
+    advance(entry, ahead)
     if not frames:
         return outcome
     if packet["timestamp"] != entry["picture_timestamp"]:
@@ -95,6 +104,14 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
     entry["intact"] &= ~(packet["present"] & ~packet["discardable"])
     drop_packet(tables, subscription, packets, row)
     return SKIP
+
+
+@stage
+def leave_layer(tables: Tables, subscription: int) -> None:
+    """Wait for a key frame: nothing flows, of the former Track or at all."""
+    entry = tables.subscriptions[subscription]
+    entry["current_index"] = -1
+    entry["pictures"] = 0
 
 
 @stage

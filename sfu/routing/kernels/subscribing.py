@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sfu.routing.kernels.left_sources import leave_source
+from sfu.routing.kernels.numbering import forget_clock, leave_source
+from sfu.routing.kernels.select import leave_layer
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -46,11 +47,9 @@ def move_subscription(tables: Tables, row: int, track: int) -> None:
 
     Timestamps go on by the time that passes, since the clocks of two publishers have nothing in common.
     """
-    entry = tables.subscriptions[row]
     unlink_subscription(tables, row)
     if track >= 0:
         link_subscription(tables, row, track)
     leave_source(tables, row)
-    entry["aligned"] = 0
-    entry["current_index"] = -1
-    entry["pictures"] = 0
+    forget_clock(tables, row)
+    leave_layer(tables, row)

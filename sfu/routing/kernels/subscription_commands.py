@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.routing.kernels import native
-from sfu.routing.kernels.left_sources import leave_source
+from sfu.routing.kernels.history import begin_log
+from sfu.routing.kernels.numbering import leave_source
 from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.routing.kernels.sealed import begin_sealing
+from sfu.routing.kernels.select import leave_layer
 from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
-from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.template import build_template
 from sfu.wire.kernels.kernel import i64, stage
@@ -119,11 +121,9 @@ def _reset_selection(entry: Any) -> None:
 @stage
 def set_paused(tables: Tables, row: int, paused: int) -> None:
     """Hold a subscription back, or let it go on: where its numbering stopped, video with a key frame."""
-    entry = tables.subscriptions[row]
-    entry["paused"] = paused
+    tables.subscriptions[row]["paused"] = paused
     leave_source(tables, row)
-    entry["current_index"] = -1
-    entry["pictures"] = 0
+    leave_layer(tables, row)
 
 
 @stage
@@ -133,6 +133,12 @@ def set_target(tables: Tables, row: int, command: Any) -> None:
     entry["target_index"] = command["index"]
     entry["target_spatial"] = command["spatial"]
     entry["target_temporal"] = command["temporal"]
+
+
+@stage
+def set_repeat_interval(tables: Tables, row: int, interval_ms: int) -> None:
+    """Send no packet again sooner than that."""
+    tables.subscriptions[row]["repeat_interval_ms"] = interval_ms
 
 
 @stage
@@ -153,9 +159,7 @@ def set_resending(tables: Tables, row: int, command: Any) -> None:
     kept = i64(command["sealed"])
     entry["sealed"] = kept + 1
     entry["sealed_bytes"] = command["sealed_bytes"]
-    tables.sealed_written[kept] = 0
-    for k in range(LOGGED_PACKETS):
-        tables.sealed[kept, k]["bytes"] = 0
+    begin_sealing(tables, kept)
     _begin_log(tables, entry, i64(command["log"]), i64(0))
 
 
@@ -166,5 +170,4 @@ def _begin_log(tables: Tables, entry: Any, log: int, repair_sequence: int) -> No
     entry["repair_tokens"] = 0
     entry["repair_refill_us"] = 0
     if log >= 0:
-        for k in range(LOGGED_PACKETS):
-            tables.logs[log, k]["flags"] = 0
+        begin_log(tables, log)

@@ -184,3 +184,12 @@ def strip_padding(buffer: Octets, end: int, packets: NDArray[Any], row: int) -> 
         end -= padding
     packets[row]["payload_bytes"] = end - payload
     return _OK
+
+
+@stage
+def move_offsets(packets: NDArray[Any], row: int, by: int) -> None:
+    """Move a packet's offsets, after its bytes were copied elsewhere."""
+    packets[row]["start"] += by
+    packets[row]["payload"] += by
+    for kind in range(EXTENSION_COUNT):
+        packets[row]["extension_at"][kind] += by

@@ -11,18 +11,14 @@ FREE = frozenset({"counters"})
 """Tables that anybody writes."""
 
 OPENING = {
-    "connections": "routing.kernels.connection_commands routing.kernels.commands",
-    "tracks": "routing.kernels.media_commands routing.kernels.commands",
-    "encodings": "routing.kernels.media_commands routing.kernels.commands",
-    "subscriptions": "routing.kernels.subscription_commands routing.kernels.commands",
+    "connections": "routing.kernels.connection_commands",
+    "tracks": "routing.kernels.media_commands",
+    "encodings": "routing.kernels.media_commands",
+    "subscriptions": "routing.kernels.subscription_commands",
     "estimators": "bwe.kernels.reset",
-    "structures": "routing.kernels.media_commands",
-    "logs": "routing.kernels.subscription_commands",
-    "sealed": "routing.kernels.subscription_commands",
-    "sealed_written": "routing.kernels.subscription_commands",
+    "logs": "routing.kernels.history",
+    "sealed": "routing.kernels.sealed",
     "addresses": "routing.kernels.connection_commands",
-    "queue_index": "routing.kernels.connection_commands",
-    "allowances": "routing.kernels.connection_commands",
 }
 
 OWNERS = {
@@ -34,10 +30,10 @@ OWNERS = {
             "active address_bytes address receive_srtp send_srtp extension_kind extension_id "
             "controlled reports report_ssrc mixed"
         ),
-        "routing.kernels.estimates": "reported_bps reported_us probe_free_us",
+        "routing.kernels.estimates": "reported_bps reported_us",
         "routing.kernels.ingress": "packets_in bytes_in last_arrival_us",
         "routing.kernels.media_commands": "first_encoding",
-        "routing.kernels.pacing": "free_us busy queued_bytes",
+        "routing.kernels.pacing": "probe_free_us free_us busy queued_bytes",
         "routing.kernels.repeat": "repair_tokens repair_refill_us",
         "routing.kernels.template": "transport_sequence",
         "routing.kernels.send": "gso_bytes gso_retry_us packets_out bytes_out",
@@ -52,18 +48,17 @@ OWNERS = {
         "routing.kernels.subscribing": "first_subscription subscriptions",
     },
     "encodings": {
-        "routing.kernels.classify": "ssrc former_ssrc replaced_us key_frames_before aligned",
+        "routing.kernels.classify": "clock_offset ssrc former_ssrc replaced_us key_frames_before aligned",
         "routing.kernels.describe": (
             "key_frames spatial_layers spatial_top temporal_layers needs_key_frame key_timestamp layer_octets "
             "levels loudness voiced"
         ),
-        "routing.kernels.acceptance": "repaired",
         "routing.kernels.media_commands": (
             "active track connection next payload_type redundant_type audio codec index repairs asks "
-            "clock_rate mid_bytes rid_bytes mid rid clock_offset"
+            "clock_rate mid_bytes rid_bytes mid rid"
         ),
         "routing.kernels.reception": (
-            "generation packets octets base_sequence extended_sequence jitter_16 transit last_timestamp "
+            "repaired generation packets octets base_sequence extended_sequence jitter_16 transit last_timestamp "
             "last_arrival_us resume_sequence"
         ),
     },
@@ -75,16 +70,16 @@ OWNERS = {
         ),
         "routing.kernels.nack": "nacks missed_us",
         "routing.kernels.numbering": (
-            "picture_ended dropped_picture renumbering_count renumbering_first picture_offset tl0_offset frame_offset "
+            "highest picture_ended dropped_picture renumbering_count renumbering_first picture_offset tl0_offset frame_offset "
             "last_picture last_tl0 last_frame common_offset aligned started source sequence_offset "
             "timestamp_offset last_sequence last_timestamp last_arrival_us seed_sequence"
         ),
         "routing.kernels.padding": "padded",
-        "routing.kernels.repeat": "repair_tokens repair_refill_us repeated not_repeated",
-        "routing.kernels.rewrite": "repair_sequence packets octets",
+        "routing.kernels.repeat": "repair_tokens repair_refill_us not_repeated",
+        "routing.kernels.rewrite": "repeated repair_sequence packets octets",
         "routing.kernels.template": "template_bytes abs_send_time_at transport_sequence_at template",
         "routing.kernels.select": (
-            "current_index current_spatial current_temporal intact picture_timestamp changed_at highest "
+            "current_index current_spatial current_temporal intact picture_timestamp changed_at "
             "given_sets switches pictures freezes picture_gap_us picture_arrival_us"
         ),
         "routing.kernels.left_sources": "left_source_count",
@@ -103,8 +98,7 @@ OWNERS = {
         "routing.kernels.reception": "*",
     },
     "structures": {
-        "routing.kernels.classify": "valid",
-        "routing.kernels.describe": "*",
+        "routing.kernels.describe": "valid *",
     },
     "renumberings": {
         "routing.kernels.numbering": "sequence sequence_offset picture_offset",
@@ -180,9 +174,7 @@ OWNERS = {
         "routing.kernels.arrival_report": "*",
     },
     "history_packets": {
-        "routing.kernels.history": "next *",
-        "routing.kernels.parameters": "payload_bytes marker source pad history key frame_end",
-        "routing.kernels.rings": "start payload extension_at",
+        "routing.kernels.history": ("next * payload_bytes marker source pad history key frame_end"),
     },
     "history_data": {
         "routing.kernels.history": "*",
@@ -223,30 +215,6 @@ OWNERS = {
 }
 
 ALSO = {
-    "connections": {
-        "probe_free_us": "routing.kernels.release",
-        "busy": "routing.kernels.release",
-    },
-    "encodings": {
-        "generation": "routing.kernels.classify",
-        "extended_sequence": "routing.kernels.acceptance",
-    },
-    "subscriptions": {
-        "repair_sequence": "routing.kernels.padding",
-        "current_index": "routing.kernels.subscribing",
-        "highest": "routing.kernels.numbering",
-        "given_sets": "routing.kernels.numbering",
-        "aligned": "routing.kernels.subscribing",
-        "pictures": "routing.kernels.subscribing",
-        "repeated": "routing.kernels.padding",
-        "source": "routing.kernels.left_sources",
-        "packets": "routing.kernels.padding",
-    },
-    "logs": {
-        "flags": "routing.kernels.release",
-        "repeated_ms": "routing.kernels.history",
-        "repeats": "routing.kernels.history",
-    },
     "estimators": {
         "delay_bps": "bwe.kernels.tcp_competition bwe.kernels.estimate bwe.kernels.receiver_clock",
         "loss_bps": "bwe.kernels.estimate",
@@ -267,25 +235,5 @@ ALSO = {
     },
     "sent": {
         "fate": "bwe.kernels.sent_log",
-    },
-    "addresses": {
-        "heard_us": "routing.kernels.ingress",
-    },
-    "busy": {
-        "*": "routing.kernels.release",
-    },
-    "history_packets": {
-        "next": "routing.kernels.parameters",
-        "*": "routing.kernels.parameters",
-    },
-    "history_data": {
-        "*": "routing.kernels.parameters",
-    },
-    "history_written": {
-        "*": "routing.kernels.parameters",
-    },
-    "sealed": {
-        "repeated_ms": "routing.kernels.sealed",
-        "repeats": "routing.kernels.sealed",
     },
 }
