@@ -34,6 +34,12 @@ def deviation(state: Any) -> float:
 
 
 @stage
+def forget_capacity(state: Any) -> None:
+    """The link is another one than was learned."""
+    state["capacity_bps"] = 0.0
+
+
+@stage
 def learn_capacity(state: Any, sample: float) -> None:
     """The throughput at which a queue built up is about the capacity."""
     if state["capacity_bps"] <= 0.0:

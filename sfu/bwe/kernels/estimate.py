@@ -6,10 +6,10 @@ from typing import Any
 
 from sfu.bwe.kernels.delay import add_arrival, add_probe
 from sfu.bwe.kernels.full_path import note_full
-from sfu.bwe.kernels.loss import add_sent, end_observation, recall_loss
+from sfu.bwe.kernels.loss import add_sent, bound_loss, end_observation, recall_loss
 from sfu.bwe.kernels.probing import add_probe_arrival, handle_probe_result, must_confirm
-from sfu.bwe.kernels.rate_control import lasting_rate, note_shown, raise_to, update_rate
-from sfu.bwe.kernels.sent_log import ARRIVED, LOST, UNKNOWN
+from sfu.bwe.kernels.rate_control import lasting_rate, lower_to, note_shown, raise_to, update_rate
+from sfu.bwe.kernels.sent_log import ARRIVED, LOST, UNKNOWN, settle
 from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
 from sfu.bwe.kernels.throughput import measure_throughput
 from sfu.wire.kernels.kernel import i64, stage
@@ -42,6 +42,13 @@ def is_limited(state: Any) -> bool:
 
 
 @stage
+def await_answer(state: Any, now_us: int) -> None:
+    """A packet leaves that its receiver has to tell of."""
+    if state["unanswered_us"] == 0:
+        state["unanswered_us"] = now_us
+
+
+@stage
 def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_us: int) -> None:
     """Take what a feedback says of one packet of the sent log; call in the order of sending."""
     sent_us = packet["sent_us"]
@@ -49,7 +56,7 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
     fate = packet["fate"]
     if not received:
         if fate == UNKNOWN:
-            packet["fate"] = LOST
+            settle(packet, LOST)
             if now_us - sent_us > _PAST_US:
                 return
             if add_sent(state, sent_us, size, True):
@@ -57,7 +64,7 @@ def handle_packet(state: Any, packet: Any, arrival_us: int, received: bool, now_
         return
     if fate == ARRIVED:
         return
-    packet["fate"] = ARRIVED
+    settle(packet, ARRIVED)
     if fate == LOST:
         recall_loss(state, size)
     full = add_sent(state, sent_us, size, False)
@@ -135,7 +142,7 @@ def handle_silence(state: Any, now_us: int) -> None:
     if since == 0 or now_us - since < patience or now_us - state["starved_us"] < _STARVED_STEP_US:
         return
     state["starved_us"] = now_us
-    state["delay_bps"] = max(min(state["delay_bps"], state["estimate_bps"]) * _STARVED_BACK_OFF, LEAST_BPS)
+    lower_to(state, max(min(state["delay_bps"], state["estimate_bps"]) * _STARVED_BACK_OFF, LEAST_BPS))
     note_full(state, state["delay_bps"], now_us)
     conclude(state)
 
@@ -152,7 +159,7 @@ def fade_unused(state: Any, now_us: int) -> None:
     elif now_us - state["unused_us"] >= _UNUSED_STEP_US:
         state["unused_us"] = now_us
         least = max(_UNUSED_LEAST * state["unused_bps"], state["limit_bps"])
-        state["delay_bps"] = min(max(_UNUSED_FADE * state["delay_bps"], least), state["delay_bps"])
+        lower_to(state, min(max(_UNUSED_FADE * state["delay_bps"], least), state["delay_bps"]))
         conclude(state)
 
 
@@ -178,5 +185,5 @@ def set_loss_bound(state: Any, rate_bps: float, now_us: int) -> None:
     """What receiver reports say of the path is a bound."""
     if rate_bps < _FALLS * state["loss_bps"]:
         note_full(state, rate_bps, now_us)
-    state["loss_bps"] = max(rate_bps, LEAST_BPS)
+    bound_loss(state, rate_bps)
     conclude(state)

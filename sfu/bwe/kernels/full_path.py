@@ -29,6 +29,12 @@ def note_full(state: Any, rate_bps: float, now_us: int) -> None:
 
 
 @stage
+def forget_full(state: Any) -> None:
+    """The path is not full, or is not known to be."""
+    state["full_bps"] = 0.0
+
+
+@stage
 def note_decrease(state: Any, passed_bps: float, limited: bool, now_us: int) -> None:
     """A queue or its overflow has lowered the rate; `passed_bps` got through.
 
@@ -42,7 +48,7 @@ def note_decrease(state: Any, passed_bps: float, limited: bool, now_us: int) -> 
 def refute_full(state: Any) -> None:
     """See whether more gets through than when the path was full."""
     if state["acked_bps"] > _REFUTED * state["full_bps"]:
-        state["full_bps"] = 0.0
+        forget_full(state)
 
 
 @stage
@@ -57,5 +63,5 @@ def forget_old(state: Any, now_us: int) -> bool:
         limited = state["loss_limited"] == 1
         forget_losses(state)
     if state["full_bps"] > 0.0 and now_us - state["full_us"] > _FORGOTTEN_US:
-        state["full_bps"] = 0.0
+        forget_full(state)
     return limited

@@ -150,6 +150,18 @@ def _choose(state: Any, now_us: int, limited: bool) -> None:
 
 
 @stage
+def settle_overflow(state: Any) -> None:
+    """The overflow of a queue was given way to."""
+    state["congested"] = 0
+
+
+@stage
+def bound_loss(state: Any, rate_bps: float) -> None:
+    """Somebody else has worked out what losses allow."""
+    state["loss_bps"] = max(rate_bps, LEAST_BPS)
+
+
+@stage
 def _settle(state: Any, rate: float, inherent: float, now_us: int) -> None:
     bounded = rate
     if state["loss"] > _MOST_INHERENT and (state["standing_ms"] > 5.0 or state["loss"] > 0.2):

@@ -64,7 +64,7 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
     """Begin a probe if it is time for one, and there is something to gain."""
     if state["probe_bps"] > 0.0:
         if now_us - state["probe_started_us"] > _TIMEOUT_US:
-            state["probe_bps"] = 0.0  # there was nothing to send it with
+            stop_probe(state)
         return False
     if now_us < state["probe_next_us"] or state["estimate_bps"] >= state["limit_bps"]:
         return False
@@ -93,6 +93,12 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
         state["probe_next_us"] = now_us + i64(min(wait, _MOST_INTERVAL_US))
     state["probe_failures"] += 1  # taken back by a success
     return True
+
+
+@stage
+def stop_probe(state: Any) -> None:
+    """Send no more of the probe: there is nothing, or nobody, to send it to."""
+    state["probe_bps"] = 0.0
 
 
 @stage

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.capacity import learn_capacity, lower_bound, upper_bound
+from sfu.bwe.kernels.capacity import forget_capacity, learn_capacity, lower_bound, upper_bound
 from sfu.bwe.kernels.full_path import note_decrease, refute_full
+from sfu.bwe.kernels.loss import settle_overflow
 from sfu.bwe.kernels.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
 from sfu.bwe.kernels.tcp_competition import (
     EMPTY_MS,
@@ -84,7 +85,7 @@ def update_rate(state: Any, limited: bool, now_us: int) -> None:
     elif usage == OVERUSED or state["congested"] == 1 or must_brake(state, now_us):
         if _may_decrease(state, now_us):
             _decrease(state, limited, now_us)
-        state["congested"] = 0
+        settle_overflow(state)
         return
     elif usage == NORMAL:
         if state["phase"] != INCREASE:
@@ -152,7 +153,7 @@ def _decrease(state: Any, limited: bool, now_us: int) -> None:
         lower = _RECOVER * before
     else:
         if passed < lower_bound(state):
-            state["capacity_bps"] = 0.0
+            forget_capacity(state)
         learn_capacity(state, passed)
     if lower < before:
         state["delay_bps"] = max(lower, LEAST_BPS)
@@ -168,6 +169,20 @@ def _recover(state: Any) -> None:
 
 
 @stage
+def lower_to(state: Any, rate_bps: float) -> None:
+    """Give way for another reason than the delay."""
+    state["delay_bps"] = rate_bps
+
+
+@stage
+def excuse_decreases(state: Any, least_bps: float) -> None:
+    """There was no queue: what was given way to is taken back, up to `least_bps`."""
+    state["decreased_us"] = NEVER_US
+    state["recover_bps"] = 0.0
+    state["delay_bps"] = max(state["delay_bps"], least_bps)
+
+
+@stage
 def lasting_rate(state: Any) -> float:
     """`delay_bps` for whom it costs to give way and come back: that a short queue empties is left to pacing."""
     held_back = max(state["recover_bps"] - state["delay_bps"], 0.0)
@@ -180,7 +195,7 @@ def _increase(state: Any, now_us: int) -> None:
     rate = state["delay_bps"]
     acked = state["acked_bps"]
     if acked > upper_bound(state):
-        state["capacity_bps"] = 0.0
+        forget_capacity(state)
     if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or competes_with_tcp(state):
         rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
         raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
@@ -228,5 +243,5 @@ def raise_to(state: Any, rate_bps: float, limited: bool, now_us: int) -> bool:
         state["delay_bps"] = min(rate_bps, state["limit_bps"], MOST_BPS)
         state["changed_us"] = now_us
         if rate_bps > state["capacity_bps"]:
-            state["capacity_bps"] = 0.0
+            forget_capacity(state)
     return bounded

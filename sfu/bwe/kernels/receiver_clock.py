@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.bwe.kernels.full_path import forget_full
+from sfu.bwe.kernels.rate_control import excuse_decreases
 from sfu.bwe.kernels.reset import forget_queue
 from sfu.bwe.kernels.state import NEVER_US, START_BPS
 from sfu.wire.kernels.kernel import stage
@@ -38,9 +40,7 @@ def watch_clock(state: Any, first_us: int, last_us: int) -> None:
     if state["backward"] >= _TIMES and state["untimed"] == 0:
         state["untimed"] = 1
         forget_queue(state)
-        state["full_bps"] = 0.0
-        state["decreased_us"] = NEVER_US
-        state["recover_bps"] = 0.0
-        state["delay_bps"] = max(state["delay_bps"], START_BPS)
+        forget_full(state)
+        excuse_decreases(state, START_BPS)
     elif state["backward"] < _TRUSTED:
         state["untimed"] = 0

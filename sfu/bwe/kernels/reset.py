@@ -7,6 +7,9 @@ from typing import Any
 from sfu.bwe.kernels.state import CLUSTERS, FAR_US, INCREASE, MOST_BPS, NEVER_US, NORMAL, START_BPS
 from sfu.wire.kernels.kernel import stage
 
+_UPLINK_ROUND_TRIP_US = 200_000.0
+"""A guess: only how soon a further decrease may follow."""
+
 
 @stage
 def reset_estimator(state: Any, now_us: int) -> None:
@@ -37,6 +40,8 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["phase"] = INCREASE
     state["changed_us"] = now_us
     state["decreased_us"] = NEVER_US
+    state["updated_us"] = now_us
+    state["interval_us"] = NEVER_US
     state["brakes"] = 0
     state["stands_us"] = now_us
     state["braked_us"] = NEVER_US
@@ -100,6 +105,14 @@ def free_estimate(state: Any) -> None:
     state["estimate_bps"] = MOST_BPS
     state["lasting_bps"] = MOST_BPS
     state["delay_bps"] = MOST_BPS
+
+
+@stage
+def reset_uplink(state: Any, now_us: int) -> None:
+    """Nothing is known of the way in, and nothing comes back on it."""
+    reset_estimator(state, now_us)
+    free_estimate(state)
+    state["round_trip_us"] = _UPLINK_ROUND_TRIP_US
 
 
 @stage

@@ -37,8 +37,14 @@ def log_sent(log: NDArray[Any], sequence: int, sent_us: int, size: int, probe: i
 
 
 @stage
+def settle(packet: Any, fate: int) -> None:
+    """Feedback has told what became of a packet of the log."""
+    packet["fate"] = fate
+
+
+@stage
 def forget_sent(log: NDArray[Any], sequence: int) -> None:
     """Take no account of the packet with this extended sequence number: it goes out again as it was."""
     packet = log[sequence % SENT_LOG]
     if packet["sequence"] == sequence & 0xFFFFFFFF:
-        packet["fate"] = ARRIVED
+        settle(packet, ARRIVED)

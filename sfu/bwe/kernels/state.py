@@ -49,6 +49,8 @@ ESTIMATOR = np.dtype(
         ("starved_us", np.int64),  # when the estimate was last lowered for want of feedback
         ("unused_us", np.int64),  # when less than the estimate was wanted first, or it was last lowered for that
         ("unused_bps", np.float64),  # the estimate before that
+        ("updated_us", np.int64),  # of the way in: when the rate was last worked out
+        ("interval_us", np.int64),  # and when the interval began over which the least delay is taken
         ("acked_sent_us", np.int64),  # when the newest packet that has arrived was sent
         ("reported_us", np.int64),  # arrival of the last packet of the feedback before
         ("backward", np.float64),  # how often lately the next feedback's first came before that

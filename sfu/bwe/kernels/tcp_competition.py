@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.bwe.kernels.capacity import forget_capacity
+from sfu.bwe.kernels.full_path import forget_full
 from sfu.bwe.kernels.state import FAR_US, NEVER_US
 from sfu.wire.kernels.kernel import stage
 
@@ -64,7 +66,7 @@ def watch_tcp_competition(state: Any, now_us: int) -> None:
             _accept_queue(state, now_us)
             if still:
                 state["decreased_us"] = NEVER_US  # there was no reason to
-                state["full_bps"] = 0.0
+                forget_full(state)
 
 
 @stage
@@ -99,7 +101,7 @@ def _begin(state: Any, now_us: int) -> None:
         fair = _FAIR_AGAIN * state["accepted_bps"]
     state["delay_bps"] = max(state["delay_bps"], min(fair, state["limit_bps"]))
     state["recover_bps"] = 0.0
-    state["capacity_bps"] = 0.0
+    forget_capacity(state)
     state["least_before_us"] = min(state["least_before_us"], state["least_us"])
     state["least_us"] = FAR_US
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.reset import free_estimate, reset_estimator
+from sfu.bwe.kernels.reset import free_estimate, reset_estimator, reset_uplink
 from sfu.routing.kernels.allowances import forget_allowances
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.index import find_address, insert_address, insert_ufrag, remove_address, remove_ufrag
@@ -77,9 +77,7 @@ def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
     if entry["reports"] != command["reports"]:
         entry["reports"] = command["reports"]
         if entry["reports"] == 2:
-            reset_estimator(tables.uplinks[row], now_us)
-            free_estimate(tables.uplinks[row])
-            tables.uplinks[row]["round_trip_us"] = 200_000.0  # a guess: only how soon a further decrease may follow
+            reset_uplink(tables.uplinks[row], now_us)
     entry["report_ssrc"] = command["ssrc"]
 
 

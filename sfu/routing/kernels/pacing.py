@@ -7,6 +7,7 @@ can be asked for again; audio and the rest go out at once and are charged to the
 
 from __future__ import annotations
 
+from sfu.bwe.kernels.estimate import await_answer
 from sfu.bwe.kernels.probing import note_probe_sent
 from sfu.bwe.kernels.sent_log import log_sent
 from sfu.bwe.kernels.state import NEVER_US
@@ -60,8 +61,7 @@ def note_departure(tables: Tables, connection: int, stamped: bool, size: int, no
     probe = note_probe_sent(state, size)
     if stamped and entry["controlled"] == 1:
         log_sent(tables.sent[connection], entry["transport_sequence"] - 1, now_us, size, probe)
-        if state["unanswered_us"] == 0:
-            state["unanswered_us"] = now_us
+        await_answer(state, now_us)
     free = max(i64(entry["free_us"]), now_us)
     entry["free_us"] = free + i64(size * 8e6 / pacing_bps(tables, connection, now_us))
 

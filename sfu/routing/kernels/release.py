@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sfu.bwe.kernels.probing import stop_probe
 from sfu.routing.kernels import native
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.history import EMPTY, MARKED, TAKEN, WAITING, stop_waiting
@@ -159,7 +160,7 @@ def _serve(tables: Tables, buffers: Buffers, connection: int, socket: int, now_u
     state = tables.estimators[connection]
     if entry["active"] == 0 or entry["send_srtp"] == 0 or entry["address_bytes"] == 0:
         forget_queued(tables, connection)
-        state["probe_bps"] = 0.0
+        stop_probe(state)
         return _FAR_US
     nth = i64(0)
     while state["probe_bps"] > 0.0:
@@ -170,7 +171,7 @@ def _serve(tables: Tables, buffers: Buffers, connection: int, socket: int, now_u
         if not _send_next(tables, buffers, connection, socket, now_us) and not _send_padding(
             tables, buffers, connection, nth, socket, now_us
         ):
-            state["probe_bps"] = 0.0
+            stop_probe(state)
             break
         nth += 1
         charge_probe(tables, connection, max(left - state["probe_bytes"], 1), rate, now_us)

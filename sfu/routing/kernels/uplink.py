@@ -11,19 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.bwe.kernels.delay import add_arrival, end_interval
 from sfu.bwe.kernels.estimate import unwrap_reference
-from sfu.bwe.kernels.rate_control import update_rate
-from sfu.bwe.kernels.state import MOST_BPS, NEVER_US
-from sfu.bwe.kernels.throughput import measure_throughput
+from sfu.bwe.kernels.state import MOST_BPS
+from sfu.bwe.kernels.uplink_rate import add_uplink_arrival
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.notices import push_uplink
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 _WRAP_US = 64_000_000
-_UPDATE_US = 50_000
-_INTERVAL_US = 250_000
 _REPORT_US = 1_000_000
 """So often at least once there is something to tell; a fall is told at once."""
 _FALLS = 0.97
@@ -43,15 +39,8 @@ def note_uplink(
     """A packet of `size` bytes has come, whose abs-send-time is `stamp` (6.18 fixed point seconds)."""
     state = tables.uplinks[connection]
     sent_us = unwrap_reference(state, (stamp * 1_000_000) >> 18, _WRAP_US)
-    add_arrival(state, sent_us, now_us, size)
-    if now_us - state["feedback_us"] < _UPDATE_US:
+    if not add_uplink_arrival(state, sent_us, now_us, size):
         return
-    state["feedback_us"] = now_us
-    if state["observation_us"] == NEVER_US or now_us - state["observation_us"] >= _INTERVAL_US:
-        state["observation_us"] = now_us
-        end_interval(state)
-    measure_throughput(state)
-    update_rate(state, False, now_us)
     bound = state["delay_bps"]
     entry = tables.connections[connection]
     if bound >= MOST_BPS:

@@ -140,10 +140,10 @@ OWNERS = {
         "bwe.kernels.rate_control": "delay_bps shown_bps phase changed_us decreased_us recover_bps",
         "bwe.kernels.receiver_clock": "reported_us backward untimed",
         "bwe.kernels.throughput": "acked_bps sent_bps",
+        "bwe.kernels.uplink_rate": "updated_us interval_us",
     },
     "sent": {
-        "bwe.kernels.estimate": "fate",
-        "bwe.kernels.sent_log": "sent_us sequence size probe",
+        "bwe.kernels.sent_log": "sent_us sequence size probe fate",
     },
     "arrived": {
         "routing.kernels.arrival_report": "*",
@@ -216,24 +216,13 @@ OWNERS = {
 
 ALSO = {
     "estimators": {
-        "delay_bps": "bwe.kernels.tcp_competition bwe.kernels.estimate bwe.kernels.receiver_clock",
-        "loss_bps": "bwe.kernels.estimate",
-        "round_trip_us": "routing.kernels.connection_commands",
-        "feedback_us": "routing.kernels.uplink",
-        "unanswered_us": "routing.kernels.pacing",
+        "delay_bps": "bwe.kernels.tcp_competition",
         "least_us": "bwe.kernels.tcp_competition",
         "least_before_us": "bwe.kernels.tcp_competition",
-        "decreased_us": "bwe.kernels.tcp_competition bwe.kernels.receiver_clock",
-        "recover_bps": "bwe.kernels.tcp_competition bwe.kernels.receiver_clock",
-        "capacity_bps": "bwe.kernels.tcp_competition bwe.kernels.rate_control",
-        "full_bps": "bwe.kernels.tcp_competition bwe.kernels.probing bwe.kernels.receiver_clock",
+        "decreased_us": "bwe.kernels.tcp_competition",
+        "recover_bps": "bwe.kernels.tcp_competition",
+        "full_bps": "bwe.kernels.probing",
         "full_us": "bwe.kernels.probing",
-        "observation_us": "routing.kernels.uplink",
-        "congested": "bwe.kernels.rate_control",
-        "probe_bps": "routing.kernels.release",
         "probe_next_us": "bwe.kernels.estimate",
-    },
-    "sent": {
-        "fate": "bwe.kernels.sent_log",
     },
 }
