@@ -7,22 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.wire.kernels.columns import Columns
 from sfu.wire.kernels.kernel import stage
 
 SENT_LOG = 4096
 """Packets that feedback can still refer to: more than a second of 30 Mbit/s."""
 
 UNKNOWN, LOST, ARRIVED = 0, 1, 2
+"""Fates."""
 
-SENT_PACKET = np.dtype(
-    [
+SENT_PACKET_COLUMNS = Columns(
+    sent_log=[
         ("sent_us", np.int64),
         ("sequence", np.uint32),  # lower bits of the extended number
         ("size", np.uint16),  # bytes
         ("probe", np.uint8),  # its name, 0: of none
         ("fate", np.uint8),
-    ]
+    ],
 )
+SENT_PACKET = SENT_PACKET_COLUMNS.dtype
 
 
 @stage

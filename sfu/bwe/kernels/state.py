@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sfu.wire.kernels.columns import Also, Columns
+
 TREND_POINTS = 20
 """Groups of packets that the delay's trend is taken over."""
 GROUPS = 128
@@ -29,18 +31,14 @@ NORMAL, OVERUSED, UNDERUSED = 0, 1, 2
 """What the delay's trend says of the path."""
 HOLD, INCREASE, DECREASE = 0, 1, 2
 
-ESTIMATOR = np.dtype(
-    [
-        ("estimate_bps", np.float64),  # the result: the least of the following
+ESTIMATOR_COLUMNS = Columns(
+    opened_by=("reset",),
+    estimate=[
+        ("estimate_bps", np.float64),  # the result: the least of what each part says
         ("lasting_bps", np.float64),  # the same without what is held back for a moment, to empty a queue
-        ("delay_bps", np.float64),
-        ("loss_bps", np.float64),
         ("remote_bps", np.float64),  # REMB
         ("limit_bps", np.float64),  # what is wanted at most: nothing higher is tried
-        ("acked_bps", np.float64),  # what arrived in the last half second
-        ("sent_bps", np.float64),  # and what was sent of that
         ("round_trip_us", np.float64),
-        ("loss", np.float64),  # share of bytes, smoothed
         ("feedbacks", np.int64),
         ("unread", np.float64),  # how many could not be read lately, among those that could
         ("feedback_us", np.int64),  # when the last one came
@@ -49,12 +47,43 @@ ESTIMATOR = np.dtype(
         ("starved_us", np.int64),  # when the estimate was last lowered for want of feedback
         ("unused_us", np.int64),  # when less than the estimate was wanted first, or it was last lowered for that
         ("unused_bps", np.float64),  # the estimate before that
-        ("updated_us", np.int64),  # of the way in: when the rate was last worked out
-        ("interval_us", np.int64),  # and when the interval began over which the least delay is taken
         ("acked_sent_us", np.int64),  # when the newest packet that has arrived was sent
+    ],
+    rate_control=[
+        ("delay_bps", np.float64, Also("tcp_competition")),
+        ("shown_bps", np.float64),  # by probes, the most lately; 0: nothing yet
+        ("phase", np.int32),
+        ("changed_us", np.int64),
+        ("decreased_us", np.int64, Also("tcp_competition")),
+        # where to go on once the queue has emptied, 0: nowhere
+        ("recover_bps", np.float64, Also("tcp_competition")),
+    ],
+    loss=[
+        ("loss_bps", np.float64),
+        ("loss", np.float64),  # share of bytes, smoothed
+        ("observations", np.int64),
+        ("observation_us", np.int64),  # sending time of the first packet of the open one
+        ("open_bytes", np.int64),
+        ("open_lost_bytes", np.int64),
+        ("observed_bytes", np.float64, (OBSERVATIONS,)),
+        ("observed_lost_bytes", np.float64, (OBSERVATIONS,)),
+        ("observed_bps", np.float64, (OBSERVATIONS,)),
+        ("congested", np.int32),  # 1: packets were lost while a queue stood
+        ("inherent_loss", np.float64),
+        ("loss_limited", np.int32),
+        ("loss_window_us", np.int64),
+        ("loss_window_bps", np.float64),
+    ],
+    throughput=[
+        ("acked_bps", np.float64),  # what arrived in the last half second
+        ("sent_bps", np.float64),  # and what was sent of that
+    ],
+    receiver_clock=[
         ("reported_us", np.int64),  # arrival of the last packet of the feedback before
         ("backward", np.float64),  # how often lately the next feedback's first came before that
         ("untimed", np.int32),  # 1: so often that its times cannot be compared
+    ],
+    delay=[
         # a group of packets sent in one go, and the one before
         ("groups", np.int64),
         ("first_sent_us", np.int64),
@@ -66,8 +95,8 @@ ESTIMATOR = np.dtype(
         ("reordered", np.int64),
         ("open", np.int32),  # 0: the next packet begins a group that is compared with none
         # the queue: delay of the newest group over the least in a while
-        ("least_us", np.int64),
-        ("least_before_us", np.int64),
+        ("least_us", np.int64, Also("tcp_competition")),
+        ("least_before_us", np.int64, Also("tcp_competition")),
         ("least_since_us", np.int64),
         ("queue_ms", np.float64),
         ("usual_ms", np.float64),  # the same, smoothed
@@ -87,16 +116,17 @@ ESTIMATOR = np.dtype(
         ("overused_ms", np.float64),  # for how long, -1: not
         ("overused_groups", np.int64),
         ("usage", np.int32),
-        # throughput
+        # what has arrived, by group
         ("arrived_bytes", np.int64),
         ("group_bytes", np.int64, (GROUPS,)),  # sums up to and with each group
         ("group_sent_us", np.int64, (GROUPS,)),
         ("group_arrival_us", np.int64, (GROUPS,)),
-        # rate control
-        ("shown_bps", np.float64),  # by probes, the most lately; 0: nothing yet
-        ("phase", np.int32),
-        ("changed_us", np.int64),
-        ("decreased_us", np.int64),
+    ],
+    uplink_rate=[
+        ("updated_us", np.int64),  # when the rate was last worked out
+        ("interval_us", np.int64),  # when the interval began over which the least delay is taken
+    ],
+    tcp_competition=[
         ("brakes", np.int64),  # decreases since the queue was last empty, while it stood
         ("stands_us", np.int64),  # when the first of them was
         ("braked_us", np.int64),  # when the last of them was
@@ -108,32 +138,24 @@ ESTIMATOR = np.dtype(
         ("longest_ms", np.float64),
         ("accepted_us", np.int64),  # when that lasted so long that its queue was taken for the path's
         ("accepted_bps", np.float64),  # what we had then
-        ("recover_bps", np.float64),  # where to go on once the queue has emptied, 0: nowhere
+    ],
+    capacity=[
         ("capacity_bps", np.float64),  # of the link, learned at decreases; 0: unknown
         ("capacity_deviation", np.float64),
-        ("full_bps", np.float64),  # what got through when the path was last seen to be full, 0: not lately
-        ("full_us", np.int64),  # when that was
-        # loss control
-        ("observations", np.int64),
-        ("observation_us", np.int64),  # sending time of the first packet of the open one
-        ("open_bytes", np.int64),
-        ("open_lost_bytes", np.int64),
-        ("observed_bytes", np.float64, (OBSERVATIONS,)),
-        ("observed_lost_bytes", np.float64, (OBSERVATIONS,)),
-        ("observed_bps", np.float64, (OBSERVATIONS,)),
-        ("congested", np.int32),  # 1: packets were lost while a queue stood
-        ("inherent_loss", np.float64),
-        ("loss_limited", np.int32),
-        ("loss_window_us", np.int64),
-        ("loss_window_bps", np.float64),
-        # probing
+    ],
+    full_path=[
+        # what got through when the path was last seen to be full, 0: not lately
+        ("full_bps", np.float64, Also("probing")),
+        ("full_us", np.int64, Also("probing")),  # when that was
+    ],
+    probing=[
         ("probe_number", np.int64),  # how many have begun
         ("probe", np.int64),  # the name of the last one
         ("probe_bps", np.float64),  # of the one that is being sent, 0: none
         ("probe_us", np.int64),  # how long it takes
         ("probe_bytes", np.int64),  # still to send of it
         ("probe_started_us", np.int64),
-        ("probe_next_us", np.int64),  # the earliest time for the next
+        ("probe_next_us", np.int64, Also("estimate")),  # the earliest time for the next
         ("probe_failures", np.int64),
         ("probe_slowed", np.int32),  # 1: the last result is of packets that came slower than they were sent
         ("confirmed", np.int64),  # the probe that has confirmed the one before last, 0: none
@@ -152,5 +174,6 @@ ESTIMATOR = np.dtype(
         ("cluster_first_arrival_us", np.int64, (CLUSTERS,)),
         ("cluster_first_bytes", np.int64, (CLUSTERS,)),
         ("cluster_last_arrival_us", np.int64, (CLUSTERS,)),
-    ]
+    ],
 )
+ESTIMATOR = ESTIMATOR_COLUMNS.dtype

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfu.wire.extensions import EXTENSION_COUNT
+from sfu.wire.kernels.columns import Columns
 
 ADDRESS_BYTES = 28
 """Length of a `sockaddr_in6`, the longest address we handle."""
@@ -27,8 +28,9 @@ QUEUED_PACKETS = 1024
 REPORTED_PACKETS = 4096
 """How far apart the packets of a connection may be that one report tells of."""
 
-CONNECTION = np.dtype(
-    [
+CONNECTION_COLUMNS = Columns(
+    opened_by=("connection_commands",),
+    connection_commands=[
         ("active", np.int32),
         ("address_bytes", np.int32),  # 0: no selected address yet
         ("address", np.uint8, (32,)),  # where to send: a sockaddr, as sendmmsg takes it
@@ -36,28 +38,45 @@ CONNECTION = np.dtype(
         ("send_srtp", np.int64),
         ("extension_kind", np.uint8, (16,)),  # Extension by negotiated id
         ("extension_id", np.uint8, (EXTENSION_COUNT,)),  # negotiated id by Extension
+        ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
+        ("reports", np.int32),  # feedback to it. 1: transport-wide, 2: REMB instead
+        ("report_ssrc", np.int64),
+        ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
+    ],
+    media_commands=[
         ("first_encoding", np.int32),
+    ],
+    subscription_commands=[
         ("first_subscription", np.int32),
         ("subscriptions", np.int32),
-        ("sources", np.int32),  # SSRCs that it is known by, see sources.py
-        ("retired", np.int32),  # that it has given up
+    ],
+    sources=[
+        ("sources", np.int32),  # SSRCs that it is known by
+        ("retired", np.int32),  # SSRCs that it has given up
         ("source_free_us", np.int64),  # from when on new ones are at no more than their rate
+    ],
+    template=[
         ("transport_sequence", np.int64),  # of the next packet, extended
-        # egress: congestion control and pacing, see bwe/ and pacing.py
-        ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
+    ],
+    estimates=[
         ("reported_bps", np.float64),  # the estimate that the control side knows
         ("reported_us", np.int64),
+    ],
+    pacing=[  # egress, see bwe/ too
         ("free_us", np.int64),  # when the line is free again, at the pacing rate
         ("probe_free_us", np.int64),  # the same at the probe's rate
         ("busy", np.int32),  # 1: in the list of those that have something to send later
         ("queued_bytes", np.int64),
+    ],
+    repeat=[
         ("repair_tokens", np.int64),  # bytes that may be repeated now
         ("repair_refill_us", np.int64),
-        # ingress: transport-wide feedback, see arrival_report.py
-        ("reports", np.int32),  # 1: agreed on; 2: REMB instead, see uplink.py
+    ],
+    uplink=[
         ("uplink_bps", np.float64),  # what the control side was told last
         ("uplink_us", np.int64),
-        ("report_ssrc", np.int64),
+    ],
+    arrival_report=[  # transport-wide feedback to the publisher
         ("report_media", np.int64),  # SSRC of a packet that came
         ("report_first", np.int64),  # the next extended number to report on
         ("report_highest", np.int64),
@@ -66,23 +85,31 @@ CONNECTION = np.dtype(
         ("report_bytes", np.int64),  # received since the last
         ("report_us", np.int64),
         ("reporting", np.int32),  # 1: in the list of those that are to be reported to
-        ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
-        ("gso_bytes", np.int32),  # the largest packet that may share a message, see send.py
+    ],
+    send=[
+        ("gso_bytes", np.int32),  # the largest packet that may share a message
         ("gso_retry_us", np.int64),  # when larger ones are tried again
-        ("packets_in", np.int64),
-        ("bytes_in", np.int64),
         ("packets_out", np.int64),
         ("bytes_out", np.int64),
+    ],
+    ingress=[
+        ("packets_in", np.int64),
+        ("bytes_in", np.int64),
         ("last_arrival_us", np.int64),
-    ]
+    ],
 )
+CONNECTION = CONNECTION_COLUMNS.dtype
 
-REMOTE = np.dtype(
-    [
+REMOTE_COLUMNS = Columns(
+    opened_by=("connection_commands",),
+    connection_commands=[
         ("held", np.int32),  # 1: in the index
         ("generation", np.int32),  # which use of this row
         ("address", np.uint8, (32,)),  # sockaddr
+    ],
+    feedback=[
         ("heard_us", np.int64),  # when something authentic (SRTP, SRTCP) last came from there, 0: never
-    ]
+    ],
 )
+REMOTE = REMOTE_COLUMNS.dtype
 """An address at which a connection's client has proved to be; `MAX_ADDRESSES` rows a connection."""

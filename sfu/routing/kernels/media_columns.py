@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfu.routing.kernels.connection_columns import NAME_BYTES
+from sfu.wire.kernels.columns import Columns
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 MAX_SHARDS = 32
@@ -20,29 +21,37 @@ LARGEST_SET_BYTES = 512
 PACKET_SLOT_BYTES = 1536
 """A stored RTP packet's place."""
 
-TRACK = np.dtype(
-    [
+TRACK_COLUMNS = Columns(
+    opened_by=("media_commands",),
+    media_commands=[
         ("active", np.int32),
         ("tapped", np.int32),  # a bit for each Encoding that goes to the tap ring
-        ("first_subscription", np.int32),
-        ("subscriptions", np.int32),
-        ("kept", np.int64),  # position of its latest packet in the history, -1: none
         ("relayed", np.int32),  # shards that this track is relayed to
         ("generation", np.int64),  # which use of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
         ("relay_generation", np.int64, (MAX_SHARDS,)),  # and the use of that row
+    ],
+    subscribing=[
+        ("first_subscription", np.int32),
+        ("subscriptions", np.int32),
+    ],
+    history=[
+        ("kept", np.int64),  # position of its latest packet in the history, -1: none
+    ],
+    fanout=[
         ("batch_first", np.int32),  # this batch's packets
         ("batch_last", np.int32),
-    ]
+    ],
 )
+TRACK = TRACK_COLUMNS.dtype
 
-ENCODING = np.dtype(
-    [
+ENCODING_COLUMNS = Columns(
+    opened_by=("media_commands",),
+    media_commands=[
         ("active", np.int32),
         ("track", np.int32),
         ("connection", np.int32),
         ("next", np.int32),  # the connection's next encoding
-        ("ssrc", np.int64),  # -1: not known yet
         ("payload_type", np.int32),
         ("redundant_type", np.int32),  # of RED, 0: none
         ("audio", np.int32),
@@ -55,10 +64,17 @@ ENCODING = np.dtype(
         ("rid_bytes", np.int32),
         ("mid", np.uint8, (NAME_BYTES,)),
         ("rid", np.uint8, (NAME_BYTES,)),
-        ("generation", np.int32),  # counts the SSRCs that this encoding has had
+    ],
+    classify=[
+        ("ssrc", np.int64),  # -1: not known yet
         ("former_ssrc", np.int64),  # the one before, -1: none
         ("replaced_us", np.int64),  # when it was replaced
-        # reception statistics, RFC 3550 appendix A
+        ("key_frames_before", np.int64),  # its key frames when its SSRC was learned
+        ("clock_offset", np.int64),  # to the common clock of the Track's Encodings
+        ("aligned", np.int32),  # 1: that is known
+    ],
+    reception=[  # statistics, RFC 3550 appendix A
+        ("generation", np.int32),  # counts the SSRCs that this encoding has had
         ("packets", np.int64),
         ("octets", np.int64),
         ("base_sequence", np.int64),
@@ -69,25 +85,24 @@ ENCODING = np.dtype(
         ("last_arrival_us", np.int64),
         ("resume_sequence", np.int32),  # what must come next for a jump to be a restart, -1: no jump yet
         ("repaired", np.int64),  # packets that came by retransmission
+    ],
+    describe=[
         ("key_frames", np.int64),
-        ("key_frames_before", np.int64),  # when its SSRC was learned
-        ("aligned", np.int32),
-        ("clock_offset", np.int64),  # to the common clock of the Track's Encodings
         ("spatial_layers", np.int32),  # seen so far
         ("spatial_top", np.int32),  # VP9: the highest that the stream announced, -1: none
         ("temporal_layers", np.int32),
         ("needs_key_frame", np.int64),  # the Layers that cannot go on without a key frame
         ("key_timestamp", np.int64),  # of the last key frame, -1: none
         ("layer_octets", np.int64, (SPATIAL_LAYERS * TEMPORAL_LAYERS,)),  # payload, by the frame's own layer
-        # audio level, RFC 6464
-        ("levels", np.int64),  # packets that had one
+        ("levels", np.int64),  # packets that had an audio level, RFC 6464
         ("loudness", np.int64),  # sum of 127 minus the level in -dBov
         ("voiced", np.int64),  # packets said to hold a voice
-    ]
+    ],
 )
+ENCODING = ENCODING_COLUMNS.dtype
 
-PARAMETERS = np.dtype(
-    [
+PARAMETERS_COLUMNS = Columns(
+    parameters=[
         ("bytes", np.int32),
         ("data", np.uint8, (PARAMETER_BYTES,)),
         ("changes", np.int64),  # odd while it is being changed
@@ -97,6 +112,7 @@ PARAMETERS = np.dtype(
         ("in_band", np.int32),  # 1: the last key frame that was whole had both kinds
         ("declared_bytes", np.int32),  # of a set that the control side is telling
         ("declared", np.uint8, (LARGEST_SET_BYTES,)),
-    ]
+    ],
 )
+PARAMETERS = PARAMETERS_COLUMNS.dtype
 """The H.264 parameter sets of one Encoding, from SDP and from its packets."""

@@ -6,19 +6,21 @@ linked through the rows, so the tables never move or grow.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.bwe.kernels.sent_log import SENT_LOG, SENT_PACKET
-from sfu.bwe.kernels.state import ESTIMATOR
+from sfu.bwe.kernels.sent_log import SENT_LOG, SENT_PACKET, SENT_PACKET_COLUMNS
+from sfu.bwe.kernels.state import ESTIMATOR, ESTIMATOR_COLUMNS
 from sfu.routing.kernels.connection_columns import (
     ALLOWANCES,
     CONNECTION,
+    CONNECTION_COLUMNS,
     MAX_ADDRESSES,
     QUEUED_PACKETS,
     REMOTE,
+    REMOTE_COLUMNS,
     REPORTED_PACKETS,
     RETIRED_SLOTS,
     SOURCE_SLOTS,
@@ -27,10 +29,13 @@ from sfu.routing.kernels.connection_columns import (
 from sfu.routing.kernels.media_columns import (
     ARRIVALS,
     ENCODING,
+    ENCODING_COLUMNS,
     PACKET_SLOT_BYTES,
     PARAMETER_INDEXES,
     PARAMETERS,
+    PARAMETERS_COLUMNS,
     TRACK,
+    TRACK_COLUMNS,
 )
 from sfu.routing.kernels.memory import late_zeros
 from sfu.routing.kernels.subscription_columns import (
@@ -41,10 +46,16 @@ from sfu.routing.kernels.subscription_columns import (
     RENUMBERINGS,
     SEALED,
     SEALED_BYTES,
+    SEALED_COLUMNS,
     SENT,
+    SENT_COLUMNS,
+    SHIFT_COLUMNS,
+    STRETCH_COLUMNS,
     SUBSCRIPTION,
+    SUBSCRIPTION_COLUMNS,
 )
 from sfu.wire.kernels.bundle import bundle
+from sfu.wire.kernels.columns import Anybody, Whole
 from sfu.wire.kernels.dependency_structure import STRUCTURE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
@@ -54,41 +65,50 @@ from sfu.wire.kernels.rtp import PACKET
 class Tables(NamedTuple):
     """One shard's tables, indexes and packet history, as kernels take them."""
 
-    connections: NDArray[Any]
-    tracks: NDArray[Any]
-    encodings: NDArray[Any]
-    subscriptions: NDArray[Any]
-    by_address: NDArray[np.int32]  # of addresses
-    by_ssrc: NDArray[np.int32]
-    counters: NDArray[np.int64]
-    touched: NDArray[np.int32]  # tracks with packets in this batch; [0] is their number
-    arrivals: NDArray[np.int64]  # [encodings, ARRIVALS] extended sequence numbers
-    structures: NDArray[Any]  # [encodings] of STRUCTURE, for dependency descriptors
-    renumberings: NDArray[Any]  # [subscriptions, RENUMBERINGS]
-    logs: NDArray[Any]  # [logs, LOGGED_PACKETS] of SENT
-    estimators: NDArray[Any]  # [connections] of ESTIMATOR
-    uplinks: NDArray[Any]  # the same of the way in, where the client sends abs-send-time and no more
-    sent: NDArray[Any]  # [connections, SENT_LOG] of SENT_PACKET
-    arrived: NDArray[np.int64]  # [connections, REPORTED_PACKETS] times, by transport-wide sequence number
-    addresses: NDArray[Any]  # [connections * MAX_ADDRESSES] of REMOTE
-    source_ssrcs: NDArray[np.int64]  # [connections, SOURCE_SLOTS] SSRCs plus one, 0: free
-    source_heard: NDArray[np.int64]  # [connections, SOURCE_SLOTS] when, in microseconds
-    retired: NDArray[np.uint32]  # [connections, RETIRED_SLOTS] SSRCs, 0: free
-    queue_index: NDArray[np.int64]  # [connections, 2, 2]: entries ever written and read; repeats, then media
-    queues: NDArray[np.int64]  # [connections, 2, QUEUED_PACKETS]: subscription << 16 | egress sequence number
-    busy: NDArray[np.int32]  # connections that have something to send later; [0] is their number
-    reporting: NDArray[np.int32]  # connections that are to be reported to; [0] is their number
-    history_packets: NDArray[Any]  # ring of PACKET
-    history_data: Octets  # a slot for each
-    history_written: NDArray[np.int64]  # [1]: how many were ever written
-    left_sources: NDArray[Any]  # [subscriptions, LEFT_SOURCES]
-    sealed: NDArray[Any]  # [sealed rows, LOGGED_PACKETS] of SEALED
-    sealed_data: NDArray[np.uint8]  # [sealed rows, SEALED_BYTES]
-    sealed_written: NDArray[np.int64]  # [sealed rows]: octets that were ever written
-    parameters: NDArray[Any]  # [tracks, PARAMETER_INDEXES] of PARAMETERS
-    allowances: NDArray[np.int64]  # [connections, ALLOWANCES] from when on each is within its rate, see allowances.py
-    ufrags: NDArray[np.int64]  # [connections * UFRAGS] local ICE user fragments, see wire/kernels/binding.py; -1: none
-    by_ufrag: NDArray[np.int32]  # of ufrags
+    connections: Annotated[NDArray[Any], CONNECTION_COLUMNS]
+    tracks: Annotated[NDArray[Any], TRACK_COLUMNS]
+    encodings: Annotated[NDArray[Any], ENCODING_COLUMNS]
+    subscriptions: Annotated[NDArray[Any], SUBSCRIPTION_COLUMNS]
+    by_address: Annotated[NDArray[np.int32], Whole("index")]  # of addresses
+    by_ssrc: Annotated[NDArray[np.int32], Whole("index")]
+    counters: Annotated[NDArray[np.int64], Anybody()]
+    touched: Annotated[NDArray[np.int32], Whole("fanout")]  # tracks with packets in this batch; [0] is their number
+    arrivals: Annotated[NDArray[np.int64], Whole("reception")]  # [encodings, ARRIVALS] extended sequence numbers
+    structures: Annotated[NDArray[Any], Whole("describe")]  # [encodings] of STRUCTURE, for dependency descriptors
+    renumberings: Annotated[NDArray[Any], SHIFT_COLUMNS]  # [subscriptions, RENUMBERINGS]
+    logs: Annotated[NDArray[Any], SENT_COLUMNS]  # [logs, LOGGED_PACKETS] of SENT
+    estimators: Annotated[NDArray[Any], ESTIMATOR_COLUMNS]  # [connections] of ESTIMATOR
+    # the same of the way in, where the client sends abs-send-time and no more
+    uplinks: Annotated[NDArray[Any], ESTIMATOR_COLUMNS]
+    sent: Annotated[NDArray[Any], SENT_PACKET_COLUMNS]  # [connections, SENT_LOG] of SENT_PACKET
+    # [connections, REPORTED_PACKETS] times, by transport-wide sequence number
+    arrived: Annotated[NDArray[np.int64], Whole("arrival_report")]
+    addresses: Annotated[NDArray[Any], REMOTE_COLUMNS]  # [connections * MAX_ADDRESSES] of REMOTE
+    source_ssrcs: Annotated[NDArray[np.int64], Whole("sources")]  # [connections, SOURCE_SLOTS] SSRCs plus one, 0: free
+    source_heard: Annotated[NDArray[np.int64], Whole("sources")]  # [connections, SOURCE_SLOTS] when, in microseconds
+    retired: Annotated[NDArray[np.uint32], Whole("sources")]  # [connections, RETIRED_SLOTS] SSRCs, 0: free
+    # [connections, 2, 2]: entries ever written and read; repeats, then media
+    queue_index: Annotated[NDArray[np.int64], Whole("pacing")]
+    # [connections, 2, QUEUED_PACKETS]: subscription << 16 | egress sequence number
+    queues: Annotated[NDArray[np.int64], Whole("pacing")]
+    # connections that have something to send later; [0] is their number
+    busy: Annotated[NDArray[np.int32], Whole("pacing")]
+    # connections that are to be reported to; [0] is their number
+    reporting: Annotated[NDArray[np.int32], Whole("arrival_report")]
+    history_packets: Annotated[NDArray[Any], Whole("history")]  # ring of PACKET
+    history_data: Annotated[Octets, Whole("history")]  # a slot for each
+    history_written: Annotated[NDArray[np.int64], Whole("history")]  # [1]: how many were ever written
+    left_sources: Annotated[NDArray[Any], STRETCH_COLUMNS]  # [subscriptions, LEFT_SOURCES]
+    sealed: Annotated[NDArray[Any], SEALED_COLUMNS]  # [sealed rows, LOGGED_PACKETS] of SEALED
+    sealed_data: Annotated[NDArray[np.uint8], Whole("sealed")]  # [sealed rows, SEALED_BYTES]
+    # [sealed rows]: octets that were ever written
+    sealed_written: Annotated[NDArray[np.int64], Whole("sealed")]
+    parameters: Annotated[NDArray[Any], PARAMETERS_COLUMNS]  # [tracks, PARAMETER_INDEXES] of PARAMETERS
+    # [connections, ALLOWANCES] from when on each is within its rate, see allowances.py
+    allowances: Annotated[NDArray[np.int64], Whole("allowances")]
+    # [connections * UFRAGS] local ICE user fragments, see wire/kernels/binding.py; -1: none
+    ufrags: Annotated[NDArray[np.int64], Whole("connection_commands")]
+    by_ufrag: Annotated[NDArray[np.int32], Whole("index")]  # of ufrags
 
 
 def make_tables(

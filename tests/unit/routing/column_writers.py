@@ -10,16 +10,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from typing import get_type_hints
 
 from sfu.routing.kernels.tables import Tables, make_tables
+from sfu.wire.kernels.columns import Anybody, Columns, Whole
 
 Column = tuple[str, str]
 """A table's name and that of its column; `WHOLE` for a row or an element of a plain array."""
 Origins = frozenset[Column]
 
 WHOLE = "*"
-SAME = {"uplinks": "estimators"}
-"""Tables of the same columns and the same writers as another."""
+DEFINITIONS: dict[str, Columns | Whole | Anybody] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Tables, include_extras=True).items()
+}
+"""What the definition of each table says of who writes it."""
+_first: dict[Columns, str] = {}
+SAME = {
+    name: first
+    for name, definition in DEFINITIONS.items()
+    if isinstance(definition, Columns) and (first := _first.setdefault(definition, name)) != name
+}
+"""Tables that share their definition with another, so that they count as that."""
 COLUMNS: dict[str, tuple[str, ...]] = {
     name: table.dtype.names or () for name, table in make_tables(1, 1, 1, 1, 1)._asdict().items() if name not in SAME
 }

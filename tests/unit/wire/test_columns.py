@@ -1,0 +1,39 @@
+"""Tables whose definition says who writes what."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sfu.wire.kernels.columns import Also, Columns
+
+TABLE = Columns(
+    opened_by=("commands",),
+    pacing=[("busy", np.int8), ("free_us", np.int64, Also("release", "repeat"))],
+    history=[("data", np.uint8, (3,)), ("clock_offset", np.int32, (2,), Also("release"))],
+)
+
+
+def test_each_column_has_the_owner_in_whose_group_it_stands() -> None:
+    assert TABLE.owners == {"busy": "pacing", "free_us": "pacing", "data": "history", "shift": "history"}
+
+
+def test_who_else_writes_is_known_and_is_no_part_of_the_record() -> None:
+    assert TABLE.others == {"free_us": ("release", "repeat"), "shift": ("release",)}
+    assert TABLE.opened_by == ("commands",)
+    assert [TABLE.dtype[name].base for name in TABLE.owners] == [np.int8, np.int64, np.uint8, np.int32]
+    assert [TABLE.dtype[name].shape for name in TABLE.owners] == [(), (), (3,), (2,)]
+
+
+def test_columns_lie_where_their_type_may() -> None:
+    """The control side reads them while the plane writes: none may be torn."""
+    fields = TABLE.dtype.fields
+    assert fields is not None
+    for name, (kind, offset, *_) in fields.items():
+        assert offset % kind.base.itemsize == 0, name
+    assert TABLE.dtype.itemsize % 8 == 0
+
+
+def test_a_column_cannot_have_two_owners() -> None:
+    with pytest.raises(ValueError, match="more than once"):
+        Columns(pacing=[("busy", np.int32)], release=[("busy", np.int32)])
