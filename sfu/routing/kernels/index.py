@@ -1,8 +1,8 @@
 """Three hash indexes: an address to its row, which tells its connection, (connection, SSRC) to an encoding, and an ICE
 user fragment to its row.
 
-Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up.
-Entries are rows; keys are read from the rows.
+Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up. A slot has a row and
+the hash of its key, by which it may be moved; the keys themselves are read from the rows.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ AF_INET = 2
 AF_INET6 = 10
 _MASK = 0x7FFFFFFF
 
+ROW, HASH = 0, 1
+"""What stands in a slot; a row of -1: nothing does."""
+
 
 @stage
 def _mix(state: int, value: int) -> int:
@@ -26,6 +29,38 @@ def _mix(state: int, value: int) -> int:
     state = (state ^ value) & _MASK
     state = (state * 0x9E3779B1) & 0x3FFFFFFFFFFFFFFF
     return (state ^ (state >> 29)) & _MASK
+
+
+@stage
+def _insert(index: NDArray[np.int32], hashed: int, row: int) -> None:
+    """Enter a row under the hash of its key."""
+    mask = len(index) - 1
+    slot = hashed & mask
+    while index[slot, ROW] >= 0:
+        slot = (slot + 1) & mask
+    index[slot, ROW] = row
+    index[slot, HASH] = hashed
+
+
+@stage
+def _remove(index: NDArray[np.int32], hashed: int, row: int) -> None:
+    """Take a row out that was entered under this hash, and close the hole; does nothing when it is not in."""
+    mask = len(index) - 1
+    slot = hashed & mask
+    while index[slot, ROW] != row:
+        if index[slot, ROW] < 0:
+            return
+        slot = (slot + 1) & mask
+    hole = slot
+    slot = (slot + 1) & mask
+    while index[slot, ROW] >= 0:
+        home = i64(index[slot, HASH]) & mask
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            index[hole, ROW] = index[slot, ROW]
+            index[hole, HASH] = index[slot, HASH]
+            hole = slot
+        slot = (slot + 1) & mask
+    index[hole, ROW] = -1
 
 
 @stage
@@ -59,8 +94,8 @@ def find_address(index: NDArray[np.int32], addresses: NDArray[Any], octets: Octe
     """The row of the address that stands at `octets[at]`, or -1 when no connection has it."""
     mask = len(index) - 1
     slot = hash_address(octets, at) & mask
-    while index[slot] >= 0:
-        row = i64(index[slot])
+    while index[slot, ROW] >= 0:
+        row = i64(index[slot, ROW])
         if same_address(addresses[row]["address"], 0, octets, at):
             return row
         slot = (slot + 1) & mask
@@ -70,31 +105,13 @@ def find_address(index: NDArray[np.int32], addresses: NDArray[Any], octets: Octe
 @kernel
 def insert_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
     """Enter `addresses[row]`; the caller has removed another row with that address."""
-    mask = len(index) - 1
-    slot = hash_address(addresses[row]["address"], 0) & mask
-    while index[slot] >= 0:
-        slot = (slot + 1) & mask
-    index[slot] = row
+    _insert(index, hash_address(addresses[row]["address"], 0), row)
 
 
 @kernel
 def remove_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
     """Take `addresses[row]` out; does nothing when it is not in."""
-    mask = len(index) - 1
-    slot = hash_address(addresses[row]["address"], 0) & mask
-    while index[slot] != row:
-        if index[slot] < 0:
-            return
-        slot = (slot + 1) & mask
-    hole = slot
-    slot = (slot + 1) & mask
-    while index[slot] >= 0:
-        home = hash_address(addresses[index[slot]]["address"], 0) & mask
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
-            index[hole] = index[slot]
-            hole = slot
-        slot = (slot + 1) & mask
-    index[hole] = -1
+    _remove(index, hash_address(addresses[row]["address"], 0), row)
 
 
 @stage
@@ -108,8 +125,8 @@ def find_encoding(index: NDArray[np.int32], encodings: NDArray[Any], connection:
     """The encoding that `connection` sends as `ssrc`, or -1."""
     mask = len(index) - 1
     slot = hash_source(connection, ssrc) & mask
-    while index[slot] >= 0:
-        row = i64(index[slot])
+    while index[slot, ROW] >= 0:
+        row = i64(index[slot, ROW])
         if encodings[row]["ssrc"] == ssrc and encodings[row]["connection"] == connection:
             return row
         slot = (slot + 1) & mask
@@ -119,32 +136,13 @@ def find_encoding(index: NDArray[np.int32], encodings: NDArray[Any], connection:
 @kernel
 def insert_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
     """Enter `encodings[row]` under its connection and SSRC."""
-    mask = len(index) - 1
-    slot = hash_source(encodings[row]["connection"], encodings[row]["ssrc"]) & mask
-    while index[slot] >= 0:
-        slot = (slot + 1) & mask
-    index[slot] = row
+    _insert(index, hash_source(encodings[row]["connection"], encodings[row]["ssrc"]), row)
 
 
 @kernel
 def remove_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
     """Take `encodings[row]` out; does nothing when it is not in."""
-    mask = len(index) - 1
-    slot = hash_source(encodings[row]["connection"], encodings[row]["ssrc"]) & mask
-    while index[slot] != row:
-        if index[slot] < 0:
-            return
-        slot = (slot + 1) & mask
-    hole = slot
-    slot = (slot + 1) & mask
-    while index[slot] >= 0:
-        held = index[slot]
-        home = hash_source(encodings[held]["connection"], encodings[held]["ssrc"]) & mask
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
-            index[hole] = index[slot]
-            hole = slot
-        slot = (slot + 1) & mask
-    index[hole] = -1
+    _remove(index, hash_source(encodings[row]["connection"], encodings[row]["ssrc"]), row)
 
 
 @stage
@@ -158,8 +156,8 @@ def find_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], ufrag: int) 
     """The row of a user fragment, or -1."""
     mask = len(index) - 1
     slot = hash_ufrag(ufrag) & mask
-    while index[slot] >= 0:
-        row = i64(index[slot])
+    while index[slot, ROW] >= 0:
+        row = i64(index[slot, ROW])
         if ufrags[row] == ufrag:
             return row
         slot = (slot + 1) & mask
@@ -169,28 +167,10 @@ def find_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], ufrag: int) 
 @kernel
 def insert_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
     """Enter `ufrags[row]`."""
-    mask = len(index) - 1
-    slot = hash_ufrag(i64(ufrags[row])) & mask
-    while index[slot] >= 0:
-        slot = (slot + 1) & mask
-    index[slot] = row
+    _insert(index, hash_ufrag(i64(ufrags[row])), row)
 
 
 @kernel
 def remove_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
     """Take `ufrags[row]` out; does nothing when it is not in."""
-    mask = len(index) - 1
-    slot = hash_ufrag(i64(ufrags[row])) & mask
-    while index[slot] != row:
-        if index[slot] < 0:
-            return
-        slot = (slot + 1) & mask
-    hole = slot
-    slot = (slot + 1) & mask
-    while index[slot] >= 0:
-        home = hash_ufrag(i64(ufrags[index[slot]])) & mask
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
-            index[hole] = index[slot]
-            hole = slot
-        slot = (slot + 1) & mask
-    index[hole] = -1
+    _remove(index, hash_ufrag(i64(ufrags[row])), row)

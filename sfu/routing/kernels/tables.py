@@ -69,8 +69,8 @@ class Tables(NamedTuple):
     tracks: Annotated[NDArray[Any], TRACK_COLUMNS]
     encodings: Annotated[NDArray[Any], ENCODING_COLUMNS]
     subscriptions: Annotated[NDArray[Any], SUBSCRIPTION_COLUMNS]
-    by_address: Annotated[NDArray[np.int32], Whole("index")]  # of addresses
-    by_ssrc: Annotated[NDArray[np.int32], Whole("index")]
+    by_address: Annotated[NDArray[np.int32], Whole("index")]  # [slots, 2] of addresses
+    by_ssrc: Annotated[NDArray[np.int32], Whole("index")]  # [slots, 2] of encodings
     counters: Annotated[NDArray[np.int64], Anybody()]
     touched: Annotated[NDArray[np.int32], Whole("fanout")]  # tracks with packets in this batch; [0] is their number
     arrivals: Annotated[NDArray[np.int64], Whole("reception")]  # [encodings, ARRIVALS] extended sequence numbers
@@ -108,7 +108,7 @@ class Tables(NamedTuple):
     allowances: Annotated[NDArray[np.int64], Whole("allowances")]
     # [connections * UFRAGS] local ICE user fragments, see wire/kernels/binding.py; -1: none
     ufrags: Annotated[NDArray[np.int64], Whole("connection_commands")]
-    by_ufrag: Annotated[NDArray[np.int32], Whole("index")]  # of ufrags
+    by_ufrag: Annotated[NDArray[np.int32], Whole("index")]  # [slots, 2] of ufrags
 
 
 def make_tables(
@@ -132,8 +132,8 @@ def make_tables(
         late_zeros(tracks, TRACK),
         late_zeros(encodings, ENCODING),
         late_zeros(subscriptions, SUBSCRIPTION),
-        np.full(_index_size(connections * MAX_ADDRESSES), -1, np.int32),
-        np.full(_index_size(encodings), -1, np.int32),
+        np.full((_index_size(connections * MAX_ADDRESSES), 2), -1, np.int32),
+        np.full((_index_size(encodings), 2), -1, np.int32),
         late_zeros(counters, np.int64),
         late_zeros(tracks + 1, np.int32),
         late_zeros((encodings, ARRIVALS), np.int64),
@@ -162,7 +162,7 @@ def make_tables(
         late_zeros((tracks, PARAMETER_INDEXES), PARAMETERS),
         late_zeros((connections, ALLOWANCES), np.int64),
         np.full(connections * UFRAGS, -1, np.int64),
-        np.full(_index_size(connections * UFRAGS), -1, np.int32),
+        np.full((_index_size(connections * UFRAGS), 2), -1, np.int32),
     )
     made.tracks["batch_first"] = -1
     made.tracks["kept"] = -1
