@@ -27,7 +27,6 @@ from sfu.routing.kernels.notices import (
     push_missed,
     push_repaired,
     push_source,
-    push_uplink,
 )
 from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN
 from sfu.routing.kernels.slots import Octets, Padded, stored_fields
@@ -249,9 +248,9 @@ def push(
     elif kind == _KEY_FRAME_NEEDED:
         push_key_frame_needed(tables, buffers, index, notices, numbers[0], numbers[1])
     elif kind == _ESTIMATE:
-        push_estimate(tables, buffers, index, notices, connection, numbers[0])
+        push_estimate(tables, buffers, index, notices, connection, numbers[0], False)
     elif kind == _UPLINK:
-        push_uplink(tables, buffers, index, notices, connection, numbers[0])
+        push_estimate(tables, buffers, index, notices, connection, numbers[0], True)
     else:
         push_datagram(tables, buffers, index, notices, kind, connection, 0, size, 0)
 

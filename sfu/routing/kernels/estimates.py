@@ -49,7 +49,7 @@ def tell_estimate(
     rises = estimate > _REPORT_MORE * reported and now_us - entry["reported_us"] >= _REPORT_US
     if not rises and estimate >= _REPORT_LESS * reported:
         return
-    if push_estimate(tables, buffers, notice_index, notices, connection, i64(estimate)):
+    if push_estimate(tables, buffers, notice_index, notices, connection, i64(estimate), False):
         entry["reported_bps"] = estimate
         entry["reported_us"] = now_us
 

@@ -173,27 +173,17 @@ def push_estimate(
     notices: NDArray[Any],
     connection: int,
     rate_bps: int,
+    uplink: bool,
 ) -> bool:
-    """Tell what a connection's path carries; False where the ring is full."""
-    slot = _begin(tables.counters, index, notices, _ESTIMATE, connection)
-    if slot >= 0:
-        notices[slot]["Estimate"]["rate_bps"] = rate_bps
-        _end(buffers.state, index)
-    return slot >= 0
-
-
-@stage
-def push_uplink(
-    tables: Tables,
-    buffers: Buffers,
-    index: NDArray[np.int64],
-    notices: NDArray[Any],
-    connection: int,
-    rate_bps: int,
-) -> bool:
-    """Tell what the path from a publisher carries; False where the ring is full."""
-    slot = _begin(tables.counters, index, notices, _UPLINK, connection)
-    if slot >= 0:
+    """Tell what the path to a connection's client carries, or with `uplink` the path from it; False where the ring is
+    full.
+    """
+    slot = _begin(tables.counters, index, notices, _UPLINK if uplink else _ESTIMATE, connection)
+    if slot < 0:
+        return False
+    if uplink:
         notices[slot]["UplinkEstimate"]["rate_bps"] = rate_bps
-        _end(buffers.state, index)
-    return slot >= 0
+    else:
+        notices[slot]["Estimate"]["rate_bps"] = rate_bps
+    _end(buffers.state, index)
+    return True

@@ -15,7 +15,7 @@ from sfu.bwe.kernels.estimate import unwrap_reference
 from sfu.bwe.kernels.state import MOST_BPS
 from sfu.bwe.kernels.uplink_rate import add_uplink_arrival
 from sfu.routing.kernels.messages import Buffers
-from sfu.routing.kernels.notices import push_uplink
+from sfu.routing.kernels.notices import push_estimate
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -47,6 +47,6 @@ def note_uplink(
         return  # nothing has ever queued
     if bound >= _FALLS * entry["uplink_bps"] and now_us - entry["uplink_us"] < _REPORT_US:
         return
-    if push_uplink(tables, buffers, notice_index, notices, connection, i64(bound)):
+    if push_estimate(tables, buffers, notice_index, notices, connection, i64(bound), True):
         entry["uplink_bps"] = bound
         entry["uplink_us"] = now_us
