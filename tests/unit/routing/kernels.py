@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.kernels import classify, describe, history, pacing, padding, reception, repeat
+from sfu.routing.kernels import classify, describe, estimates, history, pacing, padding, reception, repeat
 from sfu.routing.kernels.messages import Buffers
+from sfu.routing.kernels.release import release_waiting
 from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import kernel
@@ -117,6 +118,24 @@ def leave_or_wait(
 def take(tables: Tables, connection: int, kind: int) -> int:
     """The first that waits, as subscription << 16 | sequence number; -1: nothing does."""
     return pacing.take_queued(tables, connection, kind) if pacing.waiting(tables, connection, kind) > 0 else -1
+
+
+@kernel
+def queue(tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int) -> None:
+    """Let a packet wait."""
+    pacing.queue_packet(tables, connection, kind, subscription, sequence, size)
+
+
+@kernel
+def release(tables: Tables, buffers: Buffers, socket: int, now_us: int) -> int:
+    """Send what may leave now; return when more may."""
+    return release_waiting(tables, buffers, socket, now_us)
+
+
+@kernel
+def probe(tables: Tables, connection: int, now_us: int) -> None:
+    """Begin a probe, if it is time for one."""
+    estimates.probe_if_due(tables, connection, now_us)
 
 
 @kernel
