@@ -154,3 +154,15 @@ def account_frame(tables: Tables, encoding: int, packets: NDArray[Any], row: int
 def account_level(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> None:
     """Take an audio level."""
     describe.account_level(tables, encoding, buffer, packets, row)
+
+
+@kernel
+def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDArray[Any], row: int) -> bool:
+    """Say what a packet is; False: it is broken."""
+    return describe.describe_packet(tables, encoding, buffer, packets, row)
+
+
+@kernel
+def forget_structure(tables: Tables, encoding: int) -> None:
+    """Another stream begins."""
+    describe.forget_structure(tables, encoding)
