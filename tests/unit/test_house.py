@@ -120,6 +120,22 @@ def test_no_test_sleeps_for_a_fixed_time_that_counts() -> None:
     assert LONGER_SLEEPS.keys() - found == set(), "they sleep no more, take them off the list"
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("time.sleep(1)", 1.0),
+        ("asyncio.sleep(POLL_S)", 0.1),
+        ("asyncio.sleep(2 * POLL_S)", math.inf),
+        ("asyncio.sleep(unknown)", math.inf),
+        ("time.sleep(min(left, 0.1))", 0.1),
+        ("asyncio.sleep(max(0.0, begin - now()))", 0.0),
+        ("time.monotonic()", 0.0),
+    ],
+)
+def test_sleeps_are_told_from_looks(said: str, seconds: float) -> None:
+    assert sleep_of(ast.parse(said, mode="eval").body, {"POLL_S": 0.1}) == seconds
+
+
 def list_own(function: ast.AST) -> Iterator[ast.AST]:
     """All within a function but what is within another function there."""
     for child in ast.iter_child_nodes(function):
