@@ -1,4 +1,4 @@
-"""Tests that run other tests in another mode of the kernels, in a process of their own."""
+"""What all tests have in common: how hypothesis runs; and tests that run others in another mode of the kernels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says what else the machine does, too.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 Run = subprocess.CompletedProcess
 _LIMIT_S = 500

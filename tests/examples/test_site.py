@@ -45,11 +45,15 @@ def test_each_page_of_the_docs_is_built_and_named(site: Path) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    for page in site.rglob("*.html"):
-        for found in LOADS.finditer(page.read_text(encoding="utf-8")):
+    pages, styles = [*site.rglob("*.html")], [*site.rglob("*.css")]
+    assert pages and styles
+    for page in pages:
+        loaded = [*LOADS.finditer(page.read_text(encoding="utf-8"))]
+        assert loaded, page
+        for found in loaded:
             address = found[1] or found[2] or ""
             assert not re.match(r"(?:https?:)?//", address) or 'rel="canonical"' in found[0], f"{page}: {found[0]}"
-    for style in site.rglob("*.css"):
+    for style in styles:
         assert FETCHES.findall(style.read_text(encoding="utf-8")) == [], style
 
 
