@@ -67,6 +67,7 @@ CONNECTION_COLUMNS = Columns(
         ("probe_free_us", np.int64),  # the same at the probe's rate
         ("busy", np.int32),  # 1: in the list of those that have something to send later
         ("queued_bytes", np.int64),
+        ("drain_bps", np.float64),  # so that what waits is gone in time, 0: nothing waits
     ],
     repeat=[
         ("repair_tokens", np.int64),  # bytes that may be repeated now

@@ -35,6 +35,7 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["reported_us"] = 0
     entry["free_us"] = 0
     entry["probe_free_us"] = 0
+    entry["drain_bps"] = 0.0
     entry["repair_tokens"] = 0
     entry["repair_refill_us"] = 0
     entry["reports"] = 0

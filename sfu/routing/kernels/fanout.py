@@ -143,7 +143,7 @@ def _send_packet(
     if controlled and logged and must_wait(tables, connection, MEDIA, now_us):
         log_packet(tables, subscription, packets[row]["history"], numbers, WAITING | flags)
         size = i64(packets[row]["payload_bytes"])
-        queue_packet(tables, connection, MEDIA, subscription, numbers[SEQUENCE], size)
+        queue_packet(tables, connection, MEDIA, subscription, numbers[SEQUENCE], size, now_us)
         tables.counters[_PACED] += 1
         return
     if not room_for(buffers, PACKET_SPACE):

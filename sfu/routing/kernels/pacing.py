@@ -30,8 +30,8 @@ _EMPTYING_FACTOR = 1.0
 """And while the path's queue is being emptied."""
 _CAUGHT_UP_US = 2_000
 _DRAIN_S = 0.15
-"""About so long a packet waits at most, whatever the estimate: some receivers (GStreamer) have a jitter buffer of
-200 ms, and drop what comes later, a packet of each frame.
+"""So long a packet waits at most, give or take `BURST_US` and whatever the estimate, unless the path was full of late:
+some receivers (GStreamer) have a jitter buffer of 200 ms, and drop what comes later, a packet of each frame.
 """
 
 
@@ -39,13 +39,15 @@ _DRAIN_S = 0.15
 def pacing_bps(tables: Tables, connection: int, now_us: int) -> float:
     """How fast a connection's packets leave."""
     state = tables.estimators[connection]
-    drain = tables.connections[connection]["queued_bytes"] * 8.0 / _DRAIN_S
-    factor = _FACTOR
+    entry = tables.connections[connection]
     if state["recover_bps"] > 0.0:
         factor = _EMPTYING_FACTOR
     elif state["decreased_us"] != NEVER_US and now_us - state["decreased_us"] < _FULL_US:
         factor = _FULL_FACTOR
-    return max(factor * state["estimate_bps"], drain)
+    else:
+        return max(_FACTOR * state["estimate_bps"], entry["drain_bps"])
+    # What comes fast waits on the path then: here it gets slower the less is left, and takes up to three times as long.
+    return max(factor * state["estimate_bps"], entry["queued_bytes"] * 8.0 / _DRAIN_S)
 
 
 @stage
@@ -99,12 +101,18 @@ def must_wait(tables: Tables, connection: int, kind: int, now_us: int) -> bool:
 
 
 @stage
-def queue_packet(tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int) -> None:
+def queue_packet(
+    tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int, now_us: int
+) -> None:
     """Let a packet of a subscription's log wait."""
     index = tables.queue_index[connection, kind]
     tables.queues[connection, kind, index[WRITTEN] % QUEUED_PACKETS] = (subscription << 16) | sequence
     index[WRITTEN] += 1
-    tables.connections[connection]["queued_bytes"] += size
+    entry = tables.connections[connection]
+    entry["queued_bytes"] += size
+    # kept until nothing waits: who waited behind much would else wait longer, the less is left
+    left_s = max(_DRAIN_S - max(entry["free_us"] - now_us, 0) / 1e6, _DRAIN_S / 4)
+    entry["drain_bps"] = max(entry["drain_bps"], entry["queued_bytes"] * 8.0 / left_s)
     call_later(tables, connection)
 
 
@@ -132,6 +140,7 @@ def forget_queued(tables: Tables, connection: int) -> None:
         index = tables.queue_index[connection, kind]
         index[READ] = index[WRITTEN]
     tables.connections[connection]["queued_bytes"] = 0
+    tables.connections[connection]["drain_bps"] = 0.0
 
 
 @stage
@@ -140,6 +149,8 @@ def take_queued(tables: Tables, connection: int, kind: int) -> int:
     entry = tables.connections[connection]
     count = waiting(tables, connection, REPEATS) + waiting(tables, connection, MEDIA)
     entry["queued_bytes"] -= entry["queued_bytes"] // count  # about its size, which only its packet knows
+    if count == 1:
+        entry["drain_bps"] = 0.0
     index = tables.queue_index[connection, kind]
     queued = tables.queues[connection, kind, index[READ] % QUEUED_PACKETS]
     index[READ] += 1

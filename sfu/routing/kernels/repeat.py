@@ -106,7 +106,7 @@ def _resend_packet(
     _note_repeat(kept, now_ms)
     connection = i64(entry["connection"])
     if must_wait(tables, connection, REPEATS, now_us):
-        queue_packet(tables, connection, REPEATS, subscription, sequence, i64(kept["bytes"]))
+        queue_packet(tables, connection, REPEATS, subscription, sequence, i64(kept["bytes"]), now_us)
     elif not send_sealed(tables, buffers, subscription, sequence, socket, now_us):
         return UNKNOWN
     tables.counters[_REPEATED] += 1
@@ -148,7 +148,7 @@ def repeat_packet(
     _note_repeat(sent, now_ms)
     connection = i64(entry["connection"])
     if must_wait(tables, connection, REPEATS, now_us):
-        queue_packet(tables, connection, REPEATS, subscription, sequence, size)
+        queue_packet(tables, connection, REPEATS, subscription, sequence, size, now_us)
     elif not send_logged(tables, buffers, subscription, sequence, True, socket, now_us):
         return UNKNOWN
     tables.counters[_REPEATED] += 1

@@ -108,10 +108,16 @@ def leave_or_wait(
 ) -> bool:
     """A packet leaves now, or waits; return whether it waits."""
     if pacing.must_wait(tables, connection, kind, now_us):
-        pacing.queue_packet(tables, connection, kind, subscription, sequence, size)
+        pacing.queue_packet(tables, connection, kind, subscription, sequence, size, now_us)
         return True
     pacing.note_departure(tables, connection, False, size, now_us)
     return False
+
+
+@kernel
+def depart(tables: Tables, connection: int, size: int, now_us: int) -> None:
+    """A packet leaves."""
+    pacing.note_departure(tables, connection, False, size, now_us)
 
 
 @kernel
