@@ -7,7 +7,9 @@ A program runs until its standard input ends. It prints an event per line, as JS
 1970): `offer` and `answer` (with `sdp`), `refused` (`status`, `body`), `state`, `connected`, `sending` (`frames`) and
 `receiving` (`packets`) each second, `track` (`payload_type`, `ssrc`, `codec`), at the end `sent` (`frames`, also `rid`
 and `key_frames_asked`) or `received`, and `failed` (`why`) if it must give up. A viewer keeps the packets as they came
-in a file, which packets.py reads: so what a viewer sees is judged in one place, whatever the client can decode.
+in a file, which packets.py reads: so what a viewer sees is judged in one place, whatever the client can decode. One
+with a jitter buffer of its own keeps what that did not drop in FILE.handed-on, and says when its process did not run:
+`paused` (`for_us`).
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ class Client:
     """Whether as a viewer it asks for lost packets."""
     settles_s: float = 0.0
     """How long as a viewer it asks for a part only of what it lost."""
+    jitter_buffer_s: float = 0.0
+    """How late a packet may come to it as a viewer, or it is dropped; 0: it hands on whatever comes."""
+    paced: bool = True
+    """Whether as a viewer it sends feedback, by which the node paces what it gets."""
     resends: bool = True
     """Whether as a publisher it answers NACK."""
     simulcast: bool = False
@@ -90,11 +96,19 @@ CLIENTS = {
     for client in (
         Client("pion", [str(BUILT / "pion")], _built("pion", "go"), simulcast=True),
         Client("werift", ["node", str(_NODE / "werift.mjs")], _IN_NODE),
-        Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False),
+        Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False, paced=False),
         Client("str0m", [str(BUILT / "str0m")], _built("str0m", "cargo")),
         # its first reports are seconds apart, with one NACK between two of them (RFC 4585 section 3.5.2)
         # Debian's GStreamer has no payloader for AV1
-        Client("gstreamer", _GSTREAMER, _needs_gstreamer, publishes=_OLDER, watches=_OLDER, settles_s=8.0),
+        Client(
+            "gstreamer",
+            _GSTREAMER,
+            _needs_gstreamer,
+            publishes=_OLDER,
+            watches=_OLDER,
+            settles_s=8.0,
+            jitter_buffer_s=0.2,
+        ),
         Client("ffmpeg", _FFMPEG, _needs_ffmpeg, publishes=("h264",), watches=(), repairs=False, resends=False),
     )
 }

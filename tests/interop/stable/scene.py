@@ -13,6 +13,7 @@ from tests.interop.node_process import NodeProcess, new_room
 from tests.interop.stable.client import CLIENTS, Running
 from tests.interop.stable.clips import FPS, SIMULCAST, SINGLE, Clips
 from tests.interop.stable.door import Door
+from tests.interop.stable.jitter_buffer import Dropped, Pause, dropped_without_excuse
 from tests.interop.stable.packets import Packet, Seen, listen_to, look_at, read_packets
 
 PUBLISHER = "alice"
@@ -48,6 +49,11 @@ class Played:
     publisher: Running
     viewers: dict[tuple[str, str], Running] = field(default_factory=dict)
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    """By what came to each viewer."""
+    shown: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    """By what its jitter buffer handed on, if it has one."""
+    dropped: dict[tuple[str, str], list[Dropped]] = field(default_factory=dict)
+    """Video packets that its jitter buffer dropped without an excuse."""
     heard: dict[tuple[str, str], int] = field(default_factory=dict)
     """Opus packets that were not silent."""
     lost: int = 0
@@ -75,6 +81,8 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
             return played
         up.lose()
 
+        kept: dict[tuple[str, str], Path] = {}
+
         async def watch(name: str, time: str) -> None:
             if time.startswith("late"):
                 with contextlib.suppress(AssertionError):
@@ -90,15 +98,17 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
                     door.lose()
                     await asyncio.sleep(plan.seconds)  # it looks for so long
             played.lost += door.lost
-            came = packets.read_bytes() if packets.exists() else b""
+            came = _read(packets)
             played.seen[name, time] = await asyncio.to_thread(_see, plan, viewer, came)
             played.heard[name, time] = await asyncio.to_thread(_hear, viewer, came)
+            kept[name, time] = packets
 
         async with asyncio.TaskGroup() as group:
             for name in plan.viewers:
                 for time in plan.times:
                     group.create_task(watch(name, time))
         played.lost += up.lost
+        await asyncio.to_thread(_judge_jitter_buffers, plan, played, kept)
     return played
 
 
@@ -119,6 +129,28 @@ def _see(plan: Plan, viewer: Running, came: bytes) -> Seen:
     packets = [packet for packet in packets if packet.at_us >= begin]
     end = received["at_us"] if received else max([packet.at_us for packet in packets], default=0)
     return look_at(packets, plan.codec, connected_us=begin, left_us=end, fps=FPS)
+
+
+def _judge_jitter_buffers(plan: Plan, played: Played, kept: dict[tuple[str, str], Path]) -> None:
+    came = {who: _packets(played.viewers[who], _read(path), plan.codec) for who, path in kept.items()}
+    unpaced = [packets for (name, _), packets in came.items() if not CLIENTS[name].paced]
+    for who, path in kept.items():
+        client, viewer = CLIENTS[who[0]], played.viewers[who]
+        if client.jitter_buffer_s == 0.0:
+            continue
+        handed_on = _read(path.with_name(f"{path.name}.handed-on"))
+        played.shown[who] = _see(plan, viewer, handed_on)
+        played.dropped[who] = dropped_without_excuse(
+            came[who],
+            _packets(viewer, handed_on, plan.codec),
+            buffer_s=client.jitter_buffer_s,
+            unpaced=unpaced,
+            pauses=[Pause(one["at_us"], one["for_us"]) for one in viewer.events if one["event"] == "paused"],
+        )
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _hear(viewer: Running, came: bytes) -> int:

@@ -64,3 +64,13 @@ async def test_a_viewer_hears_it(see: See, plan: Plan, viewer: str, time: str) -
     played = await see(plan)
     assert not played.refused, played.refused
     assert played.heard[viewer, time] >= plan.seconds * 50 * KEPT, played.story((viewer, time))
+
+
+@pytest.mark.parametrize(
+    ("plan", "viewer", "time"), [one for one in WATCHED if CLIENTS[str(one.values[1])].jitter_buffer_s > 0.0]
+)
+async def test_its_jitter_buffer_drops_nothing_by_our_making(see: See, plan: Plan, viewer: str, time: str) -> None:
+    played = await see(plan)
+    assert not played.refused, played.refused
+    assert played.dropped[viewer, time] == [], f"{played.shown[viewer, time]}\n{played.story((viewer, time))}"
+    assert played.shown[viewer, time].pictures > 0, played.story((viewer, time))

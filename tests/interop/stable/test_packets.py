@@ -108,6 +108,16 @@ def test_what_ends_early_is_missed(codec: str, packets: list[Packet]) -> None:
     assert seen.missed >= 1.4 * FPS
 
 
+def test_what_is_held_back_is_a_freeze_though_nothing_is_lost(codec: str, packets: list[Packet]) -> None:
+    held = [
+        packet._replace(at_us=max(packet.at_us, 3_100_000)) if packet.at_us >= 2_000_000 else packet
+        for packet in packets
+    ]
+    seen = look(held, codec)
+    assert seen.missed == 0
+    assert seen.freeze_s > 1.0
+
+
 def test_padding_is_neither_a_picture_nor_a_loss(codec: str, packets: list[Packet]) -> None:
     more = [packet._replace(sequence=(packet.sequence + 1) & 0xFFFF) for packet in packets[60:]]
     padding = packets[59]._replace(sequence=(packets[59].sequence + 1) & 0xFFFF, payload=b"", marker=False)

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from email.message import Message
+from typing import BinaryIO
 
 import gi
 
@@ -22,11 +23,15 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
-_LOADED = (Gst.PadProbeInfo.get_buffer, Gst.PadProbeInfo.get_event, Gst.Buffer.extract_dup, Gst.Event.get_structure)
+_LOADED = (
+    *(Gst.PadProbeInfo.get_buffer, Gst.PadProbeInfo.get_event, Gst.Buffer.extract_dup, Gst.Event.get_structure),
+    *(Gst.Element.get_static_pad, Gst.Pad.add_probe),
+)
 """Asked for before there are threads: of two that need a class first, each makes one of its own, and one fails."""
 CONNECT_S = 30
 RETRY_S = 0.5
 RETRY_WITHIN_S = 10.0
+LOOK_S, PAUSE_S = 0.02, 0.1
 VIDEO, AUDIO = 96, 111
 TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
@@ -71,7 +76,8 @@ class Client:
         self.frames = 0
         self.asked = 0
         self.packets = 0
-        self.file = None
+        self.came = None
+        self.handed_on = None
         publishing = options["role"] == "publish"
         self.pipeline = self._publisher() if publishing else self._viewer()
         self.peer = self.pipeline.get_by_name("peer")
@@ -143,7 +149,11 @@ class Client:
         return pipeline
 
     def _want_media(self) -> None:
-        self.file = open(self.options["packets"], "wb")
+        self.came = open(self.options["packets"], "wb")
+        self.handed_on = open(self.options["packets"] + ".handed-on", "wb")
+        threading.Thread(target=self._notice_pauses, daemon=True).start()
+        self.jitter_buffer = Gst.ElementFactory.make("rtpjitterbuffer")  # its class, before there are threads
+        self.peer.get_by_name("rtpbin").connect("new-jitterbuffer", self._on_jitter_buffer)
         receive = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
         video = ";".join(caps(codec, VIDEO + number, PROFILES.get(codec, "")) for number, codec in enumerate(ENCODERS))
         audio = f"application/x-rtp,media=audio,encoding-name=OPUS,clock-rate=48000,payload={AUDIO}"
@@ -158,7 +168,7 @@ class Client:
         described = pad.get_current_caps().get_structure(0)
         name, video = described.get_string("encoding-name"), described.get_string("media") == "video"
         say("track", payload_type=described.get_int("payload")[1], codec=name)
-        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_packet)
+        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_handed_on)
         sink = Gst.ElementFactory.make("fakesink")
         sink.set_property("async", False)
         sink.set_property("sync", False)
@@ -177,13 +187,36 @@ class Client:
             force = Gst.Structure.new_from_string("GstForceKeyUnit,all-headers=(boolean)true")
             pad.send_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_UPSTREAM, force))
 
+    @staticmethod
+    def _notice_pauses() -> None:
+        before = time.monotonic_ns()
+        while True:
+            time.sleep(LOOK_S)
+            now = time.monotonic_ns()
+            if now - before > PAUSE_S * 1e9:
+                say("paused", for_us=(now - before) // 1000)
+            before = now
+
+    def _on_jitter_buffer(self, _bin: Gst.Element, buffer: Gst.Element, _session: int, _ssrc: int) -> None:
+        buffer.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, self._on_packet)
+
     def _on_packet(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        """What came, decrypted, and from retransmissions restored."""
+        self._keep(info, self.came)
+        self.packets += 1
+        return Gst.PadProbeReturn.OK
+
+    def _on_handed_on(self, _pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        """What the jitter buffer did not drop."""
+        self._keep(info, self.handed_on)
+        return Gst.PadProbeReturn.OK
+
+    @staticmethod
+    def _keep(info: Gst.PadProbeInfo, file: BinaryIO) -> None:
         packet = info.get_buffer()
         data = packet.extract_dup(0, packet.get_size())
         head = (time.time_ns() // 1000).to_bytes(8, "big") + len(data).to_bytes(2, "big")
-        self.file.write(head + data)
-        self.packets += 1
-        return Gst.PadProbeReturn.OK
+        file.write(head + data)
 
     # Signaling (RFC 9725, draft-ietf-wish-whep)
 
@@ -255,7 +288,8 @@ class Client:
         if self.connected and self.options["role"] == "publish":
             say("sending", frames=self.frames)
         elif self.connected:
-            self.file.flush()
+            self.came.flush()
+            self.handed_on.flush()
             say("receiving", packets=self.packets)
         return True
 
