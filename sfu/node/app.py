@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from sfu import Server
-from sfu.node.access import AccessRecorder
-from sfu.node.config import Settings
+from sfu.node.config.settings import Settings
 from sfu.node.descriptors import DescriptorPlan
-from sfu.node.http_connections import HttpConnections
-from sfu.node.http_metrics import HttpConnectionCollector
-from sfu.node.metrics import HttpStatistics, MetricsEndpoint, ServerCollector
-from sfu.node.page import MeetingPage
-from sfu.node.record_metrics import RecordCollector, RecordingEnds
+from sfu.node.http.access import AccessRecorder
+from sfu.node.http.connections import HttpConnections
+from sfu.node.http.meeting_page import MeetingPage
+from sfu.node.metrics.http import HttpConnectionCollector
+from sfu.node.metrics.records import RecordCollector, RecordingEnds
+from sfu.node.metrics.server import HttpStatistics, MetricsEndpoint, ServerCollector
 from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash

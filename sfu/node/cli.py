@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from sfu.errors import InvalidNameError
-from sfu.node.bench import app as bench
-from sfu.node.compose_command import compose
-from sfu.node.play_command import play
-from sfu.node.record_commands import recover, verify
-from sfu.node.sign_command import sign
-from sfu.node.warm_command import CompileBar, warm
+from sfu.node.commands.bench import app as bench
+from sfu.node.commands.compose import compose
+from sfu.node.commands.play import play
+from sfu.node.commands.records import recover, verify
+from sfu.node.commands.sign import sign
+from sfu.node.commands.warm import CompileBar, warm
 from sfu.version import read_version
 
 if TYPE_CHECKING:
-    from sfu.node.config import Settings
-    from sfu.node.config_sources import SettingsError
+    from sfu.node.config.settings import Settings
+    from sfu.node.config.sources import SettingsError
     from sfu.node.serve import Started
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 ConfigOption = Annotated[
     Path | None,
-    # envvar as config_sources.CONFIG_VARIABLE, which takes long to import
+    # envvar as config.sources.CONFIG_VARIABLE, which takes long to import
     typer.Option("--config", metavar="FILE", envvar="SFU_CONFIG", help="TOML file with settings."),
 ]
 
@@ -100,8 +100,8 @@ def serve(
 
     Settings come from flags, else from the environment (SFU_PORT=8080), else from the file, else from defaults.
     """
-    from sfu.node.config_sources import SettingsError, find_unknown_variables, load_settings
-    from sfu.node.logs import configure_logging
+    from sfu.node.config.sources import SettingsError, find_unknown_variables, load_settings
+    from sfu.node.logs.setup import configure_logging
     from sfu.node.serve import ServeError
     from sfu.node.serve import serve as run
 
@@ -188,7 +188,7 @@ def token(
     key: Annotated[str | None, typer.Option(help="Id of the key that signs it, when there are several.")] = None,
 ) -> None:
     """Print a token for a room. Without --publish, --subscribe, --record and --admin it allows the first two."""
-    from sfu.node.config_sources import SettingsError, load_settings
+    from sfu.node.config.sources import SettingsError, load_settings
     from sfu.node.tokens import issue_token
 
     if not (publish or subscribe or record or admin):

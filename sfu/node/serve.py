@@ -17,15 +17,15 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu.node.app import build_authorizer, create_node_app
-from sfu.node.config import Settings
+from sfu.node.config.settings import Settings
 from sfu.node.descriptors import DescriptorPlan, plan_descriptors, raise_limit
-from sfu.node.event_log import log_event
-from sfu.node.http_connections import HttpConnections, TrustedProxies
-from sfu.node.http_limits import HttpLimits
-from sfu.node.http_rates import RequestRates
-from sfu.node.http_server import build_http_server
-from sfu.node.record_metrics import RecordingEnds
-from sfu.node.records import open_record_store
+from sfu.node.http.connections import HttpConnections, TrustedProxies
+from sfu.node.http.limits import HttpLimits
+from sfu.node.http.rates import RequestRates
+from sfu.node.http.server import build_http_server
+from sfu.node.logs.events import log_event
+from sfu.node.metrics.records import RecordingEnds
+from sfu.node.records.store import open_record_store
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
 

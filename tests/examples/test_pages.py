@@ -18,9 +18,9 @@ import yaml
 
 import sfu
 from bench.bwe.cli import run_bwe
-from sfu.node.bench import bwe
 from sfu.node.cli import app
-from sfu.node.config import Settings
+from sfu.node.commands.bench import bwe
+from sfu.node.config.settings import Settings
 from tests.examples.pages import BLOCKS, PAGES, ROOT, Block
 from tests.interop.stable.client import SOURCES as CLIENTS
 from tests.reference.http import DOCUMENT

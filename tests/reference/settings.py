@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from sfu import Config, RecordingOptions
-from sfu.node.config import ENV_PREFIX, IceServerSetting, Settings
-from sfu.node.http_limits import HttpLimits
+from sfu.node.config.settings import ENV_PREFIX, IceServerSetting, Settings
+from sfu.node.http.limits import HttpLimits
 from sfu.signaling import SignalingOptions
 from tests.reference.docstrings import read_attribute_docstrings, row, table
 

@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 import sfu
 from sfu.node.app import create_node_app
-from sfu.node.config import Settings
-from sfu.node.config_sources import load_settings
+from sfu.node.config.settings import Settings
+from sfu.node.config.sources import load_settings
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 from sfu.signaling import RecordStore
 from sfu.signaling.http.headers import VIEWER_EVENTS

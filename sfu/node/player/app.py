@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sfu.node.page import PAGE as SHARED
+from sfu.node.http.meeting_page import PAGE as SHARED
 from sfu.node.player.guard import Guard
 from sfu.node.player.media_cache import Media, MediaCache
 from sfu.node.player.ranges import answer_media

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sfu.node.page_headers import APART
+from sfu.node.http.page_headers import APART
 
 _HEADERS = {**APART, "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 _OWN = ("same-origin", "none")

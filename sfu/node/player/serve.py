@@ -10,9 +10,9 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from sfu.node.http_connections import HttpConnections
-from sfu.node.http_limits import HttpLimits
-from sfu.node.http_server import HttpServer, build_http_server
+from sfu.node.http.connections import HttpConnections
+from sfu.node.http.limits import HttpLimits
+from sfu.node.http.server import HttpServer, build_http_server
 from sfu.node.player.app import Player, create_player_app
 from sfu.recording.errors import RecordError
 from sfu.recording.reader import read_record

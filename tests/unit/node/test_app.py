@@ -12,11 +12,11 @@ from starlette.applications import Starlette
 
 import sfu
 from sfu.node.app import create_node_app
-from sfu.node.config import Settings
-from sfu.node.config_sources import load_settings
-from sfu.node.http_connections import HttpConnections
-from sfu.node.http_limits import HttpLimits
-from sfu.node.page_headers import APART
+from sfu.node.config.settings import Settings
+from sfu.node.config.sources import load_settings
+from sfu.node.http.connections import HttpConnections
+from sfu.node.http.limits import HttpLimits
+from sfu.node.http.page_headers import APART
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 from tests.unit.offers import make_offer
 

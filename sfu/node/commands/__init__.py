@@ -1,0 +1,1 @@
+"""The commands of `sfu` besides `serve` and `token`, a module each."""

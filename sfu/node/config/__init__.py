@@ -1,0 +1,1 @@
+"""The node's settings: what they are, and where they come from."""

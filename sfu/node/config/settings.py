@@ -1,0 +1,364 @@
+"""The node's settings: their names, types, defaults and rules. `sources` says where they come from."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import secrets
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import sfu
+from sfu.node.http.connections import TrustedProxies
+from sfu.node.http.limits import HttpLimits
+from sfu.node.logs.setup import LogFormat, LogLevel
+from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
+from sfu.signaling import IceServer, SignalingOptions, TurnServers
+from sfu.signaling.http.ice_servers import MIN_SECRET_BYTES as MIN_TURN_SECRET_BYTES
+from sfu.signaling.http.ice_servers import TURN_TTL
+
+ENV_PREFIX = "SFU_"
+
+_HTTP = HttpLimits()
+_RECORDING = sfu.RecordingOptions()
+_SIGNALING = SignalingOptions()
+_KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+def _split(value: Any) -> Any:
+    """A list given as one string: `a, b`. TOML has lists of its own."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _parse_pairs(value: Any) -> Any:
+    """A table given as one string: `id:secret, id:secret`."""
+    if not isinstance(value, str):
+        return value
+    pairs = {}
+    for part in _split(value):
+        key, colon, secret = part.partition(":")
+        if not colon:
+            raise ValueError("write it as 'id:secret', several separated by commas")
+        pairs[key.strip()] = secret.strip()
+    return pairs
+
+
+def _parse_ice_servers(value: Any) -> Any:
+    """ICE servers given as one string: URLs separated by commas, or a JSON list of objects."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError as error:
+                raise ValueError(f"is not a JSON list: {error}") from error
+        return [{"urls": url} for url in _split(value)]
+    return value
+
+
+def _check_ip(value: str) -> str:
+    if value == "localhost":
+        return "127.0.0.1"
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address (use 0.0.0.0 or :: for all)") from None
+    return value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class IceServerSetting(BaseModel):
+    """One entry of `ice_servers`, written as browsers write it (`RTCIceServer`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    urls: Texts
+    username: str = ""
+    credential: SecretStr = SecretStr("")
+
+    def build(self) -> list[IceServer]:
+        """One IceServer per URL; raises ValueError for what no Link header could carry."""
+        return [IceServer(url, self.username, self.credential.get_secret_value()) for url in self.urls]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The key is the field's name; times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False, frozen=True
+    )
+
+    _dev_secret: str = PrivateAttr(default_factory=lambda: secrets.token_urlsafe(MIN_SECRET_BYTES))
+
+    dev: bool = False
+    """Make a key at each start and print a link with a token; only on a loopback address."""
+    host: str = "127.0.0.1"
+    """IP address of the HTTP server, and of the media sockets unless `udp_host` is set.
+
+    In development the media sockets take every interface: Firefox never pairs a candidate on loopback. They answer
+    only those who came in by HTTP, which stays on loopback.
+    """
+    port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port of the HTTP server; 0 lets the system choose."""
+    udp_host: str = ""
+    """IP address of the media sockets; empty: that of `host`."""
+    udp_port: int = sfu.Config.udp_port
+    congestion_control: bool = sfu.Config.congestion_control
+    """Estimate what each client's path carries, pace what goes to it, and share the budget over its video."""
+    announce: Texts = sfu.Config.announce
+    shards: int = sfu.Config.shards
+
+    keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
+    """Secrets that sign tokens, by key id."""
+    metrics_token: SecretStr = SecretStr("")
+    """What `/metrics` asks for as a bearer token. Without one the public port shows no metrics but in development."""
+    metrics_host: str = "127.0.0.1"
+    """IP address of the listener on `metrics_port`."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose."""
+    token_audience: str = Field(default="", max_length=256)
+    """What tokens must be meant for (claim `aud`); empty: they must not say."""
+    max_token_lifetime: float = Field(default=MAX_LIFETIME, ge=1.0, le=3650 * 86400.0)
+    """Tokens that are good for longer are refused."""
+    token_grace: float = Field(default=_SIGNALING.token_grace, ge=0.0, le=3600.0)
+    """Sessions and event streams end so long after their token has expired: time to get and show another."""
+    cors_origins: Texts = ("*",)
+    """Sites whose pages may call this node; in development none unless they are set."""
+    ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
+    """Told to clients as they are. TURN credentials that stand here are everyone's for good: prefer `turn_urls`."""
+    turn_urls: Texts = ()
+    """TURN servers (`turn:`, `turns:`) that make out credentials of limited time by `turn_secret`."""
+    turn_secret: SecretStr = SecretStr("")
+    """What they share with this node: coturn's `static-auth-secret`, with `use-auth-secret`."""
+    turn_ttl: float = Field(default=TURN_TTL, ge=60.0, le=7 * 86400.0)
+    """Seconds that such credentials are good for: as long as the longest call."""
+    page: bool = True
+    """Serve the page to meet on at `/`."""
+    trusted_proxies: Texts = ()
+    """Addresses and networks of reverse proxies: their X-Forwarded-For says who a client is, and they are none."""
+    max_http_connections: int = Field(default=_HTTP.connections, ge=16, le=1 << 20)
+    """TCP connections at once, event streams included. At the limit those that wait for a request make room."""
+    max_http_connections_per_address: int = Field(default=_HTTP.connections_per_address, ge=1, le=1 << 20)
+    """Of them from one IPv4 address or one IPv6 network of 64 bits; a trusted proxy's are not counted."""
+    max_connection_rate_per_address: float = Field(default=_HTTP.connection_rate_per_address, ge=1.0, le=1e6)
+    """New connections a second from one address; beyond that they are told 429 and closed."""
+    max_connection_burst_per_address: int = Field(default=_HTTP.connection_burst_per_address, ge=1, le=1 << 30)
+    """And so many at once."""
+    max_request_rate_per_address: float = Field(default=_HTTP.requests_per_address, ge=1.0, le=1e6)
+    """Whole HTTP requests a second without a valid token from one address; beyond that they are told 429."""
+    max_request_burst_per_address: int = Field(default=_HTTP.request_burst_per_address, ge=1, le=1 << 30)
+    """And so many at once; see `HttpLimits` for the reckoning."""
+    max_request_rate_per_token: float = Field(default=_HTTP.requests_per_token, ge=1.0, le=1e6)
+    """The same with one valid token, from wherever; they count for no address."""
+    max_request_burst_per_token: int = Field(default=_HTTP.request_burst_per_token, ge=1, le=1 << 30)
+    """And so many at once."""
+    http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
+    """From a request's first byte to its last."""
+
+    max_peers_per_token: int = Field(default=_SIGNALING.max_peers_per_token, ge=1)
+    """In rooms at once by one token; one with a name (`sub`) brings one in each room."""
+    max_peers_per_address: int = Field(default=_SIGNALING.max_peers_per_address, ge=1)
+    """In rooms at once from one IPv4 address or one IPv6 network of 64 bits."""
+    max_half_open_per_token: int = Field(default=_SIGNALING.max_half_open_per_token, ge=1)
+    """Sessions that were posted and are not connected yet; they end after `handshake_timeout`."""
+    max_half_open_per_address: int = Field(default=_SIGNALING.max_half_open_per_address, ge=1)
+    """The same from one IPv4 address or one IPv6 network of 64 bits."""
+    kept_for_named: float = Field(default=_SIGNALING.kept_for_named, ge=0.0, le=1.0)
+    """Part of `max_peers_per_room` that only tokens with a name can take."""
+    max_streams_per_token: int = Field(default=_SIGNALING.max_streams_per_token, ge=1)
+    """Event streams that are read with one token."""
+    max_streams_per_address: int = Field(default=_SIGNALING.max_streams_per_address, ge=1)
+
+    record_dir: str = ""
+    """Folder that holds a folder for each record of a room; empty: this node does not record."""
+    record_mirrors: Texts = ()
+    """Folders, best on other disks, in which the same is recorded independently."""
+    record_key: str = ""
+    """PEM file of the Ed25519 key that signs records. In development one is made beside the records' folder."""
+    record_signer: str = ""
+    """Unix socket of `sfu sign`, which then has the key, instead of `record_key`."""
+    record_journal: str = ""
+    """File that knows which records were closed; empty: `<record_dir>-journal.jsonl`, beside the records' folder."""
+    record_least_free_bytes: int = _RECORDING.least_free_bytes
+    """An alarm is raised while a disk with records has less left."""
+    record_key_frame_interval: float = _RECORDING.key_frame_interval
+    """Between two key frames of a recorded video, where a player can enter."""
+    record_fragment: float = _RECORDING.fragment
+    """Media come to disk in pieces of this length; a crash costs no more."""
+    record_repair_wait: float = _RECORDING.repair_wait
+    """How long a recorder waits for a packet that is missing."""
+    record_head_interval: float = _RECORDING.head_interval
+    """Between two signatures in a record's ledger."""
+    record_timestamp_url: str = _RECORDING.timestamp_url
+    """Address of an authority that stamps heads (RFC 3161); needs the extra `timestamps`."""
+    record_timestamp_interval: float = _RECORDING.timestamp_interval
+    max_recordings: int = Field(default=16, ge=1, le=1024)
+    """Rooms that are recorded at once; each takes a thread for each folder."""
+
+    log_level: LogLevel = "info"
+    """The least of what is logged."""
+    log_format: LogFormat = "console"
+    """For people, or an object a line for programs."""
+    shutdown_timeout: float = Field(default=5.0, ge=0.0, le=300.0)
+    """Requests that still run so long after the signal are cut."""
+
+    consent_timeout: float = sfu.Config.consent_timeout
+    handshake_timeout: float = sfu.Config.handshake_timeout
+    return_timeout: float = sfu.Config.return_timeout
+    keyframe_interval: float = sfu.Config.keyframe_interval
+    max_rooms: int = sfu.Config.max_rooms
+    max_peers_per_room: int = sfu.Config.max_peers_per_room
+    max_connections_per_peer: int = sfu.Config.max_connections_per_peer
+    max_tracks_per_peer: int = sfu.Config.max_tracks_per_peer
+    max_media_per_connection: int = sfu.Config.max_media_per_connection
+    max_history_packets: int = sfu.Config.max_history_packets
+    max_repaired_subscriptions: int = sfu.Config.max_repaired_subscriptions
+    max_resent_subscriptions: int = sfu.Config.max_resent_subscriptions
+    last_n_audio: int | None = sfu.Config.last_n_audio
+    last_n_video: int | None = sfu.Config.last_n_video
+    codecs: Texts = sfu.Config.codecs
+    srtp_profiles: Texts = sfu.Config.srtp_profiles
+
+    @field_validator("host", "metrics_host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        return _check_ip(value)
+
+    @field_validator("udp_host")
+    @classmethod
+    def _check_udp_host(cls, value: str) -> str:
+        return _check_ip(value) if value else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        TrustedProxies(proxies)
+        return proxies
+
+    @field_validator("keys")
+    @classmethod
+    def _check_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for key_id, secret in keys.items():
+            value = secret.get_secret_value()
+            if _KEY_ID.fullmatch(key_id) is None:
+                raise ValueError(f"{key_id[:80]!r} is not a key id: 1 to 64 letters, digits, '_', '.' or '-'")
+            if key_id == DEV_KEY_ID:
+                raise ValueError(f"{DEV_KEY_ID!r} names the key that a node in development makes; choose another id")
+            if len(value.encode()) < MIN_SECRET_BYTES:
+                raise ValueError(
+                    f"the secret of {key_id!r} is shorter than {MIN_SECRET_BYTES} bytes (RFC 7518 section 3.2); "
+                    "make one with: openssl rand -hex 32"
+                )
+        return keys
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _check_ice_servers(cls, servers: tuple[IceServerSetting, ...]) -> tuple[IceServerSetting, ...]:
+        for server in servers:
+            server.build()
+        return servers
+
+    def build_config(self) -> sfu.Config:
+        """The settings of the media server; raises sfu.ConfigError."""
+        return sfu.Config(
+            host=self.udp_host or ("0.0.0.0" if self.dev else self.host),
+            udp_port=self.udp_port,
+            announce=self.announce,
+            shards=self.shards,
+            consent_timeout=self.consent_timeout,
+            handshake_timeout=self.handshake_timeout,
+            return_timeout=self.return_timeout,
+            keyframe_interval=self.keyframe_interval,
+            max_rooms=self.max_rooms,
+            max_peers_per_room=self.max_peers_per_room,
+            max_connections_per_peer=self.max_connections_per_peer,
+            max_tracks_per_peer=self.max_tracks_per_peer,
+            max_media_per_connection=self.max_media_per_connection,
+            congestion_control=self.congestion_control,
+            max_history_packets=self.max_history_packets,
+            max_repaired_subscriptions=self.max_repaired_subscriptions,
+            max_resent_subscriptions=self.max_resent_subscriptions,
+            last_n_audio=self.last_n_audio,
+            last_n_video=self.last_n_video,
+            codecs=self.codecs,
+            srtp_profiles=self.srtp_profiles,
+        )
+
+    def build_recording_options(self) -> sfu.RecordingOptions:
+        """How rooms are recorded; raises sfu.ConfigError."""
+        try:
+            return sfu.RecordingOptions(
+                fragment=self.record_fragment,
+                repair_wait=self.record_repair_wait,
+                head_interval=self.record_head_interval,
+                timestamp_url=self.record_timestamp_url,
+                timestamp_interval=self.record_timestamp_interval,
+                key_frame_interval=self.record_key_frame_interval,
+                least_free_bytes=self.record_least_free_bytes,
+            )
+        except sfu.ConfigError as error:
+            raise sfu.ConfigError(f"record_{error.key}", error.reason) from error
+
+    def build_http_limits(self) -> HttpLimits:
+        """What strangers may take of the HTTP server."""
+        return HttpLimits(
+            connections=self.max_http_connections,
+            connections_per_address=self.max_http_connections_per_address,
+            connection_rate_per_address=self.max_connection_rate_per_address,
+            connection_burst_per_address=self.max_connection_burst_per_address,
+            requests_per_address=self.max_request_rate_per_address,
+            request_burst_per_address=self.max_request_burst_per_address,
+            requests_per_token=self.max_request_rate_per_token,
+            request_burst_per_token=self.max_request_burst_per_token,
+            head_timeout=min(_HTTP.head_timeout, self.http_request_timeout),
+            request_timeout=self.http_request_timeout,
+        )
+
+    def build_options(self) -> SignalingOptions:
+        """The settings of the signalling app."""
+        servers = tuple(server for setting in self.ice_servers for server in setting.build())
+        own_only = self.dev and "cors_origins" not in self.model_fields_set
+        return SignalingOptions(
+            ice_servers=servers,
+            turn=self.build_turn(),
+            cors_origins=() if own_only else self.cors_origins,
+            token_grace=self.token_grace,
+            max_peers_per_token=self.max_peers_per_token,
+            max_peers_per_address=self.max_peers_per_address,
+            max_half_open_per_token=self.max_half_open_per_token,
+            max_half_open_per_address=self.max_half_open_per_address,
+            kept_for_named=self.kept_for_named,
+            max_streams_per_token=self.max_streams_per_token,
+            max_streams_per_address=self.max_streams_per_address,
+        )
+
+    def build_turn(self) -> TurnServers | None:
+        """The TURN servers with a secret; raises sfu.ConfigError."""
+        secret = self.turn_secret.get_secret_value()
+        if not (self.turn_urls or secret):
+            return None
+        if not self.turn_urls or not secret:
+            missing, there = ("turn_urls", "turn_secret") if secret else ("turn_secret", "turn_urls")
+            raise sfu.ConfigError(missing, f"is needed, since {there} is set")
+        try:
+            return TurnServers(self.turn_urls, secret, self.turn_ttl)
+        except ValueError as error:
+            key = "turn_secret" if len(secret.encode()) < MIN_TURN_SECRET_BYTES else "turn_urls"
+            raise sfu.ConfigError(key, str(error)) from error
+
+    def secrets(self) -> dict[str, str]:
+        """Secret by key id, in development with the one that was made for this start."""
+        found = {key_id: secret.get_secret_value() for key_id, secret in self.keys.items()}
+        if self.dev:
+            found[DEV_KEY_ID] = self._dev_secret
+        return found
+
+    def is_loopback(self) -> bool:
+        """Whether HTTP, and so the way in, is on loopback only."""
+        return ipaddress.ip_address(self.host).is_loopback

@@ -1,0 +1,334 @@
+"""The HTTP connection: uvicorn's, with a bound on everything that a client can hold up or pile up.
+
+uvicorn parses all that has come, request by request, and keeps a record of each; its parser keeps whatever a head
+holds; and after an answer it reads a body to its end. Here a request reaches the parser once its head is whole, and
+only when the one before has been answered. What waits until then are bytes, and few: nothing is read while they do.
+And a request reaches the app when it is its client's turn, or is told to wait if the client has sent too many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from sfu.node.http.connections import HttpConnections
+from sfu.node.http.rates import Client, refuse
+
+if TYPE_CHECKING:
+    from uvicorn._types import (
+        ASGI3Application,
+        ASGIReceiveCallable,
+        ASGIReceiveEvent,
+        ASGISendCallable,
+        ASGISendEvent,
+        Scope,
+    )
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_WRITE_BUFFER_BYTES = 4096
+_CHUNKED = -1
+
+
+class _Flow(FlowControl):
+    """Reading that stays paused while something waits, whoever wants more."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        if not self.held and not self._transport.is_closing():
+            super().resume_reading()
+
+    def hold(self) -> None:
+        self.held = True
+        if not self._transport.is_closing():
+            self.pause_reading()
+
+    def release(self) -> None:
+        if self.held:
+            self.held = False
+            self.resume_reading()
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """`connections` is told what it does; `on_lost` is called at its end."""
+
+    flow: _Flow
+
+    def __init__(
+        self, *arguments: Any, connections: HttpConnections, on_lost: Callable[[], None] = lambda: None, **more: Any
+    ) -> None:
+        super().__init__(*arguments, **more)
+        self.connected = False
+        """Whether `on_lost` will be called, or has been."""
+        self._connections = connections
+        self._on_lost = on_lost
+        self._limits = self._connections.limits
+        self._inbound = bytearray()
+        self._searched = 0
+        self._body_left = 0
+        self._in_body = False
+        self._wanted = False  # the app reads the body
+        self._answering = False
+        self._answered = False  # all that came before
+        self._last = False  # the connection ends with the answer that is under way
+        self._lingering = False
+        self._dropped_bytes = 0
+        self._began: float | None = None  # when the first byte of the request came
+        self._asking: Client | None = None  # whose request waits for its turn
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected; its first request is due."""
+        super().connection_made(transport)
+        self.connected = True
+        self.flow = _Flow(transport)
+        transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
+        self._connections.wait(self)
+        self._arm(self._limits.head_timeout, functools.partial(self.drop, "head_timeout"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, or was left."""
+        self._disarm()
+        self._end_stall()
+        self._inbound.clear()
+        self._connections.incoming.release(self)
+        self._connections.done_waiting(self)
+        if self._asking is not None:
+            self._connections.request_queue.leave(self._asking, self)
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._on_lost()
+
+    def drop(self, reason: str) -> None:
+        """End it at once; `reason` is counted."""
+        if not self.transport.is_closing():
+            self._connections.ended[reason] += 1
+        self._disarm()
+        self.transport.abort()
+
+    def give_way(self) -> None:
+        """End it for another one; what was answered shall still arrive."""
+        if not self._answered:
+            self.drop("full")
+        elif not self.transport.is_closing():
+            self._connections.ended["full"] += 1
+            self.transport.close()
+            self._arm(self._limits.linger_timeout, self.transport.abort)
+
+    # what comes
+
+    def data_received(self, data: bytes) -> None:
+        """Parse as much as is due."""
+        if self._lingering:
+            self._dropped_bytes += len(data)
+            if self._dropped_bytes > self._limits.linger_bytes:
+                self.transport.abort()
+        elif not self.transport.is_closing():
+            self._inbound += data
+            self._parse()
+
+    def _parse(self) -> None:
+        while self._inbound and not self._answering and not self._last and not self.flow.write_paused:
+            self._unset_keepalive_if_required()
+            if self._began is None:
+                self._began = self.loop.time()
+                self._arm(self._limits.head_timeout, functools.partial(self.drop, "head_timeout"))
+            size = self._find_piece()
+            if not size:
+                break
+            piece = bytes(self._inbound[:size])
+            del self._inbound[:size]
+            super().data_received(piece)
+            if self.transport.is_closing():  # it was no request, and has been told so
+                self._inbound.clear()
+                self._arm(self._limits.linger_timeout, self.transport.abort)
+        self._account()
+
+    def _find_piece(self) -> int:
+        """How many of the bytes that wait can be parsed without more than one request being in them."""
+        if self._in_body:
+            if self._body_left == _CHUNKED:  # of each chunk the parser tells: not before somebody wants to know
+                return (self._inbound.find(b"\n") + 1 or len(self._inbound)) if self._wanted else 0
+            return min(self._body_left, len(self._inbound))
+        found = _HEAD_END.search(self._inbound, max(0, self._searched - 2))
+        self._searched = 0 if found else len(self._inbound)
+        return found.end() if found else 0
+
+    def _account(self) -> None:
+        """Keep what waits within its bounds."""
+        waiting = len(self._inbound)
+        if not waiting:
+            self._connections.incoming.release(self)
+            self.flow.release()
+        elif self._answering and waiting > self._limits.pipelined_bytes:
+            self._connections.ended["pipelined"] += 1
+            self._last = True
+            self._inbound.clear()
+            self._connections.incoming.release(self)
+            self.flow.hold()
+        elif not self._answering and not self._in_body and waiting > self._limits.head_bytes:
+            self.drop("head_size")
+        else:
+            if self._answering or self._in_body or self.flow.write_paused:
+                self.flow.hold()
+            else:
+                self.flow.release()
+            self._connections.incoming.hold(self, waiting)
+
+    # parser callbacks
+
+    def on_headers_complete(self) -> None:
+        """A request's head is there."""
+        super().on_headers_complete()
+        self._body_left = _read_body_length(self.headers)
+        self._in_body = True
+        self._wanted = False
+        self._answered = False
+        self._last = self._last or self.parser.should_upgrade()  # to what we do not speak: nothing more is parsed
+        self._connections.done_waiting(self)
+        began = self.loop.time() if self._began is None else self._began
+        left = began + self._limits.request_timeout - self.loop.time()
+        self._arm(left, functools.partial(self.drop, "request_timeout"))
+
+    def on_body(self, body: bytes) -> None:
+        """Some of its body."""
+        if self._body_left != _CHUNKED:
+            self._body_left -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Its end."""
+        self._in_body = False
+        self._answering = True
+        self._began = None
+        self._disarm()
+        super().on_message_complete()
+
+    # the answer
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        rates, proxies = self._connections.rates, self._connections.proxies
+        host = self.client[0] if self.client else ""
+        client = rates.find_client(proxies.find_client(host, self.headers), self.url, self.headers)
+        wait = rates.take(client)
+        if wait > 0:
+            app = refuse(client, wait)
+            self._last = self._last or host not in proxies  # theirs may carry others' requests, too
+        self._asking = client
+        self._connections.request_queue.ask(client, self, functools.partial(self._begin, cycle, app))
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._asking = None
+        super()._start_asgi_task(cycle, functools.partial(self._answer, cycle, app))
+
+    async def _answer(
+        self,
+        cycle: RequestResponseCycle,
+        app: ASGI3Application,
+        scope: Scope,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+    ) -> None:
+        async def send_last(message: ASGISendEvent) -> None:
+            if message["type"] == "http.response.start" and (cycle.more_body or self._last):
+                self._last = True
+                cycle.keep_alive = False  # says so in the answer
+                await send(message)
+                cycle.keep_alive = True  # but it is we who close, and not at once
+            else:
+                await send(message)
+
+        async def receive_wanted() -> ASGIReceiveEvent:
+            if cycle is self.cycle and not self._wanted:
+                self._wanted = True
+                self._parse()
+            return await receive()
+
+        await app(scope, receive_wanted, send_last)
+
+    def on_response_complete(self) -> None:
+        """The answer has been written."""
+        super().on_response_complete()
+        self._answering = False
+        self._answered = True
+        if self.transport.is_closing():
+            self._arm(self._limits.linger_timeout, self.transport.abort)
+        elif self._last:
+            self._unset_keepalive_if_required()
+            self._linger()
+        else:
+            self._connections.wait(self)
+            self._parse()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No other request has come."""
+        if not self.transport.is_closing():
+            self._linger()
+
+    def _linger(self) -> None:
+        """Say that we are done, and drop what still comes until the client has read that."""
+        self._lingering = True
+        self._connections.wait(self)
+        self._inbound.clear()
+        self._connections.incoming.release(self)
+        if self.cycle is not None:
+            self.cycle.body = bytearray()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.release()
+        self.flow.resume_reading()
+        self._arm(self._limits.linger_timeout, self.transport.abort)
+
+    # a client that does not read
+
+    def pause_writing(self) -> None:
+        """Something of the answer waits for the client to read."""
+        super().pause_writing()
+        self._connections.outgoing.hold(self, self.transport.get_write_buffer_size())
+        self._end_stall_timer()
+        self._stall = self.loop.call_later(self._limits.send_timeout, self.drop, "send_timeout")
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._end_stall()
+        super().resume_writing()
+        if not self._lingering and not self.transport.is_closing():
+            self._parse()
+
+    def _end_stall(self) -> None:
+        self._connections.outgoing.release(self)
+        self._end_stall_timer()
+
+    def _end_stall_timer(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    # deadlines
+
+    def _arm(self, seconds: float, callback: Callable[[], object]) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(max(0.0, seconds), callback)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _read_body_length(headers: list[tuple[bytes, bytes]]) -> int:
+    """How long the body is (RFC 9112 section 6.3), which the parser has checked; `_CHUNKED` if it says so itself."""
+    length = 0
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return _CHUNKED
+        if name == b"content-length":
+            length = int(value)
+    return length

@@ -1,0 +1,192 @@
+"""The HTTP server: uvicorn's, behind a door of ours that counts connections before it accepts them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from sfu.node.http.connections import HttpConnections
+from sfu.node.http.protocol import BoundedHttpProtocol
+
+_log = logging.getLogger("sfu.node")
+
+_ACCEPTS = 64
+"""Connections that are taken at a time: the loop has other work, too."""
+_RETRY_S = 1.0
+"""After the system could not give us a connection."""
+
+
+def _build_refusal() -> bytes:
+    detail = "This address has as many connections open as it may have, or opens them too fast."
+    body = json.dumps({"title": "Too many connections", "status": 429, "detail": detail}).encode()
+    head = (
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+        f"Retry-After: 10\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_REFUSAL = _build_refusal()
+
+
+BuildProtocol = Callable[[Callable[[], None]], BoundedHttpProtocol]
+
+
+class Listener:
+    """Accepts connections on one listening socket while there is room for them.
+
+    At the limit it does not accept, so that those who come wait in the system's queue and cost no descriptor; it goes
+    on when one has gone. What uvicorn asks of an asyncio server, it can do.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        connections: HttpConnections,
+        build: Callable[[Callable[[], None]], BoundedHttpProtocol],
+    ) -> None:
+        """`build(on_lost)` makes the protocol of a new connection, which calls `on_lost` at its end."""
+        self._listener = listener
+        self._connections = connections
+        self._build = build
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._open = False
+        self._closed = False
+        connections.on_room = self._resume
+        self._resume()
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._closed = True
+        self._connections.on_room = lambda: None
+        self._pause()
+
+    async def wait_closed(self) -> None:
+        """Wait for those that are being accepted."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _resume(self) -> None:
+        """Look again: whether there is room is asked once somebody has come."""
+        if not self._open and not self._closed and self._retry is None:
+            self._open = True
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _pause(self) -> None:
+        if self._open:
+            self._open = False
+            self._loop.remove_reader(self._listener)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._resume()
+
+    def _accept(self) -> None:
+        if not self._connections.has_room():  # and somebody has come
+            self._pause()
+            self._connections.make_room()
+            return
+        for _ in range(_ACCEPTS):
+            if not self._connections.has_room():
+                return
+            try:
+                accepted, address = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor, no memory: asked again at once it would be the same
+                self._connections.ended["system"] += 1
+                _log.warning("no connection can be accepted", extra={"reason": error.strerror})
+                self._pause()
+                self._retry = self._loop.call_later(_RETRY_S, self._try_again)
+                return
+            if self._connections.enter(address[0]):
+                self._begin(accepted, address[0])
+            else:
+                _refuse(accepted)
+
+    def _begin(self, accepted: socket.socket, host: str) -> None:
+        accepted.setblocking(False)
+        task = self._loop.create_task(self._connect(accepted, host))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, accepted: socket.socket, host: str) -> None:
+        protocol = self._build(functools.partial(self._connections.leave, host))
+        with contextlib.suppress(OSError):  # it is gone already
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
+        if not protocol.connected:
+            accepted.close()
+            self._connections.leave(host)
+
+
+def _refuse(accepted: socket.socket) -> None:
+    """Say why, as far as that costs no waiting."""
+    with accepted, contextlib.suppress(OSError):
+        accepted.setblocking(False)
+        accepted.send(_REFUSAL)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the process before the media server is closed."""
+
+    def __init__(self, config: uvicorn.Config, connections: HttpConnections, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.connections = connections
+        self._on_started = on_started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start on the sockets given, then tell."""
+        await super().startup([])
+        if self.started:
+            listeners = [Listener(listener, self.connections, self._build_protocol) for listener in sockets or []]
+            self.servers.extend(listeners)  # type: ignore[arg-type]  # they can do what is asked of them there
+            self._on_started()
+
+    def _build_protocol(self, on_lost: Callable[[], None]) -> BoundedHttpProtocol:
+        return BoundedHttpProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            connections=self.connections,
+            on_lost=on_lost,
+        )
+
+
+def build_http_server(
+    app: Starlette,
+    connections: HttpConnections,
+    *,
+    shutdown_s: int,
+    on_started: Callable[[], None] = lambda: None,
+) -> HttpServer:
+    """HTTP as we serve it: bounded, and silent where we log and tell ourselves."""
+    proxies = list(connections.proxies.networks)
+    config = uvicorn.Config(
+        app,
+        http=BoundedHttpProtocol,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        timeout_keep_alive=connections.limits.idle_timeout,  # type: ignore[arg-type]  # it is only given to call_later
+        timeout_graceful_shutdown=shutdown_s,
+    )
+    return HttpServer(config, connections, on_started)

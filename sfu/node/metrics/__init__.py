@@ -1,0 +1,1 @@
+"""Prometheus series on the server, its media, its records and its HTTP listener."""

@@ -1,0 +1,116 @@
+"""The node's store of records: its folders and its key, looked at before anybody relies on them."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import sfu
+from sfu.node.config.settings import Settings
+from sfu.recording.folder import write_whole
+from sfu.recording.journal import find_journal_beside
+from sfu.signaling import RecordStore
+
+_log = logging.getLogger("sfu.node")
+
+
+def open_record_store(settings: Settings) -> RecordStore | None:
+    """What `sfu serve` records with; None when it does not. Raises sfu.ConfigError, which names the setting.
+
+    Only in development is anything made: the records' folder, and beside it the key that signs them, with its public
+    half. A folder that is missing in service is rather a disk that is not mounted.
+    """
+    if not settings.record_dir:
+        return None
+    if settings.dev:
+        _make_folder(settings.record_dir)
+    folder = _check_folder("record_dir", settings.record_dir)
+    mirrors = tuple(_check_folder("record_mirrors", mirror) for mirror in settings.record_mirrors)
+    places = (folder, *mirrors)
+    for index, mirror in enumerate(mirrors, 1):
+        for other in places[:index]:
+            if mirror.is_relative_to(other) or other.is_relative_to(mirror):
+                raise sfu.ConfigError("record_mirrors", f"{mirror} and {other} must not lie within each other")
+    key: sfu.Signer
+    if settings.record_signer:
+        key = _connect_signer(settings.record_signer)
+    else:
+        key = _load_key(Path(settings.record_key), places) if settings.record_key else _make_key(folder)
+    return RecordStore(
+        folder,
+        key,
+        mirrors,
+        options=settings.build_recording_options(),
+        most=settings.max_recordings,
+        journal=_open_journal(settings.record_journal, folder, places),
+    )
+
+
+def _make_folder(path: str) -> None:
+    try:
+        Path(path).mkdir(exist_ok=True)
+    except OSError as error:
+        raise sfu.ConfigError("record_dir", f"the folder {path} cannot be made: {error.strerror}") from error
+
+
+def _check_folder(setting: str, path: str) -> Path:
+    """The absolute path of a folder, once something was written there; nothing of that stays."""
+    try:
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"sfu")
+            file.flush()
+        return Path(path).resolve(strict=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise sfu.ConfigError(setting, f"nothing can be written in the folder {path!r}: {reason}") from error
+
+
+def _open_journal(setting: str, folder: Path, places: Sequence[Path]) -> sfu.Journal:
+    """The journal of closed records, which must not stand where who can write in one record can write, too."""
+    path = Path(setting).resolve() if setting else find_journal_beside(folder)
+    if any(path.is_relative_to(place) for place in places):
+        raise sfu.ConfigError("record_journal", f"{path} stands among the records, which it is to protect")
+    journal = sfu.Journal(path)
+    try:
+        journal.check()
+    except sfu.RecordError as error:
+        raise sfu.ConfigError("record_journal", f"{error}; name a file that this server can write") from error
+    return journal
+
+
+def _load_key(path: Path, places: Sequence[Path]) -> sfu.SigningKey:
+    try:
+        key = sfu.load_signing_key(path)
+    except (sfu.RecordError, ValueError) as error:
+        raise sfu.ConfigError("record_key", str(error)) from error
+    if any(path.resolve().is_relative_to(place) for place in places):
+        raise sfu.ConfigError(
+            "record_key", f"{path} stands among the records, where their readers are; who has it could forge them"
+        )
+    _log.info("records are signed", extra={"key": key.key_id})
+    return key
+
+
+def _connect_signer(path: str) -> sfu.Signer:
+    try:
+        signer = sfu.RemoteSigner.connect(path)
+    except sfu.RecordError as error:
+        raise sfu.ConfigError("record_signer", str(error)) from error
+    _log.info("records are signed by another process", extra={"key": signer.key_id, "socket": path})
+    return signer
+
+
+def _make_key(folder: Path) -> sfu.SigningKey:
+    """In development: the key beside the records' folder, made at the first start."""
+    private = folder.with_name(f"{folder.name}-key.pem")
+    public = folder.with_name(f"{folder.name}-key.pub.pem")
+    try:
+        key, made = sfu.load_or_create_signing_key(private)
+        write_whole(public, key.public.pem)
+    except (sfu.RecordError, OSError) as error:
+        raise sfu.ConfigError("record_key", str(error)) from error
+    message = "made a key that signs records; verifiers pin its public half" if made else "records are signed"
+    _log.info(message, extra={"key": key.key_id, "public_key": str(public)})
+    return key
