@@ -17,9 +17,10 @@ from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http.access import AccessRecorder
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.meeting_page import MeetingPage
+from sfu.node.http.statistics import HttpStatistics
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import RecordCollector, RecordingEnds
-from sfu.node.metrics.server import HttpStatistics, MetricsEndpoint, ServerCollector
+from sfu.node.metrics.server import MetricsEndpoint, ServerCollector
 from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash

@@ -12,9 +12,10 @@ from sfu import Config, Server
 from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.limits import HttpLimits
+from sfu.node.http.statistics import HttpStatistics
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import _ALARMS, RecordCollector, RecordingEnds
-from sfu.node.metrics.server import HttpStatistics, ServerCollector
+from sfu.node.metrics.server import ServerCollector
 from sfu.routing.plane import Counter
 from sfu.signaling import Grants, Signaling
 from tests.reference.docstrings import row, table

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sfu.node.metrics.server import HttpStatistics
+from sfu.node.http.statistics import HttpStatistics
 
 _log = logging.getLogger("sfu.http")
 
