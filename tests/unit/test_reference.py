@@ -14,9 +14,11 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
+from typer.testing import CliRunner
 
 import sfu
 from sfu.node.app import create_node_app
+from sfu.node.cli import app as command_line
 from sfu.node.config.settings import Settings
 from sfu.node.config.sources import load_settings
 from sfu.node.tokens import DEV_KEY_ID, issue_token
@@ -24,6 +26,7 @@ from sfu.signaling import RecordStore
 from sfu.signaling.http.headers import VIEWER_EVENTS
 from sfu.signaling.streams.streams import _TRANSLATIONS
 from tests.examples.pages import PAGES as HUMAN_PAGES
+from tests.reference.commands import list_commands
 from tests.reference.drops import DROPS
 from tests.reference.events import VIEWER_TEXTS, find_events, translate
 from tests.reference.http import find_schema, load_document, resolve
@@ -44,6 +47,25 @@ def test_a_page_is_what_the_code_makes_of_it(name: str) -> None:
 
 def test_each_setting_says_what_it_is() -> None:
     assert {key for key, text in describe_settings().items() if not text} == set()
+
+
+def test_each_command_and_option_says_what_it_is() -> None:
+    commands = dict(list_commands())
+    assert len(commands) > 9
+    assert [name for name, command in commands.items() if not command.help] == []
+    silent = [(name, param.name) for name, command in commands.items() for param in command.params if not param.help]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", dict(list_commands()))
+def test_the_page_of_commands_has_what_help_shows_and_no_more(name: str) -> None:
+    shown = CliRunner().invoke(
+        command_line, [*name.split(), "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    )
+    assert shown.exit_code == 0
+    described = PAGES["commands.md"]().split(f"## sfu {name}\n")[1].split("\n## ")[0]
+    offered = set(re.findall(r"^\W*(--[a-z-]+)", shown.output, re.MULTILINE)) - {"--help"}
+    assert set(re.findall(r"^\| `(--[a-z-]+)`", described, re.MULTILINE)) == offered
 
 
 def test_each_metric_says_what_it_is() -> None:
