@@ -11,6 +11,8 @@ from typing import Any
 from pylibsrtp import Policy, Session
 
 from bench.netem.simulator import Simulator
+from sfu.events import EncodingUnwanted, EncodingWanted, Event, SubscriptionStarved
+from sfu.media.context import MediaContext
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import Codec, Incoming
@@ -79,7 +81,7 @@ class NodeConnection:
     def __init__(self, node: Node, end: End) -> None:
         self.node = node
         self.row = end.row
-        self.shard = node.shard
+        self.context = MediaContext("room", "p", node.shard, end.row, self.now, self.post)
         self._subscriptions: dict[int, Subscription] = {}
         self.budget = Budget(node.plane, self.row, self._subscriptions.values())
         self.tracks: list[Track] = []
@@ -100,16 +102,15 @@ class NodeConnection:
         for track in self.tracks:
             self.node.asked.append((track, packet))
 
-    def encoding_changed(self, track: Track, encoding: Any) -> None: ...
-
-    def wanted_changed(self, track: Track, encoding: Any) -> None:
-        self.unwanted.append((self.now(), encoding.rid, encoding.wanted))
+    def post(self, event: Event) -> None:
+        match event:
+            case EncodingWanted() | EncodingUnwanted():
+                self.unwanted.append((self.now(), event.rid, isinstance(event, EncodingWanted)))
+            case SubscriptionStarved():
+                self.starvations += 1
 
     def demand_changed(self) -> None:
         self.budget.update(self.now())
-
-    def starved_changed(self, subscription: Subscription) -> None:
-        self.starvations += subscription.starved
 
     def send_sender_report(self, subscription: Subscription, now: float) -> None: ...
 
@@ -172,12 +173,10 @@ class Node:
         track = Track(
             Incoming("0", "video", codec, encodings, "", "", ""),
             id=f"t{self._ids}",
-            peer="p",
             stream_id="p",
             cname="c",
+            context=connection.context,
             publisher=connection,
-            shard=self.shard,
-            connection=connection.row,
             keyframe_interval=0.33,
         )
         connection.tracks.append(track)
@@ -191,6 +190,7 @@ class Node:
             mid="0",
             ssrc=self.take_ssrc(),
             repair_ssrc=self.take_ssrc() if repair else 0,
+            context=connection.context,
             subscriber=connection,
         )
         connection.add(subscription)

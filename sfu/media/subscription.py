@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sfu.bwe.allocation import Step
 from sfu.errors import ArgumentError
+from sfu.events import SubscriptionFed, SubscriptionStarved
+from sfu.media.context import MediaContext
 from sfu.media.egress import Egress
 from sfu.media.layer import WHOLE, Layer
-from sfu.media.quality import find_most_spatial, find_wanted, pick_target
+from sfu.media.layer_choice import LayerChoice
 from sfu.media.statistics import SubscriptionStats
 from sfu.media.track import Track
 from sfu.negotiation import Codec
-from sfu.shard.shard import Shard
 from sfu.wire.rtcp import ReportBlock
 
 
 class Subscriber(Protocol):
     """What a Subscription uses of the connection that it goes out on."""
-
-    @property
-    def row(self) -> int:
-        """The connection's row."""
-        ...
-
-    @property
-    def shard(self) -> Shard:
-        """The connection's shard."""
-        ...
 
     @property
     def connected(self) -> bool:
@@ -39,16 +29,8 @@ class Subscriber(Protocol):
         """Whether its client has agreed to the dependency descriptor."""
         ...
 
-    def now(self) -> float:
-        """The server's clock."""
-        ...
-
     def demand_changed(self) -> None:
         """What a Subscription could use has changed."""
-        ...
-
-    def starved_changed(self, subscription: Subscription) -> None:
-        """The path has become too narrow for a Subscription, or carries it again."""
         ...
 
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
@@ -72,7 +54,15 @@ class Subscription:
     """
 
     def __init__(
-        self, track: Track, *, id: str, mid: str, ssrc: int, repair_ssrc: int = 0, subscriber: Subscriber
+        self,
+        track: Track,
+        *,
+        id: str,
+        mid: str,
+        ssrc: int,
+        repair_ssrc: int = 0,
+        context: MediaContext,
+        subscriber: Subscriber,
     ) -> None:
         self.id = id
         self.track = track
@@ -81,10 +71,8 @@ class Subscription:
         self.ssrc = ssrc
         self.repair_ssrc = repair_ssrc
         """Of retransmissions (RFC 4588); 0: there are none."""
-        self.ceiling = WHOLE
-        """The best Layer that it may get; see `set_ceiling`."""
-        self.target: Layer | None = None
-        """The Layer that it shall get now: the best that flows, up to the ceiling."""
+        self.layers = LayerChoice(track, lambda: subscriber.reads_dependencies)
+        """Which Layer it shall get."""
         self.key_frame_requests = 0
         self.paused = False
         """Its subscriber wants nothing for now."""
@@ -92,15 +80,11 @@ class Subscription:
         """Its share of the budget, relative to the other video of its connection; see `set_priority`."""
         self.on_screen = True
         """Whether its viewer can see it at all; see `set_on_screen`."""
-        self.starved = False
-        """The path does not carry even its lowest Layer: nothing flows until it does."""
-        self._allocated = WHOLE
-        self.is_new = True
-        """Whether nothing was allocated to it since it began, or was shown again."""
         self._reported = 0  # of what is `wanted`, as its Track knows it
         self.closed = False
         self.vacant = False
         """Its Track has ended, and its place waits for another."""
+        self._context = context
         self._subscriber = subscriber
         self._egress = Egress(ssrc, repair_ssrc, track.cname)
         self.reports = self._egress.reports
@@ -109,6 +93,21 @@ class Subscription:
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} mid={self.mid} of {self.track!r}>"
+
+    @property
+    def ceiling(self) -> Layer:
+        """The best Layer that it may get; see `set_ceiling`."""
+        return self.layers.ceiling
+
+    @property
+    def target(self) -> Layer | None:
+        """The Layer that it shall get now: the best that flows, up to the ceiling."""
+        return self.layers.target
+
+    @property
+    def starved(self) -> bool:
+        """Whether the path does not carry even its lowest Layer: nothing flows until it does."""
+        return self.layers.starved
 
     @property
     def negotiated(self) -> bool:
@@ -142,7 +141,7 @@ class Subscription:
     @property
     def target_index(self) -> int:
         """The Encoding that the target asks for."""
-        return self.target.spatial if self.target is not None and len(self.track.encodings) > 1 else 0
+        return self.layers.index
 
     @property
     def has_arrived(self) -> bool:
@@ -190,8 +189,8 @@ class Subscription:
         """
         if min(ceiling) < 0:
             raise ArgumentError(f"a Layer counts from 0, not {ceiling}")
-        self.ceiling = ceiling
-        self.aim(self._subscriber.now())
+        self.layers.ceiling = ceiling
+        self.aim(self._context.clock())
         self._subscriber.demand_changed()
 
     def set_priority(self, priority: float) -> None:
@@ -212,32 +211,15 @@ class Subscription:
             self.on_screen = on_screen
             self._begin_anew()
 
-    def list_steps(self) -> tuple[Step[Layer], ...]:
-        """The qualities that it could get, and what each costs."""
-        return self.track.list_steps(self._reachable)
-
-    @property
-    def _most_spatial(self) -> int:
-        """The highest spatial Layer within an Encoding that its client can decode."""
-        return find_most_spatial(self.track.codec.name, described=self._subscriber.reads_dependencies)
-
-    @property
-    def _reachable(self) -> Layer:
-        """The ceiling, as far as its client can decode."""
-        if len(self.track.encodings) > 1:
-            return self.ceiling
-        return Layer(min(self.ceiling.spatial, self._most_spatial), self.ceiling.temporal)
-
     def allocate(self, layer: Layer | None, now: float) -> None:
         """Its connection's budget carries this Layer; None: not even the lowest."""
-        starved = layer is None
-        self.is_new = False
-        if starved != self.starved:
-            self.starved = starved
+        was_starved = self.starved
+        moved = self.layers.allocate(layer)
+        if self.starved != was_starved:
             self.apply_hold()
-            self._subscriber.starved_changed(self)
-        if layer is not None and layer != self._allocated:
-            self._allocated = layer
+            kind = SubscriptionStarved if self.starved else SubscriptionFed
+            self._context.post(kind(self._context.room, self._context.peer, self.track.id))
+        if moved:
             self.aim(now)
         if self.wanted != self._reported:
             self.track.note_wanted(now)
@@ -252,30 +234,19 @@ class Subscription:
         """The Encodings that are meant for it, as a mask of their indices."""
         if not self.negotiated or self.stopped:
             return 0
-        if self.track.kind == "audio" or len(self.track.encodings) == 1:
-            return 1
-        bound = min(self.ceiling.spatial, self._allocated.spatial)
-        return 1 << self.target_index | find_wanted(self.track.encodings, bound)
-
-    def enters(self, layer: Layer) -> bool:
-        """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""
-        return self.is_new or self.starved or layer.spatial > self._allocated.spatial
-
-    def descends(self, layer: Layer) -> bool:
-        """Whether with this Layer it would go on with a smaller Encoding, which takes a key frame, too."""
-        return len(self.track.encodings) > 1 and not self.stopped and layer.spatial < self._allocated.spatial
+        return self.layers.find_taken()
 
     def aim(self, now: float) -> None:
         """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
         if not self.negotiated or self.closed or self.track.kind == "audio":
             return
-        target = pick_target(self.track.encodings, self._reachable, self._allocated)
-        if target == self.target:
+        before = self.target
+        if not self.layers.choose():
             return
-        before, self.target = self.target, target
-        inner = self._most_spatial if len(self.track.encodings) > 1 else target.spatial
-        self._egress.set_target(self.target_index, inner, target.temporal)
-        if self.stopped or not self._subscriber.connected:
+        within = self.layers.within
+        self._egress.set_target(self.target_index, within.spatial, within.temporal)
+        target = self.target
+        if target is None or self.stopped or not self._subscriber.connected:
             return
         if before is None or target.spatial != before.spatial:
             self._ask_for_key_frame(now)
@@ -287,7 +258,7 @@ class Subscription:
         return self._egress.stats(
             self.id,
             self.track,
-            self._subscriber.now(),
+            self._context.clock(),
             key_frame_requests=self.key_frame_requests,
             ceiling=self.ceiling,
             target=self.target,
@@ -323,7 +294,7 @@ class Subscription:
     def apply_hold(self) -> None:
         """Whether it is `stopped` may have changed: let the plane know."""
         if self._egress.stop(self.stopped) and not self.stopped and self._subscriber.connected:
-            self._ask_for_key_frame(self._subscriber.now())
+            self._ask_for_key_frame(self._context.clock())
 
     def close(self) -> None:
         """End it. On a server-offered connection `NegotiationNeeded` follows. Idempotent."""
@@ -333,21 +304,20 @@ class Subscription:
         self.track.subscriptions.pop(self.id, None)
         self._egress.close()
         self._subscriber.end_subscription(self)
-        self.track.note_wanted(self._subscriber.now())
+        self.track.note_wanted(self._context.clock())
 
     def start(self, codec: Codec) -> None:
         """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
         if self.negotiated or self.closed:
             return
-        subscriber = self._subscriber
-        self._egress.open(self.track.route, subscriber.shard, subscriber.row, codec, self.mid)
+        self._egress.open(self.track.route, self._context.shard, self._context.row, codec, self.mid)
         self._begin()
 
     def _begin(self) -> None:
         """What its Track has is to go out."""
         self.apply_hold()
         self._subscriber.demand_changed()
-        now = self._subscriber.now()
+        now = self._context.clock()
         self.aim(now)  # no earlier: a budget begins low, and a key frame of the best would be asked for in vain
         self.track.note_wanted(now)
 
@@ -370,7 +340,7 @@ class Subscription:
         self._egress.move(track.route)
         self.track, self.vacant = track, False
         track.subscriptions[self.id] = self
-        self.target, self._allocated = None, WHOLE
+        self.layers.follow(track)
         self._begin()
 
     def pass_sender_report(self, index: int, now: float) -> None:
@@ -390,7 +360,7 @@ class Subscription:
 
     def _begin_anew(self) -> None:
         """It is shown, or vacant, or neither any more: what it may have is to be found out again."""
-        self.is_new = True
+        self.layers.is_new = True
         self.apply_hold()
         self._subscriber.demand_changed()
 

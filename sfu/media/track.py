@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from sfu.bwe.allocation import Step
+from sfu.events import EncodingActive, EncodingInactive, EncodingUnwanted, EncodingWanted
 from sfu.feedback.keyframes import KeyFrameThrottle
 from sfu.feedback.round_trip import RoundTrip
+from sfu.media.context import MediaContext
 from sfu.media.encoding import Encoding
 from sfu.media.forwarding import TrackRoute
 from sfu.media.layer import WHOLE, Layer
@@ -16,7 +18,6 @@ from sfu.media.statistics import TrackStats
 from sfu.media.track_subscriber import TrackSubscriber
 from sfu.negotiation import Codec, Incoming, Kind
 from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
-from sfu.shard.shard import Shard
 from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
 
 UNWANTED_AFTER = 1.5
@@ -47,14 +48,6 @@ class Publisher(Protocol):
         """A deadline has changed."""
         ...
 
-    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding's `active` has changed."""
-        ...
-
-    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
-        """An Encoding's `wanted` has changed."""
-        ...
-
 
 class Track:
     """One published media source. Ends with its media section, or with its connection."""
@@ -64,17 +57,15 @@ class Track:
         incoming: Incoming,
         *,
         id: str,
-        peer: str,
         stream_id: str,
         cname: str,
+        context: MediaContext,
         publisher: Publisher,
-        shard: Shard,
-        connection: int,
         keyframe_interval: float,
     ) -> None:
-        """Open the Track's rows for the connection with row `connection`; may raise ServerFullError."""
+        """Open the Track's rows; may raise ServerFullError."""
         self.id = id
-        self.peer = peer
+        self.peer = context.peer
         """Name of the Peer that publishes it."""
         self.kind: Kind = incoming.kind
         self.codec: Codec = incoming.codec
@@ -96,7 +87,8 @@ class Track:
         """Must not be recorded; see `Room.set_private`."""
         self.subscriptions: dict[str, TrackSubscriber] = {}
         """The Subscriptions to it, by their ids."""
-        self.route = TrackRoute(shard)
+        self.route = TrackRoute(context.shard)
+        self._context = context
         self._publisher = publisher
         self._muted_packets = 0
         self._rids = _rids_of(incoming)
@@ -117,7 +109,7 @@ class Track:
                         index,
                         incoming,
                         route=self.route,
-                        connection=connection,
+                        connection=context.row,
                         throttle=throttle,
                         round_trip=round_trip,
                     )
@@ -263,8 +255,7 @@ class Track:
             if wanted >> encoding.index & 1:
                 self._idle_since.pop(encoding.index, None)
                 if not encoding.wanted:
-                    encoding.want(True)
-                    self._publisher.wanted_changed(self, encoding)
+                    self._want(encoding, True)
             elif encoding.wanted and encoding.index not in self._idle_since:
                 self._idle_since[encoding.index] = now
                 self._publisher.touch()
@@ -273,8 +264,12 @@ class Track:
         for index, since in list(self._idle_since.items()):
             if now >= since + UNWANTED_AFTER:
                 del self._idle_since[index]
-                self.encodings[index].want(False)
-                self._publisher.wanted_changed(self, self.encodings[index])
+                self._want(self.encodings[index], False)
+
+    def _want(self, encoding: Encoding, wanted: bool) -> None:
+        encoding.want(wanted)
+        kind = EncodingWanted if wanted else EncodingUnwanted
+        self._context.post(kind(self._context.room, self.peer, self.id, encoding.rid, self.mid))
 
     @property
     def recorded_index(self) -> int:
@@ -322,7 +317,8 @@ class Track:
     def _handle_activity(self, encoding: Encoding, now: float) -> None:
         if len(self.encodings) == 1:
             return
-        self._publisher.encoding_changed(self, encoding)
+        kind = EncodingActive if encoding.active else EncodingInactive
+        self._context.post(kind(self._context.room, self.peer, self.id, encoding.rid))
         for subscription in list(self.subscriptions.values()):
             subscription.aim(now)
         if self._recorded:

@@ -11,7 +11,11 @@ class TrackSubscriber(Protocol):
     """Who takes a Track; told what becomes of it, and asked which of its Encodings are needed."""
 
     closed: bool
-    target: Layer | None
+
+    @property
+    def target(self) -> Layer | None:
+        """The Layer that it shall get; None: none was chosen yet."""
+        ...
 
     @property
     def target_index(self) -> int:

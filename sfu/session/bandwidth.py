@@ -152,7 +152,7 @@ class Budget:
             catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
             self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
         videos.sort(key=lambda video: -video.priority)
-        demands = [Demand(video.id, video.list_steps(), video.priority) for video in videos]
+        demands = [Demand(video.id, video.layers.list_steps(), video.priority) for video in videos]
         allocation = self._allocator.allocate(
             float("inf") if self.budget_bps is None else self.budget_bps,
             demands,
@@ -167,9 +167,9 @@ class Budget:
                 step = allocation.chosen[video.id]
                 if step is not None and not self._may_have(video, step, measured=path.full_bps > 0.0):
                     self._next = min(self._next, now + WAIT)
-                    if not video.is_new:
+                    if not video.layers.is_new:
                         continue  # keeps what it has
-                    step = video.list_steps()[0]
+                    step = video.layers.list_steps()[0]
                 video.allocate(None if step is None else step.layer, now)
             elif self.budget_bps is not None:
                 video.allocate(Layer(0, 0), now)  # its rates are not known yet: begin low
@@ -205,8 +205,8 @@ class Budget:
             return _FULL * full_bps - audio_bps
         lowest_bps, waiting = 0.0, 0
         for video in videos:
-            steps = video.list_steps()
-            if steps and (video.is_new or video.starved):
+            steps = video.layers.list_steps()
+            if steps and (video.layers.is_new or video.starved):
                 waiting += 1
             if steps and waiting < 2:
                 lowest_bps += (1.0 + MARGIN) * steps[0].rate_bps + 1.0
@@ -218,11 +218,11 @@ class Budget:
         """Whether a step needs no key frame of a size that counts, or it is its turn to have that."""
         if self.budget_bps is None:
             return True
-        if not measured and step.layer == video.list_steps()[0].layer:
+        if not measured and step.layer == video.layers.list_steps()[0].layer:
             return True  # it had its turn before
-        if video.enters(step.layer):
+        if video.layers.enters(step.layer):
             return self._key_frames.take(step.rate_bps)
-        if video.descends(step.layer):
+        if video.layers.descends(step.layer):
             self._key_frames.charge(step.rate_bps)
         return True
 

@@ -159,7 +159,7 @@ class ClientOffered(Connection):
             subscription.close()
             return
         subscription.vacate()
-        self._vacancies.add(subscription, self.now())
+        self._vacancies.add(subscription, self._clock())
         self._look_soon()
 
     def end_subscription(self, subscription: Subscription) -> None:
@@ -183,7 +183,7 @@ class ClientOffered(Connection):
         """See what can go on once all that happens at this moment has happened: a session takes another's place with
         several Tracks, which come and end one by one.
         """
-        self._look_at = self.now()
+        self._look_at = self._clock()
         self.touch()
 
     def _look(self, now: float) -> None:

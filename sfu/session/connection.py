@@ -6,7 +6,8 @@ import abc
 from collections.abc import Iterable, Mapping
 
 from sfu.errors import ConnectionClosedError, NegotiationFailedError
-from sfu.events import ConnectionState, ConnectionStateChanged, SubscriptionFed, SubscriptionStarved
+from sfu.events import ConnectionState, ConnectionStateChanged
+from sfu.media.context import MediaContext
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import (
@@ -57,7 +58,10 @@ class Connection(abc.ABC):
             ssrc=self._ssrcs.take(),
             cname=environment.new_id(),
         )
-        self._published = Published(context, self._transport, self._reporter, self._tracks, self.touch)
+        self._media = MediaContext(
+            context.room, context.peer, context.shard, self._transport.row, environment.clock, self._outbox.post
+        )
+        self._published = Published(context, self._media, self._transport, self._reporter, self._tracks, self.touch)
         self._budget = Budget(context.shard.plane, self.row, self._subscriptions.values())
         self._feedback = ClientFeedback(context.shard.plane, self.row, self._ssrcs.take())
         self._remote: RemoteTransport | None = None
@@ -175,10 +179,6 @@ class Connection(abc.ABC):
         """The shard that it lives on."""
         return self._context.shard
 
-    def now(self) -> float:
-        """The server's clock."""
-        return self._clock()
-
     def touch(self) -> None:
         """A deadline has changed."""
         self.shard.touch(self)
@@ -186,11 +186,6 @@ class Connection(abc.ABC):
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
         """Pass a publisher's clock on to the client."""
         self._reporter.send_sender_report(subscription, now)
-
-    def starved_changed(self, subscription: Subscription) -> None:
-        """The path has become too narrow for a Subscription, or carries it again."""
-        kind = SubscriptionStarved if subscription.starved else SubscriptionFed
-        self._outbox.post(kind(self._context.room, self.peer, subscription.track.id))
 
     def demand_changed(self) -> None:
         """What a Subscription could use has changed."""
@@ -340,6 +335,7 @@ class Connection(abc.ABC):
             mid=mid,
             ssrc=outgoing.ssrc,
             repair_ssrc=outgoing.repair_ssrc,
+            context=self._media,
             subscriber=self,
         )
         self._subscriptions[outgoing.ssrc] = subscription

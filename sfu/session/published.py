@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sfu.events import EncodingActive, EncodingInactive, EncodingUnwanted, EncodingWanted
-from sfu.media.encoding import Encoding
+from sfu.media.context import MediaContext
 from sfu.media.track import Track
 from sfu.negotiation import Incoming
 from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
@@ -24,12 +23,14 @@ class Published:
     def __init__(
         self,
         context: ConnectionContext,
+        context: MediaContext,
         transport: Transport,
         reporter: Reporter,
         tracks: dict[str, Track],
         touch: Callable[[], None],
     ) -> None:
         """`touch`: a deadline has changed."""
+        self._context = context
         self._context = context
         self._transport = transport
         self._reporter = reporter
@@ -101,27 +102,15 @@ class Published:
         """See `Publisher.send_rtcp`."""
         self._reporter.send(packet)
 
-    def encoding_changed(self, track: Track, encoding: Encoding) -> None:
-        """See `Publisher.encoding_changed`."""
-        kind = EncodingActive if encoding.active else EncodingInactive
-        self._context.outbox.post(kind(self._context.room, track.peer, track.id, encoding.rid))
-
-    def wanted_changed(self, track: Track, encoding: Encoding) -> None:
-        """See `Publisher.wanted_changed`."""
-        kind = EncodingWanted if encoding.wanted else EncodingUnwanted
-        self._context.outbox.post(kind(self._context.room, track.peer, track.id, encoding.rid, track.mid))
-
     def _open(self, incoming: Incoming) -> Track:
         context = self._context
         return Track(
             incoming,
             id=context.environment.new_id(),
-            peer=context.peer,
             stream_id=context.stream_id,
             cname=context.cname,
+            context=self._context,
             publisher=self,
-            shard=context.shard,
-            connection=self._transport.row,
             keyframe_interval=context.environment.config.keyframe_interval,
         )
 

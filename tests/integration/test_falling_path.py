@@ -38,7 +38,7 @@ class Watcher(Viewer):
 
 def cost_of(subscription: Subscription) -> float:
     """What its target costs."""
-    return next((step.rate_bps for step in subscription.list_steps() if step.layer == subscription.target), 0.0)
+    return next((step.rate_bps for step in subscription.layers.list_steps() if step.layer == subscription.target), 0.0)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from sfu.clock import Clock
+from sfu.events import Event
+from sfu.media.context import MediaContext
 from sfu.routing.plane import Notice, Plane
 from sfu.routing.states import AudioLevel, EncodingState, SubscriptionState
 from sfu.shard.shard import Shard
@@ -169,6 +172,18 @@ class FakeClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def make_context(
+    shard: Shard,
+    row: int = 0,
+    *,
+    peer: str = "alice",
+    clock: Clock = lambda: 100.0,
+    post: Callable[[Event], None] = lambda event: None,
+) -> MediaContext:
+    """Of a connection in the room `lobby`."""
+    return MediaContext("lobby", peer, shard, row, clock, post)
 
 
 def make_shard(plane: FakePlane, clock: FakeClock) -> Shard:

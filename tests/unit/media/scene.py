@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.events import EncodingActive, EncodingInactive, EncodingUnwanted, EncodingWanted, Event
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.plane import SourceLearned
 from sfu.wire.rtcp import parse_compound
-from tests.unit.fakes import FakeClock, FakePlane, make_shard
+from tests.unit.fakes import FakeClock, FakePlane, make_context, make_shard
 
 OURS = 11
 
@@ -31,11 +32,12 @@ class Publisher:
     def touch(self) -> None:
         self.touched += 1
 
-    def wanted_changed(self, track: Track, encoding: object) -> None:
-        self.wanted.append((encoding.rid, encoding.wanted))
-
-    def encoding_changed(self, track: Track, encoding: object) -> None:
-        self.changed.append((encoding.rid, encoding.active))
+    def post(self, event: Event) -> None:
+        match event:
+            case EncodingActive() | EncodingInactive():
+                self.changed.append((event.rid, isinstance(event, EncodingActive)))
+            case EncodingWanted() | EncodingUnwanted():
+                self.wanted.append((event.rid, isinstance(event, EncodingWanted)))
 
 
 RIDS = ("q", "h", "f")
@@ -45,15 +47,20 @@ class Subscriber:
     row, connected = 3, True
 
     def __init__(self, shard: Any, *, reads: bool = False) -> None:
-        self.shard = shard
+        self.context = make_context(shard, self.row, peer="bob", clock=self.now, post=self.post)
         self.reads_dependencies = reads
+
+    def take(self, track: Track, id: str, *, ssrc: int, repair_ssrc: int) -> Subscription:
+        return Subscription(
+            track, id=id, mid="0", ssrc=ssrc, repair_ssrc=repair_ssrc, context=self.context, subscriber=self
+        )
 
     def now(self) -> float:
         return 100.0
 
-    def demand_changed(self) -> None: ...
+    def post(self, event: Event) -> None: ...
 
-    def starved_changed(self, subscription: Subscription) -> None: ...
+    def demand_changed(self) -> None: ...
 
     def send_sender_report(self, subscription: Subscription, now: float) -> None: ...
 
@@ -71,16 +78,13 @@ class Scene:
                 "0", "video", Codec("video", codec, 90000, 0, 96, {}, feedback, repair_type=97), encodings, "", "", ""
             ),
             id="t1",
-            peer="alice",
             stream_id="alice",
             cname="c",
+            context=make_context(self.shard, post=self.publisher.post),
             publisher=self.publisher,
-            shard=self.shard,
-            connection=0,
             keyframe_interval=0.4,
         )
-        subscriber = Subscriber(self.shard, reads=reads)
-        self.subscription = Subscription(self.track, id="s1", mid="0", ssrc=7, repair_ssrc=8, subscriber=subscriber)
+        self.subscription = Subscriber(self.shard, reads=reads).take(self.track, "s1", ssrc=7, repair_ssrc=8)
 
     def start(self) -> None:
         self.subscription.start(Codec("video", "VP8", 90000, 0, 100, repair_type=101))

@@ -140,7 +140,7 @@ def test_steps_are_those_that_the_viewer_could_decode(
     scene = Scene(plane, IncomingEncoding("", 500), codec="AV1", reads=reads)
     scene.start()
     scene.track.encodings[0]._costs = {0: 100e3, 1: 50e3, 8: 300e3, 9: 150e3}
-    found = scene.subscription.list_steps()
+    found = scene.subscription.layers.list_steps()
     assert [step.layer.temporal for step in found] == [temporal for _, temporal in steps]
     assert [step.rate_bps for step in found] == [100e3, 150e3, 400e3, 600e3][: len(steps)]
 

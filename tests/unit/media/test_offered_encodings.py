@@ -10,7 +10,6 @@ import pytest
 
 from sfu.media.encoding import PATIENCE, RETRY
 from sfu.media.layer import WHOLE, Layer
-from sfu.media.subscription import Subscription
 from sfu.negotiation.types import IncomingEncoding
 from tests.unit.fakes import FakePlane
 from tests.unit.media.scene import Scene
@@ -73,7 +72,7 @@ class Studio:
         viewer = Viewer(self.scene.shard, self.plane)
         give_states(self.plane)
         viewer.clock = self.now
-        made = Subscription(self.track, id=f"v{self.now}", mid="0", ssrc=70, repair_ssrc=80, subscriber=viewer)
+        made = viewer.take(self.track, f"v{self.now}", ssrc=70, repair_ssrc=80)
         viewer.subscriptions.append(made)
         if estimate is not None:
             viewer.budget.start(300_000.0, self.now)
@@ -242,7 +241,7 @@ def test_lower_ones_that_a_picture_is_too_small_for_are_not_counted_on(plane: Fa
     studio.pass_time(5, viewer)
     assert list(studio.rates()) == ["f"]
     viewer.subscriptions[0].set_ceiling(Layer(0, 7))
-    assert [step.layer.spatial for step in viewer.subscriptions[0].list_steps()] == [2]
+    assert [step.layer.spatial for step in viewer.subscriptions[0].layers.list_steps()] == [2]
 
 
 def test_a_lower_one_that_stops_by_itself_is_soon_not_counted_on(plane: FakePlane) -> None:

@@ -9,13 +9,12 @@ import pytest
 from sfu import Layer
 from sfu.media.layer import WHOLE
 from sfu.media.parameter_sets import parameter_sets_of
-from sfu.media.subscription import Subscription
 from sfu.media.track import LAYER_PATIENCE, Track
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.plane import Gap, Repaired
 from sfu.wire.rtcp import GenericNack, PictureLoss
-from tests.unit.fakes import FakeClock, FakePlane, make_shard
+from tests.unit.fakes import FakeClock, FakePlane, make_context, make_shard
 from tests.unit.media.scene import OURS, Publisher, Scene, Subscriber
 
 
@@ -33,17 +32,13 @@ def scene_of(plane: FakePlane, codec: Codec, *, kind: str = "video") -> Scene:
     made.track = Track(
         Incoming("0", kind, codec, (IncomingEncoding("", 500),), "", "", ""),
         id="t1",
-        peer="alice",
         stream_id="alice",
         cname="c",
+        context=make_context(made.shard, post=made.publisher.post),
         publisher=made.publisher,
-        shard=made.shard,
-        connection=0,
         keyframe_interval=0.4,
     )
-    made.subscription = Subscription(
-        made.track, id="s1", mid="0", ssrc=7, repair_ssrc=8, subscriber=Subscriber(made.shard)
-    )
+    made.subscription = Subscriber(made.shard).take(made.track, "s1", ssrc=7, repair_ssrc=8)
     return made
 
 
@@ -124,7 +119,7 @@ def start_at_the_base(plane: FakePlane, scene: Scene) -> None:
         scene.track.note_packets(scene.track.encodings[0], 10 * second + 1, 101.0 + second)
         scene.track.handle_tick(101.0 + second)
     plane.current_index, plane.key_frames = 0, 1
-    scene.subscription.ceiling = Layer(WHOLE.spatial, 0)
+    scene.subscription.layers.ceiling = Layer(WHOLE.spatial, 0)
     scene.subscription.aim(105.0)
     scene.track.handle_tick(105.0)
     scene.track.handle_tick(110.0)
@@ -137,7 +132,7 @@ def test_a_layer_that_cannot_be_entered_gets_a_key_frame(plane: FakePlane) -> No
     """VP8 that never sets Y: nobody can go back from the base to all."""
     scene = scene_of(plane, video("nack pli"))
     start_at_the_base(plane, scene)
-    scene.subscription.ceiling = WHOLE
+    scene.subscription.layers.ceiling = WHOLE
     scene.subscription.aim(121.0)
     assert scene.asked() == []  # most streams can be entered without
     due = scene.track.poll_timeout()
@@ -155,7 +150,7 @@ def test_a_layer_that_cannot_be_entered_gets_a_key_frame(plane: FakePlane) -> No
 def test_a_layer_that_was_entered_needs_none(plane: FakePlane) -> None:
     scene = scene_of(plane, video("nack pli"))
     start_at_the_base(plane, scene)
-    scene.subscription.ceiling = WHOLE
+    scene.subscription.layers.ceiling = WHOLE
     scene.subscription.aim(121.0)
     plane.current_temporal = 2  # the highest that comes
     scene.track.handle_timeout(121.0 + LAYER_PATIENCE)
@@ -167,7 +162,7 @@ def test_a_layer_that_was_entered_needs_none(plane: FakePlane) -> None:
 def test_a_publisher_that_sends_none_is_not_asked_for_ever(plane: FakePlane) -> None:
     scene = scene_of(plane, video("nack pli"))
     start_at_the_base(plane, scene)
-    scene.subscription.ceiling = WHOLE
+    scene.subscription.layers.ceiling = WHOLE
     scene.subscription.aim(121.0)
     for second in range(122, 140):
         plane.key_frames += 1  # which are lost on their way

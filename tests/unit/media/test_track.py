@@ -10,7 +10,7 @@ from sfu.media.track import Track
 from sfu.negotiation import Codec, Incoming
 from sfu.negotiation.types import IncomingEncoding
 from sfu.wire.rtcp import FullIntraRequest, PictureLoss, parse_compound
-from tests.unit.fakes import FakeClock, FakePlane, make_shard
+from tests.unit.fakes import FakeClock, FakePlane, make_context, make_shard
 from tests.unit.media.scene import OURS, Publisher
 
 THEIRS = 22
@@ -30,12 +30,10 @@ def make_track(
     return Track(
         Incoming("0", "video", codec, (IncomingEncoding("", ssrc),), "", "", ""),
         id="t1",
-        peer="alice",
         stream_id="alice",
         cname="c",
+        context=make_context(make_shard(plane, FakeClock()), post=publisher.post),
         publisher=publisher,
-        shard=make_shard(plane, FakeClock()),
-        connection=0,
         keyframe_interval=1.0,
     )
 

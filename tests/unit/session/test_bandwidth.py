@@ -34,7 +34,7 @@ class Room:
         self.subscription = self.subscribe("s2")
 
     def subscribe(self, name: str) -> Subscription:
-        made = Subscription(self.track, id=name, mid="0", ssrc=70, repair_ssrc=80, subscriber=self.viewer)
+        made = self.viewer.take(self.track, name, ssrc=70, repair_ssrc=80)
         self.viewer.subscriptions.append(made)
         made.start(self.track.codec)
         return made

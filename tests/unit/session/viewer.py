@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from sfu.events import Event, SubscriptionFed, SubscriptionStarved
 from sfu.media.subscription import Subscription
 from sfu.session.bandwidth import Budget
 from tests.unit.fakes import FakePlane
@@ -31,8 +32,9 @@ class Viewer(Subscriber):
     def demand_changed(self) -> None:
         self.budget.update(self.now())
 
-    def starved_changed(self, subscription: Subscription) -> None:
-        self.starved.append(subscription.starved)
+    def post(self, event: Event) -> None:
+        assert isinstance(event, SubscriptionStarved | SubscriptionFed)
+        self.starved.append(isinstance(event, SubscriptionStarved))
 
 
 def give_states(
