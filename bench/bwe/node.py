@@ -55,7 +55,8 @@ class End:
             make_session(Policy.SSRC_ANY_OUTBOUND, fill + 10_000),
         )
         node.plane.set_extensions(self.row, EXTENSIONS)
-        node.plane.set_address(self.row, self.socket.getsockname()[:2])
+        address = self.socket.getsockname()[:2]
+        node.plane.addresses.set(self.row, (address,), address)
 
     def receive(self) -> Iterator[bytes]:
         """The RTP that the node has sent since the last call, still encrypted."""

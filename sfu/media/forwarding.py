@@ -142,19 +142,19 @@ class Forwarding:
 
     def set_repair(self, ssrc: int, payload_type: int) -> None:
         """Answer requests for repair, by RTX as `ssrc`; without, and counted, where all logs of the shard are taken."""
-        if not self._shard.plane.set_repair(self.row, ssrc=ssrc, payload_type=payload_type):
+        if not self._shard.plane.repairs.use_rtx(self.row, ssrc=ssrc, payload_type=payload_type):
             self._shard.drops["drop_repair_no_log_left"] += 1
 
     def set_resending(self, *, audio: bool) -> None:
         """Answer requests for repair by the same packets again, to who takes no RTX; without, and counted, where the
         shard can keep none.
         """
-        if not self._shard.plane.set_resending(self.row, audio=audio):
+        if not self._shard.plane.repairs.use_resending(self.row, audio=audio):
             self._shard.drops["drop_resending_no_room_left"] += 1
 
     def set_repeat_interval(self, interval_ms: int) -> None:
         """Repeat a packet that is asked for again and again no sooner."""
-        self._shard.plane.set_repeat_interval(self.row, interval_ms)
+        self._shard.plane.repairs.set_interval(self.row, interval_ms)
 
     def close(self) -> None:
         """Stop, and free the row."""

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import abc
-import contextlib
 import enum
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sfu.routing.addresses import Addresses
 from sfu.routing.kernels import command_records as commands
-from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, NAME_BYTES, UFRAGS
+from sfu.routing.kernels.connection_columns import NAME_BYTES, UFRAGS
 from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES, PARAMETER_INDEXES
 from sfu.routing.kernels.native import srtp_handle
-from sfu.routing.kernels.subscription_columns import SEALED_AUDIO_BYTES, SEALED_BYTES
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.queues import CommandQueue
-from sfu.routing.rows import CapacityError, Rows
-from sfu.routing.sockets import Address, encode_address
+from sfu.routing.repairs import Repairs
+from sfu.routing.rows import Rows
 from sfu.routing.table_reader import TableReader
 from sfu.wire.extensions import EXTENSION_COUNT, MAX_EXTENSION_ID, Extension
 from sfu.wire.payload_format import PayloadFormat
@@ -45,18 +44,14 @@ class Commander(TableReader, abc.ABC):
         self._tracks = Rows("tracks", limits.tracks)
         self._encodings = Rows("encodings", limits.encodings)
         self._subscriptions = Rows("subscriptions", limits.subscriptions)
-        self._logs = Rows("logs", limits.logs if limits.history > 0 else 0)
-        self._log_of: dict[int, int] = {}
-        self._sealed = Rows("resent", limits.resent if limits.history > 0 else 0)
-        self._sealed_of: dict[int, int] = {}
         self._track_generations: dict[int, int] = {}
         self._sessions: dict[int, tuple[Any, Any]] = {}
-        self._addresses: dict[int, list[tuple[Address | None, int]]] = {}
-        self._selected: dict[int, Address | None] = {}
-        self._address_generations = 0
-        self._generations, self._heard_us = tables.addresses["generation"], tables.addresses["heard_us"]
         self._queue = CommandQueue(index)
         self._post = self._queue.post
+        self.addresses = Addresses(tables, self._post, lambda: self.family)
+        """Where the connections' peers are."""
+        self.repairs = Repairs(limits, self._post, rng)
+        """By what the subscriptions' packets can be sent again."""
         self._planes: Sequence[Commander] = [self]
 
     @property
@@ -72,7 +67,7 @@ class Commander(TableReader, abc.ABC):
     def open_connection(self) -> int:
         """A row for one peer's connection. Raises CapacityError."""
         row = self._connections.take()
-        self._addresses[row] = [(None, 0)] * MAX_ADDRESSES
+        self.addresses.open(row)
         self._post(row, commands.OpenConnection())
         return row
 
@@ -93,48 +88,6 @@ class Commander(TableReader, abc.ABC):
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
         self._sessions[connection] = (receive_srtp, send_srtp)
         self._post(connection, commands.SetKeys(srtp_handle(receive_srtp), srtp_handle(send_srtp)))
-
-    def set_address(self, connection: int, address: Address) -> None:
-        """Where the peer is: send there, and take what comes from there for its; from nowhere else."""
-        self.set_addresses(connection, (address,), address)
-
-    def set_addresses(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
-        """Take what comes from these addresses, at most `MAX_ADDRESSES`, for the peer's; send to `selected`.
-
-        An address that another connection had is this one's from now on.
-        """
-        held = self._addresses[connection]
-        for place, (address, _) in enumerate(held):
-            if address is not None and address not in addresses:
-                held[place] = (None, 0)
-                self._post(connection, commands.DropAddress(place))
-        for address in addresses:
-            known = [held_address for held_address, _ in held]
-            if address not in known:
-                place = known.index(None)
-                self._address_generations = (self._address_generations + 1) & 0x7FFFFFFF
-                held[place] = (address, self._address_generations)
-                raw = encode_address(address, self.family).tobytes()
-                self._post(connection, commands.ClaimAddress(place, self._address_generations, raw))
-        if selected != self._selected.get(connection):
-            self._selected[connection] = selected
-            raw = b"" if selected is None else encode_address(selected, self.family).tobytes()
-            self._post(connection, commands.SetAddress(raw))
-
-    def heard(self, connection: int) -> list[tuple[Address, float]]:
-        """When something authentic (SRTP, SRTCP) last came from each of its addresses, in seconds of CLOCK_MONOTONIC.
-
-        Those from which nothing came are left out.
-        """
-        first = connection * MAX_ADDRESSES
-        found = []
-        for place, (address, generation) in enumerate(self._addresses[connection]):
-            if address is None or self._generations.item(first + place) != generation:
-                continue  # the plane has yet to begin with it
-            heard_us = self._heard_us.item(first + place)
-            if heard_us > 0:
-                found.append((address, heard_us / 1e6))
-        return found
 
     def set_ufrags(self, connection: int, ufrags: Sequence[str]) -> None:
         """Tell a connection's local ICE user fragments, at most two: checks that name no connection's are dropped."""
@@ -165,8 +118,7 @@ class Commander(TableReader, abc.ABC):
         """Free a connection's row; its encodings and subscriptions have been closed before."""
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
         self._post(connection, commands.CloseConnection())
-        del self._addresses[connection]
-        self._selected.pop(connection, None)
+        self.addresses.close(connection)
         self._connections.give_back(connection)
 
     def open_track(self) -> int:
@@ -290,43 +242,11 @@ class Commander(TableReader, abc.ABC):
         """Stop forwarding and free the row."""
         self._post(subscription, commands.CloseSubscription())
         self._subscriptions.give_back(subscription)
-        log = self._log_of.pop(subscription, None)
-        if log is not None:
-            self._logs.give_back(log)
-        sealed = self._sealed_of.pop(subscription, None)
-        if sealed is not None:
-            self._sealed.give_back(sealed)
+        self.repairs.release(subscription)
 
     def set_target(self, subscription: int, index: int, spatial: int, temporal: int) -> None:
         """Aim a video subscription at the Encoding `index`, and within it at Layer(spatial 0..3, temporal 0..7)."""
         self._post(subscription, commands.SetTarget(index, spatial, temporal))
-
-    def set_repair(self, subscription: int, *, ssrc: int, payload_type: int) -> bool:
-        """Let a subscription ask for packets again, by RTX as `ssrc`; False when there is no log left for it."""
-        try:
-            log = self._logs.take()
-        except CapacityError:
-            return False
-        self._log_of[subscription] = log
-        self._post(subscription, commands.SetRepair(ssrc, payload_type, log, self._rng.getrandbits(15)))
-        return True
-
-    def set_resending(self, subscription: int, *, audio: bool) -> bool:
-        """Let a subscription ask for packets again without RTX: they are sent as they went out; False when there is no
-        place left to keep them.
-        """
-        try:
-            sealed = self._sealed.take()
-        except CapacityError:
-            return False
-        self._sealed_of[subscription] = sealed
-        log = -1
-        if not audio:
-            with contextlib.suppress(CapacityError):  # it only is not paced then
-                log = self._log_of[subscription] = self._logs.take()
-        size = SEALED_AUDIO_BYTES if audio else SEALED_BYTES
-        self._post(subscription, commands.SetResending(sealed, size, log))
-        return True
 
     def tell_parameters(self, track: int, index: int, sets: Iterable[bytes]) -> None:
         """Tell H.264 parameter sets of a track's Encoding `index`, as NAL units, which SDP named."""
@@ -338,10 +258,6 @@ class Commander(TableReader, abc.ABC):
             parts = [unit[at : at + commands.PART_BYTES] for at in range(0, len(unit), commands.PART_BYTES)]
             for number, part in enumerate(parts):
                 self._post(track, commands.TellSet(index, number == 0, number == len(parts) - 1, part))
-
-    def set_repeat_interval(self, subscription: int, interval_ms: int) -> None:
-        """Say how soon a packet that its receiver asks for again and again is repeated at most (RFC 4585)."""
-        self._post(subscription, commands.SetRepeatInterval(interval_ms))
 
     def set_paused(self, subscription: int, paused: bool) -> None:
         """Hold back, or let through, a subscription's packets."""
@@ -361,7 +277,7 @@ class Commander(TableReader, abc.ABC):
         return {rows.name: rows.taken for rows in self._all_rows()}
 
     def _all_rows(self) -> tuple[Rows, ...]:
-        return self._connections, self._tracks, self._encodings, self._subscriptions, self._logs, self._sealed
+        return self._connections, self._tracks, self._encodings, self._subscriptions, *self.repairs.rows
 
 
 def _name(text: str) -> bytes:

@@ -85,7 +85,7 @@ class Transport:
         """Do what is due."""
         due = self._endpoint.poll_timeout()
         if due is not None and due <= now:
-            for address, when in self.shard.plane.heard(self.row):
+            for address, when in self.shard.plane.addresses.heard(self.row):
                 self._endpoint.note_media(address, when)
         self._endpoint.handle_timeout(now)
 

@@ -181,7 +181,7 @@ class Shard:
             with self._contained(loser, now):
                 loser.forget_address(address, now)
             self.touch(loser)
-        self.plane.set_addresses(member.row, addresses, selected)
+        self.plane.addresses.set(member.row, addresses, selected)
 
     def detach(self, member: Member) -> None:
         """Forget a connection; it closes its row itself."""
@@ -254,7 +254,7 @@ class Shard:
         holder = self._demux.find_address(address)
         if holder is None or holder is member:
             return False
-        heard = self.plane.heard(holder.row)
+        heard = self.plane.addresses.heard(holder.row)
         return any(known == address and now - when < _MEDIA_HOLD_S for known, when in heard)
 
     def _deliver(self, member: Member, notice: Notice, now: float) -> None:

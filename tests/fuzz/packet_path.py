@@ -92,12 +92,12 @@ class PacketPath:
         publisher = self.plane.open_connection()
         self.plane.set_extensions(publisher, {k: int(k) for k in Extension})
         self.plane.set_keys(publisher, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
-        self.plane.set_address(publisher, PUBLISHER)
+        self.plane.addresses.set(publisher, (PUBLISHER,), PUBLISHER)
         self.plane.set_ufrags(publisher, [UFRAG])
         subscriber = self.plane.open_connection()
         self.plane.set_extensions(subscriber, {k: 15 - int(k) for k in Extension})
         self.plane.set_keys(subscriber, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
-        self.plane.set_address(subscriber, SUBSCRIBER)
+        self.plane.addresses.set(subscriber, (SUBSCRIBER,), SUBSCRIBER)
         for number, (mid, ssrc, codec) in enumerate(_TRACKS):
             audio = codec == PayloadFormat.OPUS
             track = self.plane.open_track()
@@ -119,9 +119,9 @@ class PacketPath:
                 )
                 self.plane.set_target(row, 0, 0, number % 2)
             if codec in _WITHOUT_RTX:
-                self.plane.set_resending(row, audio=audio)
+                self.plane.repairs.use_resending(row, audio=audio)
             else:
-                self.plane.set_repair(row, ssrc=900 + number, payload_type=101)
+                self.plane.repairs.use_rtx(row, ssrc=900 + number, payload_type=101)
             self.plane.tell_parameters(track, 0, [b"\x67\x42\xc0\x1e\xd9", b"\x68\xce\x3c\x80"])
             self.rows.append(row)
         self.now_us = 1
@@ -142,7 +142,7 @@ class PacketPath:
             self.plane.set_target(row, body[1] % 3, body[2] & 3, body[3] & 7)
             self.apply()
             return
-        self.plane.set_repeat_interval(row, body[0] >> 4 & 3)
+        self.plane.repairs.set_interval(row, body[0] >> 4 & 3)
         self.apply()
         state = self.plane.subscription_state(row)
         if body[0] & 0x40:  # near what was sent

@@ -48,9 +48,9 @@ def test_addresses_lead_to_their_newest_claim(steps) -> None:
                 for row, held in claimed.items():
                     if row != rows[number] and held & set(addresses):
                         held -= set(addresses)
-                        plane.set_addresses(row, sorted(held), None)
+                        plane.addresses.set(row, sorted(held), None)
                 claimed[rows[number]] = set(addresses)
-                plane.set_addresses(rows[number], addresses, addresses[0] if addresses and selects else None)
+                plane.addresses.set(rows[number], addresses, addresses[0] if addresses and selects else None)
             apply(plane)
             for address in ADDRESSES:
                 found = find_address(

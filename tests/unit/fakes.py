@@ -21,6 +21,36 @@ NO_ROWS = {"connections": 0, "tracks": 0, "encodings": 0, "subscriptions": 0, "l
 """What `Server.rows_in_use` says of a server that has given everything back."""
 
 
+class FakeAddresses:
+    def __init__(self) -> None:
+        self.held: dict[int, tuple[Address, ...]] = {}
+        self.selected: dict[int, Address | None] = {}
+        self.media: dict[int, list[tuple[Address, float]]] = {}
+
+    def set(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
+        self.held[connection] = tuple(addresses)
+        self.selected[connection] = selected
+
+    def heard(self, connection: int) -> list[tuple[Address, float]]:
+        return self.media.get(connection, [])
+
+
+class FakeRepairs:
+    def __init__(self) -> None:
+        self.resent: list[tuple[int, bool]] = []
+        self.intervals: list[tuple[int, int]] = []
+
+    def use_rtx(self, row: int, **about: Any) -> bool:
+        return True
+
+    def use_resending(self, row: int, *, audio: bool) -> bool:
+        self.resent.append((row, audio))
+        return True
+
+    def set_interval(self, row: int, interval_ms: int) -> None:
+        self.intervals.append((row, interval_ms))
+
+
 class FakePlane:
     index = 0
     port = 40000
@@ -32,15 +62,12 @@ class FakePlane:
         self.ufrags: list[tuple[int, tuple[str, ...]]] = []
         self.open: set[tuple[str, int]] = set()
         self.sent: list[tuple[bytes, Address]] = []
-        self.selected: dict[int, Address | None] = {}
-        self.addresses: dict[int, tuple[Address, ...]] = {}
-        self.media: dict[int, list[tuple[Address, float]]] = {}
+        self.addresses = FakeAddresses()
+        self.repairs = FakeRepairs()
         self.targets: list[tuple[int, int, int, int]] = []
-        self.repeat_intervals: list[tuple[int, int]] = []
         self.current_index = -1
         self.current_temporal = 0
         self.octets = [0] * 32
-        self.resent: list[tuple[int, bool]] = []
         self.told_sets: list[tuple[int, int, tuple[bytes, ...]]] = []
         self.opened: list[dict[str, Any]] = []
         self.key_frames = 0
@@ -73,13 +100,6 @@ class FakePlane:
 
     def send(self, data: bytes, address: Address) -> None:
         self.sent.append((data, address))
-
-    def set_addresses(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
-        self.addresses[connection] = tuple(addresses)
-        self.selected[connection] = selected
-
-    def heard(self, connection: int) -> list[tuple[Address, float]]:
-        return self.media.get(connection, [])
 
     def counters(self) -> dict[str, int]:
         return {"received_rtp": 7}
@@ -122,20 +142,10 @@ class FakePlane:
     def set_target(self, row: int, index: int, spatial: int, temporal: int) -> None:
         self.targets.append((row, index, spatial, temporal))
 
-    def set_repair(self, row: int, **about: Any) -> bool:
-        return True
-
-    def set_resending(self, row: int, *, audio: bool) -> bool:
-        self.resent.append((row, audio))
-        return True
-
     def set_relay(self, track: int, shard: int, target: int) -> None: ...
 
     def tell_parameters(self, track: int, index: int, sets: tuple[bytes, ...]) -> None:
         self.told_sets.append((track, index, sets))
-
-    def set_repeat_interval(self, row: int, interval_ms: int) -> None:
-        self.repeat_intervals.append((row, interval_ms))
 
     def subscription_state(self, row: int) -> SubscriptionState:
         values = dict.fromkeys((field.name for field in dataclasses.fields(SubscriptionState)), 0)

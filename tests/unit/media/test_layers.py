@@ -208,7 +208,7 @@ def test_the_plane_learns_of_a_round_trip_that_has_clearly_changed(scene: Scene)
         scene.subscription.reports.build(clock, timestamp_offset=0, packets=1, octets=1, now=float(at))
         block = ReportBlock(scene.subscription.ssrc, 0, 0, 0, 0, compact_ntp(at << 32), 0)
         scene.subscription.handle_block(block, at + round_trip)
-        told.append([interval for _, interval in scene.plane.repeat_intervals])
+        told.append([interval for _, interval in scene.plane.repairs.intervals])
     assert told == [[], [100], [100], [100, 200], [100, 200, 20]]
 
 

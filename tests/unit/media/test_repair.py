@@ -105,7 +105,7 @@ def test_audio_is_not_asked_for_when_it_would_come_too_late(plane: FakePlane) ->
 def test_a_viewer_is_answered_by_what_it_takes(plane: FakePlane, codec: Codec, resent: list[bool]) -> None:
     scene = scene_of(plane, video("nack pli") if codec.kind == "video" else audio(), kind=codec.kind)
     scene.subscription.start(codec)
-    assert [audio for _, audio in plane.resent] == resent
+    assert [audio for _, audio in plane.repairs.resent] == resent
 
 
 def start_at_the_base(plane: FakePlane, scene: Scene) -> None:

@@ -78,7 +78,7 @@ class RawPeer:
                 make_session(profile, Policy.SSRC_ANY_INBOUND, fill),
                 make_session(profile, Policy.SSRC_ANY_OUTBOUND, fill + 100),
             )
-        plane.set_address(self.connection, self.socket.getsockname()[:2])
+        plane.addresses.set(self.connection, [self.socket.getsockname()[:2]], self.socket.getsockname()[:2])
 
     def send(self, packet: bytes) -> bytes:
         """Encrypt and send; returns what went out."""
@@ -95,7 +95,7 @@ class RawPeer:
 
     def ask(self, row: int, first: int, mask: int = 0, *, interval_ms: int) -> None:
         """Ask for packets of a subscription again, by NACK (RFC 4585 section 6.2.1), and wait until it was heard."""
-        self.plane.set_repeat_interval(row, interval_ms)
+        self.plane.repairs.set_interval(row, interval_ms)
         wait_until(lambda: self.plane.settled)
         state = self.plane.subscription_state(row)
         self.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, state.ssrc, first, mask))

@@ -76,7 +76,7 @@ class Stage:
         ]
         self.row = plane.open_subscription(self.track, self.subscriber.connection, mid="0", ssrc=7, payload_type=97)
         if repair:
-            assert plane.set_repair(self.row, ssrc=8, payload_type=98)
+            assert plane.repairs.use_rtx(self.row, ssrc=8, payload_type=98)
         self.sent = 0
 
     def aim(self, index: int, spatial: int = 3, temporal: int = 7) -> None:

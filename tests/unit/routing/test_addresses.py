@@ -57,7 +57,7 @@ def test_media_rtcp_and_dtls_count_from_each_address(plane, make_peer, elsewhere
     publisher, subscriber = make_peer(plane, 1), make_peer(plane, 2)
     others = [elsewhere(publisher) for _ in range(MAX_ADDRESSES - 1)]
     home = publisher.socket.getsockname()
-    plane.set_addresses(publisher.connection, [home, *(other.address for other in others)], home)
+    plane.addresses.set(publisher.connection, [home, *(other.address for other in others)], home)
     publish(plane, publisher, subscriber)
     settle(plane)
     for number, sender in enumerate([publisher, *others]):
@@ -79,20 +79,20 @@ def test_one_address_is_sent_to_and_it_can_change(plane, make_peer, elsewhere):
     other = elsewhere(subscriber)
     home = subscriber.socket.getsockname()
     publish(plane, publisher, subscriber)
-    plane.set_addresses(subscriber.connection, [home, other.address], home)
+    plane.addresses.set(subscriber.connection, [home, other.address], home)
     settle(plane)
     publisher.send(rtp(1, b"home"))
     assert len(subscriber.receive(1)) == 1
-    plane.set_addresses(subscriber.connection, [home, other.address], other.address)
+    plane.addresses.set(subscriber.connection, [home, other.address], other.address)
     settle(plane)
     publisher.send(rtp(2, b"there"))
     other.socket.settimeout(5)
     assert subscriber.receive_srtp.unprotect(other.socket.recv(2048)).endswith(b"there")
-    plane.set_addresses(subscriber.connection, [home], None)
+    plane.addresses.set(subscriber.connection, [home], None)
     settle(plane)
     publisher.send(rtp(3, b"nowhere"))
     wait_until(lambda: plane.counters()["received_rtp"] == 3)
-    plane.set_addresses(subscriber.connection, [home], home)
+    plane.addresses.set(subscriber.connection, [home], home)
     settle(plane)
     publisher.send(rtp(4, b"home again"))
     assert subscriber.receive(1)[0].endswith(b"home again")
@@ -104,8 +104,8 @@ def test_an_address_that_was_given_up_is_a_strangers(plane, make_peer, elsewhere
     other = elsewhere(publisher)
     home = publisher.socket.getsockname()
     publish(plane, publisher, subscriber)
-    plane.set_addresses(publisher.connection, [home, other.address], other.address)
-    plane.set_addresses(publisher.connection, [home], home)
+    plane.addresses.set(publisher.connection, [home, other.address], other.address)
+    plane.addresses.set(publisher.connection, [home], home)
     settle(plane)
     other.send(rtp(1, b"stranger"))
     publisher.send(rtp(2, b"home"))
@@ -120,7 +120,7 @@ def test_the_newest_holder_of_an_address_has_it_until_it_closes(plane, make_peer
     publish(plane, newest, subscriber, ssrc=2, out=8)
     for peer in (former, newest):
         home = peer.socket.getsockname()
-        plane.set_addresses(peer.connection, [home, shared.address], home)
+        plane.addresses.set(peer.connection, [home, shared.address], home)
     settle(plane)
     shared.send(rtp(1, b"newest", ssrc=2))
     assert subscriber.receive(1)[0].endswith(b"newest")
@@ -137,19 +137,19 @@ def test_what_is_authentic_tells_when_its_address_was_heard(plane, make_peer, el
     other = elsewhere(publisher)
     home = publisher.socket.getsockname()
     publish(plane, publisher, subscriber)
-    plane.set_addresses(publisher.connection, [home, other.address], home)
+    plane.addresses.set(publisher.connection, [home, other.address], home)
     settle(plane)
-    assert plane.heard(publisher.connection) == []
+    assert plane.addresses.heard(publisher.connection) == []
     before = time.monotonic()
     good = publisher.send(rtp(1, b"good"))
     subscriber.receive(1)
-    [(address, when)] = plane.heard(publisher.connection)
+    [(address, when)] = plane.addresses.heard(publisher.connection)
     assert address == home
     assert before <= when <= time.monotonic()
     report = publisher.send_srtp.protect_rtcp(b"\x81\xca\0\1rtcp")
     other.socket.send(report)
-    wait_until(lambda: len(plane.heard(publisher.connection)) == 2)
-    heard = plane.heard(publisher.connection)
+    wait_until(lambda: len(plane.addresses.heard(publisher.connection)) == 2)
+    heard = plane.addresses.heard(publisher.connection)
 
     unsent = publisher.send_srtp.protect(rtp(2, b"never sent whole"))
     signs_of_no_life = [
@@ -167,10 +167,10 @@ def test_what_is_authentic_tells_when_its_address_was_heard(plane, make_peer, el
         publisher.socket.send(datagram)
         other.socket.send(datagram)
     wait_until(lambda: plane.counters()["received_datagrams"] == count + 2 * len(signs_of_no_life))
-    assert plane.heard(publisher.connection) == heard
+    assert plane.addresses.heard(publisher.connection) == heard
     # The place of an address is used again: the next one has not been heard.
     third = elsewhere(publisher)
-    plane.set_addresses(publisher.connection, [home, third.address], home)
-    assert [address for address, _ in plane.heard(publisher.connection)] == [home]
+    plane.addresses.set(publisher.connection, [home, third.address], home)
+    assert [address for address, _ in plane.addresses.heard(publisher.connection)] == [home]
     settle(plane)
-    assert [address for address, _ in plane.heard(publisher.connection)] == [home]
+    assert [address for address, _ in plane.addresses.heard(publisher.connection)] == [home]

@@ -200,7 +200,7 @@ def test_user_fragments_change_and_go_with_their_connection(stage):
 def test_dtls_of_strangers_stops_in_the_plane_and_that_of_clients_has_a_rate(stage, make_peer):
     record = b"\x16\xfe\xfd" + bytes(20)
     stranger = make_peer(stage.plane, 9, keyed=False)
-    stage.plane.set_addresses(stranger.connection, [], None)
+    stage.plane.addresses.set(stranger.connection, [], None)
     wait_until(lambda: stage.plane.settled)
     stranger.socket.send(record)
     wait_until(lambda: counted(stage.plane, "drop_dtls_unknown_address") == 1)

@@ -27,7 +27,7 @@ class Resent(Stage):
 
     def __init__(self, plane, make_peer, **options):
         super().__init__(plane, make_peer, **options)
-        assert plane.set_resending(self.row, audio=False)
+        assert plane.repairs.use_resending(self.row, audio=False)
         wait_until(lambda: plane.settled)
         self.sealed: dict[int, bytes] = {}
 
@@ -166,7 +166,7 @@ def test_audio_is_sent_again(plane, make_peer):
     about = {"payload_type": 111, "clock_rate": 48000, "audio": True, "codec": PayloadFormat.OPUS}
     encoding = plane.open_encoding(track, publisher.connection, mid="0", ssrc=50, asks=True, resent=True, **about)
     row = plane.open_subscription(track, subscriber.connection, mid="0", ssrc=7, payload_type=100)
-    assert plane.set_resending(row, audio=True)
+    assert plane.repairs.use_resending(row, audio=True)
     wait_until(lambda: plane.settled)
     taken = []
     order = [*range(100), *range(101, 120), 100, *range(120, 2 + SEALED_AUDIO_BYTES // 200)]
@@ -193,11 +193,11 @@ def test_rows_to_keep_packets_in_are_bounded_and_given_back(make_peer):
     try:
         stage = Resent(plane, make_peer)
         other = plane.open_subscription(stage.track, stage.subscriber.connection, mid="0", ssrc=8, payload_type=97)
-        assert not plane.set_resending(other, audio=True)
+        assert not plane.repairs.use_resending(other, audio=True)
         assert plane.rows_in_use()["resent"] == 1
         plane.close_subscription(stage.row)
         assert plane.rows_in_use()["resent"] == 0
-        assert plane.set_resending(other, audio=False)
+        assert plane.repairs.use_resending(other, audio=False)
         plane.close_subscription(other)
         assert plane.rows_in_use() == {
             "connections": 2, "tracks": 1, "encodings": 1, "subscriptions": 0, "logs": 0, "resent": 0
@@ -276,8 +276,8 @@ def check_streams_of_others(plane, make_peer):
         for ssrc in (17, 18)
     }
     stage.row, (other,) = first, [row for row in opened if row != first]
-    assert plane.set_resending(stage.row, audio=False)
-    assert plane.set_repair(other, ssrc=8, payload_type=98)
+    assert plane.repairs.use_resending(stage.row, audio=False)
+    assert plane.repairs.use_rtx(other, ssrc=8, payload_type=98)
     wait_until(lambda: plane.settled)
     stage.send(1, vp8(1, key=True))
     sent = {parse(packet)[3]: parse(packet)[1] for packet in stage.subscriber.receive(2)}

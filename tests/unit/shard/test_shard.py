@@ -128,7 +128,7 @@ async def test_an_address_that_media_come_from_is_not_given_away_for_a_check(
     shard.attach(victim)
     shard.attach(second)
     shard.set_addresses(victim, [HERE, THERE], THERE)
-    plane.media[victim.row] = [(HERE, clock.now - 1.0)]
+    plane.addresses.media[victim.row] = [(HERE, clock.now - 1.0)]
     check = make_check("second")
     plane.push(Datagram("stun", check, HERE, 1))
     await settle()
@@ -155,8 +155,8 @@ async def test_who_loses_an_address_is_told_and_dtls_from_there_is_the_new_holde
     shard.set_addresses(former, [HERE, THERE], HERE)
     shard.set_addresses(newest, [HERE], HERE)
     assert former.calls == [("forget", HERE)]
-    assert plane.addresses == {1: (HERE, THERE), 2: (HERE,)}
-    assert plane.selected == {1: HERE, 2: HERE}
+    assert plane.addresses.held == {1: (HERE, THERE), 2: (HERE,)}
+    assert plane.addresses.selected == {1: HERE, 2: HERE}
     plane.push(Datagram("dtls", b"\x16a", HERE, 2), Datagram("dtls", b"\x16b", THERE, 1))
     await settle()
     assert newest.calls == [("datagram", b"\x16a", HERE)]
@@ -172,7 +172,7 @@ async def test_a_defect_in_who_loses_an_address_is_its_own(shard: Shard, plane: 
     shard.set_addresses(newest, [HERE], HERE)
     assert former.calls == [("forget", HERE), "abort"]
     assert newest.calls == []
-    assert plane.selected[2] == HERE
+    assert plane.addresses.selected[2] == HERE
 
 
 def test_the_plane_has_a_place_for_each_address_that_an_endpoint_remembers() -> None:
