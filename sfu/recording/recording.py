@@ -103,7 +103,8 @@ class Recording:
         self._clock = clock
         self._keys = itertools.count()
         self._tracks: dict[str, _RecordedTrack] = {}
-        self._telling = threading.Lock()  # the feed tells recorders, too: all of them in one order
+        # The feed tells recorders, too: all of them in one order, and what changes here changes with it.
+        self._telling = threading.RLock()
         now = self._start = clock()
         self._resumed = now
         self._watches = [Watch(options.least_free_bytes, now) for _ in recorders]
@@ -176,9 +177,7 @@ class Recording:
         with self._telling:
             self.paused = True
             self.ground = ground
-            now = self._clock()
-            for recorder in self._recorders:
-                recorder.pause(now, **about)
+            self._tell(lambda recorder, now: recorder.pause(now, **about))
         self._observer.handle_paused(self, ground, authoriser)
 
     def resume(self, *, authoriser: str, subject: str | None = None) -> None:
@@ -190,9 +189,9 @@ class Recording:
         with self._telling:
             self.paused = False
             self.ground = ""
-            now = self._resumed = self._clock()
-            for recorder in self._recorders:
-                recorder.resume(now, authoriser=authoriser, subject=subject)
+            self._resumed = self._tell(
+                lambda recorder, now: recorder.resume(now, authoriser=authoriser, subject=subject)
+            )
         for recorded in self._tracks.values():
             recorded.track.start()
         self._observer.handle_resumed(self)
@@ -259,10 +258,9 @@ class Recording:
             if first is None:
                 return False
             recorded.begun = True
-            for recorder in self._recorders:
-                recorder.begin_track(recorded.key, recorded.track.info, first)
-                if recorded.muted:
-                    recorder.set_muted(recorded.key, True, first)
+            self._tell(lambda recorder, at: recorder.begin_track(recorded.key, recorded.track.info, at), first)
+            if recorded.muted:
+                self._tell(lambda recorder, at: recorder.set_muted(recorded.key, True, at), first)
         return True
 
     def remove_track(self, id: str, cause: str = "disconnect") -> None:
@@ -283,9 +281,7 @@ class Recording:
         with self._telling:
             recorded.muted = muted
             if recorded.begun:
-                now = self._clock()
-                for recorder in self._recorders:
-                    recorder.set_muted(recorded.key, muted, now)
+                self._tell(lambda recorder, now: recorder.set_muted(recorded.key, muted, now))
 
     def note_join(self, peer: str, metadata: Mapping[str, Any]) -> None:
         """Someone has come."""
@@ -312,12 +308,13 @@ class Recording:
     def _note(self, kind: str, /, **fields: Any) -> None:
         self._tell(lambda recorder, now: recorder.note(kind, now, **fields))
 
-    def _tell(self, order: Callable[[Recorder, float], None]) -> None:
-        """Tell all recorders the same, at one time."""
+    def _tell(self, order: Callable[[Recorder, float], None], at: float | None = None) -> float:
+        """Tell all recorders the same, at one time: `at`, else now. Return that time."""
         with self._telling:
-            now = self._clock()
+            when = self._clock() if at is None else at
             for recorder in self._recorders:
-                order(recorder, now)
+                order(recorder, when)
+        return when
 
     def _end(self, cause: str, subject: str | None = None) -> None:
         for id in list(self._tracks):
