@@ -9,19 +9,17 @@ import asyncio
 import collections
 import json
 import math
-import re
 import time
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sfu.node.http.limits import HttpLimits
-from sfu.signaling.http.authorization import digest_token
+from sfu.signaling.http.authorization import digest_token, find_token
 from sfu.signaling.http.client_address import group_address
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
-_QUERY_TOKEN = re.compile(rb"[?&]access_token=([^&#]+)")
 _SWEPT = 2
 """Full buckets that are forgotten for each new one."""
 
@@ -68,7 +66,7 @@ class RequestRates:
 
     def find_client(self, host: str, url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Client:
         """Whose a request from `host` is. Header names are in lower case."""
-        token = _find_token(url, headers)
+        token = _read_token(url, headers)
         if token and self._is_valid(token):
             return Client("token", digest_token(token))
         return Client("address", group_address(host))
@@ -172,11 +170,7 @@ def refuse(client: Client, wait: float) -> ASGI3Application:
     return app
 
 
-def _find_token(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The bearer token, from where signalling reads it; empty if there is none."""
-    for name, value in headers:
-        if name == b"authorization":
-            scheme, _, token = value.partition(b" ")
-            return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
-    found = _QUERY_TOKEN.search(url)
-    return "" if found is None else found[1].decode("latin-1")
+def _read_token(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The token that signalling finds in the request, where it looks at the query, too."""
+    authorization = next((value.decode("latin-1") for name, value in headers if name == b"authorization"), None)
+    return find_token(authorization, url.partition(b"#")[0].partition(b"?")[2].decode("latin-1"))

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from sfu.signaling.http.problem import Problem
@@ -69,20 +70,28 @@ class Authorizer(Protocol):
         ...
 
 
+def find_token(authorization: str | None, query: str = "") -> str | None:
+    """The bearer token of a request (RFC 6750 sections 2.1, 2.3): that of its header, else of its query string.
+
+    Empty where a header is there and is not of the form, None where there is none at all.
+    """
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return QueryParams(query).get("access_token") or None
+
+
 def read_token(request: Request, *, in_query: bool = False) -> str:
     """The request's bearer token (RFC 6750 section 2.1).
 
     `in_query` also takes `?access_token=` (section 2.3), for EventSource, which cannot set headers.
     """
-    header = request.headers.get("authorization")
-    if header is not None:
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            return token.strip()
-        raise unauthorized("The Authorization header is not of the form 'Bearer <token>'.", "invalid_request")
-    token = request.query_params.get("access_token", "") if in_query else ""
-    if not token:
+    query = request.scope["query_string"].decode("latin-1") if in_query else ""
+    token = find_token(request.headers.get("authorization"), query)
+    if token is None:
         raise unauthorized("Send a token as 'Authorization: Bearer <token>'.", "")
+    if not token:
+        raise unauthorized("The Authorization header is not of the form 'Bearer <token>'.", "invalid_request")
     return token
 
 

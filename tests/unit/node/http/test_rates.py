@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 import sfu.node
 from sfu.node.http.connections import TrustedProxies
 from sfu.node.http.limits import HttpLimits
 from sfu.node.http.rates import Client, RequestRates
 from sfu.signaling import SignalingOptions
+from sfu.signaling.http.authorization import read_token
+from sfu.signaling.http.problem import Problem
 
 PAGE = Path(sfu.node.__file__).parent / "page"
 
@@ -75,6 +78,10 @@ def test_who_is_refused_gets_no_less_for_having_asked(clock: Clock) -> None:
         ("192.0.2.1", b"/?access_token=bad", [], "192.0.2.1"),
         ("192.0.2.1", b"/", [(b"authorization", b"bearer  good ")], None),
         ("192.0.2.1", b"/events?x=1&access_token=good", [], None),
+        ("192.0.2.1", b"/events?access_token=go%6fd#x", [], None),
+        ("192.0.2.1", b"/events?access_token=good&access_token=bad", [], "192.0.2.1"),
+        ("192.0.2.1", b"/events?access_token=good", [(b"authorization", b"Bearer")], "192.0.2.1"),
+        ("192.0.2.1", b"/events?access_token=\xff", [], "192.0.2.1"),
     ],
 )
 def test_whose_a_request_is(
@@ -84,6 +91,18 @@ def test_whose_a_request_is(
     assert found.kind == ("token" if client is None else "address")
     if client is not None:
         assert found.value == client
+
+
+@pytest.mark.parametrize("url", [b"/", b"/?access_token=good", b"/?access_token=go%6fd", b"/?access_token=%ff&a=\xff"])
+@pytest.mark.parametrize("header", [b"", b"Bearer good", b"bearer  good ", b"Bearer", b"Basic good", b"\xff"])
+def test_the_token_is_the_one_that_signaling_finds(clock: Clock, url: bytes, header: bytes) -> None:
+    headers = [(b"authorization", header)] if header else []
+    request = Request({"type": "http", "headers": headers, "query_string": url.partition(b"?")[2]})
+    try:
+        good = read_token(request, in_query=True) == "good"
+    except Problem:
+        good = False
+    assert (build(clock).find_client("192.0.2.1", url, headers).kind == "token") is good
 
 
 def test_of_clients_no_more_are_remembered_than_are_set(clock: Clock) -> None:
