@@ -3,7 +3,7 @@
 ```python
 async with sfu.Server(sfu.Config(host="0.0.0.0")) as server:
     peer = server.room("lobby").join("alice", leave_when_idle=True)
-    answered = await peer.answer(offer, subscribe="all")
+    answered = peer.answer(offer, subscribe="all")
 ```
 """
 

@@ -30,9 +30,9 @@ async def watch_one() -> AsyncIterator[ClientOffered]:
     """A connection that receives one peer's audio and video, and need not wait for ICE and DTLS."""
     async with Server() as server:
         room = server.room("lobby")
-        await room.join("alice").answer(make_offer(("audio", "sendonly"), ("video", "sendonly")))
+        room.join("alice").answer(make_offer(("audio", "sendonly"), ("video", "sendonly")))
         offer = make_offer(("audio", "recvonly"), ("video", "recvonly"))
-        made = (await room.join("bob").answer(offer, subscribe="all")).connection
+        made = room.join("bob").answer(offer, subscribe="all").connection
         made._transport._cipher = RtcpCipher(_KEYS)
         made._transport._address = ("127.0.0.1", 9)
         made._transport.connected = True

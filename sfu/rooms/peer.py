@@ -118,7 +118,7 @@ class Peer:
         """What it receives."""
         return tuple(held for connection in self._connections.values() for held in connection.subscriptions)
 
-    async def answer(
+    def answer(
         self,
         offer: str,
         *,

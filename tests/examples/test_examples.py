@@ -127,7 +127,7 @@ async def test_the_recorder_keeps_what_is_published(
     room = server.room("court-7")
     async with client() as alice:
         alice.send()
-        answered = await room.join("alice", leave_when_idle=True).answer(await alice.offer())
+        answered = room.join("alice", leave_when_idle=True).answer(await alice.offer())
         await alice.take_answer(answered.sdp)
         await until(lambda: room.recording is not None and room.recording.stats()[0].written_bytes > 0)
     said = list[str]()
@@ -146,14 +146,14 @@ async def test_the_bridge_carries_a_tone_from_room_to_room(server: Server) -> No
     bridge = asyncio.create_task(load("audio_bridge").bridge_rooms(floor, booth))
     async with running(bridge), client() as alice, client() as bob:
         alice.pc.addTrack(Tone(440))
-        answered = await floor.join("alice").answer(await alice.offer())
+        answered = floor.join("alice").answer(await alice.offer())
         await alice.take_answer(answered.sdp)
         async with asyncio.timeout(PATIENCE_S):
             async for event in published:
                 if isinstance(event, TrackPublished):
                     break
         bob.receive("audio")
-        answered = await booth.join("bob").answer(await bob.offer(), subscribe="bridge")
+        answered = booth.join("bob").answer(await bob.offer(), subscribe="bridge")
         await bob.take_answer(answered.sdp)
         async with asyncio.timeout(PATIENCE_S):
             while await bob.hear() != pytest.approx(440, abs=5):

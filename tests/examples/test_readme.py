@@ -32,7 +32,7 @@ def example() -> dict[str, Any]:
 
 async def enter(example: dict[str, Any], server: Server, name: str, client: RTCPeerConnection) -> None:
     await client.setLocalDescription(await client.createOffer())
-    answer = await example["enter"](server, name, client.localDescription.sdp)
+    answer = example["enter"](server, name, client.localDescription.sdp)
     await client.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
 

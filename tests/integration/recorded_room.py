@@ -15,7 +15,7 @@ async def publish(server: Server, publisher: Client, name: str, beat: Beat | Non
     publisher.pc.addTrack(Beep(beat))
     publisher.pc.addTrack(Flash(beat))
     peer = server.room("court").join(name, leave_when_idle=True, metadata={"name": name.title(), "role": "judge"})
-    answered = await peer.answer(await publisher.offer())
+    answered = peer.answer(await publisher.offer())
     await publisher.take_answer(answered.sdp)
 
 

@@ -19,7 +19,7 @@ async def record(folder: Path, key: Path) -> None:
         beat = Beat()
         alice.pc.addTrack(Beep(beat))
         alice.pc.addTrack(Flash(beat))
-        answered = await server.room("court").join("alice").answer(await alice.offer())
+        answered = server.room("court").join("alice").answer(await alice.offer())
         await alice.take_answer(answered.sdp)
         sys.stdout.write(f"{begun}\n")
         sys.stdout.flush()

@@ -30,7 +30,7 @@ async def test_flash_and_beep_coincide_in_the_film_of_a_real_recording_before_an
         alice.pc.addTrack(Beep(beat))
         alice.pc.addTrack(Flash(beat))
         peer = server.room("court").join("alice", metadata={"name": "Alice", "role": "judge"})
-        await alice.take_answer((await peer.answer(await alice.offer())).sdp)
+        await alice.take_answer(peer.answer(await alice.offer()).sdp)
         await covers(folder, 0.1, sources=2)
         recording.phase("evidence")
         await covers(folder, MEDIA_S, sources=2)

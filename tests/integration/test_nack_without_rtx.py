@@ -34,12 +34,12 @@ async def connect(server: Server, publisher: Client, subscriber: Client) -> None
     publisher.send()
     offer = without_rtx(await publisher.offer())
     assert "rtx" not in offer
-    answered = await server.room("lobby").join("alice", leave_when_idle=True).answer(offer)
+    answered = server.room("lobby").join("alice", leave_when_idle=True).answer(offer)
     assert len(re.findall(r"^a=rtcp-fb:\d+ nack\r?$", answered.sdp, re.MULTILINE)) >= 1
     await publisher.take_answer(answered.sdp)
     subscriber.receive("audio", "video")
     peer = server.room("lobby").join("bob", leave_when_idle=True)
-    answered = await peer.answer(without_rtx(await subscriber.offer()), subscribe="all")
+    answered = peer.answer(without_rtx(await subscriber.offer()), subscribe="all")
     await subscriber.take_answer(answered.sdp)
 
 

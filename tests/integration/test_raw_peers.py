@@ -49,7 +49,7 @@ async def join(server: Server, raw: Callable[..., RawPeer]) -> Join:
         client = raw(passive=passive)
         offer = make_offer((kind, direction), setup="passive" if passive else "actpass")
         peer = server.room("lobby").join(name, leave_when_idle=True)
-        answered = await peer.answer(client.describe(offer), subscribe="all" if direction == "recvonly" else None)
+        answered = peer.answer(client.describe(offer), subscribe="all" if direction == "recvonly" else None)
         assert f"a=setup:{'active' if passive else 'passive'}\r\n" in answered.sdp
         client.read(answered.sdp)
         home = client.open()

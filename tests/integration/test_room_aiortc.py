@@ -106,14 +106,14 @@ async def reported(side: RTCRtpSender | RTCRtpReceiver, kind: str) -> Any:
 
 async def publish(server: Server, publisher: Client, name: str = "alice") -> None:
     publisher.send()
-    answered = await server.room("lobby").join(name, leave_when_idle=True).answer(await publisher.offer())
+    answered = server.room("lobby").join(name, leave_when_idle=True).answer(await publisher.offer())
     await publisher.take_answer(answered.sdp)
 
 
 async def subscribe(server: Server, subscriber: Client, name: str = "bob") -> None:
     subscriber.receive("audio", "video")
     peer = server.room("lobby").join(name, leave_when_idle=True)
-    answered = await peer.answer(await subscriber.offer(), subscribe="all")
+    answered = peer.answer(await subscriber.offer(), subscribe="all")
     assert answered.unfilled == ()
     await subscriber.take_answer(answered.sdp)
 
@@ -149,7 +149,7 @@ async def test_picture_and_tone_arrive_when_the_server_offers(server: Server) ->
 
         async with client() as second:
             second.send(frequency=880)
-            answered = await room.join("carol").answer(await second.offer())
+            answered = room.join("carol").answer(await second.offer())
             await second.take_answer(answered.sdp)
             await wait_for(stream, NegotiationNeeded)
             connection.accept(await subscriber.answer(connection.offer()))
@@ -164,7 +164,7 @@ async def test_who_is_heard_is_told_and_last_n_lets_only_him_through(server: Ser
     stream = room.events()
     async with client() as silent, client() as publisher, client(RTCBundlePolicy.MAX_BUNDLE) as subscriber:
         silent.send(frequency=0)
-        first = await room.join("sam", leave_when_idle=True).answer(await silent.offer())
+        first = room.join("sam", leave_when_idle=True).answer(await silent.offer())
         await silent.take_answer(first.sdp)
         await publish(server, publisher)
         held = {track.peer: track.held for track in room.tracks if track.kind == "audio"}
@@ -204,10 +204,10 @@ async def test_two_peers_in_one_connection_each(server: Server) -> None:
     room = server.room("lobby")
     async with client() as alice, client() as bob:
         alice.send(frequency=440)
-        first = await room.join("alice").answer(await alice.offer(), subscribe="all")
+        first = room.join("alice").answer(await alice.offer(), subscribe="all")
         await alice.take_answer(first.sdp)
         bob.send(frequency=880)
-        second = await room.join("bob").answer(await bob.offer(), subscribe="all")
+        second = room.join("bob").answer(await bob.offer(), subscribe="all")
         await bob.take_answer(second.sdp)
         assert await bob.hear() == pytest.approx(440, abs=5)
         await bob.see_bar_move()
@@ -260,7 +260,7 @@ async def test_a_client_that_never_comes_is_forgotten() -> None:
     async with Server(Config(handshake_timeout=1.0)) as server, client() as publisher:
         stream = server.room("lobby").events()
         publisher.send()
-        await server.room("lobby").join("alice", leave_when_idle=True).answer(await publisher.offer())
+        server.room("lobby").join("alice", leave_when_idle=True).answer(await publisher.offer())
         event = await wait_for_state(stream, ConnectionState.CLOSED)
         assert event.reason == "handshake_timeout"
         assert server.rows_in_use() == NO_ROWS

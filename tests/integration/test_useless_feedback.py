@@ -21,11 +21,11 @@ def with_feedback(sdp: str) -> str:
 async def test_it_is_known_by_its_receiver_reports_and_keeps_its_picture() -> None:
     async with Server(Config(host="127.0.0.1")) as server, client() as publisher, client() as viewer:
         publisher.send()
-        answered = await server.room("lobby").join("alice", leave_when_idle=True).answer(await publisher.offer())
+        answered = server.room("lobby").join("alice", leave_when_idle=True).answer(await publisher.offer())
         await publisher.take_answer(answered.sdp)
         viewer.receive("audio", "video")
         peer = server.room("lobby").join("bob", leave_when_idle=True)
-        answered = await peer.answer(with_feedback(await viewer.offer()), subscribe="all")
+        answered = peer.answer(with_feedback(await viewer.offer()), subscribe="all")
         assert "transport-cc" in answered.sdp
         await viewer.take_answer(answered.sdp)
         (connection,) = peer.connections

@@ -28,7 +28,7 @@ def resident_bytes() -> int:
 async def enter(server: Server, name: str, client: RTCPeerConnection) -> None:
     await client.setLocalDescription(await client.createOffer())
     peer = server.room("soak").join(name, leave_when_idle=True)
-    answered = await peer.answer(client.localDescription.sdp, subscribe="all")
+    answered = peer.answer(client.localDescription.sdp, subscribe="all")
     await client.setRemoteDescription(RTCSessionDescription(answered.sdp, "answer"))
 
 

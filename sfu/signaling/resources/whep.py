@@ -54,7 +54,7 @@ class WhepEndpoint:
         try:
             with entered(context.server, room, name, grants, token) as peer:
                 if body:
-                    connection, sdp = await self._answer(peer, decode_sdp(body), selection)
+                    connection, sdp = self._answer(peer, decode_sdp(body), selection)
                 else:
                     connection, sdp = self._offer(peer, selection)
         except (NothingPublishedError, UnknownPublisherError) as error:
@@ -62,8 +62,8 @@ class WhepEndpoint:
             raise Problem(409, error.title, str(error), headers={"Retry-After": _RETRY_S}) from error
         return connection, sdp, peer
 
-    async def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:
-        answered = await peer.answer(offer, publish=False, subscribe=selection)
+    def _answer(self, peer: Peer, offer: str, selection: Selection) -> tuple[Connection, str]:
+        answered = peer.answer(offer, publish=False, subscribe=selection)
         if not answered.connection.subscriptions and not answered.unfilled:
             answered.connection.close("nothing_wanted")
             detail = (

@@ -39,7 +39,7 @@ class WhipEndpoint:
             offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
             former = context.sessions.of_peer(room, name, "publish")
             with entered(context.server, room, name, grants, token) as peer:
-                answered = await peer.answer(offer, replaces=[old.connection for old in former])
+                answered = peer.answer(offer, replaces=[old.connection for old in former])
             session = context.sessions.open(room, peer, answered.connection, "publish", grants, place)
         for old in former:
             context.sessions.discard(old)

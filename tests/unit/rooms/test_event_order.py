@@ -58,8 +58,8 @@ async def test_who_leaves_has_left_after_all_that_was_his(server: Server) -> Non
     viewing = room.join("bob").offer()
     viewing.accept(make_answer(viewing.offer()))
     alice = room.join("alice", leave_when_idle=True)
-    await alice.answer(make_offer(*BOTH, ("audio", "sendonly")))
-    await room.join("eve").answer(make_offer(*BOTH))
+    alice.answer(make_offer(*BOTH, ("audio", "sendonly")))
+    room.join("eve").answer(make_offer(*BOTH))
     viewing.accept(make_answer(viewing.offer()))
     stream = room.events()
     alice.leave()
@@ -78,7 +78,7 @@ async def test_who_leaves_has_left_after_all_that_was_his(server: Server) -> Non
 async def test_the_last_connection_that_closes_takes_its_peer_along(server: Server) -> None:
     room = server.room("lobby")
     alice = room.join("alice", leave_when_idle=True)
-    publishing = (await alice.answer(make_offer(*BOTH))).connection
+    publishing = alice.answer(make_offer(*BOTH)).connection
     stream = room.events()
     publishing.close("gone")
     assert alice.left
@@ -93,7 +93,7 @@ async def test_the_last_connection_that_closes_takes_its_peer_along(server: Serv
 
 async def test_a_goodbye_mutes(server: Server) -> None:
     room = server.room("lobby")
-    publishing = (await room.join("alice").answer(make_offer(*BOTH))).connection
+    publishing = room.join("alice").answer(make_offer(*BOTH)).connection
     stream = room.events()
     ssrcs = [ssrc for track in publishing.tracks if (ssrc := track.encodings[0].ssrc) is not None]
     for _ in range(2):

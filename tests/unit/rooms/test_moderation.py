@@ -114,15 +114,15 @@ async def test_a_closed_room_takes_nobody_until_its_time_or_until_it_is_opened(r
 
 async def test_a_blocked_track_goes_to_nobody_until_it_is_unblocked(room: Room) -> None:
     alice = room.join("alice")
-    await alice.answer(SEND)
+    alice.answer(SEND)
     bob, carol = room.join("bob"), room.join("carol")
-    await bob.answer(RECEIVE, subscribe="all")
+    bob.answer(RECEIVE, subscribe="all")
     audio, video = alice.tracks
     stream = room.events()
     room.block(audio)
     room.block(audio)
     assert (audio.blocked, video.blocked) == (True, False)
-    await carol.answer(RECEIVE, subscribe="all")  # who comes later gets it no more than who was there
+    carol.answer(RECEIVE, subscribe="all")  # who comes later gets it no more than who was there
     for viewer in (bob, carol):
         assert [held.stopped for held in viewer.subscriptions] == [True, False]
     bob.subscriptions[0].pause()
@@ -137,8 +137,8 @@ async def test_a_blocked_track_goes_to_nobody_until_it_is_unblocked(room: Room) 
 
 async def test_last_n_does_not_let_a_blocked_track_through(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(SEND)
-    await bob.answer(RECEIVE, subscribe="all")
+    alice.answer(SEND)
+    bob.answer(RECEIVE, subscribe="all")
     room.block(alice.tracks[1])
     room.set_last_n("video", 0)
     room.set_last_n("video", None)
@@ -148,12 +148,12 @@ async def test_last_n_does_not_let_a_blocked_track_through(room: Room) -> None:
 async def test_to_publish_again_is_no_way_round_a_block(room: Room) -> None:
     room.join("bob")
     alice = room.join("alice")
-    await alice.answer(SEND)
+    alice.answer(SEND)
     room.block(alice.tracks[0])
     alice.leave()
     again = room.join("alice")
     stream = room.events()
-    await again.answer(SEND)
+    again.answer(SEND)
     audio, video = again.tracks
     assert (audio.blocked, video.blocked) == (True, False)
     told = [event for event in await _waiting(room, stream) if isinstance(event, TrackPublished | TrackBlocked)]
@@ -162,14 +162,14 @@ async def test_to_publish_again_is_no_way_round_a_block(room: Room) -> None:
         TrackBlocked("court", "alice", audio.id),
     ]
     room.unblock(audio)
-    await again.answer(SEND)
+    again.answer(SEND)
     assert not any(track.blocked for track in again.tracks)
 
 
 async def test_a_recorder_gets_a_blocked_track_no_more_than_others(room: Room, tmp_path: Path) -> None:
     key = SigningKey.generate()
     alice = room.join("alice")
-    await alice.answer(SEND)
+    alice.answer(SEND)
     audio, video = alice.tracks
     room.block(audio)
     recording = room.record(tmp_path / "record", key=key)

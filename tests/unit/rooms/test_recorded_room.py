@@ -39,7 +39,7 @@ async def test_who_never_connects_makes_no_source_however_often(room: Room, tmp_
     room.record(tmp_path / "record", key=KEY)
     for number in range(20):
         peer = room.join(f"mallory {number}")
-        await peer.answer(SEND)
+        peer.answer(SEND)
         peer.leave()
     entries = await lines_of(room, tmp_path / "record")
     assert {entry.type for entry in entries} == {"start", "join", "leave", "stop", "head"}
@@ -54,7 +54,7 @@ def orders_in(entries: list[Entry]) -> list[tuple[str, str | None, str | None, s
 
 async def test_what_moderators_order_stands_there_with_who_was_authenticated(room: Room, tmp_path: Path) -> None:
     alice = room.join("alice")
-    await alice.answer(SEND)
+    alice.answer(SEND)
     room.record(tmp_path / "record", key=KEY)
     audio, video = alice.tracks
     room.block(audio, subject="clerk")
@@ -87,7 +87,7 @@ async def test_what_moderators_order_stands_there_with_who_was_authenticated(roo
 
 async def test_what_was_blocked_before_stands_at_the_beginning(room: Room, tmp_path: Path) -> None:
     alice = room.join("alice")
-    await alice.answer(SEND)
+    alice.answer(SEND)
     room.block(alice.tracks[1], subject="clerk")
     alice.leave()
     room.join("judge")
@@ -100,7 +100,7 @@ async def test_what_was_blocked_before_stands_at_the_beginning(room: Room, tmp_p
 
 async def test_of_two_cameras_each_that_is_blocked_is_told_of(room: Room, tmp_path: Path) -> None:
     alice = room.join("alice")
-    await alice.answer(make_offer(("video", "sendonly"), ("video", "sendonly")))
+    alice.answer(make_offer(("video", "sendonly"), ("video", "sendonly")))
     room.record(tmp_path / "record", key=KEY)
     for track in alice.tracks:
         room.block(track, subject="clerk")

@@ -105,7 +105,7 @@ async def test_publishing_is_announced_in_order(server: Server) -> None:
     room = server.room("lobby")
     stream, all_rooms = room.events(), server.events()
     alice = room.join("alice")
-    answered = await alice.answer(make_offer(*BOTH))
+    answered = alice.answer(make_offer(*BOTH))
     audio, video = alice.tracks
     assert (audio.kind, audio.codec.name, audio.peer) == ("audio", "opus", "alice")
     alice.leave()
@@ -131,13 +131,13 @@ async def test_a_refused_offer_leaves_nothing_behind(server: Server) -> None:
     stream = room.events()
     for offer, status in (("hello", 400), (make_offer(*BOTH, setup="holdconn"), 422)):
         with pytest.raises(NegotiationFailedError) as caught:
-            await room.join("alice", leave_when_idle=True).answer(offer)
+            room.join("alice", leave_when_idle=True).answer(offer)
         assert caught.value.status == status
         assert "alice" not in room.peers
     with pytest.raises(NotPermittedError):
-        await room.join("alice", leave_when_idle=True).answer(make_offer(*BOTH), publish=False)
+        room.join("alice", leave_when_idle=True).answer(make_offer(*BOTH), publish=False)
     with pytest.raises(LimitError) as limited:
-        await room.join("alice", leave_when_idle=True).answer(make_offer(*BOTH, *BOTH))
+        room.join("alice", leave_when_idle=True).answer(make_offer(*BOTH, *BOTH))
     assert limited.value.key == "max_tracks_per_peer"
     assert server.rows_in_use() == NO_ROWS
     assert {type(event) for event in await waiting(stream)} == {PeerJoined, PeerLeft}
@@ -145,7 +145,7 @@ async def test_a_refused_offer_leaves_nothing_behind(server: Server) -> None:
 
 async def test_a_later_offer_adds_and_ends_tracks(server: Server) -> None:
     alice = server.room("lobby").join("alice")
-    connection = (await alice.answer(make_offer(("audio", "sendonly"), ("video", "inactive")))).connection
+    connection = alice.answer(make_offer(("audio", "sendonly"), ("video", "inactive"))).connection
     (audio,) = alice.tracks
     connection.answer(make_offer(*BOTH))
     assert [track.kind for track in alice.tracks] == ["audio", "video"]
@@ -157,7 +157,7 @@ async def test_a_later_offer_adds_and_ends_tracks(server: Server) -> None:
 
 async def test_a_later_offer_that_cannot_be_read_changes_nothing(server: Server) -> None:
     alice = server.room("lobby").join("alice")
-    connection = (await alice.answer(make_offer(*BOTH))).connection
+    connection = alice.answer(make_offer(*BOTH)).connection
     with pytest.raises(NegotiationFailedError):
         connection.answer("v=0\r\n")
     assert len(alice.tracks) == 2
@@ -167,7 +167,7 @@ async def test_a_later_offer_that_cannot_be_read_changes_nothing(server: Server)
 async def test_connections_of_a_peer_are_limited() -> None:
     async with Server(Config(max_connections_per_peer=1)) as server:
         alice = server.room("lobby").join("alice")
-        await alice.answer(make_offer(*BOTH))
+        alice.answer(make_offer(*BOTH))
         with pytest.raises(LimitError, match="close one first"):
             alice.offer()
 
@@ -178,8 +178,8 @@ async def test_connections_of_a_peer_are_limited() -> None:
 async def test_slots_are_filled_by_kind(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(make_offer(*BOTH))
-    answered = await bob.answer(make_offer(*RECEIVE_BOTH, ("video", "recvonly")), subscribe="alice")
+    alice.answer(make_offer(*BOTH))
+    answered = bob.answer(make_offer(*RECEIVE_BOTH, ("video", "recvonly")), subscribe="alice")
     assert [held.track for held in bob.subscriptions] == list(alice.tracks)
     assert answered.unfilled == ("2",)
     assert answered.sdp.count("a=sendonly") == 2
@@ -190,7 +190,7 @@ async def test_slots_are_filled_by_kind(server: Server) -> None:
 
 async def test_nobody_gets_his_own_back(server: Server) -> None:
     alice = server.room("lobby").join("alice")
-    answered = await alice.answer(make_offer(("audio", "sendrecv")), subscribe="all")
+    answered = alice.answer(make_offer(("audio", "sendrecv")), subscribe="all")
     assert answered.unfilled == ("0",)
     assert not alice.subscriptions
 
@@ -200,28 +200,28 @@ async def test_an_unknown_or_silent_publisher_is_said_so(server: Server) -> None
     room.join("carol")
     for publisher, error in (("nobody", UnknownPublisherError), ("carol", NothingPublishedError)):
         with pytest.raises(error):
-            await room.join("bob", leave_when_idle=True).answer(make_offer(*RECEIVE_BOTH), subscribe=publisher)
+            room.join("bob", leave_when_idle=True).answer(make_offer(*RECEIVE_BOTH), subscribe=publisher)
     assert list(room.peers) == ["carol"]
 
 
 async def test_a_list_of_tracks_is_taken_literally(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(make_offer(*BOTH))
-    await bob.answer(make_offer(*RECEIVE_BOTH), subscribe=[alice.tracks[1]])
+    alice.answer(make_offer(*BOTH))
+    bob.answer(make_offer(*RECEIVE_BOTH), subscribe=[alice.tracks[1]])
     assert [held.track.kind for held in bob.subscriptions] == ["video"]
     track = alice.tracks[0]
     alice.leave()
     with pytest.raises(LocalError, match="has ended"):
-        await bob.answer(make_offer(*RECEIVE_BOTH), subscribe=[track])
+        bob.answer(make_offer(*RECEIVE_BOTH), subscribe=[track])
 
 
 async def test_the_next_offer_fills_what_was_empty(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    connection = (await bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all")).connection
+    connection = bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all").connection
     assert not bob.subscriptions
-    await alice.answer(make_offer(*BOTH))
+    alice.answer(make_offer(*BOTH))
     assert not bob.subscriptions
     assert connection.answer(make_offer(*RECEIVE_BOTH)).unfilled == ()
     assert len(bob.subscriptions) == 2
@@ -234,7 +234,7 @@ async def test_the_next_offer_fills_what_was_empty(server: Server) -> None:
 async def test_a_track_takes_its_subscriptions_with_it(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    connection = (await alice.answer(make_offer(*BOTH))).connection
+    connection = alice.answer(make_offer(*BOTH)).connection
     bob.offer(subscribe="all")
     held = bob.subscriptions[0]
     connection.close()
@@ -246,8 +246,8 @@ async def test_a_track_takes_its_subscriptions_with_it(server: Server) -> None:
 async def test_where_the_client_has_offered_they_wait_for_the_next_track(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    connection = (await alice.answer(make_offer(*BOTH))).connection
-    await bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all")
+    connection = alice.answer(make_offer(*BOTH)).connection
+    bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all")
     held = bob.subscriptions[0]
     connection.close()
     assert held.vacant
@@ -263,7 +263,7 @@ async def test_where_the_client_has_offered_they_wait_for_the_next_track(server:
 
 async def test_ice_restarts_by_offer_and_by_fragment(server: Server) -> None:
     alice = server.room("lobby").join("alice")
-    answered = await alice.answer(make_offer(*BOTH))
+    answered = alice.answer(make_offer(*BOTH))
     connection = answered.connection
 
     def ufrag(sdp: str) -> str:
@@ -307,8 +307,8 @@ async def test_two_shards_share_a_room() -> None:
     async with Server(Config(shards=2)) as server:
         room = server.room("lobby")
         alice, bob = room.join("alice"), room.join("bob")
-        await alice.answer(make_offer(*BOTH))
-        subscribing = (await bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all")).connection
+        alice.answer(make_offer(*BOTH))
+        subscribing = bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all").connection
         assert alice.connections[0].shard is not subscribing.shard
         assert server.rows_in_use()["tracks"] == 4
         subscribing.close()

@@ -30,7 +30,7 @@ class Meeting:
 
     async def join(self, name: str, *media: tuple[str, str]) -> dict[str, Track]:
         """Publish; the Tracks by kind."""
-        answered = await self.room.join(name).answer(make_offer(*(media or BOTH)))
+        answered = self.room.join(name).answer(make_offer(*(media or BOTH)))
         return {track.kind: track for track in answered.connection.tracks}
 
     def speak(self, seconds: float, *speakers: str) -> None:

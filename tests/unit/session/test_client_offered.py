@@ -25,14 +25,14 @@ async def server() -> AsyncIterator[Server]:
 async def test_an_offer_without_a_common_codec_is_a_typed_error(server: Server) -> None:
     room = server.room("lobby")
     with pytest.raises(CodecMismatchError, match=r"Offered: H265\. Accepted: VP8, VP9, H264, AV1") as caught:
-        await room.join("alice", leave_when_idle=True).answer(make_offer(*BOTH).replace("VP8/", "H265/"))
+        room.join("alice", leave_when_idle=True).answer(make_offer(*BOTH).replace("VP8/", "H265/"))
     assert (caught.value.status, isinstance(caught.value, NegotiationFailedError)) == (406, True)
     assert not room.peers
 
 
 async def test_a_later_offer_without_a_common_codec_changes_nothing(server: Server) -> None:
     alice = server.room("lobby").join("alice")
-    connection = (await alice.answer(make_offer(*BOTH))).connection
+    connection = alice.answer(make_offer(*BOTH)).connection
     with pytest.raises(CodecMismatchError):
         connection.answer(make_offer(*BOTH).replace("VP8/", "H265/"))
     assert [track.codec.name for track in alice.tracks] == ["opus", "VP8"]
@@ -41,24 +41,24 @@ async def test_a_later_offer_without_a_common_codec_changes_nothing(server: Serv
 
 async def test_who_decodes_nothing_of_what_is_published_is_told_so(server: Server) -> None:
     room = server.room("lobby")
-    await room.join("alice").answer(make_offer(*BOTH).replace("VP8/90000", H264 + "640c1f"))
+    room.join("alice").answer(make_offer(*BOTH).replace("VP8/90000", H264 + "640c1f"))
     bob = room.join("bob")
     with pytest.raises(CodecMismatchError, match=r"Published: H264 \(constrained-high.*Offered: VP8$"):
-        await bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all", publish=False)
+        bob.answer(make_offer(*RECEIVE_BOTH), subscribe="all", publish=False)
     assert not bob.connections
     # Who publishes, too, has come for more than that.
     offer = make_offer(("audio", "sendrecv"), ("video", "sendrecv"))
-    answered = await bob.answer(offer, subscribe="all")
+    answered = bob.answer(offer, subscribe="all")
     assert [held.track.kind for held in bob.subscriptions] == ["audio"]
     assert answered.unfilled == ("1",)
 
 
 async def test_what_a_viewer_would_send_is_not_taken(server: Server) -> None:
     room = server.room("lobby")
-    await room.join("alice").answer(make_offer(*BOTH))
+    room.join("alice").answer(make_offer(*BOTH))
     bob = room.join("bob")
     offer = make_offer(("audio", "sendrecv"), ("video", "sendrecv"), ("video", "sendonly"))
-    answered = await bob.answer(offer, subscribe="alice", publish=False)
+    answered = bob.answer(offer, subscribe="alice", publish=False)
     assert (len(bob.subscriptions), bob.tracks) == (2, ())
     assert [answered.sdp.count(f"a={way}\r\n") for way in ("sendonly", "inactive")] == [2, 1]
     for later in (make_offer(("audio", "sendonly"), ("video", "inactive"), ("video", "sendonly")), make_offer(*BOTH)):
@@ -75,9 +75,9 @@ async def test_sections_need_no_mid_and_no_bundle(server: Server) -> None:
         kept = [line for line in offer.split("\r\n") if not line.startswith(("a=mid:", "a=group:"))]
         return "\r\n".join(kept)
 
-    publishing = await alice.answer(bare(make_offer(*BOTH)))
+    publishing = alice.answer(bare(make_offer(*BOTH)))
     assert len({track.mid for track in alice.tracks}) == 2
-    watching = await bob.answer(bare(make_offer(*RECEIVE_BOTH)), subscribe="alice", publish=False)
+    watching = bob.answer(bare(make_offer(*RECEIVE_BOTH)), subscribe="alice", publish=False)
     assert [held.mid for held in bob.subscriptions] == list(watching.connection.mids)
     assert len(watching.connection.mids) == 2
     for sdp in (publishing.sdp, watching.sdp):
@@ -94,7 +94,7 @@ async def test_sections_may_have_odd_mids(server: Server, mid: str) -> None:
     alice, bob = room.join("alice"), room.join("bob")
     for peer, media, subscribe in ((alice, BOTH, None), (bob, RECEIVE_BOTH, "alice")):
         offer = make_offer(*media).replace("BUNDLE 0", f"BUNDLE {mid}").replace("a=mid:0", f"a=mid:{mid}")
-        answered = await peer.answer(offer, subscribe=subscribe)
+        answered = peer.answer(offer, subscribe=subscribe)
         assert answered.connection.mids == (mid, "1")
         assert f"a=mid:{mid}\r\n" in answered.sdp
     assert [held.mid for held in bob.subscriptions] == [mid, "1"]
@@ -103,7 +103,7 @@ async def test_sections_may_have_odd_mids(server: Server, mid: str) -> None:
 async def test_opus_without_its_channels_is_published_to_all(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(make_offer(("audio", "sendonly")).replace("opus/48000/2", "opus/48000"))
-    await bob.answer(make_offer(("audio", "recvonly")), subscribe="alice")
+    alice.answer(make_offer(("audio", "sendonly")).replace("opus/48000/2", "opus/48000"))
+    bob.answer(make_offer(("audio", "recvonly")), subscribe="alice")
     assert len(bob.subscriptions) == 1
     assert "opus/48000/2\r\n" in bob.offer().offer()  # our own offers say it as it should be

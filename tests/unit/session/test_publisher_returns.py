@@ -28,10 +28,10 @@ class Hall:
         return self.room.peers.get(name) or self.room.join(name, leave_when_idle=True)
 
     async def publish(self, *media: tuple[str, str], name: str = "alice") -> Connection:
-        return (await self.join(name).answer(make_offer(*media))).connection
+        return self.join(name).answer(make_offer(*media)).connection
 
     async def watch(self, *media: tuple[str, str], publisher: str = "alice", name: str = "bob") -> Connection:
-        answered = await self.join(name).answer(make_offer(*media), publish=False, subscribe=publisher)
+        answered = self.join(name).answer(make_offer(*media), publish=False, subscribe=publisher)
         return answered.connection
 
     def pass_time(self, connection: Connection, seconds: float = 0.0) -> None:
@@ -222,7 +222,7 @@ async def test_newcomers_do_not_end_the_session_of_who_watches_all(hall: Hall) -
 async def test_who_publishes_too_keeps_the_connection(hall: Hall) -> None:
     publishing = await hall.publish(*VIDEO)
     offer = make_offer(("audio", "sendonly"), ("video", "recvonly"))
-    both = (await hall.join("bob").answer(offer, subscribe="alice")).connection
+    both = hall.join("bob").answer(offer, subscribe="alice").connection
     publishing.close()
     hall.pass_time(both)
     hall.pass_time(both, WAIT)
@@ -234,7 +234,7 @@ async def test_who_publishes_too_keeps_the_connection(hall: Hall) -> None:
 
 async def test_the_clients_next_offer_fills_what_is_vacant(hall: Hall) -> None:
     first = await hall.publish(*VIDEO)
-    answered = await hall.join("bob").answer(make_offer(*EITHER), publish=False, subscribe="alice")
+    answered = hall.join("bob").answer(make_offer(*EITHER), publish=False, subscribe="alice")
     viewing = answered.connection
     first.close()
     await hall.publish(*VP9)
@@ -246,7 +246,7 @@ async def test_the_clients_next_offer_fills_what_is_vacant(hall: Hall) -> None:
 
 
 async def test_who_had_nothing_from_the_beginning_may_wait_for_ever(hall: Hall) -> None:
-    answered = await hall.join("bob").answer(make_offer(*RECEIVE_BOTH), publish=False, subscribe="all")
+    answered = hall.join("bob").answer(make_offer(*RECEIVE_BOTH), publish=False, subscribe="all")
     publishing = await hall.publish(*BOTH)
     publishing.close()
     hall.pass_time(answered.connection, 2 * WAIT)

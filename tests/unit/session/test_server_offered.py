@@ -21,7 +21,7 @@ async def test_our_offers_follow_what_is_published(server: Server) -> None:
     stream = room.events()
     connection = bob.offer(subscribe="all")
     connection.accept(make_answer(connection.offer()))
-    publishing = (await alice.answer(make_offer(*BOTH))).connection
+    publishing = alice.answer(make_offer(*BOTH)).connection
     assert len(bob.subscriptions) == 2
     assert not bob.subscriptions[0].negotiated
     offer = connection.offer()
@@ -41,10 +41,10 @@ async def test_changes_during_an_offer_are_asked_for_after_its_answer(server: Se
     connection = bob.offer(subscribe="all")
     offer = connection.offer()
     stream = room.events()
-    await alice.answer(make_offer(*BOTH))
+    alice.answer(make_offer(*BOTH))
     assert connection.offer() != offer  # a fresh offer replaces the one that was not answered
     second = connection.offer()
-    await room.join("carol").answer(make_offer(("audio", "sendonly")))
+    room.join("carol").answer(make_offer(("audio", "sendonly")))
     connection.accept(make_answer(second))
     needed = [event for event in await waiting(stream) if isinstance(event, NegotiationNeeded)]
     assert needed == [NegotiationNeeded("lobby", "bob", connection.id)]
@@ -54,7 +54,7 @@ async def test_changes_during_an_offer_are_asked_for_after_its_answer(server: Se
 async def test_what_the_client_rejects_is_dropped(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(make_offer(*BOTH))
+    alice.answer(make_offer(*BOTH))
     connection = bob.offer(subscribe="alice")
     connection.accept(make_answer(connection.offer(), direction="inactive"))
     assert not bob.subscriptions
@@ -75,7 +75,7 @@ async def test_a_client_may_publish_on_our_offer(server: Server) -> None:
 async def test_single_subscriptions(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(make_offer(*BOTH))
+    alice.answer(make_offer(*BOTH))
     with pytest.raises(LocalError, match=r"Peer\.offer"):
         bob.subscribe(alice.tracks[0])
     connection = bob.offer(subscribe=None)
@@ -96,7 +96,7 @@ async def test_single_subscriptions(server: Server) -> None:
 async def test_an_answer_that_cannot_be_read_changes_nothing(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
-    await alice.answer(make_offer(*BOTH))
+    alice.answer(make_offer(*BOTH))
     connection = bob.offer(subscribe="alice")
     answer = make_answer(connection.offer())
     with pytest.raises(NegotiationFailedError) as caught:
