@@ -23,7 +23,7 @@ class Published:
     def __init__(
         self,
         context: ConnectionContext,
-        context: MediaContext,
+        media: MediaContext,
         transport: Transport,
         reporter: Reporter,
         tracks: dict[str, Track],
@@ -31,7 +31,7 @@ class Published:
     ) -> None:
         """`touch`: a deadline has changed."""
         self._context = context
-        self._context = context
+        self._media = media
         self._transport = transport
         self._reporter = reporter
         self._tracks = tracks
@@ -109,7 +109,7 @@ class Published:
             id=context.environment.new_id(),
             stream_id=context.stream_id,
             cname=context.cname,
-            context=self._context,
+            context=self._media,
             publisher=self,
             keyframe_interval=context.environment.config.keyframe_interval,
         )

@@ -23,6 +23,7 @@ class Publisher:
         self.connected = True
         self.sent: list[bytes] = []
         self.touched = 0
+        self.events: list[Event] = []
         self.changed: list[tuple[str, bool]] = []
         self.wanted: list[tuple[str, bool]] = []
 
@@ -33,6 +34,7 @@ class Publisher:
         self.touched += 1
 
     def post(self, event: Event) -> None:
+        self.events.append(event)
         match event:
             case EncodingActive() | EncodingInactive():
                 self.changed.append((event.rid, isinstance(event, EncodingActive)))
