@@ -19,8 +19,9 @@ _HEAD = """\
 
 <!-- made by python -m tests.reference -->
 
-`sfu COMMAND --help` says the same at the terminal. What is wrong with a command line ends it with exit code 2 and a
-sentence; where a command says nothing else, exit code 0 means that it did what it was asked for.
+Each command stands here with what it cannot do without. `sfu COMMAND --help` says the same at the terminal. What is
+wrong with a command line ends it with exit code 2 and a sentence; where a command says nothing else, exit code 0 means
+that it did what it was asked for.
 """
 _CODE = re.compile(r"(\d+)  (.+)", re.DOTALL)
 _NAMES = {int: "whole number", float: "number", str: "text", Path: "path"}
@@ -52,10 +53,14 @@ def build_commands() -> str:
 def _describe_command(name: str, command: Any) -> Iterator[str]:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param.param_type_name == "option"]
-    usage = [f"sfu {name}", *(["[OPTIONS]"] if options else []), *(_name_argument(param) for param in arguments)]
-    yield from ("```", " ".join(usage), "```", "")
-    yield from _describe_help(command.help)
     hints = typing.get_type_hints(command.callback)
+    asked = [
+        f"{each.opts[0]} {each.metavar or _describe_type(hints[each.name]).upper()}"
+        for each in options
+        if each.required
+    ]
+    yield from ("```", " ".join([f"sfu {name}", *asked, *map(_name_argument, arguments)]), "```", "")
+    yield from _describe_help(command.help)
     if arguments:
         yield from table("argument", "takes", "what")
         yield from (
