@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.unit.node.test_serve import START_TIMEOUT, node
+from tests.unit.node.process import START_TIMEOUT, node
 
 MOST_GROWTH_BYTES = 50 << 20
 STRANGERS = 2000

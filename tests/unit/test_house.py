@@ -24,12 +24,6 @@ MOST_LINES, MOST_KERNEL_LINES = 400, 250
 MOST_METHODS = 25
 """Public ones of a class; properties do not count."""
 
-STILL_IMPORTED = {
-    ("tests/integration/test_http_strangers.py", "tests.unit.node.test_serve"),
-    ("tests/unit/node/test_http_turns.py", "tests.unit.node.test_http_protocol"),
-}
-"""Tests that import another one, and which. This may only become shorter."""
-
 MOST_SLEEP_S = 0.2
 """Enough between two looks at what one waits for."""
 LONGER_SLEEPS = {
@@ -37,11 +31,12 @@ LONGER_SLEEPS = {
     "tests/interop/layered.py:_post": "as long as the node tells a client to wait before it asks again",
     "tests/interop/layered.py:look": "the pictures of so many seconds are what a test asks for",
     "tests/interop/sample_record.py:_hold_hearing": "no test: the sample's phases and its pause have a length",
+    "tests/interop/stable/gstreamer/client.py:_notice_pauses": "no test, a client: how far its own clock stands still",
     "tests/interop/stable/gstreamer/client.py:_negotiate": "no test, a client: between two tries",
     "tests/interop/stable/scene.py:watch": "a viewer watches for the seconds that its plan says",
     "tests/reference/picture.py:main": "no test: until people in a picture have each other's best layer",
     "tests/soak/test_attacker.py:_move": "the bar moves each second",
-    "tests/unit/node/test_http_protocol.py:test_a_slow_body_is_not_a_slow_head": "a multiple of a short time-out",
+    "tests/unit/node/http/test_protocol.py:test_a_slow_body_is_not_a_slow_head": "a multiple of a short time-out",
 }
 """Functions of tests that sleep for longer, or for what is not written there, and why they must."""
 
@@ -89,8 +84,7 @@ def test_no_test_imports_another_one() -> None:
         for module in list_imports(ast.parse(path.read_text(encoding="utf-8")))
         if any(part.startswith("test_") for part in module.split("."))
     }
-    assert found - STILL_IMPORTED == set()
-    assert STILL_IMPORTED - found == set(), "they are imported no more, take them off the list"
+    assert found == set()
 
 
 def list_imports(tree: ast.AST) -> Iterator[str]:

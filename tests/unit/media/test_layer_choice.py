@@ -13,7 +13,7 @@ from sfu.media.layer_choice import LayerChoice
 from sfu.media.subscription import Subscription
 from sfu.negotiation.types import IncomingEncoding
 from tests.unit.fakes import FakePlane, make_context
-from tests.unit.media.test_layers import RIDS, Scene, Subscriber
+from tests.unit.media.scene import RIDS, Scene, Subscriber
 
 
 @pytest.fixture

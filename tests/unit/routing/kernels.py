@@ -127,9 +127,9 @@ def take(tables: Tables, connection: int, kind: int) -> int:
 
 
 @kernel
-def queue(tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int) -> None:
+def queue(tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int, now_us: int) -> None:
     """Let a packet wait."""
-    pacing.queue_packet(tables, connection, kind, subscription, sequence, size)
+    pacing.queue_packet(tables, connection, kind, subscription, sequence, size, now_us)
 
 
 @kernel

@@ -219,15 +219,15 @@ class _Play:
                 for _ in range(value):
                     self._come(to, WAITING)
                     number = (self.numbers[to] - 1) & 0xFFFF
-                    kernels.queue(self.tables, to, MEDIA, to, number, self.viewers[to].packet_bytes)
+                    kernels.queue(self.tables, to, MEDIA, to, number, self.viewers[to].packet_bytes, self.now_us)
             elif name == "repeats":
                 for number in value:
-                    kernels.queue(self.tables, to, REPEATS, to, number, self.viewers[to].packet_bytes)
+                    kernels.queue(self.tables, to, REPEATS, to, number, self.viewers[to].packet_bytes, self.now_us)
             elif name == "next_number":
                 self.numbers[to] = value
             elif name == "stale":
                 for number in value:
-                    kernels.queue(self.tables, to, MEDIA, to, number, self.viewers[to].packet_bytes)
+                    kernels.queue(self.tables, to, MEDIA, to, number, self.viewers[to].packet_bytes, self.now_us)
             elif name == "probe":
                 kernels.probe(self.tables, to, self.now_us)
             elif name == "forgotten":

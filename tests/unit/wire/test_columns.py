@@ -15,11 +15,11 @@ TABLE = Columns(
 
 
 def test_each_column_has_the_owner_in_whose_group_it_stands() -> None:
-    assert TABLE.owners == {"busy": "pacing", "free_us": "pacing", "data": "history", "shift": "history"}
+    assert TABLE.owners == {"busy": "pacing", "free_us": "pacing", "data": "history", "clock_offset": "history"}
 
 
 def test_who_else_writes_is_known_and_is_no_part_of_the_record() -> None:
-    assert TABLE.others == {"free_us": ("release", "repeat"), "shift": ("release",)}
+    assert TABLE.others == {"free_us": ("release", "repeat"), "clock_offset": ("release",)}
     assert TABLE.opened_by == ("commands",)
     assert [TABLE.dtype[name].base for name in TABLE.owners] == [np.int8, np.int64, np.uint8, np.int32]
     assert [TABLE.dtype[name].shape for name in TABLE.owners] == [(), (), (3,), (2,)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sfu.node.http.connections import TrustedProxies
-from tests.unit.node.http.test_protocol import CLOSE, PATIENT, REQUEST, Counted, connect, serving, talk, until
+from tests.unit.node.http.served import CLOSE, PATIENT, REQUEST, Counted, connect, serving, talk, until
 
 TWO = replace(PATIENT, request_burst_per_address=2, request_burst_per_token=2)
 

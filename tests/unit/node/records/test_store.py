@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sfu.node.records.store import open_record_store
 
 import sfu
 from sfu.events import RecordingAlarm, RecordingAlarmEnded, RecordingPaused, RecordingStarted, RecordingStopped
@@ -23,6 +22,7 @@ from sfu.node.config.settings import Settings
 from sfu.node.config.sources import load_settings
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import FreeSpace, RecordingEnds
+from sfu.node.records.store import open_record_store
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
