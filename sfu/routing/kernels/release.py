@@ -122,14 +122,13 @@ def _send_queued(tables: Tables, buffers: Buffers, connection: int, kind: int, s
 
 
 @stage
-def _send_padding(tables: Tables, buffers: Buffers, connection: int, socket: int, now_us: int) -> bool:
+def _send_padding(tables: Tables, buffers: Buffers, connection: int, nth: int, socket: int, now_us: int) -> bool:
     subscription = find_padder(tables, connection)
     if subscription < 0:
         return False
     state = tables.estimators[connection]
     if state["probe_bps"] * state["probe_us"] / 8e6 >= _PROBE_PACKETS * _WHOLE_BYTES:
-        back = i64(tables.subscriptions[subscription]["repair_sequence"]) % _REPEATABLE  # another one each time
-        sequence = find_repeatable(tables, subscription, back)
+        sequence = find_repeatable(tables, subscription, nth % _REPEATABLE)
         if sequence >= 0:
             tables.counters[_PADDING] += 1
             return send_logged(tables, buffers, subscription, sequence, True, socket, now_us)
@@ -163,16 +162,18 @@ def _serve(tables: Tables, buffers: Buffers, connection: int, socket: int, now_u
         forget_queued(tables, connection)
         stop_probe(state)
         return _FAR_US
+    nth = i64(0)
     while state["probe_bps"] > 0.0:
         if entry["probe_free_us"] > now_us:
             return i64(entry["probe_free_us"])
         rate = state["probe_bps"]
         left = state["probe_bytes"]
         if not _send_next(tables, buffers, connection, socket, now_us) and not _send_padding(
-            tables, buffers, connection, socket, now_us
+            tables, buffers, connection, nth, socket, now_us
         ):
             stop_probe(state)
             break
+        nth += 1
         charge_probe(tables, connection, max(left - state["probe_bytes"], 1), rate, now_us)
     if entry["free_us"] <= now_us:
         while entry["free_us"] - now_us <= BURST_US:
