@@ -8,21 +8,21 @@ import unicodedata
 from confusable_homoglyphs import confusables
 
 _WRAPPER = "\u200e"
-"""The library's table has it around what is written from right to left."""
+"""The mark that the library's table puts around text that is written from right to left."""
 _MOST_STEPS = 4
 
 
 @functools.lru_cache(maxsize=4096)
 def appearances(name: str) -> frozenset[str]:
-    """What `name` looks like: its skeleton (UTS 39 section 4), and that of it without regard to case.
+    """Return what `name` looks like: its skeleton (UTS 39 section 4), and the skeleton of its case-folded form.
 
-    Two names that have one of them in common are look-alikes: `judge`, `Judge`, and the same with a Cyrillic letter.
+    Two names that have a skeleton in common are look-alikes: `judge`, `Judge`, and the same with a Cyrillic letter.
     """
     return frozenset({_skeleton(name), _skeleton(name.casefold())})
 
 
 def load() -> None:
-    """Read the table of look-alikes, which takes a while, before somebody waits for it."""
+    """Read the table of look-alikes in advance, since that takes a while."""
     _prototypes()
 
 
@@ -39,10 +39,11 @@ def _skeleton(text: str) -> str:
 
 @functools.cache
 def _prototypes() -> dict[str, str]:
-    """What stands for all characters that look alike, by each of them but itself.
+    """Return the prototype (UTS 39 section 4) of each confusable character that is not a prototype itself.
 
     The library lists pairs, in both directions. A confusable character has one prototype, which can be a sequence, and
-    no other partner; so who has several partners is a prototype, and of two that have but each other either would do.
+    no other partner. So a character with several partners is a prototype; of two that have only each other, either
+    would do.
     """
     partners: dict[str, set[str]] = {}
     for text, others in confusables.confusables_data.items():

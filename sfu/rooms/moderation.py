@@ -1,4 +1,4 @@
-"""What a room's moderators have decided: who is kept out, for how long, and whose media nobody gets."""
+"""What a room's moderators have decided: who is kept out, for how long, and whose media are blocked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import MappingProxyType
 from sfu.errors import ExcludedError, RoomClosedError
 
 _MOST = 4096
-"""Decisions of one kind; beyond them the oldest is forgotten."""
+"""Most decisions of one kind; beyond that the oldest is forgotten."""
 
 
 class Moderation:
-    """Kept by a Room. Times are those of the server's clock."""
+    """The decisions of one Room's moderators. Times are seconds of the server's clock."""
 
     def __init__(self, room: str) -> None:
         self._room = room
@@ -22,11 +22,13 @@ class Moderation:
         self._blocked: dict[tuple[str, str], str | None] = {}
 
     def close(self, until: float) -> None:
-        """Keep everyone out until then; a time that has passed opens the room again."""
+        """Keep everyone out until the time `until`; one that has passed opens the room again."""
         self._closed_until = until
 
     def exclude(self, name: str, subjects: Iterable[str], until: float) -> None:
-        """Keep these subjects out until then; where there is none, whoever comes with the name."""
+        """Keep these subjects out until the time `until`; if there are none, keep out who brings the name and no
+        subject.
+        """
         known = tuple(subjects)
         held = self._excluded if known else self._excluded_names
         for key in known or (name,):
@@ -36,7 +38,7 @@ class Moderation:
                 del held[next(iter(held))]
 
     def check(self, subject: str | None, now: float, name: str = "") -> None:
-        """Raise RoomClosedError or ExcludedError if who comes as `subject`, by that `name`, may not be here now."""
+        """Raise RoomClosedError or ExcludedError if a client with that `subject` and `name` is kept out now."""
         if now < self._closed_until:
             raise RoomClosedError(f"room {self._room!r} is closed for {self._closed_until - now:.0f} s more")
         until = self._excluded_names.get(name, now) if subject is None else self._excluded.get(subject, now)
@@ -50,11 +52,11 @@ class Moderation:
 
     @property
     def blocked(self) -> Mapping[tuple[str, str], str | None]:
-        """By name and kind what nobody shall have, and the subject of who ordered that first."""
+        """The blocks in force: (Peer name, kind) to the subject of the moderator who ordered it first."""
         return MappingProxyType(self._blocked)
 
     def block(self, name: str, kind: str, subject: str | None) -> bool:
-        """Let nobody have what the peer publishes of a kind, now or later; return whether that is news."""
+        """Block what the Peer publishes of a kind, now or later; return whether it was not blocked before."""
         if (name, kind) in self._blocked:
             return False
         self._blocked[name, kind] = subject
@@ -63,11 +65,11 @@ class Moderation:
         return True
 
     def unblock(self, name: str, kind: str) -> bool:
-        """Let everybody have it again; return whether that is news."""
+        """Lift a block; return whether there was one."""
         known = (name, kind) in self._blocked
         self._blocked.pop((name, kind), None)
         return known
 
     def is_blocked(self, name: str, kind: str) -> bool:
-        """Whether nobody shall have what the peer publishes of a kind."""
+        """Whether what the Peer publishes of a kind is blocked."""
         return (name, kind) in self._blocked

@@ -1,4 +1,4 @@
-"""Whose name is whose in a room: what a client's credentials call it is out of reach for everyone else."""
+"""Who holds which name in a room: nobody else can have the name that a client's credentials give it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from sfu.rooms.lookalikes import appearances
 
 
 class NameHolders:
-    """The names that are held, also by those who have left, and by whom."""
+    """The names that are held in a room, with the subject that holds each, also after it has left."""
 
     def __init__(self, most: int) -> None:
-        """Beyond `most` the name that nobody has used for the longest is free again."""
+        """Hold about `most` names; beyond that, the absent subject's name that was used least lately becomes free."""
         self._most = most
         self._subjects: dict[str, str] = {}
         self._by_appearance: dict[str, str] = {}
 
     def check(self, name: str, subject: str | None) -> None:
-        """Raise NameHeldError if `name`, or one that looks like it, is held by another than `subject`."""
+        """Raise NameHeldError if `name`, or one that looks like it, is held by a subject other than `subject`."""
         for appearance in appearances(name):
             held = self._by_appearance.get(appearance)
             if held is None or self._subjects[held] == subject:
@@ -28,7 +28,7 @@ class NameHolders:
             raise NameHeldError(f"The name {name!r} looks like {held!r}, which is someone else's; choose another one.")
 
     def hold(self, name: str, subject: str, present: Container[str]) -> None:
-        """Let `subject` have `name`, which was checked. Names that are `present` are not given up for it."""
+        """Let `subject` hold `name`, which `check` has passed. A name in `present` never becomes free for it."""
         self._subjects.pop(name, None)
         self._subjects[name] = subject
         for appearance in appearances(name):

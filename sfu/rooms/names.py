@@ -9,11 +9,11 @@ from sfu.errors import InvalidNameError
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~@\-]*")
 _PRESENTATION = re.compile("[\ufe0e\ufe0f]")
-"""They choose between two pictures of one character (UTS 51 section 4.3), and are left out."""
+"""Presentation selectors, which choose between two pictures of one character (UTS 51 section 4.3) and are left out."""
 _MOST_MARKS = 4
-"""On one character, as UTS 39 section 5.4 suggests: more of them are drawn over what stands beside."""
+"""Most combining marks on one character (UTS 39 section 5.4): more would be drawn over the characters beside it."""
 _EXPANSION = 4
-"""So many times its final length a text may have at most before it is composed: a Hangul syllable is three."""
+"""How many times its final length a text may have before it is composed: a Hangul syllable is three characters then."""
 
 _UNSEEN = re.compile(
     # Default_Ignorable_Code_Point as far as it is of a category that counts as printable
@@ -28,7 +28,7 @@ def parse_name(what: str, text: str, most: int) -> str:
     characters, no space at its ends and no two in a row. Emoji lose their presentation selectors.
 
     Raises:
-        InvalidNameError: says what is wrong with it.
+        InvalidNameError: the text may not be a name; the message says why.
     """
     if len(text) <= most and _PLAIN.fullmatch(text):
         return text

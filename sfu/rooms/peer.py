@@ -29,7 +29,7 @@ _MOST_SUBJECTS = 16
 
 @dataclass(frozen=True)
 class Departed:
-    """A Peer has closed all and leaves."""
+    """A Peer has closed its connections and leaves the room."""
 
     peer: Peer
     reason: str
@@ -53,12 +53,12 @@ class PeerOwner(Protocol):
         ...
 
     def choose_shard(self) -> Shard:
-        """A place for one more connection."""
+        """Return the shard for one more connection."""
         ...
 
 
 class Peer:
-    """Made by `Room.join`."""
+    """One client in a room; `Room.join` makes it."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class Peer:
         leave_when_idle: bool,
         metadata: Mapping[str, Any],
     ) -> None:
-        """`outbox` takes what its connections tell, and that it leaves."""
+        """`outbox` takes the events of the Peer's connections, and `Departed` when it leaves."""
         self.name = name
         self._subjects = collections.deque(() if subject is None else (subject,), maxlen=_MOST_SUBJECTS)
         self.named = named
-        """Those credentials say its name, too."""
+        """Whether the client's credentials say its name, too."""
         self.metadata = metadata
         """Whatever the embedding program wants to remember here."""
         self.left = False
@@ -95,27 +95,27 @@ class Peer:
 
     @property
     def subject(self) -> str | None:
-        """Who the client is by its credentials; None: nobody has asked."""
+        """Who the client is by its credentials; None: it came without."""
         return self._subjects[-1] if self._subjects else None
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """What `subject` is and has been, the newest last."""
+        """The Peer's subjects so far, the newest last."""
         return tuple(self._subjects)
 
     @property
     def connections(self) -> tuple[Connection, ...]:
-        """Its open connections, oldest first."""
+        """The Peer's open connections, oldest first."""
         return tuple(self._connections.values())
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """What it publishes."""
+        """The Tracks that the Peer publishes."""
         return tuple(track for connection in self._connections.values() for track in connection.tracks)
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """What it receives."""
+        """The Subscriptions of the Peer, on all its connections."""
         return tuple(held for connection in self._connections.values() for held in connection.subscriptions)
 
     def answer(
@@ -129,15 +129,15 @@ class Peer:
         """Open a connection from the client's SDP offer.
 
         Args:
-            offer: the client's.
-            subscribe: what goes into the sections in which the client can receive.
+            offer: the client's session description.
+            subscribe: the Tracks for the media sections in which the client can receive.
             publish: whether the client may send.
-            replaces: connections of this Peer that the caller closes once the new one stands. They and their Tracks
-                do not count towards its limits.
+            replaces: connections of this Peer that the caller closes once the new one exists. They and their Tracks do
+                not count towards its limits.
 
         Raises:
-            RemoteError: the client's fault or a limit; nothing stays behind, and a Peer with `leave_when_idle`
-                and no other connection has left.
+            RemoteError: the client is at fault, or a limit is reached. Nothing stays behind, and a Peer with
+                `leave_when_idle` and no other connection has left.
         """
         self._quota.replaced = frozenset(connection.id for connection in replaces)
         try:
@@ -155,7 +155,7 @@ class Peer:
 
     def offer(self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = ()) -> ServerOffered:
         """Open a connection on which we make the offers: give `connection.offer()` to the client, and its answer to
-        `connection.accept`. Tracks published later that `subscribe` takes in are added by themselves.
+        `connection.accept`. Tracks published later are added by themselves if `subscribe` selects them.
 
         Args:
             subscribe: what the client receives.
@@ -183,7 +183,7 @@ class Peer:
         """Receive `track` on the Peer's first server-offered connection; see `ServerOffered.subscribe`.
 
         Raises:
-            LocalError: it has none.
+            LocalError: the Peer has no such connection.
         """
         for connection in self._connections.values():
             if isinstance(connection, ServerOffered):
@@ -191,7 +191,7 @@ class Peer:
         raise LocalError(f"{self!r} has no server-offered connection; open one with Peer.offer")
 
     def renew_subject(self, subject: str) -> None:
-        """The client has shown other credentials, which let it go on as this Peer."""
+        """Add a subject: the client has shown other credentials, which let it go on as this Peer."""
         if subject not in self._subjects:
             self._subjects.append(subject)
 
@@ -207,7 +207,7 @@ class Peer:
     # from its room
 
     def offer_track(self, track: Track) -> None:
-        """A Track was published: add it where it is wanted."""
+        """Add a Track that was published to the connections that want it."""
         for connection in self.connections:
             if isinstance(connection, ClientOffered):
                 connection.handle_published(track)
@@ -218,11 +218,11 @@ class Peer:
                     connection.shard.drops["drop_subscription_over_media_limit"] += 1
 
     def forget(self, connection: str) -> None:
-        """A connection has closed."""
+        """Forget a connection that has closed."""
         self._connections.pop(connection, None)
 
     def leave_if_idle(self) -> None:
-        """Leave if that was the last connection, and the Peer is to leave then."""
+        """Leave the room if no connection is left and the Peer was joined with `leave_when_idle`."""
         if self._leave_when_idle and not self._connections and not self.left:
             self.leave("idle")
 

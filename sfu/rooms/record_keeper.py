@@ -1,4 +1,4 @@
-"""What a Room has recorded: kept by the Room, told of its Peers and Tracks, and of who speaks."""
+"""The recording of a Room: the Room tells it of Peers, Tracks and speakers, and it tells the recording."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sfu.shard.environment import Environment
 
 
 class RecordKeeper:
-    """Observes the Room's Recording, of which there is one at a time."""
+    """Runs and observes the Room's Recording, of which there is one at a time."""
 
     def __init__(self, room: str, environment: Environment, emit: Callable[[Event], None]) -> None:
         self.private = False
@@ -50,7 +50,7 @@ class RecordKeeper:
         subject: str | None,
         journal: Journal | None,
     ) -> Recording:
-        """Open the records; see `Room.record`. The caller then tells who and what is there already."""
+        """Open the records; see `Room.record`. The caller then tells of the Peers and Tracks that are there already."""
         chosen = None if tracks is None else tuple(tracks)
         self._check(chosen)
         id = self._environment.rng.randbytes(16).hex()
@@ -85,38 +85,38 @@ class RecordKeeper:
             raise LocalError(f"room {self._room!r} is being recorded; stop that recording first")
 
     def add(self, track: Track, metadata: Mapping[str, Any]) -> None:
-        """A Track is there."""
+        """Record a Track, if a recording runs that includes it; a private one is left out."""
         if self.recording is None or track.private or (self._chosen is not None and track.id not in self._chosen):
             return
         self.recording.add_track(RecordedTrack(track, metadata, self._environment.clock))
 
     def remove(self, track: Track, cause: str = "disconnect") -> None:
-        """A Track has ended, or must not be recorded any more, for a `cause`."""
+        """Stop recording a Track, which has ended or must not be recorded any more; the record names the `cause`."""
         if self.recording is not None:
             self.recording.remove_track(track.id, cause)
 
     def note_order(self, kind: str, subject: str | None, /, **fields: Any) -> None:
-        """A moderator has ordered something; `subject`: who was authenticated as that one."""
+        """Note a moderator's order in the record; `subject` is who was authenticated as the moderator."""
         if self.recording is not None:
             self.recording.note_order(kind, subject, **fields)
 
     def handle_muted(self, track: Track) -> None:
-        """A Track's `muted` has changed."""
+        """Note in the record that a Track's `muted` has changed."""
         if self.recording is not None:
             self.recording.set_muted(track.id, track.muted)
 
     def handle_joined(self, peer: str, metadata: Mapping[str, Any]) -> None:
-        """A Peer is in."""
+        """Note in the record that a Peer has joined."""
         if self.recording is not None:
             self.recording.note_join(peer, metadata)
 
     def handle_left(self, peer: str, cause: str) -> None:
-        """A Peer has left."""
+        """Note in the record that a Peer has left."""
         if self.recording is not None:
             self.recording.note_leave(peer, cause)
 
     def handle_speakers(self, peers: Sequence[str]) -> None:
-        """Others speak."""
+        """Note in the record who speaks now."""
         if self.recording is not None:
             self.recording.note_speakers(peers)
 

@@ -37,31 +37,33 @@ class RecordedTrack:
 
     @property
     def muted(self) -> bool:
-        """Whether its publisher has stopped for now."""
+        """Whether the publisher has muted the Track."""
         return self._track.muted
 
     @property
     def connected(self) -> bool:
-        """Whether its publisher can send."""
+        """Whether the publisher's connection is up."""
         return self._track.connected
 
     def _find_sets(self, encoding: int) -> tuple[bytes, ...]:
-        """In the recorder's thread, which may be behind: the row may be another's by now."""
+        """Return an Encoding's H.264 parameter sets. The recorder's thread may ask when the row is another Track's
+        already.
+        """
         if self._plane.track_generation(self.place.track) != self.place.generation:
             return ()
         return self._plane.parameter_sets(self.place.track, encoding)
 
     def start(self) -> None:
-        """Let its packets go to the feed, and keep its best Encoding coming."""
+        """Send the Track's packets to the feed, and keep its best Encoding coming."""
         self._track.set_recorded(True, self._clock())
 
     def stop(self) -> None:
-        """No more."""
+        """Send no more packets to the feed."""
         if not self._track.ended:
             self._track.set_recorded(False, self._clock())
 
     def request_key_frame(self) -> None:
-        """Ask its publisher for one."""
+        """Ask the publisher for a key frame of the recorded Encoding."""
         self._track.request_key_frame(self._clock(), self._track.recorded_index)
 
     def sender_clock(self) -> tuple[int, int, int, float] | None:

@@ -39,14 +39,14 @@ from sfu.shard.shard import Shard
 
 
 class RoomOwner(Protocol):
-    """A room's Server, as far as the room needs it."""
+    """What a Room asks its Server."""
 
     def occupy(self, room: Room) -> None:
-        """The room gets its first Peer; may raise ServerFullError."""
+        """List the room, which gets its first Peer; may raise ServerFullError."""
         ...
 
     def vacate(self, room: Room) -> None:
-        """The room's last Peer has left."""
+        """List the room no more, since its last Peer has left."""
         ...
 
     def retain(self, room: Room) -> None:
@@ -59,12 +59,12 @@ class RoomOwner(Protocol):
 
     @property
     def feed(self) -> Feed:
-        """Brings recorders the packets of all shards; may raise LocalError."""
+        """The feed that brings recorders the packets of all shards; may raise LocalError."""
         ...
 
 
 class Room:
-    """Got by `Server.room`. The Server lists it while it has Peers."""
+    """A routing domain; `Server.room` returns it. The Server lists it while it has Peers."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Room:
         choose_shard: Callable[[Shard | None], Shard],
         hub: EventHub,
     ) -> None:
-        """`choose_shard(preferred)`: where the next connection goes. `hub`: for the events of all rooms."""
+        """`choose_shard(preferred)` returns the shard for the next connection. `hub` takes the events of all rooms."""
         self.name = name
         self._owner = owner
         self._environment = environment
@@ -93,12 +93,12 @@ class Room:
 
     @property
     def peers(self) -> Mapping[str, Peer]:
-        """Who is in, by name."""
+        """The Peers in the room, by name."""
         return MappingProxyType(self._peers)
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """All that is published here."""
+        """The Tracks that are published in the room."""
         return tuple(track for peer in self._peers.values() for track in peer.tracks)
 
     @property
@@ -112,7 +112,7 @@ class Room:
         return self._tracks.speakers.dominant_speaker
 
     def set_last_n(self, kind: Kind, limit: int | None) -> None:
-        """Forward at most so many Tracks of a kind: of those who speak now, else of those who spoke last.
+        """Forward at most `limit` Tracks of a kind (last-N): those of who speaks now, then of who spoke last.
 
         Tracks that are not forwarded are `held`, with the events `TrackHeld` and `TrackReleased`. None: forward all.
 
@@ -122,11 +122,11 @@ class Room:
         self._tracks.speakers.set_last_n(kind, limit)
 
     def pin(self, track: Track) -> None:
-        """Forward `track` always; it takes up no place of last-N."""
+        """Always forward `track`; it does not count towards last-N."""
         self._tracks.speakers.pin(track)
 
     def unpin(self, track: Track) -> None:
-        """Treat `track` as any other again."""
+        """Undo `pin`: last-N decides about `track` again."""
         self._tracks.speakers.unpin(track)
 
     def join(
@@ -143,9 +143,10 @@ class Room:
         Args:
             name: unique in the room; `Peer.name` has it in its normal form (NFKC).
             subject: who the client is by its credentials, such as an account or a token.
-            named: those credentials say the name, too. Then it is the subject's own while the room lives: others can
-                have neither it nor one that looks like it, and who has taken such a name without credentials leaves.
-            leave_when_idle: leave by itself when the last connection closes, or the first fails.
+            named: whether those credentials say the name, too. Then it is the subject's own while the room lives:
+                others can have neither that name nor one that looks like it, and a Peer that has such a name without
+                credentials must leave.
+            leave_when_idle: whether the Peer leaves by itself when its last connection closes, or its first one fails.
             metadata: kept on the Peer for the embedding program.
 
         Raises:
@@ -189,32 +190,32 @@ class Room:
         return peer
 
     def _find_usurpers(self, name: str) -> list[Peer]:
-        """Those whose name is `name`, or looks like it, and who have no credentials for it."""
+        """Return the Peers whose name is `name`, or looks like it, and who have no credentials for it."""
         sought = appearances(name)
         return [peer for peer in self._peers.values() if not peer.named and sought & appearances(peer.name)]
 
     @property
     def private(self) -> bool:
-        """Whether the room can not be recorded, as a consultation."""
+        """Whether the room must not be recorded, such as a confidential consultation."""
         return self._tracks.records.private
 
     def set_private(self, private: bool) -> None:
         """Mark the room as private, or not.
 
         Raises:
-            PrivateError: it is being recorded; stop that first.
+            PrivateError: the room is being recorded; stop that first.
         """
         if private and self._tracks.records.recording is not None:
             raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
         self._tracks.records.private = private
 
     def set_track_private(self, track: Track, private: bool) -> None:
-        """Mark a Track as private, or not. If it is recorded, that ends at once."""
+        """Mark a Track as private, or not. Its recording, if there is one, ends at once."""
         self._tracks.set_private(track, private)
 
     @property
     def recording(self) -> Recording | None:
-        """The one that runs, also while it is paused."""
+        """The Recording that runs, also while it is paused; None: there is none."""
         return self._tracks.records.recording
 
     def record(
@@ -232,14 +233,15 @@ class Room:
         """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
 
         Args:
-            path: the record's folder, new or empty.
-            key: signs the record; `load_or_create_signing_key`.
+            path: folder of the record, new or empty.
+            key: signs the record; see `load_or_create_signing_key`.
             mirrors: folders, best on other disks, in which the same is recorded independently.
-            tracks: only these; by default all, those that come later too. Private ones are left out.
-            options: how.
+            tracks: the only Tracks to record; by default all, those that come later too. Private ones are left out.
+            options: how to record.
             metadata: kept in the ledger's first line, such as the number of the case.
-            subject: who was authenticated as the one who has it begun, as the `sub` of a token; None: nobody was.
-            journal: is told when a record is closed, so that nobody can pass off an earlier part of it as all.
+            subject: who ordered the recording, as authenticated by the `sub` of a token; None: nobody was
+                authenticated.
+            journal: notes when a record is closed, so that nobody can pass off an earlier part of it as the whole.
 
         Raises:
             PrivateError: the room, or one of `tracks`, is private. Nothing was made.
@@ -262,14 +264,14 @@ class Room:
         return recording
 
     def events(self) -> EventStream:
-        """What happens here from now on. May raise LimitError."""
+        """Open a stream of what happens in the room from now on. May raise LimitError."""
         return self._hub.open(self)
 
     # What moderators order says who was authenticated as the one who does (`subject`), for the record.
 
     def close(self, reason: str = "room_closed", *, keep_out: float = 0.0, subject: str | None = None) -> None:
-        """Make all Peers leave, and take nobody for `keep_out` seconds; 0: from now on everyone again, also if it was
-        closed. A recording goes on until it is stopped.
+        """Make all Peers leave, and let nobody in for `keep_out` seconds; 0 lets everyone in at once, also if the room
+        was closed before. A recording goes on until it is stopped.
         """
         self._tracks.records.note_order("close_room", subject)
         self._hub.publish(RoomClosed(self.name))
@@ -279,7 +281,7 @@ class Room:
         self._owner.retain(self)
 
     def remove(self, peer: Peer, *, keep_out: float = 0.0, subject: str | None = None) -> None:
-        """Make a Peer leave, and keep its subject out for so many seconds; its name, if nobody knows who it is."""
+        """Make a Peer leave, and keep its subject, or without a subject its name, out for `keep_out` seconds."""
         if peer.left:
             return
         self._tracks.records.note_order("remove", subject, peer=peer.name)
@@ -289,22 +291,22 @@ class Room:
         peer.leave("removed")
 
     def check_admission(self, subject: str | None) -> None:
-        """Raise RoomClosedError or ExcludedError if who comes as `subject` is kept out now."""
+        """Raise RoomClosedError or ExcludedError if `subject` is kept out now."""
         self._moderation.check(subject, self._environment.clock())
 
     def is_guarded(self) -> bool:
-        """Whether somebody is kept out."""
+        """Whether the room is closed, or somebody is kept out."""
         return not self._moderation.is_over(self._environment.clock())
 
     def block(self, track: Track, *, subject: str | None = None) -> None:
-        """Let nobody have a Track, no recorder either, nor what its Peer publishes of its kind from now on.
+        """Keep a Track, and all that its Peer publishes of that kind from now on, from everyone, recorders included.
 
-        It comes in as before, and its publisher is told by the event only.
+        Its media come in as before, and the publisher is told by the event only.
         """
         self._tracks.block(track, subject)
 
     def unblock(self, track: Track, *, subject: str | None = None) -> None:
-        """Let everybody have it again."""
+        """Undo `block`: let everybody have the Track again."""
         self._tracks.unblock(track, subject)
 
     # for its Peers
@@ -325,7 +327,7 @@ class Room:
                 raise LocalError(f"{track!r} has ended, or is not of room {self.name!r}")
 
     def choose_shard(self) -> Shard:
-        """A place for one more connection: where the room is already, unless another shard is less loaded."""
+        """Return the shard for one more connection: the room's own, unless another is less loaded."""
         self._shard = self._choose_shard(self._shard)
         return self._shard
 
@@ -364,9 +366,9 @@ class Room:
     # for its Server
 
     def update_speakers(self, now: float) -> None:
-        """See who speaks now."""
+        """Find who speaks now, and emit events for what has changed."""
         self._tracks.update_speakers(now)
 
     def end_events(self) -> None:
-        """End the streams of events."""
+        """End the room's event streams."""
         self._hub.close()

@@ -13,7 +13,9 @@ from sfu.negotiation import Kind
 
 
 class Speakers:
-    """Kept by a Room: told of its Tracks, and asked once an `sfu.audio.speakers.INTERVAL` to look at their levels."""
+    """Finds the speakers of one Room, which tells it of Tracks and calls `update` once an
+    `sfu.audio.speakers.INTERVAL`.
+    """
 
     def __init__(self, room: str, config: Config, emit: Callable[[Event], None]) -> None:
         self.active_speakers: tuple[str, ...] = ()
@@ -30,17 +32,17 @@ class Speakers:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to look at."""
+        """Whether the room has no audio Track, so that `update` has nothing to do."""
         return not self._microphones
 
     def add(self, track: Track) -> None:
-        """A Track was published."""
+        """Take in a Track that was published."""
         if track.kind == "audio":
             self._microphones[track] = None
         self._apply(self._policies[track.kind].add(track, track.peer))
 
     def remove(self, track: Track, now: float) -> None:
-        """A Track has ended: who spoke by it speaks no more."""
+        """Forget a Track that has ended; its Peer stops being a speaker by it."""
         if track in self._microphones:
             del self._microphones[track]
             self.update(now)
@@ -59,7 +61,7 @@ class Speakers:
         self._apply(self._policies[track.kind].unpin(track))
 
     def update(self, now: float) -> None:
-        """Take the audio levels that came since the last time, and tell what has changed."""
+        """Take the audio levels that came since the last update, and emit an event for each change."""
         self._detector.update([_levels_of(track) for track in self._microphones], now)
         speakers = tuple(dict.fromkeys(track.peer for track in self._detector.speakers))
         if speakers != self.active_speakers:

@@ -1,4 +1,4 @@
-"""What becomes of a room's Tracks: they are announced, held, kept from all, recorded."""
+"""What a room does with its Tracks: it announces, holds, blocks and records them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sfu.shard.environment import Environment
 
 
 class RoomTracks:
-    """Kept by a Room, told of its Tracks; `peers` and `moderation` are the Room's."""
+    """The Tracks' side of a Room, which tells it of each; `peers` and `moderation` are the Room's own."""
 
     def __init__(
         self, room: str, environment: Environment, hub: EventHub, moderation: Moderation, peers: Mapping[str, Peer]
@@ -40,7 +40,7 @@ class RoomTracks:
         self._peers = peers
 
     def handle_added(self, track: Track) -> None:
-        """A Track is there."""
+        """Announce a new Track, and record it unless its Peer's media of that kind are blocked."""
         self._hub.publish(TrackPublished(self._room, track.peer, track.id, track.kind, track.codec.name))
         self.speakers.add(track)
         if self._moderation.is_blocked(track.peer, track.kind):
@@ -49,7 +49,7 @@ class RoomTracks:
             self._record(track)
 
     def handle_muted(self, event: MuteChanged) -> None:
-        """A Track's publisher has stopped for now, or goes on."""
+        """Announce that a Track is muted, or is so no more."""
         track = event.track
         kind = TrackMuted if event.muted else TrackUnmuted
         self._hub.publish(kind(self._room, track.peer, track.id))
@@ -57,7 +57,7 @@ class RoomTracks:
         self.update_speakers(self._clock())
 
     def handle_removed(self, track: Track) -> None:
-        """A Track has ended."""
+        """Announce that a Track has ended, and stop recording it."""
         self._hub.publish(TrackEnded(self._room, track.peer, track.id))
         self.records.remove(track)
         self.speakers.remove(track, self._clock())
@@ -89,7 +89,7 @@ class RoomTracks:
             self._record(track)
 
     def tell_records(self) -> None:
-        """A recording has begun: tell it who and what is there already."""
+        """Tell a recording that has begun of the Peers, blocks and Tracks that are there already."""
         for peer in self._peers.values():
             self.records.handle_joined(peer.name, peer.metadata)
         for (name, kind), by in self._moderation.blocked.items():
@@ -100,7 +100,7 @@ class RoomTracks:
                     self.records.add(track, peer.metadata)
 
     def update_speakers(self, now: float) -> None:
-        """See who speaks now."""
+        """Find who speaks now, and announce what has changed."""
         if not self.speakers.idle:
             self.speakers.update(now)
 
