@@ -1,4 +1,4 @@
-"""The budget of one connection: what its path carries, shared over what it receives."""
+"""The budget of one connection: what its path carries, shared among its Subscriptions."""
 
 from __future__ import annotations
 
@@ -15,58 +15,60 @@ from sfu.media.subscription import Subscription
 from sfu.routing.plane import Plane
 
 INTERVAL = 0.5
-"""Seconds between two looks at the rates of what is received."""
+"""Seconds between two updates of a budget."""
 _AUDIO_OVERHEAD_BPS = 20_000.0
 _UNBOUNDED_BPS = 1_000_000_000
 _USABLE = 1.04
-"""Share of the estimate that is allocated where nothing is lost; what is lost is sent again.
+"""Share of the estimate that is allocated where nothing is lost; the loss is subtracted, for retransmissions.
 
-More than all: the estimate stays below what gets through, and videos do not have their peaks together.
+It is above 1, since the estimate stays below what gets through, and videos do not peak at the same time.
 """
 _MOST_REPAIRS = 0.15
 _FULL = 0.85
-"""Of what got through when the path was full, so much the lowest steps may have, however low the estimate is now."""
+"""Share of what a full path carried that the lowest steps may have, however low the estimate is now."""
 _CATCH_UP_S, _MOST_CATCH_UP = 1.0, 0.25
-"""In so long what has stood before the pacer is to be gone, for which this part of the estimate is spent at most: it
-may have come while the path carried much more, and is no reason to pause a video.
+"""Seconds in which the backlog before the pacer should drain, and the most of the estimate (0..1) that is spent on it:
+a backlog may stem from a time when the path carried much more, and is no reason to pause a video.
 """
 _LIMIT_FACTOR = 1.5
 _LEAST_LIMIT_BPS = 100_000.0
 _LEAST_VIDEO_LIMIT_BPS = 2_500_000.0
-"""With video, so much may be tried in any case: a publisher that has just begun is still on its way up."""
+"""Least limit of a connection with video: a publisher that has just begun still raises its rate."""
 _LIMIT_STEP = 0.1
-"""The plane is told of a limit that has moved by more than this."""
+"""The relative change of a limit above which the plane is told."""
 
 
 @dataclass(frozen=True)
 class BandwidthStats:
-    """What is known of the path to a client, and what is made of it; rates in bits a second."""
+    """What is known of the path to a client, and how it is used; rates in bits a second."""
 
     estimate_bps: int | None
-    """What the path carries; None where the client tells nothing of what it gets."""
+    """The rate that the path carries; None while it is not known, as where the client gives no feedback."""
     budget_bps: int | None
-    """What may be spent on video: the estimate without audio, and without what is to make up for a backlog."""
+    """The rate that may be spent on video: the estimate less the audio and what drains the pacer's backlog."""
     allocated_bps: int
-    """What the chosen Layers cost."""
+    """The rate of the chosen Layers."""
     wanted_bps: int
-    """What all would cost at their best, up to their ceilings."""
+    """The rate of all videos at their best, up to their ceilings."""
     sent_bps: int
     received_bps: int
-    """Of that, what arrived."""
+    """The rate that arrived, by the client's feedback."""
     loss: float
-    """Share of what was sent, 0..1."""
+    """The share of packets that were lost, 0..1."""
     round_trip_time_s: float
     queue_delay_s: float
-    """How much later than at best packets arrive now."""
+    """How much longer than at best packets are on their way now."""
 
 
 class Budget:
-    """Asked by its connection: `handle_estimate` when the plane tells one, `update` whenever something has changed."""
+    """The budget of a connection, which calls `handle_estimate` on each estimate of the plane, and `update` on other
+    changes.
+    """
 
     def __init__(self, plane: Plane, row: int, subscriptions: Iterable[Subscription]) -> None:
-        """`row`: the connection's; `subscriptions`: a view of what it receives by now."""
+        """`row` is the connection's; `subscriptions` is a live view of its Subscriptions."""
         self.estimate_bps: float | None = None
-        """None: no limit is known, so all get their best."""
+        """The rate that the path carries; None: no limit is known, so all get their best."""
         self.budget_bps: float | None = None
         self.allocated_bps = 0.0
         self.wanted_bps = 0.0
@@ -86,11 +88,11 @@ class Budget:
 
     @property
     def controlled(self) -> bool:
-        """Whether the client tells what it gets, so that there is something to share."""
+        """Whether congestion control was agreed on with the client, so that there is a budget to share."""
         return self._controlled
 
     def start(self, estimate_bps: float | None, now: float) -> None:
-        """Congestion control is agreed on; `estimate_bps` until more is known, None where the client only reports."""
+        """Begin congestion control with an estimate; None where the client sends only receiver reports."""
         if not self._controlled:
             self._controlled = True
             self._by_reports = estimate_bps is None
@@ -99,19 +101,19 @@ class Budget:
             self._tell_limit(_LEAST_VIDEO_LIMIT_BPS)  # whatever the client says of its path
 
     def heed_reports(self, now: float) -> None:
-        """What else the client tells is of no use: there is no limit until its receiver reports show one."""
+        """Go by receiver reports from now on, as other feedback is of no use; there is no limit until they show one."""
         self._by_reports = True
         self.estimate_bps = None
         self.update(now)
 
     def handle_estimate(self, rate_bps: float, now: float) -> None:
-        """The plane tells what the path carries."""
+        """Take the plane's estimate of what the path carries."""
         if self._controlled:
             self.estimate_bps = rate_bps if rate_bps < _UNBOUNDED_BPS else None
             self.update(now)
 
     def handle_loss(self, fraction_lost: float, now: float) -> None:
-        """Receiver reports tell of loss (0..1); they count where the client tells nothing better."""
+        """Take the loss (0..1) from receiver reports, which count where the client gives no better feedback."""
         if not self._by_reports:
             return
         sent_bps = self._sent.update(self._plane.connection_state(self._row).bytes_out, now)
@@ -120,16 +122,16 @@ class Budget:
             self._plane.set_loss_bound(self._row, _UNBOUNDED_BPS if bound is None else round(bound))
 
     def poll_timeout(self) -> float | None:
-        """When to look again."""
+        """Return when the next update is due; None before the start."""
         return self._next
 
     def handle_timeout(self, now: float) -> None:
-        """Look again, if it is time."""
+        """Update the budget, if that is due."""
         if self._next is not None and now >= self._next:
             self.update(now)
 
     def update(self, now: float) -> None:
-        """Share what there is anew."""
+        """Allocate the budget anew among the videos."""
         if not self._controlled:
             return
         self._next = now + INTERVAL
@@ -180,7 +182,7 @@ class Budget:
             self._set_limit(best_bps + audio_bps, has_video=bool(videos))
 
     def stats(self) -> BandwidthStats:
-        """A snapshot."""
+        """Return a snapshot."""
         state = self._plane.estimator_state(self._row)
         known = self._controlled and self.estimate_bps is not None
         return BandwidthStats(
@@ -196,10 +198,10 @@ class Budget:
         )
 
     def _find_floor(self, videos: Sequence[Subscription], full_bps: float, audio_bps: float, now: float) -> float:
-        """What the lowest steps may cost though the budget is less: an estimate that was never tried forbids nothing.
+        """Return what the lowest steps may cost though the budget is less, since an untested estimate forbids nothing.
 
-        `full_bps`: what got through when the path was seen to be full, 0: it was not. Until then one video after the
-        other begins, so that it is seen in time.
+        `full_bps` is what got through when the path was full; 0: it was not seen to be. Until then videos begin one
+        after the other, so that a full path is noticed in time.
         """
         if full_bps > 0.0:
             return _FULL * full_bps - audio_bps
@@ -215,7 +217,7 @@ class Budget:
         return lowest_bps
 
     def _may_have(self, video: Subscription, step: Step[Layer], *, measured: bool) -> bool:
-        """Whether a step needs no key frame of a size that counts, or it is its turn to have that."""
+        """Whether a video may go to a step now: it needs no large key frame, or the key-frame budget allows one."""
         if self.budget_bps is None:
             return True
         if not measured and step.layer == video.layers.list_steps()[0].layer:
@@ -232,7 +234,7 @@ class Budget:
         return rate + _AUDIO_OVERHEAD_BPS if rate else 0.0
 
     def _set_limit(self, usable_bps: float, *, has_video: bool) -> None:
-        """Tell the plane what could be used at most, so that it does not probe for more."""
+        """Tell the plane the most that could be used, so that it does not probe for more."""
         limit = max(_LIMIT_FACTOR * usable_bps, _LEAST_VIDEO_LIMIT_BPS if has_video else _LEAST_LIMIT_BPS)
         if abs(limit - self._limit_bps) > _LIMIT_STEP * self._limit_bps:
             self._tell_limit(limit)

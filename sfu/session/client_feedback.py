@@ -1,4 +1,4 @@
-"""What a client tells of what it gets: agreed on by SDP, and done without where it proves to be of no use."""
+"""A client's feedback on what it receives: negotiated by SDP, and given up where it proves to be of no use."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from sfu.wire.extensions import Extension
 _log = logging.getLogger("sfu.session.client_feedback")
 
 _MOST_UNREAD = 3.0
-"""About two unreadable feedbacks in five."""
+"""The plane's measure of unreadable feedback at which it is given up: about two messages in five."""
 _FIRST_US = 1_000_000
-"""So long after the first packet its feedback may take, while other reports come."""
+"""Microseconds after the first packet by which feedback must have come, once receiver reports come."""
 
 
 class ClientFeedback:
-    """Asked for by its connection: `agree` after each negotiation, `gives_up` with each receiver report."""
+    """The feedback of one connection, which calls `agree` after each negotiation and `gives_up` on each receiver
+    report.
+    """
 
     def __init__(self, plane: Plane, row: int, ssrc: int) -> None:
-        """`row`: the connection's; `ssrc`: ours, for what we tell the client of what it sends."""
+        """`row` is the connection's. `ssrc` is ours, in the feedback that we send on the client's media."""
         self.by_packets = False
-        """Whether it tells of each packet (transport-wide feedback), else of rates and loss only."""
+        """Whether the client reports on each packet (transport-wide feedback), or only on rates and loss."""
         self._plane = plane
         self._row = row
         self._ssrc = ssrc
@@ -30,7 +32,7 @@ class ClientFeedback:
         self._useless = False
 
     def agree(self, ids: Mapping[Extension, int]) -> None:
-        """Take over which header extensions (RFC 8285) both sides know."""
+        """Choose the feedback in both directions by the header extensions (RFC 8285) that both sides know."""
         told = Extension.TRANSPORT_SEQUENCE in ids
         self._ours = Feedback.PACKETS if told else Feedback.RATES
         if not told and Extension.ABS_SEND_TIME not in ids:
@@ -39,10 +41,10 @@ class ClientFeedback:
         self._apply()
 
     def gives_up(self, now: float) -> bool:
-        """A receiver report has come: see whether it will have to do from now on.
+        """Whether a receiver report shows that transport-wide feedback is of no use; then receiver reports have to do.
 
-        Some clients offer transport-wide feedback and send none, or one whose chunks and deltas do not fit together.
-        Without this their silence would be taken for a path on which nothing arrives.
+        Some clients offer transport-wide feedback and send none, or some whose chunks and deltas do not fit together.
+        Without this check their silence would look like a path on which nothing arrives.
         """
         if not self.by_packets:
             return False

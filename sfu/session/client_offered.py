@@ -27,34 +27,35 @@ from sfu.session.context import ConnectionContext
 from sfu.session.vacancies import Vacancies
 
 Select = Callable[[], Sequence[Track]]
-"""Returns the Tracks that the connection wants, as they are now."""
+"""A function that returns the Tracks that the connection wants now."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What an offer led to."""
+    """The result of an offer."""
 
     sdp: str
-    """Our answer."""
+    """Our answer, as SDP."""
     connection: ClientOffered
     unfilled: tuple[str, ...]
-    """Media sections ready to receive for which there was no Track; answered `inactive`, `recvonly` or, where the
-    client decodes nothing that we forward, with port 0."""
+    """Mids of the sections that can receive but found no Track; answered `inactive`, `recvonly` or, where the client
+    decodes nothing that we forward, with port 0.
+    """
 
 
 class ClientOffered(Connection):
-    """Fills the sections in which the client can receive when it offers, in the order of the Tracks.
+    """A connection that fills the client's receiving sections at each offer, in the order of the Tracks.
 
-    An answer cannot be changed later (RFC 3264). So a section whose Track ended goes on with the next one that is
-    wanted and has a codec that was answered there: at once with one of the same Peer (a publisher that comes again
-    under its name), and after `Config.return_timeout` with any. A section that found no Track when the client offered
-    stays silent. Where only another answer would help, the connection closes, so that the client offers anew:
+    An answer cannot be changed later (RFC 3264). So a section whose Track has ended goes on with the next wanted Track
+    whose codec was answered there: at once with one of the same Peer (a publisher that returns under its name), and
+    after `Config.return_timeout` with any. A section that found no Track when the client offered stays silent. Where
+    only a new answer would help, the connection closes, with one of these reasons, so that the client offers anew:
 
-    * `offer_again`: a Peer of which it receives something, or did, has published what only another answer can hold,
-      for its codec or because there was nothing when the client offered;
-    * `publisher_left`: all that it received has ended, and for `Config.return_timeout` nothing has followed.
+    * `offer_again`: a Peer whose Tracks it receives, or has received, published one that only a new answer can hold,
+      because of its codec or because there was no Track when the client offered;
+    * `publisher_left`: all Tracks that it received have ended, and none followed within `Config.return_timeout`.
 
-    One on which the client publishes, too, does not close for this.
+    A connection on which the client also publishes does not close for these reasons.
     """
 
     def __init__(self, context: ConnectionContext, answerer: Answerer, *, select: Select) -> None:
@@ -71,12 +72,12 @@ class ClientOffered(Connection):
     def open(cls, context: ConnectionContext, offer: str, *, publish: bool, select: Select) -> Answered:
         """Make a connection from the client's first offer.
 
-        Unless `publish`, what the client would send is not taken, and one that decodes nothing of a kind of media that
-        is there for it is told so: half of what it came for would look like a failure of ours.
+        Unless `publish`, the client may not send, and the offer is refused if the client decodes no Track of a kind
+        that it wants and that is published: to get only the sound, say, would look like a failure of ours.
 
         Raises:
             CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused.
-            LimitError, ServerFullError: there is no place for it. Nothing stays behind.
+            LimitError, ServerFullError: there is no room for the connection. Nothing stays behind.
         """
         environment = context.environment
         answerer = Answerer(
@@ -98,12 +99,14 @@ class ClientOffered(Connection):
         return self._answerer.mids
 
     def answer(self, offer: str) -> Answered:
-        """Answer a later offer: media that come and go, an ICE restart.
+        """Answer a later offer, in which media come or go, or ICE restarts.
 
         Raises:
-            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, all stays as it was.
-            LimitError, ServerFullError: the connection closes, since what it had agreed to cannot be brought back.
-            ConnectionClosedError: too late.
+            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, and all stays as it
+                was.
+            LimitError, ServerFullError: a limit is reached, and the connection closes, since its former state cannot be
+                restored.
+            ConnectionClosedError: the connection has closed.
         """
         self._check_open()
         with self._outbox:
@@ -140,7 +143,9 @@ class ClientOffered(Connection):
         return Answered(sdp, self, tuple(unfilled))
 
     def _take_remote(self, remote: RemoteTransport) -> None:
-        """Take over the client's side; new credentials of its ask for new ones of ours (RFC 8839 section 4.4.1.1.1)."""
+        """Take over the client's side; if its ICE credentials are new, choose new ones, too (RFC 8839 section
+        4.4.1.1.1).
+        """
         before = self._remote
         if before is not None and (before.ufrag, before.pwd) != (remote.ufrag, remote.pwd):
             self._transport.restart_ice()
@@ -149,7 +154,7 @@ class ClientOffered(Connection):
         self._remote = remote
 
     def handle_published(self, track: Track) -> None:
-        """A Track is there that may be wanted."""
+        """Look whether a Track that was published can go on in a section here."""
         if self._vacancies or (track.peer in self._followed and len(self._subscriptions) < len(self._slots)):
             self._look_soon()
 
@@ -168,7 +173,7 @@ class ClientOffered(Connection):
         super().end_subscription(subscription)
 
     def poll_timeout(self) -> float | None:
-        """The next of its deadlines."""
+        """Return the connection's next deadline."""
         deadlines = [super().poll_timeout(), None if self._closing else self._look_at]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -180,8 +185,8 @@ class ClientOffered(Connection):
                 self._look(now)
 
     def _look_soon(self) -> None:
-        """See what can go on once all that happens at this moment has happened: a session takes another's place with
-        several Tracks, which come and end one by one.
+        """Look for Tracks for the vacant sections once the current events are over: when one session replaces another,
+        its Tracks come and end one by one.
         """
         self._look_at = self._clock()
         self.touch()
@@ -207,11 +212,11 @@ class ClientOffered(Connection):
             self.close("publisher_left")
 
     def _carries(self, subscription: Subscription, track: Track) -> bool:
-        """Whether the answer, as it stands, allows `track` in a section."""
+        """Whether the current answer allows `track` in the section of `subscription`."""
         return self._answerer.carries(subscription.mid, track.codec)
 
     def _asks_for_an_offer(self, track: Track) -> bool:
-        """Whether the client's next offer would bring it a Track of someone whom it follows."""
+        """Whether a new offer would bring the client this Track, of a Peer whose Tracks it has received before."""
         taken = {held.mid for held in self.subscriptions if not held.vacant}
         return track.peer in self._followed and any(
             slot.mid not in taken and _fits(track, slot) for slot in self._slots
@@ -222,7 +227,7 @@ class ClientOffered(Connection):
         return [track for track in self._select() if track not in there]
 
     def _fill(self) -> list[str]:
-        """Put wanted Tracks into the slots that are empty, or vacant by now; return the mids that stay empty."""
+        """Put wanted Tracks into the slots that are empty or vacant; return the mids that stay empty."""
         vacated = {subscription.mid for subscription in self._vacancies}
         for mid in vacated:
             self._close_subscription(mid)
@@ -257,7 +262,7 @@ def _fits(track: Track, slot: OutgoingSlot) -> bool:
 
 
 def _check_decoders(slots: Sequence[OutgoingSlot], tracks: Sequence[Track]) -> None:
-    """Raise CodecMismatchError for a kind of media that is wanted and published, and none of which can be decoded."""
+    """Raise CodecMismatchError if the client wants a kind of media and decodes no published Track of that kind."""
     for kind in dict.fromkeys(slot.kind for slot in slots):
         ready = [slot for slot in slots if slot.kind == kind]
         there = [track for track in tracks if track.kind == kind]

@@ -1,4 +1,4 @@
-"""One transport between a Peer and us, with what it publishes and receives; how it is negotiated is left open here."""
+"""One transport between a Peer and us, with what is published and received over it. Subclasses negotiate it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from sfu.wire.extensions import Extension
 
 
 class Connection(abc.ABC):
-    """Comes as `ClientOffered` or `ServerOffered`. Closes by `close`, or when the client goes."""
+    """A connection, either `ClientOffered` or `ServerOffered`. It ends by `close`, or when the client goes."""
 
     def __init__(self, context: ConnectionContext) -> None:
-        """Open its row; may raise ServerFullError."""
+        """Open a row in the plane; may raise ServerFullError."""
         environment = context.environment
         self.id = environment.new_id()
         self.peer = context.peer
-        """Name of its Peer."""
+        """Name of the connection's Peer."""
         self.state = ConnectionState.NEW
         self._context = context
         self._outbox = context.outbox
@@ -76,18 +76,18 @@ class Connection(abc.ABC):
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """What it publishes."""
+        """The Tracks that the client publishes on this connection."""
         return tuple(self._tracks.values())
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """What it receives, or will once the client agrees."""
+        """The Subscriptions of this connection, also those that the client has not agreed to yet."""
         return tuple(self._subscriptions.values())
 
     @property
     @abc.abstractmethod
     def mids(self) -> tuple[str, ...]:
-        """What names the media sections, in their order."""
+        """The mids of the media sections, in their order."""
 
     @property
     def connected(self) -> bool:
@@ -96,33 +96,33 @@ class Connection(abc.ABC):
 
     @property
     def bandwidth(self) -> BandwidthStats:
-        """What is known of the path to the client, and what is made of it."""
+        """What is known of the path to the client, and how it is used."""
         return self._budget.stats()
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Where its client reaches us."""
+        """Our ICE candidates, where the client reaches us."""
         return self.shard.candidates
 
     def add_remote_candidate(self, candidate: str) -> None:
-        """Accept a trickled candidate; there is nothing to do with it.
+        """Accept a trickled candidate, and do nothing with it.
 
-        A lite agent sends no checks: it learns the client's addresses from the client's own (RFC 8445 section 2.5).
+        A lite agent sends no checks: it learns the client's addresses from the client's checks (RFC 8445 section 2.5).
         """
         del candidate
 
     def handle_fragment(self, text: str) -> str | None:
         """Take the client's SDP fragment (RFC 8840 section 9): trickled candidates, or an ICE restart.
 
-        Returns our fragment when ICE restarts.
+        Return our fragment if ICE restarts, else None.
 
         Raises:
-            NegotiationFailedError: it is malformed, or `restart_ice_fragment` refuses it.
+            NegotiationFailedError: the fragment is malformed, or `restart_ice_fragment` refuses it.
         """
         return self.take_fragment(self.parse_fragment(text))
 
     def parse_fragment(self, text: str) -> SdpFragment:
-        """Read the client's SDP fragment, and change nothing by it; raises NegotiationFailedError."""
+        """Parse the client's SDP fragment without acting on it; raises NegotiationFailedError if it is malformed."""
         try:
             limits = SdpLimits.for_media(self._context.environment.config.max_media_per_connection)
             return parse_sdp_fragment(text, limits)
@@ -130,7 +130,7 @@ class Connection(abc.ABC):
             raise NegotiationFailedError(str(error), malformed=True) from error
 
     def take_fragment(self, fragment: SdpFragment) -> str | None:
-        """Act on a fragment that was read, as `handle_fragment` does."""
+        """Act on a parsed fragment, as `handle_fragment` does."""
         for candidate in fragment.candidates:
             self.add_remote_candidate(candidate)
         if fragment.ufrag is None or fragment.pwd is None:
@@ -138,23 +138,23 @@ class Connection(abc.ABC):
         return self.restart_ice_fragment(fragment.ufrag, fragment.pwd)
 
     def would_restart_ice(self, fragment: SdpFragment) -> bool:
-        """Whether a fragment has credentials of the client's, and others than those in use."""
+        """Whether a fragment has ICE credentials that differ from the client's current ones."""
         if fragment.ufrag is None or fragment.pwd is None:
             return False
         return self._remote is None or (fragment.ufrag, fragment.pwd) != (self._remote.ufrag, self._remote.pwd)
 
     @abc.abstractmethod
     def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
-        """Restart ICE on the client's request by SDP fragment (RFC 9725 section 4.3.3); return our fragment.
+        """Restart ICE, as the client asks by SDP fragment (RFC 9725 section 4.3.3); return our fragment.
 
-        None when these credentials are the ones in use, so that nothing restarts.
+        Return None if these credentials are in use already, so that nothing restarts.
 
         Raises:
-            NegotiationFailedError: they are no ICE credentials, or there is no session yet.
+            NegotiationFailedError: the credentials are malformed, or nothing is negotiated yet.
         """
 
     def close(self, reason: str = "closed") -> None:
-        """End it: its Tracks, Subscriptions, rows. Idempotent."""
+        """End the connection with its Tracks and Subscriptions, and free its rows. Idempotent."""
         if self._closing:
             return
         self._closing = True
@@ -171,35 +171,35 @@ class Connection(abc.ABC):
 
     @property
     def row(self) -> int:
-        """Its row in the plane."""
+        """The connection's row in the plane."""
         return self._transport.row
 
     @property
     def shard(self) -> Shard:
-        """The shard that it lives on."""
+        """The shard that the connection is on."""
         return self._context.shard
 
     def touch(self) -> None:
-        """A deadline has changed."""
+        """Tell the shard that a deadline has changed."""
         self.shard.touch(self)
 
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
-        """Pass a publisher's clock on to the client."""
+        """Send the client a Subscription's sender report, if there is one."""
         self._reporter.send_sender_report(subscription, now)
 
     def demand_changed(self) -> None:
-        """What a Subscription could use has changed."""
+        """Allocate the budget anew, since what a Subscription could use has changed."""
         if not self._closing:
             with self._outbox:
                 self._budget.update(self._clock())
                 self.touch()
 
     def track_ended(self, subscription: Subscription) -> None:
-        """A Subscription's Track has ended, and with it the Subscription."""
+        """End a Subscription whose Track has ended."""
         subscription.close()
 
     def end_subscription(self, subscription: Subscription) -> None:
-        """A Subscription has closed: free its media section."""
+        """Remove a Subscription that has closed, and free its media section."""
         with self._outbox:
             self._subscriptions.pop(subscription.ssrc, None)
             self._reporter.end_subscription(subscription, goodbye=self._says_goodbye)
@@ -210,29 +210,29 @@ class Connection(abc.ABC):
 
     @property
     def drops(self) -> Mapping[str, int]:
-        """What its endpoint has dropped, by reason."""
+        """The datagrams that the endpoint has dropped, by reason."""
         return self._transport.drops
 
     def local_ufrags(self) -> list[str]:
-        """The ICE user fragments that checks for it carry."""
+        """Return our ICE user fragments, by which a check finds this connection."""
         return self._transport.local_ufrags()
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Take STUN or DTLS."""
+        """Handle a datagram of STUN or DTLS."""
         if not self._closing:
             with self._outbox:
                 self._transport.handle_datagram(data, address, now)
                 self._flush(now)
 
     def forget_address(self, address: Address, now: float) -> None:
-        """Another connection's client has proved to be there."""
+        """Give up an address, where another connection's client has proved to be."""
         if not self._closing:
             with self._outbox:
                 self._transport.forget_address(address)
                 self._flush(now)
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
-        """Take an authentic RTCP packet."""
+        """Handle an authentic RTCP packet."""
         if self._closing:
             return
         with self._outbox:
@@ -242,7 +242,7 @@ class Connection(abc.ABC):
                 self._budget.handle_loss(fraction_lost, now)
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:
-        """The plane tells of one of its Encodings or Subscriptions."""
+        """Handle the plane's notice of this connection's path, or of one of its Encodings or Subscriptions."""
         if not self._closing:
             with self._outbox:
                 self._handle_notice(notice, now)
@@ -262,7 +262,7 @@ class Connection(abc.ABC):
         self._published.handle_notice(notice, now)
 
     def poll_timeout(self) -> float | None:
-        """The next of its deadlines."""
+        """Return the connection's next deadline."""
         if self._closing:
             return None
         parts = (self._transport, self._reporter, self._budget, self._published)
@@ -284,18 +284,20 @@ class Connection(abc.ABC):
             self._published.handle_timeout(now)
 
     def handle_stall(self, now: float) -> None:
-        """We stood still: nobody is given up for what could not be read."""
+        """Extend the deadlines after this process stood still: what was not read in that time is not the client's
+        fault.
+        """
         if not self._closing:
             self._transport.handle_stall(now)
 
     def abort(self, now: float) -> None:
-        """Close after a defect of ours."""
+        """Close the connection after a defect of ours."""
         self.close("internal_error")
 
     # for the two kinds
 
     _says_goodbye = True
-    """Whether an ended Subscription is told by RTCP; SDP tells it too where the next offer is ours."""
+    """Whether RTCP tells the client of an ended Subscription; where the next offer is ours, SDP can tell it."""
 
     @abc.abstractmethod
     def _release_section(self, subscription: Subscription) -> None:
@@ -306,7 +308,7 @@ class Connection(abc.ABC):
             raise ConnectionClosedError(f"connection {self.id} is closed; open another one")
 
     def _agree_on_extensions(self, ids: Mapping[Extension, int], *, mixed: bool) -> None:
-        """Take over what negotiation has found, and with it how congestion is controlled."""
+        """Take over the negotiated header extensions, and start the congestion control that they allow."""
         plane = self.shard.plane
         plane.set_extensions(self.row, ids, mixed=mixed)
         self.reads_dependencies = Extension.DEPENDENCY_DESCRIPTOR in ids
@@ -316,7 +318,7 @@ class Connection(abc.ABC):
         self._budget.start(START_BPS if self._feedback.by_packets else None, self._clock())
 
     def _announce(self, tracks: Iterable[Track]) -> None:
-        """Negotiation has succeeded: let it be known."""
+        """Post what a successful negotiation has changed."""
         if self.state is ConnectionState.NEW:
             self._set_state(ConnectionState.CONNECTING)
         self._flush(self._clock())  # the client may have come faster than its answer
@@ -361,5 +363,5 @@ class Connection(abc.ABC):
 
     @property
     def _known(self) -> bool:
-        """Whether its Peer has it although it is new."""
+        """Whether the Peer knows of the connection while its state is NEW."""
         return False

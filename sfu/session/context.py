@@ -1,4 +1,4 @@
-"""Where a connection belongs."""
+"""The context of a connection: where it belongs, and whose it is."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class ConnectionContext:
     stream_id: str
     cname: str
     outbox: Outbox[SessionEvent]
-    """Takes what the connection tells."""
+    """The queue that takes the connection's events."""
     quota: TrackQuota

@@ -1,4 +1,4 @@
-"""What a connection tells: the public events that say all by themselves, and these, which need more than names."""
+"""The events of a connection: the public ones where names are enough, and these, which carry objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sfu.media.track import Track
 
 @dataclass(frozen=True)
 class TrackAdded:
-    """Negotiation has brought a Track; that it is there may be told now."""
+    """Negotiation has brought a Track, which may be announced now."""
 
     track: Track
 
@@ -24,7 +24,7 @@ class TrackRemoved:
 
 @dataclass(frozen=True)
 class MuteChanged:
-    """A Track's publisher has stopped for now, or goes on."""
+    """A Track's publisher has stopped sending for now, or goes on."""
 
     track: Track
     muted: bool

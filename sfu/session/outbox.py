@@ -1,4 +1,4 @@
-"""What has happened in a room's connections, on its way out."""
+"""The queue of events from a room's connections."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ Told_contra = TypeVar("Told_contra", contravariant=True)
 
 
 class Outbox(Generic[Told_contra]):
-    """A queue that all connections of a room share, so that what one causes in another stays in order.
+    """A queue that all connections of a room share, so that events which one causes in another stay in order.
 
-    A call into a connection runs within `with outbox:`. What it posts is handled in order when the outermost such call
-    is over, also if it raised: so the handler never meets a connection in the middle of something, and may call into
-    any. What it causes thereby is handled next, before what waits. What is posted outside of a call is handled at once.
+    A call into a connection runs within `with outbox:`. The events that it posts are handled in order when the
+    outermost such call is over, also if it raised. So the handler never meets a connection in the middle of a call, and
+    may call into any of them. Events that it causes in this way are handled next, before those that wait. An event that
+    is posted outside of a call is handled at once.
     """
 
     def __init__(self, handle: Callable[[Told_contra], None]) -> None:
-        """`handle` takes all that is posted; an error of its goes to who made the outermost call."""
+        """`handle` is called with each event; an error that it raises goes to the caller of the outermost call."""
         self._handle = handle
         self._waiting: collections.deque[Told_contra] = collections.deque()
         self._depth = 0
 
     def post(self, event: Told_contra) -> None:
-        """Add what has happened."""
+        """Add an event."""
         self._waiting.append(event)
         if self._depth == 0:
             with self:

@@ -1,4 +1,4 @@
-"""What one connection publishes: its Tracks, by media section."""
+"""The Tracks that one connection publishes, by media section."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sfu.session.transport import Transport
 
 
 class Published:
-    """Opens Tracks and ends them; implements `sfu.media.track.Publisher` for them.
+    """Opens and ends a connection's Tracks, and is their `sfu.media.track.Publisher`.
 
-    `tracks`, by mid, is the connection's own dictionary, which others look at; only this changes it.
+    `tracks` is the connection's own dictionary, by mid. Others read it, and only this class changes it.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Published:
         tracks: dict[str, Track],
         touch: Callable[[], None],
     ) -> None:
-        """`touch`: a deadline has changed."""
+        """`touch` is called when a deadline has changed."""
         self._context = context
         self._media = media
         self._transport = transport
@@ -38,10 +38,10 @@ class Published:
         self.touch = touch
 
     def settle(self, incoming: Iterable[Incoming], ended: Iterable[str]) -> list[Track]:
-        """Open and end Tracks so that they are what the client sends by now; return the new ones, unannounced.
+        """Open and end Tracks to match what the client sends now; return the new ones, which are not announced yet.
 
         Raises:
-            LimitError: too many Tracks.
+            LimitError: the Peer has too many Tracks.
         """
         wanted = {item.mid: item for item in incoming}
         changed = [mid for mid, track in self._tracks.items() if mid in wanted and not track.continues(wanted[mid])]
@@ -58,18 +58,18 @@ class Published:
         return [self._tracks[item.mid] for item in added]
 
     def announce(self, tracks: Iterable[Track]) -> None:
-        """Negotiation has succeeded: let these be known."""
+        """Post `TrackAdded` for new Tracks, once negotiation has succeeded."""
         for track in tracks:
             if not track.ended:
                 self._context.outbox.post(TrackAdded(track))
 
     def close(self) -> None:
-        """End all."""
+        """End all Tracks."""
         for mid in list(self._tracks):
             self._end(mid)
 
     def handle_notice(self, notice: SourceLearned | Gap | Repaired | KeyFrameNeeded, now: float) -> None:
-        """The plane tells of one of its Encodings."""
+        """Handle the plane's notice of one of the Tracks' Encodings."""
         for track in self._tracks.values():
             for encoding in track.encodings:
                 if encoding.row == notice.encoding:
@@ -77,12 +77,12 @@ class Published:
                     self._reporter.start(now)
 
     def poll_timeout(self) -> float | None:
-        """The next deadline of its Tracks."""
+        """Return the next deadline of the Tracks."""
         due = [track.poll_timeout() for track in self._tracks.values()]
         return min((deadline for deadline in due if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due for the Tracks."""
         for track in list(self._tracks.values()):
             track.handle_timeout(now)
 

@@ -30,7 +30,7 @@ from sfu.wire.rtcp import (
 
 
 class Reporter:
-    """Handles RTCP in, and says once a second what has to be said."""
+    """Handles the RTCP that comes in, and sends reports once a second."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Reporter:
         ssrc: int,
         cname: str,
     ) -> None:
-        """`tracks`, `subscriptions` (by our SSRCs): views of what the connection publishes and receives by now.
-        `ssrc` and `cname`: ours as a receiver, for reports and feedback to the client.
+        """`tracks` and `subscriptions` (by our SSRCs) are live views of what the connection publishes and receives.
+        `ssrc` and `cname` are ours as a receiver, in reports and feedback to the client.
         """
         self.ssrc = ssrc
         self._transport = transport
@@ -55,7 +55,7 @@ class Reporter:
         self._fresh: set[int] = set()
 
     def start(self, now: float) -> None:
-        """The connection is up, or has more to report: run the once-a-second work."""
+        """Start the once-a-second work, since the connection is up or has more to report."""
         if self._transport.connected and self._next is None:
             self._next = now + REPORT_INTERVAL
 
@@ -67,7 +67,7 @@ class Reporter:
     def handle_rtcp(self, data: bytes, now: float) -> Sequence[float]:
         """Take an authentic RTCP packet; what is malformed is dropped and counted.
 
-        Returns what share (0..1) has not arrived by each report in it on what we send, the worst of all Subscriptions.
+        Return for each report in it on what we send the share (0..1) that was lost, of the worst Subscription.
         """
         losses: list[float] = []
         try:
@@ -91,7 +91,7 @@ class Reporter:
         return losses
 
     def poll_timeout(self) -> float | None:
-        """When the next reports are due."""
+        """Return when the next reports are due; None while there are none."""
         return self._next
 
     def handle_timeout(self, now: float) -> None:
@@ -118,7 +118,7 @@ class Reporter:
         self._transport.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet, self.ssrc)
 
     def tell_bound(self, rate_bps: int) -> None:
-        """Tell the client what its path carries, as REMB, where that was negotiated."""
+        """Tell the client by REMB what its path carries to us, where that was negotiated."""
         ssrcs = [
             encoding.ssrc
             for track in self._tracks
@@ -137,7 +137,7 @@ class Reporter:
             self._transport.send_rtcp(report, subscription.ssrc)
 
     def end_subscription(self, subscription: Subscription, *, goodbye: bool) -> None:
-        """Forget it, and tell the client that the source has left (RFC 3550 section 6.3.7) where `goodbye`."""
+        """Forget a Subscription; with `goodbye`, tell the client that its source has left (RFC 3550 section 6.3.7)."""
         ssrc = subscription.ssrc
         self._fresh.discard(ssrc)
         if not subscription.reports.sent:
@@ -173,9 +173,9 @@ class Reporter:
             subscription.handle_key_frame_request(now)
 
     def _handle_goodbye(self, goodbye: Goodbye) -> None:
-        """Browsers say goodbye when a sender has no track for now, and go on later under the same SSRC.
+        """Mute the Tracks of a BYE: browsers send one when a sender has no track, and go on later under the same SSRC.
 
-        So it mutes the Track, as a browser's own receiver does (W3C WebRTC section 5.3); SDP ends it.
+        A browser's own receiver does the same (W3C WebRTC section 5.3). Only SDP ends the Track.
         """
         for ssrc in goodbye.ssrcs:
             found = self._find_encoding(ssrc)
@@ -221,8 +221,8 @@ class Reporter:
 
 
 def _lost_behind_us(subscription: Subscription) -> float:
-    """The share of what we sent that a receiver has not got: what the publisher's path loses are holes for him, too,
-    until it is repaired, and say nothing of his own path.
+    """Return the share of what we sent that the receiver's own path lost. What the publisher's path loses is missing in
+    the receiver's reports, too, until it is repaired, and is left out here.
     """
     lost = subscription.reports.fraction_lost
     reception = subscription.track.encodings[subscription.target_index].reception

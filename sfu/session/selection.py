@@ -1,4 +1,4 @@
-"""What a connection wants to receive."""
+"""The selection of what a connection receives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ ALL = "all"
 """Every Track of the others in the room; therefore no Peer may have this name."""
 
 Selection = None | str | Sequence[Track]
-"""None: nothing. `"all"`. A Peer's name: all that it publishes. Or just these Tracks."""
+"""What to receive: None for nothing, `"all"`, a Peer's name for all that it publishes, or certain Tracks."""
 
 
 def selects(selection: Selection, track: Track) -> bool:
-    """Whether `track` is among what is wanted."""
+    """Whether the selection takes in `track`."""
     if selection is None:
         return False
     if isinstance(selection, str):
@@ -23,5 +23,5 @@ def selects(selection: Selection, track: Track) -> bool:
 
 
 def choose_tracks(selection: Selection, tracks: Iterable[Track], *, subscriber: str) -> list[Track]:
-    """Return those of a room's `tracks` that the Peer `subscriber` wants; nobody gets his own back."""
+    """Return those of a room's `tracks` that the Peer `subscriber` selects; nobody gets their own back."""
     return [track for track in tracks if track.peer != subscriber and selects(selection, track)]

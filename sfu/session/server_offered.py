@@ -1,4 +1,4 @@
-"""A connection on which we make the offers, so that what the client receives can follow what is published."""
+"""A connection on which we make the offers, so that Subscriptions can follow what is published."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from sfu.session.selection import Selection, selects
 
 
 class ServerOffered(Connection):
-    """Subscriptions come and go; after each change `NegotiationNeeded` asks for `offer`, then `accept`.
+    """A connection whose Subscriptions come and go; `NegotiationNeeded` then asks for `offer` and `accept`.
 
-    The first offer has to be accepted, and its transport up, within the handshake time-out.
+    The first answer must come, and the transport be up, within the handshake time-out.
     """
 
     # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
@@ -55,7 +55,7 @@ class ServerOffered(Connection):
         return self._offerer.mids
 
     def wants(self, track: Track) -> bool:
-        """Whether its selection takes in `track` and it does not have it."""
+        """Whether the connection selects `track` and does not receive it yet."""
         mine = track.peer == self.peer or any(held.track is track for held in self.subscriptions)
         return not (mine or self._closing) and selects(self._selection, track)
 
@@ -64,8 +64,8 @@ class ServerOffered(Connection):
 
         Raises:
             LimitError: all media sections are in use.
-            LocalError: it has it already, or the Track has ended.
-            ConnectionClosedError: too late.
+            LocalError: the connection receives it already, or the Track has ended.
+            ConnectionClosedError: the connection has closed.
         """
         self._check_open()
         if track.ended:
@@ -82,10 +82,10 @@ class ServerOffered(Connection):
         return subscription
 
     def offer(self, *, restart_ice: bool = False) -> str:
-        """Return the offer for what is wanted now. One that is still unanswered counts no more.
+        """Return an offer of what is to be received now. An earlier offer without an answer is void.
 
         Raises:
-            ConnectionClosedError: too late.
+            ConnectionClosedError: the connection has closed.
         """
         self._check_open()
         if self._offerer.pending:
@@ -100,9 +100,9 @@ class ServerOffered(Connection):
         """Take the client's answer to the last offer.
 
         Raises:
-            NegotiationFailedError: the answer is refused, all stays as it was.
-            LimitError, ServerFullError: the connection closes.
-            ConnectionClosedError: too late.
+            NegotiationFailedError: the answer is refused, and all stays as it was.
+            LimitError, ServerFullError: a limit is reached, and the connection closes.
+            ConnectionClosedError: the connection has closed.
         """
         self._check_open()
         try:
@@ -152,7 +152,7 @@ class ServerOffered(Connection):
         self._remote = remote
 
     def _check_negotiation(self) -> None:
-        """Ask for an offer, once, when there is something to offer and none is under way."""
+        """Post `NegotiationNeeded`, once, if there is something to offer and no offer is under way."""
         if self._asked or self._closing or self._offerer.pending:
             return
         if self._offerer.needs_offer:

@@ -8,20 +8,20 @@ from sfu.errors import LimitError
 
 
 class TrackQuota:
-    """Shared by a Peer's connections, each of which counts from `add` to `discard`."""
+    """The limit on a Peer's Tracks, shared by its connections, each of which counts from `add` to `discard`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.replaced: frozenset[str] = frozenset()
-        """Ids of connections whose place another one takes; their Tracks count no more."""
+        """Ids of the connections that another one replaces; their Tracks do not count."""
         self._published: dict[str, Sized] = {}
 
     def add(self, connection: str, tracks: Sized) -> None:
-        """A connection is there; `tracks` are its Tracks, also those to come."""
+        """Count a new connection; `tracks` is the live collection of its Tracks."""
         self._published[connection] = tracks
 
     def discard(self, connection: str) -> None:
-        """A connection has ended."""
+        """Count a connection no more, since it has ended."""
         self._published.pop(connection, None)
 
     def check(self, added: int) -> None:

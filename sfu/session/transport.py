@@ -25,10 +25,10 @@ _log = logging.getLogger("sfu.session.transport")
 
 
 class Transport:
-    """Opens a row; ends with `close`, which frees it."""
+    """One connection's ICE, DTLS and row in the plane; `close` ends it and frees the row."""
 
     def __init__(self, shard: Shard, environment: Environment) -> None:
-        """May raise ServerFullError."""
+        """Open a row in the plane of `shard`; may raise ServerFullError."""
         self.shard = shard
         self.connected = False
         self.closed_reason = ""
@@ -50,22 +50,22 @@ class Transport:
 
     @property
     def local(self) -> LocalTransport:
-        """What SDP has to say of our side."""
+        """Our side of the transport, as SDP describes it."""
         credentials = self._endpoint.credentials
         fingerprint = ("sha-256", self._environment.identity.fingerprint)
         return LocalTransport(credentials.ufrag, credentials.pwd, fingerprint, self.shard.candidates)
 
     @property
     def drops(self) -> Mapping[str, int]:
-        """What its endpoint has dropped, by reason."""
+        """The datagrams that the endpoint has dropped, by reason."""
         return self._endpoint.drops
 
     def local_ufrags(self) -> list[str]:
-        """The user fragments that checks may name."""
+        """Return our ICE user fragments that connectivity checks may name."""
         return self._endpoint.local_ufrags()
 
     def set_remote(self, remote: RemoteTransport) -> None:
-        """Take over what the client's SDP says of its side."""
+        """Take the client's side of the transport from its SDP."""
         self._endpoint.set_remote(
             ufrag=remote.ufrag,
             pwd=remote.pwd,
@@ -74,15 +74,15 @@ class Transport:
         )
 
     def restart_ice(self) -> None:
-        """Choose new local credentials; the old stay valid until the client uses the new ones."""
+        """Choose new local credentials; the old ones stay valid until the client uses the new."""
         self._endpoint.restart_ice(self._new_credentials())
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Take STUN or DTLS."""
+        """Handle a datagram of STUN or DTLS."""
         self._endpoint.handle_datagram(data, address, now)
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due in the endpoint, which is told first where media came from."""
         due = self._endpoint.poll_timeout()
         if due is not None and due <= now:
             for address, when in self.shard.plane.addresses.heard(self.row):
@@ -90,21 +90,23 @@ class Transport:
         self._endpoint.handle_timeout(now)
 
     def handle_stall(self, now: float) -> None:
-        """We stood still: nobody is given up for what could not be read."""
+        """Extend the deadlines after this process stood still: what was not read in that time is not the client's
+        fault.
+        """
         self._endpoint.handle_stall(now)
 
     def forget_address(self, address: Address) -> None:
-        """Another connection's client has proved to be there."""
+        """Give up an address, where another connection's client has proved to be."""
         self._endpoint.forget_address(address)
 
     def poll_timeout(self) -> float | None:
-        """The endpoint's next deadline."""
+        """Return the endpoint's next deadline."""
         return self._endpoint.poll_timeout()
 
     def flush(self, member: Member) -> bool:
-        """Send what the endpoint has to send, take over what it has found; return whether it connected just now.
+        """Send what the endpoint has to send, and act on its events; return whether it connected just now.
 
-        When it closed, `closed_reason` is set.
+        When the endpoint has closed, `closed_reason` is set.
         """
         plane = self.shard.plane
         fresh = False
@@ -125,20 +127,20 @@ class Transport:
         return fresh
 
     def send_rtcp(self, packet: bytes, ssrc: int) -> None:
-        """Protect and send a compound packet whose first SSRC is `ssrc`; nothing before the client is connected."""
+        """Protect and send a compound packet whose first SSRC is `ssrc`; do nothing before the client is connected."""
         if self._cipher is None or self._address is None:
             return
         self.shard.plane.send(self._cipher.protect(packet), self._address)
         self._rtcp_sources.add(ssrc)
 
     def forget_source(self, ssrc: int) -> None:
-        """No RTCP will come from this SSRC of ours any more."""
+        """Free the cipher's state of an SSRC of ours that sends no more RTCP."""
         if self._cipher is not None and ssrc in self._rtcp_sources:
             self._rtcp_sources.discard(ssrc)
             self._cipher.forget_local(ssrc)
 
     def close(self, now: float) -> None:
-        """Tell the client, and free the row; encodings and subscriptions are closed already."""
+        """Tell the client, and free the row. Its Encodings and Subscriptions must be closed already."""
         self._endpoint.close(now)
         self._transmit()
         self.connected = False

@@ -1,4 +1,4 @@
-"""Media sections whose Track has ended, and which Track goes on in them."""
+"""Media sections whose Track has ended, and which Track takes its place in each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sfu.media.track import Track
 
 
 class Vacancies:
-    """The vacant Subscriptions of one connection, each with the time since when.
+    """The vacant Subscriptions of one connection, each with the time at which it became vacant.
 
-    A Track of the same Peer goes on at once; one of another Peer, too, but not before `patience` seconds have passed:
-    who left may be about to come again.
+    A Track of the same Peer may take the place at once. One of another Peer has to wait for `patience` seconds, since
+    the former publisher may be about to return.
     """
 
     def __init__(self, patience: float) -> None:
@@ -26,17 +26,19 @@ class Vacancies:
         return iter(tuple(self._since))
 
     def add(self, subscription: Subscription, now: float) -> None:
-        """The Track of a Subscription has ended."""
+        """Add a Subscription whose Track has ended."""
         self._since[subscription] = now
 
     def discard(self, subscription: Subscription) -> None:
-        """It is vacant no more, or has closed."""
+        """Remove a Subscription that is vacant no more, or has closed."""
         self._since.pop(subscription, None)
 
     def match(
         self, tracks: Iterable[Track], fits: Callable[[Subscription, Track], bool], now: float
     ) -> list[tuple[Subscription, Track]]:
-        """Which of `tracks` go on in which vacant Subscriptions: first each where its like has been."""
+        """Return which of `tracks` goes on in which vacant Subscription. One of the same Peer and mid comes first, then
+        one of the same Peer.
+        """
         left = list(tracks)
         open_still = dict(self._since)
         found = []
@@ -53,12 +55,12 @@ class Vacancies:
         return found
 
     def poll_timeout(self, now: float) -> float | None:
-        """When a Subscription has waited for its Peer long enough."""
+        """Return when the next Subscription will have waited for its Peer long enough; None: there is none."""
         due = [since + self._patience for since in self._since.values()]
         return min((deadline for deadline in due if deadline > now), default=None)
 
     def are_over(self, now: float) -> bool:
-        """Whether all have waited long enough."""
+        """Whether all vacant Subscriptions have waited long enough."""
         return all(now >= since + self._patience for since in self._since.values())
 
 
