@@ -1,4 +1,4 @@
-"""What a connection's Tracks and Subscriptions know of it."""
+"""What a connection's Tracks and Subscriptions know of the connection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sfu.shard.shard import Shard
 
 @dataclass(frozen=True, slots=True)
 class MediaContext:
-    """Where media come in or go out, and in whose name: the same for all of a connection, for as long as it lasts."""
+    """Where a connection's media come in or go out, and in whose name; it never changes."""
 
     room: str
     peer: str
     """Name of the connection's Peer."""
     shard: Shard
     row: int
-    """The connection's, in the plane of `shard`."""
+    """The connection's row in the plane of `shard`."""
     clock: Clock
     post: Callable[[Event], None]
-    """Takes what happens; it is told of once the call under way is over (`session/outbox.py`)."""
+    """Takes events, which are handled once the call under way is over (`session/outbox.py`)."""

@@ -1,4 +1,4 @@
-"""The stream that a Subscription sends: its row in the plane, and what its receiver reports of it."""
+"""The stream that a Subscription sends: its row in the plane, and its receiver's reports."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from sfu.wire.rtcp import ReportBlock
 
 
 class Egress:
-    """Has no row until `open`, which comes when the client has agreed to its codec, and none after `close`."""
+    """The stream of one Subscription. It has a row in the plane from `open`, when the client has agreed to a codec, to
+    `close`.
+    """
 
     def __init__(self, ssrc: int, repair_ssrc: int, cname: str) -> None:
-        """`repair_ssrc`: of retransmissions (RFC 4588); 0: there are none."""
+        """`repair_ssrc` is the SSRC of retransmissions (RFC 4588); 0: there are none."""
         self.reports = EgressReports(ssrc, cname)
-        """What its receiver reports: loss, jitter, round-trip time."""
+        """The receiver's reports: loss, jitter, round-trip time."""
         self._ssrc = ssrc
         self._repair_ssrc = repair_ssrc
         self._forwarding: Forwarding | None = None
@@ -31,11 +33,11 @@ class Egress:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a row."""
+        """Whether the stream has a row."""
         return self._forwarding is not None
 
     def open(self, route: TrackRoute, shard: Shard, connection: int, codec: Codec, mid: str) -> None:
-        """Send on the connection with this row of `shard`, with the payload types of the client's `codec`.
+        """Send on the connection with the row `connection` of `shard`, with the payload types of the client's `codec`.
 
         May raise ServerFullError.
         """
@@ -61,41 +63,41 @@ class Egress:
             self._forwarding.move(route)
 
     def close(self) -> None:
-        """Free its row."""
+        """Free the row."""
         if self._forwarding is not None:
             self._forwarding.close()
             self._forwarding = None
 
     @property
     def octets(self) -> int:
-        """Of payload, sent so far."""
+        """Octets of payload sent so far."""
         return 0 if self._forwarding is None else self._forwarding.state().octets
 
     @property
     def index(self) -> int:
-        """The Encoding that is forwarded; -1: none."""
+        """The index of the Encoding that is forwarded; -1: none."""
         return -1 if self._forwarding is None else self._forwarding.state().current_index
 
     def state(self) -> SubscriptionState | None:
-        """What was sent so far; None while it has no row, or the plane has not opened that yet."""
+        """Return what was sent so far; None while there is no row, or the plane has not opened it yet."""
         if self._forwarding is None:
             return None
         state = self._forwarding.state()
         return state if state.ssrc == self._ssrc else None
 
     def find_layer(self, *, simulcast: bool) -> Layer | None:
-        """The Layer that is forwarded; None while nothing is."""
+        """Return the Layer that is forwarded; None while nothing is."""
         state = self.state()
         if state is None or state.current_index < 0:
             return None
         return Layer(state.current_index if simulcast else state.current_spatial, state.current_temporal)
 
     def is_forwarded_by(self, row: int) -> bool:
-        """Whether `row` of the plane is its own."""
+        """Whether `row` of the plane is the stream's."""
         return self._forwarding is not None and self._forwarding.row == row
 
     def is_within(self, index: int, layers: int) -> bool:
-        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
+        """Whether it forwards a Layer of the Encoding `index` that is in the mask `layers` (sfu/wire/layers.py)."""
         if self._forwarding is None:
             return False
         state = self._forwarding.state()
@@ -103,12 +105,12 @@ class Egress:
         return state.current_index == index and layers & bit != 0
 
     def set_target(self, index: int, spatial: int, temporal: int) -> None:
-        """Aim at an Encoding, and at a Layer within it."""
+        """Set the target: an Encoding, and a Layer within it."""
         if self._forwarding is not None:
             self._forwarding.set_target(index, spatial, temporal)
 
     def stop(self, stopped: bool) -> bool:
-        """Hold back, or let through; return whether that is news to the plane."""
+        """Hold the media back, or let them through; return whether that is a change."""
         if self._forwarding is None or self._stopped == stopped:
             return False
         self._stopped = stopped
@@ -116,7 +118,7 @@ class Egress:
         return True
 
     def handle_block(self, block: ReportBlock, now: float) -> None:
-        """Its receiver has reported: the plane repeats packets no sooner than in a round trip."""
+        """Take a report block of the receiver, and let the plane repeat packets no sooner than after a round trip."""
         self.reports.handle_block(block, now)
         interval_ms = max(LEAST_REPEAT_MS, round((self.reports.round_trip_time or 0.0) * MILLISECONDS))
         if self._forwarding is not None and not 0.8 <= interval_ms / self._repeat_interval_ms <= 1.25:
@@ -136,7 +138,7 @@ class Egress:
         paused: bool,
         starved: bool,
     ) -> SubscriptionStats:
-        """What goes out, as a snapshot; the rest is the Subscription's."""
+        """Return a snapshot of what goes out; the Subscription knows what the arguments say."""
         state = self.state()
         reports = self.reports
         return SubscriptionStats(
@@ -163,7 +165,7 @@ class Egress:
         )
 
     def build_sender_report(self, track: Track, now: float) -> bytes | None:
-        """The publisher's last sender report in our numbering; None while there is nothing to tell."""
+        """Return the publisher's last sender report in our numbering; None while there is none to send."""
         state = self.state()
         if state is None or not state.started or state.source < 0:
             return None  # what stands there of a numbering is that of another source

@@ -1,4 +1,4 @@
-"""One RTP stream of a Track: its rows, our reports on it, and what is asked for its sake."""
+"""One RTP stream of a Track: its rows, our reports on it, and our requests to its publisher."""
 
 from __future__ import annotations
 
@@ -26,27 +26,29 @@ _FORMATS = {
 }
 
 QUIET = 2.0
-"""Seconds without a packet after which an Encoding is taken for stopped, if another one of its Track goes on."""
+"""Seconds without a packet after which an Encoding counts as stopped, if another one of its Track goes on."""
 
 PATIENCE = 8.0
-"""Seconds for which one that was asked for may stay away while a lower one comes: a publisher's rate rises slowly."""
+"""Seconds for which a wanted Encoding may stay away while a lower one comes: a publisher's rate rises slowly."""
 RETRY = 30.0
-"""Seconds until one that stayed away is asked for again: the publisher's path, or its picture, may have grown."""
+"""Seconds until an Encoding that stayed away is asked for again: the publisher's path or picture may have grown."""
 
 _SMOOTHING = 0.4
 """Weight of a new measurement in a Layer's cost."""
 _HEADER_BYTES = 44
-"""What a subscriber gets around a payload: RTP, its extensions, and the tag of SRTP."""
+"""Bytes that a subscriber gets around a payload: the RTP header, its extensions, and the tag of SRTP."""
 _AUDIO_TRIES, _AUDIO_MAX_AGE = 4, 0.4
-"""Audio that comes later than this (seconds) is of no use to who listens."""
+"""How often a lost audio packet is asked for, and the seconds after which it is of no use to a listener."""
 _RISEN = 1.25
-"""What is given up and costs so many times what it did is followed; less is noise, which must not add up."""
+"""The rise of an unwanted Layer's cost, as a ratio, from which on it is followed; a smaller one is noise, which must
+not add up.
+"""
 _LEAST_COST_BPS = 1_000.0
-"""A Layer that costs less has stopped."""
+"""A Layer that costs less than this has stopped."""
 
 
 class Encoding:
-    """Made by its Track, which opens and closes its rows through it."""
+    """One RTP stream of a Track, which makes it; through it the Track opens and closes the rows."""
 
     def __init__(
         self,
@@ -59,25 +61,25 @@ class Encoding:
         throttle: KeyFrameThrottle,
         round_trip: RoundTrip,
     ) -> None:
-        """`index`: its place among the Track's, 0 the lowest. May raise ServerFullError."""
+        """`index` is its place among the Track's Encodings, 0 the lowest. May raise ServerFullError."""
         self.rid = stream.rid
         """Restriction identifier (RFC 8852); empty without simulcast."""
         self.index = index
         self.active = False
-        """Whether media of it is coming."""
+        """Whether media of the Encoding come."""
         self.wanted = True
-        """Whether somebody takes it, or shall find it there."""
+        """Whether a Subscription or a recorder is meant to get the Encoding."""
         self.withheld = False
-        """It was asked for and has not come, so that for now others do; see `note_absence`."""
+        """Whether it stays away though it is wanted, so that others are used for now; see `note_absence`."""
         self.key_frames = KeyFrameRequests(throttle)
         self.reception = Reception(stream.ssrc) if stream.ssrc else None
-        """Our reports on it, once its SSRC is known."""
+        """Our reports on the Encoding; None until its SSRC is known."""
         self.intra_requests = 0
         self.measurements = 0
-        """How often its rates have been taken."""
+        """How often its rates were measured."""
         codec = incoming.codec
         self.nacks = _schedule(incoming, round_trip) if "nack" in codec.feedback else None
-        """What is missing, where the publisher can send it again: by RTX, or the same packet."""
+        """The missing packets, if the publisher can send them again, by RTX or as they were; else None."""
         repairable = self.nacks is not None and bool(codec.repair_type)
         self._plane = route.shard.plane
         self._clock_rate = codec.clock_rate
@@ -104,11 +106,11 @@ class Encoding:
 
     @property
     def ssrc(self) -> int | None:
-        """The publisher's SSRC, from SDP or else from the first packet; None before."""
+        """The publisher's SSRC, from SDP or else from the first packet; None until it is known."""
         return None if self.reception is None else self.reception.ssrc
 
     def handle_source(self, ssrc: int, now: float) -> None:
-        """The plane learned its SSRC, or saw its numbering begin anew."""
+        """Take an SSRC that the plane has learned, or whose numbering began anew."""
         self.reception = Reception(ssrc)
         self.active = True
         self._packets, self._seen = 0, now
@@ -120,32 +122,32 @@ class Encoding:
             self.nacks.reset()
 
     def note_packets(self, packets: int, now: float) -> None:
-        """`packets` have come by now."""
+        """Take the count of packets that have come so far."""
         if packets != self._packets:
             self._packets, self._seen = packets, now
             self.active = True
 
     @property
     def is_to_be_had(self) -> bool:
-        """Whether media of it comes, or may be expected to if someone takes it: it is what the publisher offered."""
+        """Whether its media come, or may be expected once it is wanted, since the publisher has offered it."""
         return self.active or not self.withheld
 
     @property
     def is_measured(self) -> bool:
-        """Whether it is known what it costs, or did when it came last."""
+        """Whether its cost is known, if only from when it last came."""
         return bool(self._costs)
 
     def want(self, wanted: bool) -> None:
-        """Ask the publisher for it, or give it up. What it costs stays known."""
+        """Mark it as wanted, or give it up. Its measured cost is kept."""
         self.wanted = wanted
         self._resumes = wanted
         self._absent_since = None
 
     def note_absence(self, now: float, *, lower_comes: bool) -> None:
-        """Once a second, while some Encoding of the Track comes: see whether this one stays away though it is wanted.
+        """Find whether it stays away though it is wanted. Call it once a second while some Encoding of the Track comes.
 
-        A publisher may have no bandwidth for it, or a picture too small. Lower ones begin first, so that one below all
-        that come is not waited for as long.
+        The publisher may have too little bandwidth for it, or too small a picture. Lower Encodings begin first, so one
+        below all that come is waited for less long.
         """
         if self.active or (self.withheld and now >= self._retry_at):
             self.withheld = False
@@ -164,7 +166,7 @@ class Encoding:
         return max((place // TEMPORAL_LAYERS for place in self._costs), default=0)
 
     def flows_above(self, spatial: int, temporal: int, *, within: Layer) -> bool:
-        """Whether a Layer comes that is above this one and not above `within`, of its own ones (SVC)."""
+        """Whether a Layer of this Encoding comes that is above the given one, but not above `within` (SVC)."""
         for place in self._costs:
             s, t = divmod(place, TEMPORAL_LAYERS)
             if s <= within.spatial and t <= within.temporal and (s > spatial or t > temporal):
@@ -172,11 +174,11 @@ class Encoding:
         return False
 
     def layer_rate_bps(self, spatial: int, temporal: int) -> float:
-        """What a Layer's own frames cost to forward, headers and all, without those below; smoothed."""
+        """Return the smoothed bit rate of forwarding a Layer's own frames, with headers, without the Layers below."""
         return self._costs.get(spatial * TEMPORAL_LAYERS + temporal, 0.0)
 
     def measure(self, now: float) -> None:
-        """Once a second: take the bit rates."""
+        """Measure the bit rates. Call it once a second."""
         self.measurements += 1
         octets = self._plane.layer_octets(self.row)
         state = self._plane.encoding_state(self.row)
@@ -205,7 +207,7 @@ class Encoding:
             self._costs = {place: cost for place, cost in self._costs.items() if cost >= _LEAST_COST_BPS}
 
     def stats(self, *, simulcast: bool) -> EncodingStats:
-        """A snapshot; `simulcast`: its place says which spatial Layer it is."""
+        """Return a snapshot; with `simulcast`, `index` is the spatial part of its Layers."""
         state = self._plane.encoding_state(self.row)
         nacks = self.nacks
         repaired = state.repaired if nacks is None or self._repair_row >= 0 else nacks.repaired
@@ -233,7 +235,7 @@ class Encoding:
         )
 
     def audio_level(self) -> AudioLevel:
-        """What its packets said of their loudness so far."""
+        """Return what its packets have said so far of their loudness."""
         return self._plane.audio_level(self.row)
 
     def is_quiet(self, now: float) -> bool:
@@ -241,22 +243,22 @@ class Encoding:
         return self._seen is None or now - self._seen > QUIET
 
     def align(self, clock_rate: int) -> None:
-        """Tell the plane where its clock stands, by its last sender report, so that a switch finds the same moment."""
+        """Tell the plane its clock offset by its last sender report, so that a switch finds the same moment."""
         if self.reception is not None and self.reception.clock is not None:
             clock = self.reception.clock
             self._plane.set_clock_offset(self.row, (clock.ntp_time * clock_rate >> 32) - clock.rtp_timestamp)
 
     def poll_timeout(self) -> float | None:
-        """When a key-frame request or a NACK is due."""
+        """Return when a key-frame request or a NACK is due (absolute seconds); None: none is."""
         due = [self.key_frames.poll_timeout(), self.nacks.poll_timeout() if self.nacks is not None else None]
         return min((deadline for deadline in due if deadline is not None), default=None)
 
     def request_key_frame(self, now: float) -> bool:
-        """Someone needs a key frame; return whether to ask the publisher now."""
+        """Note that someone needs a key frame; return whether to ask the publisher now."""
         return self.key_frames.request(now, self._plane.encoding_state(self.row).key_frames)
 
     def expect_key_frame(self, now: float) -> None:
-        """Its SSRC has changed: it begins with a key frame, or someone has to ask for one."""
+        """Expect a key frame, with which a new SSRC usually begins; if none comes, one is requested."""
         self.key_frames.expect(now, self._plane.encoding_state(self.row).key_frames_before)
 
     def is_key_frame_due(self, now: float) -> bool:
@@ -267,14 +269,14 @@ class Encoding:
         return self.key_frames.handle_timeout(now, self._plane.encoding_state(self.row).key_frames)
 
     def ask_missing(self, now: float) -> NackResult:
-        """What to ask the publisher for now."""
+        """Return which missing packets to ask the publisher for now."""
         if self.nacks is None:
             return NackResult()
         arrived: Callable[[int], bool] = lambda sequence: self._plane.arrived(self.row, sequence)  # noqa: E731
         return self.nacks.handle_timeout(now, arrived)
 
     def close(self) -> None:
-        """Free its rows."""
+        """Free the Encoding's rows."""
         if self._repair_row >= 0:
             self._plane.close_encoding(self._repair_row)
         self._plane.close_encoding(self.row)

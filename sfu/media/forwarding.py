@@ -12,7 +12,7 @@ from sfu.shard.shard import Shard
 
 @contextmanager
 def capacity_checked() -> Iterator[None]:
-    """Turn a full table of a plane into the public error."""
+    """Raise ServerFullError where a table of a plane is full."""
     try:
         yield
     except CapacityError as error:
@@ -35,7 +35,9 @@ class TrackRoute:
         self._indexes = 0
 
     def tell_parameters(self, sets: tuple[bytes, ...], encodings: int) -> None:
-        """The publisher's SDP names H.264 parameter sets: for each Encoding, since SDP does not tell them apart."""
+        """Give the plane the H.264 parameter sets of the publisher's SDP, for each Encoding, since SDP does not tell
+        them apart.
+        """
         if sets == self._sets:
             return
         self._sets, self._indexes = sets, encodings
@@ -63,7 +65,7 @@ class TrackRoute:
         return row
 
     def leave(self, shard: Shard) -> None:
-        """A Subscription of `shard` has ended, its row is closed."""
+        """Count a Subscription of `shard` less, since its row is closed."""
         self._users[shard.index] -= 1
         if self._users[shard.index] == 0:
             del self._users[shard.index]
@@ -83,7 +85,7 @@ class TrackRoute:
 
 
 class Forwarding:
-    """One Track on its way to one connection: a subscription row in the plane of the connection's shard."""
+    """The forwarding of one Track to one connection: a subscription row in the plane of the connection's shard."""
 
     def __init__(
         self,
@@ -98,9 +100,9 @@ class Forwarding:
         transport_cc: bool = False,
         pads: bool = False,
     ) -> None:
-        """`connection`: its row on `shard`; the others stand in the packets that go out.
+        """`connection` is the connection's row on `shard`; `mid`, `ssrc` and the payload types go into the packets.
 
-        `transport_cc`: its section takes transport-wide sequence numbers. `pads`: it may carry padding.
+        `transport_cc`: the media section takes transport-wide sequence numbers. `pads`: the stream may carry padding.
         """
         self._route: TrackRoute | None = route
         self._shard = shard
@@ -122,11 +124,13 @@ class Forwarding:
             raise
 
     def state(self) -> SubscriptionState:
-        """What was sent so far. The row may still show a former user's until the plane has got to it: check `ssrc`."""
+        """Return what was sent so far. Check `ssrc`: until the plane has opened the row, it may show that of a former
+        user.
+        """
         return self._shard.plane.subscription_state(self.row)
 
     def set_paused(self, paused: bool) -> None:
-        """Hold back, or let through."""
+        """Hold the media back, or let them through."""
         self._shard.plane.set_paused(self.row, paused)
 
     def move(self, route: TrackRoute | None) -> None:
@@ -137,27 +141,29 @@ class Forwarding:
         self._route = route
 
     def set_target(self, index: int, spatial: int, temporal: int) -> None:
-        """Aim at an Encoding, and at a Layer within it."""
+        """Set the target: an Encoding, and a Layer within it."""
         self._shard.plane.set_target(self.row, index, spatial, temporal)
 
     def set_repair(self, ssrc: int, payload_type: int) -> None:
-        """Answer requests for repair, by RTX as `ssrc`; without, and counted, where all logs of the shard are taken."""
+        """Retransmit packets on request, by RTX with `ssrc`. If all logs of the shard are taken, do not, and count
+        that.
+        """
         if not self._shard.plane.repairs.use_rtx(self.row, ssrc=ssrc, payload_type=payload_type):
             self._shard.drops["drop_repair_no_log_left"] += 1
 
     def set_resending(self, *, audio: bool) -> None:
-        """Answer requests for repair by the same packets again, to who takes no RTX; without, and counted, where the
-        shard can keep none.
+        """Retransmit packets on request as they were, to a client without RTX. If the shard has no place left to keep
+        them, do not, and count that.
         """
         if not self._shard.plane.repairs.use_resending(self.row, audio=audio):
             self._shard.drops["drop_resending_no_room_left"] += 1
 
     def set_repeat_interval(self, interval_ms: int) -> None:
-        """Repeat a packet that is asked for again and again no sooner."""
+        """Set the least interval, in milliseconds, between two retransmissions of one packet."""
         self._shard.plane.repairs.set_interval(self.row, interval_ms)
 
     def close(self) -> None:
-        """Stop, and free the row."""
+        """Stop forwarding, and free the row."""
         self._shard.plane.close_subscription(self.row)
         self._leave()
 

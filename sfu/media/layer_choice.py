@@ -1,4 +1,4 @@
-"""Which Layer a Subscription shall get."""
+"""Which Layer a Subscription is to get."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from sfu.media.track import Track
 
 
 class LayerChoice:
-    """The best Layer that flows, as far as the viewer, the connection's budget and the client's decoder let it be.
+    """Chooses the best Layer that flows within the viewer's ceiling, the connection's budget and the client's decoder.
 
-    It decides and remembers only; that the plane, the Track and the publisher hear of it is the Subscription's work.
+    It only decides and remembers; the Subscription tells the plane, the Track and the publisher.
     """
 
     def __init__(self, track: Track, reads_dependencies: Callable[[], bool]) -> None:
-        """`reads_dependencies`: whether the client has agreed to the dependency descriptor by now."""
+        """`reads_dependencies` says whether the client has agreed to the dependency descriptor by now."""
         self.ceiling = WHOLE
-        """The best that the viewer wants."""
+        """The best Layer that the viewer wants."""
         self.target: Layer | None = None
-        """What was chosen; None: nothing yet."""
+        """The chosen Layer; None: none was chosen yet."""
         self.starved = False
-        """The budget does not carry even the lowest."""
+        """Whether the budget does not carry even the lowest Layer."""
         self.is_new = True
-        """Whether nothing was allocated since it began, or was shown again."""
+        """Whether nothing was allocated since the Subscription began, or was shown again."""
         self._allocated = WHOLE
         self._track = track
         self._reads_dependencies = reads_dependencies
 
     @property
     def index(self) -> int:
-        """The Encoding that the target asks for."""
+        """The index of the Encoding that the target asks for."""
         return self.target.spatial if self.target is not None and self._is_simulcast else 0
 
     @property
     def within(self) -> Layer:
-        """The target as a Layer within that Encoding."""
+        """The target as a Layer within the Encoding that it asks for."""
         target = self.target or WHOLE
         return Layer(self._most_spatial, target.temporal) if self._is_simulcast else target
 
     def follow(self, track: Track) -> None:
-        """Choose anew, of another Track."""
+        """Go on with another Track, of which nothing was chosen yet."""
         self._track = track
         self.target, self._allocated = None, WHOLE
 
     def choose(self) -> bool:
-        """Encodings have come or gone, or a bound has moved: choose anew, and return whether the target has changed."""
+        """Choose anew, as Encodings have come or gone or a bound has moved; return whether the target has changed."""
         before, self.target = self.target, pick_target(self._track.encodings, self._reachable, self._allocated)
         return self.target != before
 
     def allocate(self, layer: Layer | None) -> bool:
-        """The budget carries this Layer, None: not even the lowest; return whether that moves the bound."""
+        """Take the Layer that the budget carries (None: not even the lowest); return whether that moves the bound."""
         self.starved = layer is None
         self.is_new = False
         if layer is None or layer == self._allocated:
@@ -61,22 +61,22 @@ class LayerChoice:
         return True
 
     def list_steps(self) -> tuple[Step[Layer], ...]:
-        """The qualities that there are to choose from, and what each costs."""
+        """Return the qualities that can be chosen, and what each costs."""
         return self._track.list_steps(self._reachable)
 
     def find_taken(self) -> int:
-        """The Encodings that are meant for it while it is not stopped, as a mask of their indices."""
+        """Return the Encodings that the Subscription is to get while it is not stopped, as a mask of their indices."""
         if self._track.kind == "audio" or not self._is_simulcast:
             return 1
         bound = min(self.ceiling.spatial, self._allocated.spatial)
         return 1 << self.index | find_wanted(self._track.encodings, bound)
 
     def enters(self, layer: Layer) -> bool:
-        """Whether with this Layer it would begin, or rise to a larger picture, which takes a key frame."""
+        """Whether the Subscription would begin, or go to a larger picture, with this Layer, which takes a key frame."""
         return self.is_new or self.starved or layer.spatial > self._allocated.spatial
 
     def descends(self, layer: Layer) -> bool:
-        """Whether with this Layer it would go on with a smaller Encoding, which takes a key frame, too."""
+        """Whether the Subscription would go to a smaller Encoding with this Layer, which takes a key frame, too."""
         return self._is_simulcast and not self.starved and layer.spatial < self._allocated.spatial
 
     @property
@@ -90,7 +90,7 @@ class LayerChoice:
 
     @property
     def _reachable(self) -> Layer:
-        """The ceiling, as far as the client can decode."""
+        """The ceiling, lowered to what the client can decode."""
         if self._is_simulcast:
             return self.ceiling
         return Layer(min(self.ceiling.spatial, self._most_spatial), self.ceiling.temporal)

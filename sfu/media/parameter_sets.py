@@ -13,7 +13,9 @@ _MOST_BYTES = 512
 
 
 def parameter_sets_of(codec: Codec) -> tuple[bytes, ...]:
-    """The sets as NAL units; what is no parameter set, or malformed, is left aside: the stream may have it in band."""
+    """Return the sets as NAL units. What is malformed or no parameter set is left out; the stream may carry the sets in
+    band.
+    """
     if codec.name != "H264":
         return ()
     found = []

@@ -10,18 +10,18 @@ from sfu.media.layer import WHOLE, Layer
 from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 _CLEARLY_MORE = 1.1
-"""A step that costs hardly more than the one below it replaces that one."""
+"""The least ratio of the rates of two steps; a step that costs less than this replaces the one below it."""
 _TOLD_BY_DESCRIPTOR = ("AV1", "H264")
 """Codecs whose spatial Layers only the dependency descriptor tells apart; VP9 has a payload descriptor of its own."""
 _RATIO = 3.0
-"""What an Encoding that has not come yet is taken to cost, as a multiple of the one below: with sides twice as long a
-picture of the same quality takes about 4 ** 0.75 times the bits.
+"""The assumed rate of an Encoding that has not come yet, as a multiple of the one below: a picture with sides twice as
+long takes about 4 ** 0.75 times the bits at the same quality.
 """
 
 
 class Qualities:
-    """The steps of one Track, summed up once for all its Subscriptions when they have changed: it is asked for them
-    many times between two measurements.
+    """The steps of one Track, kept for all its Subscriptions until they change: they are needed many times between two
+    measurements.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Qualities:
         self._steps: dict[Layer, tuple[Step[Layer], ...]] = {}  # by ceilings, of which there are few
 
     def list_steps(self, encodings: tuple[Encoding, ...], ceiling: Layer) -> tuple[Step[Layer], ...]:
-        """What `list_steps` says of the Track's `encodings`."""
+        """Return what the function `list_steps` returns for the Track's `encodings`."""
         state = tuple((encoding.measurements, encoding.active, encoding.withheld) for encoding in encodings)
         if state != self._state:
             self._state = state
@@ -42,11 +42,11 @@ class Qualities:
 
 
 def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
-    """Steps by rising rate, up to `ceiling`; empty while nothing is measured.
+    """Return the steps by rising rate, up to `ceiling`; none while nothing is measured.
 
-    In simulcast the lowest Encoding comes in all its temporal Layers, the others from half the frame rate on: fewer
-    pictures of a larger size are no better than the size below. An Encoding that does not come, since nobody took it,
-    counts with its last rate, or with what is assumed by the others': whoever takes it, gets it.
+    In simulcast the lowest Encoding has a step for each temporal Layer, the others only from half the frame rate on:
+    fewer pictures of a larger size are no better than the size below. An Encoding that does not come because nobody
+    wanted it counts with its last rate, or one that is assumed from the others, since it comes once it is wanted.
     """
     simulcast = len(encodings) > 1
     found = _steps_of_encodings(encodings, ceiling) if simulcast else _steps_of_layers(encodings[0], ceiling)
@@ -61,7 +61,7 @@ def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple
 
 
 def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Layer) -> Layer:
-    """The best Layer that flows within both bounds; where nothing does, the least that flows, or what will flow."""
+    """Return the best Layer that flows within both bounds; if none does, the least that flows, or one that will."""
     bound = min(ceiling.spatial, allocated.spatial, WHOLE.spatial)
     best = bound
     if len(encodings) > 1:
@@ -74,18 +74,19 @@ def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Laye
 
 
 def find_most_spatial(codec: str, *, described: bool) -> int:
-    """The highest spatial Layer within an Encoding that a receiver decodes; `described`: it has the descriptor.
+    """Return the highest spatial Layer within an Encoding that a receiver decodes; `described`: it reads the dependency
+    descriptor.
 
-    Without, it takes each packet that begins a frame for the next picture: several spatial Layers of one picture are
-    then none that it could decode, while the lowest alone is an ordinary stream.
+    Without the descriptor a receiver takes each packet that begins a frame for a new picture, so it cannot decode
+    several spatial Layers of one picture, while the lowest alone is an ordinary stream.
     """
     return WHOLE.spatial if described or codec not in _TOLD_BY_DESCRIPTOR else 0
 
 
 def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:
-    """The Encodings to ask for on behalf of someone whose spatial Layer is bounded so, as a mask of their indices.
+    """Return the Encodings to ask for, up to the spatial Layer `bound`, as a mask of their indices.
 
-    The best that is to be had, and until that flows those below, down to one that does.
+    They are the best that is available, and until it flows, those below it down to one that flows.
     """
     had = _list_had(encodings)
     wanted = 0
@@ -97,14 +98,18 @@ def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:
 
 
 def _list_had(encodings: tuple[Encoding, ...]) -> list[Encoding]:
-    """Those that are to be had. Below what is known to come nothing is assumed: lower ones begin first."""
+    """Return the available Encodings. None is assumed below the lowest that is known to come, since lower ones begin
+    first.
+    """
     known = [encoding.index for encoding in encodings if encoding.active or encoding.is_measured]
     lowest = min(known, default=0)
     return [encoding for encoding in encodings if encoding.is_to_be_had and encoding.index >= lowest]
 
 
 def _assume_rate(encodings: tuple[Encoding, ...], index: int) -> float:
-    """What an Encoding that was never measured may cost, by the nearest that were; 0 where there is none."""
+    """Return the assumed rate of an Encoding that was never measured, from the nearest ones that were; 0 if there are
+    none.
+    """
     known = {one.index: rates[-1] for one in encodings if (rates := _sum_up(one, SPATIAL_LAYERS - 1))}
     below = max((place for place in known if place < index), default=None)
     above = min((place for place in known if place > index), default=None)
@@ -115,7 +120,7 @@ def _assume_rate(encodings: tuple[Encoding, ...], index: int) -> float:
 
 
 def _best_within(indices: list[int], bound: int, *, otherwise: int) -> int:
-    """The highest up to `bound`, else the lowest; `otherwise` where there is none."""
+    """Return the highest index up to `bound`, else the lowest; `otherwise` if there is none."""
     return max((index for index in indices if index <= bound), default=min(indices, default=otherwise))
 
 
@@ -151,7 +156,7 @@ def _steps_of_layers(encoding: Encoding, ceiling: Layer) -> Iterator[Step[Layer]
 
 
 def _sum_up(encoding: Encoding, spatial: int) -> list[float]:
-    """What each temporal Layer costs with all below it, and with the spatial Layers up to `spatial`."""
+    """Return the rate of each temporal Layer with all below it, over the spatial Layers up to `spatial`."""
     rates: list[float] = []
     total = 0.0
     layers = range(min(spatial, encoding.spatial_top) + 1)  # those above have no rate

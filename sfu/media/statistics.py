@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from sfu.media.layer import Layer
 
 _LEAST_INTERVAL = 0.5
-"""Seconds over which a rate is measured at least."""
+"""Least seconds over which a rate is measured."""
 
 
 @dataclass(frozen=True)
 class EncodingStats:
-    """What comes in of one Encoding."""
+    """Statistics of one Encoding that comes in."""
 
     rid: str
     ssrc: int | None
@@ -21,41 +21,43 @@ class EncodingStats:
     packets: int
     """Media packets, without retransmissions."""
     octets: int
-    """Of their payload."""
+    """Octets of the payload of these packets."""
     bit_rate_bps: int
     packets_lost: int
-    """That have not come in the first place; some of them were repaired."""
+    """Packets that did not arrive at first; some of them were repaired."""
     fraction_lost: float
-    """In the last report interval, 0..1."""
+    """Share of packets lost in the last report interval, 0..1."""
     jitter_s: float
     round_trip_time_s: float | None
-    """From a NACK to the packet; None before something was lost and sent again."""
+    """Seconds from a NACK to the packet; None until a lost packet was sent again."""
     nacks_sent: int
-    """Packets asked for, repetitions included."""
+    """Packets that we asked for by NACK, repeated requests included."""
     packets_repaired: int
     key_frame_requests: int
-    """Sent to the publisher."""
+    """Key-frame requests sent to the publisher."""
     spatial_layers: int
-    """Seen so far; 0 before the first packet, and for audio."""
+    """Spatial layers seen so far; 0 before the first packet, and for audio."""
     temporal_layers: int
     layer_bit_rates_bps: Mapping[Layer, int] = field(default_factory=dict)
-    """Of each Layer's own frames, without those below; `spatial` is the Encoding's place in simulcast."""
+    """Bit rate of each Layer's own frames, without those of lower Layers; in simulcast `spatial` is the Encoding's
+    index.
+    """
 
 
 @dataclass(frozen=True)
 class TrackStats:
-    """What comes in of one Track."""
+    """Statistics of one Track that comes in."""
 
     id: str
     kind: str
     codec: str
     encodings: tuple[EncodingStats, ...]
-    """The lowest first."""
+    """Statistics of the Encodings, the lowest first."""
 
 
 @dataclass(frozen=True)
 class SubscriptionStats:
-    """What goes out to one subscriber, and what its receiver says of it."""
+    """Statistics of what goes out to one subscriber, and what its receiver reports."""
 
     id: str
     track: str
@@ -63,23 +65,23 @@ class SubscriptionStats:
     octets: int
     bit_rate_bps: int
     packets_lost: int
-    """As reported by the receiver, RFC 3550 section 6.4.1."""
+    """Packets lost as the receiver reports them (RFC 3550 section 6.4.1)."""
     fraction_lost: float
     jitter_s: float
     round_trip_time_s: float | None
     nacks_received: int
-    """Packets asked for again."""
+    """Packets that the receiver asked for by NACK."""
     packets_retransmitted: int
     packets_not_retransmitted: int
-    """Beyond the history, or asked for too often."""
+    """Packets asked for by NACK that the history no longer had, or that were asked for too often."""
     key_frame_requests: int
-    """Of its receiver."""
+    """Key-frame requests from the receiver."""
     ceiling: Layer
     target: Layer | None
     current: Layer | None
     paused: bool
     starved: bool
-    """Nothing is sent, because the path does not carry even the lowest Layer."""
+    """Whether nothing is sent because the path does not carry even the lowest Layer."""
     layer_switches: int
     freezes: int
     """Pictures that came to us much later than usual (as W3C webrtc-stats counts them at a receiver)."""
@@ -94,7 +96,7 @@ class RateMeter:
         self._octets = 0
 
     def update(self, octets: int, now: float) -> int:
-        """Note the count of now; return the rate, over half a second at least."""
+        """Take the present count; return the rate in bits a second, measured over half a second at least."""
         if self._since is None or octets < self._octets:
             self._since, self._octets = now, octets
         elif now - self._since >= _LEAST_INTERVAL:

@@ -1,4 +1,4 @@
-"""What is received: one connection's copy of one Track."""
+"""A Subscription: one connection receives one Track."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sfu.wire.rtcp import ReportBlock
 
 
 class Subscriber(Protocol):
-    """What a Subscription uses of the connection that it goes out on."""
+    """What a Subscription asks of the connection that it goes out on."""
 
     @property
     def connected(self) -> bool:
@@ -26,31 +26,32 @@ class Subscriber(Protocol):
 
     @property
     def reads_dependencies(self) -> bool:
-        """Whether its client has agreed to the dependency descriptor."""
+        """Whether the client has agreed to the dependency descriptor."""
         ...
 
     def demand_changed(self) -> None:
-        """What a Subscription could use has changed."""
+        """Allocate the budget anew, since what a Subscription could use has changed."""
         ...
 
     def send_sender_report(self, subscription: Subscription, now: float) -> None:
-        """Pass the publisher's clock on to the client."""
+        """Send the client the Subscription's sender report, if there is one."""
         ...
 
     def track_ended(self, subscription: Subscription) -> None:
-        """A Subscription's Track has ended: close it, or `vacate` it to keep its place for another."""
+        """Close a Subscription whose Track has ended, or `vacate` it to keep its place for another Track."""
         ...
 
     def end_subscription(self, subscription: Subscription) -> None:
-        """The Subscription has closed: give up its place."""
+        """Give up the place of a Subscription that has closed."""
         ...
 
 
 class Subscription:
-    """Forwards while its connection is up, unless paused; ends with its connection or by `close`.
+    """One Peer's reception of one Track. It forwards while its connection is up, unless paused, and ends with its
+    connection or by `close`.
 
-    Where we make the offers it ends with its Track, too. Where the client does, it becomes `vacant` then, and goes on
-    with the next Track that fits: what its media section is was answered once and for all (RFC 3264).
+    Where we make the offers, it also ends with its Track. Where the client does, it becomes `vacant` then, and goes on
+    with the next Track that fits, since the answer for its media section cannot change (RFC 3264).
     """
 
     def __init__(
@@ -67,23 +68,23 @@ class Subscription:
         self.id = id
         self.track = track
         self.mid = mid
-        """The media section in which it goes out."""
+        """The mid of the media section in which it goes out."""
         self.ssrc = ssrc
         self.repair_ssrc = repair_ssrc
-        """Of retransmissions (RFC 4588); 0: there are none."""
+        """The SSRC of retransmissions (RFC 4588); 0: there are none."""
         self.layers = LayerChoice(track, lambda: subscriber.reads_dependencies)
-        """Which Layer it shall get."""
+        """The choice of its Layer."""
         self.key_frame_requests = 0
         self.paused = False
-        """Its subscriber wants nothing for now."""
+        """Whether the subscriber wants no media for now."""
         self.priority = 1.0
         """Its share of the budget, relative to the other video of its connection; see `set_priority`."""
         self.on_screen = True
-        """Whether its viewer can see it at all; see `set_on_screen`."""
+        """Whether the viewer can see it; see `set_on_screen`."""
         self._reported = 0  # of what is `wanted`, as its Track knows it
         self.closed = False
         self.vacant = False
-        """Its Track has ended, and its place waits for another."""
+        """Whether its Track has ended and its place waits for another one."""
         self._context = context
         self._subscriber = subscriber
         self._egress = Egress(ssrc, repair_ssrc, track.cname)
@@ -101,7 +102,7 @@ class Subscription:
 
     @property
     def target(self) -> Layer | None:
-        """The Layer that it shall get now: the best that flows, up to the ceiling."""
+        """The Layer that it is to get now: the best that flows, up to the ceiling and the allocation."""
         return self.layers.target
 
     @property
@@ -111,27 +112,27 @@ class Subscription:
 
     @property
     def negotiated(self) -> bool:
-        """Whether the client has agreed to it."""
+        """Whether the client has agreed to the Subscription."""
         return self._egress.is_open
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing shall flow: it is not `is_shown`, or starved."""
+        """Whether no media may flow: it is starved, or not shown (`is_shown`)."""
         return self.starved or not self.is_shown
 
     @property
     def is_shown(self) -> bool:
-        """Whether media shall flow if the path carries it."""
+        """Whether media may flow if the path carries them."""
         return not (self.vacant or self.paused or self.track.held or self.track.blocked) and self.on_screen
 
     @property
     def octets(self) -> int:
-        """Of payload, sent so far."""
+        """Octets of payload sent so far."""
         return self._egress.octets
 
     @property
     def current(self) -> Layer | None:
-        """The layer that is forwarded; None while nothing is."""
+        """The Layer that is forwarded; None while nothing is."""
         if not self.negotiated or self.stopped or not self._subscriber.connected:
             return None
         if self.track.kind == "audio":
@@ -140,19 +141,19 @@ class Subscription:
 
     @property
     def target_index(self) -> int:
-        """The Encoding that the target asks for."""
+        """The index of the Encoding that the target asks for."""
         return self.layers.index
 
     @property
     def has_arrived(self) -> bool:
-        """Whether the Encoding of the target is forwarded."""
+        """Whether the Encoding of the target is forwarded, or there is nothing to wait for."""
         if not self.negotiated or self.stopped:
             return True  # nothing to wait for
         return self._egress.index == self.target_index
 
     @property
     def lacks_layer(self) -> bool:
-        """Whether a higher Layer of the Encoding that is forwarded comes and is its target, but was not entered."""
+        """Whether the forwarded Encoding has a higher Layer, up to the target, that comes but was not entered."""
         if self.stopped or self.target is None or self.track.kind == "audio":
             return False
         state = self._egress.state()
@@ -163,11 +164,11 @@ class Subscription:
         return encoding.flows_above(state.current_spatial, state.current_temporal, within=within)
 
     def wants(self, index: int) -> bool:
-        """Whether its target is the Encoding `index`, and media shall flow."""
+        """Whether its target is the Encoding `index`, and media may flow."""
         return self.negotiated and not self.stopped and self.target_index == index
 
     def is_forwarded_by(self, row: int) -> bool:
-        """Whether `row` of the plane is its own."""
+        """Whether `row` of the plane is the Subscription's."""
         return self._egress.is_forwarded_by(row)
 
     def shows(self, index: int) -> bool:
@@ -175,17 +176,18 @@ class Subscription:
         return self._egress.index == index
 
     def is_within(self, index: int, layers: int) -> bool:
-        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
+        """Whether it forwards a Layer of the Encoding `index` that is in the mask `layers` (sfu/wire/layers.py)."""
         return not self.stopped and self._egress.is_within(index, layers)
 
     def set_ceiling(self, ceiling: Layer) -> None:
-        """Bound what the subscriber gets. A Layer beyond what is published means the best; `WHOLE` lifts the bound.
+        """Bound the Layer that the subscriber gets. One beyond what is published means the best; `WHOLE` lifts the
+        bound.
 
-        A lower temporal or SVC layer is there with the next frame, another Encoding with its next key frame, which is
-        asked for at once.
+        A lower temporal or SVC layer takes effect with the next frame, another Encoding with its next key frame, which
+        is requested at once.
 
         Raises:
-            ArgumentError: a negative layer.
+            ArgumentError: `ceiling` has a negative part.
         """
         if min(ceiling) < 0:
             raise ArgumentError(f"a Layer counts from 0, not {ceiling}")
@@ -194,11 +196,11 @@ class Subscription:
         self._subscriber.demand_changed()
 
     def set_priority(self, priority: float) -> None:
-        """Weigh it against the other video of its connection: with 2 it is given twice the rate of another with 1, as
-        far as there are Layers; and the lowest Layer of the more important comes first.
+        """Weigh it against the other videos of its connection: one with priority 2 gets twice the rate of one with 1,
+        as far as there are Layers, and its lowest Layer is allocated first.
 
         Raises:
-            ArgumentError: not a number above 0.
+            ArgumentError: `priority` is not a finite number above 0.
         """
         if not 0.0 < priority < float("inf"):
             raise ArgumentError(f"a priority is above 0 and finite, not {priority}")
@@ -206,13 +208,13 @@ class Subscription:
         self._subscriber.demand_changed()
 
     def set_on_screen(self, on_screen: bool) -> None:
-        """Say whether its viewer can see it; what nobody sees is not sent."""
+        """Say whether the viewer can see it; media that nobody sees are not sent."""
         if on_screen != self.on_screen:
             self.on_screen = on_screen
             self._begin_anew()
 
     def allocate(self, layer: Layer | None, now: float) -> None:
-        """Its connection's budget carries this Layer; None: not even the lowest."""
+        """Take the Layer that the connection's budget carries; None: it does not carry even the lowest."""
         was_starved = self.starved
         moved = self.layers.allocate(layer)
         if self.starved != was_starved:
@@ -225,19 +227,19 @@ class Subscription:
             self.track.note_wanted(now)
 
     def report_wanted(self) -> int:
-        """What it takes, as `taken`; its Track knows by this."""
+        """Return `wanted`, and remember that the Track knows it."""
         self._reported = self.wanted
         return self._reported
 
     @property
     def wanted(self) -> int:
-        """The Encodings that are meant for it, as a mask of their indices."""
+        """The Encodings that it is to get, as a mask of their indices."""
         if not self.negotiated or self.stopped:
             return 0
         return self.layers.find_taken()
 
     def aim(self, now: float) -> None:
-        """Choose the target anew: Encodings have come or gone, or the ceiling or the allocation has moved."""
+        """Choose the target anew, since Encodings have come or gone, or the ceiling or the allocation has changed."""
         if not self.negotiated or self.closed or self.track.kind == "audio":
             return
         before = self.target
@@ -254,7 +256,7 @@ class Subscription:
             self.track.await_switch(self, now)
 
     def stats(self) -> SubscriptionStats:
-        """What goes out, as a snapshot."""
+        """Return a snapshot of what goes out."""
         return self._egress.stats(
             self.id,
             self.track,
@@ -268,18 +270,18 @@ class Subscription:
         )
 
     def handle_block(self, block: ReportBlock, now: float) -> None:
-        """Its receiver has reported."""
+        """Take a report block of the receiver."""
         self._egress.handle_block(block, now)
 
     def handle_key_frame_request(self, now: float) -> None:
-        """Its receiver cannot go on without a key frame, or the history no longer has what it asked for."""
+        """Request a key frame: the receiver asked for one, or asked for packets that the history no longer has."""
         self.key_frame_requests += 1
         if self.negotiated and not self.stopped:
             current = self._egress.index
             self.track.request_key_frame(now, current if current >= 0 else self.target_index)
 
     def handle_connected(self, now: float) -> None:
-        """Its connection is up."""
+        """Request a key frame, since the connection is up."""
         if self.negotiated and not self.stopped:
             self._ask_for_key_frame(now)
 
@@ -288,16 +290,16 @@ class Subscription:
         self._pause(True)
 
     def resume(self) -> None:
-        """Let the media through again, video from the next key frame on."""
+        """Let the media through again; video goes on from the next key frame."""
         self._pause(False)
 
     def apply_hold(self) -> None:
-        """Whether it is `stopped` may have changed: let the plane know."""
+        """Tell the plane whether it is `stopped`, which may have changed."""
         if self._egress.stop(self.stopped) and not self.stopped and self._subscriber.connected:
             self._ask_for_key_frame(self._context.clock())
 
     def close(self) -> None:
-        """End it. On a server-offered connection `NegotiationNeeded` follows. Idempotent."""
+        """End the Subscription. On a server-offered connection `NegotiationNeeded` follows. Idempotent."""
         if self.closed:
             return
         self.closed = True
@@ -307,14 +309,14 @@ class Subscription:
         self.track.note_wanted(self._context.clock())
 
     def start(self, codec: Codec) -> None:
-        """The client agreed: forward with the payload types of its `codec`. May raise ServerFullError."""
+        """Forward with the payload types of the client's `codec`, to which it has agreed. May raise ServerFullError."""
         if self.negotiated or self.closed:
             return
         self._egress.open(self.track.route, self._context.shard, self._context.row, codec, self.mid)
         self._begin()
 
     def _begin(self) -> None:
-        """What its Track has is to go out."""
+        """Let the Track's media go out."""
         self.apply_hold()
         self._subscriber.demand_changed()
         now = self._context.clock()
@@ -322,20 +324,20 @@ class Subscription:
         self.track.note_wanted(now)
 
     def handle_track_ended(self) -> None:
-        """Its Track ends: its connection says what becomes of it."""
+        """Let the connection close or vacate the Subscription, since its Track ends."""
         self._subscriber.track_ended(self)
 
     def vacate(self) -> None:
-        """Leave a Track that ends, and keep the place, the numbering and what the viewer has chosen for another one."""
+        """Leave a Track that ends, and keep the place, the numbering and the viewer's choices for another one."""
         self.vacant = True
         del self.track.subscriptions[self.id]
         self._egress.move(None)
         self._begin_anew()
 
     def move(self, track: Track) -> None:
-        """Go on with `track`, from its next key frame on. May raise ServerFullError, and then is as it was.
+        """Go on with `track` from its next key frame. May raise ServerFullError, and is unchanged then.
 
-        Its codec goes out under the payload types that were agreed; whether it fits is the caller's to know.
+        The media go out under the payload types that were agreed; the caller must check that the codec fits.
         """
         self._egress.move(track.route)
         self.track, self.vacant = track, False
@@ -344,13 +346,13 @@ class Subscription:
         self._begin()
 
     def pass_sender_report(self, index: int, now: float) -> None:
-        """The publisher has sent a sender report for the Encoding `index`."""
+        """Pass on the sender report that the publisher has sent for the Encoding `index`, if that is forwarded."""
         sends = self.negotiated and self._subscriber.connected
         if sends and (len(self.track.encodings) == 1 or self.shows(index)):
             self._subscriber.send_sender_report(self, now)
 
     def build_sender_report(self, now: float) -> bytes | None:
-        """The publisher's last sender report in our numbering; None while there is nothing to tell."""
+        """Return the publisher's last sender report in our numbering; None while there is none to send."""
         return self._egress.build_sender_report(self.track, now)
 
     def _pause(self, paused: bool) -> None:
@@ -359,7 +361,7 @@ class Subscription:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """It is shown, or vacant, or neither any more: what it may have is to be found out again."""
+        """Have the Layer allocated anew, since the Subscription was shown, hidden or vacated."""
         self.layers.is_new = True
         self.apply_hold()
         self._subscriber.demand_changed()

@@ -21,18 +21,18 @@ from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
 from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
 
 UNWANTED_AFTER = 1.5
-"""Seconds after which an Encoding that nobody takes is not wanted any more."""
+"""Seconds after which an Encoding that nobody receives or records is not wanted any more."""
 LAYER_PATIENCE = 0.5
-"""Seconds in which a stream that can do so has let a subscriber rise to a higher Layer without a key frame."""
+"""Seconds in which a subscriber can have risen to a higher Layer without a key frame, if the stream allows it."""
 _MOST_PATIENCE = 5.0
 
 
 class Publisher(Protocol):
-    """What a Track uses of the connection that it comes in on."""
+    """What a Track asks of the connection that it comes in on."""
 
     @property
     def connected(self) -> bool:
-        """Whether it can be asked for anything."""
+        """Whether the publisher's connection is up, so that RTCP reaches it."""
         ...
 
     @property
@@ -41,11 +41,11 @@ class Publisher(Protocol):
         ...
 
     def send_rtcp(self, packet: bytes) -> None:
-        """Send to the publisher, if it is connected."""
+        """Send RTCP to the publisher, if it is connected."""
         ...
 
     def touch(self) -> None:
-        """A deadline has changed."""
+        """Take note that a deadline of the Track has changed."""
         ...
 
 
@@ -69,22 +69,22 @@ class Track:
         """Name of the Peer that publishes it."""
         self.kind: Kind = incoming.kind
         self.codec: Codec = incoming.codec
-        """With the publisher's payload type."""
+        """The codec, with the publisher's payload type."""
         self.mid = incoming.mid
         self.stream_id = stream_id
-        """The same for all Tracks of a Peer: receivers keep those in sync (RFC 8830)."""
+        """The id of the `msid` stream, the same for all Tracks of a Peer: receivers keep them in sync (RFC 8830)."""
         self.cname = cname
         self.muted = False
-        """The publisher has said that it stops sending for now."""
+        """Whether the publisher has said that it stops sending for now."""
         self.held = False
-        """The room holds it back from all subscribers (last-N)."""
+        """Whether the room holds it back from all subscribers (last-N)."""
         self.blocked = False
-        """Nobody gets it, by order; see `Room.block`."""
+        """Whether a moderator keeps it from everyone; see `Room.block`."""
         self.ended = False
         self.label = ""
-        """Tells the Tracks of one kind of a Peer apart in records, such as `screen`; the embedding program's."""
+        """The embedding program's word, such as `screen`, that tells a Peer's Tracks of one kind apart in records."""
         self.private = False
-        """Must not be recorded; see `Room.set_private`."""
+        """Whether it must not be recorded; see `Room.set_track_private`."""
         self.subscriptions: dict[str, TrackSubscriber] = {}
         """The Subscriptions to it, by their ids."""
         self.route = TrackRoute(context.shard)
@@ -120,25 +120,25 @@ class Track:
             self.route.close()
             raise
         self.encodings: tuple[Encoding, ...] = tuple(opened)
-        """The lowest first."""
+        """The Encodings, the lowest first."""
         self.route.tell_parameters(parameter_sets_of(incoming.codec), len(opened))
 
     def __repr__(self) -> str:
         return f"<Track {self.id} {self.kind} {self.codec.name} of {self.peer!r}>"
 
     def continues(self, incoming: Incoming) -> bool:
-        """Whether what the client sends in the section now is still this Track."""
+        """Whether what the client now sends in the media section is still this Track."""
         same_type = incoming.codec.payload_type == self.codec.payload_type
         return same_type and incoming.codec.matches(self.codec) and _rids_of(incoming) == self._rids
 
     def update(self, incoming: Incoming) -> None:
-        """Take over what the client says anew of a section that `continues`."""
+        """Take the client's new description of a media section in which this Track `continues`."""
         self.route.tell_parameters(parameter_sets_of(incoming.codec), len(self.encodings))
 
     def handle_notice(
         self, encoding: Encoding, notice: SourceLearned | Gap | Repaired | KeyFrameNeeded, now: float
     ) -> None:
-        """The plane has something to tell of an Encoding."""
+        """Handle the plane's notice of an Encoding."""
         if isinstance(notice, SourceLearned):
             self.handle_source(encoding, notice.ssrc, now)
         elif isinstance(notice, KeyFrameNeeded):
@@ -152,7 +152,9 @@ class Track:
             encoding.nacks.handle_repaired(notice.sequence, now)
 
     def handle_source(self, encoding: Encoding, ssrc: int, now: float) -> None:
-        """The plane learned the Encoding's SSRC, or its numbering began anew; requests that waited can go out."""
+        """Take the SSRC of an Encoding that the plane has learned, or whose numbering began anew; send requests that
+        waited.
+        """
         was_active, before = encoding.active, encoding.ssrc
         encoding.handle_source(ssrc, now)
         if not was_active:
@@ -167,9 +169,7 @@ class Track:
             self._publisher.touch()
 
     def request_key_frame(self, now: float, index: int | None = None) -> None:
-        """A subscriber needs a key frame, of Encoding `index` or of all: ask the publisher, now or when the throttle
-        allows it.
-        """
+        """Ask the publisher for a key frame of the Encoding `index`, or of all, now or when the throttle allows it."""
         if self.kind != "video" or self.ended or not self._publisher.connected:
             return  # a publisher that is still to connect begins with a key frame
         for encoding in self.encodings:
@@ -181,25 +181,26 @@ class Track:
 
     @property
     def connected(self) -> bool:
-        """Whether its publisher can send."""
+        """Whether the publisher's connection is up."""
         return self._publisher.connected
 
     def stats(self) -> TrackStats:
-        """What comes in, as a snapshot."""
+        """Return a snapshot of what comes in."""
         simulcast = len(self.encodings) > 1
         encodings = tuple(encoding.stats(simulcast=simulcast) for encoding in self.encodings)
         return TrackStats(self.id, self.kind, self.codec.name, encodings)
 
     def await_switch(self, subscription: TrackSubscriber, now: float) -> None:
-        """A Subscription has to get to its target: ask for a key frame again and again until it is there.
+        """Ask for key frames until a Subscription has reached its target.
 
-        A higher Layer of the same Encoding can often be entered without one, so that has `LAYER_PATIENCE`.
+        A higher Layer of the same Encoding can often be entered without a key frame, so none is asked for within
+        `LAYER_PATIENCE`.
         """
         self._waiting[subscription] = now
         self._publisher.touch()
 
     def handle_tick(self, now: float) -> None:
-        """Once a second: see which Encodings flow, and help Subscriptions that have not got to their target."""
+        """Find which Encodings flow, and help Subscriptions that are not at their target. Call it once a second."""
         for encoding in self.encodings:
             encoding.measure(now)
         going = [encoding for encoding in self.encodings if not encoding.is_quiet(now)]
@@ -230,19 +231,20 @@ class Track:
                     del self._waiting[subscription]
 
     def list_steps(self, ceiling: Layer = WHOLE) -> tuple[Step[Layer], ...]:
-        """The qualities that it really has now, up to `ceiling`, and what each costs."""
+        """Return the qualities that the Track has now, up to `ceiling`, and what each costs."""
         return self._qualities.list_steps(self.encodings, ceiling)
 
     @property
     def best_rate_bps(self) -> float:
-        """What it costs at its best."""
+        """The bit rate of the Track at its best; 0 while nothing is measured."""
         steps = self.list_steps()
         return steps[-1].rate_bps if steps else 0.0
 
     def note_wanted(self, now: float) -> None:
-        """Its Subscriptions take other Encodings than before, perhaps: see which are wanted.
+        """Find which Encodings are wanted, since Subscriptions may need others than before.
 
-        One that nobody takes any more is given up after `UNWANTED_AFTER`, one that is taken again is wanted at once.
+        An Encoding that nobody needs any more is given up after `UNWANTED_AFTER`; one that is needed again is wanted at
+        once.
         """
         if len(self.encodings) == 1 or self.ended:
             return
@@ -273,12 +275,12 @@ class Track:
 
     @property
     def recorded_index(self) -> int:
-        """The Encoding that a recorder gets: the best that comes."""
+        """The index of the Encoding that a recorder gets, the best that comes."""
         coming = [encoding.index for encoding in self.encodings if encoding.active]
         return coming[-1] if coming else self.encodings[-1].index
 
     def set_recorded(self, recorded: bool, now: float) -> None:
-        """Send what the Track has best to the tap, and keep its best Encoding coming; or stop that."""
+        """Send the best Encoding to the tap and keep it wanted, or stop doing so."""
         self._recorded = recorded
         self.note_wanted(now)
         self._aim_tap(now)
@@ -304,7 +306,7 @@ class Track:
             subscription.apply_hold()
 
     def note_packets(self, encoding: Encoding, packets: int, now: float) -> bool:
-        """`packets` of an Encoding have come by now; return whether that ends a mute."""
+        """Take the count of an Encoding's packets so far; return whether that ends a mute."""
         was_active = encoding.active
         encoding.note_packets(packets, now)
         if encoding.active and not was_active:
@@ -325,14 +327,14 @@ class Track:
             self._aim_tap(now)
 
     def poll_timeout(self) -> float | None:
-        """When a throttled key-frame request is due."""
+        """Return when to call `handle_timeout` (absolute seconds); None: nothing is due."""
         due = [encoding.poll_timeout() for encoding in self.encodings]
         due.extend(since + UNWANTED_AFTER for since in self._idle_since.values())
         due.extend(since + LAYER_PATIENCE for since in self._waiting.values() if since > self._helped)
         return min((deadline for deadline in due if deadline is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Send the key-frame requests and the NACKs that are due, and give up what nobody takes."""
+        """Send the key-frame requests and NACKs that are due, and give up Encodings that nobody needs."""
         self._give_up_unwanted(now)
         if any(self._helped < since <= now - LAYER_PATIENCE for since in self._waiting.values()):
             self._helped = now - LAYER_PATIENCE
@@ -348,7 +350,7 @@ class Track:
                 self.request_key_frame(now, encoding.index)
 
     def mute(self, packets: int) -> bool:
-        """The publisher stops for now, after `packets`; return whether that is news."""
+        """Mark the Track as muted after `packets` packets; return whether it was not muted before."""
         self._muted_packets = packets
         changed, self.muted = not self.muted, True
         return changed
@@ -365,7 +367,7 @@ class Track:
         self.route.close()
 
     def _send_key_frame_request(self, encoding: Encoding) -> None:
-        """RFC 4585 section 4.2: only feedback that was negotiated; PLI is what every browser prefers."""
+        """Send a PLI, which browsers prefer, or a FIR; only what was negotiated may be sent (RFC 4585 section 4.2)."""
         ssrc = encoding.ssrc
         if ssrc is None:
             return

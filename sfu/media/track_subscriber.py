@@ -8,18 +8,18 @@ from sfu.media.layer import Layer
 
 
 class TrackSubscriber(Protocol):
-    """Who takes a Track; told what becomes of it, and asked which of its Encodings are needed."""
+    """A subscriber of a Track, which tells it what becomes of the Track, and asks which Encodings it needs."""
 
     closed: bool
 
     @property
     def target(self) -> Layer | None:
-        """The Layer that it shall get; None: none was chosen yet."""
+        """The Layer that the subscriber is to get; None: none was chosen yet."""
         ...
 
     @property
     def target_index(self) -> int:
-        """The Encoding that the target asks for."""
+        """The index of the Encoding that the target asks for."""
         ...
 
     @property
@@ -29,11 +29,11 @@ class TrackSubscriber(Protocol):
 
     @property
     def lacks_layer(self) -> bool:
-        """Whether a higher Layer of the Encoding that is forwarded comes and is its target, but was not entered."""
+        """Whether the forwarded Encoding has a higher Layer, up to the target, that comes but was not entered."""
         ...
 
     def wants(self, index: int) -> bool:
-        """Whether its target is the Encoding `index`, and media shall flow."""
+        """Whether its target is the Encoding `index`, and media may flow."""
         ...
 
     def shows(self, index: int) -> bool:
@@ -41,25 +41,25 @@ class TrackSubscriber(Protocol):
         ...
 
     def is_within(self, index: int, layers: int) -> bool:
-        """Whether it forwards a Layer of the Encoding `index` that is in this mask (sfu/wire/layers.py)."""
+        """Whether it forwards a Layer of the Encoding `index` that is in the mask `layers` (sfu/wire/layers.py)."""
         ...
 
     def report_wanted(self) -> int:
-        """The Encodings that are meant for it, as a mask of their indices."""
+        """Return the Encodings that it is to get, as a mask of their indices."""
         ...
 
     def aim(self, now: float) -> None:
-        """Encodings have come or gone: choose the target anew."""
+        """Choose the target anew, since Encodings have come or gone."""
         ...
 
     def apply_hold(self) -> None:
-        """The Track is held, or blocked, or is so no more."""
+        """Stop or let through: whether the Track is held or blocked has changed."""
         ...
 
     def pass_sender_report(self, index: int, now: float) -> None:
-        """The publisher has sent a sender report for the Encoding `index`."""
+        """Pass on the sender report that the publisher has sent for the Encoding `index`."""
         ...
 
     def handle_track_ended(self) -> None:
-        """The Track ends."""
+        """Leave the Track, which ends."""
         ...
