@@ -8,15 +8,17 @@ from typing import NamedTuple
 LOUDEST = 127.0
 """Loudness is 127 minus the declared level in -dBov: 127 is the overload point, 0 is silence."""
 LEAST_LOUDNESS = 72.0
-"""Speech is at least as loud (-55 dBov)."""
+"""The least loudness of speech (-55 dBov)."""
 MARGIN = 8.0
-"""Speech is as many dB above the Track's own background."""
+"""The least dB by which speech is above the Track's own background."""
 LOUDEST_BACKGROUND = 77.0
-"""What is a margin louder than this (-50 dBov) is heard as a source of its own, however constant: a player, a tone."""
+"""The loudest that a background may be (-50 dBov): a margin above it even a constant sound, as of a player, counts as a
+source.
+"""
 ATTACK = 0.25
-"""Seconds of speech until a Track is active."""
+"""Seconds of speech after which a Track is active."""
 RELEASE = 1.75
-"""Seconds without speech until it is not."""
+"""Seconds without speech after which a Track is inactive."""
 
 _VOICE_SHARE = 0.5
 _LEAST_PROMINENCE = 1.0  # of a constant source
@@ -40,16 +42,16 @@ class Step(NamedTuple):
 
     @classmethod
     def of(cls, seconds: float) -> Step:
-        """The interval of this length."""
+        """Return the interval of this length, in seconds."""
         return cls(seconds, *(1.0 - math.exp(-seconds / constant) for constant in (0.3, 1.0, 3.0)))
 
 
 class Activity:
-    """The scores of one Track.
+    """The speech scores of one Track.
 
-    Its *prominence* is by how many dB speech stands out of the Track's own background, 0 where there is none; it is
-    averaged over about 0.3, 1 and 3 seconds. Comparing Tracks by prominence, not by loudness, makes microphones of
-    all kinds equal, and leaves a constant source behind anyone who speaks.
+    The *prominence* is the dB by which speech stands out of the Track's own background, 0 without speech; it is
+    averaged over about 0.3, 1 and 3 seconds. Comparing Tracks by prominence, not by loudness, makes microphones of all
+    kinds equal, and leaves a constant source behind anyone who speaks.
     """
 
     __slots__ = (
@@ -69,7 +71,7 @@ class Activity:
     )
 
     def __init__(self, packets: int, loudness: int, voiced: int) -> None:
-        """The counters as they stand now: what came before says nothing about the present."""
+        """Start from the present counters: earlier packets say nothing about the present."""
         self._counts = (packets, loudness, voiced)
         self._floor: float | None = None
         self._mean = self._spread = 0.0
@@ -86,7 +88,7 @@ class Activity:
         """Loudness over about a second, 0..127."""
 
     def update(self, packets: int, loudness: int, voiced: int, step: Step) -> None:
-        """Take the counters at the end of an interval; counters that fell have begun anew."""
+        """Take the counters at the end of an interval; counters that have fallen count as begun anew."""
         before = self._counts
         self._counts = (packets, loudness, voiced)
         count = packets - before[0]
@@ -108,7 +110,7 @@ class Activity:
         self._score(level, min(max(prominence, _LEAST_PROMINENCE), _MOST_PROMINENCE) if speaks else 0.0, step)
 
     def mute(self, packets: int, loudness: int, voiced: int) -> None:
-        """It is muted: at once it speaks no more. What is known of its background stays."""
+        """Stop being active at once, since the Track is muted. What is known of its background stays."""
         self._counts = (packets, loudness, voiced)
         self.active = False
         self.voiced = 0.0
@@ -116,7 +118,9 @@ class Activity:
         self.immediate = self.medium = self.long = self.loudness = 0.0
 
     def _learn_background(self, level: float, step: Step) -> float:
-        """Follow the background: down at once, up slowly, faster where the level is steady as speech never is."""
+        """Follow the background: down at once, up slowly, and up faster where the level is steadier than speech ever
+        is.
+        """
         if self._floor is None:
             self._floor = min(level, LOUDEST_BACKGROUND)
             self._mean = level

@@ -12,27 +12,28 @@ SpeakerKey = TypeVar("SpeakerKey", bound=Hashable)
 
 
 class LastNChanges(NamedTuple, Generic[TrackKey]):
-    """What is to be done; a Track stands in at most one of the two."""
+    """The changes to make; a Track stands in at most one of the two."""
 
     let_through: tuple[TrackKey, ...] = ()
-    """To be forwarded from now on."""
+    """Tracks to forward from now on."""
     hold_back: tuple[TrackKey, ...] = ()
-    """Not to be forwarded from now on."""
+    """Tracks not to forward from now on."""
 
 
 class LastN(Generic[TrackKey, SpeakerKey]):
     """The policy for the Tracks of one kind in one room.
 
-    All Tracks stand in one order: those of the active speakers, then of who spoke, the latest first, then of who never
-    did, as they joined. The first `limit` pass, and the pinned ones besides. So a new room fills up as people join, and
-    one who begins to speak takes the place of the one who spoke longest ago; nobody else's Track is touched.
+    All Tracks stand in one order: first those of the active speakers, then of former speakers, the latest first, then
+    of Peers that never spoke, in the order in which they were added. The first `limit` of them pass, and the pinned
+    ones besides. So a new room fills up as people join, and a new speaker takes the place of the one who spoke longest
+    ago; nobody else's Track is touched.
 
-    Where more speak at once than pass: by default those stay who are in, which suits video, where each change costs a
-    key frame; with `loudest` the loudest pass, which suits audio.
+    If more speak at once than may pass, by default those who pass already stay, which suits video, where each change
+    costs a key frame; with `loudest` the loudest pass, which suits audio.
     """
 
     def __init__(self, limit: int | None, *, loudest: bool = False) -> None:
-        """`limit`: how many Tracks pass, 0 or more; None: all."""
+        """`limit` is how many Tracks pass, 0 or more; None: all."""
         self._limit = _checked(limit)
         self._loudest = loudest
         self._order: dict[TrackKey, SpeakerKey] = {}  # first in, first served
@@ -50,10 +51,10 @@ class LastN(Generic[TrackKey, SpeakerKey]):
         return track in self._through
 
     def add(self, track: TrackKey, speaker: SpeakerKey) -> LastNChanges[TrackKey]:
-        """A Track was published by `speaker`, as `handle_speakers` will name it; the changes name it too.
+        """Add a Track of `speaker`, the name that `handle_speakers` will use; the changes say whether it passes.
 
         Raises:
-            ArgumentError: it is there already.
+            ArgumentError: the Track was added already.
         """
         if track in self._order:
             raise ArgumentError(f"{track!r} was added before; remove it first")
@@ -64,7 +65,7 @@ class LastN(Generic[TrackKey, SpeakerKey]):
         return changes if track in self._through else changes._replace(hold_back=(*changes.hold_back, track))
 
     def remove(self, track: TrackKey) -> LastNChanges[TrackKey]:
-        """A Track has ended; the changes are those of others. One that is not known changes nothing."""
+        """Remove a Track that has ended; the changes are those of other Tracks. An unknown one changes nothing."""
         if self._order.pop(track, None) is None:
             return LastNChanges()
         self._pinned.discard(track)
@@ -72,23 +73,23 @@ class LastN(Generic[TrackKey, SpeakerKey]):
         return self._apply()
 
     def pin(self, track: TrackKey) -> LastNChanges[TrackKey]:
-        """Let the Track pass always; it takes up no other's place. One that is not known changes nothing."""
+        """Let the Track always pass, without taking another's place. An unknown one changes nothing."""
         if track in self._order:
             self._pinned.add(track)
         return self._apply()
 
     def unpin(self, track: TrackKey) -> LastNChanges[TrackKey]:
-        """Treat the Track as any other again."""
+        """Undo `pin`."""
         self._pinned.discard(track)
         return self._apply()
 
     def set_limit(self, limit: int | None) -> LastNChanges[TrackKey]:
-        """Let so many Tracks pass from now on."""
+        """Let `limit` Tracks pass from now on; None: all."""
         self._limit = _checked(limit)
         return self._apply()
 
     def handle_speakers(self, speakers: Sequence[SpeakerKey]) -> LastNChanges[TrackKey]:
-        """The active speakers have changed (loudest first). Those without a Track here take no place."""
+        """Take the active speakers, the loudest first. Those without a Track here take no place."""
         self._speaking = tuple(speakers)
         self._arrange()
         return self._apply()

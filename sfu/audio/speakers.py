@@ -1,4 +1,5 @@
-"""Who speaks in a room, and who has the floor, from the audio levels that clients declare (RFC 6464), sans-IO.
+"""Who speaks in a room, and who is the dominant speaker, from the audio levels that clients declare (RFC 6464),
+sans-IO.
 
 The dominant speaker is found in the spirit of Volfin and Cohen, "Dominant speaker identification for multipoint
 videoconferencing", Computer Speech and Language 27 (2013) 895-910: speech activity is scored over an immediate, a
@@ -21,13 +22,13 @@ from sfu.audio.activity import Activity, Step
 Key = TypeVar("Key", bound=Hashable)
 
 INTERVAL = 0.1
-"""Seconds between two updates that the thresholds were chosen for; 0.2 does too, only slower."""
+"""Seconds between two updates, for which the thresholds were chosen; 0.2 works too, but reacts more slowly."""
 DOMINANCE_SPEECH = 0.6
-"""Seconds of speech that it takes to become the dominant speaker: a cough does not."""
+"""Seconds of speech after which a speaker can become dominant: a cough is shorter."""
 TURN_PAUSE = 0.6
 """Seconds of silence of the dominant speaker after which another's turn may begin."""
 ORDER_INTERVAL = 1.0
-"""Least seconds between two events that only change the order of the speakers."""
+"""Least seconds between two events of which the later only changes the order of the speakers."""
 
 _LONGEST_STEP = 0.5
 _IMMEDIATE_LEAD = 3.0  # dB of prominence
@@ -37,15 +38,15 @@ _ORDER_STEP = 6.0  # dB of loudness
 
 
 class AudioLevels(NamedTuple, Generic[Key]):
-    """The counters of one Track; they only rise, or begin anew."""
+    """The audio-level counters of one Track; they only rise, or begin anew."""
 
     track: Key
     packets: int
-    """Packets that declared a level, so far."""
+    """Packets so far that declared a level."""
     loudness: int
-    """Sum over them of 127 minus the level in -dBov."""
+    """The sum over these packets of 127 minus the level in -dBov."""
     voiced: int
-    """How many of them had the V flag."""
+    """How many of these packets had the V flag (voice activity)."""
     muted: bool = False
 
 
@@ -53,14 +54,14 @@ class SpeakersChanged(NamedTuple, Generic[Key]):
     """The active speakers have changed, or their order has."""
 
     speakers: tuple[Key, ...]
-    """Loudest first."""
+    """The active speakers, the loudest first."""
 
 
 class DominantSpeakerChanged(NamedTuple, Generic[Key]):
-    """Another has the floor."""
+    """Another speaker is dominant."""
 
     speaker: Key | None
-    """None: the former one has left, and nobody speaks."""
+    """The dominant speaker; None: the former one has left, and nobody speaks."""
 
 
 class SpeakerDetector(Generic[Key]):
@@ -76,25 +77,25 @@ class SpeakerDetector(Generic[Key]):
 
     @property
     def speakers(self) -> tuple[Key, ...]:
-        """Who speaks now, loudest first."""
+        """The active speakers, the loudest first."""
         return self._speakers
 
     @property
     def dominant(self) -> Key | None:
-        """Who has the floor; it stays with the last speaker, also a muted one, until another speaks or it leaves."""
+        """The dominant speaker. The last one stays it, even muted, until another speaks or it leaves."""
         return self._dominant
 
     def loudness(self, track: Key) -> float:
-        """Loudness over about the last second, 0 (silent) .. 127 (0 dBov); 0 for one that is not known."""
+        """Return the loudness over about the last second, 0 (silent) .. 127 (0 dBov); 0 for an unknown Track."""
         activity = self._tracks.get(track)
         return activity.loudness if activity is not None else 0.0
 
     def update(
         self, levels: Iterable[AudioLevels[Key]], now: float
     ) -> list[SpeakersChanged[Key] | DominantSpeakerChanged[Key]]:
-        """Take the counters of all audio Tracks of the room; one that is not among them has left.
+        """Take the counters of all audio Tracks of the room; a Track that is not among them has left.
 
-        To be called each `INTERVAL`. A longer pause counts as half a second at most.
+        Call it once an `INTERVAL`. A longer pause counts as half a second at most.
         """
         elapsed = now - self._updated if self._updated is not None else 0.0
         self._updated = now
@@ -119,7 +120,7 @@ class SpeakerDetector(Generic[Key]):
         return events
 
     def _reorder(self, now: float) -> bool:
-        """Bring the speakers up to date; return whether that is worth an event."""
+        """Update the order of the speakers; return whether the change is worth an event."""
         ranks: dict[Key, float] = {}
         for track, activity in self._tracks.items():
             if activity.active:
@@ -154,7 +155,9 @@ class SpeakerDetector(Generic[Key]):
 
 
 def _takes_over(challenger: Activity, holder: Activity) -> bool:
-    """Easily from one who has paused; from one who goes on only by standing out clearly and for long."""
+    """Whether a challenger becomes dominant: easily after the dominant speaker has paused; else only by standing out
+    clearly and for long.
+    """
     if holder.quiet >= TURN_PAUSE:
         return challenger.immediate > holder.immediate and challenger.medium > holder.medium
     return (

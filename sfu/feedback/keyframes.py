@@ -1,25 +1,26 @@
-"""Merging what all subscribers of a Track ask into few key-frame requests to its publisher, sans-IO."""
+"""Merges the needs of all subscribers of a Track into few key-frame requests to its publisher, sans-IO."""
 
 from __future__ import annotations
 
 TRIES = 5
-"""A request that brings no key frame is sent so often, each time after twice the time."""
+"""How often a request that brings no key frame is sent, each time after twice the wait."""
 
 EXPECTED = 0.2
-"""Seconds in which a key frame comes that nobody had to ask for: a sender that changes its SSRC begins with one."""
+"""Seconds in which a key frame should come without a request: a sender that changes its SSRC begins with one."""
 
 _LEAST_RETRY = 0.1
 
 
 class KeyFrameThrottle:
-    """The publisher's patience, common to all Encodings of a Track: a key frame costs several times a usual frame.
+    """The limit on key-frame requests, common to all Encodings of a Track: a key frame costs as much as several other
+    frames.
 
-    Browsers heed one request in 0.3 s, for whichever of a sender's Encodings, drop those in between, and answer with a
-    key frame of each Encoding. So requests of one moment go together, and the next wait.
+    Browsers act on one request in 0.3 s, whichever of a sender's Encodings it is for, ignore those in between, and
+    answer with a key frame of each Encoding. So requests of one moment go out together, and later ones wait.
     """
 
     def __init__(self, interval: float) -> None:
-        """`interval`: least time between two requests, seconds."""
+        """`interval` is the least time between two requests, in seconds."""
         self.interval = interval
         self._last: float | None = None
 
@@ -28,18 +29,18 @@ class KeyFrameThrottle:
         return self._last is None or now == self._last or now >= self._last + self.interval
 
     def opens_at(self) -> float:
-        """When it opens again, once something was sent."""
+        """Return when the next request may go out, once one was sent."""
         assert self._last is not None, "nothing was sent yet: it is open"
         return self._last + self.interval
 
     def note_sent(self, now: float) -> None:
-        """A request goes out."""
+        """Note that a request goes out."""
         self._last = now
 
 
 class KeyFrameRequests:
-    """The requests for one Encoding. Whoever asks is served by a key frame that comes after; while one is under way
-    nobody needs another. `seen` is how many have come so far.
+    """The key-frame requests for one Encoding. A key frame that comes later serves all who have asked; while a request
+    is under way nobody needs another. `seen` is how many key frames have come so far.
     """
 
     def __init__(self, throttle: KeyFrameThrottle) -> None:
@@ -53,7 +54,7 @@ class KeyFrameRequests:
         """Requests that went on to the publisher."""
 
     def request(self, now: float, seen: int) -> bool:
-        """Someone needs a key frame; return whether to ask the publisher now (else `poll_timeout` says when)."""
+        """Note that someone needs a key frame; return whether to ask the publisher now, or as `poll_timeout` says."""
         self.asked += 1
         if self._needed is not None and seen <= self._needed:
             return False  # asked for already, or about to be
@@ -66,18 +67,18 @@ class KeyFrameRequests:
         return False
 
     def expect(self, now: float, seen: int) -> None:
-        """One should come by itself beyond the `seen`: ask the publisher only if it does not within `EXPECTED`."""
+        """Expect another key frame to come by itself: ask the publisher only if none comes within `EXPECTED`."""
         if self._needed is None or seen > self._needed:
             self._needed = seen
             self._tries = 0
             self._due = now + EXPECTED
 
     def poll_timeout(self) -> float | None:
-        """When to look again (absolute seconds); None when nobody waits."""
+        """Return when to call `handle_timeout` (absolute seconds); None when nobody waits."""
         return None if self._needed is None else self._due
 
     def handle_timeout(self, now: float, seen: int) -> bool:
-        """Return whether to ask the publisher now: for the first time, or again since nothing came."""
+        """Return whether to ask the publisher now: for the first time, or again since no key frame came."""
         if self._needed is None or now < self._due:
             return False
         if seen > self._needed or self._tries >= TRIES:

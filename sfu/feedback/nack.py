@@ -11,11 +11,11 @@ from typing import NamedTuple
 from sfu.feedback.round_trip import RoundTrip
 
 REORDERING = 0.010
-"""Seconds that a missing packet may still come by itself before it is asked for."""
+"""Seconds in which a missing packet may still come by itself before it is asked for."""
 BURST = 8
-"""A gap of as many packets is loss, not reordering: it is asked for at once."""
+"""Packets in a gap from which on it is loss, not reordering, and is asked for at once."""
 SPACING = 0.005
-"""Least seconds between two requests, so that one packet carries what fell due meanwhile."""
+"""Least seconds between two NACKs, so that one of them carries all requests that fell due meanwhile."""
 
 _LEAST_RETRY = 0.020
 _MOST_RETRY = 0.4
@@ -26,12 +26,12 @@ _WHOLE_TOKEN = 1.0 - 1e-6
 
 
 class NackResult(NamedTuple):
-    """What to do now."""
+    """What to do about missing packets now."""
 
     sequences: tuple[int, ...] = ()
     """16-bit sequence numbers to ask for, oldest first."""
     give_up: bool = False
-    """Something will not be repaired: whoever needs it needs a key frame."""
+    """Whether a packet was given up, so that who needs it needs a key frame."""
 
 
 _NOTHING = NackResult()
@@ -51,12 +51,12 @@ class _Missing:
 
 
 class NackSchedule:
-    """The requests for one incoming RTP stream. Without loss it holds nothing and wants no timeout.
+    """The schedule of requests for one incoming RTP stream. Without loss it is empty and needs no timeout.
 
     A packet is asked for after a short allowance for reordering, then again each 1.25 round trips (at least 20 ms),
     from the fifth time on by a quarter slower each time, until it comes, was asked for `tries` times or is older than
-    `max_age`; then it is given up. More than `limit` packets missing at once are given up together: a key frame costs
-    less by then.
+    `max_age`; then it is given up. If more than `limit` packets are missing at once, all are given up, since a key
+    frame costs less by then.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class NackSchedule:
         limit: int = 400,
         rate: float = 1000.0,
     ) -> None:
-        """`max_age` in seconds; `rate` in requested packets a second, with bursts of `limit`."""
+        """`max_age` is in seconds; `rate` is in requested packets a second, with bursts of `limit`."""
         self._round_trip = round_trip
         self._tries = tries
         self._max_age = max_age
@@ -91,16 +91,16 @@ class NackSchedule:
 
     @property
     def outstanding(self) -> int:
-        """Packets that are missing now and not given up; never more than twice the limit."""
+        """The number of packets that are missing and not given up; never more than twice the limit."""
         return len(self._missing)
 
     @property
     def round_trip_time(self) -> float | None:
-        """Seconds from a request to the packet; None before one was measured."""
+        """Seconds from a request to the packet; None until one was measured."""
         return self._round_trip.seconds if self._round_trip.measured else None
 
     def handle_gap(self, first: int, count: int, now: float) -> None:
-        """The plane saw that the packets `first` to `first + count - 1` have not come."""
+        """Note that the packets `first` to `first + count - 1` have not come, as the plane saw."""
         if count <= 0:
             return
         if count > self._limit or len(self._missing) > self._limit:
@@ -117,7 +117,7 @@ class NackSchedule:
         self._wake(due)
 
     def handle_repaired(self, sequence: int, now: float) -> None:
-        """A retransmission brought this packet."""
+        """Note a packet that a retransmission has brought."""
         missing = self._missing.get(sequence)
         if missing is None:
             return
@@ -129,19 +129,19 @@ class NackSchedule:
         self._rest()
 
     def reset(self) -> None:
-        """The stream begins anew under another SSRC, or in another numbering: forget all but the statistics."""
+        """Forget all but the statistics, since the stream begins anew with another SSRC or numbering."""
         self._missing.clear()
         self._abandoned = None
         self._rest()
 
     def poll_timeout(self) -> float | None:
-        """When to call `handle_timeout` (absolute seconds), perhaps too early; None while nothing is missing."""
+        """Return when to call `handle_timeout` (absolute seconds), perhaps too early; None while nothing is missing."""
         return self._next
 
     def handle_timeout(self, now: float, arrived: Callable[[int], bool]) -> NackResult:
         """Return what to ask for now.
 
-        `arrived` tells whether the packet of an extended sequence number has come after all; it is asked only of
+        `arrived` tells whether the packet with an extended sequence number has come after all; it is asked only about
         packets that are due.
         """
         if self._next is None or now < self._next:
@@ -188,8 +188,8 @@ class NackSchedule:
         return tuple(sequence & 0xFFFF for sequence in sequences)
 
     def _spend_tokens(self, wanted: list[tuple[int, _Missing]], now: float) -> tuple[list[int], bool]:
-        """Ask for as many as the rate allows, those asked for least first; the numbers in order, and whether some have
-        to wait.
+        """Choose as many packets as the rate allows, those asked for least often first; return their numbers in order,
+        and whether others have to wait.
         """
         wanted.sort(key=lambda each: each[1].asked)
         asked: list[int] = []

@@ -13,7 +13,7 @@ REPORT_INTERVAL = 1.0
 SENDER_REPORT_SPACING = 0.2
 """Least seconds between two sender reports of one Encoding that are passed on.
 
-Each goes to every Subscription, so a publisher must not set that pace at will; browsers send one a second.
+Each is sent to every Subscription, so a publisher must not set the pace at will; browsers send one a second.
 """
 
 _MOST_LOST = 0x7FFFFF
@@ -52,10 +52,10 @@ class Reception:
         """Build the report block for the time since the former one (RFC 3550 appendix A.3).
 
         Args:
-            packets: received since the first one, without duplicates.
+            packets: how many were received since the first one, without duplicates.
             first: extended sequence number of the first packet.
             highest: extended highest sequence number.
-            jitter: in timestamp units.
+            jitter: interarrival jitter, in timestamp units.
         """
         if packets < self._received_before:  # the publisher restarted its numbering: count anew
             self._expected_before = self._received_before = 0
@@ -74,10 +74,10 @@ class Reception:
 
 
 class EgressReports:
-    """The sender reports of one Subscription, and what its receiver answers.
+    """The sender reports of one Subscription, and its receiver's report blocks.
 
-    The publisher's NTP time stays, only the RTP timestamp moves by the Subscription's offset: all Tracks of one
-    publisher keep their common clock, which is what keeps lips in sync (RFC 3550 section 6.4.1, RFC 7667 section
+    The publisher's NTP time stays as it is; only the RTP timestamp moves, by the Subscription's offset: all Tracks of
+    one publisher keep their common clock, which is what keeps lips in sync (RFC 3550 section 6.4.1, RFC 7667 section
     3.7, a media-switching mixer's duty to translate timestamps).
     """
 
@@ -104,7 +104,7 @@ class EgressReports:
         return build_sender_report(self.ssrc, clock.ntp_time, timestamp, packets, octets) + self._description
 
     def handle_block(self, block: ReportBlock, now: float) -> None:
-        """Take what the receiver says of this Subscription; a nonsensical round trip is left out."""
+        """Take the receiver's report block on this Subscription; a nonsensical round trip is ignored."""
         self.fraction_lost = block.fraction_lost / 256
         self.packets_lost = block.packets_lost
         self.jitter = block.jitter

@@ -10,15 +10,15 @@ _RAISE = 1.25
 
 
 class RoundTrip:
-    """Smoothed round trip of one client, sampled by what it repairs; all its Tracks may share one.
+    """The smoothed round trip of one client, sampled by its retransmissions; all its Tracks may share one.
 
-    Smoothing as in RFC 6298 section 2. By Karn's rule (section 3 there) only what was asked for once gives a sample.
-    Were the estimate too low, everything would be asked for twice and no sample ever come: hence several repairs
-    without one in a row raise it, step by step.
+    Smoothing as in RFC 6298 section 2. By Karn's rule (section 3 there) only a packet that was asked for once gives a
+    sample. If the estimate was too low, every packet would be asked for twice and no sample would ever come. So several
+    repairs in a row without a sample raise it, step by step.
     """
 
     def __init__(self, initial: float = _INITIAL) -> None:
-        """`initial`: the estimate until the first sample, seconds."""
+        """`initial` is the estimate until the first sample, in seconds."""
         self._estimate = initial
         self._ambiguous = 0
         self.measured = False
@@ -26,11 +26,11 @@ class RoundTrip:
 
     @property
     def seconds(self) -> float:
-        """The estimate."""
+        """The estimate, in seconds."""
         return self._estimate
 
     def handle_sample(self, seconds: float) -> None:
-        """Take a measured round trip; a negative one is left out, and what a client can feign is at most 2 s."""
+        """Take a measured round trip; a negative one is ignored, and one above 2 s counts as 2 s."""
         if seconds < 0:
             return
         sample = min(seconds, _MOST)
@@ -39,7 +39,7 @@ class RoundTrip:
         self._ambiguous = 0
 
     def handle_ambiguous(self, longest: float) -> None:
-        """A packet came that was asked for more than once; its round trip was at most `longest` seconds."""
+        """Note that a packet came that was asked for more than once; its round trip was at most `longest` seconds."""
         self._ambiguous += 1
         if self._ambiguous >= _AMBIGUOUS_RUN and longest > self._estimate:
             self._estimate = min(self._estimate * _RAISE, longest, _MOST)

@@ -20,7 +20,7 @@ class Demux(Generic[Member]):
         self._addresses: dict[Member, set[Address]] = {}
 
     def set_ufrags(self, member: Member, ufrags: Iterable[str]) -> bool:
-        """Let exactly these user fragments lead to `member`; return whether others did before."""
+        """Let exactly these user fragments lead to `member`; return whether that is a change."""
         wanted = set(ufrags)
         if self._ufrags.get(member) == wanted:
             return False
@@ -32,9 +32,9 @@ class Demux(Generic[Member]):
         return True
 
     def set_addresses(self, member: Member, addresses: Iterable[Address]) -> list[tuple[Member, Address]]:
-        """Let exactly these addresses lead to `member`; return those that led to another, with the one that lost each.
+        """Let exactly these addresses lead to `member`; return those that led to another member, each with that member.
 
-        The newest claim wins. The caller bounds how many one member has.
+        The newest claim wins. The caller bounds how many addresses a member has.
         """
         wanted = set(addresses)
         for address in self._addresses.get(member, set()) - wanted:
@@ -57,11 +57,11 @@ class Demux(Generic[Member]):
             self._drop_address(member, address)
 
     def find_ufrag(self, ufrag: str) -> Member | None:
-        """The member with that local user fragment."""
+        """Return the member with that local user fragment; None: there is none."""
         return self._by_ufrag.get(ufrag)
 
     def find_address(self, address: Address) -> Member | None:
-        """The member that passed a check from that address."""
+        """Return the member that passed a check from that address; None: there is none."""
         return self._by_address.get(address)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What all parts of one Server share, handed down instead of being looked up."""
+"""What all parts of one Server share; it is passed to them as an argument."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sfu.transport import Identity, SrtpProfile
 
 @dataclass(frozen=True)
 class Environment:
-    """One per Server."""
+    """The configuration, clock, randomness and identity of one Server."""
 
     config: Config
     identity: Identity
-    """Certificate and DTLS context, the same for all connections."""
+    """The certificate and DTLS context, the same for all connections."""
     clock: Clock
     rng: random.Random
-    """Unpredictable in service (`random.SystemRandom`), seeded in tests."""
+    """The source of randomness: unpredictable in service (`random.SystemRandom`), seeded in tests."""
 
     @property
     def profiles(self) -> tuple[SrtpProfile, ...]:
@@ -27,5 +27,5 @@ class Environment:
         return tuple(SrtpProfile[name] for name in self.config.srtp_profiles)
 
     def new_id(self) -> str:
-        """64 random bits as text: the id of a Track, connection or Subscription."""
+        """Return 64 random bits as text, for the id of a Track, connection or Subscription."""
         return self.rng.randbytes(8).hex()

@@ -30,21 +30,21 @@ from sfu.transport import Address, parse_username
 _log = logging.getLogger("sfu.shard.shard")
 
 MediaNotice = SourceLearned | Gap | Repaired | RepeatMissed | KeyFrameNeeded | Estimate | UplinkEstimate
-"""What a plane tells of media."""
+"""A plane's notice to a connection."""
 
 _MEDIA_HOLD_S = 8.0
-"""So long after media came from an address it stays with the connection that they were of: who only listens to audio
-reports each 7.5 s at the latest (RFC 3550 section 6.2).
+"""Seconds after its last media in which an address stays with its connection. A client that only listens to audio sends
+a report every 7.5 s at the latest (RFC 3550 section 6.2).
 """
 
 _PORTION = 256
 """Notices that are handled before others have a turn on the event loop: some ten milliseconds."""
 
 _STALL_S = 1.0
-"""A deadline that is noticed so late says that this process stood still, and with it all that clients had sent."""
+"""Seconds by which a deadline is noticed late if this process stood still, so that what clients sent went unread."""
 
 _EARLIEST_S = 0.001
-"""Timers are not set closer than the event loop's clock can tell."""
+"""Least seconds to a timer: the event loop's clock cannot tell less."""
 
 
 class Member(Protocol):
@@ -52,48 +52,50 @@ class Member(Protocol):
 
     @property
     def row(self) -> int:
-        """Its row in the plane."""
+        """The connection's row in the plane."""
         ...
 
     @property
     def drops(self) -> Mapping[str, int]:
-        """What its endpoint has dropped, by reason."""
+        """The datagrams that the endpoint has dropped, by reason."""
         ...
 
     def local_ufrags(self) -> list[str]:
-        """The ICE user fragments that checks for it carry."""
+        """Return our ICE user fragments, by which a check finds this connection."""
         ...
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Take STUN or DTLS."""
+        """Handle a datagram of STUN or DTLS."""
         ...
 
     def forget_address(self, address: Address, now: float) -> None:
-        """Another member's client has proved to be there."""
+        """Give up an address, where another member's client has proved to be."""
         ...
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
-        """Take an authentic RTCP packet."""
+        """Handle an authentic RTCP packet."""
         ...
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:
-        """The plane tells of one of its encodings or subscriptions."""
+        """Handle the plane's notice of this connection's path, or of one of its Encodings or Subscriptions."""
         ...
 
     def poll_timeout(self) -> float | None:
-        """Its next deadline, absolute seconds."""
+        """Return the connection's next deadline (absolute seconds); None: there is none."""
         ...
 
     def handle_timeout(self, now: float) -> None:
-        """Its deadline has come."""
+        """Do what is due, since the deadline has come."""
         ...
 
     def handle_stall(self, now: float) -> None:
-        """We stood still: what did not come in time may not be its client's fault."""
+        """Extend the deadlines after this process stood still: what was not read in that time is not the client's
+        fault.
+        """
         ...
 
     def abort(self, now: float) -> None:
-        """Close after a defect of ours."""
+        """Close the connection after a defect of ours."""
         ...
 
 
@@ -101,7 +103,7 @@ class Shard:
     """One plane and the connections on it."""
 
     def __init__(self, plane: Plane, *, announce: Sequence[str], clock: Clock) -> None:
-        """`announce`: the IP addresses that clients reach this machine at."""
+        """`announce` lists the IP addresses at which clients reach this machine."""
         self.plane = plane
         self.drops: collections.Counter[str] = collections.Counter()
         """What the control side dropped, by reason."""
@@ -123,22 +125,22 @@ class Shard:
 
     @property
     def load(self) -> int:
-        """Connections on this shard."""
+        """The number of connections on this shard."""
         return len(self._members)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Where clients can reach it."""
+        """The ICE candidates at which clients reach this shard."""
         port = self.plane.port
         return tuple(Candidate(ip, port) for ip in self._announce)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to read notices; the plane runs already."""
+        """Begin to read notices. The plane must run already."""
         self._loop = loop
         loop.add_reader(self.plane.notice_fd, self._handle_notices)
 
     def stop(self) -> None:
-        """Read no more, and stop the plane. The connections have been closed before."""
+        """Stop reading notices, and stop the plane. The connections must be closed already."""
         if self._loop is not None:
             self._loop.remove_reader(self.plane.notice_fd)
             self._loop = None
@@ -153,28 +155,29 @@ class Shard:
     # for connections
 
     def attach(self, member: Member) -> None:
-        """Take a connection in; its row is open."""
+        """Take in a connection whose row is open."""
         self._members[member.row] = member
         self.update_ufrags(member)
         self.touch(member)
 
     def touch(self, member: Member) -> None:
-        """The member's deadline may have changed."""
+        """Take the member's next deadline, which may have changed."""
         if self._members.get(member.row) is member:
             self._timers.schedule(member, member.poll_timeout())
             self._arm()
 
     def update_ufrags(self, member: Member) -> None:
-        """The member's ICE user fragments may have changed."""
+        """Take the member's ICE user fragments, which may have changed."""
         if self._members.get(member.row) is member:
             ufrags = member.local_ufrags()
             if self._demux.set_ufrags(member, ufrags):
                 self.plane.set_ufrags(member.row, ufrags)
 
     def set_addresses(self, member: Member, addresses: Sequence[Address], selected: Address | None) -> None:
-        """The member's client has proved to be at these addresses: send to `selected`, take what comes from any.
+        """Take the addresses at which the member's client has proved to be: send to `selected`, and accept media from
+        any.
 
-        Of two members that claim an address the newest claim counts, since it passed the newest check.
+        If two members claim an address, the newer claim counts, since it passed the newer check.
         """
         for loser, address in self._demux.set_addresses(member, addresses):
             now = self._clock()
@@ -184,19 +187,19 @@ class Shard:
         self.plane.addresses.set(member.row, addresses, selected)
 
     def detach(self, member: Member) -> None:
-        """Forget a connection; it closes its row itself."""
+        """Forget a connection, which closes its row itself."""
         if self._members.get(member.row) is member:
             del self._members[member.row]
         self._demux.remove(member)
         self._timers.schedule(member, None)
 
     def keep_drops(self, drops: Mapping[str, int]) -> None:
-        """Keep the counts of a connection that ends."""
+        """Add the drop counts of a connection that ends to the totals."""
         for reason, count in drops.items():
             self.drops[f"drop_endpoint_{reason}"] += count
 
     def counters(self) -> collections.Counter[str]:
-        """Totals and drops of the plane, the control side and all connections, since the start."""
+        """Return totals and drops of the plane, the control side and all connections since the start."""
         counted = collections.Counter(self.plane.counters())
         counted.update(self.drops)
         for member in self._members.values():
@@ -207,7 +210,7 @@ class Shard:
     # from the plane and the clock
 
     def _handle_notices(self) -> None:
-        """A portion of what waits; the rest when others have had their turn."""
+        """Handle a portion of the notices that wait; the rest follows when others have had their turn."""
         if self._again is not None:
             self._again.cancel()
             self._again = None
@@ -247,9 +250,10 @@ class Shard:
         return member
 
     def _is_in_use(self, address: Address, member: Member, now: float) -> bool:
-        """Whether another member's media come from an address, which then is not given away for a check.
+        """Whether another member's media come from an address, so that a mere check does not move it.
 
-        Sender addresses are easily forged, and a check passes for whoever has a session of his own; media do not.
+        Sender addresses are easily forged, and anyone with a session can pass a check from a forged address, but cannot
+        forge another's media.
         """
         holder = self._demux.find_address(address)
         if holder is None or holder is member:
@@ -268,7 +272,7 @@ class Shard:
                 self.update_ufrags(member)  # a check can complete an ICE restart
 
     def _handle_alarm(self) -> None:
-        """Read what has come by now, then act on what has not."""
+        """Read the notices that have come so far, then handle the deadlines that have passed."""
         self._alarm = None
         self._read_first = self.plane.notices_written
         now = self._clock()
@@ -296,7 +300,7 @@ class Shard:
 
     @contextlib.contextmanager
     def _contained(self, member: Member, now: float) -> Iterator[None]:
-        """A defect of ours met in one connection must not stop the others' datagrams: it closes that one only."""
+        """Close only the connection in which a defect of ours shows up, so that it does not stop the others."""
         try:
             yield
         except Exception:  # noqa: BLE001 - whatever it is, it is logged, and the others go on
@@ -305,7 +309,7 @@ class Shard:
             member.abort(now)
 
     def _arm(self) -> None:
-        """Let the event loop call at the next deadline; an alarm that is too early does no harm."""
+        """Let the event loop call at the next deadline; a call that comes too early does no harm."""
         due = self._timers.poll_timeout()
         if due is None or self._loop is None:
             return

@@ -12,8 +12,8 @@ Key = TypeVar("Key")
 class Timers(Generic[Key]):
     """One deadline per key.
 
-    Most deadlines move back before they are reached (each consent check does that), so moving one back touches
-    only a dictionary: the heap keeps the early entry, which is put right when it comes to the top.
+    Most deadlines move to a later time before they are reached, as each consent check makes one do. So this touches
+    only a dictionary: the heap keeps the early entry, which is corrected when it comes to the top.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Timers(Generic[Key]):
         self._order = itertools.count()
 
     def schedule(self, key: Key, deadline: float | None) -> None:
-        """Set the key's deadline (absolute seconds), or take it away with None."""
+        """Set the key's deadline (absolute seconds); None removes it."""
         if deadline is None:
             self._deadlines.pop(key, None)
             return
@@ -33,7 +33,9 @@ class Timers(Generic[Key]):
             self._push(key, deadline)
 
     def poll_timeout(self) -> float | None:
-        """When to call `pop_due` next; may be too early, never too late."""
+        """Return when to call `pop_due` next (absolute seconds), perhaps too early, never too late; None: no deadline
+        is set.
+        """
         while self._heap:
             queued, _, key = self._heap[0]
             if self._queued.get(key) == queued and key in self._deadlines:
@@ -63,7 +65,7 @@ class Timers(Generic[Key]):
         heapq.heappush(self._heap, (deadline, next(self._order), key))
 
     def _drop_top(self) -> Key | None:
-        """Take the top entry off; return its key unless an earlier entry stood for the key (a stale one)."""
+        """Remove the top entry; return its key, unless the entry is stale."""
         queued, _, key = heapq.heappop(self._heap)
         if self._queued.get(key) != queued:
             return None
