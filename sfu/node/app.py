@@ -30,7 +30,7 @@ _log = logging.getLogger("sfu.node")
 
 
 def build_authorizer(settings: Settings) -> TokenAuthorizer:
-    """What checks tokens, by the settings."""
+    """Return what checks tokens, as the settings say."""
     return TokenAuthorizer(
         settings.secrets(),
         time.time,
@@ -48,10 +48,10 @@ def create_node_app(
     descriptors: DescriptorPlan | None = None,
     authorizer: TokenAuthorizer | None = None,
 ) -> Starlette:
-    """The app that `sfu serve` runs, and at `app.state.metrics` one for operators only. `server` must be started.
+    """Return the app that `sfu serve` runs; at `app.state.metrics` is one for operators only. `server` must be started.
 
-    `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as
-    are `connections`, those of the listener, and `descriptors`. `authorizer`: see `build_authorizer`.
+    `records`: see `open_record_store`. `authorizer`: see `build_authorizer`. `ends` takes the server's events; it is
+    shown in the metrics, as are the listener's `connections` and the `descriptors`.
     """
 
     async def get_health(request: Request) -> Response:

@@ -130,7 +130,7 @@ def serve(
 
 
 class _Announcer:
-    """Tells a person at the terminal how the start goes, and where to go from there."""
+    """Tells a person at the terminal how the start proceeds, and what to do next."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""File descriptors: as many as the system gives, and some of them kept from HTTP, for media and records."""
+"""File descriptors: as many as the system gives, some of which are reserved for media and records."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from sfu.recording.store import DESCRIPTORS as RECORD_DESCRIPTORS
 
 _MOST = 1 << 20
-"""More are of no use, and some systems take no larger limit."""
+"""The largest limit that is set: more are of no use, and some systems take no larger one."""
 _PROCESS = 64
-"""Standard streams, event loops, logs, lookups, and files of pages while they are sent."""
+"""Descriptors for standard streams, event loops, logs, lookups, and files of pages while they are sent."""
 _SHARD = 8
-"""A media socket, and what wakes its thread and the loop."""
+"""Descriptors of a shard: a media socket, and what wakes its thread and the loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescriptorPlan:
-    """Who may have how many."""
+    """How many descriptors there are, and what they are for."""
 
     limit: int
-    """Of the process."""
+    """The limit of the process."""
     reserved: int
-    """For media sockets, records and the process itself: HTTP connections never take these."""
+    """Descriptors for media sockets, records and the process itself, which HTTP connections never take."""
     http: int
-    """HTTP connections at once, as far as the limit allows what is wanted."""
+    """HTTP connections at once: as many as wanted, if the limit allows."""
     wanted: int
-    """A limit with which everything that is set could be had."""
+    """The limit that all settings together would need."""
 
     @property
     def is_low(self) -> bool:
-        """Whether something that is set cannot be had."""
+        """Whether the limit is too low for the settings."""
         return self.limit < self.wanted
 
 
@@ -48,9 +48,9 @@ def raise_limit() -> int:
 
 
 def plan_descriptors(limit: int, *, connections: int, shards: int, recordings: int, folders: int) -> DescriptorPlan:
-    """Divide `limit`: first media and records, then what is left of it to HTTP `connections`.
+    """Divide `limit`: media and records come first, and HTTP `connections` get what is left.
 
-    `recordings`: at once, each in so many `folders`. Where there are too few even for these, HTTP has a quarter.
+    `recordings` is how many run at once, each in `folders` folders. HTTP may always have a quarter of the limit.
     """
     reserve = _PROCESS + _SHARD * shards + RECORD_DESCRIPTORS * recordings * folders
     http = min(connections, max(limit - reserve, limit // 4))

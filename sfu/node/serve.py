@@ -46,25 +46,25 @@ class Started:
     url: str
     """Base URL of the HTTP server, without a slash at the end."""
     metrics_url: str
-    """That of the listener for metrics alone; empty where there is none."""
+    """Base URL of the listener for metrics alone; empty if there is none."""
     udp_ports: tuple[int, ...]
 
 
 class Reporter(Protocol):
-    """Who is told how the start goes."""
+    """Is told how the start proceeds."""
 
     def compiling(self, share: float) -> None:
-        """The forwarding plane is being compiled, as at the first start on a machine; so much is done."""
+        """Report the share of the forwarding plane that is compiled, as at the first start on a machine."""
 
     def compiled(self, seconds: float) -> None:
-        """That is done."""
+        """Report that the plane is compiled."""
 
     def started(self, started: Started) -> None:
-        """Clients can come."""
+        """Report that the node runs and clients can come."""
 
 
 _YOUNG, _OLDER = 20_000, 10
-"""Objects that are made between two collections: packets on their way to a recorder are many, and no cycles."""
+"""Thresholds of the garbage collector: packets on their way to a recorder are many objects, but no cycles."""
 
 
 def serve(settings: Settings, reporter: Reporter) -> None:

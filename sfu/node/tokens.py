@@ -1,9 +1,9 @@
 """The node's tokens: JSON Web Tokens (RFC 7519) signed with HS256, made by whoever holds one of the node's keys.
 
 Claims: `room` (a name, or `*`), `exp` (required), `sub` (the peer's name; left open when absent), `publish`,
-`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`, `iat`, `aud`, `sid` (of which login it is, where
-it has no name: OpenID Connect Front-Channel Logout 1.0 section 3). The key is named by the header's `kid`, or else by
-the claim `iss`.
+`subscribe`, `record` and `admin` (booleans, false when absent), `nbf`, `iat`, `aud`, `sid` (the login that a token
+without a name belongs to: OpenID Connect Front-Channel Logout 1.0 section 3). The key is named by the header's `kid`,
+or else by the claim `iss`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
-"""RFC 7518 section 3.2: a key as long as the hash."""
+"""Least bytes of a secret: a key must be as long as the hash (RFC 7518 section 3.2)."""
 MAX_TOKEN_BYTES = 4096
 _MAX_REMEMBERED = 512
 _MAX_LOGIN_LENGTH = 256
 LEEWAY = 5.0
-"""Seconds that the clocks of issuer and node may differ by."""
+"""Seconds by which the clocks of issuer and node may differ."""
 
 MAX_LIFETIME = 30 * 86400.0
-"""Seconds that a token may be good for, unless it is set."""
+"""Seconds for which a token may be valid, unless a setting says otherwise."""
 
 DEV_KEY_ID = "dev"
-"""Of the key that a node in development makes for itself at each start."""
+"""Id of the key that a node in development makes for itself at each start."""
 
 # Times are checked below, against a clock that is an argument; so is the audience, with words that help.
 _DECODE_OPTIONS: Options = {
@@ -63,7 +63,9 @@ def issue_token(
     admin: bool = False,
     audience: str = "",
 ) -> str:
-    """Sign a token. `now` and `ttl` are seconds, `now` since the Unix epoch. Raises ValueError for a wrong name."""
+    """Return a signed token. `ttl` is in seconds, `now` in seconds since the Unix epoch. Raises ValueError for a wrong
+    name.
+    """
     claims: dict[str, Any] = {
         "iss": key_id,
         "iat": int(now),
@@ -92,8 +94,9 @@ class TokenAuthorizer:
         audience: str = "",
         max_lifetime: float = MAX_LIFETIME,
     ) -> None:
-        """`keys`: secret by key id. `clock` returns seconds since the Unix epoch. `audience`: what tokens must be meant
-        for (claim `aud`); empty: they must not say. `max_lifetime`: seconds that one may be good for.
+        """`keys` holds secrets by key id. `clock` returns seconds since the Unix epoch. `audience` is what the claim
+        `aud` of a token must name; if it is empty, tokens must not have the claim. `max_lifetime` is the longest that a
+        token may be valid, in seconds.
         """
         self._keys = dict(keys)
         self._clock = clock
@@ -103,14 +106,14 @@ class TokenAuthorizer:
         self._verify_once = functools.lru_cache(maxsize=_MAX_REMEMBERED)(self._verify)
 
     def authorize(self, token: str) -> Grants:
-        """The token's grants; raises AuthorizationError that says what is wrong with it."""
+        """Return the token's grants; raise AuthorizationError, which says what is wrong with the token."""
         claims = self._verify_once(token)
         _check_times(claims, self._clock(), self._max_lifetime)
         _check_audience(claims, self._audience)
         return _read_grants(claims)
 
     def is_valid(self, token: str) -> bool:
-        """Whether the token is good for anything."""
+        """Whether the token is valid, for whatever room."""
         try:
             self.authorize(token)
         except AuthorizationError:
@@ -162,7 +165,7 @@ def _check_times(claims: Mapping[str, Any], now: float, max_lifetime: float) -> 
 
 
 def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
-    """RFC 7519 section 4.1.3: who does not find itself among the audience, where there is one, MUST refuse."""
+    """Check the claim `aud`: a token that names an audience without us MUST be refused (RFC 7519 section 4.1.3)."""
     given = claims.get("aud")
     if given is None:
         if audience:

@@ -37,7 +37,7 @@ def bwe(
 
 
 def _load(module: str) -> Callable[..., None]:
-    """The `run_bwe` of a module of the repository's `bench` folder."""
+    """Return the `run_bwe` of a module of the repository's `bench` folder."""
     root = Path(sfu.__file__).resolve().parents[1]
     if not (root / "bench" / "bwe").is_dir():
         Console(stderr=True).print(

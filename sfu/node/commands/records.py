@@ -156,7 +156,7 @@ def recover(
 
 @contextmanager
 def _reporting(what: str) -> Iterator[Report]:
-    """A bar on the terminal, on standard error, gone when done."""
+    """Show a bar on the terminal (standard error), which is gone when the work is done."""
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task(what, total=None)

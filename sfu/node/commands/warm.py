@@ -12,7 +12,7 @@ _err = Console(stderr=True)
 
 
 class CompileBar:
-    """Shows how far the plane is compiled: as a bar on a terminal, else in a line."""
+    """Shows how far the plane is compiled: as a bar on a terminal, else as a line."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

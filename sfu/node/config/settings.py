@@ -29,14 +29,14 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
 def _split(value: Any) -> Any:
-    """A list given as one string: `a, b`. TOML has lists of its own."""
+    """Split a list that is given as one string, `a, b`; TOML has lists of its own."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
 def _parse_pairs(value: Any) -> Any:
-    """A table given as one string: `id:secret, id:secret`."""
+    """Parse a table that is given as one string, `id:secret, id:secret`."""
     if not isinstance(value, str):
         return value
     pairs = {}
@@ -49,7 +49,7 @@ def _parse_pairs(value: Any) -> Any:
 
 
 def _parse_ice_servers(value: Any) -> Any:
-    """ICE servers given as one string: URLs separated by commas, or a JSON list of objects."""
+    """Parse ICE servers that are given as one string: URLs separated by commas, or a JSON list of objects."""
     if isinstance(value, str):
         if value.lstrip().startswith("["):
             try:
@@ -83,12 +83,12 @@ class IceServerSetting(BaseModel):
     credential: SecretStr = SecretStr("")
 
     def build(self) -> list[IceServer]:
-        """One IceServer per URL; raises ValueError for what no Link header could carry."""
+        """Return one IceServer per URL; raises ValueError for one that no Link header could carry."""
         return [IceServer(url, self.username, self.credential.get_secret_value()) for url in self.urls]
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. The key is the field's name; times are seconds."""
+    """All settings of the node. The key of a setting is the field's name; times are in seconds."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", enable_decoding=False, validate_default=False, frozen=True
@@ -101,8 +101,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """IP address of the HTTP server, and of the media sockets unless `udp_host` is set.
 
-    In development the media sockets take every interface: Firefox never pairs a candidate on loopback. They answer
-    only those who came in by HTTP, which stays on loopback.
+    In development the media sockets take every interface: Firefox never pairs a candidate on loopback. They answer only
+    clients that came in by HTTP, which stays on loopback.
     """
     port: int = Field(default=8080, ge=0, le=65535)
     """TCP port of the HTTP server; 0 lets the system choose."""
@@ -115,64 +115,72 @@ class Settings(BaseSettings):
     shards: int = sfu.Config.shards
 
     keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
-    """Secrets that sign tokens, by key id."""
+    """Secrets that tokens are signed with, by key id."""
     metrics_token: SecretStr = SecretStr("")
-    """What `/metrics` asks for as a bearer token. Without one the public port shows no metrics but in development."""
+    """Bearer token that `/metrics` requires. Without one, the public port shows metrics only in development."""
     metrics_host: str = "127.0.0.1"
     """IP address of the listener on `metrics_port`."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """TCP port of a listener that has `/metrics` and `/healthz` only; 0 lets the system choose."""
     token_audience: str = Field(default="", max_length=256)
-    """What tokens must be meant for (claim `aud`); empty: they must not say."""
+    """Audience that tokens must name (claim `aud`); empty: tokens must not have the claim."""
     max_token_lifetime: float = Field(default=MAX_LIFETIME, ge=1.0, le=3650 * 86400.0)
-    """Tokens that are good for longer are refused."""
+    """Longest time that a token may be valid; one with a longer time is refused."""
     token_grace: float = Field(default=_SIGNALING.token_grace, ge=0.0, le=3600.0)
-    """Sessions and event streams end so long after their token has expired: time to get and show another."""
+    """Time from the expiry of a token to the end of its sessions and event streams, in which the client can show
+    another.
+    """
     cors_origins: Texts = ("*",)
     """Sites whose pages may call this node; in development none unless they are set."""
     ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
-    """Told to clients as they are. TURN credentials that stand here are everyone's for good: prefer `turn_urls`."""
+    """STUN and TURN servers that clients are told of. Everyone gets the credentials here, and they last: prefer
+    `turn_urls`.
+    """
     turn_urls: Texts = ()
-    """TURN servers (`turn:`, `turns:`) that make out credentials of limited time by `turn_secret`."""
+    """TURN servers (`turn:`, `turns:`) for which clients get credentials of limited time, made with `turn_secret`."""
     turn_secret: SecretStr = SecretStr("")
-    """What they share with this node: coturn's `static-auth-secret`, with `use-auth-secret`."""
+    """Secret that these TURN servers share with this node: coturn's `static-auth-secret`, with `use-auth-secret`."""
     turn_ttl: float = Field(default=TURN_TTL, ge=60.0, le=7 * 86400.0)
-    """Seconds that such credentials are good for: as long as the longest call."""
+    """Time for which these credentials are valid: as long as the longest call."""
     page: bool = True
     """Serve the page to meet on at `/`."""
     trusted_proxies: Texts = ()
-    """Addresses and networks of reverse proxies: their X-Forwarded-For says who a client is, and they are none."""
+    """Addresses and networks of reverse proxies: their X-Forwarded-For says where a client is, and they do not count as
+    clients.
+    """
     max_http_connections: int = Field(default=_HTTP.connections, ge=16, le=1 << 20)
-    """TCP connections at once, event streams included. At the limit those that wait for a request make room."""
+    """TCP connections at once, event streams included. At the limit, those that wait for a request are closed for new
+    ones.
+    """
     max_http_connections_per_address: int = Field(default=_HTTP.connections_per_address, ge=1, le=1 << 20)
-    """Of them from one IPv4 address or one IPv6 network of 64 bits; a trusted proxy's are not counted."""
+    """TCP connections at once from one IPv4 address or one IPv6 network of 64 bits; a trusted proxy's do not count."""
     max_connection_rate_per_address: float = Field(default=_HTTP.connection_rate_per_address, ge=1.0, le=1e6)
-    """New connections a second from one address; beyond that they are told 429 and closed."""
+    """New connections a second from one address; others get status 429 and are closed."""
     max_connection_burst_per_address: int = Field(default=_HTTP.connection_burst_per_address, ge=1, le=1 << 30)
-    """And so many at once."""
+    """Requests with one valid token at once."""
     max_request_rate_per_address: float = Field(default=_HTTP.requests_per_address, ge=1.0, le=1e6)
-    """Whole HTTP requests a second without a valid token from one address; beyond that they are told 429."""
+    """Whole HTTP requests a second without a valid token from one address; others get status 429."""
     max_request_burst_per_address: int = Field(default=_HTTP.request_burst_per_address, ge=1, le=1 << 30)
-    """And so many at once; see `HttpLimits` for the reckoning."""
+    """Requests without a valid token at once from one address; see `HttpLimits` for the reckoning."""
     max_request_rate_per_token: float = Field(default=_HTTP.requests_per_token, ge=1.0, le=1e6)
-    """The same with one valid token, from wherever; they count for no address."""
+    """Whole HTTP requests a second with one valid token, from any address; they count for no address."""
     max_request_burst_per_token: int = Field(default=_HTTP.request_burst_per_token, ge=1, le=1 << 30)
     """And so many at once."""
     http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
-    """From a request's first byte to its last."""
+    """Longest time from a request's first byte to its last."""
 
     max_peers_per_token: int = Field(default=_SIGNALING.max_peers_per_token, ge=1)
-    """In rooms at once by one token; one with a name (`sub`) brings one in each room."""
+    """Peers at once that one token brings into rooms; a token with a name (`sub`) brings one into each room."""
     max_peers_per_address: int = Field(default=_SIGNALING.max_peers_per_address, ge=1)
-    """In rooms at once from one IPv4 address or one IPv6 network of 64 bits."""
+    """Peers in rooms at once from one IPv4 address or one IPv6 network of 64 bits."""
     max_half_open_per_token: int = Field(default=_SIGNALING.max_half_open_per_token, ge=1)
-    """Sessions that were posted and are not connected yet; they end after `handshake_timeout`."""
+    """Sessions by one token that are not connected yet; they end after `handshake_timeout`."""
     max_half_open_per_address: int = Field(default=_SIGNALING.max_half_open_per_address, ge=1)
-    """The same from one IPv4 address or one IPv6 network of 64 bits."""
+    """Sessions that are not connected yet, from one IPv4 address or one IPv6 network of 64 bits."""
     kept_for_named: float = Field(default=_SIGNALING.kept_for_named, ge=0.0, le=1.0)
     """Part of `max_peers_per_room` that only tokens with a name can take."""
     max_streams_per_token: int = Field(default=_SIGNALING.max_streams_per_token, ge=1)
-    """Event streams that are read with one token."""
+    """Event streams that are open at once with one token."""
     max_streams_per_address: int = Field(default=_SIGNALING.max_streams_per_address, ge=1)
 
     record_dir: str = ""
@@ -184,29 +192,29 @@ class Settings(BaseSettings):
     record_signer: str = ""
     """Unix socket of `sfu sign`, which then has the key, instead of `record_key`."""
     record_journal: str = ""
-    """File that knows which records were closed; empty: `<record_dir>-journal.jsonl`, beside the records' folder."""
+    """File that lists which records were closed; empty: `<record_dir>-journal.jsonl`, beside the records' folder."""
     record_least_free_bytes: int = _RECORDING.least_free_bytes
-    """An alarm is raised while a disk with records has less left."""
+    """Free bytes of a disk with records below which an alarm is raised."""
     record_key_frame_interval: float = _RECORDING.key_frame_interval
-    """Between two key frames of a recorded video, where a player can enter."""
+    """Time between two key frames of a recorded video, at which a player can enter."""
     record_fragment: float = _RECORDING.fragment
-    """Media come to disk in pieces of this length; a crash costs no more."""
+    """Length of the pieces in which media are written to disk; a crash costs no more."""
     record_repair_wait: float = _RECORDING.repair_wait
     """How long a recorder waits for a packet that is missing."""
     record_head_interval: float = _RECORDING.head_interval
-    """Between two signatures in a record's ledger."""
+    """Time between two signatures in a record's ledger."""
     record_timestamp_url: str = _RECORDING.timestamp_url
     """Address of an authority that stamps heads (RFC 3161); needs the extra `timestamps`."""
     record_timestamp_interval: float = _RECORDING.timestamp_interval
     max_recordings: int = Field(default=16, ge=1, le=1024)
-    """Rooms that are recorded at once; each takes a thread for each folder."""
+    """Rooms that are recorded at once; each takes one thread per folder."""
 
     log_level: LogLevel = "info"
-    """The least of what is logged."""
+    """Least level of the log lines that are written."""
     log_format: LogFormat = "console"
-    """For people, or an object a line for programs."""
+    """Format of the log: columns for people, or a JSON object a line for programs."""
     shutdown_timeout: float = Field(default=5.0, ge=0.0, le=300.0)
-    """Requests that still run so long after the signal are cut."""
+    """Time after the signal to stop at which requests that still run are cut off."""
 
     consent_timeout: float = sfu.Config.consent_timeout
     handshake_timeout: float = sfu.Config.handshake_timeout
@@ -265,7 +273,7 @@ class Settings(BaseSettings):
         return servers
 
     def build_config(self) -> sfu.Config:
-        """The settings of the media server; raises sfu.ConfigError."""
+        """Return the settings of the media server; raises sfu.ConfigError."""
         return sfu.Config(
             host=self.udp_host or ("0.0.0.0" if self.dev else self.host),
             udp_port=self.udp_port,
@@ -291,7 +299,7 @@ class Settings(BaseSettings):
         )
 
     def build_recording_options(self) -> sfu.RecordingOptions:
-        """How rooms are recorded; raises sfu.ConfigError."""
+        """Return how rooms are recorded; raises sfu.ConfigError."""
         try:
             return sfu.RecordingOptions(
                 fragment=self.record_fragment,
@@ -306,7 +314,7 @@ class Settings(BaseSettings):
             raise sfu.ConfigError(f"record_{error.key}", error.reason) from error
 
     def build_http_limits(self) -> HttpLimits:
-        """What strangers may take of the HTTP server."""
+        """Return the bounds on what strangers may take of the HTTP server."""
         return HttpLimits(
             connections=self.max_http_connections,
             connections_per_address=self.max_http_connections_per_address,
@@ -321,7 +329,7 @@ class Settings(BaseSettings):
         )
 
     def build_options(self) -> SignalingOptions:
-        """The settings of the signalling app."""
+        """Return the settings of the signalling app."""
         servers = tuple(server for setting in self.ice_servers for server in setting.build())
         own_only = self.dev and "cors_origins" not in self.model_fields_set
         return SignalingOptions(
@@ -339,7 +347,7 @@ class Settings(BaseSettings):
         )
 
     def build_turn(self) -> TurnServers | None:
-        """The TURN servers with a secret; raises sfu.ConfigError."""
+        """Return the TURN servers that share a secret with us; raises sfu.ConfigError."""
         secret = self.turn_secret.get_secret_value()
         if not (self.turn_urls or secret):
             return None
@@ -353,12 +361,12 @@ class Settings(BaseSettings):
             raise sfu.ConfigError(key, str(error)) from error
 
     def secrets(self) -> dict[str, str]:
-        """Secret by key id, in development with the one that was made for this start."""
+        """Return the secrets by key id, in development with the one that was made at this start."""
         found = {key_id: secret.get_secret_value() for key_id, secret in self.keys.items()}
         if self.dev:
             found[DEV_KEY_ID] = self._dev_secret
         return found
 
     def is_loopback(self) -> bool:
-        """Whether HTTP, and so the way in, is on loopback only."""
+        """Whether HTTP, the only way in, is on loopback only."""
         return ipaddress.ip_address(self.host).is_loopback

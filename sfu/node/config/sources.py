@@ -1,6 +1,6 @@
 """Where settings come from: flags over environment (`SFU_...`) over a TOML file over defaults.
 
-Each problem is told with the key and the place that its value came from, all problems at once.
+All problems are reported at once, each with the key and the place that its value came from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sfu.node.config.settings import ENV_PREFIX, Settings
 
 CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
 _OTHERS = {CONFIG_VARIABLE, ENV_PREFIX + "KERNEL_CACHE"}
-"""Variables that are read elsewhere."""
+"""Environment variables that look like settings and are read elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SettingsError(Exception):
 def load_settings(flags: Mapping[str, Any], file: Path | None, *, need_keys: bool = True) -> Settings:
     """Read and check all settings.
 
-    `flags`: by key, None where a flag was not given. `file`: the TOML file, which must exist. Raises SettingsError.
+    `flags` holds values by key, None for a flag that was not given. The TOML `file` must exist. Raises SettingsError.
     """
     given = {key: value for key, value in flags.items() if value is not None}
     table = _read_file(file) if file is not None else {}
@@ -61,7 +61,7 @@ def load_settings(flags: Mapping[str, Any], file: Path | None, *, need_keys: boo
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none: probably misspelt, so worth a warning."""
+    """Return environment variables that look like settings and are none: they are probably misspelt."""
     known = {ENV_PREFIX + key.upper() for key in Settings.model_fields} | _OTHERS
     return sorted(name for name in environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
 
@@ -148,7 +148,7 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
 
 
 def _check_recording(settings: Settings, origins: _Origins) -> list[SettingProblem]:
-    """What can be told without a look at the disks: that the node does when it starts."""
+    """Check what can be checked without the disks, which the node looks at when it starts."""
     found = {}
     try:
         settings.build_recording_options()

@@ -63,7 +63,7 @@ class AccessRecorder:
 
 
 def _route_name(scope: Scope) -> str:
-    """The path's template, so that there are as many labels as routes."""
+    """Return the template of the path, so that there are only as many labels as routes."""
     route = scope.get("route")
     if isinstance(route, Mount):
         return f"{route.path}/*"

@@ -12,23 +12,25 @@ from sfu.node.http.rates import Client, RequestQueue, RequestRates
 from sfu.signaling.http.client_address import group_address
 
 _MADE_ROOM = 16
-"""Connections that give way at a time."""
+"""How many connections give way at a time."""
 
 
 class Droppable(Protocol):
     """A connection as its listener sees it."""
 
     def drop(self, reason: str) -> None:
-        """End it at once; `reason` is counted."""
+        """End the connection at once, and count the `reason`."""
         ...
 
     def give_way(self) -> None:
-        """End it for another one."""
+        """End the connection to make room for another."""
         ...
 
 
 class HeldBytes:
-    """What waits in connections, together bounded: beyond that, who has held something for longest is dropped."""
+    """The bytes that wait in connections, bounded together: beyond that, the connection that has held some longest is
+    dropped.
+    """
 
     def __init__(self, most: int) -> None:
         self.total = 0
@@ -36,7 +38,7 @@ class HeldBytes:
         self._held: dict[Droppable, int] = {}
 
     def hold(self, holder: Droppable, size: int) -> None:
-        """`holder` has `size` bytes waiting now."""
+        """Note that `size` bytes wait in `holder` now."""
         self.total += size - self._held.get(holder, 0)
         self._held[holder] = size
         while self.total > self._most:
@@ -45,15 +47,17 @@ class HeldBytes:
             oldest.drop("memory")
 
     def release(self, holder: Droppable) -> None:
-        """Nothing waits there any more."""
+        """Note that nothing waits in `holder` any more."""
         self.total -= self._held.pop(holder, 0)
 
 
 class TrustedProxies:
-    """Addresses whose connections carry those of others, and whose X-Forwarded-For is believed."""
+    """Addresses of reverse proxies, whose connections carry other clients' requests, and whose X-Forwarded-For is
+    believed.
+    """
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        """`networks`: IP addresses and networks in CIDR notation; raises ValueError for anything else."""
+        """`networks` are IP addresses and networks in CIDR notation; raises ValueError for anything else."""
         self.networks = tuple(networks)
         self._networks = [ipaddress.ip_network(network, strict=False) for network in self.networks]
 
@@ -67,8 +71,8 @@ class TrustedProxies:
         return any(address in network for network in self._networks)
 
     def find_client(self, host: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Where a request on a connection from `host` comes from, as uvicorn tells the app: the last in the chain of
-        proxies that is none of ours.
+        """Return where a request on a connection from `host` comes from, as uvicorn tells the app: the last address in
+        the chain that is not a trusted proxy.
         """
         if host not in self:
             return host
@@ -84,7 +88,9 @@ def _without_port(host: str) -> str:
 
 
 class HttpConnections:
-    """Asked before a connection is accepted, and told what it does."""
+    """The open connections of a listener, which asks here before it accepts one, and whose connections tell what they
+    do.
+    """
 
     def __init__(
         self,
@@ -92,7 +98,7 @@ class HttpConnections:
         proxies: TrustedProxies | None = None,
         rates: RequestRates | None = None,
     ) -> None:
-        """`rates`: of requests; without them all addresses have the same, and tokens count for nothing."""
+        """`rates` limits requests; by default `limits` holds for each address, and tokens count for nothing."""
         self.limits = limits or HttpLimits()
         self.rates = RequestRates(self.limits) if rates is None else rates
         self.request_queue = RequestQueue(self.limits.requests_at_once)
@@ -101,7 +107,7 @@ class HttpConnections:
         self.incoming = HeldBytes(self.limits.held_bytes)
         self.outgoing = HeldBytes(self.limits.held_bytes)
         self.on_room: Callable[[], None] = lambda: None
-        """Called when one has gone, or could make room."""
+        """Called when a connection has gone, or could make room."""
         self.proxies = proxies or TrustedProxies()
         self._count = 0
         self._by_address: collections.Counter[str] = collections.Counter()
@@ -111,11 +117,11 @@ class HttpConnections:
         return self._count
 
     def has_room(self) -> bool:
-        """Whether there is a place for one more."""
+        """Whether there is room for one more connection."""
         return self._count < self.limits.connections
 
     def enter(self, host: str) -> bool:
-        """Take a place for a connection from `host`; False if that address has enough, or opens them too fast."""
+        """Count a connection from `host`; return False if that address has enough of them, or opens them too fast."""
         if host not in self.proxies:
             group = group_address(host)
             if self.rates.take(Client("connection", group)) > 0:
@@ -128,7 +134,7 @@ class HttpConnections:
         return True
 
     def leave(self, host: str) -> None:
-        """Give the place back."""
+        """Count a connection from `host` no more."""
         self._count -= 1
         if host not in self.proxies:
             group = group_address(host)
@@ -138,16 +144,16 @@ class HttpConnections:
         self.on_room()
 
     def make_room(self) -> None:
-        """Drop some of those that wait for their client; if none do, all are at work, and room comes by itself."""
+        """End some connections that wait for their client. If none wait, all are at work, and will end in time."""
         for connection in list(self._waiting)[:_MADE_ROOM]:
             self.done_waiting(connection)
             connection.give_way()
 
     def wait(self, connection: Droppable) -> None:
-        """A connection waits for its client from now on."""
+        """Note that a connection waits for its client from now on."""
         self._waiting.setdefault(connection)
         self.on_room()
 
     def done_waiting(self, connection: Droppable) -> None:
-        """It has work to do, or is gone."""
+        """Note that a connection has work to do, or is gone."""
         self._waiting.pop(connection, None)

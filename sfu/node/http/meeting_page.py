@@ -21,7 +21,7 @@ class MeetingPage(StaticFiles):
         super().__init__(directory=PAGE, html=True)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """A file's response with the headers that keep a page in its place."""
+        """Return a file's response with the headers of `page_headers`."""
         response = await super().get_response(path, scope)
         response.headers.update(_HEADERS)
         return response

@@ -1,4 +1,4 @@
-"""What a page of ours says to the browser that shows it, so that no other site gets at it."""
+"""The headers that our pages send to the browser, so that no other site can reach into them."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 uvicorn parses all that has come, request by request, and keeps a record of each; its parser keeps whatever a head
 holds; and after an answer it reads a body to its end. Here a request reaches the parser once its head is whole, and
-only when the one before has been answered. What waits until then are bytes, and few: nothing is read while they do.
-And a request reaches the app when it is its client's turn, or is told to wait if the client has sent too many.
+only when the one before has been answered. What waits until then are bytes, and few: nothing is read while they do. A
+request reaches the app when it is its client's turn; if the client has sent too many, it is refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CHUNKED = -1
 
 
 class _Flow(FlowControl):
-    """Reading that stays paused while something waits, whoever wants more."""
+    """Flow control that keeps reading paused while bytes wait here, whatever uvicorn asks for."""
 
     held = False
 
@@ -56,7 +56,7 @@ class _Flow(FlowControl):
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """`connections` is told what it does; `on_lost` is called at its end."""
+    """`connections` counts this connection and what waits in it; `on_lost` is called at its end."""
 
     flow: _Flow
 
@@ -85,7 +85,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected; its first request is due."""
+        """Begin to wait for the first request, since a client has connected."""
         super().connection_made(transport)
         self.connected = True
         self.flow = _Flow(transport)
@@ -94,7 +94,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._arm(self._limits.head_timeout, functools.partial(self.drop, "head_timeout"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone, or was left."""
+        """Clean up, since the client has gone or was cut off."""
         self._disarm()
         self._end_stall()
         self._inbound.clear()
@@ -107,14 +107,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._on_lost()
 
     def drop(self, reason: str) -> None:
-        """End it at once; `reason` is counted."""
+        """End the connection at once, and count the `reason`."""
         if not self.transport.is_closing():
             self._connections.ended[reason] += 1
         self._disarm()
         self.transport.abort()
 
     def give_way(self) -> None:
-        """End it for another one; what was answered shall still arrive."""
+        """End the connection to make room for another; what was answered should still arrive."""
         if not self._answered:
             self.drop("full")
         elif not self.transport.is_closing():
@@ -125,7 +125,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # what comes
 
     def data_received(self, data: bytes) -> None:
-        """Parse as much as is due."""
+        """Parse as many of the bytes as may be parsed now, and keep the rest."""
         if self._lingering:
             self._dropped_bytes += len(data)
             if self._dropped_bytes > self._limits.linger_bytes:
@@ -152,7 +152,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._account()
 
     def _find_piece(self) -> int:
-        """How many of the bytes that wait can be parsed without more than one request being in them."""
+        """Return how many of the waiting bytes can be parsed without parts of more than one request."""
         if self._in_body:
             if self._body_left == _CHUNKED:  # of each chunk the parser tells: not before somebody wants to know
                 return (self._inbound.find(b"\n") + 1 or len(self._inbound)) if self._wanted else 0
@@ -162,7 +162,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return found.end() if found else 0
 
     def _account(self) -> None:
-        """Keep what waits within its bounds."""
+        """Count the bytes that wait, and end the connection if they are too many."""
         waiting = len(self._inbound)
         if not waiting:
             self._connections.incoming.release(self)
@@ -185,7 +185,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # parser callbacks
 
     def on_headers_complete(self) -> None:
-        """A request's head is there."""
+        """Begin a request, whose head is complete."""
         super().on_headers_complete()
         self._body_left = _read_body_length(self.headers)
         self._in_body = True
@@ -198,13 +198,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._arm(left, functools.partial(self.drop, "request_timeout"))
 
     def on_body(self, body: bytes) -> None:
-        """Some of its body."""
+        """Take a part of the request's body."""
         if self._body_left != _CHUNKED:
             self._body_left -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Its end."""
+        """End the request, which is complete."""
         self._in_body = False
         self._answering = True
         self._began = None
@@ -254,7 +254,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         await app(scope, receive_wanted, send_last)
 
     def on_response_complete(self) -> None:
-        """The answer has been written."""
+        """Go on with the next request, since the answer has been written."""
         super().on_response_complete()
         self._answering = False
         self._answered = True
@@ -268,12 +268,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._parse()
 
     def timeout_keep_alive_handler(self) -> None:
-        """No other request has come."""
+        """End the connection, since no other request has come."""
         if not self.transport.is_closing():
             self._linger()
 
     def _linger(self) -> None:
-        """Say that we are done, and drop what still comes until the client has read that."""
+        """Say that we send no more, and drop what still comes until the client has read the answer."""
         self._lingering = True
         self._connections.wait(self)
         self._inbound.clear()
@@ -289,14 +289,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # a client that does not read
 
     def pause_writing(self) -> None:
-        """Something of the answer waits for the client to read."""
+        """Note that a part of the answer waits for the client to read."""
         super().pause_writing()
         self._connections.outgoing.hold(self, self.transport.get_write_buffer_size())
         self._end_stall_timer()
         self._stall = self.loop.call_later(self._limits.send_timeout, self.drop, "send_timeout")
 
     def resume_writing(self) -> None:
-        """It has read."""
+        """Note that the client has read."""
         self._end_stall()
         super().resume_writing()
         if not self._lingering and not self.transport.is_closing():
@@ -324,7 +324,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 def _read_body_length(headers: list[tuple[bytes, bytes]]) -> int:
-    """How long the body is (RFC 9112 section 6.3), which the parser has checked; `_CHUNKED` if it says so itself."""
+    """Return the length of the body (RFC 9112 section 6.3), which the parser has checked; `_CHUNKED` if it comes in
+    chunks.
+    """
     length = 0
     for name, value in headers:
         if name == b"transfer-encoding":

@@ -1,4 +1,4 @@
-"""How many whole requests one client may send in a time, and who is answered next. No IO.
+"""How many whole requests one client may send in a time, and whose request is answered next. No IO.
 
 Slow and half requests have deadlines; these are the quick ones: thousands, each of them cheap and none of them wrong.
 """
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 _SWEPT = 2
-"""Full buckets that are forgotten for each new one."""
+"""How many full buckets are forgotten for each new one."""
 
 
 class Client(NamedTuple):
-    """Whose a request is: the bearer's of a valid token, or else an address's. An address has another bucket for new
+    """Who sends a request: the bearer of a valid token, or else an address. An address has another bucket for new
     connections.
     """
 
@@ -34,10 +34,10 @@ class Client(NamedTuple):
 
 
 class RequestRates:
-    """A bucket for each client, by GCRA (ITU-T I.371): what is kept of it is the time when it is full again.
+    """A bucket for each client, by GCRA (ITU-T I.371): only the time at which it will be full again is kept.
 
-    Who shows a valid token draws on the token's bucket alone, so that a stranger behind the same address can empty
-    nobody's but his own. All others draw on that of their address.
+    A client with a valid token draws on the token's bucket alone, so that a stranger behind the same address cannot
+    empty it. All others draw on the bucket of their address.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RequestRates:
         is_valid: Callable[[str], bool] = lambda _token: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_valid` says whether a token is good for anything here; `clock` gives seconds."""
+        """`is_valid` says whether a token is valid here; `clock` returns seconds."""
         limits = limits or HttpLimits()
         self.refused: collections.Counter[str] = collections.Counter()
         """Requests and new connections that were answered with 429, by kind."""
@@ -61,18 +61,18 @@ class RequestRates:
         self._full_at: collections.OrderedDict[Client, float] = collections.OrderedDict()
 
     def __len__(self) -> int:
-        """How many clients are remembered."""
+        """Return how many clients are remembered."""
         return len(self._full_at)
 
     def find_client(self, host: str, url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Client:
-        """Whose a request from `host` is. Header names are in lower case."""
+        """Return the client that a request from `host` counts for. Header names must be in lower case."""
         token = _read_token(url, headers)
         if token and self._is_valid(token):
             return Client("token", digest_token(token))
         return Client("address", group_address(host))
 
     def take(self, client: Client) -> float:
-        """One request of `client`: 0.0 if it may be answered, else the seconds until one may."""
+        """Count one request of `client`; return 0.0 if it may be answered, else the seconds until one may."""
         now = self._clock()
         interval, burst = self._rates[client.kind]
         full_at = max(self._full_at.pop(client, now), now)
@@ -86,7 +86,7 @@ class RequestRates:
         return wait if refused else 0.0
 
     def _make_room(self, now: float) -> None:
-        """Forget buckets that are full, those of whom nothing was heard for longest; another one only if it must be."""
+        """Forget full buckets of clients that were heard least lately; one that is not full only at the limit."""
         for _ in range(_SWEPT):
             if not self._full_at or next(iter(self._full_at.values())) > now:
                 break
@@ -96,14 +96,14 @@ class RequestRates:
 
 
 class RequestQueue:
-    """Requests that are to be answered: a few in each round of the event loop, of each client one after the other.
+    """A queue of requests: a few are begun in each round of the event loop, and the clients take turns.
 
-    However many connections a client has, another one waits for as many answers as there are clients, not connections;
-    and what the loop has to do besides (media's control, new connections) comes after a few answers.
+    However many connections one client has, another client waits for as many answers as there are clients, not
+    connections. Other work of the loop (control of media, new connections) has its turn after a few answers.
     """
 
     def __init__(self, at_once: int) -> None:
-        """`at_once`: begun in one round of the loop."""
+        """`at_once` is how many requests begin in one round of the loop."""
         self._at_once = at_once
         self._left = at_once
         self._waiting: collections.OrderedDict[Client, collections.OrderedDict[object, Callable[[], None]]]
@@ -115,7 +115,7 @@ class RequestQueue:
         return self._count
 
     def ask(self, client: Client, connection: object, begin: Callable[[], None]) -> None:
-        """Call `begin` when it is the client's turn, now if nobody waits. Of a connection one request waits at most."""
+        """Call `begin` when it is the client's turn, now if nobody waits. At most one request of a connection waits."""
         self._schedule()
         if self._left and not self._waiting:
             self._left -= 1
@@ -125,7 +125,7 @@ class RequestQueue:
         self._count += 1
 
     def leave(self, client: Client, connection: object) -> None:
-        """The connection is over; nothing of it is answered any more."""
+        """Remove the request of a connection that is over."""
         requests = self._waiting.get(client)
         if requests is not None and requests.pop(connection, None) is not None:
             self._count -= 1
@@ -153,7 +153,7 @@ class RequestQueue:
 
 
 def refuse(client: Client, wait: float) -> ASGI3Application:
-    """An app that says: not before `wait` seconds have passed (RFC 6585 section 4)."""
+    """Return an app that answers 429: try again after `wait` seconds (RFC 6585 section 4)."""
     detail = f"This {client.kind} has sent more requests than it may; wait before the next one."
     body = json.dumps({"title": "Too many requests", "status": 429, "detail": detail}).encode()
     headers = [
@@ -171,6 +171,6 @@ def refuse(client: Client, wait: float) -> ASGI3Application:
 
 
 def _read_token(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The token that signalling finds in the request, where it looks at the query, too."""
+    """Return the token that signalling would find in the request's header or query."""
     authorization = next((value.decode("latin-1") for name, value in headers if name == b"authorization"), None)
     return find_token(authorization, url.partition(b"#")[0].partition(b"?")[2].decode("latin-1"))

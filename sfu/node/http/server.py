@@ -19,9 +19,9 @@ from sfu.node.http.protocol import BoundedHttpProtocol
 _log = logging.getLogger("sfu.node")
 
 _ACCEPTS = 64
-"""Connections that are taken at a time: the loop has other work, too."""
+"""How many connections are accepted at a time: the loop has other work, too."""
 _RETRY_S = 1.0
-"""After the system could not give us a connection."""
+"""Seconds until the next attempt, after the system could not give us a connection."""
 
 
 def _build_refusal() -> bytes:
@@ -43,8 +43,8 @@ BuildProtocol = Callable[[Callable[[], None]], BoundedHttpProtocol]
 class Listener:
     """Accepts connections on one listening socket while there is room for them.
 
-    At the limit it does not accept, so that those who come wait in the system's queue and cost no descriptor; it goes
-    on when one has gone. What uvicorn asks of an asyncio server, it can do.
+    At the limit it does not accept, so that new connections wait in the system's queue and cost no descriptor; it goes
+    on when a connection has gone. It has the methods of an asyncio server that uvicorn calls.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Listener:
         self._resume()
 
     def close(self) -> None:
-        """Accept no more."""
+        """Accept no more connections."""
         self._closed = True
         self._connections.on_room = lambda: None
         self._pause()
 
     async def wait_closed(self) -> None:
-        """Wait for those that are being accepted."""
+        """Wait for the connections that are being accepted."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _resume(self) -> None:
-        """Look again: whether there is room is asked once somebody has come."""
+        """Accept again; whether there is room is checked when a connection has come."""
         if not self._open and not self._closed and self._retry is None:
             self._open = True
             self._loop.add_reader(self._listener, self._accept)
@@ -129,7 +129,7 @@ class Listener:
 
 
 def _refuse(accepted: socket.socket) -> None:
-    """Say why, as far as that costs no waiting."""
+    """Tell the client why it is refused, if that can be sent without waiting."""
     with accepted, contextlib.suppress(OSError):
         accepted.setblocking(False)
         accepted.send(_REFUSAL)
@@ -149,7 +149,7 @@ class HttpServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start on the sockets given, then tell."""
+        """Start on the given sockets, then report the start."""
         await super().startup([])
         if self.started:
             listeners = [Listener(listener, self.connections, self._build_protocol) for listener in sockets or []]
@@ -173,7 +173,7 @@ def build_http_server(
     shutdown_s: int,
     on_started: Callable[[], None] = lambda: None,
 ) -> HttpServer:
-    """HTTP as we serve it: bounded, and silent where we log and tell ourselves."""
+    """Return the HTTP server as we run it: bounded, and without uvicorn's own log lines and messages."""
     proxies = list(connections.proxies.networks)
     config = uvicorn.Config(
         app,

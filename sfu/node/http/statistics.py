@@ -1,4 +1,4 @@
-"""The requests that were answered: how many, and how long they took."""
+"""Statistics of answered requests: how many there were, and how long they took."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HttpStatistics:
         times[-1] += duration
 
     def collect(self) -> Iterator[Metric]:
-        """Both as metric families."""
+        """Return both as metric families."""
         requests = CounterMetricFamily("sfu_http_requests", "HTTP requests.", labels=["method", "route", "status"])
         for labels, count in self.requests.items():
             requests.add_metric(labels, count)

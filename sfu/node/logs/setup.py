@@ -18,7 +18,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 # What every LogRecord has; the rest came through `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _MAX_VALUE = 512
-"""Characters of one value that are logged: what a client sent shall not flood the log."""
+"""Most characters of one value that are logged: what a client sends must not flood the log."""
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: `time` (RFC 3339, UTC), `level`, `logger`, `event`, and the record's own fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Lay out one record."""
+        """Return one record as a line of text."""
         line: dict[str, Any] = {
             "time": _utc(record.created),
             "level": record.levelname.lower(),
@@ -54,7 +54,7 @@ class ConsoleFormatter(logging.Formatter):
     """`HH:MM:SS level event key=value ...`; control characters are escaped, so that nothing forges a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Lay out one record."""
+        """Return one record as a line of text."""
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         parts = [f"{stamp} {record.levelname.lower():7} {record.getMessage()}"]
         parts += [f"{key}={_plain(_bound(value))}" for key, value in _fields(record).items()]

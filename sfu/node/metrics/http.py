@@ -19,7 +19,7 @@ class HttpConnectionCollector(Collector):
         self._descriptors = descriptors
 
     def collect(self) -> Iterator[Metric]:
-        """All metric families (prometheus-client calls this at each scrape)."""
+        """Return all metric families (prometheus-client calls this at each scrape)."""
         yield GaugeMetricFamily("sfu_http_connections", "Open HTTP connections.", value=len(self._connections))
         text = "Most HTTP connections at once."
         yield GaugeMetricFamily("sfu_http_connections_limit", text, value=self._connections.limits.connections)

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from sfu import EncodingStats, Server, Subscription, SubscriptionStats, Track
 
 MOST_MEASURED = 500
-"""Subscriptions of one kind that are measured in one scrape. Of more than that a sample stands for all."""
+"""Most Subscriptions of one kind that one scrape measures. If there are more, a sample stands for all."""
 
 _FRACTION_BUCKETS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -30,29 +30,29 @@ _TOTALS = {
     "nacks_sent": "Packets that publishers were asked for again, repetitions included.",
     "key_frame_requests": "Key frames that publishers were asked for.",
 }
-"""Columns of the ledger of Encodings."""
+"""The totals that are kept for Encodings."""
 _KINDS = ("audio", "video")
 _SPATIAL_LAYERS = 4
 
 
 class Distribution:
-    """How many streams are how good, by kind."""
+    """A histogram of a quality of streams, by kind."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
-        """`bounds`: the upper ones of the buckets, ascending."""
+        """`bounds` are the upper bounds of the buckets, ascending."""
         self._family = GaugeHistogramMetricFamily(name, text, labels=["kind"])
         self._bounds = bounds
         self._counts = {kind: [0.0] * (len(bounds) + 1) for kind in _KINDS}
         self._sums = dict.fromkeys(_KINDS, 0.0)
 
     def add(self, kind: str, value: float | None, weight: float = 1.0) -> None:
-        """Count a stream that stands for `weight`; None is not known yet."""
+        """Count a stream that stands for `weight` streams; a value of None, not known yet, is left out."""
         if value is not None:
             self._counts[kind][bisect_left(self._bounds, value)] += weight
             self._sums[kind] += value * weight
 
     def build(self) -> Metric:
-        """As a metric family."""
+        """Return the histogram as a metric family."""
         for kind, counts in self._counts.items():
             counted, buckets = 0.0, list[tuple[str, float]]()
             for bound, inside in zip((*map(str, self._bounds), "+Inf"), counts, strict=True):
@@ -63,7 +63,7 @@ class Distribution:
 
 
 def _spread(name: str, text: str, bounds: Sequence[float], values: Iterable[float]) -> Metric:
-    """Values as a gauge histogram without labels."""
+    """Return values as a gauge histogram without labels."""
     family = GaugeHistogramMetricFamily(name, text)
     counts, total = [0] * (len(bounds) + 1), 0.0
     for value in values:
@@ -78,14 +78,14 @@ def _spread(name: str, text: str, bounds: Sequence[float], values: Iterable[floa
 
 
 Entry = tuple[tuple[str, int], str, tuple[int, ...]]
-"""Key, group and values of something that counts; the first value only grows, unless it begins anew."""
+"""Key, group and counts of a stream; the first count only grows, unless the stream begins anew."""
 
 
 class Ledger:
-    """Totals over things that come and go, which never go back.
+    """Totals over streams that come and go; a total never falls.
 
-    Something that is gone, or began anew, keeps its last values that were seen; what it added after that is missing
-    from the total.
+    Of a stream that is gone, or began anew, the last values that were seen stay in the total; what it counted after
+    that is missing.
     """
 
     def __init__(self, columns: int) -> None:
@@ -94,7 +94,7 @@ class Ledger:
         self._living: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
 
     def update(self, living: Iterable[Entry]) -> dict[str, list[int]]:
-        """Take what there is now and return the totals by group."""
+        """Take the present entries, and return the totals by group."""
         before, self._living = self._living, {}
         for key, group, now in living:
             values = now
@@ -116,7 +116,7 @@ class Ledger:
 
 
 class MediaCollector(Collector):
-    """Reads the statistics of all Tracks, and of Subscriptions at most `MOST_MEASURED` of a kind."""
+    """Reads the statistics of all Tracks, and of at most `MOST_MEASURED` Subscriptions of each kind."""
 
     def __init__(self, server: Server, rng: random.Random | None = None) -> None:
         """`rng` draws the samples."""
@@ -125,7 +125,7 @@ class MediaCollector(Collector):
         self._ledger = Ledger(len(_TOTALS))
 
     def collect(self) -> Iterator[Metric]:
-        """All metric families (prometheus-client calls this at each scrape)."""
+        """Return all metric families (prometheus-client calls this at each scrape)."""
         tracks: list[Track] = []
         subscriptions: list[Subscription] = []
         for room in self._server.rooms.values():
@@ -137,7 +137,7 @@ class MediaCollector(Collector):
         yield from self._collect_paths()
 
     def _collect_paths(self) -> Iterator[Metric]:
-        """How wide the paths to the clients are, and how full."""
+        """Return the metric families on the estimates, the rates and the delays of the paths to the clients."""
         paths = [
             connection.bandwidth
             for room in self._server.rooms.values()

@@ -1,4 +1,4 @@
-"""Prometheus series on records: how many are made, how much is on disk, what is wrong, what the disks have left."""
+"""Prometheus series on records: how many are made, how much is on disk, what is wrong, and how much space is left."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _OTHER = "other"
 
 
 class RecordingEnds:
-    """Counts recordings that have ended, by cause: one that failed is gone before the next scrape."""
+    """Counts recordings that have ended, by cause, since one that failed may be gone before the next scrape."""
 
     def __init__(self) -> None:
         self.counts: collections.Counter[str] = collections.Counter(dict.fromkeys(_CAUSES, 0))
 
     def handle_event(self, event: Event) -> None:
-        """Take an event of the server."""
+        """Count an event of the server, if it ends a recording."""
         if isinstance(event, RecordingStopped):
             self.counts[event.cause if event.cause in _CAUSES else _OTHER] += 1
 
 
 class FreeSpace:
-    """What disks have left. They are asked in a thread, since one that hangs must hold up neither scrape nor server."""
+    """The free space of disks, read in a thread, since a disk that hangs must not hold up a scrape or the server."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
@@ -47,7 +47,7 @@ class FreeSpace:
         self._ask()
 
     def refresh(self) -> None:
-        """Ask again, unless the last answer is still due."""
+        """Read the free space anew, unless the last reading is still under way."""
         if self._folders and (self._asking is None or not self._asking.is_alive()):
             self._asking = threading.Thread(target=self._ask, name="sfu-free-space", daemon=True)
             self._asking.start()
@@ -73,7 +73,7 @@ class RecordCollector(Collector):
         self._space = FreeSpace(() if store is None else store.places)
 
     def collect(self) -> Iterator[Metric]:
-        """All metric families (prometheus-client calls this at each scrape)."""
+        """Return all metric families (prometheus-client calls this at each scrape)."""
         states = collections.Counter(dict.fromkeys(_STATES, 0))
         alarms = collections.Counter(dict.fromkeys(_ALARMS, 0))
         living: list[Entry] = []

@@ -70,7 +70,7 @@ class ServerCollector(Collector):
         self._media = MediaCollector(server)
 
     def collect(self) -> Iterator[Metric]:
-        """All metric families (prometheus-client calls this at each scrape)."""
+        """Return all metric families (prometheus-client calls this at each scrape)."""
         yield from self._collect_rooms()
         yield from self._collect_counters()
         yield from self._media.collect()
@@ -135,10 +135,12 @@ def _gauge(name: str, text: str, label: str, values: Iterable[tuple[str, int]]) 
 
 
 class MetricsEndpoint:
-    """`GET /metrics`: rates, names of rooms and sizes are the operator's to know."""
+    """`GET /metrics`, for the operator only, since rates and sizes are not for everybody."""
 
     def __init__(self, token: str, *, public: bool) -> None:
-        """`token`: what scrapers must send as a bearer token; empty: there is none. `public`: show them without one."""
+        """`token` is the bearer token that scrapers must send; empty: there is none. `public`: show metrics without
+        one.
+        """
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -147,18 +149,18 @@ class MetricsEndpoint:
         self._public = public
 
     def register(self, collector: Collector) -> None:
-        """Add a collector."""
+        """Add a collector of metrics."""
         self._registry.register(collector)
 
     async def get(self, request: Request) -> Response:
-        """The metrics as text, on the port that everybody reaches."""
+        """Answer with the metrics as text, on the port that everybody reaches."""
         if not self._expected and not self._public:
             detail = "Set metrics_token to read them here, or metrics_port for a listener of their own."
             raise Problem(403, "Metrics are not shown here", detail)
         return await self.get_apart(request)
 
     async def get_apart(self, request: Request) -> Response:
-        """The same on a listener of their own; a token that is set is asked for there, too."""
+        """Answer with the metrics on their own listener, where a token that is set is required, too."""
         given = request.headers.get("authorization", "").encode("utf-8", "replace")
         if self._expected and not hmac.compare_digest(given, self._expected):
             detail = "Scrapers send the setting metrics_token as 'Authorization: Bearer <token>'."

@@ -25,25 +25,25 @@ PAGE = Path(__file__).parent / "page"
 
 
 class Player:
-    """What the routes share. Close it."""
+    """What the routes share; the caller closes it."""
 
     def __init__(self, record: Record, key: PublicKey | None = None) -> None:
-        """`key`: who must have signed the record."""
+        """`key` is the key that must have signed the record."""
         self.media_cache = MediaCache(record)
         self._verification = Verification(record.path, key)
         self._timeline = describe_record(record)
 
     async def close(self) -> None:
-        """Let go of files and threads."""
+        """Release files and threads."""
         await self._verification.close()
         await self.media_cache.close()
 
     async def get_timeline(self, request: Request) -> Response:
-        """The record, without its media."""
+        """Answer with the record's timeline, without its media."""
         return JSONResponse(self._timeline)
 
     async def get_source(self, request: Request) -> Response:
-        """Answers when the source is ready, or cannot be: `playable`, and `problem` in words."""
+        """Answer once the source is ready, or cannot be made ready, with `playable`, and `problem` in words."""
         media = await self._find(request)
         if isinstance(media, Media):
             return JSONResponse({"playable": True, "type": media.content_type, "problem": media.damage})
@@ -52,14 +52,14 @@ class Player:
         return media
 
     async def get_media(self, request: Request) -> Response:
-        """Bytes of a source."""
+        """Answer with bytes of a source."""
         media = await self._find(request)
         if isinstance(media, Media):
             return answer_media(request, media)
         return PlainTextResponse(f"{media}\n", 404) if isinstance(media, MediaError) else media
 
     async def get_verification(self, request: Request) -> Response:
-        """How the record fares with the verifier; the first question begins it."""
+        """Answer with the state of the verification, which the first request begins."""
         return JSONResponse(self._verification.poll())
 
     async def _find(self, request: Request) -> Media | MediaError | Response:
@@ -72,7 +72,7 @@ class Player:
 
 
 def create_player_app(player: Player, token: str, port: int) -> Starlette:
-    """The app. All its paths begin with the token, and the Host must be 127.0.0.1 with this port."""
+    """Return the app. All its paths begin with the token, and the Host must be 127.0.0.1 with this port."""
     return Starlette(
         routes=[
             Route("/record.json", player.get_timeline),

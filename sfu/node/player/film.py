@@ -12,9 +12,10 @@ from sfu.recording.clusters import MediaError
 
 
 def write_mp4(source: BinaryIO, target: Path, limit_ms: int) -> str:
-    """Write `target`, whose media time is the record's; return what is wrong with the end of the source, or nothing.
+    """Write `target`, whose media time is the record's; return what is wrong with the end of the source, or an empty
+    text.
 
-    The first picture stands from time 0 on, and the last until `limit_ms`; later ones are left out.
+    The first picture is shown from time 0 on, and the last until `limit_ms`; later ones are left out.
     """
     try:
         with av.open(source, "r", format="matroska") as film:

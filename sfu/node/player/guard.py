@@ -1,8 +1,8 @@
 """Who may ask: the page that `sfu play` has printed the address of, and nobody else.
 
 A record is confidential, and any web page that the browser shows may send requests to 127.0.0.1. So every path begins
-with a token that cannot be guessed; the Host must be ours, or a name that an attacker's DNS points here would make
-their page and us one origin; and no answer may be used by another origin.
+with a token that cannot be guessed. The Host must be ours: otherwise an attacker could point a DNS name here, and their
+page would be of our origin. And no answer may be used by another origin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Guard:
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what may pass."""
+        """Pass on requests that may pass, and refuse others."""
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)

@@ -1,4 +1,4 @@
-"""Makes a record's media files such that a browser can seek in them, each when it is first asked for.
+"""Makes a record's media files seekable for a browser, each when it is first asked for.
 
 Video in WebM's codecs gets a head with an index in front of the record's own bytes; sound is written again with silence
 in its holes, H.264 into MP4. What is written goes to a temporary folder, never into the record.
@@ -27,9 +27,9 @@ from sfu.recording.reader import Record, RecordSource
 
 WEBM_CODECS = ("vp8", "vp9", "av1")
 _AT_ONCE = 2
-"""Sources that are made ready at a time."""
+"""How many sources are made ready at a time."""
 _BUFFER_BYTES = 512
-"""Of a file whose clusters are looked at: little more than their heads is read."""
+"""Bytes that are read at a time of a file whose clusters are listed: little more than their heads is needed."""
 _SLACK_MS = 2_000
 _MAX_FRAME_BYTES = 8 << 20
 
@@ -42,14 +42,14 @@ class Media:
     head: bytes
     descriptor: int
     begin: int
-    """Of the part of the file that follows the head."""
+    """Offset in the file of the part that follows the head."""
     body_bytes: int
     damage: str
     """What could not be taken from the record's file; empty when all was."""
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Size of the file as a browser gets it, in bytes."""
         return len(self.head) + self.body_bytes
 
     def read(self, offset: int, size: int) -> bytes:
@@ -63,7 +63,7 @@ class Media:
 
 
 class MediaCache:
-    """The media of one record. Close it: its temporary folder is removed then."""
+    """The media of one record, in a temporary folder, which `close` removes."""
 
     def __init__(self, record: Record) -> None:
         self._sources: Mapping[int, RecordSource] = {source.number: source for source in record.sources}
@@ -77,11 +77,13 @@ class MediaCache:
 
     @property
     def folder(self) -> Path:
-        """The temporary one."""
+        """The temporary folder."""
         return self._made
 
     async def get(self, number: int) -> Media:
-        """Return a source's media, when they are ready. KeyError for an unknown source, MediaError for a broken one."""
+        """Return a source's media, once they are ready. Raises KeyError for an unknown source, MediaError for a broken
+        one.
+        """
         source = self._sources[number]
         if number not in self._media:
             self._media[number] = asyncio.create_task(self._make(source))
@@ -89,7 +91,7 @@ class MediaCache:
         return await asyncio.shield(self._media[number])
 
     async def close(self) -> None:
-        """Let go of all files."""
+        """Remove the temporary folder."""
         for task in self._media.values():
             task.cancel()
         await asyncio.gather(*self._media.values(), return_exceptions=True)
@@ -153,7 +155,7 @@ class MediaCache:
 
 
 def _find_lead(file: BinaryIO, layout: Layout) -> bytes:
-    """The first key frame once more, at time 0."""
+    """Return a cluster with the first key frame once more, at time 0."""
     first: Cluster | None = next((cluster for cluster in layout.clusters if cluster.key), None)
     if first is None or first.at_ms == 0:
         return b""

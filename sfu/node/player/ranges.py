@@ -12,13 +12,14 @@ from starlette.responses import Response, StreamingResponse
 from sfu.node.player.media_cache import Media
 
 PART_BYTES = 1 << 19
-"""Of one answer to a range. Browsers have six connections to a host, and a player keeps one open for each element
-while it wants no more: with short parts there are as many elements as a hearing has sources."""
+"""Most bytes of one answer to a range. Browsers open six connections to a host, and a media element keeps one open
+while it wants no more bytes: only with short parts can there be as many elements as a hearing has sources.
+"""
 _RANGE = re.compile(r"bytes=(\d{1,19})?-(\d{1,19})?")
 
 
 def answer_media(request: Request, media: Media) -> Response:
-    """Return the part that was asked for, or at least its beginning; all of it when no part was."""
+    """Return the requested part, or at least its beginning; everything if no part was requested."""
     headers = {"Accept-Ranges": "bytes"}
     asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     if asked is None or (asked[1] is None and asked[2] is None):
@@ -37,7 +38,7 @@ def answer_media(request: Request, media: Media) -> Response:
 
 
 def _resolve(first: str | None, last: str | None, size: int) -> tuple[int, int]:
-    """Where the part begins and ends (exclusive)."""
+    """Return where the part begins, and where it ends (exclusive)."""
     if first is None:
         return max(0, size - int(last or 0)), size
     return int(first), min(size, int(last) + 1) if last is not None else size

@@ -31,10 +31,11 @@ class PlayError(Exception):
 def play(path: Path, key: Path | None, port: int, on_started: Callable[[str], None]) -> None:
     """Serve a record's page on 127.0.0.1 until SIGINT or SIGTERM. `on_started` is told its address.
 
-    `key`: file (PEM) of the public key that must have signed; without it the page says that anybody may have.
+    `key` is the PEM file of the public key that must have signed; without it the page says that anybody may have
+    signed.
 
     Raises:
-        PlayError: the folder is no record that can be read, the key is none, or the port is in use.
+        PlayError: the folder is not a readable record, the key cannot be read, or the port is in use.
     """
     asyncio.run(_play(path, key, port, on_started))
 

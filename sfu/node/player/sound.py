@@ -1,7 +1,7 @@
 """Makes sound continuous for a browser, which plays packet after packet and takes no notice of holes between them.
 
-Silence is put where packets are missing, from the record's time 0 on, so that media time is the record's time. Where a
-sender's clock runs fast a packet is left out, one each time it has got ahead by as much.
+Silence is put where packets are missing, from the record's time 0 on, so that media time is the record's time. If a
+sender's clock runs fast, one packet is left out each time it has got ahead by the length of one.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from sfu.node.player.webm import Cue, build_cluster
 from sfu.recording.clusters import Layout, MediaError, read_blocks
 
 SILENCE = b"\xf8\xff\xfe"
-"""20 ms of Opus: one CELT frame, full band, without energy (RFC 6716 section 3.1)."""
+"""20 ms of silence in Opus: one CELT frame, full band, without energy (RFC 6716 section 3.1)."""
 SILENCE_MS = 20
 MAX_AHEAD_MS = 20
 _CLUSTER_MS = 2_000
 _CUE_MS = 10_000
 _MAX_PACKET_MS = 120
 _MAX_CLUSTER_BYTES = 4 << 20
-"""Of sound; a longer one is no recorder's."""
+"""Most bytes of a cluster of sound; no recorder writes a longer one."""
 _CELT_MS = (2.5, 5.0, 10.0, 20.0)
 _SILK_MS = (10.0, 20.0, 40.0, 60.0)
 _HYBRID_MS = (10.0, 20.0)
 
 
 def measure_opus(packet: bytes) -> float:
-    """How many milliseconds a packet of Opus lasts (RFC 6716 section 3.1); MediaError when it is none."""
+    """Return how many milliseconds a packet of Opus lasts (RFC 6716 section 3.1); raises MediaError if it is none."""
     if not packet:
         raise MediaError("a packet is empty")
     config, code = packet[0] >> 3, packet[0] & 3
@@ -50,14 +50,14 @@ def measure_opus(packet: bytes) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Clusters that were written."""
+    """The clusters that were written."""
 
     cues: tuple[Cue, ...]
     size: int
 
 
 def write_sound(source: BinaryIO, layout: Layout, out: BinaryIO, limit_ms: int) -> Sound:
-    """Write all packets of a file, and silence between them, as clusters; what lies beyond `limit_ms` is left out."""
+    """Write all packets of a file, and silence between them, as clusters; what comes after `limit_ms` is left out."""
     cues: list[Cue] = []
     pending: list[tuple[int, bytes]] = []
     size = 0

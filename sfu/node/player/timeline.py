@@ -11,7 +11,7 @@ _MAX_TEXT = 500
 
 
 def describe_record(record: Record) -> dict[str, Any]:
-    """All that the page shows but the media themselves."""
+    """Return all that the page shows except the media."""
     return {
         "record": {
             "id": record.id,
@@ -70,7 +70,7 @@ def _span(span: Span) -> dict[str, float]:
 
 
 def _plain(values: Mapping[str, Any]) -> list[list[str]]:
-    """Pairs of texts: what an application noted may be of any form, and the page shows words."""
+    """Return pairs of texts, since the page shows words, and what an application noted may be of any form."""
     return [[_text(key), _text(value)] for key, value in values.items()][:50]
 
 

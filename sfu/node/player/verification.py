@@ -1,4 +1,4 @@
-"""Verifies the record while it is watched: hashing takes long, so the page asks how far it is."""
+"""Verifies the record while it is watched: hashing takes long, so the page asks for the progress."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _STATES = {
 
 
 class Verification:
-    """Begins when it is first asked; one thread, once."""
+    """The verification of one record, which runs once, in a thread, from the first question on."""
 
     def __init__(self, path: Path, key: PublicKey | None) -> None:
-        """`key`: who must have signed; None: it is not known."""
+        """`key` must have signed the record; None: it is not known whose key did."""
         self._path = path
         self._key = key
         self._task: asyncio.Task[None] | None = None
@@ -47,7 +47,7 @@ class Verification:
         return self._found
 
     async def close(self) -> None:
-        """Let the thread end; what it has not found by then is not known."""
+        """Let the thread end; what it has not found by then stays unknown."""
         self._ending = True
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
@@ -73,11 +73,11 @@ class Verification:
         }
 
     def _note(self, done: int, total: int) -> None:
-        """Told by the verifier; from its thread."""
+        """Note the verifier's progress, in its thread."""
         self._done, self._total = done, total
         if self._ending:
             raise _EndedError
 
 
 class _EndedError(Exception):
-    """The player ends."""
+    """Raised in the verifier's thread when the player ends."""

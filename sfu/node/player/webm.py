@@ -1,6 +1,6 @@
 """Writes the head of a WebM file that a browser can seek in: duration, track, and cues (RFC 9559).
 
-The clusters themselves stay what and where they are: a recorder's clusters of VP8, VP9, AV1 and Opus are WebM's.
+The clusters themselves stay as they are: a recorder's clusters of VP8, VP9, AV1 and Opus are valid in WebM.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sfu.recording.clusters import CLUSTER, EBML, SEGMENT, TRACKS, Cluster
 _INFO, _SEEK_HEAD, _CUES = 0x1549A966, 0x114D9B74, 0x1C53BB6B
 _TIMESTAMP, _SIMPLE_BLOCK = 0xE7, 0xA3
 _TRACK_NUMBER = 1
-"""Of the one track in a recorder's file."""
+"""Number of the only track in a recorder's file."""
 _KEY = 0x80
 _MAX_CUES = 1 << 16
 _MIN_CUE_GAP_MS = 1000
@@ -22,15 +22,15 @@ _MIN_CUE_GAP_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Where one may begin to decode."""
+    """A place where a player may begin to decode."""
 
     at_ms: int
     offset: int
-    """Of the cluster, from the first on."""
+    """Bytes from the first cluster to this one."""
 
 
 def find_cues(clusters: Sequence[Cluster]) -> list[Cue]:
-    """The clusters that begin with a key frame, at most one a second."""
+    """Return the clusters that begin with a key frame, at most one a second."""
     origin, cues = clusters[0].offset, list[Cue]()
     for cluster in clusters:
         if cluster.key and (not cues or cluster.at_ms - cues[-1].at_ms >= _MIN_CUE_GAP_MS) and len(cues) < _MAX_CUES:
@@ -39,9 +39,9 @@ def find_cues(clusters: Sequence[Cluster]) -> list[Cue]:
 
 
 def build_head(tracks: bytes, cues: Sequence[Cue], body_bytes: int, duration_ms: float, lead: bytes = b"") -> bytes:
-    """Everything before the clusters, `body_bytes` of which follow.
+    """Return everything before the clusters, of which `body_bytes` follow.
 
-    `lead`: a cluster that comes before them, at time 0, so that media time is the record's time.
+    `lead` is a cluster before them at time 0, so that media time is the record's time.
     """
     info = _element(
         _INFO,
@@ -60,12 +60,12 @@ def build_head(tracks: bytes, cues: Sequence[Cue], body_bytes: int, duration_ms:
 
 
 def build_lead(frame: bytes) -> bytes:
-    """A cluster at time 0 that holds one key frame."""
+    """Return a cluster at time 0 that holds one key frame."""
     return build_cluster(0, [(0, frame)])
 
 
 def build_cluster(at_ms: int, frames: Iterable[tuple[int, bytes]]) -> bytes:
-    """A cluster of key frames, each with its time; within 32 s of the first."""
+    """Return a cluster of key frames, each with its time, which is within 32 s of the first."""
     blocks = (
         _element(_SIMPLE_BLOCK, struct.pack(">BhB", 0x80 | _TRACK_NUMBER, time_ms - at_ms, _KEY) + data)
         for time_ms, data in frames
@@ -91,7 +91,7 @@ def _build_seek_head(info: int, tracks: int, cues: int) -> bytes:
 
 
 def _build_cues(cues: Iterable[Cue], first: int) -> bytes:
-    """`first`: where the first cluster that cues count from stands in the segment."""
+    """Return the cues; `first` is the place in the segment of the cluster from which their offsets count."""
     points = (
         _element(
             0xBB,

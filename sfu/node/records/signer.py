@@ -1,7 +1,7 @@
 """The process that holds the key that signs records, and signs for a node: `sfu sign`.
 
-Whoever takes over the node can then have heads and manifests signed as long as he is in it, but has not got the key. It
-answers on a Unix socket of mode 0600, to the users it was told of, and signs nothing but what `check_signable` takes.
+Whoever takes over the node can then have heads and manifests signed while in control of it, but does not get the key.
+The signer answers on a Unix socket of mode 0600, only to certain users, and signs only what `check_signable` allows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger("sfu.node")
 
 _MOST_CONNECTIONS = 64
 _QUESTION_S = 5.0
-"""From the connection to the answer."""
+"""Seconds from the connection to the answer."""
 _SMALL_BYTES = 65_536
 _CREDENTIALS = struct.Struct("3i")
 
@@ -35,10 +35,10 @@ class SignError(Exception):
 
 
 class SigningService:
-    """Answers questions; one for each connection."""
+    """Answers one request to sign for each connection."""
 
     def __init__(self, key: SigningKey, uids: frozenset[int]) -> None:
-        """`uids`: users that may ask."""
+        """`uids` are the ids of the users that may ask."""
         self._key = key
         self._uids = uids
         self._connections = 0
@@ -91,7 +91,7 @@ class SigningService:
 
 
 def run_signer(key: SigningKey, path: Path, uid: int | None, on_started: Callable[[], None]) -> None:
-    """Sign until SIGINT or SIGTERM. `uid`: the user who may ask, besides the one who runs this. Raises SignError."""
+    """Sign until SIGINT or SIGTERM. `uid` is the user who may ask besides the one who runs this. Raises SignError."""
     own = os.geteuid()
     listener = _bind(path, own if uid is None else uid)
     service = SigningService(key, frozenset((own,) if uid is None else (own, uid)))
@@ -116,7 +116,7 @@ async def _run(service: SigningService, listener: socket.socket, on_started: Cal
 
 
 def _bind(path: Path, owner: int) -> socket.socket:
-    """A socket that its owner alone may open."""
+    """Return a listening socket that only its owner may open."""
     _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     former = os.umask(0o177)  # from the first moment on; nothing else runs yet
@@ -135,7 +135,7 @@ def _bind(path: Path, owner: int) -> socket.socket:
 
 
 def _clear(path: Path) -> None:
-    """Remove a socket that a killed signer left; SignError when a signer answers there, or it is no socket."""
+    """Remove a socket that a killed signer left; raise SignError if a signer answers there, or it is no socket."""
     try:
         mode = path.lstat().st_mode
     except OSError:

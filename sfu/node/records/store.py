@@ -1,4 +1,4 @@
-"""The node's store of records: its folders and its key, looked at before anybody relies on them."""
+"""The node's store of records: its folders and its key, which are checked before they are used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _log = logging.getLogger("sfu.node")
 
 
 def open_record_store(settings: Settings) -> RecordStore | None:
-    """What `sfu serve` records with; None when it does not. Raises sfu.ConfigError, which names the setting.
+    """Return the store that `sfu serve` records with; None if it does not record. Raises sfu.ConfigError.
 
-    Only in development is anything made: the records' folder, and beside it the key that signs them, with its public
-    half. A folder that is missing in service is rather a disk that is not mounted.
+    Only in development is anything created: the records' folder, and beside it the key that signs them, with its public
+    half. In service a missing folder more likely means a disk that is not mounted.
     """
     if not settings.record_dir:
         return None
@@ -56,7 +56,7 @@ def _make_folder(path: str) -> None:
 
 
 def _check_folder(setting: str, path: str) -> Path:
-    """The absolute path of a folder, once something was written there; nothing of that stays."""
+    """Return the absolute path of a folder after a trial that it can be written to, which leaves nothing behind."""
     try:
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"sfu")
@@ -68,7 +68,9 @@ def _check_folder(setting: str, path: str) -> Path:
 
 
 def _open_journal(setting: str, folder: Path, places: Sequence[Path]) -> sfu.Journal:
-    """The journal of closed records, which must not stand where who can write in one record can write, too."""
+    """Return the journal of closed records, which must not be in a folder of records: who can write there could alter
+    it.
+    """
     path = Path(setting).resolve() if setting else find_journal_beside(folder)
     if any(path.is_relative_to(place) for place in places):
         raise sfu.ConfigError("record_journal", f"{path} stands among the records, which it is to protect")
@@ -103,7 +105,7 @@ def _connect_signer(path: str) -> sfu.Signer:
 
 
 def _make_key(folder: Path) -> sfu.SigningKey:
-    """In development: the key beside the records' folder, made at the first start."""
+    """Return the key beside the records' folder, made at the first start; for development."""
     private = folder.with_name(f"{folder.name}-key.pem")
     public = folder.with_name(f"{folder.name}-key.pub.pem")
     try:
