@@ -40,11 +40,11 @@ class Context:
 
     @property
     def sdp_limits(self) -> SdpLimits:
-        """What a session description or a fragment of one may have: enough for all sections of a connection."""
+        """The limits of a session description or a fragment of one: enough for all sections of a connection."""
         return SdpLimits.for_media(self.server.config.max_media_per_connection)
 
     def holder(self, request: Request, token: str) -> Holder:
-        """Whose the request is, for the quotas."""
+        """Return who sends the request, for the quotas."""
         client = request.client
         return Holder(digest_token(token), group_address(client.host) if client is not None else "")
 

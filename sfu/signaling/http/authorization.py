@@ -1,4 +1,4 @@
-"""Who may do what: the door a platform puts its own tokens behind.
+"""Who may do what: a platform can put its own tokens in here.
 
 The ASGI app knows no token format. It hands the bearer token (RFC 6750) to an `Authorizer` and gets `Grants`; the
 node's own authorizer, `sfu.node.tokens`, reads JSON Web Tokens.
@@ -21,30 +21,31 @@ Right = Literal["publish", "subscribe", "record", "admin"]
 
 
 class AuthorizationError(Exception):
-    """A token that is not valid. The message is told to the client and never quotes the token."""
+    """A token is not valid. The message is sent to the client and never quotes the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What one token allows: in one room, or in all (`*`); as one peer, or as any (`peer` is None)."""
+    """What a token allows, in one room or in all (`*`), as one peer or as any (`peer` is None)."""
 
     room: str
     peer: str | None = None
     publish: bool = False
     subscribe: bool = False
     record: bool = False
-    """Start, mark, pause and stop the room's recording."""
+    """Whether it may start, mark, pause and stop the room's recording."""
     admin: bool = False
-    """Remove peers, block tracks, close the room."""
+    """Whether it may remove peers, block tracks and close the room."""
     login: str | None = None
-    """Whose a token without a name is, if its issuer says so: all tokens of one login are one subject's."""
+    """The login of a token without a name, if its issuer says so: all tokens of one login have one subject."""
     expires: float | None = field(default=None, compare=False)
     """When the token expires, in seconds since the Unix epoch; None: never. Sessions and event streams end with it."""
 
     def subject(self, token: str) -> str:
-        """Who comes with `token`: the peer that it names, or else its login, or else who has this very token.
+        """Return the subject of `token`: the peer that it names, or else its login, or else a digest of this very
+        token.
 
-        The latter two are longer than a name can be, so nobody has them as a name.
+        The latter two are longer than a name can be, so no name equals them.
         """
         if self.peer is not None:
             return self.peer
@@ -58,7 +59,7 @@ class Grants:
 
 
 def digest_token(token: str) -> bytes:
-    """SHA-256 of a token, so that the tokens themselves are kept nowhere."""
+    """Return the SHA-256 of a token, so that the token itself is not kept."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -71,9 +72,9 @@ class Authorizer(Protocol):
 
 
 def find_token(authorization: str | None, query: str = "") -> str | None:
-    """The bearer token of a request (RFC 6750 sections 2.1, 2.3): that of its header, else of its query string.
+    """Return the bearer token in a request's header, or else in its query string (RFC 6750 sections 2.1, 2.3).
 
-    Empty where a header is there and is not of the form, None where there is none at all.
+    Return an empty text if the header is malformed, None if there is no token at all.
     """
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
@@ -82,7 +83,7 @@ def find_token(authorization: str | None, query: str = "") -> str | None:
 
 
 def read_token(request: Request, *, in_query: bool = False) -> str:
-    """The request's bearer token (RFC 6750 section 2.1).
+    """Return the request's bearer token (RFC 6750 section 2.1).
 
     `in_query` also takes `?access_token=` (section 2.3), for EventSource, which cannot set headers.
     """
@@ -96,7 +97,7 @@ def read_token(request: Request, *, in_query: bool = False) -> str:
 
 
 def check_token(authorizer: Authorizer, token: str, room: str) -> Grants:
-    """Grants of `token` if it is for `room`; otherwise a Problem: 401 for a bad token, 403 for another room's."""
+    """Return the grants of `token`; raise Problem 401 if it is not valid, 403 if it is for a room other than `room`."""
     try:
         grants = authorizer.authorize(token)
     except AuthorizationError as error:
@@ -107,7 +108,7 @@ def check_token(authorizer: Authorizer, token: str, room: str) -> Grants:
 
 
 def authorize(authorizer: Authorizer, token: str, room: str, *rights: Right) -> Grants:
-    """Grants of `token` if it gives one of `rights` in `room`; otherwise a Problem."""
+    """Return the grants of `token` if it gives one of `rights` in `room`; otherwise raise a Problem."""
     grants = check_token(authorizer, token, room)
     if not any(map(grants.allow, rights)):
         raise forbidden(f"This token does not allow to {' or to '.join(rights)}.")
@@ -115,12 +116,12 @@ def authorize(authorizer: Authorizer, token: str, room: str, *rights: Right) -> 
 
 
 def unauthorized(detail: str, code: str) -> Problem:
-    """401 with the challenge of RFC 6750 section 3; `code` is empty when no token was sent."""
+    """Return Problem 401 with the challenge of RFC 6750 section 3; `code` is empty if no token was sent."""
     challenge = 'Bearer realm="sfu"' + (f', error="{code}"' if code else "")
     return Problem(401, "Unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
 def forbidden(detail: str) -> Problem:
-    """403: the token is good, but not for this."""
+    """Return Problem 403: the token is valid, but not for this."""
     challenge = 'Bearer realm="sfu", error="insufficient_scope"'
     return Problem(403, "Forbidden", detail, headers={"WWW-Authenticate": challenge})

@@ -13,10 +13,10 @@ from sfu.signaling.http.problem import Problem
 
 
 async def read_body(request: Request, options: SignalingOptions, limit: int | None = None) -> bytes:
-    """The whole body, if it has at most `limit` bytes and arrives within `body_timeout`; otherwise a Problem.
+    """Return the whole body; raise a Problem if it is longer than `limit` bytes or takes longer than `body_timeout`.
 
-    Without `limit`, `max_body_bytes` holds. The limit is kept while reading, so a false or missing Content-Length costs
-    no memory.
+    The default limit is `max_body_bytes`. It is checked while reading, so a false or missing Content-Length costs no
+    memory.
     """
     limit = options.max_body_bytes if limit is None else limit
     declared = request.headers.get("content-length", "")
@@ -39,7 +39,7 @@ async def read_body(request: Request, options: SignalingOptions, limit: int | No
 
 
 def require_media_type(request: Request, accepted: Sequence[str], header: str) -> str:
-    """The request's media type if it is one of `accepted`; otherwise 415 that names them in `header`."""
+    """Return the request's media type; raise Problem 415, which lists `accepted` in `header`, if it is another."""
     given = media_type(request.headers.get("content-type", ""))
     if given not in accepted:
         listed = ", ".join(accepted)
@@ -49,7 +49,7 @@ def require_media_type(request: Request, accepted: Sequence[str], header: str) -
 
 
 def decode_text(body: bytes) -> str:
-    """`body` as UTF-8, or a Problem."""
+    """Return `body` decoded as UTF-8, or raise a Problem."""
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -57,8 +57,8 @@ def decode_text(body: bytes) -> str:
 
 
 def decode_sdp(body: bytes) -> str:
-    """`body` as a session description or a fragment of one. RFC 8866 section 5 wants UTF-8; where other octets stand in
-    what matters it is refused later, and in a label they do not matter.
+    """Return `body` as text of a session description or fragment. RFC 8866 section 5 requires UTF-8. Other octets in
+    parts that matter are refused later; in a label they do not matter.
     """
     return body.decode("utf-8", "replace")
 

@@ -1,4 +1,4 @@
-"""Whose connections and sessions count together: one IPv4 address, or one IPv6 network of 64 bits."""
+"""Which addresses count as one client: one IPv4 address, or one IPv6 network of 64 bits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import functools
 import ipaddress
 
 _IPV6_PREFIX = 64
-"""What a single customer is given at least (RFC 6177); within it addresses cost nothing."""
+"""Length of the prefix that a customer gets at least (RFC 6177), within which addresses cost nothing."""
 
 
 @functools.lru_cache(maxsize=4096)
 def group_address(host: str) -> str:
-    """The name under which `host` is counted; what is no IP address stands for itself.
+    """Return the name under which `host` is counted: a text that is no IP address is its own name.
 
     An IPv4 address written as IPv6 (RFC 4291 section 2.5.5.2) counts as the IPv4 address that it is.
     """

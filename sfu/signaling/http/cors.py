@@ -49,7 +49,9 @@ class CrossOrigin:
 
 
 def _allow_headers(scope: Scope) -> str:
-    """Whatever the page wants to send: tracing and the like. What a header does is said by who reads it."""
+    """Return the headers that the page wants to send, such as those for tracing; a header that we do not read has no
+    effect.
+    """
     asked = _find(scope, b"access-control-request-headers")
     if asked is None or not _HEADER_NAMES.fullmatch(asked):
         return _ALLOWED_HEADERS

@@ -13,13 +13,13 @@ EndExpired = Callable[[float], None]
 
 
 class ExpiryWatch:
-    """Looks once in an interval: a timer for each deadline would miss that the wall clock was set."""
+    """Looks for expired tokens once an interval: a timer for each deadline would miss that the wall clock was set."""
 
     def __init__(
         self, clock: Callable[[], float], *, interval: float, grace: float, holders: tuple[EndExpired, ...]
     ) -> None:
-        """`clock` gives seconds since the Unix epoch; `holders` end what a token that expired at that time, or before,
-        has opened. They hear of it `grace` seconds late.
+        """`clock` returns seconds since the Unix epoch. `holders` end what tokens opened that have expired by the time
+        that they are told, which lies `grace` seconds back.
         """
         self._clock = clock
         self._interval = interval
@@ -28,12 +28,12 @@ class ExpiryWatch:
         self._task: asyncio.Task[None] | None = None
 
     def ensure_running(self) -> None:
-        """Start looking, once."""
+        """Start to look, if that is not done yet."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="sfu token expiry")
 
     def look(self) -> None:
-        """End what is over."""
+        """End what was opened by tokens that have expired."""
         expired_at = self._clock() - self._grace
         for end_expired in self._holders:
             try:

@@ -11,12 +11,12 @@ FRAGMENT = "application/trickle-ice-sdpfrag"
 JSON = "application/json"
 
 VIEWER_EVENTS = ("active", "inactive", "layers", "viewercount")
-"""What the event streams of a WHEP session can tell."""
+"""The events that the streams of a WHEP session can carry."""
 _EXTENSION = "urn:ietf:params:whep:ext:core:"
 
 
 def media_type(content_type: str) -> str:
-    """The media type without its parameters, in lower case (RFC 9110 section 8.3.1)."""
+    """Return the media type without its parameters, in lower case (RFC 9110 section 8.3.1)."""
     return content_type.partition(";")[0].strip().lower()
 
 
@@ -25,7 +25,7 @@ def _quote(text: str) -> str:
 
 
 def build_ice_links(servers: Iterable[IceServer]) -> str:
-    """The value of a Link header that lists ICE servers (RFC 9725 section 4.6, RFC 8288)."""
+    """Return the value of a Link header that lists ICE servers (RFC 9725 section 4.6, RFC 8288)."""
     links = []
     for server in servers:
         link = f'<{server.url}>; rel="ice-server"'
@@ -37,7 +37,7 @@ def build_ice_links(servers: Iterable[IceServer]) -> str:
 
 
 def build_extension_links(session_path: str) -> list[str]:
-    """The Link headers of a WHEP session's extensions (draft-ietf-wish-whep, Protocol Extensions), one for each."""
+    """Return one Link header for each extension of a WHEP session (draft-ietf-wish-whep, Protocol Extensions)."""
     events = ",".join(VIEWER_EVENTS)
     return [
         f'<{session_path}/layer>; rel="{_EXTENSION}layer"',

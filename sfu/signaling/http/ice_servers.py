@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 MIN_SECRET_BYTES = 16
 TURN_TTL = 12 * 3600.0
-"""Seconds that TURN credentials are good for unless it is set."""
+"""Seconds for which TURN credentials are valid, unless a setting says otherwise."""
 
 # RFC 7064 and RFC 7065; the characters that would end a Link header's URI or its line cannot occur.
 _ICE_URL = re.compile(r"(stun|stuns|turn|turns):[A-Za-z0-9.\-_\[\]:%]+(\?transport=(udp|tcp))?")
@@ -43,7 +43,9 @@ class TurnServers:
     urls: tuple[str, ...]
     secret: str = field(repr=False)
     ttl: float = TURN_TTL
-    """Seconds that credentials are good for: a client refreshes its allocation with them, so as long as a call."""
+    """Seconds for which credentials are valid. A client refreshes its allocation with them, so they must outlast a
+    call.
+    """
 
     def __post_init__(self) -> None:
         if len(self.secret.encode()) < MIN_SECRET_BYTES:
@@ -54,7 +56,9 @@ class TurnServers:
                 raise ValueError(f"{server.url!r} is not a turn: or turns: URL, so it asks for no credentials")
 
     def issue(self, user: str, now: float) -> list[IceServer]:
-        """Credentials for `user`, which the TURN server logs, from `now` on, in seconds since the Unix epoch."""
+        """Return the servers with credentials for `user`, whom the TURN server logs. `now` is in seconds since the Unix
+        epoch.
+        """
         username = f"{int(now + self.ttl)}:{user}"
         digest = hmac.digest(self.secret.encode(), username.encode(), "sha1")
         credential = base64.b64encode(digest).decode()

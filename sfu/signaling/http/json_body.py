@@ -1,4 +1,4 @@
-"""JSON in requests, read strictly: nothing that a client has written is passed over in silence."""
+"""JSON in requests, read strictly: nothing that a client has written is ignored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sfu.signaling.http.problem import Problem
 
 
 def parse_json(text: str, title: str) -> Any:
-    """What `text` says. Problem 400 with this `title` where it is no JSON, or an object has one key twice."""
+    """Return the parsed `text`; raise Problem 400 with this `title` if it is no JSON, or an object has a key twice."""
 
     def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -28,7 +28,7 @@ def parse_json(text: str, title: str) -> Any:
 
 
 def check_object(value: object, title: str) -> dict[str, Any]:
-    """`value` if it is a JSON object; otherwise a Problem."""
+    """Return `value` if it is a JSON object; otherwise raise a Problem."""
     if not isinstance(value, dict):
         raise Problem(400, title, "The body must be a JSON object.")
     return value

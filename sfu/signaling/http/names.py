@@ -1,7 +1,7 @@
 """Names that arrive from outside: rooms and peers.
 
-A room's name is part of URLs and of metrics, so it is a plain ASCII word. A peer's name is what a person calls
-herself, so it may be any visible text of bounded length.
+A room's name is part of URLs and of metrics, so it is a plain ASCII word. A peer's name is what people call themselves,
+so it may be any visible text of bounded length.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ PEER_LENGTH = 64
 
 
 def parse_room_name(text: str) -> str:
-    """Return `text` if it may name a room: 1 to 64 of ASCII letters, digits, `_`, `.`, `-`, not led by a mark.
+    """Return `text` if it may name a room: 1 to 64 of ASCII letters, digits, `_`, `.`, `-`, the first of them a letter
+    or digit.
 
     Raises:
-        InvalidNameError: it may not.
+        InvalidNameError: the text may not name a room.
     """
     if ROOM_PATTERN.fullmatch(text) is None:
         raise InvalidNameError(
@@ -31,10 +32,10 @@ def parse_room_name(text: str) -> str:
 
 
 def parse_peer_name(text: str) -> str:
-    """Return `text` as the name of a peer, in its normal form, if it may be one; see `sfu.rooms.names.parse_name`."""
+    """Return `text` in its normal form if it may name a peer; see `sfu.rooms.names.parse_name`."""
     return parse_name("peer", text, PEER_LENGTH)
 
 
 def generate_peer_name(random: Callable[[int], bytes]) -> str:
-    """A name for a peer that brought none. `random(n)` returns n random bytes."""
+    """Return a name for a peer that brought none. `random(n)` returns n random bytes."""
     return f"peer-{random(6).hex()}"

@@ -30,7 +30,7 @@ class Problem(Exception):
 
 
 def build_problem(problem: Problem) -> Response:
-    """The response of a problem (RFC 9457 section 3). `type` is left out, which means `about:blank`."""
+    """Return the response for a problem (RFC 9457 section 3). `type` is left out, which means `about:blank`."""
     body = {"title": problem.title, "status": problem.status}
     if problem.detail:
         body["detail"] = problem.detail
@@ -40,13 +40,13 @@ def build_problem(problem: Problem) -> Response:
 
 
 async def handle_problem(request: Request, error: Exception) -> Response:
-    """Exception handler for `Problem`."""
+    """Handle a `Problem`."""
     assert isinstance(error, Problem)
     return build_problem(error)
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Exception handler for what Starlette itself refuses (404, 405)."""
+    """Handle what Starlette itself refuses (404, 405)."""
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     detail = error.detail if error.detail != title else ""
@@ -54,7 +54,7 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def handle_sfu_error(request: Request, error: Exception) -> Response:
-    """Exception handler for errors of the public API: the client's are told, ours are logged and stay inside."""
+    """Handle errors of the public API: the client is told of its own; ours are logged and not told."""
     if isinstance(error, RemoteError):
         headers = {"Retry-After": "5"} if isinstance(error, LimitError) else None
         return build_problem(Problem(error.status, error.title, str(error), headers=headers))
@@ -62,7 +62,7 @@ async def handle_sfu_error(request: Request, error: Exception) -> Response:
 
 
 async def handle_crash(request: Request, error: Exception) -> Response:
-    """Exception handler for everything else: our fault, logged with its traceback, told without it."""
+    """Handle everything else: it is our fault, logged with its traceback, and told without it."""
     _log.error("request failed", exc_info=error, extra={"method": request.method, "path": request.url.path})
     detail = "The server failed at this request and has logged why. Trying again later may help."
     return build_problem(Problem(500, "Internal Server Error", detail))

@@ -1,4 +1,4 @@
-"""How many peers one token and one address may bring, and how many sessions that are not up yet."""
+"""How many Peers, and how many sessions that are not connected yet, one token and one address may have."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.problem import Problem
 
 _SOON_S = "2"
-"""Sessions come up, or are given up, within seconds."""
+"""Seconds after which to try again at the half-open limit: sessions connect, or are given up, within seconds."""
 _LATER_S = "30"
-"""Until somebody leaves."""
+"""Seconds after which to try again at another limit, when somebody may have left."""
 
 
 class Holder(NamedTuple):
     """Who opens sessions and streams: a token and the address that it is used from."""
 
     token: bytes = b""
-    """Its digest; empty: not known, and not counted."""
+    """Digest of the token; empty: not known, and not counted."""
     address: str = ""
-    """See `group_address`; empty: not known, and not counted."""
+    """Group of the address (`group_address`); empty: not known, and not counted."""
 
     def parts(self) -> list[tuple[str, Hashable]]:
-        """Under what it is counted."""
+        """Return the keys under which the holder is counted."""
         return [(kind, value) for kind, value in zip(self._fields, self, strict=True) if value]
 
 
@@ -33,7 +33,7 @@ NOBODY = Holder()
 
 
 class Place:
-    """That of one session, from the request that asks for it to its end."""
+    """The place of one session in the quotas, from the request that asks for it to its end."""
 
     def __init__(self, quotas: Quotas, holder: Holder, room: str, peer: str, *, named: bool) -> None:
         self.holder = holder
@@ -45,13 +45,13 @@ class Place:
         self._released = False
 
     def note_connected(self) -> None:
-        """The session is up: it is half-open no more, whatever comes."""
+        """Note that the session has connected, so that it is half-open no more."""
         if self.half_open and not self._released:
             self.half_open = False
             self._quotas.close_half(self)
 
     def release(self) -> None:
-        """The session is over. Idempotent."""
+        """Give the place back, since the session is over. Idempotent."""
         if not self._released:
             self._released = True
             if self.half_open:
@@ -60,10 +60,10 @@ class Place:
 
 
 class Quotas:
-    """Counts sessions by who has opened them. Half-open ones count apart, and end after `handshake_timeout`."""
+    """Counts sessions by who opened them. Half-open ones also count separately, and end after `handshake_timeout`."""
 
     def __init__(self, options: SignalingOptions, most_peers: int) -> None:
-        """`most_peers`: that a room can have."""
+        """`most_peers` is the most Peers that a room can have."""
         self.refused: collections.Counter[str] = collections.Counter()
         """Requests for a session, by reason."""
         self._options = options
@@ -73,9 +73,9 @@ class Quotas:
 
     @contextmanager
     def take(self, holder: Holder, room: str, peer: str, *, named: bool) -> Iterator[Place]:
-        """A place for a session, kept unless the block fails; a Problem (429, 409) when there is none.
+        """Take a place for a session, and give it back if the block fails; raise Problem 429 or 409 if there is none.
 
-        `named`: the token says who its bearer is. Of each room `kept_for_named` is out of reach for others.
+        `named`: the token says who its bearer is. Others cannot take the places of a room that are `kept_for_named`.
         """
         self._check(holder, room, peer, named)
         place = Place(self, holder, room, peer, named=named)
@@ -90,14 +90,14 @@ class Quotas:
             raise
 
     def close_half(self, place: Place) -> None:
-        """One that was half-open is up, or over."""
+        """Count a session as half-open no more, since it has connected or is over."""
         for part in place.holder.parts():
             self._half_open[part] -= 1
             if not self._half_open[part]:
                 del self._half_open[part]
 
     def forget(self, place: Place) -> None:
-        """One is over."""
+        """Count a session no more, since it is over."""
         key = place.room, place.peer
         for part in _parts(place):
             peers = self._peers[part]
@@ -136,5 +136,5 @@ class Quotas:
 
 
 def _parts(place: Place) -> list[tuple[str, Hashable]]:
-    """Under what its peer is counted."""
+    """Return the keys under which a session's Peer is counted."""
     return place.holder.parts() + ([] if place.named else [("room", place.room)])

@@ -51,6 +51,6 @@ def _describe_recorder(index: int, stats: RecorderStats) -> JsonObject:
 
 
 def strip_paths(reason: str, record: Path) -> str:
-    """A reason without the record's own path before the names in it; one that may tell of others is not told."""
+    """Return a reason without the record's own path; one that may name other paths is withheld."""
     told = reason.replace(f"{record}/", "").replace(str(record), record.name)
     return _UNTOLD if told.startswith("internal error") or _ABSOLUTE_PATH.search(told) else told

@@ -1,7 +1,7 @@
 """What is said about a recording over HTTP: the JSON of each request, read strictly.
 
-It ends up in a signed ledger that nobody can amend later. So nothing is passed over in silence: a field that is not
-known, a key that stands twice or a text with control characters is refused, not mended.
+It ends up in a signed ledger that nobody can amend later. So nothing is ignored: a field that is not known, a key that
+stands twice or a text with control characters is refused, not mended.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from sfu.signaling.http.json_body import check_object, parse_json
 from sfu.signaling.http.problem import Problem
 
 MOST_NAME = 200
-"""Characters in the name of a mark or phase, of a ground, and of who authorises."""
+"""Most characters in the name of a mark or phase, in a ground, and in the name of the authoriser."""
 MOST_NOTE = 4000
 MOST_OBJECT_BYTES = 16_384
-"""Of the JSON of `metadata` or `data`: a quarter of what a line of the ledger can hold."""
+"""Most bytes of `metadata` or `data` as JSON: a quarter of what a line of the ledger can hold."""
 _TITLE = "Recording request refused"
 
 
@@ -40,12 +40,12 @@ class Pause:
 
 
 def parse_start(text: str) -> Mapping[str, Any]:
-    """Return the metadata of a new recording; a body is not needed. Raises Problem 400, as all of these."""
+    """Return the metadata of a new recording; the body may be empty. Raises Problem 400, as all functions here."""
     return _read_object(_parse(text, "metadata") if text.strip() else {}, "metadata")
 
 
 def parse_mark(text: str) -> Mark:
-    """Read a mark; `data` is not needed."""
+    """Return a mark; `data` is optional."""
     fields = _parse(text, "name", "data")
     return Mark(_read_text(fields, "name"), _read_object(fields, "data"))
 
@@ -56,13 +56,13 @@ def parse_phase(text: str) -> str:
 
 
 def parse_pause(text: str) -> Pause:
-    """Read why a recording pauses; `note` is not needed."""
+    """Return why a recording pauses; `note` is optional."""
     fields = _parse(text, "ground", "authoriser", "note")
     return Pause(_read_text(fields, "ground"), _read_text(fields, "authoriser"), _read_note(fields))
 
 
 def parse_resume(text: str) -> str:
-    """Return who lets a recording go on."""
+    """Return the name of who lets a recording go on."""
     return _read_text(_parse(text, "authoriser"), "authoriser")
 
 

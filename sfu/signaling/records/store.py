@@ -1,4 +1,4 @@
-"""Where the records of rooms stand that are started over HTTP, and how they are made."""
+"""Where the records of rooms go that are recorded over HTTP, and how they are made."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _RANDOM_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class RecordStore:
-    """Folders that hold a folder for each record; the app names those, clients cannot."""
+    """Folders that hold a folder for each record; the app names the records' folders, clients cannot."""
 
     folder: Path
     key: Signer
-    """Signs all records."""
+    """The key that signs all records."""
     mirrors: tuple[Path, ...] = ()
-    """In each of them stands a second record, under the same name."""
+    """Folders that each get a copy of the record, recorded independently under the same name."""
     options: RecordingOptions = field(default_factory=RecordingOptions)
     most: int = 64
-    """Recordings at once, those included that still bring their last to disk. Each has a thread for each folder."""
+    """Most recordings at once, those included that still write to disk. Each has one thread per folder."""
 
     journal: Journal | None = None
-    """Knows which records were closed; stands outside of all of them."""
+    """The journal of closed records, which is outside of all of them."""
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -43,10 +43,10 @@ class RecordStore:
         random: bytes,
         subject: str | None = None,
     ) -> Recording:
-        """Record a room from now on; raises what `Room.record` does.
+        """Record a room from now on; raises what `Room.record` raises.
 
-        `random`: some unpredictable bytes, so that two records never have one name. `subject`: who was authenticated as
-        the one who asks.
+        `random` is some unpredictable bytes, so that no two records have the same name. `subject` is who was
+        authenticated as the one who asks.
         """
         name = name_record(room.name, utc, random)
         return room.record(
@@ -61,7 +61,7 @@ class RecordStore:
 
 
 def name_record(room: str, utc: datetime.datetime, random: bytes) -> str:
-    """The name of a record's folder, such as `lobby-20260131T090000Z-5f0c7a12`.
+    """Return the name of a record's folder, such as `lobby-20260131T090000Z-5f0c7a12`.
 
     `room` is a name that `parse_room_name` took, so it holds nothing that means something in a path.
     """
@@ -69,5 +69,5 @@ def name_record(room: str, utc: datetime.datetime, random: bytes) -> str:
 
 
 def name_place(index: int) -> str:
-    """What clients are told a place is called, in the order of `Recording.stats`: paths are not their business."""
+    """Return the name of a folder for clients, in the order of `Recording.stats`: paths are not told."""
     return f"mirror {index}" if index else "main"

@@ -19,7 +19,9 @@ from sfu.signaling.resources.resource import Resource
 _log = logging.getLogger("sfu.signaling")
 
 KEEP_OUT_S = 300.0
-"""How long who was removed, or everyone from a room that was closed, is kept out unless the request says."""
+"""Seconds for which a removed peer, or everyone after a room was closed, is kept out, unless the request says
+otherwise.
+"""
 _MOST_KEEP_OUT_S = 7 * 86400.0
 
 
@@ -60,7 +62,7 @@ class AdminResource:
         return Response(status_code=204)
 
     async def unblock(self, request: Request) -> Response:
-        """Let everybody have it again."""
+        """Let everybody have the track again."""
         room, track, by = self._find_track(request)
         room.unblock(track, subject=by.peer)
         _log.info("track unblocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": by.subject})
@@ -80,16 +82,16 @@ class AdminResource:
 
 
 class Moderator(NamedTuple):
-    """Who asks, by its token."""
+    """Who asks, by the token of the request."""
 
     subject: str
-    """For the log: the claim `sub`, or which token it is."""
+    """The name for the log: the claim `sub`, or which token it is."""
     peer: str | None
-    """The claim `sub` alone, for the record; None: nobody was authenticated by name."""
+    """The claim `sub`, for the record; None: nobody was authenticated by name."""
 
 
 def authorize_admin(context: Context, request: Request) -> tuple[str, Moderator]:
-    """The room that the path names and who asks, if the request's token gives the right `admin` there."""
+    """Return the room in the path and who asks, if the request's token gives the right `admin` there."""
     room = read_room_name(request.path_params["room"])
     token = read_token(request)
     grants = authorize(context.authorizer, token, room, "admin")
@@ -97,7 +99,7 @@ def authorize_admin(context: Context, request: Request) -> tuple[str, Moderator]
 
 
 def read_keep_out(request: Request) -> float:
-    """Seconds in the query parameter `keep_out`, or a Problem."""
+    """Return the seconds in the query parameter `keep_out`, or raise a Problem."""
     text = request.query_params.get("keep_out")
     if text is None:
         return KEEP_OUT_S

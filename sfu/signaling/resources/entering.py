@@ -13,7 +13,7 @@ from sfu.signaling.http.problem import Problem
 
 
 def read_room_name(text: str) -> str:
-    """A room's name from the path, or a Problem."""
+    """Return the room's name in the path, or raise a Problem."""
     try:
         return parse_room_name(text)
     except InvalidNameError as error:
@@ -21,7 +21,7 @@ def read_room_name(text: str) -> str:
 
 
 def read_peer_name(text: str, parameter: str) -> str:
-    """A peer's name from a query parameter, or a Problem that names the parameter."""
+    """Return the peer's name in a query parameter, or raise a Problem that names the parameter."""
     try:
         return parse_peer_name(text)
     except InvalidNameError as error:
@@ -29,7 +29,7 @@ def read_peer_name(text: str, parameter: str) -> str:
 
 
 def choose_peer_name(grants: Grants, requested: str | None, random: Callable[[int], bytes]) -> str:
-    """The peer's name: the token's if it has one, else the requested one, else one that we make."""
+    """Return the peer's name: the token's if it has one, else the requested one, else one that we make."""
     if requested is not None:
         requested = read_peer_name(requested, "peer")
     if grants.peer is not None:
@@ -48,7 +48,7 @@ def check_admission(server: Server, room: str, subject: str) -> None:
 
 @contextmanager
 def entered(server: Server, room_name: str, peer_name: str, grants: Grants, token: str) -> Iterator[Peer]:
-    """The room's Peer of that name, joined if it was not there; it leaves again if the block fails.
+    """Give the room's Peer of that name; if it was not there it joins, and leaves again if the block fails.
 
     A Peer that is there is given only to the subject that it came with: to the name in a token, or where that has none
     to the very token. A joined Peer leaves by itself with its last connection.

@@ -12,11 +12,11 @@ from sfu.signaling.sessions.sessions import Session
 
 
 def find_session(context: Context, request: Request, *, in_query: bool = False) -> Session:
-    """The session that the path names, if the request's token may touch it; otherwise a Problem.
+    """Return the session in the path if the request's token may touch it; otherwise raise a Problem.
 
-    The token that opened it may for as long as it lives, which is a little longer than the token does. Any other token
-    needs the same right, and names the peer or is of the peer's subject: two tokens without a name are two subjects,
-    unless they have the same login. One that expires later extends the session. `in_query`: see `read_token`.
+    The token that opened the session may touch it to its end, a little after the token's own expiry. Any other token
+    must give the same right, and name the peer or have the peer's subject: two tokens without a name are two subjects,
+    unless they have the same login. A token that expires later extends the session. `in_query`: see `read_token`.
     """
     room = read_room_name(request.path_params["room"])
     token = read_token(request, in_query=in_query)
@@ -36,7 +36,7 @@ def find_session(context: Context, request: Request, *, in_query: bool = False) 
 
 
 def find_viewing(context: Context, request: Request, *, in_query: bool = False) -> Session:
-    """As `find_session`, for what only the sessions of WHEP have."""
+    """Return a session as `find_session` does, for what only the sessions of WHEP have."""
     session = find_session(context, request, in_query=in_query)
     if session.right != "subscribe":
         raise Problem(404, "Not a viewer's session", "This session publishes; layers are chosen by those who watch.")

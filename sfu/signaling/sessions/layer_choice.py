@@ -21,7 +21,7 @@ _TITLE = "Layer choice refused"
 
 @dataclass(frozen=True, slots=True)
 class LayerChoice:
-    """The fields of the request; None for what it leaves to us."""
+    """The fields of a request; None for a choice that it leaves to us."""
 
     media: int | None = None
     """Index of the media section in the session description; None for the first one with video."""
@@ -31,11 +31,13 @@ class LayerChoice:
     max_spatial: int | None = None
     max_temporal: int | None = None
     paused: bool = False
-    """Nothing is wanted for now; ours, the drafts have no word for it."""
+    """Whether no media are wanted for now, a field of ours that the drafts do not have."""
 
 
 def parse_choice(text: str) -> LayerChoice:
-    """Read the body of a request; nothing, `null` and `{}` choose nothing. Raises Problem 400, or 422 for sizes."""
+    """Return the choice in a request's body; an empty one, `null` and `{}` choose nothing. Raises Problem 400, or 422
+    for sizes.
+    """
     fields = _parse_object(text)
     if _read_number(fields, "maxWidth") is not None or _read_number(fields, "maxHeight") is not None:
         detail = "Picture sizes are not known here: leave maxWidth and maxHeight out, and choose by encodingId."
@@ -55,12 +57,12 @@ def parse_choice(text: str) -> LayerChoice:
 
 
 def name_encodings(track: Track) -> list[str]:
-    """What the Encodings are called over HTTP: their RIDs, or their indices where the publisher gave none."""
+    """Return the names of the Encodings over HTTP: their RIDs, or their indices where the publisher gave none."""
     return [encoding.rid or str(index) for index, encoding in enumerate(track.encodings)]
 
 
 def resolve_choice(choice: LayerChoice, track: Track) -> Layer:
-    """The ceiling that `choice` means for `track`; Problem 404 if it names what there cannot be.
+    """Return the ceiling that `choice` means for `track`; raise Problem 404 if it names what cannot exist.
 
     In simulcast the Encoding is the spatial choice, and within it there is the one spatial layer 0. Layers that are
     merely not sent at the moment can be chosen: they may come.

@@ -50,7 +50,7 @@ def describe_layers(track: Track) -> JsonObject:
 
 
 def _sum_rates(encoding: EncodingStats, layer: Layer) -> int:
-    """What one gets who chooses `layer`: its own frames and those of the Layers below, on which it builds."""
+    """Return the rate of `layer` with the Layers below, on which it builds."""
     rates = encoding.layer_bit_rates_bps
     if not rates:
         return encoding.bit_rate_bps
@@ -60,7 +60,7 @@ def _sum_rates(encoding: EncodingStats, layer: Layer) -> int:
 
 
 def describe_current(subscription: Subscription) -> JsonObject | None:
-    """The Layer that is forwarded to the viewer, or None."""
+    """Return the Layer that is forwarded to the viewer, or None."""
     current = subscription.current
     if current is None:
         return None
@@ -81,7 +81,7 @@ class LayerBoard:
         self._described: weakref.WeakKeyDictionary[Track, tuple[float, str]] = weakref.WeakKeyDictionary()
 
     def describe(self, received: Mapping[int, Subscription], now: float) -> str:
-        """The `layers` event for what a session receives, by the index of the media section."""
+        """Return the `layers` event for what a session receives, by the index of the media section."""
         sections = [
             f'"{index}":{self._describe_section(subscription, now)}'
             for index, subscription in received.items()
@@ -90,7 +90,7 @@ class LayerBoard:
         return "{" + ",".join(sections) + "}"
 
     def clear(self) -> None:
-        """Describe all anew: what was described no longer holds."""
+        """Forget all descriptions, which no longer hold."""
         self._described.clear()
 
     def _describe_section(self, subscription: Subscription, now: float) -> str:

@@ -22,18 +22,18 @@ class Session:
     peer: Peer
     connection: Connection
     right: Right
-    """What the connection is for, and what a token needs to touch it."""
+    """What the connection is for, which is also the right that a token needs to touch it."""
     place: Place
-    """In the quotas of who has opened it."""
+    """The session's place in the quotas of who opened it."""
     token_digest: bytes
     expires: float | None
-    """When its token does, in seconds since the Unix epoch."""
+    """When the session's token expires, in seconds since the Unix epoch."""
     generation: int = 1
-    """Counts ICE restarts."""
+    """The number of ICE restarts."""
     viewer_streams: dict[str, ViewerStream] = field(default_factory=dict)
     """Event streams of the WHEP extension, by their ids."""
     readings: set[ViewerReading] = field(default_factory=set)
-    """Responses that tell of it. They end with it."""
+    """Responses that carry events of the session, and end with it."""
 
     @property
     def etag(self) -> str:
@@ -42,7 +42,7 @@ class Session:
 
     @property
     def mids(self) -> tuple[str, ...]:
-        """Of the media sections, in the order of the session description."""
+        """The mids of the media sections, in the order of the session description."""
         return self.connection.mids
 
     @property
@@ -51,7 +51,7 @@ class Session:
         return f"/rooms/{self.room}/sessions/{self.id}"
 
     def received(self) -> dict[int, Subscription]:
-        """What its connection receives, by the index of the media section, in that order."""
+        """Return what the connection receives, by the index of the media section, in that order."""
         held = {one.mid: one for one in self.connection.subscriptions if not one.vacant}
         return {index: held[mid] for index, mid in enumerate(self.mids) if mid in held}
 
@@ -60,11 +60,11 @@ class Session:
         return hmac.compare_digest(self.token_digest, digest_token(token))
 
     def is_over(self, expired_at: float) -> bool:
-        """Whether its token had expired at that time."""
+        """Whether the session's token had expired by then."""
         return self.expires is not None and self.expires <= expired_at
 
     def extend(self, grants: Grants, token: str) -> None:
-        """Let it live as long as `token`, which may touch it, if that is longer than it would live anyway."""
+        """Extend the session to the expiry of `token`, which may touch it, if that is later than its present end."""
         if self.expires is None or (grants.expires is not None and grants.expires <= self.expires):
             return
         self.expires = grants.expires
@@ -89,7 +89,9 @@ class SessionTable:
     def open(
         self, room: str, peer: Peer, connection: Connection, right: Right, grants: Grants, place: Place
     ) -> Session:
-        """Enter a new session for `connection`, opened with a token that gives `grants`; it keeps its `place`."""
+        """Add a session for `connection`, opened with a token that gives `grants`; the session keeps `place` until it
+        ends.
+        """
         session_id = self._random(16).hex()
         session = Session(session_id, room, peer, connection, right, place, place.holder.token, grants.expires)
         self._by_id[session.id] = session
@@ -98,7 +100,9 @@ class SessionTable:
         return session
 
     def get(self, room: str, session_id: str, expired_at: float) -> Session | None:
-        """The session, unless it is unknown, of another room, over with its token, or its connection is closed."""
+        """Return the session, unless it is unknown or of another room, or its token has expired, or its connection is
+        closed.
+        """
         session = self._by_id.get(session_id)
         if session is None or session.room != room:
             return None
@@ -111,11 +115,11 @@ class SessionTable:
         return session
 
     def of_peer(self, room: str, peer: str, right: Right) -> list[Session]:
-        """The peer's sessions for one thing, oldest first."""
+        """Return the peer's sessions with one right, the oldest first."""
         return [session for session in self._by_peer.get((room, peer), {}).values() if session.right == right]
 
     def discard(self, session: Session) -> None:
-        """Forget a session and end what tells of it; nothing happens to its connection."""
+        """Forget a session, and end its event streams; its connection stays."""
         if self._by_id.pop(session.id, None) is None:
             return
         session.place.release()
@@ -129,7 +133,7 @@ class SessionTable:
             del self._by_peer[key]
 
     def discard_closed(self) -> None:
-        """Forget those whose connection is closed by now, without waiting for the event that tells of it."""
+        """Forget sessions whose connection is closed, without waiting for the event of it."""
         for session in [each for each in self._by_id.values() if each.connection.state is ConnectionState.CLOSED]:
             self.discard(session)
 

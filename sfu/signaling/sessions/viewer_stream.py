@@ -17,10 +17,10 @@ from sfu.signaling.streams.streams import encode_event
 
 @dataclass(frozen=True, slots=True)
 class ViewerState:
-    """What there is to tell one viewer."""
+    """The state that one viewer is told."""
 
     active: bool
-    """Media is coming that the session receives."""
+    """Whether media come that the session receives."""
     layers: str
     """The JSON of the `layers` event."""
     viewers: int
@@ -38,7 +38,7 @@ class ViewerReading:
         attend: Callable[[ViewerReading], None],
         forget: Callable[[ViewerReading], None],
     ) -> None:
-        """`attend(self)` asks for a `wake` at the next change; `forget(self)` tells that the response is over."""
+        """`attend(self)` asks for a `wake` at the next change; `forget(self)` says that the response is over."""
         self.closed = False
         self._events = events
         self._observe = observe
@@ -54,7 +54,7 @@ class ViewerReading:
         self._sent_viewers: int | None = None
 
     def wake(self) -> None:
-        """Something may have changed."""
+        """Wake the response, since something may have changed."""
         self._changed.set()
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class ViewerReading:
         self._over.set()
 
     def take(self) -> bytes:
-        """The events that tell what has changed."""
+        """Return the events that tell what has changed."""
         self._changed.clear()
         self._sent_at = asyncio.get_running_loop().time()
         if self.closed:
@@ -84,7 +84,7 @@ class ViewerReading:
         return told
 
     async def wait(self) -> None:
-        """Wait for a change, or until it is time to look anyway; not less than the interval after the last time."""
+        """Wait for a change, or until a look is due anyway, and at least the interval since the last time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.viewer_events_refresh):
                 await self._changed.wait()
@@ -94,7 +94,7 @@ class ViewerReading:
                 await self._over.wait()
 
     def end(self) -> None:
-        """The response is over."""
+        """Clean up, since the response is over."""
         self._forget(self)
 
     def _encode(self, name: str, data: str) -> bytes:

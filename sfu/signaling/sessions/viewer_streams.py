@@ -61,8 +61,8 @@ class ViewerStreams:
         return len(self._open)
 
     def open(self, session: Session, events: frozenset[str], stream: ViewerStream | None = None) -> ViewerReading:
-        """Begin a response that tells `events`, as the reader of `stream` if there is one; a Problem when there are
-        too many.
+        """Begin a response with `events`, as the reader of `stream` if one is given; raise a Problem if there are too
+        many.
         """
         room = session.room
         self._gate.enter("session", room, session.place.holder)
@@ -86,7 +86,7 @@ class ViewerStreams:
         return reading
 
     def observe(self, session: Session) -> ViewerState:
-        """What there is to tell the viewer of `session` now."""
+        """Return the present state for the viewer of `session`."""
         received = session.received()
         tracks = [subscription.track for subscription in received.values()]
         active = any(
@@ -96,7 +96,7 @@ class ViewerStreams:
         return ViewerState(active, layers, self._count_viewers(session.room, {track.peer for track in tracks}))
 
     def handle_event(self, event: Event) -> None:
-        """Wake whom it may concern."""
+        """Wake the readers that an event may concern."""
         if isinstance(event, EventsLost):
             for reading in self._open:
                 reading.wake()
@@ -112,7 +112,7 @@ class ViewerStreams:
             reading.close()
 
     def _count_viewers(self, room: str, publishers: set[str]) -> int:
-        """How many watch these publishers: the most Subscriptions that any of their Tracks has.
+        """Return how many watch these publishers: the most Subscriptions that any of their Tracks has.
 
         A peer has one for each of a publisher's Tracks, so this counts peers without asking each of them who it is.
         It is a little low where some take only the sound and others only the picture, and a little high where one peer

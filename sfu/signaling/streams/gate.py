@@ -33,7 +33,7 @@ class StreamGate:
         return self._count
 
     def enter(self, purpose: Purpose, room: str, holder: Holder) -> None:
-        """Take a place; a Problem when there is none, or the server is going down."""
+        """Take a place; raise a Problem if there is none, or the server is going down."""
         if self._closed:
             raise Problem(503, "Shutting down", "The server is shutting down.", headers={"Retry-After": "5"})
         if self._count >= self._options.max_streams:

@@ -35,7 +35,7 @@ class EventSource(Protocol):
         ...
 
     def end(self) -> None:
-        """The response is over."""
+        """Clean up, since the response is over."""
         ...
 
 

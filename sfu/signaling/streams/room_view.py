@@ -1,4 +1,4 @@
-"""What the reader of a room's event stream may see of it: all, or what concerns himself."""
+"""What the reader of a room's event stream may see: the whole room, or only what concerns the reader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sfu.events import (
 from sfu.signaling.streams.roster import describe_room
 
 _EVERYBODYS = RoomClosed | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped
-"""Who is recorded, and who is put out, is told."""
+"""Events that every reader is told, of recording and of removal."""
 
 
 class RoomView(Protocol):
@@ -50,7 +50,7 @@ class WholeRoom:
 
 
 class OwnPeers:
-    """For who may only publish there: the peers of his subject, and what is done to all."""
+    """The view of a reader who may only publish: the peers of its subject, and what concerns everybody."""
 
     def __init__(self, server: Server, room: str, subject: str | None) -> None:
         self._server = server
@@ -68,7 +68,7 @@ class OwnPeers:
         return found | {"speakers": [], "dominant_speaker": None}
 
     def shows(self, event: Event) -> bool:
-        """What happens to his own peers and their tracks, and to the whole room."""
+        """Whether the event is of the reader's own peers and their tracks, or of the whole room."""
         name = getattr(event, "peer", None)
         if name is None or isinstance(event, _EVERYBODYS | DominantSpeakerChanged):
             return isinstance(event, _EVERYBODYS)

@@ -151,7 +151,7 @@ class RoomStream:
         self._ready.set()
 
     def take(self) -> bytes:
-        """All that waits, or the snapshot in its place."""
+        """Return the events that wait, or the snapshot in their place."""
         if self._stale and not self.closed:  # who is being shown out learns nothing new of the room
             taken = encode_event("snapshot", encode_json(self.view.describe()))
         else:
@@ -167,7 +167,7 @@ class RoomStream:
             await self._ready.wait()
 
     def end(self) -> None:
-        """The response is over."""
+        """Clean up, since the response is over."""
         self._forget(self)
 
 
