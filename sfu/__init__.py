@@ -123,8 +123,8 @@ _HOMES = {
     "load_or_create_signing_key": "sfu.recording.signing",
     "load_signing_key": "sfu.recording.signing",
 }
-"""Where a public name is defined. Each is imported when it is first asked for: a server needs a compiler, which takes
-a second to load, while who verifies a record or issues a token needs neither.
+"""Where a public name is defined. Each is imported when it is first used: a server needs the compiler, which takes a
+second to load, while a program that verifies a record or issues a token needs neither.
 """
 
 if not TYPE_CHECKING:

@@ -10,9 +10,9 @@ Clock = Callable[[], float]
 """Returns monotonic seconds; the zero is arbitrary."""
 
 monotonic: Clock = time.monotonic
-"""The clock in service: CLOCK_MONOTONIC, as the plane and asyncio's default loop use it too."""
+"""Return the time in service, in seconds of CLOCK_MONOTONIC, which the plane and asyncio's default loop use too."""
 
 
 def utc_now() -> datetime.datetime:
-    """The calendar time; for the dates of certificates and records only."""
+    """Return the calendar time; only the dates of certificates and records need it."""
     return datetime.datetime.now(datetime.UTC)

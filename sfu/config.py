@@ -17,30 +17,30 @@ SRTP_PROFILES = ("AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Checked when made; `ConfigError` names the key. Times are seconds."""
+    """The settings of one Server, checked when they are made: `ConfigError` names the wrong one. Times are seconds."""
 
     host: str = "127.0.0.1"
     """IP address that the media sockets bind; `0.0.0.0` or `::` for all."""
     udp_port: int = 0
-    """First shard's UDP port, the next ones follow; 0 lets the system choose."""
+    """UDP port of the first shard, whose successors take the ports after it; 0 lets the system choose."""
     announce: tuple[str, ...] = ()
     """IP addresses that candidates name, e.g. the public one; by default the bound ones."""
     shards: int = 1
-    """Planes (a socket and a thread each); one per core that shall forward."""
+    """Number of planes (a socket and a thread each): one for each core that is to forward media."""
     consent_timeout: float = 30.0
-    """A connection without a valid check or authentic media from its client for so long is closed (RFC 7675, 5.1)."""
+    """A connection closes after this time without a valid check or authentic media (RFC 7675 section 5.1)."""
     handshake_timeout: float = 10.0
-    """A connection that is not up so long after negotiation is closed."""
+    """A connection closes if it is not up this long after negotiation."""
     return_timeout: float = 10.0
-    """A viewer that has made the offer waits so long for a publisher that left; see `ClientOffered`."""
+    """How long a viewer that made the offer waits for a publisher that has left; see `ClientOffered`."""
     keyframe_interval: float = 0.33
-    """Least time between two key-frame requests for one Track. Browsers drop what comes within 0.3 s."""
+    """Least time between two key-frame requests for one Track. Browsers ignore one within 0.3 s of another."""
     max_rooms: int = 1024
     """Rooms that have Peers at once."""
     max_peers_per_room: int = 500
     """Peers in one room, viewers included."""
     max_connections_per_peer: int = 64
-    """Over HTTP each WHIP or WHEP session is one."""
+    """Connections that one Peer may have at once; each WHIP or WHEP session is one."""
     max_tracks_per_peer: int = 8
     """Tracks that one Peer publishes at once, on all its connections."""
     max_media_per_connection: int = 256
@@ -50,24 +50,25 @@ class Config:
     max_held_names: int = 10_000
     """Names in one room that are kept for those who have left; see `Room.join`."""
     max_queued_events: int = 1024
-    """Events that wait for one slow reader before its stream ends."""
+    """Events that may wait for one slow reader; its stream ends when one more comes."""
     max_event_streams: int = 1024
-    """Readers of one room's events, or of the server's."""
+    """Event streams that may be open on one room, and as many on the server."""
     max_history_packets: int = 16384
-    """Packets that each shard keeps to send them again, of all Tracks together; each takes 2 kB."""
+    """Packets of all Tracks together that each shard keeps for retransmission; each takes 2 kB."""
     max_repaired_subscriptions: int = 8192
-    """Subscriptions of each shard that can ask for packets again; each takes 12 kB once it is used."""
+    """Subscriptions of each shard that can have lost packets sent again; each takes 12 kB from its first use on."""
     max_resent_subscriptions: int = 1024
-    """Subscriptions of each shard that ask for packets again without RTX; each takes 256 kB once it is used, 32 kB of
-    audio."""
+    """Subscriptions of each shard that can have lost packets sent again without RTX; each takes 256 kB from its first
+    use on, or 32 kB for audio.
+    """
     congestion_control: bool = True
     """Estimate what each client's path carries, pace what goes to it, and share the budget over its video."""
     last_n_audio: int | None = None
-    """In a room at most so many audio Tracks are forwarded, of those who speak; None: all. See `Room.set_last_n`."""
+    """Most audio Tracks that a room forwards, those of its speakers; None: all. See `Room.set_last_n`."""
     last_n_video: int | None = None
-    """The same for video."""
+    """Most video Tracks that a room forwards, those of its speakers; None: all."""
     codecs: tuple[str, ...] = CODECS
-    """Codecs to accept. Of what a client offers its own order counts; where we offer, this one, preferred first."""
+    """Codecs to accept. This is the order of preference in our offers; in a client's offer its own order counts."""
     srtp_profiles: tuple[str, ...] = SRTP_PROFILES
     """SRTP protection profiles to accept, preferred first."""
 

@@ -14,7 +14,7 @@ class LocalError(SfuError):
 
 
 class ArgumentError(LocalError, ValueError):
-    """An argument is out of range; the message says what it may be."""
+    """An argument is out of range; the message says which values are allowed."""
 
 
 class ConfigError(LocalError, ValueError):
@@ -58,7 +58,7 @@ class NegotiationFailedError(RemoteError):
 class CodecMismatchError(NegotiationFailedError):
     """There is no codec in common: the client offers none that is taken, or decodes none that is published.
 
-    The message names those that it offers, and those that would do. Trying again with the same offer is of no use.
+    The message names the codecs that the client offers, and those that would do. The same offer will fail again.
     """
 
     title = "No common codec"
@@ -76,21 +76,21 @@ class PeerExistsError(RemoteError):
 
 
 class NameHeldError(RemoteError):
-    """A name belongs to another client of the room, whose credentials call it so; or it looks like such a name."""
+    """The name belongs to another client by its credentials, or looks like such a name."""
 
     status = 403
     title = "Name held"
 
 
 class ExcludedError(RemoteError):
-    """The client was removed from the room, and is kept out for a time."""
+    """The client was removed from the room and is kept out for a time."""
 
     status = 403
     title = "Removed from the room"
 
 
 class RoomClosedError(RemoteError):
-    """The room was closed, and takes nobody for a time."""
+    """The room was closed, and lets nobody in for a time."""
 
     status = 403
     title = "Room closed"
@@ -114,7 +114,7 @@ class RoomFullError(LimitError):
 
 
 class ServerFullError(LimitError):
-    """The server holds as many rooms, or its plane as many rows, as it can."""
+    """The server holds as many rooms as it may, or its plane has no row left."""
 
     status = 503
     title = "Server full"
@@ -142,7 +142,7 @@ class NotPermittedError(RemoteError):
 
 
 class ConnectionClosedError(RemoteError):
-    """The connection ended before (a race that any client can lose)."""
+    """The connection had ended before the request came, a race that any client can lose."""
 
     status = 404
     title = "Connection closed"

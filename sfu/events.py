@@ -33,7 +33,7 @@ class PeerJoined(Event):
 
 @dataclass(frozen=True)
 class PeerLeft(Event):
-    """Comes after the Peer's `TrackEnded` events."""
+    """A Peer has left the room; its `TrackEnded` events came before."""
 
     peer: str
 
@@ -80,7 +80,7 @@ class TrackUnmuted(Event):
 
 @dataclass(frozen=True)
 class EncodingActive(Event):
-    """Media of one of a Track's Encodings comes."""
+    """Media of one of a Track's Encodings arrives."""
 
     peer: str
     track: str
@@ -99,18 +99,18 @@ class EncodingInactive(Event):
 
 @dataclass(frozen=True)
 class EncodingUnwanted(Event):
-    """Nobody takes an Encoding: its publisher may stop sending it until `EncodingWanted`."""
+    """Nobody receives or records an Encoding: its publisher may stop sending it until `EncodingWanted`."""
 
     peer: str
     track: str
     rid: str
     mid: str
-    """The media section that it comes in."""
+    """The media section that the Encoding comes in."""
 
 
 @dataclass(frozen=True)
 class EncodingWanted(Event):
-    """Somebody takes an Encoding again: its publisher shall send it."""
+    """Somebody is to receive or record an Encoding again: its publisher should send it."""
 
     peer: str
     track: str
@@ -129,7 +129,7 @@ class SubscriptionStarved(Event):
 
 @dataclass(frozen=True)
 class SubscriptionFed(Event):
-    """A starved video goes on, from its next key frame."""
+    """A starved video goes on from its next key frame."""
 
     peer: str
     track: str
@@ -169,7 +169,7 @@ class TrackUnblocked(Event):
 
 @dataclass(frozen=True)
 class ActiveSpeakersChanged(Event):
-    """Others speak than before, or their order has clearly changed."""
+    """Other Peers speak than before, or their order has clearly changed."""
 
     speakers: tuple[str, ...]
     """Names of Peers, the loudest first."""
@@ -180,7 +180,7 @@ class DominantSpeakerChanged(Event):
     """Another Peer leads the conversation."""
 
     peer: str | None
-    """None: the former one has left, and nobody speaks."""
+    """The Peer's name; None if the former dominant speaker has left and nobody speaks."""
 
 
 @dataclass(frozen=True)
@@ -188,14 +188,14 @@ class RecordingStarted(Event):
     """The room is recorded from now on."""
 
     recording: str
-    """Its id."""
+    """The recording's id."""
     paths: tuple[str, ...]
     """The folders of its records, the main one first."""
 
 
 @dataclass(frozen=True)
 class RecordingPaused(Event):
-    """Off the record: nothing that comes from now on is kept."""
+    """The recording pauses: no media that arrive from now on are kept."""
 
     recording: str
     ground: str
@@ -204,7 +204,7 @@ class RecordingPaused(Event):
 
 @dataclass(frozen=True)
 class RecordingResumed(Event):
-    """On the record again."""
+    """A paused recording goes on."""
 
     recording: str
 
@@ -223,7 +223,7 @@ class RecordingAlarm(Event):
 
 @dataclass(frozen=True)
 class RecordingAlarmEnded(Event):
-    """That trouble is over."""
+    """The trouble of an earlier `RecordingAlarm` is over."""
 
     recording: str
     path: str
@@ -255,14 +255,14 @@ class ConnectionStateChanged(Event):
     connection: str
     state: ConnectionState
     reason: str = ""
-    """Why it closed: `consent_lost`, `handshake_failed`, `remote_close`, `left` and others."""
+    """Why the connection closed: `consent_lost`, `handshake_failed`, `remote_close`, `left` and others."""
 
 
 @dataclass(frozen=True)
 class NegotiationNeeded(Event):
     """A server-offered connection has changes that wait: send its `offer()` to the client.
 
-    Comes once; the next only after that offer was made.
+    The event comes once, and again only after that offer was made.
     """
 
     peer: str
@@ -271,4 +271,6 @@ class NegotiationNeeded(Event):
 
 @dataclass(frozen=True)
 class EventsLost(Event):
-    """The reader was too slow: the stream ends after this. Read the rooms' state anew, then open another."""
+    """The reader was too slow, so the stream ends after this event. Read the rooms' state anew, then open another
+    stream.
+    """

@@ -35,7 +35,7 @@ _CLOSE_RECORDS_S = 30.0
 
 
 class Server:
-    """Runs between `start` and `close`, or in `async with`. All calls belong into the thread of its event loop."""
+    """Runs between `start` and `close`, or in `async with`. Call its methods only in the thread of its event loop."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether it is between `start` and `close`."""
+        """Whether the server runs: it was started, and not closed."""
         return bool(self._shards)
 
     @property
     def udp_ports(self) -> tuple[int, ...]:
-        """The shards' ports; empty unless running."""
+        """The UDP ports of the shards; empty unless the server runs."""
         return tuple(shard.plane.port for shard in self._shards)
 
     @property
@@ -88,10 +88,10 @@ class Server:
         return MappingProxyType(self._rooms)
 
     async def start(self) -> None:
-        """Compile the planes' kernels if this machine has not yet, bind, and forward from now on.
+        """Compile the planes' kernels if this machine has not done so yet, bind the sockets, and begin to forward.
 
         Raises:
-            LocalError: a port cannot be bound, or it runs already.
+            LocalError: a port cannot be bound, or the server runs already.
         """
         if self._shards:
             raise LocalError("the server is running already")
@@ -147,7 +147,7 @@ class Server:
             shard.stop()
 
     async def _close_recordings(self) -> None:
-        """Bring all to disk; one that hangs is given up, since `sfu recover` can close what there is."""
+        """Bring all recordings to disk. One that hangs is given up, since `sfu recover` can close its records later."""
         try:
             async with asyncio.timeout(_CLOSE_RECORDS_S):
                 await asyncio.gather(*(recording.stop("server_closed") for recording in self.recordings))
@@ -156,7 +156,7 @@ class Server:
             _log.error("records could not be closed in time; run `sfu recover` on them", extra={"paths": paths})
 
     def room(self, name: str) -> Room:
-        """The room of that name, new or not. It counts, and is listed, once a Peer is in.
+        """Return the room of that name, new or not. It counts, and is listed, once a Peer is in.
 
         Raises:
             InvalidNameError: the name is empty or too long, or holds what cannot be seen.
@@ -169,22 +169,22 @@ class Server:
         return room
 
     def find_room(self, name: str) -> Room | None:
-        """The room of that name, if there is one: it has Peers, is recorded, or somebody holds it."""
+        """Return the room of that name if there is one: it has Peers, is recorded or guarded, or somebody holds it."""
         return self._known.get(name)
 
     def events(self) -> EventStream:
-        """What happens in all rooms from now on. May raise LimitError."""
+        """Open a stream of what happens in all rooms from now on. May raise LimitError."""
         return self._hub.open(self)
 
     def counters(self) -> dict[str, int]:
-        """Totals, and every drop by reason (`drop_...`), over all shards; each only grows."""
+        """Return totals, and every drop by reason (`drop_...`), over all shards; each only grows."""
         total: collections.Counter[str] = collections.Counter()
         for shard in self._shards:
             total.update(shard.counters())
         return dict(total)
 
     def rows_in_use(self) -> dict[str, int]:
-        """Rows taken in the planes' tables: `connections`, `tracks`, `encodings`, `subscriptions`."""
+        """Return the rows in use in the planes' tables: `connections`, `tracks`, `encodings`, `subscriptions`."""
         total: collections.Counter[str] = collections.Counter()
         for shard in self._shards:
             total.update(shard.plane.rows_in_use())
@@ -192,7 +192,7 @@ class Server:
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
-        """Those that run, and those that have stopped and still bring the last to disk."""
+        """The recordings that run, and those that have stopped but are still writing to disk."""
         self._recordings = {each: room for each, room in self._recordings.items() if not each.done}
         return tuple(self._recordings)
 
@@ -235,7 +235,7 @@ class Server:
             del self._guarded[next(iter(self._guarded))]
 
     def _listen(self) -> None:
-        """See who speaks in each room; while nobody is in any, there is nothing to do."""
+        """Look who speaks in each room; runs while there are rooms with Peers."""
         self._listening = None
         if self._rooms:
             self._listen_again()
@@ -248,7 +248,7 @@ class Server:
             self._listening = self._loop.call_later(INTERVAL, self._listen)
 
     def _choose_shard(self, preferred: Shard | None) -> Shard:
-        """The least loaded shard; among equals the one preferred, since relaying costs a little."""
+        """Return the least loaded shard; among equals the preferred one, since relaying costs a little."""
         return min(self._shards, key=lambda shard: (shard.load, shard is not preferred, shard.index))
 
 

@@ -22,4 +22,4 @@ def seconds_from_compact(compact: int) -> float:
 
 
 MILLISECONDS = 1000.0
-"""In a second."""
+"""Milliseconds in a second."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 
 DISTRIBUTION = "sfu-media"
-"""What package indexes call it: there `sfu` is somebody else's."""
+"""The name of the distribution on package indexes, where `sfu` is another project's."""
 
 
 def read_version() -> str:
-    """The version of the distribution that is installed."""
+    """Return the version of the installed distribution."""
     return importlib.metadata.version(DISTRIBUTION)
