@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     max_connection_rate_per_address: float = Field(default=_HTTP.connection_rate_per_address, ge=1.0, le=1e6)
     """New connections a second from one address; others get status 429 and are closed."""
     max_connection_burst_per_address: int = Field(default=_HTTP.connection_burst_per_address, ge=1, le=1 << 30)
-    """Requests with one valid token at once."""
+    """New connections at once from one address; others get status 429 and are closed."""
     max_request_rate_per_address: float = Field(default=_HTTP.requests_per_address, ge=1.0, le=1e6)
     """Whole HTTP requests a second without a valid token from one address; others get status 429."""
     max_request_burst_per_address: int = Field(default=_HTTP.request_burst_per_address, ge=1, le=1 << 30)
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     max_request_rate_per_token: float = Field(default=_HTTP.requests_per_token, ge=1.0, le=1e6)
     """Whole HTTP requests a second with one valid token, from any address; they count for no address."""
     max_request_burst_per_token: int = Field(default=_HTTP.request_burst_per_token, ge=1, le=1 << 30)
-    """And so many at once."""
+    """Requests with one valid token at once, from any address."""
     http_request_timeout: float = Field(default=_HTTP.request_timeout, ge=1.0, le=3600.0)
     """Longest time from a request's first byte to its last."""
 

@@ -34,7 +34,7 @@ class Verification:
         self._found: dict[str, Any] = {"state": "unverified", "problem": ""}
 
     def poll(self) -> dict[str, Any]:
-        """What is known by now.
+        """Return what is known so far.
 
         `state` is `checking`, `intact`, `altered`, `open` (no end yet), `other-key`, `unpinned` (anybody may have
         signed), `recovered` (its recorder signed a part) or `unverified`.
