@@ -91,7 +91,7 @@ class MediaCache:
         return await asyncio.shield(self._media[number])
 
     async def close(self) -> None:
-        """Remove the temporary folder."""
+        """Close all files, and remove the temporary folder."""
         for task in self._media.values():
             task.cancel()
         await asyncio.gather(*self._media.values(), return_exceptions=True)
