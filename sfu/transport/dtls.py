@@ -11,16 +11,16 @@ from sfu.transport.identity import Fingerprint
 from sfu.transport.srtp import SrtpKeys, SrtpProfile
 
 MAX_DATAGRAM_LENGTH = 1200
-"""Octets of UDP payload that we put handshake records into: fits any path that carries WebRTC."""
+"""Largest UDP payload, in octets, that carries handshake records: it fits any path that carries WebRTC."""
 
 RETRANSMIT_INITIAL = 0.25
-"""Seconds until an unanswered flight is sent again, doubled each time.
+"""Seconds until an unanswered flight is sent again; the wait doubles each time.
 
 RFC 6347 section 4.2.4.1 allows less than 1 s for those whom delay hurts.
 """
 
 RETRANSMIT_MAX = 4.0
-"""Seconds between retransmissions at most."""
+"""Longest wait between retransmissions, in seconds."""
 
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"
 _RECORD_HEADER_LENGTH = 13
@@ -31,7 +31,7 @@ _NO_SHARED_CIPHER = "no shared cipher"
 
 
 def is_client_hello(datagram: bytes) -> bool:
-    """Whether a datagram begins with a ClientHello, of a handshake that is not encrypted (RFC 6347 section 4.2.2)."""
+    """Whether a datagram begins with an unencrypted ClientHello (RFC 6347 section 4.2.2)."""
     return (
         len(datagram) > _MESSAGE_TYPE_AT
         and datagram[0] == _HANDSHAKE_RECORD
@@ -41,17 +41,17 @@ def is_client_hello(datagram: bytes) -> bool:
 
 
 class DtlsState(enum.Enum):
-    """How far a connection got."""
+    """How far a connection has come."""
 
     HANDSHAKE = enum.auto()
     ESTABLISHED = enum.auto()
     CLOSED = enum.auto()
-    """Either side closed it in order."""
+    """Either side closed the connection in order."""
     FAILED = enum.auto()
 
 
 class DtlsAssociation:
-    """Our half of one DTLS association; sans-IO. The server waits for the peer, the client says `start`.
+    """Our half of one DTLS association, sans-IO. A server waits for the peer; a client calls `start`.
 
     A lost flight is sent again in two ways. Our own timer is quick and knows only the caller's time, but the
     records that it repeats are the same octets. When OpenSSL's timer, one second and more, has run out by the
@@ -79,18 +79,18 @@ class DtlsAssociation:
 
     @property
     def begun(self) -> bool:
-        """Whether anything was sent or taken."""
+        """Whether any record was sent or received."""
         return self._connection is not None
 
     def start(self, now: float) -> None:
-        """As the client, begin the handshake; once."""
+        """Begin the handshake as the client; call it once."""
         if not self.client or self.begun or self.state is not DtlsState.HANDSHAKE:
             raise RuntimeError("only a client that has not begun can start")
         self._connection = self._open()
         self._advance(self._connection, now)
 
     def handle_datagram(self, data: bytes, now: float) -> None:
-        """Take what the peer sent; OpenSSL drops invalid records (RFC 6347 section 4.1.2.7)."""
+        """Process a datagram of the peer; OpenSSL drops invalid records (RFC 6347 section 4.1.2.7)."""
         if self.state in (DtlsState.CLOSED, DtlsState.FAILED):
             return
         if self._connection is None:
@@ -99,7 +99,7 @@ class DtlsAssociation:
         self._advance(self._connection, now)
 
     def handle_timeout(self, now: float) -> None:
-        """Send an unanswered flight again when it is time."""
+        """Send an unanswered flight again if that is due."""
         if self._deadline is None or now < self._deadline or self._connection is None:
             return
         self._interval = min(2 * self._interval, RETRANSMIT_MAX)
@@ -112,16 +112,16 @@ class DtlsAssociation:
             self._output.extend(self._flight)
 
     def poll_timeout(self) -> float | None:
-        """When `handle_timeout` has something to do, in the caller's seconds."""
+        """When `handle_timeout` is due next, on the caller's clock in seconds."""
         return self._deadline
 
     def take_output(self) -> list[bytes]:
-        """Datagrams to send, of at most `MAX_DATAGRAM_LENGTH` octets each."""
+        """Return the datagrams to send, each of at most `MAX_DATAGRAM_LENGTH` octets."""
         output, self._output = self._output, []
         return output
 
     def close(self) -> None:
-        """Say close_notify, if there is a connection to close (RFC 5246 section 7.2.1)."""
+        """Send close_notify if there is a connection to close (RFC 5246 section 7.2.1)."""
         if self.state is DtlsState.ESTABLISHED and self._connection is not None:
             try:
                 self._connection.shutdown()
@@ -139,7 +139,7 @@ class DtlsAssociation:
         return certificate is not None and any(expected.matches(certificate) for expected in fingerprints)
 
     def export_keys(self) -> SrtpKeys | None:
-        """The SRTP keys (RFC 5764 section 4.2), once established; None when no profile was agreed on."""
+        """Return the SRTP keys once established (RFC 5764 section 4.2); None if no profile was agreed on."""
         if self._connection is None:
             return None
         name = self._connection.get_selected_srtp_profile()
@@ -186,7 +186,7 @@ class DtlsAssociation:
             self._deadline = now + self._interval
 
     def _collect(self, connection: SSL.Connection) -> bool:
-        """Take OpenSSL's output, if any; a flight of the handshake is kept to be sent again."""
+        """Take OpenSSL's output, if any, and keep a flight of the handshake for retransmission."""
         pending: list[bytes] = []
         try:
             while True:
@@ -217,12 +217,12 @@ class DtlsAssociation:
 
 
 def _message_number(flight: list[bytes]) -> int | None:
-    """The number of the first message of a flight, which differs from that of each other flight."""
+    """Return the number of a flight's first message; no two flights have the same."""
     return int.from_bytes(flight[0][_MESSAGE_NUMBER_AT : _MESSAGE_NUMBER_AT + 2]) if flight else None
 
 
 def _split_records(data: bytes) -> list[bytes]:
-    """Datagrams of whole records, each as full as `MAX_DATAGRAM_LENGTH` allows (RFC 6347 section 4.1.1)."""
+    """Pack whole records into datagrams, each as full as `MAX_DATAGRAM_LENGTH` allows (RFC 6347 section 4.1.1)."""
     datagrams = []
     start = position = 0
     while position < len(data):

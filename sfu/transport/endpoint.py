@@ -17,13 +17,13 @@ from sfu.transport.identity import Fingerprint, Identity
 from sfu.transport.srtp import SrtpKeys, SrtpProfile
 
 REVIEW_INTERVAL = 0.5
-"""Seconds after which it is asked again whether a peer that has several addresses has moved to another one."""
+"""Seconds between two checks of whether a peer with several addresses has moved to another one."""
 
 STALL_GRACE = 6.0
-"""Seconds after a stall of ours in which no peer is given up: browsers check each 2.5 s."""
+"""Seconds after a stall of ours during which no peer is given up: browsers send a check every 2.5 s."""
 
 MAX_QUEUED_DATAGRAMS = 256
-"""Datagrams that wait for `poll_transmit`; never that many when the owner empties the queue each time."""
+"""Most datagrams that wait for `poll_transmit`; an owner that empties the queue each time never gets there."""
 
 
 class CloseReason(enum.StrEnum):
@@ -43,28 +43,28 @@ class CloseReason(enum.StrEnum):
 
 @dataclass(frozen=True)
 class AddressesChanged:
-    """Where the peer has proved to be, and where to send from now on."""
+    """The addresses at which the peer has proved to be, and the one to send to from now on."""
 
     verified: tuple[Address, ...]
-    """Take what comes from any of these for its own; at most `MAX_ADDRESSES`."""
+    """Addresses whose datagrams belong to this peer; at most `MAX_ADDRESSES`."""
     selected: Address | None
-    """Send there; None: nowhere, since the peer's consent for the last address is gone."""
+    """The address to send to; None: send nothing, since the peer's consent for the last address is gone."""
 
 
 @dataclass(frozen=True)
 class Connected:
-    """The peer is who signalling said; media may flow with these keys."""
+    """The peer is the one that signalling named; media may flow with these keys."""
 
     keys: SrtpKeys
 
 
 @dataclass(frozen=True)
 class Closed:
-    """The endpoint is finished, and drops whatever comes."""
+    """The endpoint is finished, and drops whatever it receives."""
 
     reason: CloseReason
     detail: str = ""
-    """More about it for the log, such as OpenSSL's words."""
+    """Details for the log, such as OpenSSL's message."""
 
 
 EndpointEvent = AddressesChanged | Connected | Closed
@@ -117,7 +117,7 @@ class Endpoint:
 
     @property
     def closed(self) -> bool:
-        """Whether it is finished, by its own doing or by `close`."""
+        """Whether the endpoint is finished, by itself or by `close`."""
         return self._closed
 
     def local_ufrags(self) -> list[str]:
@@ -127,7 +127,7 @@ class Endpoint:
     def set_remote(
         self, *, ufrag: str, pwd: str, fingerprints: Sequence[tuple[str, str]], dtls_client: bool = False
     ) -> None:
-        """What the peer's SDP says: ICE credentials and its certificate's (algorithm, value) fingerprints.
+        """Set what the peer's SDP says: ICE credentials and its certificate's (algorithm, value) fingerprints.
 
         `dtls_client`: the peer waits for us to begin the handshake (`a=setup:passive`), which we do at the first
         address that a check verifies.
@@ -148,11 +148,11 @@ class Endpoint:
             self._verify_peer()
 
     def restart_ice(self, credentials: IceCredentials) -> None:
-        """New local credentials; the old stay valid until a check uses the new (RFC 8445 section 9)."""
+        """Set new local credentials; the old ones stay valid until a check uses the new ones (RFC 8445 section 9)."""
         self._ice.restart(credentials)
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Take a datagram of STUN or DTLS (RFC 7983) from `address`; the hostile is dropped and counted."""
+        """Process a STUN or DTLS datagram (RFC 7983) from `address`; what is invalid is dropped and counted."""
         if self._closed:
             self.drops["closed"] += 1
         elif not data:
@@ -172,22 +172,22 @@ class Endpoint:
             self.drops["not_stun_or_dtls"] += 1
 
     def note_media(self, address: Address, when: float) -> None:
-        """Authentic SRTP or SRTCP came from `address`, at the time `when` for the last time.
+        """Note that authentic SRTP or SRTCP last came from `address` at the time `when`.
 
-        A sign of life, as a check is. The owner asks for it before it calls `handle_timeout`, not for each packet.
+        Media are a sign of life, as a check is. The owner calls this before `handle_timeout`, not for each packet.
         """
         self._ice.note_media(address, when)
 
     def handle_stall(self, now: float) -> None:
-        """We stood still, and may have lost what the peer sent meanwhile: it has `STALL_GRACE` seconds from `now` to be
-        heard again.
+        """Give the peer `STALL_GRACE` seconds from `now` to be heard again, since we stood still and may have lost what
+        it sent meanwhile.
         """
         if self._ice.consented is not None:
             self._ice.consented = max(self._ice.consented, now + STALL_GRACE - self._consent_timeout)
         self._handshake_deadline = max(self._handshake_deadline, now + STALL_GRACE)
 
     def forget_address(self, address: Address) -> None:
-        """Another peer has proved to be at `address`, from which nothing of this one's comes any more."""
+        """Forget `address`: another peer has proved to be there, so nothing more of this one comes from it."""
         if not self._closed:
             self._ice.forget(address)
             self._report_addresses()
@@ -230,15 +230,15 @@ class Endpoint:
         return min(deadlines)
 
     def poll_transmit(self) -> tuple[bytes, Address] | None:
-        """The next datagram to send and where to, or None."""
+        """Return the next datagram to send and its destination, or None."""
         return self._transmits.popleft() if self._transmits else None
 
     def poll_event(self) -> EndpointEvent | None:
-        """The next event, or None."""
+        """Return the next event, or None."""
         return self._events.popleft() if self._events else None
 
     def close(self, now: float) -> None:
-        """Finish from our side, with close_notify to the peer if it is connected; no event follows."""
+        """Close from our side, with close_notify to the peer if it is connected; no event follows."""
         if self._closed:
             return
         self._dtls.close()
@@ -268,7 +268,7 @@ class Endpoint:
         self._start_due = self._ice.consented is not None
 
     def _may_begin(self, now: float) -> bool:
-        """Whether it is ours to begin the handshake, and there is an address that has asked for it."""
+        """Whether we are to begin the handshake and have an address that has asked for it."""
         selected = self._ice.selected
         return (
             self._dtls.client
@@ -299,7 +299,7 @@ class Endpoint:
         self._after_dtls(now)
 
     def _after_dtls(self, now: float) -> None:
-        """Send what DTLS has to say, and act on the state that it got into."""
+        """Send DTLS's output, and act on the state that it has reached."""
         self._send_dtls()
         if self._dtls.application_records:
             self.drops["dtls_application_data"] += self._dtls.application_records
@@ -316,7 +316,7 @@ class Endpoint:
             self._finish(reason, self._dtls.error)
 
     def _verify_peer(self) -> None:
-        """RFC 5763 section 5: no media before the certificate is known to be the one in SDP."""
+        """Check the peer's certificate against SDP before any media flow (RFC 5763 section 5)."""
         if not self._dtls.peer_matches(self._fingerprints or ()):
             self._finish(
                 CloseReason.FINGERPRINT_MISMATCH,
@@ -331,7 +331,7 @@ class Endpoint:
                 self._events.append(Connected(keys))
 
     def _missing(self) -> str:
-        """What the peer still owed when the handshake's time was over."""
+        """Say what the peer still owed when the time for the handshake was over."""
         if self._ice.consented is None:
             return "no authentic connectivity check came from the peer"
         if self._dtls.state is DtlsState.ESTABLISHED:
@@ -367,7 +367,7 @@ class Endpoint:
         self._events.append(AddressesChanged(*known))
 
     def _finish(self, reason: CloseReason, detail: str = "") -> None:
-        """End by ourselves; a peer that is not the right one, or in no state to go on, is told in DTLS."""
+        """Close by ourselves, with close_notify to a peer that is connected, unless its consent was lost."""
         if self._dtls.state is DtlsState.ESTABLISHED and reason is not CloseReason.CONSENT_LOST:
             self._dtls.close()
             self._send_dtls()

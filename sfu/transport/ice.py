@@ -20,23 +20,22 @@ Address = tuple[str, int]
 """Textual IP (IPv4 dotted, IPv6 compressed) and UDP port."""
 
 MAX_ADDRESSES = 8
-"""Addresses of one peer that are remembered as verified; the one quiet longest makes room for the next."""
+"""Verified addresses that are remembered of one peer; the one quiet for longest makes room for the next."""
 
 FOLLOW_MEDIA = 1.0
-"""Seconds that the selected address must have been quieter than one from which media come, to be left for it."""
+"""An address that sends media is selected once it was heard this many seconds after the selected one was."""
 
 FOLLOW_CHECKS = 8.0
-"""The same where only checks come from the other one. A check can be captured and sent again from elsewhere, so a peer
-that is there must not be taken for one that has left: its reports come 7.5 s apart at most (RFC 3550 section 6.2).
-"""
+"""The same, in seconds, where only checks come from the other address. A check can be captured and sent again from
+elsewhere, so a peer that is still there must not be taken for one that has left: its reports come at most 7.5 s apart
+(RFC 3550 section 6.2)."""
 
 FOLLOW_NOMINATION = 3.0
-"""The same where the peer has nominated the other one, once media flow: a nomination, too, may be an old one that
-somebody else sends again. Browsers check each 2.5 s.
-"""
+"""The same, in seconds, for an address that the peer has nominated, once media flow: a nomination, too, may be an old
+one that somebody else sends again. Browsers send a check every 2.5 s."""
 
 _LIVE = 5.0
-"""Seconds for which an address is not forgotten after media came from there, while there is another to forget."""
+"""Seconds after its last media during which an address is not forgotten while another one can be."""
 
 _NEVER = float("-inf")
 
@@ -50,7 +49,7 @@ class IceCredentials:
 
     @classmethod
     def generate(cls, random: Callable[[int], bytes]) -> IceCredentials:
-        """New credentials from `random(n)`, which returns n unpredictable octets, such as `os.urandom`.
+        """Return new credentials from `random(n)`, which returns n unpredictable octets, such as `os.urandom`.
 
         48 bits of fragment and 144 of password; RFC 8445 section 5.3 asks for 24 and 128. The
         alphabet of Base64 is that section's `ice-char`.
@@ -60,7 +59,7 @@ class IceCredentials:
 
 
 class _Generation:
-    """One pair of credentials in use, ready for comparison with what checks bring."""
+    """One pair of credentials in use, ready to be compared with those in checks."""
 
     __slots__ = ("credentials", "key", "nominated", "ufrag", "used")
 
@@ -73,7 +72,7 @@ class _Generation:
 
 
 class _Path:
-    """What came from one verified address, and when; never is long ago."""
+    """When checks and media came from one verified address; never is long ago."""
 
     __slots__ = ("checked", "media", "nominated")
 
@@ -84,7 +83,7 @@ class _Path:
 
     @property
     def heard(self) -> float:
-        """When anything authentic last came."""
+        """When anything authentic came last."""
         return max(self.checked, self.media)
 
 
@@ -114,7 +113,7 @@ class IceLite:
 
     @property
     def credentials(self) -> IceCredentials:
-        """The current local ones."""
+        """The current local credentials."""
         return self._current.credentials
 
     def local_ufrags(self) -> list[str]:
@@ -123,16 +122,16 @@ class IceLite:
         return [generation.credentials.ufrag for generation in generations]
 
     def set_remote(self, ufrag: str) -> None:
-        """The peer's fragment, from signalling: from now on checks must name it.
+        """Set the peer's fragment, from signalling; from now on checks must name it.
 
-        While the peer restarts ICE the one before is accepted too, since checks of both kinds are under way.
+        While the peer restarts ICE the former fragment is accepted too, since checks with either are under way.
         """
         newest = ufrag.encode("utf-8", "replace")
         if not self._remote_ufrags or self._remote_ufrags[0] != newest:
             self._remote_ufrags = (newest, *self._remote_ufrags[:1])
 
     def restart(self, credentials: IceCredentials) -> None:
-        """Replace the local credentials; the old stay valid until the new are used (RFC 8445 section 9)."""
+        """Replace the local credentials; the old ones stay valid until the new ones are used (RFC 8445 section 9)."""
         # Of several restarts in a row only the newest is pending; the peer still uses what it used last.
         if self._current.used or self._previous is None:
             self._previous = self._current
@@ -140,16 +139,16 @@ class IceLite:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where the peer has proved to be."""
+        """Return the addresses at which the peer has proved to be."""
         return tuple(self._verified)
 
     def is_verified(self, address: Address, since: float) -> bool:
-        """Whether an authentic check came from `address` at or after the time `since`, and it is not forgotten."""
+        """Whether `address` is remembered and an authentic check came from it at or after the time `since`."""
         path = self._verified.get(address)
         return path is not None and path.checked >= since
 
     def note_media(self, address: Address, when: float) -> None:
-        """Authentic media came from `address` at the time `when`; counts only if it is verified."""
+        """Note that authentic media came from `address` at the time `when`; ignored unless the address is verified."""
         path = self._verified.get(address)
         if path is not None and self.consented is not None:
             path.media = max(path.media, when)
@@ -176,7 +175,7 @@ class IceLite:
             self.selected = heard
 
     def _takes_over(self, nominee: Address, selected: _Path) -> bool:
-        """Whether what was nominated shall be selected: media come from there, or nothing from the selected one."""
+        """Whether to select a nominated address: media come from it, or nothing comes from the selected one."""
         path = self._verified.get(nominee)
         if path is None:
             self._nominee = None
@@ -189,19 +188,19 @@ class IceLite:
         self._nominee = None
 
     def forget(self, address: Address) -> None:
-        """The peer is no longer at `address`; a new check may say that it is."""
+        """Forget that the peer was at `address`, until a new check says that it is."""
         if self._verified.pop(address, None) is None or self.selected != address:
             return
         self._nominated = False
         self.selected = max(self._verified, key=lambda known: self._verified[known].heard, default=None)
 
     def prefer(self, address: Address) -> None:
-        """The peer was seen to use the verified `address`: select it, unless the peer has nominated one."""
+        """Select the verified `address`, which the peer was seen to use, unless the peer has nominated one."""
         if not self._nominated:
             self.selected = address
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> bytes | None:
-        """The response to a check, or None; whatever is no authentic check is dropped and counted."""
+        """Return the response to a check, or None; a datagram that is no authentic check is dropped and counted."""
         try:
             request = parse_binding_request(data)
         except StunError as error:
@@ -226,7 +225,7 @@ class IceLite:
         return build_success(request, generation.key, *address)
 
     def _match(self, request: BindingRequest) -> _Generation | None:
-        """The local credentials that the request proves to know; without them it is dropped and counted."""
+        """Return the local credentials that the request proves to know; if it knows none, drop and count it."""
         # The peer's fragment cannot contain a colon, and ours does not (RFC 8445 section 7.2.2).
         local, _, remote = request.username.partition(b":")
         if local == self._current.ufrag:

@@ -37,7 +37,7 @@ _CIPHERS = b":".join(
         b"ECDHE-RSA-AES256-SHA",
     )
 )
-"""Best first. RFC 8827 section 6.5 asks everybody for the first one, and for forward secrecy of all."""
+"""Cipher suites, best first. RFC 8827 section 6.5 requires the first one, and forward secrecy of all."""
 
 _VALIDITY = datetime.timedelta(days=3650)
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2})*")
@@ -48,20 +48,20 @@ class Fingerprint:
     """A certificate's digest, as SDP tells it (RFC 8122 section 5)."""
 
     algorithm: str
-    """In lower case, such as `sha-256`."""
+    """Name of the hash function in lower case, such as `sha-256`."""
     value: str
-    """Upper-case hexadecimal octets with colons between."""
+    """Upper-case hexadecimal octets separated by colons."""
 
     @classmethod
     def parse(cls, algorithm: str, value: str) -> Fingerprint | None:
-        """From the two parts of an `a=fingerprint` line; None when it is one that can match nothing."""
+        """Parse the two parts of an `a=fingerprint` line; None for one that can match nothing."""
         algorithm, value = algorithm.lower(), value.upper()
         if algorithm not in DIGESTS or not _FINGERPRINT.fullmatch(value):
             return None
         return cls(algorithm, value)
 
     def matches(self, certificate: crypto.X509) -> bool:
-        """Whether it is the digest of `certificate`."""
+        """Whether this is the digest of `certificate`."""
         return certificate.digest(DIGESTS[self.algorithm]).decode("ascii") == self.value
 
 
@@ -77,7 +77,7 @@ class Identity:
 
     @classmethod
     def generate(cls, now_utc: datetime.datetime) -> Identity:
-        """A new key and a certificate valid for ten years around `now_utc`.
+        """Make a new key, and a certificate valid for ten years around `now_utc`.
 
         Peers check the fingerprint, not the dates (RFC 8122 section 6.2).
         """

@@ -9,19 +9,19 @@ import pylibsrtp
 from pylibsrtp import Policy, Session
 
 REPLAY_WINDOW = 1024
-"""Packets behind the newest that are still accepted, once each (RFC 3711 section 3.3.2)."""
+"""How many packets behind the newest one are still accepted, once each (RFC 3711 section 3.3.2)."""
 
 REORDER_WINDOW = 128
-"""Packets behind the newest that we still send, once each: what the publisher's network reorders."""
+"""How many packets behind the newest one we still send, once each, since the publisher's network reorders them."""
 
 MAX_RTCP_LENGTH = 1500 - 4 - 16 - 128
-"""Octets of a plain RTCP packet that libsrtp's binding takes: its buffer less the longest trailer."""
+"""Longest plain RTCP packet, in octets, that libsrtp's binding takes: its buffer less the longest trailer."""
 
 _SRTCP_HEADER_LENGTH = 8
 
 
 class SrtpProfile(enum.Enum):
-    """A protection profile: what RFC 5764 section 4.1.2 and RFC 7714 section 14.2 name."""
+    """A protection profile, as in RFC 5764 section 4.1.2 and RFC 7714 section 14.2."""
 
     AEAD_AES_128_GCM = (b"SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12, 16)
     AEAD_AES_256_GCM = (b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12, 16)
@@ -47,7 +47,7 @@ DEFAULT_PROFILES = (
     SrtpProfile.AEAD_AES_256_GCM,
     SrtpProfile.AES128_CM_HMAC_SHA1_80,
 )
-"""Best first: GCM costs half of what AES-CM with HMAC-SHA1 does, 128 bits less than 256."""
+"""Best first: GCM costs half as much as AES-CM with HMAC-SHA1, and a key of 128 bits less than one of 256."""
 
 
 class SrtpError(Exception):
@@ -56,17 +56,17 @@ class SrtpError(Exception):
 
 @dataclass(frozen=True)
 class SrtpKeys:
-    """What the DTLS handshake yields (RFC 5764 section 4.2)."""
+    """The keys that the DTLS handshake yields (RFC 5764 section 4.2)."""
 
     profile: SrtpProfile
     local: bytes = field(repr=False)
-    """Master key and master salt of what we send."""
+    """Master key and master salt of the packets that we send."""
     remote: bytes = field(repr=False)
-    """Master key and master salt of what the peer sends."""
+    """Master key and master salt of the packets that the peer sends."""
 
 
 def new_outbound(profile: SrtpProfile, key: bytes) -> Session:
-    """A libsrtp session that protects packets of any SSRC with `key`, master key and salt.
+    """Return a libsrtp session that protects packets of any SSRC; `key` is the master key and salt.
 
     It refuses a sequence number that it has protected before: two packets under one index would give the key away
     (RFC 7714 section 8.4). The window is small, since moving it costs more than a tenth of the encryption.
@@ -75,7 +75,7 @@ def new_outbound(profile: SrtpProfile, key: bytes) -> Session:
 
 
 def new_inbound(profile: SrtpProfile, key: bytes) -> Session:
-    """A libsrtp session that unprotects packets of any SSRC with `key`, master key and salt."""
+    """Return a libsrtp session that unprotects packets of any SSRC; `key` is the master key and salt."""
     return _new_session(profile, key, Policy.SSRC_ANY_INBOUND)
 
 
@@ -99,7 +99,7 @@ class RtcpCipher:
         self._outbound = new_outbound(keys.profile, keys.local)
 
     def protect(self, data: bytes) -> bytes:
-        """The SRTCP packet for a compound RTCP packet, of at most `MAX_RTCP_LENGTH` octets.
+        """Return the SRTCP packet for a compound RTCP packet of at most `MAX_RTCP_LENGTH` octets.
 
         Raises:
             SrtpError: the packet is too short or too long, or libsrtp refuses it.
@@ -116,9 +116,9 @@ class RtcpCipher:
         return protected
 
     def forget_local(self, ssrc: int) -> None:
-        """Free the state of an SSRC that we sent RTCP from and will never use again on this connection.
+        """Free the state of an SSRC that we have sent RTCP from and will never use again on this connection.
 
-        Never again, since its index would start anew under the same key (RFC 3711 section 9.1).
+        It must never be used again, since its index would start anew under the same key (RFC 3711 section 9.1).
         """
         try:
             self._outbound.remove_stream(ssrc)

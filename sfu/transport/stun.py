@@ -13,10 +13,10 @@ import struct
 from dataclasses import dataclass
 
 HEADER_LENGTH = 20
-"""Octets of the fixed header (RFC 8489 section 5)."""
+"""Length of the fixed header in octets (RFC 8489 section 5)."""
 
 MAX_USERNAME_LENGTH = 513
-"""Octets of a USERNAME: two fragments of 256 and the colon (RFC 8445 section 5.3)."""
+"""Longest USERNAME in octets: two fragments of 256 and the colon (RFC 8445 section 5.3)."""
 
 _COOKIE = b"\x21\x12\xa4\x42"
 _BINDING_REQUEST = b"\x00\x01"
@@ -55,7 +55,7 @@ _MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class StunError(ValueError):
-    """No Binding request in good order; the text names a counter, such as `stun_truncated`."""
+    """The datagram is no well-formed Binding request; the text names a counter, such as `stun_truncated`."""
 
 
 @dataclass(slots=True)
@@ -63,17 +63,17 @@ class BindingRequest:
     """A connectivity check, parsed but not authenticated (RFC 8445 section 7.1)."""
 
     transaction_id: bytes
-    """12 octets."""
+    """The transaction's id, 12 octets."""
     username: bytes
     """`local:remote`, where local is the receiver's fragment."""
     use_candidate: bool
-    """The controlling agent nominates this address."""
+    """Whether the controlling agent nominates this address."""
     controlled: bool
-    """The sender says ICE-CONTROLLED, which no peer of a lite agent can be."""
+    """Whether the sender claims to be ICE-CONTROLLED, which no peer of a lite agent can be."""
     unknown: tuple[int, ...]
     """Types of comprehension-required attributes that we do not know (RFC 8489 section 6.3.1)."""
     signed: bytes
-    """The octets under the MESSAGE-INTEGRITY, with the length field as it was when they were signed."""
+    """The octets that MESSAGE-INTEGRITY covers, with the length field as it was when they were signed."""
     mac: bytes
     """The 20 octets of MESSAGE-INTEGRITY."""
 
@@ -83,7 +83,7 @@ class BindingRequest:
 
 
 def parse_binding_request(data: bytes) -> BindingRequest:
-    """Parse a Binding request with USERNAME and MESSAGE-INTEGRITY; a FINGERPRINT, when there, must be right.
+    """Parse a Binding request with USERNAME and MESSAGE-INTEGRITY; a FINGERPRINT, if present, must be right.
 
     What follows MESSAGE-INTEGRITY is not authenticated and ignored, except FINGERPRINT; of attributes that
     stand twice the first counts (RFC 8489 sections 14 and 14.5).
@@ -136,9 +136,9 @@ def parse_binding_request(data: bytes) -> BindingRequest:
 
 
 def parse_username(data: bytes) -> str | None:
-    """The local fragment that a Binding request is addressed to, or None when it names none; never raises.
+    """Return the local fragment that a Binding request is addressed to, or None if it names none; never raises.
 
-    It only finds out whose request this is: nothing is checked beyond what the walk needs.
+    This only finds out whose request it is: nothing is checked beyond what finding the attribute needs.
     """
     end = len(data)
     if end < HEADER_LENGTH or data[:2] != _BINDING_REQUEST or data[4:8] != _COOKIE:
@@ -159,7 +159,7 @@ def parse_username(data: bytes) -> str | None:
 
 
 def build_success(request: BindingRequest, key: bytes, ip: str, port: int) -> bytes:
-    """A success response that tells the sender its address, signed with `key` (RFC 8489 section 6.3.1.1).
+    """Build a success response that tells the sender its address, signed with `key` (RFC 8489 section 6.3.1.1).
 
     `ip` is textual and may carry an IPv6 zone, which is dropped; IPv4 mapped into IPv6 is told as IPv4.
 
@@ -182,7 +182,7 @@ def build_success(request: BindingRequest, key: bytes, ip: str, port: int) -> by
 
 
 def build_error(request: BindingRequest, key: bytes, code: int, reason: str) -> bytes:
-    """An error response, signed with `key`; it names unknown attributes, if any (RFC 8489 section 6.3.1)."""
+    """Build an error response, signed with `key`; it names unknown attributes, if any (RFC 8489 section 6.3.1)."""
     body = _attribute(_ERROR_CODE, bytes((0, 0, code // 100, code % 100)) + reason.encode())
     if request.unknown:
         kinds = struct.pack(f"!{len(request.unknown)}H", *request.unknown)
@@ -195,7 +195,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _sign(message_type: int, transaction_id: bytes, body: bytes, key: bytes) -> bytes:
-    """The whole message: header, body, MESSAGE-INTEGRITY, FINGERPRINT (RFC 8489 sections 14.5 and 14.7)."""
+    """Return the whole message: header, body, MESSAGE-INTEGRITY, FINGERPRINT (RFC 8489 sections 14.5 and 14.7)."""
     # Each of the two is computed with a length field that counts itself but nothing after it.
     length = len(body) + _MAC_ATTRIBUTE_LENGTH
     unsigned = _HEADER.pack(message_type, length, _COOKIE, transaction_id) + body

@@ -1,9 +1,9 @@
-"""Which connectivity checks were seen before: one that was captured can be sent again by who knows no password."""
+"""Recognises repeated connectivity checks: whoever captures one can send it again without knowing a password."""
 
 from __future__ import annotations
 
 REMEMBERED = 1024
-"""Of one connection: three quarters of an hour of a browser's checks."""
+"""Transaction ids that are remembered of one connection: three quarters of an hour of a browser's checks."""
 
 _OCTETS = 8  # of the twelve of an id (RFC 8489 section 5), which are random
 
@@ -16,7 +16,7 @@ class Transactions:
         self._next = 0
 
     def is_new(self, transaction_id: bytes) -> bool:
-        """Whether an authentic check with this id (12 octets) was not seen before; from now on it was."""
+        """Whether the id (12 octets) of an authentic check is new; it is remembered from now on."""
         known = transaction_id[-_OCTETS:]
         at = self._ids.find(known)
         while at >= 0 and at % _OCTETS:  # between two ids
