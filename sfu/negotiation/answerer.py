@@ -41,7 +41,7 @@ __all__ = ["Answerer"]
 
 @dataclass
 class _Section:
-    """What one section of the current offer amounts to; `codec` None means that it is declined."""
+    """What was settled for one section of the current offer; where `codec` is None the section is declined."""
 
     remote: RemoteSection
     codec: Codec | None
@@ -100,7 +100,7 @@ class Answerer:
 
     @property
     def mids(self) -> tuple[str, ...]:
-        """Those of the media sections, in their order; made up where the client names none."""
+        """The mids of the media sections, in their order; made up where the client names none."""
         return tuple(section.remote.mid for section in self._sections)
 
     @property
@@ -172,7 +172,7 @@ class Answerer:
         return codec
 
     def carries(self, mid: str, codec: Codec) -> bool:
-        """Whether what is sent in the section `mid` could be of `codec` instead, as far as the answer goes."""
+        """Whether the section `mid` could carry `codec` instead of what is sent in it, as far as the answer goes."""
         section = self._find(mid)
         return section.sending is not None and any(
             theirs.payload_type == section.sending.payload_type and theirs.takes(codec)
@@ -180,7 +180,7 @@ class Answerer:
         )
 
     def build_answer(self, local: LocalTransport) -> str:
-        """The answer to the current offer. Raises `RuntimeError` (the caller's fault) before the first offer."""
+        """Build the answer to the current offer. Raises `RuntimeError` (the caller's fault) before the first offer."""
         if not self._sections or self._remote is None:
             raise RuntimeError("build_answer before handle_offer")
         self._version += 1
@@ -196,7 +196,7 @@ class Answerer:
         )
 
     def _check_order(self, description: RemoteDescription) -> None:
-        """RFC 8829 section 5.2.2: sections keep their place; only a closed one may be put to a new use."""
+        """Check that sections keep their place and only a closed one is put to a new use (RFC 8829 section 5.2.2)."""
         if len(description.sections) < len(self._sections):
             raise NegotiationError("a later offer may not have fewer media sections than the one before")
         for old, new in zip(self._sections, description.sections, strict=False):
@@ -208,7 +208,7 @@ class Answerer:
                 raise NegotiationError("a section may not change its kind", mid=new.mid)
 
     def _settle(self, remote: RemoteSection) -> _Section:
-        """Choose the codec of a section, and with it whether we take the section at all."""
+        """Choose the codec of a section, and so whether we take the section at all."""
         sends = self._publish and remote.direction.sends
         if remote.kind is None:
             return _Section(remote, None)
@@ -253,7 +253,9 @@ class Answerer:
         return remote
 
     def _check_purpose(self, sections: list[_Section]) -> None:
-        """Who may only receive has to offer so; sections that only send beside such ones stay inactive."""
+        """Check that a client that may only receive offers to do so; beside such sections, those that only send are
+        inactive.
+        """
         sending = any(section.remote.direction.sends for section in sections)
         if not self._publish and sending and not any(section.is_slot for section in sections):
             raise NothingReceivedError(
@@ -261,7 +263,7 @@ class Answerer:
             )
 
     def _check_protocols(self, sections: list[_Section]) -> None:
-        """Media that the client would send must come over a protocol that we speak."""
+        """Check that media which the client would send come over a protocol that we speak."""
         for section in sections:
             remote = section.remote
             if self._publish and remote.direction.sends and remote.kind is None:
@@ -334,12 +336,12 @@ class Answerer:
 
 
 def _sender_parameters(outgoing: Outgoing) -> dict[str, str]:
-    """What the client should know of an Opus stream (RFC 7587 section 7.1); video parameters stay the client's."""
+    """Return what the client should know of an Opus stream (RFC 7587 section 7.1); for video, its own parameters."""
     return forwarded_parameters(outgoing.codec) if outgoing.codec.name == "opus" else {}
 
 
 def _codec_to_send(remote: RemoteSection, outgoing: Outgoing) -> Codec | None:
-    """Of those that take the stream, the one that is just like it, else the client's first."""
+    """Of the codecs that can decode the stream, return the one equal to it, else the client's first."""
     fitting = [codec for codec in remote.codecs if codec.takes(outgoing.codec)]
     return next((codec for codec in fitting if codec.matches(outgoing.codec)), next(iter(fitting), None))
 

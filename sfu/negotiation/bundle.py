@@ -1,4 +1,4 @@
-"""Which media sections share the connection's one transport (BUNDLE, RFC 9143), and what is said of it."""
+"""The media sections that share the connection's one transport (BUNDLE, RFC 9143), and that transport's attributes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
 _DIGEST_OCTETS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _MAX_FINGERPRINTS = 16
 _IDENTITY = ("ice-ufrag", "ice-pwd", "fingerprint")
-"""What tells one transport from another."""
+"""Attributes by which one transport is told from another."""
 
 
 class Bundle:
@@ -28,7 +28,7 @@ class Bundle:
     """
 
     def __init__(self, session: SessionDescription, mids: Sequence[str], media: Collection[str]) -> None:
-        """`mids` are those of all sections, `media` of those that could be taken."""
+        """`mids` are those of all sections, `media` the sections that could be taken."""
         by_mid = dict(zip(mids, session.media, strict=True))
         groups = _read_groups(session, by_mid)
         self.mids: tuple[str, ...] = next((group for group in groups if any(mid in media for mid in group)), ())
@@ -41,20 +41,20 @@ class Bundle:
         self._identity = {name: _normalize(name, self._values(name)) for name in _IDENTITY}
 
     def has(self, name: str, attributes: Attributes) -> bool:
-        """Whether an attribute holds for a section of the group, or for one with these `attributes` alone."""
+        """Whether an attribute is set for a section of the group, or for one with these `attributes` alone."""
         return any(name in level for level in (attributes, self._session, *self._sections))
 
     def holds(self, mid: str, media: MediaDescription) -> bool:
-        """Whether a section shares the transport: it is in the group, or has nothing that tells its transport apart."""
+        """Whether a section shares the transport: the group names it, or no attribute tells its transport apart."""
         if mid in self.mids:
             return True
         own = {name: _normalize(name, media.attributes.all(name)) for name in _IDENTITY}
         return all(not values or values == self._identity[name] for name, values in own.items())
 
     def read_transport(self, *, default_setup: str) -> RemoteTransport:
-        """The transport of all. `default_setup` is what a missing `a=setup` means; the role is for others to judge.
+        """Return the shared transport. `default_setup` is what a missing `a=setup` means; the role is not judged here.
 
-        Raises `NegotiationError` if anything that protects is missing or malformed.
+        Raises `NegotiationError` if an attribute that protects the transport is missing or malformed.
         """
         ufrag, pwd = self._first("ice-ufrag"), self._first("ice-pwd")
         check_ice_credentials(ufrag, pwd)
@@ -74,7 +74,7 @@ def _normalize(name: str, values: Sequence[str]) -> frozenset[str]:
 
 
 def _read_groups(session: SessionDescription, known: Collection[str]) -> list[tuple[str, ...]]:
-    """All BUNDLE groups; a mid counts once, in the first that names it."""
+    """Return all BUNDLE groups; a mid counts only in the first group that names it."""
     groups = []
     seen: set[str] = set()
     for value in session.attributes.all("group"):
@@ -86,7 +86,7 @@ def _read_groups(session: SessionDescription, known: Collection[str]) -> list[tu
 
 
 def _read_fingerprints(values: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Those that can be compared (RFC 8122 section 5): several may be given; sha-1 and older prove nothing."""
+    """Return the fingerprints that can be compared (RFC 8122 section 5); sha-1 and older prove nothing."""
     found = []
     for value in values:
         algorithm, _, digest = value.partition(" ")
@@ -104,7 +104,7 @@ def _read_fingerprints(values: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def check_ice_credentials(ufrag: str, pwd: str) -> None:
-    """Raise `NegotiationError` unless both are as RFC 8839 section 5.4 wants them."""
+    """Raise `NegotiationError` unless both credentials are as RFC 8839 section 5.4 requires."""
     if not _ICE_UFRAG.fullmatch(ufrag):
         raise NegotiationError("a=ice-ufrag must be 4 to 256 ICE characters (RFC 8839 section 5.4)")
     if not _ICE_PWD.fullmatch(pwd):

@@ -42,13 +42,13 @@ _RECEIVE_PARAMETERS = {
 }
 
 _AUXILIARY = ("rtx", "red", "ulpfec", "flexfec-03", "flexfec", "telephone-event", "cn")
-"""What goes with a codec and is none."""
+"""Names in `a=rtpmap` that accompany codecs and are none themselves."""
 
 _NACK = "nack"
 _VIDEO_FEEDBACK = (_NACK, "nack pli", "ccm fir")
 _TRANSPORT_CC = "transport-cc"
 REMB = "goog-remb"
-"""Receiver estimated maximum bit rate: for who knows no transport-wide feedback."""
+"""Receiver estimated maximum bit rate, for clients without transport-wide feedback."""
 
 _AUDIO_EXTENSIONS = (Extension.MID, Extension.AUDIO_LEVEL, Extension.ABS_SEND_TIME)
 _VIDEO_EXTENSIONS = (
@@ -64,11 +64,11 @@ _VIDEO_EXTENSIONS = (
 
 _MAX_PARAMETERS = 32
 _MAX_PARAMETER_LENGTH = 1400
-"""H.264 parameter sets may be among them."""
+"""Longest format parameter, in characters: H.264 parameter sets may be among them."""
 
 
 def check_preferences(preferences: Sequence[str]) -> dict[str, int]:
-    """The rank of each codec name, best 0, by its canonical name. Raises `ValueError` for a name we do not know."""
+    """Return each codec name's rank, 0 for the best, by canonical name. Raises `ValueError` for an unknown name."""
     ranks: dict[str, int] = {}
     for name in preferences:
         known = _CODECS.get(name.lower())
@@ -79,7 +79,7 @@ def check_preferences(preferences: Sequence[str]) -> dict[str, int]:
 
 
 def feedback_of(kind: Kind, *, transport_cc: bool) -> tuple[str, ...]:
-    """The RTCP feedback that we understand for a kind of media (RFC 4585 section 4.2, RFC 5104 section 7.1)."""
+    """Return the RTCP feedback that we understand for a kind of media (RFC 4585 section 4.2, RFC 5104 section 7.1)."""
     common = (_TRANSPORT_CC,) if transport_cc else ()
     if kind != "video":
         return (_NACK, *common)
@@ -87,13 +87,13 @@ def feedback_of(kind: Kind, *, transport_cc: bool) -> tuple[str, ...]:
 
 
 def extensions_of(kind: Kind, *, transport_cc: bool) -> tuple[Extension, ...]:
-    """The header extensions that we understand for a kind of media."""
+    """Return the header extensions that we understand for a kind of media."""
     common = (Extension.TRANSPORT_SEQUENCE,) if transport_cc else ()
     return (*(_VIDEO_EXTENSIONS if kind == "video" else _AUDIO_EXTENSIONS), *common)
 
 
 def codec_to_receive(name: str, *, transport_cc: bool) -> Codec:
-    """The codec of this name as we would like to get it from a publisher; the payload type is 0, to be set."""
+    """Return the codec of this name as we would like a publisher to send it; its payload type is 0, to be set."""
     kind, canonical, clock_rate, channels = _CODECS[name.lower()]
     feedback = feedback_of(kind, transport_cc=transport_cc)
     return Codec(kind, canonical, clock_rate, channels, 0, dict(_RECEIVE_PARAMETERS[canonical]), feedback)
@@ -105,9 +105,9 @@ def kind_of(name: str) -> Kind:
 
 
 def list_offered(media: MediaDescription, ranks: Collection[str]) -> tuple[str, ...]:
-    """The names of what a section offers to code media with, known to us or not; the first eight, for messages.
+    """Return the names of the media codecs that a section offers, known to us or not; the first eight, for messages.
 
-    Of a codec that we take (`ranks`) its configuration is told, too: if it is not taken, then for that.
+    A codec that we take (in `ranks`) is listed with its configuration, since that may be why it was not taken.
     """
     maps = _by_payload_type(media.attributes.all("rtpmap"))
     formats = _by_payload_type(media.attributes.all("fmtp"))
@@ -132,7 +132,7 @@ def _by_payload_type(values: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _read_feedback(values: Iterable[str]) -> dict[str, set[str]]:
-    """The kinds of feedback of each payload type; "*" stands for all (RFC 4585 section 4.2)."""
+    """Return the kinds of feedback of each payload type; "*" stands for all (RFC 4585 section 4.2)."""
     found: dict[str, set[str]] = {}
     for value in values:
         payload_type, *words = value.lower().split() or [""]
@@ -141,7 +141,7 @@ def _read_feedback(values: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _split_map(text: str) -> tuple[str, str, str]:
-    """Name, clock rate and channels of an `a=rtpmap`; "" for what it leaves out."""
+    """Split an `a=rtpmap` into name, clock rate and channels; "" for a part that is left out."""
     name, rate, channels = (*text.split("/", 2), "", "")[:3]
     return name.strip().lower(), rate.strip(), channels.strip()
 
@@ -157,7 +157,7 @@ def _read_parameters(lines: list[str]) -> dict[str, str]:
 
 
 def read_codecs(media: MediaDescription, ranks: dict[str, int], *, transport_cc: bool) -> list[Codec]:
-    """The codecs of a section that we know and want (`ranks`), in the section's order.
+    """Return the codecs of a section that we know and want (`ranks`), in the section's order.
 
     A payload type outside the dynamic and static ranges, listed twice, or clashing with RTCP (64 to 95, RFC
     5761 section 4) is passed over, and so is an entry whose profile makes no sense: such a codec is not
@@ -211,7 +211,7 @@ def _is_free(text: str, maps: dict[str, list[str]]) -> int:
 
 
 def _read_repairs(listed: Iterable[str], maps: dict[str, list[str]], formats: dict[str, list[str]]) -> dict[int, int]:
-    """The payload type of retransmissions (RFC 4588 section 8.1) by that of what they repeat; the first of several."""
+    """Map a codec's payload type to that of its retransmissions (RFC 4588 section 8.1); the first of several."""
     repairs: dict[int, int] = {}
     for text in listed:
         if _split_map(maps.get(text, [""])[0])[:2] != ("rtx", "90000") or not _is_free(text, maps):
@@ -223,7 +223,7 @@ def _read_repairs(listed: Iterable[str], maps: dict[str, list[str]], formats: di
 
 
 def _read_redundant(listed: Iterable[str], maps: dict[str, list[str]], formats: dict[str, list[str]]) -> dict[int, int]:
-    """The payload type of RED (RFC 2198 section 5) by that of the codec in all its blocks."""
+    """Map the payload type of each codec to that of the RED whose blocks all hold it (RFC 2198 section 5)."""
     redundant: dict[int, int] = {}
     for text in listed:
         name, rate, channels = _split_map(maps.get(text, [""])[0])
@@ -252,7 +252,8 @@ def _quality(codec: Codec) -> tuple[int, ...]:
 
 
 def choose_codec(codecs: Sequence[Codec]) -> Codec | None:
-    """The one to get of `codecs`, which the client has listed in its order; of one name, what most receivers decode.
+    """Choose the codec to receive of `codecs`, in the client's order; among variants of one, what most receivers
+    decode.
 
     The client's order counts (RFC 3264 section 6.1): some send their first whatever the answer says. H.264 is wanted
     with packetization mode 1 and constrained baseline, VP9 and AV1 with profile 0.
@@ -262,11 +263,11 @@ def choose_codec(codecs: Sequence[Codec]) -> Codec | None:
 
 
 def answer_parameters(codec: Codec) -> dict[str, str]:
-    """The format parameters to answer with for a codec that the client sends.
+    """Return the format parameters to answer with for a codec that the client sends.
 
-    They are the client's own, so that what it would like to send (`stereo`, `usedtx`) is granted, but for parameter
-    sets, which are of what the answerer would send (RFC 6184 section 8.2.2). Opus gets in-band FEC asked for (RFC 7587
-    section 6.1), which costs little and serves every subscriber.
+    They are the client's own, so what it would like to send (`stereo`, `usedtx`) is granted; only parameter sets are
+    left out, which describe what the answerer would send (RFC 6184 section 8.2.2). For Opus we ask for in-band FEC (RFC
+    7587 section 6.1), which costs little and serves every subscriber.
     """
     parameters = dict(codec.parameters)
     if codec.name == "opus":
@@ -277,7 +278,7 @@ def answer_parameters(codec: Codec) -> dict[str, str]:
 
 
 def forwarded_parameters(codec: Codec) -> dict[str, str]:
-    """The format parameters under which a Track's codec is described to its subscribers.
+    """Return the format parameters under which a Track's codec is described to its subscribers.
 
     Built anew from checked values: what one client wrote does not reach another client as text. Raises
     `ValueError` (the caller's fault) for a codec that no negotiation of ours has yielded.

@@ -15,10 +15,11 @@ ANSWER_DEFAULT = "passive"
 
 
 def settle_offered_role(remote: RemoteTransport, before: RemoteTransport | None) -> RemoteTransport:
-    """`remote` with the role that the client gets by its offer; `before` is its transport as agreed last.
+    """Return `remote` with the role that the client gets by its offer; `before` is its transport as agreed last.
 
-    Where it leaves the choice to us it is active: as the server we choose the SRTP profile. A later offer keeps what
-    was agreed (RFC 8842 section 5.5). Raises `NegotiationError` for other roles, and for one that changes.
+    Where the offer leaves the choice to us, the client becomes active: as the server we choose the SRTP profile. A
+    later offer keeps what was agreed (RFC 8842 section 5.5). Raises `NegotiationError` for other roles, and for one
+    that changes.
     """
     if remote.setup == "actpass":
         return replace(remote, setup="active" if before is None else before.setup)
@@ -26,12 +27,12 @@ def settle_offered_role(remote: RemoteTransport, before: RemoteTransport | None)
 
 
 def settle_answered_role(remote: RemoteTransport, before: RemoteTransport | None) -> RemoteTransport:
-    """As `settle_offered_role`, for the answer to our offer, which leaves the choice to the client."""
+    """Do as `settle_offered_role` does, for the answer to our offer, which leaves the choice to the client."""
     return _checked(remote, before, "active or passive")
 
 
 def local_setup(remote: RemoteTransport) -> str:
-    """What our answer says (RFC 4145 section 4.1)."""
+    """Return the `a=setup` of our answer (RFC 4145 section 4.1)."""
     return "active" if remote.dtls_client else "passive"
 
 

@@ -11,10 +11,10 @@ from .types import IncomingEncoding, is_cname
 __all__ = ["MAX_ENCODINGS", "order_rids", "read_rids", "read_streams"]
 
 _RID = re.compile(r"[0-9A-Za-z_-]{1,16}")
-"""RFC 8852 section 3.2; 16 octets are what a one-byte header extension can carry."""
+"""The form of a RID (RFC 8852 section 3.2); a one-byte header extension can carry 16 octets."""
 
 MAX_ENCODINGS = 4
-"""Of one Track; more are not taken."""
+"""Most encodings of one Track; further ones are not taken."""
 
 _LADDERS = (
     ("q", "h", "f"),
@@ -24,14 +24,14 @@ _LADDERS = (
     ("low", "mid", "high"),
     ("low", "medium", "high"),
 )
-"""What applications call their encodings, the lowest first."""
+"""Names that applications give to their encodings, the lowest first."""
 _SIZES = ("max-width", "max-height", "max-fs", "max-br")
 
 
 def read_rids(attributes: Attributes) -> tuple[str, ...]:
-    """The encodings that the client would send, in its order (RFC 8853 section 5.1), first alternatives only.
+    """Return the encodings that the client would send, in its order (RFC 8853 section 5.1), first alternatives only.
 
-    A name that no `a=rid` line declares, or that no packet could carry, is left aside.
+    A name that no `a=rid` line declares, or that no packet could carry, is ignored.
     """
     words = (attributes.first("simulcast") or "").split()
     pairs = dict(zip(words[0::2], words[1::2], strict=False))
@@ -42,7 +42,7 @@ def read_rids(attributes: Attributes) -> tuple[str, ...]:
 
 
 def order_rids(rids: Sequence[str], attributes: Attributes) -> tuple[IncomingEncoding, ...]:
-    """The encodings that RIDs name, the lowest first.
+    """Return the encodings that RIDs name, the lowest first.
 
     By the restrictions of the `a=rid` lines (RFC 8851 section 5) where all have the same, else by well-known names or
     numbers, else as they are listed: browsers list them in the application's order, by custom the lowest first.
@@ -77,10 +77,10 @@ def _read_limits(rids: Sequence[str], attributes: Attributes) -> dict[str, dict[
 
 
 def read_streams(attributes: Attributes, known: Collection[int] = ()) -> tuple[tuple[IncomingEncoding, ...], str]:
-    """The streams that `a=ssrc` lines declare (RFC 5576), the lowest first, and their CNAME; one at least.
+    """Return the streams that `a=ssrc` lines declare (RFC 5576), the lowest first, at least one, and their CNAME.
 
-    `SIM` groups list the encodings of a simulcast, `FID` groups a stream and the one that repairs it. What is malformed
-    is left aside, and so is what another section has declared already (`known`): packets tell as much.
+    `SIM` groups list the encodings of a simulcast, `FID` groups a stream and the one that repairs it. Malformed lines
+    are ignored, and so are streams that another section has declared already (`known`): packets tell where they belong.
     """
     cnames: dict[int, str] = {}
     for value in attributes.all("ssrc"):
@@ -101,7 +101,7 @@ def read_streams(attributes: Attributes, known: Collection[int] = ()) -> tuple[t
 
 
 def _read_groups(attributes: Attributes, known: Collection[int]) -> tuple[tuple[int, ...], dict[int, int]]:
-    """The first `SIM` group, and the repair stream of each stream that a `FID` group names."""
+    """Return the first `SIM` group, and the repair stream of each stream that a `FID` group names."""
     repairs: dict[int, int] = {}
     repairing: set[int] = set()
     simulcast: tuple[int, ...] = ()

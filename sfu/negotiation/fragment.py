@@ -15,7 +15,7 @@ from .types import LocalTransport, RemoteTransport
 __all__ = ["SdpFragment", "build_sdp_fragment", "parse_sdp_fragment"]
 
 _LIMITS = SdpLimits(size=32 * 1024, lines=512)
-"""Enough for the candidates of a few sections; who knows how many there may be says so."""
+"""Limits with room for the candidates of a few sections; a caller that knows how many there may be passes its own."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def parse_sdp_fragment(text: str, limits: SdpLimits = _LIMITS) -> SdpFragment:
     """Parse the body of an `application/trickle-ice-sdpfrag` (RFC 8840 section 9).
 
     With BUNDLE there is one transport, so candidates of all sections are one list. Lines of other kinds (clients write
-    whole sections) are left aside. Raises `NegotiationError` for a text without any line of SDP, over the limits, or
-    with credentials that differ between sections or are half there.
+    whole sections) are ignored. Raises `NegotiationError` for a text without any line of SDP, one over the limits, or
+    one whose credentials differ between sections or lack one of the two.
     """
     ufrags: set[str] = set()
     pwds: set[str] = set()
@@ -64,7 +64,7 @@ def parse_sdp_fragment(text: str, limits: SdpLimits = _LIMITS) -> SdpFragment:
 
 
 def apply_fragment(remote: RemoteTransport | None, fragment: SdpFragment) -> tuple[RemoteTransport, bool]:
-    """The client's transport with a fragment's credentials, and whether these are new: an ICE restart."""
+    """Return the client's transport with a fragment's credentials, and whether these are new: an ICE restart."""
     if remote is None:
         raise NegotiationError("there is no session yet to which a fragment could belong")
     if fragment.ufrag is None or fragment.pwd is None:
@@ -75,9 +75,10 @@ def apply_fragment(remote: RemoteTransport | None, fragment: SdpFragment) -> tup
 
 
 def build_sdp_fragment(local: LocalTransport, *, mids: Sequence[str] = ("0",), kind: str = "audio") -> str:
-    """Our answer to an ICE restart by fragment (RFC 9725 section 4.3.3): new credentials, all candidates.
+    """Build our answer to an ICE restart by fragment (RFC 9725 section 4.3.3): new credentials, all candidates.
 
-    `mids` are those of the BUNDLE group, and `kind` the first one's media. Those that we have made up stay with us.
+    `mids` are those of the BUNDLE group, and `kind` is the first one's media. Mids that we have made up are not
+    written.
     """
     mids = [mid for mid in mids if not is_made_up(mid)]
     attributes = Attributes()

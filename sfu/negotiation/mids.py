@@ -16,25 +16,25 @@ _CARRIED = re.compile(r"[!-~]{1,16}")
 
 
 def is_made_up(mid: str) -> bool:
-    """Whether we have made it up: it has a space in it then, which none that a client gives can have."""
+    """Whether we have made up the mid: such a one holds a space, which no mid of a client can."""
     return " " in mid
 
 
 def is_carried(mid: str) -> bool:
-    """Whether packets can carry it (RFC 9143 section 15.2) and the client knows it."""
+    """Whether packets can carry the mid (RFC 9143 section 15.2) and the client knows it."""
     return _CARRIED.fullmatch(mid) is not None
 
 
 def mid_on_wire(mid: str) -> str:
-    """What packets of a section carry to name it: its mid, or "" where they cannot."""
+    """Return the mid that packets of a section carry, or "" where they cannot carry it."""
     return mid if is_carried(mid) else ""
 
 
 def read_mids(sections: Sequence[MediaDescription], former: Sequence[str] = ()) -> list[str]:
-    """The mid of each section; where it has none, the one its place has had before (`former`), or one made up.
+    """Return each section's mid; one that has none keeps the mid its place had before (`former`), or gets a new one.
 
-    RFC 8829 section 5.10 has mids made up. Raises `NegotiationError` for two open sections with one mid, and for a mid
-    that cannot stand in a BUNDLE group.
+    RFC 8829 section 5.10 requires mids to be made up. Raises `NegotiationError` for two open sections with one mid, and
+    for a mid that cannot stand in a BUNDLE group.
     """
     given = [media.attributes.first("mid") or "" for media in sections]
     in_use = [mid for mid, media in zip(given, sections, strict=True) if media.open]

@@ -103,7 +103,7 @@ class Offerer:
 
     @property
     def mids(self) -> tuple[str, ...]:
-        """Those of the media sections, in their order."""
+        """The mids of the media sections, in their order."""
         return tuple(section.mid for section in self._sections)
 
     @property
@@ -113,12 +113,12 @@ class Offerer:
 
     @property
     def pending(self) -> bool:
-        """Whether an offer is out and its answer not in."""
+        """Whether an offer was made and its answer has not come yet."""
         return self._pending
 
     @property
     def needs_offer(self) -> bool:
-        """Whether the last offer does not say what is wanted now. Wait while `pending`."""
+        """Whether the last offer differs from what is wanted now. Wait while `pending`."""
         return self._requested or any(section.wanted != section.offered for section in self._sections)
 
     def request_offer(self) -> None:
@@ -162,8 +162,8 @@ class Offerer:
         raise KeyError(mid)
 
     def build_offer(self, local: LocalTransport) -> str:
-        """The offer of what is wanted. With nothing wanted yet it has one inactive section, so that the
-        transport can be set up. Raises `RuntimeError` (the caller's fault) while an offer is pending.
+        """Build the offer of what is wanted. With nothing wanted yet it has one inactive section, so that the transport
+        can be set up. Raises `RuntimeError` (the caller's fault) while an offer is pending.
         """
         if self._pending:
             raise RuntimeError("an offer is pending; handle its answer or call rollback first")
@@ -225,11 +225,11 @@ class Offerer:
         return AnswerDiff(remote, accepted, rejected, incoming, ended, restarted)
 
     def _offered_sections(self) -> list[_Section]:
-        """The sections of the last offer; those added since stand behind them."""
+        """Return the sections of the last offer; those added since follow them in the list."""
         return self._sections[: self._offered_count]
 
     def _section_for(self, kind: Kind) -> _Section:
-        """A section to put new media in: a free one of the kind, a closed one, a new one, in this order."""
+        """Return a section for new media: a free one of the kind, else a closed one, else a new one."""
         free = [
             section for section in self._sections if section.is_free and section.kind == kind and not section.closed
         ]
@@ -273,7 +273,7 @@ class Offerer:
         )
 
     def _check(self, description: RemoteDescription) -> None:
-        """What an answer must be like (RFC 3264 section 6, RFC 8829 section 5.11)."""
+        """Check an answer's form (RFC 3264 section 6, RFC 8829 section 5.11)."""
         count, wanted = len(description.sections), self._offered_count
         if count != wanted:
             raise NegotiationError(f"the answer has {count} media sections; the offer has {wanted}")
@@ -311,7 +311,7 @@ class Offerer:
 
 
 def _accepted_codec(section: _Section, answer: RemoteSection) -> Codec | None:
-    """The codec, with the client's payload type for it, if the client takes what was offered."""
+    """Return the codec with the client's payload type for it, if the client takes what was offered."""
     offered = section.offered[0]
     if offered is None or not answer.direction.receives:
         return None
@@ -319,7 +319,7 @@ def _accepted_codec(section: _Section, answer: RemoteSection) -> Codec | None:
 
 
 def _incoming_of(section: _Section, answer: RemoteSection) -> Incoming | None:
-    """What the client sends: by the first codec of its answer, which is the one that it will use."""
+    """Return what the client sends: with the first codec of its answer, which is the one that it will use."""
     if not section.offered[1] or not answer.direction.sends:
         return None
     codec = next((codec for codec in answer.codecs if any(mine.takes(codec) for mine in section.offered_codecs)), None)

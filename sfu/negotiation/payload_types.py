@@ -12,7 +12,7 @@ __all__ = ["PayloadTypes"]
 # The dynamic range, then the unassigned one below it that RFC 5761 section 4 leaves free of RTCP clashes.
 _RANGE = (*range(96, 128), *range(35, 64))
 _KEPT_FOR_CODECS = 57
-"""While no more are free, RED goes without: 54 for video and 3 for further variants of Opus."""
+"""Payload types reserved for codecs: 54 for video and 3 for further variants of Opus. RED gets only what is left."""
 
 
 class PayloadTypes:
@@ -30,7 +30,7 @@ class PayloadTypes:
         self._free: list[int] = list(_RANGE)
 
     def codec_for(self, codec: Codec) -> Codec:
-        """The codec as we offer it, with its payload type. Raises `ValueError` for one that we do not forward."""
+        """Return the codec as we offer it, with its payload type. Raises `ValueError` if we do not forward it."""
         parameters = forwarded_parameters(codec)
         variant = [parameters.get("stereo", ""), parameters.get("usedtx", "")] if codec.name == "opus" else []
         key = (codec.name, *codec.configuration, *variant)

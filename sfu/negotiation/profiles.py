@@ -25,10 +25,10 @@ _H264_PROFILES = (
 )
 
 H264_PROFILES = frozenset(row[3] for row in _H264_PROFILES)
-"""The names that `h264_profile` gives."""
+"""The names that `h264_profile` returns."""
 
 _H264_BASES = {profile_idc: name for profile_idc, mask, value, name in _H264_PROFILES if value & mask == 0}
-"""What a profile is without constraints: further constraint flags only take away from it."""
+"""The profile that each profile_idc means without constraints: constraint flags only narrow it."""
 
 # Which decoders take a stream of a profile, besides its own. What baseline, main and high have beyond their constrained
 # forms (slice groups, fields, B pictures) no sender of live media uses.
@@ -46,13 +46,13 @@ _H264_DECODERS = {
     "high-4:4:4": frozenset({"high-4:4:4"}),
 }
 _COMMON = frozenset({"constrained-baseline", "baseline", "main", "constrained-high", "high"})
-"""What every decoder takes that says nothing of profiles."""
+"""Profiles that every decoder takes if its description names none."""
 
 
 def h264_profile(profile_level_id: str | None) -> str | None:
-    """The profile that an H.264 `profile-level-id` names (RFC 6184 section 8.1, table 5).
+    """Return the profile that an H.264 `profile-level-id` names (RFC 6184 section 8.1, table 5).
 
-    Absent means constrained baseline at level 1; None is returned for what names no profile.
+    If the parameter is absent that is constrained baseline at level 1; None is returned for what names no profile.
     """
     if profile_level_id is None:
         return "constrained-baseline"
@@ -66,11 +66,11 @@ def h264_profile(profile_level_id: str | None) -> str | None:
 
 
 def takes_h264(decoder: Mapping[str, str], stream: Mapping[str, str]) -> bool:
-    """Whether a decoder with these format parameters takes a stream with those (RFC 6184 section 8.2.2).
+    """Whether a decoder with the first parameters takes a stream with the second (RFC 6184 section 8.2.2).
 
     The stream's profile has to be a subset of the decoder's, and a stream of packetization mode 0 fits mode 1. Levels
-    are not compared: every receiver that we know decodes above the one it declares. Who says nothing of profile or mode
-    takes what is usual: RFC 6184's defaults, baseline at level 1 in mode 0, are nobody's intention.
+    are not compared: every receiver that we know decodes above the one it declares. A decoder that names neither
+    profile nor mode takes what is usual: RFC 6184's defaults, baseline at level 1 in mode 0, are nobody's intention.
     """
     mode = decoder.get("packetization-mode")
     if mode is not None and plain_number(stream.get("packetization-mode"), "0") not in ("0", plain_number(mode, "0")):
@@ -90,12 +90,12 @@ def takes_vp9(decoder: str, stream: str) -> bool:
 
 
 def takes_av1(decoder: str, stream: str) -> bool:
-    """Whether a decoder of one `profile` takes a stream of another: each holds those below (AV1 section 6.4.1)."""
+    """Whether a decoder of one `profile` takes a stream of another: each includes lower ones (AV1 section 6.4.1)."""
     return decoder in _PROFILES and stream in _PROFILES and int(stream) <= int(decoder)
 
 
 def plain_number(text: str | None, default: str) -> str:
-    """A small decimal parameter with leading zeros removed; `default` if absent, the text itself if no number."""
+    """Return a small decimal parameter without leading zeros; `default` if absent, the text itself if no number."""
     if text is None:
         return default
     if len(text) <= 4 and text.isascii() and text.isdigit():

@@ -1,4 +1,4 @@
-"""Reading what the client wrote: a session description's text to checked values."""
+"""Turns the text of the client's session description into checked values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROTOCOLS = (
     "RTP/SAVPF",
     "RTP/SAVP",
 )
-"""Those that RFC 8829 section 5.1.2 wants treated as one and the same, the insecure ones left out."""
+"""The secure protocols among those that RFC 8829 section 5.1.2 says to treat as one and the same."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class RemoteSection:
 
     @property
     def open(self) -> bool:
-        """Whether the client did neither reject nor stop it."""
+        """Whether the client has neither rejected nor stopped the section."""
         return self.media.open
 
     @property
     def usable(self) -> bool:
-        """Whether it could carry media, given a codec."""
+        """Whether the section could carry media, given a codec."""
         return self.shared and self.kind is not None
 
 
@@ -81,8 +81,8 @@ def read_remote(
 ) -> RemoteDescription:
     """Parse a description and check what does not depend on the session's history.
 
-    `ranks` are the codecs that we take. `mids_of` are the mids to suppose for sections that name none. Raises
-    `NegotiationError` for what makes media impossible; all else that is malformed is left aside.
+    `ranks` are the codecs that we take. `mids_of` gives the mids to suppose for sections that name none. Raises
+    `NegotiationError` for what makes media impossible; anything else that is malformed is ignored.
     """
     session = parse_sdp(text, limits)
     if not session.media:
@@ -163,7 +163,7 @@ class _Reader:
 
 
 def _find_ambiguous(sections: Sequence[Attributes]) -> frozenset[int]:
-    """The header extension ids that mean one thing here and another there: nobody could tell which.
+    """Return the header extension ids that mean different extensions in different sections.
 
     RFC 9143 section 9.2 forbids them within a BUNDLE group. We agree to none, and so no packet carries one.
     """
@@ -175,7 +175,7 @@ def _find_ambiguous(sections: Sequence[Attributes]) -> frozenset[int]:
 
 
 def _read_extmaps(attributes: Attributes) -> Iterator[tuple[int, Direction, str]]:
-    """The id, direction and URI of each well-formed `a=extmap` (RFC 8285 section 8); its attributes are not needed."""
+    """Yield the id, direction and URI of each well-formed `a=extmap` (RFC 8285 section 8), without its attributes."""
     for value in attributes.all("extmap"):
         head, _, rest = value.partition(" ")
         text, slash, way = head.partition("/")
@@ -186,7 +186,7 @@ def _read_extmaps(attributes: Attributes) -> Iterator[tuple[int, Direction, str]
 
 
 def _read_direction(session: SessionDescription, attributes: Attributes) -> Direction:
-    """The last one that is written counts, as in browsers; a section without takes the session's (RFC 8866 6.7)."""
+    """Return the last direction written, as browsers do; without one, the session's (RFC 8866 section 6.7)."""
     for level in (attributes, session.attributes):
         found = [name for name, _ in level if name in _DIRECTIONS]
         if found:
@@ -195,9 +195,9 @@ def _read_direction(session: SessionDescription, attributes: Attributes) -> Dire
 
 
 def _read_msid(attributes: Attributes) -> tuple[str, str]:
-    """The stream's and track's identifiers (RFC 8830 section 2); the ssrc-level form of old clients counts too.
+    """Return the identifiers of stream and track (RFC 8830 section 2); old clients' ssrc-level form counts too.
 
-    They are labels: one that is none by the grammar is left aside.
+    They are labels: one that the grammar does not allow is ignored.
     """
     value = attributes.first("msid")
     if value is None:

@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
 
 @dataclass(frozen=True)
 class SdpLimits:
-    """What a description may cost us: its size in UTF-8 octets, its lines, and its media sections."""
+    """Bounds of a description: its size in UTF-8 octets, its lines, and its media sections."""
 
     size: int = 64 * 1024
     lines: int = 4096
@@ -39,7 +39,7 @@ class SdpLimits:
 
     @classmethod
     def for_media(cls, media: int) -> SdpLimits:
-        """Limits under which a browser can offer `media` sections (a full video section takes about 5 kB)."""
+        """Return limits under which a browser can offer `media` sections (a full video section takes about 5 kB)."""
         media_or_one = max(1, media)
         return cls(max(cls.size, 6 * 1024 * media_or_one), max(cls.lines, 256 * media_or_one), media)
 
@@ -71,12 +71,12 @@ class Attributes:
             values.append(value)
 
     def first(self, name: str) -> str | None:
-        """The value of the first attribute of this name, or None."""
+        """Return the value of the first attribute of this name, or None."""
         values = self._by_name.get(name)
         return values[0] if values else None
 
     def all(self, name: str) -> list[str]:
-        """The values of all attributes of this name, in order. Do not change the list."""
+        """Return the values of all attributes of this name, in order. Do not change the list."""
         return self._by_name.get(name, [])
 
     def __contains__(self, name: str) -> bool:
@@ -107,7 +107,7 @@ class MediaDescription:
 
     @property
     def open(self) -> bool:
-        """Whether it is neither refused nor stopped (RFC 9143 section 6: `bundle-only` goes with port 0)."""
+        """Whether the section is neither refused nor stopped (RFC 9143 section 6: `bundle-only` goes with port 0)."""
         return self.port != 0 or "bundle-only" in self.attributes
 
 
@@ -121,7 +121,7 @@ class SessionDescription:
 
 
 def parse_number(text: str, maximum: int) -> int | None:
-    """A decimal number of 0 to `maximum`, or None. Unlike `int`, digits of ASCII only."""
+    """Parse a decimal number of 0 to `maximum`; None for anything else. Unlike `int`, takes ASCII digits only."""
     if not text.isascii() or not text.isdigit() or len(text) > 20:
         return None
     number = int(text)
@@ -129,9 +129,9 @@ def parse_number(text: str, maximum: int) -> int | None:
 
 
 def parse_lines(text: str, limits: SdpLimits) -> list[Line]:
-    """The `<letter>=<value>` lines of a description or fragment, spaces at their ends removed.
+    """Return the `<letter>=<value>` lines of a description or fragment, spaces at their ends removed.
 
-    They may end in CR LF (RFC 8866 section 5), LF, CR, or CR CR LF. What has not this form is left aside, as are empty
+    They may end in CR LF (RFC 8866 section 5), LF, CR, or CR CR LF. Lines of another form are ignored, and so are empty
     lines and a byte order mark. Raises `SdpError` for a text over the limits and for control characters.
     """
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
@@ -155,9 +155,10 @@ def parse_lines(text: str, limits: SdpLimits) -> list[Line]:
 def parse_sdp(text: str, limits: SdpLimits | None = None) -> SessionDescription:
     """Parse a session description.
 
-    Raises `SdpError`, and nothing else, for any text that is not one. Needed are `v=0` in front and well-formed `m=`
-    lines, since each must be answered. All else may be missing or in any order, and what is malformed or unknown is
-    left aside: RFC 8866 section 5 would refuse the whole for it, and then nothing is seen or heard.
+    Raises `SdpError`, and nothing else, for any text that is not one. It must begin with `v=0`, and its `m=` lines must
+    be well-formed, since each must be answered. Everything else may be missing or in any order, and what is malformed
+    or unknown is ignored: RFC 8866 section 5 would refuse the whole description, and then nothing would be seen or
+    heard.
     """
     limits = limits or SdpLimits()
     lines = parse_lines(text, limits)
@@ -201,7 +202,7 @@ def _parse_media(value: str, number: int) -> MediaDescription:
 
 
 def build_sdp(session: SessionDescription) -> str:
-    """The text of a description, lines ended by CR LF.
+    """Return the text of a description, with lines that end in CR LF.
 
     Raises `ValueError` (our own fault) if a value holds a line end: nothing that came from outside may ever
     add a line of its own.

@@ -1,4 +1,4 @@
-"""Writing our side: checked values to the media sections of a session description."""
+"""Writes our side: checked values to the media sections of a session description."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _closed_section(section: LocalSection) -> MediaDescription:
 
 
 def _address(candidates: Sequence[Candidate]) -> tuple[int, str]:
-    """The `m=` port and `c=` value: the default candidate (RFC 8839 section 4.2.1.2), or JSEP's dummy without one."""
+    """Return the `m=` port and `c=` value: the default candidate (RFC 8839 section 4.2.1.2), or JSEP's dummy."""
     if not candidates:
         return 9, "IN IP4 0.0.0.0"
     default = candidates[0]

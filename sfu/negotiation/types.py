@@ -56,14 +56,14 @@ class Direction(enum.StrEnum):
 
     @classmethod
     def of(cls, *, send: bool, receive: bool) -> Direction:
-        """The direction of a side that sends and receives so."""
+        """Return the direction of a side that does, or does not, send and receive."""
         if send:
             return cls.SENDRECV if receive else cls.SENDONLY
         return cls.RECVONLY if receive else cls.INACTIVE
 
     @property
     def reversed(self) -> Direction:
-        """The same direction as the other side sees it (RFC 3264 section 6.1)."""
+        """Return the same direction as the other side sees it (RFC 3264 section 6.1)."""
         if self is Direction.SENDONLY:
             return Direction.RECVONLY
         return Direction.SENDONLY if self is Direction.RECVONLY else self
@@ -102,7 +102,7 @@ class Codec:
     redundant_first: bool = False
 
     def matches(self, other: Codec) -> bool:
-        """Whether a stream of the one is a stream of the other, payload type and level aside.
+        """Whether a stream of this codec is also one of the other, payload type and level aside.
 
         H.264 compares packetization mode and profile (RFC 6184 section 8.2.2), VP9 the profile (RFC 9628
         section 6), AV1 the profile (AV1 RTP payload format section 7.2.1). Levels may differ: the server
@@ -112,7 +112,7 @@ class Codec:
         return self._is_named_as(other) and self.configuration == other.configuration
 
     def takes(self, stream: Codec) -> bool:
-        """Whether who describes its decoder so can decode `stream`, which may use less than the decoder knows."""
+        """Whether a decoder that is described so can decode `stream`, which may use less than the decoder knows."""
         if not self._is_named_as(stream):
             return False
         name = self.name.upper()
@@ -128,14 +128,14 @@ class Codec:
         return mine == (other.kind, other.name.lower(), other.clock_rate)
 
     def describe(self) -> str:
-        """Its name, with what two sides have to agree on, for messages."""
+        """Return the codec's name with the parameters that two sides have to agree on, for messages."""
         details = {"H264": "{1}, packetization-mode={0}", "VP9": "profile-id={}", "AV1": "profile={}"}
         detail = details.get(self.name.upper(), "").format(*self.configuration)
         return f"{self.name} ({detail})" if detail else self.name
 
     @property
     def configuration(self) -> tuple[str, ...]:
-        """The parameters that two sides must agree on, in a comparable form."""
+        """Return the parameters that two sides must agree on, in a comparable form."""
         name = self.name.upper()
         if name == "H264":
             mode = plain_number(self.parameters.get("packetization-mode"), "0")
@@ -162,7 +162,7 @@ class RemoteTransport:
 
     @property
     def dtls_client(self) -> bool:
-        """Whether we begin the DTLS handshake: the client waits for it (`passive`). Else the client does."""
+        """Whether we begin the DTLS handshake, because the client waits for it (`passive`). Else the client does."""
         return self.setup == "passive"
 
 
