@@ -14,30 +14,30 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WINDOW_US = 10_000_000
-"""Over which the least delay is looked for; a fast clock moves by 1 ms in it (100 ppm)."""
+"""The span of time whose least delay is taken; a fast clock moves by 1 ms in it (100 ppm)."""
 LOOKAHEAD_US = 500_000
-"""How far behind a frame others may lie that tell whether the clock has jumped or the network has only stuttered."""
+"""How far behind a frame to look in order to tell a jump of the clock from a stutter of the network."""
 STEP_US = 500_000
 """A delay that has grown by more, and does not come back within the lookahead, is a jump of the sender's clock."""
 STEADY_US = 100_000
-"""For so long it must have stayed so, give or take as much: in a network that catches up delays are falling."""
+"""How long, and to what tolerance, the grown delay must hold: after a stutter of the network, delays fall."""
 MAX_LAG_US = 5_000_000
-"""A frame is never placed longer before its arrival."""
+"""The most by which a frame is placed before its arrival."""
 MAX_AHEAD_US = 2_000
-"""Nor by more after it, but where many come at once: then they are `MIN_STEP_US` apart."""
+"""The most by which a frame is placed after its arrival, unless many come at once: those are `MIN_STEP_US` apart."""
 MAX_CROWD_US = 1_000_000
-"""More frames at once than have room within this after their arrival cannot be placed."""
+"""How far after their arrival frames that come at once may be placed; those without room there get no place."""
 NO_PLACE = -1
 MIN_STEP_US = 1_000
-"""Times strictly rise, in the container's milliseconds."""
+"""Least difference between the times of two frames: they strictly rise, in the container's milliseconds."""
 SLEW = 0.02
-"""How much the floor rises in each second of arrival, at most, in seconds."""
+"""The most by which the floor rises, in seconds for each second of arrival."""
 _NOTABLE_US = 5_000
 _MOST_AHEAD = 256  # frames: `MAX_LAG_US` of sound that comes at once
 
 
 class Sample(NamedTuple):
-    """A frame, as far as time is concerned."""
+    """What clock recovery needs to know of a frame."""
 
     timestamp: int
     """RTP units, unwrapped."""
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
 
 
 class ClockRecovery:
-    """One file's times: those of all sources that go into it, one after the other.
+    """Recovers the times of one file, for all sources that go into it, one after the other.
 
     `start_us` is the arrival clock's time of the record's start.
     """
@@ -60,19 +60,21 @@ class ClockRecovery:
         self._last_us = -MIN_STEP_US
 
     def restart(self) -> None:
-        """What comes next has timestamps of its own: another SSRC, or a restarted one."""
+        """Begin anew: the timestamps that follow have no relation to earlier ones (another SSRC, or a restarted
+        one).
+        """
         self._anchored = False
 
     def to_record(self, arrival_us: int) -> int:
-        """A time of the arrival clock on the record's clock."""
+        """Convert a time of the arrival clock to the record's clock."""
         return arrival_us - self._start_us
 
     def place(self, samples: Sequence[Sample]) -> list[int]:
-        """The record's times of the next frames in order, in microseconds, a millisecond apart or more.
+        """Return the times of the next frames in order, in microseconds of the record, at least a millisecond apart.
 
-        `NO_PLACE`: this frame is one of so many that it must be left out.
+        `NO_PLACE` stands for a frame that must be left out, since too many came at once.
 
-        The more frames are told at once, the more is known of what follows each: half a second is enough.
+        The more frames one call gets, the more is known of what follows each: half a second's worth is enough.
         """
         rate = self._clock_rate
         delays = [sample.arrival_us - sample.timestamp * 1_000_000 // rate for sample in samples]
@@ -83,7 +85,7 @@ class ClockRecovery:
         return placed
 
     def _follow(self, samples: Sequence[Sample], delays: Sequence[int], index: int) -> int:
-        """Move the floor on to a frame."""
+        """Update the floor with a frame."""
         delay_us, arrival_us = delays[index], samples[index].arrival_us
         if arrival_us - self._arrival_us > WINDOW_US:
             self._anchored = False  # what is known of the clock is old
@@ -120,12 +122,12 @@ class ClockRecovery:
 
 
 class _Ahead(NamedTuple):
-    """A frame and those soon behind it."""
+    """A frame, and those that follow within the lookahead."""
 
     least_us: int
-    """Delay."""
+    """The least delay of these frames."""
     steady_us: int
-    """Between the arrivals of the first and the last that has about that delay."""
+    """Time between the arrivals of the first and the last frame that have about that delay."""
 
 
 def _look_ahead(samples: Sequence[Sample], delays: Sequence[int], index: int) -> _Ahead:

@@ -12,13 +12,13 @@ from typing import BinaryIO
 EBML, SEGMENT, TRACKS, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1654AE6B, 0x1F43B675
 _VOID, _CRC = 0xEC, 0xBF
 _SKIPPED = {_VOID, _CRC, 0x114D9B74, 0x1549A966, 0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469}
-"""SeekHead, Info, Cues, Tags, Chapters and Attachments: what is made anew, or of no use here."""
+"""SeekHead, Info, Cues, Tags, Chapters and Attachments: elements that are made anew, or of no use here."""
 _TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK, _REFERENCE = 0xE7, 0xA3, 0xA0, 0xA1, 0xFB
 _HEAD_BYTES = 12
-"""Of an element: at most four of its id, eight of its size."""
+"""Longest head of an element: four octets of id and eight of size."""
 _MAX_TRACKS_BYTES = 1 << 16
 _MAX_CLUSTERS = 1 << 18
-"""Three days at one a second."""
+"""Most clusters of a file: three days at one a second."""
 _KEY = 0x80
 MAX_TIMESTAMP_MS = 1 << 40
 
@@ -29,40 +29,40 @@ class MediaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One packet of a file."""
+    """One packet in a file."""
 
     at_ms: int
-    """On the record's clock."""
+    """Time of the packet on the record's clock."""
     offset: int
-    """Of its payload in the file."""
+    """Offset of the packet's payload in the file."""
     size: int
     key: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A run of packets."""
+    """A run of packets that are stored together."""
 
     offset: int
     size: int
-    """With its head."""
+    """Length in octets, including the head."""
     at_ms: int
-    """Of its first packet."""
+    """Time of the first packet."""
     key: bool
-    """Whether it begins with a key frame."""
+    """Whether the cluster begins with a key frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where what stands in a file."""
+    """Where a file's tracks and clusters stand."""
 
     tracks: bytes
-    """The whole Tracks element."""
+    """The octets of the whole Tracks element."""
     clusters: tuple[Cluster, ...]
     end: int
     """Where the last whole cluster ends."""
     damage: str
-    """What is wrong with what comes behind; empty when the file ends there."""
+    """What is wrong with the octets behind `end`; empty if the file ends there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class _Element:
 
 
 def read_layout(file: BinaryIO) -> Layout:
-    """Read where clusters are; MediaError when there is none at all. What follows damage is left out."""
+    """Find the clusters of a file; raises MediaError if there is none at all. What follows damage is left out."""
     size = file.seek(0, 2)
     if not size:
         raise MediaError("the file is empty")
@@ -123,7 +123,7 @@ def _read_cluster(file: BinaryIO, element: _Element) -> Cluster | None:
 
 
 def read_blocks(file: BinaryIO, cluster: Cluster) -> Iterator[Block]:
-    """Yield the packets of a cluster, as far as it can be read. They are not laced, as no recorder does that."""
+    """Yield the packets of a cluster, as far as it can be read. Lacing is not supported: no recorder uses it."""
     element = _read_element(file, cluster.offset, cluster.offset + cluster.size)
     if element is not None and element.end is not None:
         yield from _walk_blocks(file, element)
@@ -169,7 +169,7 @@ def _read_group(file: BinaryIO, group: _Element, base_ms: int) -> Block | None:
 
 
 def _read_block(file: BinaryIO, element: _Element, base_ms: int, key: bool | None) -> Block | None:
-    """`key` is None where the block itself says so."""
+    """Read a block. `key` is None where the block itself says whether it is a key frame."""
     assert element.end is not None
     head = _read(file, element.data, 12)
     length = 9 - head[0].bit_length() if head and head[0] else 0
@@ -182,7 +182,7 @@ def _read_block(file: BinaryIO, element: _Element, base_ms: int, key: bool | Non
 
 
 def _read_element(file: BinaryIO, at: int, limit: int) -> _Element | None:
-    """An element's head at `at`; None where there is none, or it goes beyond `limit`."""
+    """Read the head of the element at `at`; None if there is none, or it goes beyond `limit`."""
     head = _read(file, at, _HEAD_BYTES)
     if not head or not head[0]:
         return None

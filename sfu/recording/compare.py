@@ -39,7 +39,7 @@ _OF_ITS_OWN = frozenset(
         "stray",
     )
 )
-"""Lines in which two recorders may differ: what each did by itself. Of media, the frames are compared."""
+"""Types of lines in which two recorders may differ, since each acts by itself. Of media, the frames are compared."""
 _OF_THE_START = ("format", "record", "room", "key", "metadata", "subject")
 _OF_THE_STOP = ("cause", "subject")
 _GRAVE = (Outcome.ALTERED, Outcome.OTHER_KEY)
@@ -51,13 +51,13 @@ class Comparison:
     """How two records of one hearing compare."""
 
     outcome: Outcome
-    """Of the two that is worse; DIFFERS when nothing is wrong with either but they do not tell the same."""
+    """The worse of the two outcomes; DIFFERS if nothing is wrong with either but they do not tell the same."""
     agreeing_lines: int
-    """Acts and events that both tell alike."""
+    """Number of acts and events that both tell alike."""
     agreeing_frames: int
-    """Of media, that both have."""
+    """Number of media frames that both have."""
     differences: tuple[str, ...]
-    """In sentences: first where they contradict each other, then what one has and the other lacks."""
+    """The differences in sentences: first contradictions, then what one record has and the other lacks."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -72,18 +72,18 @@ class _Frame(NamedTuple):
 
 @dataclass
 class _Recorded:
-    """What one record tells."""
+    """The contents of one record that are compared."""
 
     name: str
     start: dict[str, Any] = field(default_factory=dict)
     stop: dict[str, Any] | None = None
     story: list[tuple[bytes, Entry]] = field(default_factory=list)
     fragments: dict[str, list[Entry]] = field(default_factory=dict)
-    """By file."""
+    """The fragments of each file, by the file's name."""
 
 
 def compare_records(path: Path, other: Path, verdict: Verdict, other_verdict: Verdict) -> Comparison:
-    """Compare two records that were verified; RecordError when one cannot be read."""
+    """Compare two records that were verified; raises RecordError if one cannot be read."""
     for each in _GRAVE:
         if each in (verdict.outcome, other_verdict.outcome):
             where = path if verdict.outcome is each else other
@@ -110,7 +110,7 @@ def compare_records(path: Path, other: Path, verdict: Verdict, other_verdict: Ve
 
 
 def _read(path: Path, verdict: Verdict) -> _Recorded:
-    """Read what the recorder had signed."""
+    """Read the part of a record that its recorder had signed."""
     told = _Recorded(str(path))
     signed = verdict.signed_lines if verdict.attested_lines is None else verdict.attested_lines
     files: dict[int, str] = {}

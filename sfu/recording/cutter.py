@@ -14,13 +14,13 @@ from sfu.recording.matroska import MatroskaWriter, TimedFrame
 from sfu.recording.stream import Loss
 
 MAX_MEDIA_US = 2_000_000
-"""In one fragment."""
+"""Longest span of media in one fragment."""
 _MAX_BYTES = 16_000_000
 _MAX_ENTRIES = 4_096
 STALL_US = 2_000_000
-"""Nothing for so long is a stall; what sends least, silent Opus, does so each 400 ms."""
+"""Silence of this length is a stall; the source that sends least, silent Opus, does so every 400 ms."""
 SEAMLESS_US = 250_000
-"""A wait for a key frame is none if the frames around it are no farther apart."""
+"""A wait for a key frame is not declared if the frames around it are no farther apart."""
 _MAX_OPEN = 64
 
 
@@ -29,24 +29,24 @@ class Fragment(NamedTuple):
 
     data: bytes
     begin_us: int
-    """Of the first frame."""
+    """Time of the first frame."""
     end_us: int
-    """Where the last frame ends; where it begins, if its duration is not known (video)."""
+    """End of the last frame; its beginning, if its duration is not known (video)."""
     frames: int
     key_frames: int
     packets: int
-    """That the frames were made of."""
+    """Number of packets that the frames were made of."""
     repaired: int
-    """How many of them were repaired or overtaken; restored ones (redundant audio) count, too."""
+    """How many of these were repaired or overtaken; restored ones (redundant audio) count, too."""
     lost: int
-    """How many more were given up before its last frame, since the last fragment."""
+    """How many further packets were given up between the last fragment and this one's last frame."""
     width: int
-    """Of the last key frame; 0 for audio."""
+    """Width of the last key frame in pixels; 0 for audio."""
     height: int
 
 
 class Gap(NamedTuple):
-    """Where something is missing. Times are microseconds on the record's clock.
+    """A span in which media are missing. Times are microseconds on the record's clock.
 
     Causes: "loss"; "key_frame": what came could not be decoded yet, and was not kept; "stall": nothing came; and those
     that interruptions name ("mute", "disconnect", "block", "pause"). A gap of a loss ends where video can be decoded
@@ -63,21 +63,21 @@ class Gap(NamedTuple):
 
 
 class Restart(NamedTuple):
-    """What follows has another numbering, and timestamps of its own."""
+    """The frames that follow have another numbering, and timestamps of their own."""
 
 
 class Silence(NamedTuple):
-    """Nothing came for a while; times of the arrival clock."""
+    """Nothing came for a while; times are on the arrival clock."""
 
     begin_us: int
     end_us: int
 
 
 class Undecodable(NamedTuple):
-    """What came before the key frame that follows was not kept."""
+    """The frames before the key frame that follows could not be decoded, and were not kept."""
 
     begin_us: int
-    """Arrival clock."""
+    """Begin on the arrival clock."""
 
 
 Entry = Frame | Loss | Restart | Silence | Undecodable | StreamFormat
@@ -89,7 +89,7 @@ class _Open:
     begin_us: int
     loss: Loss | None = None
     until_us: int | None = None
-    """It ends by then, if not before."""
+    """Time by which the gap ends at the latest."""
 
     def close(self, end_us: int) -> Gap:
         if self.until_us is not None:
@@ -102,7 +102,7 @@ class _Open:
 
 
 class Cutter:
-    """Collects entries of one file, and cuts fragments of them."""
+    """Collects the entries of one file, and cuts them into fragments."""
 
     def __init__(self, codec: str, clock_rate: int, start_us: int) -> None:
         self.clock_recovery = ClockRecovery(clock_rate, start_us)
@@ -119,7 +119,7 @@ class Cutter:
         self._lost = 0
 
     def begin_file_again(self) -> None:
-        """Nothing that was cut has come into the file: the next fragment begins it."""
+        """Begin the file again with the next fragment: nothing that was cut so far has come into it."""
         self._writer = MatroskaWriter(self._codec)
 
     def add(self, entry: Entry) -> None:
@@ -131,17 +131,17 @@ class Cutter:
                 self.opened_us = entry.arrival_us
 
     def due_us(self, fragment_us: int) -> float:
-        """When what waits is to be cut; infinite: nothing does."""
+        """When the waiting entries are to be cut; infinite if none wait."""
         return math.inf if self.opened_us is None else self.opened_us + fragment_us
 
     def is_due(self, now_us: int, fragment_us: int) -> bool:
-        """Whether to cut: the first frame came so long ago, or too much waits."""
+        """Whether to cut now: the first frame has waited long enough, or too much waits."""
         if now_us >= self.due_us(fragment_us):
             return True
         return self._bytes > _MAX_BYTES or len(self._entries) > _MAX_ENTRIES
 
     def cut(self) -> list[Fragment | Gap]:
-        """A fragment of all that waits (more where it would be too long), and the gaps that have ended."""
+        """Return all that waits as a fragment (several if it would be too long), and the gaps that have ended."""
         entries, self._entries = self._entries, []
         self.opened_us, self._bytes = None, 0
         out: list[Fragment | Gap] = []
@@ -180,7 +180,7 @@ class Cutter:
         return ended
 
     def _timed(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int]]:
-        """Entries with the times of those that are frames; all frames of a numbering are placed together."""
+        """Return the entries, frames with their times; all frames of a numbering are placed together."""
         begin = 0
         for end in [index for index, entry in enumerate(entries) if isinstance(entry, Restart)]:
             yield from self._place(entries[begin:end])
@@ -222,7 +222,7 @@ class Cutter:
         return max(self._end_us, self.clock_recovery.to_record(arrival_us))
 
     def _end_gaps(self, time_us: int, key: bool, ended: list[Gap]) -> None:
-        """A frame is there: silence ends, and if it is a key frame, all does."""
+        """End the gaps that a frame ends: silence, and if it is a key frame, all of them."""
         left = []
         for gap in self._gaps:
             if not key and gap.cause != "stall":

@@ -18,15 +18,15 @@ from sfu.errors import LocalError
 
 FORMAT: Final = "sfu-record"
 VERSION: Final = 2
-"""Of what is written."""
+"""Version of the format that is written."""
 VERSIONS: Final = (1, 2)
-"""Of what is read."""
+"""Versions of the format that are read."""
 NO_HEAD: Final = "0" * 64
-"""`prev` of the first line."""
+"""The field `prev` of the first line."""
 MAX_LINE_BYTES: Final = 65_536
-"""Of one line with its newline; a longer one is neither written nor read."""
+"""Longest line, with its newline; a longer one is neither written nor read."""
 MAX_DEPTH: Final = 16
-"""Of lists and objects within each other."""
+"""How deep lists and objects may be nested."""
 
 _COMMON = ("n", "t_us", "prev", "type")
 _INTEGER_BOUND = 1 << 63
@@ -44,16 +44,16 @@ class EntryError(LocalError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a ledger, checked: the fields that its type must have are there, and of their types."""
+    """One line of a ledger, checked: the fields that its type requires are there and have the right types."""
 
     n: int
     t_us: int
     prev: str
     type: str
     fields: Mapping[str, Any]
-    """All others, in the order of the line."""
+    """All other fields, in the order of the line."""
     head: str
-    """SHA-256 of the line, as the next one has it in `prev`."""
+    """SHA-256 of the line, as in the field `prev` of the next one."""
 
     def integer(self, key: str) -> int:
         """Return a field that holds a whole number."""
@@ -71,7 +71,9 @@ class Entry:
 
     @property
     def copy(self) -> int:
-        """Of a start line: 0 for the main record, then one number for each mirror; version 1 did not say."""
+        """The field `copy` of a start line: 0 for the main record, then one number for each mirror; version 1 lacks
+        it.
+        """
         value = self.fields.get("copy", 0)
         return value if is_count(value) else 0
 
@@ -166,7 +168,9 @@ def name_count(kind: str) -> str:
 
 
 def _check_fields(kind: str, fields: Mapping[str, Any]) -> None:
-    """What a type must have. An unknown type is an event that says nothing of files, and is covered like all."""
+    """Check the fields that a type requires. An unknown type is an event that says nothing of files; signatures cover
+    it as any other.
+    """
     if not _TYPE.fullmatch(kind):
         raise EntryError(f"{kind[:40]!r} is not a type of line")
     for key, check in _FIELDS.get(kind, {}).items():
@@ -228,7 +232,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def is_count(value: Any) -> bool:
-    """Whether it is a whole number that is not negative."""
+    """Whether a value is a whole number that is not negative."""
     return _is_integer(value) and value >= 0
 
 

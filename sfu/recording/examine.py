@@ -1,7 +1,8 @@
 """Goes through a record from its first line to its last and compares all that is said with all that is there.
 
-Stops at the first thing that is wrong. A record that nobody closed may lack its end: a torn line, bytes that no
-fragment line has announced, files that were made and not yet named. Those are not faults but found, for `recover.py`.
+Stops at the first thing that is wrong. A record that nobody closed may lack its end: it may hold a torn line, bytes
+that no fragment line has announced, or files that no line has named yet. Those are no faults; they are noted for
+`recover.py`.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ _AT_ONCE = datetime.timedelta(minutes=1)
 """A recorder signs its stop line in the same moment; clocks may be set meanwhile."""
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes examined so far and the bytes of all files."""
+"""Called with the number of bytes examined so far and that of all files."""
 
 
 class Examination:
-    """Examines one record. `run` raises Fault at the first thing wrong; what it found before stays here to be read."""
+    """Examines one record. `run` raises Fault at the first thing wrong; what was found before can be read here."""
 
     def __init__(self, folder: Folder, listing: Listing, *, closed: bool, key: PublicKey | None = None) -> None:
         self.parser = LedgerParser()
@@ -94,7 +95,9 @@ class Examination:
         }
 
     def run(self, progress: Progress | None = None) -> None:
-        """Go through it; Fault at the first thing wrong, RecordError if a file is unreadable or the version unknown."""
+        """Examine the record; raises Fault at the first thing wrong, RecordError for an unreadable file or unknown
+        version.
+        """
         if progress is not None:
             self._progress = progress
         for entry in self._read_lines():
@@ -111,7 +114,7 @@ class Examination:
 
     @property
     def files(self) -> list[FileFact]:
-        """All files but the manifest and its signature, as a manifest names them."""
+        """Return all files but the manifest and its signature, as a manifest names them."""
         media = [
             FileFact(each.file, each.covered_bytes, each.digest.hexdigest())
             for each in self.sources.values()
@@ -389,7 +392,7 @@ def head_is_signed(key: PublicKey, start: Entry, head: Entry) -> bool:
 
 
 def _decode_signature(text: str) -> bytes:
-    """The bytes of a signature; none when it is not in base64, or not in the one way to write it."""
+    """Decode the bytes of a signature; empty if it is not in base64, or not in the only way to write it."""
     try:
         signature = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -7,7 +7,7 @@ MOST_RETRY_US = 30_000_000
 
 
 class Fault:
-    """Begins with the first error. Each one that follows doubles the wait, up to half a minute."""
+    """A fault that begins with the first error. Each further error doubles the wait, up to half a minute."""
 
     def __init__(self, reason: str, now_us: int) -> None:
         self.reason = reason
@@ -21,7 +21,7 @@ class Fault:
         return not self.trying and now_us >= self._retry_us
 
     def repeat(self, reason: str, now_us: int) -> None:
-        """It was in vain."""
+        """Note that another attempt has failed."""
         self.reason = reason
         self.trying = False
         self._wait_us = min(2 * self._wait_us, MOST_RETRY_US)

@@ -12,15 +12,16 @@ from sfu.routing.plane import TappedPackets
 _log = logging.getLogger("sfu.recording")
 
 _INTERVAL_S = 0.2
-"""Between two looks at the rings, which hold a second and more: a look costs more than the packets that it finds."""
+"""Seconds between two looks at the rings, which hold a second and more: a look costs more than the packets that it
+finds."""
 _POLL_PACKETS = 1024
 
 Deliver = Callable[[TappedPackets], None]
-"""Takes one Track's packets; called in the feed's thread, must return at once."""
+"""Takes one Track's packets; called in the feed's thread, and must return at once."""
 
 
 class Place(NamedTuple):
-    """One use of one row of the tracks of one shard."""
+    """One use of one row of a shard's table of tracks."""
 
     shard: int
     track: int
@@ -28,20 +29,20 @@ class Place(NamedTuple):
 
 
 class TappedPlane(Protocol):
-    """What the feed uses of a plane."""
+    """The part of a plane that the feed uses."""
 
     def poll_tap(self) -> list[TappedPackets]:
-        """Packets, each track's by itself in order of arrival; only the feed's thread calls this."""
+        """Return packets, in order of arrival within each track; only the feed's thread calls this."""
         ...
 
     @property
     def tap_missed(self) -> int:
-        """Packets that did not fit into the ring so far."""
+        """Return how many packets have not fitted into the ring so far."""
         ...
 
 
 class Feed:
-    """Reads while anyone is connected. `connect` and `disconnect` belong into the control thread."""
+    """Reads the rings while anyone is connected. Only the control thread calls `connect` and `disconnect`."""
 
     def __init__(self, planes: Sequence[TappedPlane]) -> None:
         self._planes = tuple(planes)
@@ -53,7 +54,7 @@ class Feed:
         self._ended = threading.Event()
 
     def connect(self, place: Place, deliver: Deliver, missed: Callable[[], None]) -> None:
-        """Deliver a Track's packets from now on; `missed` is called when some may have been lost on the way here."""
+        """Deliver a Track's packets from now on; `missed` is called when packets may have been lost on the way here."""
         with self._lock:
             self._delivers[place] = deliver, missed
         if self._thread is None:
@@ -62,7 +63,7 @@ class Feed:
             self._thread.start()
 
     def disconnect(self, place: Place) -> None:
-        """Deliver no more of it once this has returned."""
+        """Stop delivering a Track's packets; none are delivered once this has returned."""
         with self._lock:
             self._delivers.pop(place, None)
 
@@ -81,7 +82,9 @@ class Feed:
                 _log.exception("a round of the recorders' feed failed")
 
     def step(self) -> None:
-        """Bring on all that waits; in any thread, so that what came before an order is there before it."""
+        """Deliver all packets that wait; callable in any thread, so that what came before an order is there before
+        it.
+        """
         with self._stepping:
             self._step()
 

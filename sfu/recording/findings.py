@@ -10,7 +10,7 @@ from sfu.recording.folder import LEDGER
 
 
 class Fault(Exception):
-    """The first thing that is wrong with a record; the text says what, for people who know nothing of formats."""
+    """The first thing that is wrong with a record; the text says what it is, for people who know nothing of formats."""
 
     def __init__(self, file: str, reason: str, *, line: int | None = None, fragment: int | None = None) -> None:
         super().__init__(reason)
@@ -22,7 +22,7 @@ class Fault(Exception):
 
     @property
     def place(self) -> str:
-        """Where it is wrong."""
+        """File and line, or fragment, that is wrong."""
         return tell_place(self.file, self.line)
 
 
@@ -33,16 +33,16 @@ class SourceFacts:
     source: int
     file: str
     kind: str = ""
-    """Empty for a file that no source line has named, as a crash can leave one."""
+    """Kind of media; empty for a file that no source line has named, as a crash can leave one."""
     peer: str = ""
     fragments: int = 0
     covered_bytes: int = 0
-    """What fragments and tails announce, from the file's beginning."""
+    """Number of bytes that fragments and tails announce, from the file's beginning."""
     known_us: int = 0
-    """Until when the ledger says what became of the source's media: recorded, or missing."""
+    """Time until which the ledger says what became of the source's media: recorded, or missing."""
     ended: bool = False
     lost: bool = False
-    """A gap without end is declared."""
+    """Whether a gap without end is declared."""
     tailed: bool = False
     digest: Any = field(default_factory=hashlib.sha256)
 
@@ -57,11 +57,13 @@ class Stamp:
 
 
 def tell_time(time_us: int) -> str:
-    """Return a time of the record for people: 0:01:02.500."""
+    """Return a time of the record in a form for people: 0:01:02.500."""
     seconds, thousandths = divmod(time_us // 1000, 1000)
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{thousandths:03}"
 
 
 def tell_place(file: str, line: int | None) -> str:
-    """Return where something is wrong, for people: a file, and in the ledger a line. Media have their own words."""
+    """Return in words for people where something is wrong: a file, and in the ledger a line. Media have words of their
+    own.
+    """
     return f"{file}, line {line}" if file == LEDGER and line is not None else file

@@ -25,7 +25,7 @@ SIGNATURE: Final = "manifest.json.sig"
 MEDIA, TIMESTAMPS, TORN, UNATTESTED = "media", "timestamps", "torn", "unattested"
 FILE_MODE: Final = 0o640
 FOLDER_MODE: Final = 0o750
-"""Of all that is made in a record: its readers are in the owner's group, whatever the process's umask."""
+"""Permissions of folders in a record: its readers are in the owner's group, whatever the process's umask."""
 CHUNK_BYTES: Final = 1 << 20
 
 _MEDIA_FILE = re.compile(r"media/([0-9]{3,9})-(audio|video)\.mkv")
@@ -57,7 +57,7 @@ def timestamp_file(number: int) -> str:
 
 
 def parse_media_file(name: str) -> tuple[int, str] | None:
-    """Return source and kind of a name that `media_file` made; None for any other."""
+    """Return source number and kind from a name that `media_file` made; None for any other name."""
     match = _MEDIA_FILE.fullmatch(name)
     if match is None or media_file(int(match[1]), match[2]) != name:
         return None
@@ -75,7 +75,7 @@ def is_torn_file(name: str) -> bool:
 
 
 def unattested_file(number: int, name: str) -> str:
-    """Return where a recovery sets a file apart: `unattested/0001-ledger.jsonl`."""
+    """Return the name under which a recovery sets a file apart: `unattested/0001-ledger.jsonl`."""
     return f"{UNATTESTED}/{number:04}-{name.rpartition('/')[2]}"
 
 
@@ -98,12 +98,12 @@ def is_record_file(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What stands in a folder."""
+    """The contents of a record's folder."""
 
     sizes: dict[str, int] = field(default_factory=dict)
-    """Bytes of each file that a record may have, by its name from the record's folder on."""
+    """Size in bytes of each file that a record may have, by its path within the record's folder."""
     strange: list[tuple[str, str]] = field(default_factory=list)
-    """What does not belong there: its printable name, and why."""
+    """Each name that does not belong there, in printable form, and why."""
 
 
 class Folder:
@@ -127,7 +127,7 @@ class Folder:
         self.close()
 
     def list(self) -> Listing:
-        """Return all that is in it. RecordError when it cannot be read."""
+        """Return everything that is in the folder. Raises RecordError if it cannot be read."""
         listing = Listing()
         try:
             for name, status in self._walk():
@@ -162,7 +162,7 @@ class Folder:
             yield prefix + name, status
 
     def open(self, name: str) -> io.FileIO:
-        """Open a regular file of one of the names that a listing has. RecordError when that is not possible."""
+        """Open a regular file under one of the names that a listing has. Raises RecordError if that is not possible."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         parent, _, base = name.rpartition("/")
         try:
@@ -203,7 +203,9 @@ def open_as_ours(path: str, flags: int) -> int:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is there with all its bytes, or not at all. RecordError when it cannot."""
+    """Write a file so that after a crash it is there with all its bytes, or not at all. Raises RecordError if that
+    fails.
+    """
     temporary = path.with_name(path.name + _TEMPORARY)
     try:
         with open(temporary, "wb", opener=open_as_ours) as file:
@@ -224,7 +226,7 @@ def discard_whole(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder outlive a crash."""
+    """Make the names in a folder survive a crash."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -233,7 +235,7 @@ def sync_folder(path: Path) -> None:
 
 
 def printable(text: str) -> str:
-    """Return a text from outside without what could move a terminal's cursor, and not longer than a line."""
+    """Return a text from outside, no longer than a line and without characters that could move a terminal's cursor."""
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:200])
     return safe if len(text) <= 200 else safe + "..."
 

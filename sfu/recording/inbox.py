@@ -1,4 +1,4 @@
-"""What waits for a recorder's thread: packets and orders, in one order, within a bound."""
+"""Packets and orders that wait for a recorder's thread, in the order of their coming, up to a bound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sfu.routing.plane import TappedPackets
 Order = Callable[[], None]
 
 MOST_PACKETS = 100_000
-"""About 100 MB: ten seconds of a hundred tracks, while the disk does not answer."""
+"""Most packets that wait, about 100 MB: ten seconds of a hundred tracks, while the disk does not answer."""
 
 
 class Inbox:
@@ -30,7 +30,7 @@ class Inbox:
             self._filled.notify()
 
     def put_packets(self, packets: TappedPackets, handle: Callable[[TappedPackets], None]) -> bool:
-        """Add packets to handle; False, and they are dropped, where the recorder is too far behind."""
+        """Add packets to handle; False if they are dropped, because the recorder is too far behind."""
         with self._filled:
             if self._packets + len(packets) > self._most:
                 return False
@@ -39,7 +39,7 @@ class Inbox:
         return True  # packets wait for the recorder's next look; nobody needs to be woken
 
     def take(self, timeout_s: float) -> list[Order]:
-        """All that waits, after at most `timeout_s`."""
+        """Return all that waits, after at most `timeout_s`."""
         with self._filled:
             if not self._waiting:
                 self._filled.wait(timeout_s)

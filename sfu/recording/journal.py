@@ -1,7 +1,8 @@
-"""The journal of closed records: which there are, and the head that each ended with. It stands outside of all of them.
+"""The journal of closed records: their ids, and the head that each ended with. It is kept outside of all of them.
 
-Who has a record's folder can take its end away, back to any head that was signed: what is left verifies. The journal
-knows better, as long as who can write in a record's folder cannot write here. One line of JSON for each record.
+Whoever has a record's folder can cut off its end, back to any head that was signed, and the rest still verifies. The
+journal reveals that, as long as those who can write in a record's folder cannot write here. It holds one line of JSON
+for each record.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ class ClosedEntry:
     """A record that was closed."""
 
     record: str
-    """Its id, which its mirrors have, too."""
+    """Id of the record, which its mirrors share."""
     copy: int
     """0 for the main record, then one number for each mirror."""
     lines: int
     head: str
-    """SHA-256 of its last line."""
+    """SHA-256 of the ledger's last line."""
     key: str
-    """Id of the key that signed."""
+    """Id of the key that signed the record."""
     folder: str
-    """Name of its folder when it was closed."""
+    """Name of the record's folder when it was closed."""
 
 
 _TYPES = {"record": str, "copy": int, "lines": int, "head": str, "key": str, "folder": str}
@@ -48,7 +49,7 @@ class Journal:
         self.path = Path(path)
 
     def add(self, entry: ClosedEntry) -> None:
-        """Append, and see it on the disk. RecordError when that fails."""
+        """Append an entry and wait until it is on disk. Raises RecordError if that fails."""
         line = encode({key: getattr(entry, key) for key in _TYPES}) + b"\n"
         try:
             with self._locked() as descriptor:
@@ -61,7 +62,7 @@ class Journal:
             raise RecordError(self.path, f"the journal cannot be written: {error.strerror}") from error
 
     def check(self) -> None:
-        """Make the file if need be; RecordError when it cannot be written."""
+        """Create the file if it is missing; raises RecordError if it cannot be written."""
         try:
             with self._locked():
                 pass
@@ -69,7 +70,9 @@ class Journal:
             raise RecordError(self.path, f"the journal cannot be written: {error.strerror}") from error
 
     def find(self, record: str, copy: int) -> list[ClosedEntry]:
-        """What is known of a record. RecordError when the journal cannot be read, or a line of it is none."""
+        """Return what is known of a record. Raises RecordError if the journal cannot be read or has a malformed
+        line.
+        """
         try:
             data = self.path.read_bytes()
         except OSError as error:
@@ -105,12 +108,12 @@ class Journal:
 
 
 def find_journal_beside(folder: Path) -> Path:
-    """Where a node that keeps its records in a folder keeps their journal, unless it is told otherwise."""
+    """Return where a node that keeps its records in a folder keeps their journal, unless it is told otherwise."""
     return folder.with_name(folder.name + SUFFIX)
 
 
 def _find_end(descriptor: int) -> int:
-    """Where the last whole line ends: a crash may have left part of another."""
+    """Return where the last whole line ends: a crash may have left part of another one."""
     size = os.fstat(descriptor).st_size
     begin = max(0, size - _MAX_LINE_BYTES)
     data = os.pread(descriptor, size - begin, begin)

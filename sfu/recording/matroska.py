@@ -22,7 +22,7 @@ CODEC_IDS = {
 }
 """The Matroska codec mappings, by a codec's name in lower case."""
 MAX_SPAN_MS = 32_767
-"""Of a fragment's frames: a block's time is 16 bits, relative to its Cluster's."""
+"""Longest span of a fragment's frames: a block's time has 16 bits, relative to its Cluster's."""
 
 _AUDIO_RATE = 48_000.0
 _CHANNELS = 2
@@ -51,7 +51,7 @@ class MatroskaWriter:
         """Whether the header is written."""
 
     def build_fragment(self, frames: Sequence[TimedFrame], stream: StreamFormat) -> bytes:
-        """The next fragment of at least one frame; times rise strictly, from 0 on, over at most `MAX_SPAN_MS`.
+        """Build the next fragment of at least one frame; times rise strictly, from 0 on, over at most `MAX_SPAN_MS`.
 
         The header, before the first fragment, says what `stream` is by then; what changes later stands in key frames.
         """
@@ -63,7 +63,7 @@ class MatroskaWriter:
 
 
 def build_header(codec: str, stream: StreamFormat) -> bytes:
-    """All that comes before the first Cluster; `codec` is a key of `CODEC_IDS`."""
+    """Build everything that precedes the first Cluster; `codec` is a key of `CODEC_IDS`."""
     # WebM is Matroska with these codecs only; a player that knows no other Matroska plays it
     kind = b"matroska" if codec == "h264" else b"webm"
     ebml = _element(
@@ -108,7 +108,7 @@ _BLOCK_HEAD = struct.Struct("!BhB")
 
 
 def build_cluster(frames: Sequence[TimedFrame]) -> bytes:
-    """A Cluster with a SimpleBlock for each frame."""
+    """Build a Cluster with a SimpleBlock for each frame."""
     begin_ms = frames[0].time_ms
     parts = [b"", _unsigned(0xE7, begin_ms)]  # Timestamp
     body_bytes = len(parts[1])
@@ -134,6 +134,6 @@ def _identifier(value: int) -> bytes:
 
 
 def _size(value: int) -> bytes:
-    """A variable-size integer (RFC 8794 section 4), the shortest; all ones are kept for "unknown"."""
+    """Encode a variable-size integer in the shortest form (RFC 8794 section 4); all ones are kept for "unknown"."""
     octets = max(1, ((value + 1).bit_length() + 6) // 7)
     return (value | 1 << 7 * octets).to_bytes(octets)

@@ -14,10 +14,10 @@ _AGAIN = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class MediaFile:
-    """Not made on disk before something is appended.
+    """A media file, which is created on disk by the first `append`.
 
-    Methods raise OSError. After one the file is as at its last sync, or at the end of the last append that succeeded:
-    what was half written is taken off before anything else is done.
+    Methods raise OSError. After one the file is as at its last sync, or at the end of the last append that succeeded: a
+    partial write is cut off before anything else is done.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,12 +32,12 @@ class MediaFile:
 
     @property
     def exists(self) -> bool:
-        """Whether it was made."""
+        """Whether the file was created."""
         return self._identity is not None
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a descriptor."""
+        """Whether the file has a descriptor."""
         return self._descriptor >= 0
 
     @property
@@ -46,7 +46,7 @@ class MediaFile:
         return self.size == self._synced[0]
 
     def append(self, data: bytes) -> int:
-        """Append; return the offset. Not on disk for sure before `sync`."""
+        """Append bytes and return their offset. They are surely on disk only after `sync`."""
         self.repair()
         self._torn = True
         write_all(self._descriptor, data)
@@ -56,7 +56,7 @@ class MediaFile:
         return offset
 
     def sync(self) -> None:
-        """Wait until all is on disk. If that fails, what came since the last sync is no part of the file any more.
+        """Wait until everything is on disk. If that fails, bytes since the last sync are no part of the file any more.
 
         Linux forgets what it could not write, and the next sync would succeed; so it is not enough to sync again.
         """
@@ -70,7 +70,7 @@ class MediaFile:
         self._synced = self.size, self.digest.copy()
 
     def repair(self) -> None:
-        """Open it, and take off what was half written."""
+        """Open the file and cut off a partial write."""
         self._open()
         if not self._named:
             sync_folder(self._path.parent)
@@ -81,12 +81,12 @@ class MediaFile:
             self._torn = False
 
     def repair_if_torn(self) -> None:
-        """So that nothing stands in it that was not told of."""
+        """Cut off a partial write, if there is one, so that the file holds nothing that was not announced."""
         if self._torn:
             self.repair()
 
     def close(self) -> None:
-        """Give the descriptor back; the next `append` opens the file again. Idempotent."""
+        """Release the descriptor; the next `append` opens the file again. Idempotent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -9,22 +9,22 @@ from sfu.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordingOptions:
-    """Times are seconds."""
+    """Options of a recording. Times are in seconds."""
 
     fragment: float = 1.0
-    """Media are brought to disk in pieces of this length, at most 2."""
+    """Length of the pieces in which media are brought to disk, at most 2."""
     repair_wait: float = 0.5
-    """A packet that is missing is waited for, then declared lost."""
+    """How long a missing packet is waited for before it is declared lost."""
     head_interval: float = 2.0
-    """Between two signatures."""
+    """Time between two signatures."""
     key_frame_interval: float = 4.0
-    """Key frames are asked for so often: where a player can enter."""
+    """Time between two requests for key frames, at which a player can enter."""
     least_free_bytes: int = 1 << 30
-    """An alarm is raised when the disk has less left."""
+    """Free space on the disk below which an alarm is raised."""
     timestamp_url: str = ""
     """Address of an authority that stamps heads (RFC 3161); empty: none. Needs the extra `timestamps`."""
     timestamp_interval: float = 300.0
-    """Between two stamps; the last head is stamped in any case."""
+    """Time between two stamps; the last head is stamped in any case."""
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -1,4 +1,4 @@
-"""What a record holds, for those who play it or make a film of it. Whether it is intact, `verify.py` says."""
+"""The contents of a record, for those who play it or make a film of it. `verify.py` says whether it is intact."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _HEAD_OR_RECOVER = re.compile(
     rb'^\{"n":([0-9]{1,18}),"t_us":[0-9]+,"prev":"[0-9a-f]{64}","type":"(head|recover)"', re.MULTILINE
 )
 JOINT_US = 100_000
-"""Fragments of a source that are no further apart are one span."""
+"""Fragments of a source that are no further apart belong to one span."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From when to when something holds, in microseconds since the record's start."""
+    """The time during which something holds, in microseconds since the record's start."""
 
     begin_us: int
     end_us: int
@@ -31,7 +31,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SourceGap(Span):
-    """Media of a source are missing."""
+    """A span in which media of a source are missing."""
 
     cause: str
     """`loss`, `mute`, `stall`, `disconnect`, `block`, `pause`, `recorder_fault` or `key_frame`."""
@@ -39,7 +39,7 @@ class SourceGap(Span):
 
 @dataclass(frozen=True, slots=True)
 class MediaFragment(Span):
-    """A piece of a source's file, and what the ledger says of its bytes."""
+    """A piece of a source's file, with what the ledger says of its bytes."""
 
     offset: int
     bytes: int
@@ -48,19 +48,19 @@ class MediaFragment(Span):
 
 @dataclass(frozen=True, slots=True)
 class RecordPause(Span):
-    """The record was paused for all."""
+    """A span in which the whole record was paused."""
 
     ground: str
     authoriser: str
-    """As it was claimed."""
+    """Who ordered the pause, as it was claimed."""
     note: str
     subject: str = ""
-    """Who was authenticated as the one who claimed it; empty: nobody, or it is not known."""
+    """Who was authenticated as the person who paused the record; empty: nobody, or unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that the application has marked."""
+    """A mark that the application has set."""
 
     at_us: int
     name: str
@@ -69,22 +69,22 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a moderator has ordered."""
+    """An order of a moderator."""
 
     at_us: int
     what: str
     """`block` or `unblock` a track, `remove` a peer, `close_room`."""
     peer: str
-    """Empty where it is about the room."""
+    """Name of the peer; empty for an order about the room."""
     kind: str
-    """Of the track; else empty."""
+    """Kind of the track; empty for an order about no track."""
     subject: str
-    """Who was authenticated as the one who ordered it; empty: nobody."""
+    """Who was authenticated as the person who gave the order; empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Who speaks from then on, or which phase begins (one name)."""
+    """The speakers from a time on, or the phase that begins then (one name)."""
 
     at_us: int
     names: tuple[str, ...]
@@ -101,28 +101,28 @@ class RecordSource:
     peer: str
     label: str
     metadata: Mapping[str, Any]
-    """Of the peer, as `name` and `role`."""
+    """Metadata of the peer, such as `name` and `role`."""
     spans: tuple[Span, ...]
-    """Where there are media."""
+    """The spans for which there are media."""
     gaps: tuple[SourceGap, ...]
     fragments: tuple[MediaFragment, ...]
-    """In the order of the file, which is that of time."""
+    """The fragments in the order of the file, which is that of time."""
     lost_packets: int
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A whole record, or what there is of one."""
+    """A whole record, or as much of it as exists."""
 
     path: Path
     id: str
     room: str
     start: datetime.datetime
-    """Calendar time of the record's time 0."""
+    """Date and time of the record's time 0."""
     metadata: Mapping[str, Any]
     key_id: str
     head: str
-    """SHA-256 of the ledger's last line: stands for every byte of the record."""
+    """SHA-256 of the ledger's last line, which stands for every byte of the record."""
     closed: bool
     duration_us: int
     sources: tuple[RecordSource, ...]
@@ -144,7 +144,7 @@ class _Source:
 
 
 class _Reading:
-    """Takes the entries one by one."""
+    """Builds a Record from entries, one by one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -231,7 +231,7 @@ class _Reading:
         return source
 
     def finish(self) -> Record:
-        """All that was read."""
+        """Return the record that was read."""
         if self._start is None or self._last is None:
             raise RecordError(self._path / LEDGER, "the ledger is empty: nothing was recorded")
         start, last = self._start, self._last
@@ -279,7 +279,7 @@ def read_record(path: Path | str) -> Record:
 
 
 def _find_unattested(data: bytes) -> range:
-    """Lines that a recovery of version 1 left in place, although its recorder had not signed them."""
+    """Return the lines that a recovery of version 1 left in place, although its recorder had not signed them."""
     first, _, _ = data.partition(b"\n")
     signed = 0
     for found in _HEAD_OR_RECOVER.finditer(data) if b'"version":1,' in first else ():
@@ -308,13 +308,13 @@ def _finish_source(number: int, source: _Source) -> RecordSource:
 
 
 def _at(entry: Entry) -> int:
-    """When it happened, which may be a little before it was written."""
+    """Return when the event happened, which may be a little before it was written."""
     at = entry.fields.get("at_us")
     return at if isinstance(at, int) and not isinstance(at, bool) and 0 <= at <= entry.t_us else entry.t_us
 
 
 def _resolve(path: Path, file: str) -> Path:
-    """The path of a media file, which must be where media files are."""
+    """Return the path of a media file, which must be where media files are."""
     parts = PurePosixPath(file).parts
     if len(parts) != 2 or parts[0] != MEDIA or parts[1] in (".", ".."):
         raise EntryError(f"{file[:80]!r} is no media file of a record")

@@ -13,41 +13,41 @@ class Recordable(Protocol):
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The Track's id."""
         ...
 
     @property
     def info(self) -> TrackInfo:
-        """What is told of it."""
+        """The Track's description for the record."""
         ...
 
     @property
     def place(self) -> Place:
-        """Where its packets come from."""
+        """The row and shard that its packets come from."""
         ...
 
     @property
     def muted(self) -> bool:
-        """Whether its publisher has stopped for now."""
+        """Whether its publisher has stopped it for now."""
         ...
 
     @property
     def connected(self) -> bool:
-        """Whether its publisher can send."""
+        """Whether its publisher's connection can send."""
         ...
 
     def start(self) -> None:
-        """Let its packets go to the feed, and keep its best Encoding coming."""
+        """Let the Track's packets go to the feed, and keep its best Encoding coming."""
         ...
 
     def stop(self) -> None:
-        """No more."""
+        """Stop sending packets to the feed."""
         ...
 
     def request_key_frame(self) -> None:
-        """Ask its publisher for one."""
+        """Request a key frame from the Track's publisher."""
         ...
 
     def sender_clock(self) -> tuple[int, int, int, float] | None:
-        """Of its last sender report: SSRC, NTP time, RTP timestamp, arrival; None before the first."""
+        """Return the last sender report's SSRC, NTP time, RTP timestamp and arrival; None before the first report."""
         ...

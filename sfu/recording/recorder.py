@@ -23,21 +23,23 @@ _log = logging.getLogger("sfu.recording")
 
 _POLL_S = 0.25
 _CLOSING_S = 30.0
-"""For so long a record that is to be closed is tried again; then it stays as it is, and can be recovered."""
+"""Seconds for which closing a record is tried; after that it stays as it is, and can be recovered."""
 _CLOSE_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedRecord:
-    """A record that is whole."""
+    """A record that was closed and is whole."""
 
     path: Path
     head: str
-    """SHA-256 of the ledger's last line: stands for every byte of the record."""
+    """SHA-256 of the ledger's last line, which stands for every byte of the record."""
 
 
 class Recorder:
-    """All methods return at once. What goes wrong in its thread is in `progress.failure`; others are not affected."""
+    """Writes one record in a thread; all methods return at once. `progress.failure` says why that thread failed, if it
+    has; other recorders go on.
+    """
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class Recorder:
 
     @property
     def running(self) -> bool:
-        """Whether it has not closed its record or failed yet."""
+        """Whether the recorder has neither closed its record nor failed yet."""
         return self._thread.is_alive()
 
     # from the control thread
@@ -115,7 +117,7 @@ class Recorder:
     # from the feed's thread
 
     def deliver(self, key: int, packets: TappedPackets) -> None:
-        """Packets of a Track."""
+        """Take packets of a Track."""
         if self.progress.failure is not None:
             return
         if not self._inbox.put_packets(packets, lambda taken: self._writer.handle_packets(key, taken)):
@@ -123,7 +125,7 @@ class Recorder:
             self.miss(key)
 
     def miss(self, key: int) -> None:
-        """Packets of a Track were lost on the way here."""
+        """Note that packets of a Track were lost on the way here."""
         now = self._clock()
         self._order(lambda: self._writer.miss(key, _us(now)))
 
@@ -154,7 +156,9 @@ class Recorder:
             self._store.close()
 
     def _end(self) -> None:
-        """Have it all written and signed. A signer that does not answer or a full disk is tried again, for a while."""
+        """Write and sign everything. If a signer does not answer or the disk is full, that is tried again for a
+        while.
+        """
         until = self._clock() + _CLOSING_S
         while True:
             try:
@@ -180,7 +184,7 @@ class Recorder:
 
 
 class NotClosedError(RecordError):
-    """All attempts to close a record were in vain."""
+    """All attempts to close a record have failed."""
 
     def __init__(self, cause: RecordError) -> None:
         super().__init__(cause.path, f"{cause.reason}. THE RECORD IS NOT CLOSED; `sfu recover` on its folder closes it")

@@ -29,35 +29,35 @@ _LATEST_US = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class RecorderStats:
-    """One recorder of a Recording."""
+    """The state of one recorder of a Recording."""
 
     path: Path
     written_bytes: int
-    """Of media, on disk."""
+    """Bytes of media that are on disk."""
     free_bytes: int | None
     missed_packets: int
     failure: str | None
-    """Why it records no more."""
+    """Why the recorder has stopped recording."""
     alarms: Mapping[str, str]
 
 
 class Observer(Protocol):
-    """Who is told what becomes of a Recording: its room."""
+    """Who is told what happens to a Recording: its room."""
 
     def handle_alarm(self, recording: Recording, path: Path, what: str, detail: str | None) -> None:
-        """Something is wrong with a recorder; `detail` None: no longer."""
+        """Something is wrong with a recorder; with `detail` None, it no longer is."""
         ...
 
     def handle_paused(self, recording: Recording, ground: str, authoriser: str) -> None:
-        """Off the record."""
+        """The recording was paused."""
         ...
 
     def handle_resumed(self, recording: Recording) -> None:
-        """On the record again."""
+        """The recording goes on after a pause."""
         ...
 
     def handle_stopped(self, recording: Recording, cause: str) -> None:
-        """It has ended."""
+        """The recording has ended."""
         ...
 
 
@@ -68,9 +68,9 @@ class _RecordedTrack:
     since: float
     muted: bool
     begun: bool = False
-    """Its first packet has come: recorders know of it."""
+    """Whether its first packet has come, so that the recorders know of it."""
     awaited: float | None = None
-    """Since when it could come; None: it could not."""
+    """Since when its first packet could have come; None while none can come."""
     silence_reported: bool = False
     reported: float = float("-inf")
 
@@ -125,12 +125,12 @@ class Recording:
 
     @property
     def failed(self) -> bool:
-        """Whether no recorder is left."""
+        """Whether every recorder has failed."""
         return all(recorder.progress.failure is not None for recorder in self._recorders)
 
     @property
     def done(self) -> bool:
-        """Whether all is on disk, or given up."""
+        """Whether everything is on disk, or given up."""
         return self.stopped and not any(recorder.running for recorder in self._recorders)
 
     @property
@@ -142,16 +142,17 @@ class Recording:
     # nobody was), beside whom they name: a name can be claimed.
 
     def mark(self, name: str, subject: str | None = None, /, **data: Any) -> None:
-        """Set a mark, which players and compositions show. `data`: what JSON can hold, else EntryError.
+        """Set a mark, which players and compositions show. `data` is what JSON can hold, else EntryError is raised.
 
-        `subject`, by its place, so that no key of `data` is taken for it: who was authenticated as the one who sets it.
+        `subject` is who was authenticated as the person who sets it; it is positional, so that no key of `data` is
+        taken for it.
         """
         self._check_running()
         _check("mark", name=name, subject=subject, data=data)
         self._note("mark", name=name, subject=subject, data=data)
 
     def phase(self, name: str, *, subject: str | None = None) -> None:
-        """A phase of the hearing begins. EntryError when its name is no text that a ledger can hold."""
+        """Begin a phase of the hearing. Raises EntryError if its name is no text that a ledger can hold."""
         self._check_running()
         _check("phase", name=name, subject=subject)
         self._note("phase", name=name, subject=subject)
@@ -197,9 +198,9 @@ class Recording:
         self._observer.handle_resumed(self)
 
     async def stop(self, cause: str = "stopped", *, subject: str | None = None) -> tuple[ClosedRecord, ...]:
-        """End it, and close its records; those of them that are whole. Idempotent.
+        """End the recording, and close those of its records that are whole. Idempotent.
 
-        `subject`: who was authenticated as the one who ends it.
+        `subject` is who was authenticated as the person who ends it.
         """
         if not self.stopped:
             self._end(cause, subject)
@@ -212,7 +213,7 @@ class Recording:
         return tuple(recorder.closed for recorder in self._recorders if recorder.closed is not None)
 
     def stats(self) -> tuple[RecorderStats, ...]:
-        """A snapshot of each recorder."""
+        """Return a snapshot of each recorder."""
         found = []
         for recorder, watch in zip(self._recorders, self._watches, strict=True):
             progress = recorder.progress
@@ -231,7 +232,9 @@ class Recording:
     # from the room
 
     def add_track(self, track: Recordable) -> None:
-        """Record a Track from its first packet on: recorders know of none before, since who never sends has no file."""
+        """Record a Track from its first packet on; recorders learn of it only then, since one that never sends has no
+        file.
+        """
         recorded = self._tracks[track.id] = _RecordedTrack(track, next(self._keys), self._clock(), track.muted)
 
         def deliver(packets: TappedPackets) -> None:
@@ -248,7 +251,7 @@ class Recording:
             track.start()
 
     def _begin(self, recorded: _RecordedTrack, packets: TappedPackets) -> bool:
-        """Tell recorders of a Track if its first packet with media is among these; in the feed's thread, too."""
+        """Tell recorders of a Track if its first packet with media is among these; also called in the feed's thread."""
         with self._telling:
             if self.paused:
                 return False
@@ -264,7 +267,7 @@ class Recording:
         return True
 
     def remove_track(self, id: str, cause: str = "disconnect") -> None:
-        """A Track has ended, or must not be recorded any more; `cause`: of the gap that begins."""
+        """Stop recording a Track that has ended or must not be recorded; `cause` is that of the gap that begins."""
         recorded = self._tracks.pop(id, None)
         if recorded is None:
             return
@@ -274,7 +277,7 @@ class Recording:
         self._tell(lambda recorder, now: recorder.end_track(recorded.key, now, cause))
 
     def set_muted(self, id: str, muted: bool) -> None:
-        """A Track's publisher has stopped for now, or goes on."""
+        """Note that a Track's publisher has stopped it for now, or goes on."""
         recorded = self._tracks.get(id)
         if recorded is None:
             return
@@ -284,19 +287,19 @@ class Recording:
                 self._tell(lambda recorder, now: recorder.set_muted(recorded.key, muted, now))
 
     def note_join(self, peer: str, metadata: Mapping[str, Any]) -> None:
-        """Someone has come."""
+        """Note that a peer has joined."""
         self._note("join", peer=peer, metadata=dict(metadata))
 
     def note_leave(self, peer: str, cause: str) -> None:
-        """Someone has gone."""
+        """Note that a peer has left."""
         self._note("leave", peer=peer, cause=cause)
 
     def note_order(self, kind: str, subject: str | None, /, **fields: Any) -> None:
-        """A moderator has ordered something. `subject`: who was authenticated as that one."""
+        """Note an order of a moderator. `subject` is who was authenticated as that person."""
         self._note(kind, **fields, subject=subject)
 
     def note_speakers(self, peers: Sequence[str]) -> None:
-        """Others speak."""
+        """Note that the speakers have changed."""
         self._note("speakers", peers=list(peers))
 
     # inside
@@ -309,7 +312,7 @@ class Recording:
         self._tell(lambda recorder, now: recorder.note(kind, now, **fields))
 
     def _tell(self, order: Callable[[Recorder, float], None], at: float | None = None) -> float:
-        """Tell all recorders the same, at one time: `at`, else now. Return that time."""
+        """Tell all recorders the same, with one time: `at`, or now. Returns that time."""
         with self._telling:
             when = self._clock() if at is None else at
             for recorder in self._recorders:
@@ -351,7 +354,7 @@ class Recording:
                 self._observer.handle_alarm(self, recorder.path, what, detail)
 
     def _note_silent(self, now: float) -> None:
-        """Tell, once, of a Track of which nothing has come though it could."""
+        """Note, once, each Track from which nothing has come although it could."""
         for recorded in self._tracks.values():
             if recorded.silence_reported or recorded.begun:
                 continue
@@ -392,5 +395,5 @@ def _note_report(recorder: Recorder, now: float, key: int, **fields: Any) -> Non
 
 
 def _check(kind: str, /, **fields: Any) -> None:
-    """Refuse in the caller's face what would else end the recorders, each in its thread."""
+    """Raise the caller's error here, where it would else end each recorder in its thread."""
     check_line(kind, {"at_us": _LATEST_US, **fields})

@@ -42,11 +42,11 @@ class SignedPart:
     start: Entry
     signed_lines: int
     bytes: int
-    """Of the signed lines."""
+    """Length of the signed lines in bytes."""
     head: str
-    """SHA-256 of the last of them."""
+    """SHA-256 of the last signed line."""
     lines: int
-    """How many are whole and chained, signed or not."""
+    """Number of whole and chained lines, signed or not."""
 
 
 def find_signed_part(folder: Folder, key: PublicKey) -> SignedPart:
@@ -96,7 +96,7 @@ def _read_lines(folder: Folder, file: io.BufferedReader[io.FileIO]) -> Iterator[
 
 
 def _is_head(line: bytes) -> bool:
-    """Whether it is a whole head line, be it right or wrong."""
+    """Whether a line is a whole head line, whether or not its signature is right."""
     return _HEAD_TYPE in line and line.endswith(b"\n")
 
 
@@ -147,7 +147,7 @@ def _move(path: Path, piece: FileFact, to: Path) -> None:
 
 
 def _cut_off(descriptor: int, offset: int, to: Path) -> None:
-    """Move what stands from an offset on to a file that must not be there yet."""
+    """Move everything from an offset on to a new file."""
     copy_rest(descriptor, offset, to)
     os.ftruncate(descriptor, offset)
     os.fsync(descriptor)
@@ -184,5 +184,5 @@ def describe_set_apart(path: Path) -> Iterator[FileFact]:
 
 
 def is_missing_end(source: SourceFacts) -> bool:
-    """Whether the signed lines leave open what became of a source's media."""
+    """Whether the signed lines do not say what became of the end of a source's media."""
     return bool(source.kind) and not (source.ended or source.lost)

@@ -18,7 +18,7 @@ from sfu.recording.signing import MAX_PEM_BYTES, SIGNATURE_BYTES, PublicKey, par
 LENGTH: Final = struct.Struct("!I")
 GOOD, BAD = b"+", b"-"
 TIMEOUT_S: Final = 2.0
-"""For each step of a question: who asks waits no longer, since media wait for it."""
+"""Seconds for each step of a question; the caller waits no longer, since media wait for the answer."""
 
 
 class SignerError(RecordError):
@@ -48,7 +48,7 @@ class RemoteSigner:
         return self.public.key_id
 
     def sign(self, data: bytes) -> bytes:
-        """Return the 64 bytes of the signature. SignerError when there is none, after some seconds at most."""
+        """Return the 64 bytes of the signature. Raises SignerError if there is none, after some seconds at most."""
         signature = _ask(self.path, data)
         if len(signature) != SIGNATURE_BYTES or not self.public.verify(data, signature):
             raise SignerError(self.path, f"what the signer answered is not a signature of the key {self.key_id}")

@@ -7,9 +7,9 @@ from collections import deque
 from sfu.routing.plane import TappedPacket
 
 REPAIR_WAIT_US = 500_000
-"""A NACK, its repeat and the packet take a round trip or two."""
+"""How long a missing packet is waited for: a NACK, its repeat and the packet take a round trip or two."""
 MAX_HELD = 2048
-"""Packets that wait behind a hole; a second of 25 Mbit/s."""
+"""Most packets that wait behind a hole; a second of 25 Mbit/s."""
 
 _HALF = 0x8000
 _REMEMBERED = 64  # ranges of what was given up
@@ -39,20 +39,20 @@ class ReorderBuffer:
 
     @property
     def held(self) -> int:
-        """How many packets wait."""
+        """Number of packets that wait."""
         return len(self._held)
 
     @property
     def next(self) -> int:
-        """The extended number of the next packet in order, if nothing is held; -1: it is not known yet, or waits."""
+        """Extended number of the next packet in order, if nothing is held; -1 if unknown, or if packets wait."""
         return -1 if self._held else self._next
 
     def go_on(self, sequence: int) -> None:
-        """All up to this extended number have gone by in order, while nothing was held."""
+        """Note that all packets up to this extended number went by in order, while nothing was held."""
         self._highest, self._next = sequence - 1, sequence
 
     def push(self, packet: TappedPacket) -> list[tuple[int, TappedPacket]]:
-        """Take a packet; what is in order with it."""
+        """Take a packet; return those that are in order with it."""
         if self._next < 0:
             # begins high enough that no number is negative, whatever comes
             self._first = self._next = self._highest = packet.sequence + 0x10000
@@ -83,14 +83,14 @@ class ReorderBuffer:
         return released
 
     def poll(self, now_us: int) -> list[tuple[int, TappedPacket]]:
-        """What is released because time has passed."""
+        """Return the packets that are released because time has passed."""
         released: list[tuple[int, TappedPacket]] = []
         while self._holes and self._holes[0][1] <= now_us:
             self._give_up(released)
         return released
 
     def flush(self) -> list[tuple[int, TappedPacket]]:
-        """All that waits; nothing more is coming."""
+        """Return all that waits; nothing more is coming."""
         released: list[tuple[int, TappedPacket]] = []
         while self._holes:
             self._give_up(released)
@@ -113,7 +113,7 @@ class ReorderBuffer:
             self._next = sequence
 
     def _release_run(self, released: list[tuple[int, TappedPacket]]) -> None:
-        """What is held without a hole before it."""
+        """Return the held packets without a hole before them."""
         held = self._held
         while self._next in held:
             released.append((self._next, held.pop(self._next)))

@@ -14,7 +14,7 @@ from sfu.recording.folder import MANIFEST, SIGNATURE, is_record_file
 from sfu.recording.manifest import FORMAT, parse_manifest_files
 
 MAX_BYTES = 16 << 20
-"""Of what is to be signed: a manifest of 65,536 sources has half of that."""
+"""Longest text to be signed: a manifest of 65,536 sources has half of that."""
 _HEAD = re.compile(
     rb"sfu-record-head-v1\n[0-9a-f]{32}\n(?:0|[1-9][0-9]{0,18})\n(?:0|[1-9][0-9]{0,18})\n"
     rb"([0-9TZ:.\-]{27})\n[0-9a-f]{64}\n"

@@ -49,20 +49,20 @@ class PublicKey:
 
 
 class Signer(Protocol):
-    """Who signs: a SigningKey, or another process that has one (RemoteSigner)."""
+    """What signs: a SigningKey, or another process that has one (RemoteSigner)."""
 
     @property
     def public(self) -> PublicKey:
-        """Checks what it signs."""
+        """The public key that checks its signatures."""
         ...
 
     @property
     def key_id(self) -> str:
-        """Of the key."""
+        """The key's id."""
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature; RecordError when there is none."""
+        """Return the signature; raises RecordError if there is none."""
         ...
 
 
@@ -75,12 +75,12 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> SigningKey:
-        """Return a new key, which stands nowhere yet."""
+        """Return a new key, which is not stored yet."""
         return cls(Ed25519PrivateKey.generate())
 
     @property
     def public(self) -> PublicKey:
-        """Its public half."""
+        """The public half of the key."""
         return self._public
 
     @property
@@ -90,7 +90,7 @@ class SigningKey:
 
     @property
     def private_pem(self) -> bytes:
-        """What stands in the key's file."""
+        """The contents of the key's file."""
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -129,7 +129,7 @@ def load_signing_key(path: Path | str) -> SigningKey:
 
 
 def load_or_create_signing_key(path: Path | str) -> tuple[SigningKey, bool]:
-    """Read a private key, or make one where there is none; True when it was made, which somebody should be told.
+    """Read a private key, or create one where there is none; True if it was created, which somebody should be told.
 
     It is made whole or not at all, readable by its owner only, and never in place of another. Its folder must be there.
     """

@@ -14,7 +14,7 @@ from sfu.routing.plane import TappedPacket, TappedPackets
 FRAGMENT_US = 1_000_000
 _MAX_CANDIDATES = 4
 _LEFT_US = 1_000_000
-"""So long after the last packet of a stream that was left, it may be entered again."""
+"""Time after the last packet of a stream that was left, after which it may be entered again."""
 
 Outcome = Fragment | Gap
 
@@ -66,14 +66,14 @@ class SourceRecorder:
 
     @property
     def wants_key_frame(self) -> bool:
-        """Whether a key frame would make something decodable that is not: ask the sender, again and again."""
+        """Whether a key frame is needed for the source to be decodable: ask the sender for one repeatedly."""
         if not self._video or self._interrupted is not None:
             return False
         return self._needs_key or self._damaged or bool(self._candidates)
 
     @property
     def wanted_encoding(self) -> int | None:
-        """Of which Encoding a key frame is wanted; None: of none, or nothing has come yet."""
+        """The Encoding of which a key frame is wanted; None: of none, or nothing has come yet."""
         if not self.wants_key_frame:
             return None
         for candidate in self._candidates.values():
@@ -82,12 +82,12 @@ class SourceRecorder:
 
     @property
     def encoding(self) -> int | None:
-        """Which Encoding is recorded at present."""
+        """The Encoding that is recorded at present."""
         return self._current.encoding if self._current is not None else None
 
     @property
     def stalled_since_us(self) -> int | None:
-        """Since when (record's clock) nothing has come, at the last `poll`; None: there is no stall."""
+        """When the stall seen at the last `poll` began, on the record's clock; None if there is no stall."""
         if self._interrupted is not None or self._heard_us is None or self._now_us - self._heard_us < STALL_US:
             return None
         return self._cutter.clock_recovery.to_record(self._heard_us)
@@ -102,7 +102,7 @@ class SourceRecorder:
         return total
 
     def handle_packets(self, packets: TappedPackets) -> None:
-        """Take packets; what comes of them, the next `poll` tells."""
+        """Take packets; the next `poll` returns what comes of them."""
         at = 0
         while at < len(packets):
             end = packets.run_ends[at]
@@ -155,7 +155,9 @@ class SourceRecorder:
         self._cut_if_due(packet.arrival_us)
 
     def poll(self, now_us: int) -> list[Outcome]:
-        """What is finished by `now_us` (arrival clock). Call it several times a second, also when nothing comes."""
+        """Return what is finished by `now_us` (arrival clock). Call it several times a second, also when nothing
+        comes.
+        """
         self._now_us = now_us
         if self._interrupted is None:
             if self._heard_us is None:
@@ -172,7 +174,8 @@ class SourceRecorder:
         return out
 
     def interrupt(self, cause: str, now_us: int) -> None:
-        """Keep nothing from now on: a mute, a disconnect, a pause of the record. The next `poll` has what was before.
+        """Keep nothing from now on: a mute, a disconnect, a pause of the record. The next `poll` returns what came
+        before.
 
         An interruption within another ends that one.
         """
@@ -191,11 +194,11 @@ class SourceRecorder:
             self._heard_us = now_us
 
     def begin_file_again(self) -> None:
-        """Nothing that came of it has come into its file: the next fragment begins the file."""
+        """Begin the file again with the next fragment: nothing of this source has come into it."""
         self._cutter.begin_file_again()
 
     def close(self, now_us: int) -> list[Outcome]:
-        """All that is left."""
+        """Return everything that is left."""
         if self._interrupted is None:
             self._finish(now_us)
         else:
@@ -245,7 +248,7 @@ class SourceRecorder:
     # which stream
 
     def _stream_of(self, packet: TappedPacket) -> NumberedStream | None:
-        """The stream of a packet that is not of the current one; None: the packet is dropped."""
+        """Return the stream of a packet that does not belong to the current one; None if the packet is dropped."""
         candidate = self._candidates.get(packet.source)
         if candidate is not None:
             return candidate
@@ -266,7 +269,7 @@ class SourceRecorder:
         return stream
 
     def _was_left(self, packet: TappedPacket) -> bool:
-        """Whether it is of a stream that another has taken the place of, which still goes on."""
+        """Whether the packet belongs to a stream that another one has replaced and that still goes on."""
         left_us = self._left.get(packet.source)
         if left_us is None:
             return False
@@ -280,7 +283,7 @@ class SourceRecorder:
         return True
 
     def _enter(self, stream: NumberedStream) -> None:
-        """Make it the current one."""
+        """Make a stream the current one."""
         old = self._current
         if old is not None:
             self._take(old.flush())
@@ -299,7 +302,7 @@ class SourceRecorder:
             self._cutter.add(stream.depacketizer.format)
 
     def _forget(self, stream: NumberedStream) -> None:
-        """Keep its counts."""
+        """Forget a stream, but keep its counts."""
         self.duplicates += stream.reorder.duplicates
         self._dropped += _dropped_of(stream)
 
@@ -331,7 +334,7 @@ class SourceRecorder:
             cutter.add(entry)
 
     def _begin_decodable(self, frame: Frame) -> None:
-        """A key frame is there."""
+        """Begin with a key frame."""
         stream = self._current
         assert stream is not None
         if stream.depacketizer.format is not None:

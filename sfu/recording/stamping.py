@@ -13,12 +13,12 @@ _log = logging.getLogger("sfu.recording")
 
 
 class Stamped(NamedTuple):
-    """What came of a head that was sent."""
+    """The result for a head that was sent to the authority."""
 
     head: str
-    """SHA-256 of the line."""
+    """SHA-256 of the head line."""
     response: bytes
-    """Empty: there is no timestamp."""
+    """The authority's answer; empty if there is no timestamp."""
     failure: str
 
 
@@ -34,7 +34,7 @@ class Stamper:
         self._found: Stamped | None = None
 
     def offer(self, line: bytes, head: str, now_us: int) -> None:
-        """A head was signed: have it stamped, if it is time for that."""
+        """Have a head that was just signed stamped, if it is time for that."""
         if self._thread is not None or (self._asked_us is not None and now_us - self._asked_us < self._interval_us):
             return
         self._asked_us = now_us
@@ -42,7 +42,7 @@ class Stamper:
         self._thread.start()
 
     def poll(self) -> Stamped | None:
-        """What has come since the last call."""
+        """Return the results that have come since the last call."""
         if self._thread is None or self._thread.is_alive():
             return None
         self._thread = None
@@ -50,7 +50,9 @@ class Stamper:
         return found
 
     def stamp(self, line: bytes, head: str) -> Stamped:
-        """Have the last head stamped; waits for it, some seconds at most. What was under way is given up."""
+        """Have the last head stamped, and wait for the result, some seconds at most. A request under way is given
+        up.
+        """
         self._ask(line, head)
         assert self._found is not None
         return self._found

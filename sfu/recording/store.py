@@ -15,15 +15,15 @@ from sfu.recording.manifest import FileFact
 from sfu.recording.media_file import APPEND, MediaFile, write_all
 
 MOST_OPEN = 32
-"""Media files that are open at once; of a hearing with hundreds of speakers few speak."""
+"""Most media files that are open at once; in a hearing with hundreds of speakers few speak."""
 DESCRIPTORS = MOST_OPEN + 4
-"""That a record needs at most: its ledger, and others for a moment."""
+"""Most descriptors that a record needs: those media files, its ledger, and further files for a moment."""
 _SYNCS = 8
-"""Files synced at a time: journals of file systems commit several together."""
+"""Files synced at a time: file systems commit several together in their journals."""
 
 
 class Store:
-    """Made by `create`. All methods raise RecordError, naming the file."""
+    """A record's folder, made by `create`. All methods raise RecordError, naming the file."""
 
     def __init__(self, path: Path, ledger: int) -> None:
         self.path = path
@@ -59,7 +59,8 @@ class Store:
         return cls(path, ledger)
 
     def append_media(self, file: str, data: bytes) -> int:
-        """Append to a media file, new or not; return the offset. Not on disk for sure before `sync_media`.
+        """Append to a media file, new or not, and return the offset. The bytes are surely on disk only after
+        `sync_media`.
 
         An error is this file's alone: nothing of `data` is in it, and others can be written.
         """
@@ -90,7 +91,7 @@ class Store:
         return file not in self._media or not self._media[file].size
 
     def repair_media(self) -> None:
-        """Take off whatever was half written, so that nothing stands in a file that the ledger does not tell of."""
+        """Cut off all partial writes, so that no file holds anything that the ledger does not announce."""
         for file, media in self._media.items():
             try:
                 media.repair_if_torn()
@@ -145,13 +146,13 @@ class Store:
         self._note(file, data)
 
     def facts(self) -> list[FileFact]:
-        """Every file, with what was written to it."""
+        """Return every file, with what was written to it."""
         facts = [FileFact(file, self._sizes[file], digest.hexdigest()) for file, digest in self._digests.items()]
         made = [(file, media) for file, media in self._media.items() if media.exists]
         return facts + [FileFact(file, media.size, media.digest.hexdigest()) for file, media in made]
 
     def free_bytes(self) -> int:
-        """What the file system has left for us."""
+        """Return how many bytes the file system has left for us."""
         try:
             found = os.statvfs(self.path)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""One numbering of a source: its packets in order, and the frames in them."""
+"""One numbering of a source: its packets in order, and the frames made of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Loss(NamedTuple):
     """Extended, as `ReorderBuffer` counts: the low 16 bits are those on the wire."""
     last_sequence: int
     packets: int
-    """How many are missing."""
+    """Number of packets that are missing."""
     arrival_us: int
-    """Of the packet behind them."""
+    """Arrival time of the packet behind them."""
 
 
 class NumberedStream:
@@ -43,12 +43,14 @@ class NumberedStream:
         self._next = -1
 
     def push(self, packet: TappedPacket) -> list[Frame | Loss]:
-        """Take a packet; what is complete with it, and what is given up."""
+        """Take a packet; return the frames that are complete with it, and the losses."""
         self.arrival_us = packet.arrival_us
         return self._sort(self.reorder.push(packet))
 
     def push_run(self, packets: TappedPackets, at: int, end: int) -> Sequence[Frame] | None:
-        """Take a run (see TappedPackets); what is complete with it. None: it is not the next one, and not taken."""
+        """Take a run (see TappedPackets); return the frames complete with it. None if it is not next, and was not
+        taken.
+        """
         first = self.reorder.next
         if first < 0 or packets.sequences[at] != first & 0xFFFF or packets.sources[at] != self.source:
             return None
@@ -58,11 +60,11 @@ class NumberedStream:
         return self.depacketizer.push_run(packets, at, end, first)
 
     def poll(self, now_us: int) -> list[Frame | Loss]:
-        """What is given up because time has passed, and what is complete behind it."""
+        """Return what is given up because time has passed, and the frames that are complete behind it."""
         return self._sort(self.reorder.poll(now_us))
 
     def flush(self) -> list[Frame | Loss]:
-        """What is left; nothing more will be pushed."""
+        """Return what is left; nothing more will be pushed."""
         return self._sort(self.reorder.flush())
 
     def _sort(self, packets: list[tuple[int, TappedPacket]]) -> list[Frame | Loss]:

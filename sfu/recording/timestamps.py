@@ -31,7 +31,7 @@ _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 _MAX_ROOTS_BYTES: Final = 1 << 20
 
 Roots = Sequence[x509.Certificate]
-"""Certificates that are believed: of an authority's root, or of the authority itself."""
+"""Trusted certificates: of an authority's root, or of the authority itself."""
 
 
 class TimestampError(LocalError):
@@ -40,22 +40,22 @@ class TimestampError(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class TimestampRequest:
-    """What an authority is asked."""
+    """A request to an authority."""
 
     body: bytes
-    """DER of TimeStampReq."""
+    """DER encoding of the TimeStampReq."""
     digest: bytes
-    """SHA-256 of the line."""
+    """SHA-256 of the line to be stamped."""
     nonce: int
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedStamp:
-    """A timestamp of a record; `time` is None when nobody said which authority to believe."""
+    """A timestamp of a record; `time` is None if no trusted authority was named."""
 
     file: str
     line: int
-    """The line of the ledger that names it, from 1."""
+    """Number, from 1, of the ledger's line that names it."""
     time: datetime.datetime | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _time_of(info: Any) -> datetime.datetime:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """HTTP and nothing else: no files, no redirects."""
+    """Return an opener for HTTP and nothing else: no files, no redirects."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -206,7 +206,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _read_answer(answer: Any, deadline: float) -> bytes:
-    """Read an answer piece by piece, so that one that trickles ends, too."""
+    """Read an answer piece by piece, so that the time limit also ends one that trickles."""
     parts: list[bytes] = []
     size = 0
     while piece := answer.read1(8192):

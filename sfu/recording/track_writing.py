@@ -1,4 +1,4 @@
-"""Tracks that are recorded, and the files that they go to."""
+"""Tracks that are recorded, and the files that they are written to."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from sfu.recording.source import SourceRecorder
 
 @dataclass(frozen=True, slots=True)
 class TrackInfo:
-    """What is told of a Track that is recorded."""
+    """The description of a Track that is recorded."""
 
     track: str
-    """Its id."""
+    """The Track's id."""
     peer: str
     kind: str
     codec: str
     clock_rate: int
     label: str = ""
-    """Tells the Tracks of one kind of a Peer apart, such as `screen`."""
+    """Distinguishes a Peer's Tracks of one kind, such as `screen`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Of the Peer."""
+    """Metadata of the Peer."""
     find_sets: Callable[[int], Iterable[bytes]] | None = field(default=None, compare=False, repr=False)
-    """Gives the H.264 parameter sets of an Encoding; called in the recorder's thread."""
+    """Returns the H.264 parameter sets of an Encoding; called in the recorder's thread."""
 
     @property
     def speaker(self) -> tuple[str, str, str, str]:
-        """Tracks that come one after the other and are alike in this continue one file."""
+        """Key by which Tracks continue one file: those with the same key that follow one another."""
         return self.peer, self.kind, self.label, self.codec
 
 
 @dataclass
 class WrittenSource:
-    """A speaker's file in this record, and what makes it."""
+    """A speaker's file in this record, and the source recorder that fills it."""
 
     number: int
     file: str
     speaker: tuple[str, str, str, str]
     recorder: SourceRecorder
     fault: Fault | None = None
-    """Its file cannot be written; see `RecordWriter.poll`."""
+    """The fault, while its file cannot be written; see `RecordWriter.poll`."""
     fragments: int = 0
     in_use: bool = True
     left: str = ""
-    """Why its Track ended in a pause of the record: what its gap is called from the end of the pause on."""
+    """The cause of the gap from the end of a pause on, if its Track ended in that pause."""
 
 
 @dataclass

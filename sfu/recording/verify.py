@@ -48,17 +48,17 @@ class Verdict:
 
     outcome: Outcome
     problem: str
-    """In a sentence; empty when the record is intact."""
+    """The problem in a sentence; empty when the record is intact."""
     file: str
-    """The first file that is wrong, from the record's folder on; empty when none is."""
+    """The first file that is wrong, by its path within the record's folder; empty if none is."""
     line: int | None
-    """The first line of the ledger that is wrong, or that tells of what is wrong; from 1."""
+    """Number, from 1, of the first line of the ledger that is wrong, or that tells of what is wrong."""
     fragment: int | None
-    """The first fragment of that file that is wrong; from 0."""
+    """Number, from 0, of the first fragment of that file that is wrong."""
     key_id: str
-    """Of the key that the record says has signed it; empty when not even that can be read."""
+    """Id of the key that, by the record, has signed it; empty if not even that can be read."""
     pinned: bool
-    """Whether a public key was given from outside; without, anyone may have signed."""
+    """Whether a public key was given from outside; without one, anyone may have signed."""
     record: str
     room: str
     began_utc: str
@@ -66,15 +66,15 @@ class Verdict:
     stop_cause: str
     lines: int
     signed_lines: int
-    """Lines that a good signature covers."""
+    """Number of lines that a good signature covers."""
     attested_lines: int | None
-    """How many of them the recorder itself had signed, in a record that was recovered; None: it was not."""
+    """In a recovered record, how many of these lines the recorder itself had signed; None for any other record."""
     unattested: tuple[FileFact, ...]
-    """What a recovery found behind these lines and set apart: nobody vouches for it."""
+    """Files that a recovery found behind these lines and set apart: nobody vouches for them."""
     journaled: bool | None
     """Whether the journal knows that the record was closed as it is; None: no journal was asked."""
     counts: dict[str, int]
-    """Lines of each type."""
+    """Number of lines of each type."""
     timestamps: tuple[CheckedStamp, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _verify_locked(
 def _weigh(
     examination: Examination, closed: bool, written: bool, public_key: PublicKey | None
 ) -> tuple[Outcome, Fault | None]:
-    """What can be said of a record in which nothing is wrong."""
+    """Return the outcome for a record in which nothing is wrong."""
     key = examination.key
     if public_key is not None and (key is None or key.key_id != public_key.key_id):
         signer = key.key_id if key is not None else "nobody"
@@ -165,7 +165,7 @@ def _weigh(
 
 
 def _ask_journal(journal: Journal, examination: Examination) -> bool:
-    """Whether the journal knows the record as it is; a Fault when it knows it otherwise."""
+    """Whether the journal knows the record as it is; raises Fault if it knows the record otherwise."""
     start, parser = examination.start, examination.parser
     if start is None:
         raise AssertionError("an examination that ran to its end has a start")
@@ -181,7 +181,7 @@ def _ask_journal(journal: Journal, examination: Examination) -> bool:
 
 
 def _tell_recovered(examination: Examination, attested: int) -> Fault:
-    """How far a recovered record is the recorder's."""
+    """Say how much of a recovered record is the recorder's."""
     parts = [f"this record was closed by a recovery; its recorder had signed it up to line {attested}"]
     if examination.version == 1:
         parts.append("what the lines behind it tell of, the recovery found and signed without knowing who wrote it")
@@ -194,7 +194,7 @@ def _tell_recovered(examination: Examination, attested: int) -> Fault:
 
 
 def _tell_open(examination: Examination, written: bool) -> Fault:
-    """What can be said of a record without an end."""
+    """Say what is known of a record without an end."""
     state = "is still being written" if written else "was not closed"
     lines, signed = examination.parser.n, examination.signed_lines
     parts = [f"this record {state}: it is in order up to line {lines} of the ledger, signed up to line {signed}"]
@@ -207,7 +207,7 @@ def _tell_open(examination: Examination, written: bool) -> Fault:
 
 
 def _check_manifest(folder: Folder, listing: Listing, examination: Examination) -> None:
-    """The manifest must be the one that follows from all else, and be signed."""
+    """Check that the manifest follows from all other files, and is signed."""
     start, key = examination.start, examination.key
     if start is None or key is None:
         raise AssertionError("an examination that ran to its end has a start and a key")
@@ -228,7 +228,7 @@ def _check_manifest(folder: Folder, listing: Listing, examination: Examination) 
 
 
 def _compare_manifest(manifest: bytes, examination: Examination) -> Fault:
-    """What differs between a manifest and the files."""
+    """Say how a manifest and the files differ."""
     try:
         named = {each.path: each for each in parse_manifest_files(manifest)}
     except ValueError as error:

@@ -18,26 +18,26 @@ NOT_CLOSED = "not_closed"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a recorder has got to."""
+    """How far a recorder has come."""
 
     written_bytes: int = 0
-    """Of media, on disk for sure."""
+    """Bytes of media that are surely on disk."""
     free_bytes: int | None = None
-    """What the disk has left; None: not known yet."""
+    """Bytes that the disk has left; None if not known yet."""
     missed_packets: int = 0
-    """That the recorder could not writing, since it was too far behind."""
+    """Packets that were not written because the recorder was too far behind."""
     failure: str | None = None
-    """Why it records no more."""
+    """Why it has stopped recording."""
     faults: Sequence[str] = ()
     """Why files of single sources cannot be written at present."""
     unsigned: str | None = None
-    """Why what was written last is not signed yet."""
+    """Why the last lines are not signed yet."""
     unclosed: str | None = None
-    """Why the record is not closed, though it was to be, and what to do."""
+    """Why a record that was to be closed is not, and what to do."""
 
 
 class Watch:
-    """Asked once a second."""
+    """Decides about alarms; call `update` once a second."""
 
     def __init__(self, least_free_bytes: int, now: float) -> None:
         self.alarms: dict[str, str] = {}

@@ -25,7 +25,7 @@ from sfu.recording.track_writing import TrackInfo, TrackWriting, WrittenSource
 from sfu.routing.plane import TappedPackets
 
 _CAUSES = ("pause", "disconnect", "block", "mute")
-"""Of several reasons not to record, the first is named."""
+"""Reasons not to record; of several, the first one listed is named."""
 _MOST_REASON = 500
 _SIGN_AGAIN_US = 1_000_000
 
@@ -43,7 +43,7 @@ class RecordWriter:
         utc: Callable[[], datetime.datetime],
         stamper: Stamper | None = None,
     ) -> None:
-        """`utc`: tells the calendar time. `stamper`: has heads stamped."""
+        """`utc` tells the date and time. `stamper` has heads stamped."""
         self.written_bytes = 0
         """Of media, on disk."""
         self._store = store
@@ -65,12 +65,12 @@ class RecordWriter:
 
     @property
     def head(self) -> str:
-        """SHA-256 of the ledger's last line: stands for all that was written so far."""
+        """SHA-256 of the ledger's last line, which stands for everything written so far."""
         return self._ledger.prev
 
     @property
     def wanting_key_frames(self) -> list[int]:
-        """Takes whose picture cannot go on without a key frame."""
+        """The Tracks whose picture cannot go on without a key frame."""
         return [key for key, on in self._writings.items() if on.cause is None and on.source.recorder.wants_key_frame]
 
     @property
@@ -79,7 +79,7 @@ class RecordWriter:
         return [source.fault.reason for source in self._sources if source.fault is not None]
 
     def note(self, kind: str, now_us: int, /, **fields: Any) -> None:
-        """Write a line of the ledger of something that happened at `now_us`."""
+        """Write a line into the ledger about an event at `now_us`."""
         at_us = self._at(now_us)
         try:
             self._line(kind, at_us, at_us=at_us, **fields)
@@ -87,7 +87,7 @@ class RecordWriter:
             self._line("unstorable", at_us, at_us=at_us, of=kind, reason=str(error)[:_MOST_REASON])
 
     def begin_track(self, key: int, info: TrackInfo, now_us: int) -> None:
-        """A Track is recorded from now on, when its first packet comes; `key` names it to the other methods."""
+        """Record a Track from its first packet on; `key` names it to the other methods."""
         source = self._find_source(info, now_us)
         writing = self._writings[key] = TrackWriting(info, source, deaf_until_us=now_us)
         source.recorder.find_sets = info.find_sets
@@ -97,7 +97,7 @@ class RecordWriter:
             self._set_reason(writing, "pause", True, now_us)
 
     def end_track(self, key: int, now_us: int, cause: str = "disconnect") -> None:
-        """A Track has ended, or is recorded no more, for a `cause`; another one may continue its file."""
+        """Stop recording a Track, for a `cause`; another Track may continue its file."""
         writing = self._writings.pop(key, None)
         if writing is not None:
             self.note("track", now_us, event="end", source=writing.source.number, track=writing.info.track)
@@ -107,13 +107,13 @@ class RecordWriter:
             writing.source.left = cause if self._paused else ""
 
     def note_report(self, key: int, now_us: int, **fields: Any) -> None:
-        """Keep what a sender's report said of its clock."""
+        """Note what a sender report said of the sender's clock."""
         writing = self._writings.get(key)
         if writing is not None:
             self.note("report", now_us, source=writing.source.number, **fields)
 
     def set_muted(self, key: int, muted: bool, now_us: int) -> None:
-        """The publisher stops sending for now, or goes on."""
+        """Note that the publisher has stopped sending for now, or goes on."""
         writing = self._writings.get(key)
         if writing is not None:
             event = "muted" if muted else "unmuted"
@@ -121,21 +121,21 @@ class RecordWriter:
             self._set_reason(writing, "mute", muted, now_us)
 
     def miss(self, key: int, now_us: int) -> None:
-        """Packets were lost on the way to us: that is our fault, and said so."""
+        """Note that packets were lost on the way to us; the record says that this was our fault."""
         writing = self._writings.get(key)
         if writing is not None and writing.cause is None:
             writing.source.recorder.interrupt("recorder_fault", now_us)
             writing.source.recorder.resume(now_us)
 
     def pause(self, now_us: int, **fields: Any) -> None:
-        """Not a byte of what comes from now on is kept."""
+        """Keep not a byte of the media that come from now on."""
         self._paused = True
         self.note("pause", now_us, **fields)
         for writing in self._writings.values():
             self._set_reason(writing, "pause", True, now_us)
 
     def resume(self, now_us: int, **fields: Any) -> None:
-        """Go on."""
+        """Go on after a pause."""
         self._paused = False
         self.note("resume", now_us, **fields)
         for source in self._sources:
@@ -237,7 +237,7 @@ class RecordWriter:
         return source
 
     def _set_reason(self, writing: TrackWriting, reason: str, holds: bool, now_us: int) -> None:
-        """One more, or one less, reason not to record a Track."""
+        """Add or remove a reason not to record a Track."""
         if holds:
             writing.reasons.add(reason)
         else:
@@ -255,7 +255,7 @@ class RecordWriter:
         writing.cause = cause
 
     def _write(self, found: list[tuple[WrittenSource, list[Fragment | Gap]]], now_us: int) -> None:
-        """Media first, then the lines that tell of them; of as many sources at a time as have files open."""
+        """Write media first, then the lines that tell of them, for as many sources at a time as have files open."""
         found = [(source, items) for source, items in found if items]
         for at in range(0, len(found), MOST_OPEN):
             self._write_some(found[at : at + MOST_OPEN], now_us)
@@ -296,7 +296,7 @@ class RecordWriter:
         self._line("gap", t_us, source=source.number, **gap._asdict())
 
     def _fail(self, source: WrittenSource, error: RecordError, now_us: int) -> None:
-        """Its file cannot be written: keep nothing of it for a while."""
+        """Note that a source's file cannot be written: keep nothing of the source for a while."""
         if source.fault is None:
             source.fault = Fault(str(error), now_us)
             self.note("fault", now_us, source=source.number, file=source.file, reason=str(error)[:_MOST_REASON])
@@ -322,7 +322,7 @@ class RecordWriter:
         fault.trying = True
 
     def _is_in_use(self, source: WrittenSource) -> bool:
-        """Whether it would be recorded, but for its fault."""
+        """Whether the source would be recorded if its file had no fault."""
         return any(writing.source is source and writing.cause is None for writing in self._writings.values())
 
     def _describe_fragment(self, source: WrittenSource, fragment: Fragment, offset: int) -> dict[str, Any]:
@@ -341,7 +341,7 @@ class RecordWriter:
         self._lines.append(self._ledger.append(kind, t_us, **fields))
 
     def _try_to_sign(self, now_us: int) -> bytes | None:
-        """Without a signer media go on to disk, and he is asked again."""
+        """Sign, if the signer answers; if not, media still go to disk, and it is asked again."""
         self._sign_us = now_us + round(self._options.head_interval * 1e6)
         try:
             line = self._sign(now_us)
@@ -366,7 +366,7 @@ class RecordWriter:
             self.note("unstamped", now_us, head=stamped.head, reason=failure[:_MOST_REASON])
 
     def _keep_stamp(self, stamped: Stamped, now_us: int) -> str:
-        """Return why it cannot be kept; empty: it was."""
+        """Keep a timestamp; return why that is impossible, or an empty string."""
         self._stamps += 1
         file = timestamp_file(self._stamps)
         try:
@@ -387,7 +387,7 @@ class RecordWriter:
 
 
 def _storable(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a Peer's metadata what a ledger can hold: all, or nothing and why."""
+    """Return a Peer's metadata if a ledger can hold them, else nothing and the reason."""
     try:
         check_line("source", {**_EMPTY_SOURCE, "metadata": dict(metadata)})
     except EntryError as error:

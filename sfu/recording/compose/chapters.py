@@ -11,13 +11,13 @@ from sfu.recording.reader import Record
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """From a frame of the film to another one, which is not in it."""
+    """A span of the film's frames; the end is not part of it."""
 
     first_frame: int
     end_frame: int
     title: str
     at_us: int
-    """On the record's clock."""
+    """Time of its beginning on the record's clock."""
 
 
 def build_chapters(record: Record, edits: EditList) -> tuple[Chapter, ...]:

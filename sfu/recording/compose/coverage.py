@@ -16,7 +16,7 @@ import numpy.typing as npt
 _LAST_CHARACTER = 0x10FFFF
 _MAX_FONT_BYTES = 256 << 20
 _PREFERENCE = ((3, 10), (0, 6), (0, 4), (3, 1), (0, 3), (0, 2), (0, 1), (0, 0))
-"""Platform and encoding of the subtables that speak Unicode, those with all planes first."""
+"""Platform and encoding of the subtables that map Unicode; those with all planes first."""
 
 
 class FontError(ValueError):
@@ -25,10 +25,10 @@ class FontError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The characters of a font."""
+    """The characters that a font can draw."""
 
     first: npt.NDArray[np.int64]
-    """Of each range, rising."""
+    """First character of each range, in rising order."""
     last: npt.NDArray[np.int64]
 
     def __contains__(self, character: str) -> bool:
@@ -80,7 +80,7 @@ def _parse_cmap(table: bytes) -> Coverage:
 
 
 def _read_groups(table: bytes, offset: int) -> Iterator[tuple[int, int]]:
-    """Format 12: ranges as they are."""
+    """Read a subtable of format 12: ranges as they are."""
     (count,) = struct.unpack_from(">I", table, offset + 12)
     groups = np.frombuffer(table, ">u4", 3 * count, offset + 16).reshape(-1, 3)
     for first, last, glyph in groups.tolist():
@@ -89,7 +89,7 @@ def _read_groups(table: bytes, offset: int) -> Iterator[tuple[int, int]]:
 
 
 def _read_segments(table: bytes, offset: int) -> Iterator[tuple[int, int]]:
-    """Format 4: segments of the first plane, with or without a list of glyphs, where glyph 0 is "none"."""
+    """Read a subtable of format 4: segments of the first plane, with or without a list of glyphs; glyph 0 is "none"."""
     (count,) = struct.unpack_from(">H", table, offset + 6)
     count //= 2
     at = offset + 14

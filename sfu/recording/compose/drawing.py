@@ -30,7 +30,7 @@ _AVATARS: tuple[Colour, ...] = (
     (74, 122, 74),
 )
 _SMOOTH = 4
-"""Circles are drawn so many times larger, then scaled down: Pillow's own have jagged edges."""
+"""Factor by which circles are drawn larger before they are scaled down: Pillow's own have jagged edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,22 @@ class Clock:
     """What the clock shows."""
 
     wall: datetime.datetime
-    """In the film's time zone."""
+    """The time of day in the film's time zone."""
     elapsed: int
     """Whole seconds since the record's start."""
     until: datetime.datetime | None = None
-    """Where the clock jumps to after a pause that was cut out."""
+    """Time of day to which the clock jumps after a pause that was cut out."""
 
 
 class Drawing:
-    """Draws for a picture of a height; all measures follow from it."""
+    """Draws for a picture of a given height; all measures follow from it."""
 
     def __init__(self, typesetter: Typesetter, height: int) -> None:
         self._type = typesetter
         self._height = height
 
     def draw_caption(self, tile: Tile, note: str, speaking: bool, width: int, height: int, lines: int) -> Image.Image:
-        """A name, the role under it, and at the right what is to be said of the sound."""
+        """Draw a caption: a name, the role under it, and at the right a note on the sound."""
         image, draw = _blank(width, height, BACKGROUND)
         size = name_size(width, self._height)
         small = max(round(size * 0.86), 10)
@@ -72,7 +72,7 @@ class Drawing:
         return image
 
     def draw_card(self, tile: Tile, number: int, words: str, width: int, height: int) -> Image.Image:
-        """A tile without picture: initials, and why, unless there never was a camera."""
+        """Draw a tile without picture: initials, and the reason, unless there never was a camera."""
         image, draw = _blank(width, height, TILE)
         radius = round(height * (0.2 if words else 0.27))
         x, y = width // 2, round(height * (0.40 if words else 0.5))
@@ -92,7 +92,7 @@ class Drawing:
         return image
 
     def draw_pause(self, pause: RecordPause, times: str, width: int, height: int) -> Image.Image:
-        """The card over the whole picture while the record is paused."""
+        """Draw the card that covers the whole picture while the record is paused."""
         image, draw = _blank(width, height, BACKGROUND)
         unit, x = self._height / 720, width / 2
         y = height / 2 - 100 * unit
@@ -122,7 +122,7 @@ class Drawing:
         return image
 
     def draw_events(self, room: str, phase: str, mark: str, unseen: int, width: int, height: int) -> Image.Image:
-        """The left of the bar: which hearing, which phase, and a mark that was just set."""
+        """Draw the left of the bar: the hearing's name, its phase, and a mark that was just set."""
         image, draw = _blank(width, height, BAR)
         size, baseline = self._bar_size(height)
         x = gap = size * 1.1
@@ -144,7 +144,7 @@ class Drawing:
         return image
 
     def draw_clock(self, clock: Clock, width: int, height: int) -> Image.Image:
-        """The right of the bar: the calendar's time of the hearing, and how long it has lasted."""
+        """Draw the right of the bar: the time of day in the hearing, and how long it has lasted."""
         image, draw = _blank(width, height, BAR)
         size, baseline = self._bar_size(height)
         x = width - size * 1.1
@@ -170,7 +170,7 @@ def format_elapsed(seconds: int) -> str:
 
 
 def format_span(begin: datetime.datetime, end: datetime.datetime) -> str:
-    """Return from when to when something was, and how long, in words."""
+    """Return in words when something began and ended, and how long it was."""
     seconds = round((end - begin).total_seconds())
     parts = [(seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     if seconds >= 3600:

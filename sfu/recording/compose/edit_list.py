@@ -10,12 +10,12 @@ from fractions import Fraction
 from sfu.recording.reader import RecordPause
 
 CARD_US = 3_000_000
-"""So long a pause's card is shown when the pause itself is cut out."""
+"""How long a pause's card is shown when the pause itself is cut out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Frames that follow each other and show what followed each other in the hearing, or one pause."""
+    """Consecutive frames of the film that show a continuous span of the hearing, or one pause."""
 
     first_frame: int
     frames: int
@@ -38,19 +38,19 @@ class EditList:
 
     @property
     def duration_us(self) -> int:
-        """Of the film."""
+        """Duration of the film."""
         return self.film_us(self.frames)
 
     def film_us(self, frames: int) -> int:
-        """Return how long so many frames are."""
+        """Return the duration of a number of frames."""
         return frames * 1_000_000 * self.fps.denominator // self.fps.numerator  # a Fraction takes ten times as long
 
     def film_samples(self, frames: int, rate: int) -> int:
-        """Return how many samples of sound belong to so many frames."""
+        """Return the number of sound samples that belong to a number of frames."""
         return frames * rate * self.fps.denominator // self.fps.numerator
 
     def record_us(self, edit: Edit, frame: int) -> int:
-        """Return the moment of the hearing that a frame of an edit shows; `frame` counts from the film's begin."""
+        """Return the moment of the hearing that a frame of an edit shows; `frame` counts from the film's beginning."""
         if not edit.running:
             return edit.begin_us
         return edit.begin_us + self.film_us(frame - edit.first_frame)

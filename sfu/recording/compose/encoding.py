@@ -30,7 +30,7 @@ _VIDEO: Mapping[str, str] = {
 _AUDIO: Mapping[str, str] = {"aac_coder": "fast"}
 _AUDIO_BPS = 128_000
 _KEY_FRAMES_S = 4
-"""Where a player can enter at the latest; each chapter begins with a key frame besides."""
+"""Most seconds between two places where a player can enter; each chapter begins with a key frame besides."""
 _BT709 = 1
 
 
@@ -97,7 +97,7 @@ class FilmWriter:
             raise self._fail(error) from error
 
     def write_sound(self, samples: Samples) -> None:
-        """Add what is heard next: two channels."""
+        """Add the sound that follows: two channels."""
         if not samples.shape[1]:
             return
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
@@ -109,7 +109,7 @@ class FilmWriter:
             raise self._fail(error) from error
 
     def finish(self) -> None:
-        """Write what is still under way, and bring the file to disk; it has its name only after `publish`."""
+        """Write what is pending, and bring the file to disk; it gets its name only by `publish`."""
         try:
             self._container.mux(self._video.encode(None))
             self._container.mux(self._audio.encode(None))
@@ -134,7 +134,7 @@ class FilmWriter:
         self.part.unlink(missing_ok=True)
 
     def _check(self) -> None:
-        """Libav does not tell of a disk that was full at the very end: see whether all frames can be found again."""
+        """Check that all frames can be read back: libav does not report a disk that became full at the very end."""
         with av.open(self.part) as film:
             found = film.streams.video[0].frames if film.streams.video else 0
         if found != self._frames:

@@ -28,7 +28,7 @@ from sfu.recording.folder import MEDIA
 from sfu.recording.reader import Record, read_record
 
 Progress = Callable[[int, int], None]
-"""Told after each frame: how many are written, of how many."""
+"""Called after each frame, with the number of frames written and that of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Film:
     duration_us: int
     frames: int
     warnings: tuple[str, ...]
-    """What whoever shows the film should know, though all media are in it."""
+    """What whoever shows the film should know, although all media are in it."""
     problems: tuple[str, ...]
-    """Media of the record that are missing in the film, because they are missing or damaged in the record."""
+    """Media that are missing in the film, because they are missing or damaged in the record."""
 
 
 def compose_film(
@@ -86,7 +86,7 @@ def compose_film(
 
 
 class _Performance:
-    """Plays a record from its begin to its end, once."""
+    """Plays a record from its beginning to its end, once."""
 
     def __init__(
         self, record: Record, tiles: tuple[Tile, ...], fonts: FontSet, edits: EditList, options: ComposeOptions

@@ -43,7 +43,7 @@ _OTHERS = (
     "arialuni",
     "unifont",
 )
-"""Beginnings of file names of fonts that are asked for what the others lack, in this order."""
+"""How file names of further fonts begin; these are asked, in this order, for characters that the others lack."""
 _SUFFIXES = (".ttf", ".ttc", ".otf", ".otc")
 _UNWANTED = ("bold", "italic", "oblique", "light", "thin", "black", "mono", "serif", "condensed")
 _MAX_FILES = 20_000
@@ -53,14 +53,14 @@ _INVISIBLE = ("Mn", "Me", "Cf", "Cc", "Zs")
 
 @dataclass(frozen=True)
 class Font:
-    """A font file, with a bold one where there is."""
+    """A font file, with its bold variant if there is one."""
 
     regular: Path
     bold: Path
 
     @cached_property
     def coverage(self) -> Coverage:
-        """The characters that it can draw. FontError when it cannot be read."""
+        """Return the characters that the font can draw. Raises FontError if it cannot be read."""
         return read_coverage(self.regular)
 
 
@@ -76,7 +76,7 @@ class FontSet:
         return next((font for font in self.fonts if self._covers(font, character)), None)
 
     def split(self, text: str) -> list[tuple[Font, str]]:
-        """Divide a text into runs of one font each. What no font has is left to the first, which draws a box."""
+        """Divide a text into runs of one font each. Characters that no font has go to the first, which draws a box."""
         runs: list[tuple[Font, str]] = []
         for character in text:
             found = self.find(character)
@@ -92,7 +92,7 @@ class FontSet:
         return "".join(c for c in visible if self.find(c) is None)
 
     def _joins(self, last: Font, found: Font, character: str) -> bool:
-        """Whether a character is best drawn by the font of the one before: spaces and accents are in many fonts."""
+        """Whether to draw a character with the font of the one before: spaces and accents are in many fonts."""
         if found is last:
             return True
         return unicodedata.category(character) in _INVISIBLE and self._covers(last, character)
@@ -109,7 +109,7 @@ class FontSet:
 
 
 def find_fonts(given: Iterable[Path] = ()) -> FontSet:
-    """Return the fonts to draw with: the given files first, then what the system has.
+    """Return the fonts to draw with: the given files first, then those of the system.
 
     Raises:
         RecordError: a given file is no font, or there is none at all.
@@ -148,7 +148,7 @@ def _find_directories() -> list[Path]:
 
 
 def _list_fonts(directories: Iterable[Path]) -> dict[str, Path]:
-    """Return font files by their names in small letters, without suffix; earlier directories win."""
+    """Return font files by their names in lower case, without suffix; earlier directories win."""
     files: dict[str, Path] = {}
     seen = 0
     for directory in directories:

@@ -9,17 +9,17 @@ import functools
 from dataclasses import dataclass
 
 MAX_PEOPLE = 25
-"""Tiles of people that are shown at once; with more, names could not be read."""
+"""Most tiles of people that are shown at once; with more, names could not be read."""
 MAX_SCREENS = 4
 
 _DESIGN_HEIGHT = 720
-"""All measures are for a picture of this height, and scale with it."""
+"""Height of the picture, in pixels, that all measures are given for; they scale with the picture."""
 _BAR, _MARGIN, _GUTTER = 48, 20, 14
 CAPTION_TOP = 4
-"""Between a picture and its caption: there is the frame around who speaks."""
+"""Space between a picture and its caption, which holds the frame around whoever speaks."""
 _ASPECT = 16 / 9
 _SIDE = ((1, 5, 0.20), (2, 10, 0.29), (3, 15, 0.36), (4, 20, 0.41), (5, MAX_PEOPLE, 0.47))
-"""Beside screens: columns, for up to so many people, and their share of the width."""
+"""Columns of people beside screens: how many, for up to how many people, and their share of the width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +33,37 @@ class Rect:
 
     @property
     def right(self) -> int:
-        """The first column that is not in it."""
+        """The first column to the right of the rectangle."""
         return self.x + self.width
 
     @property
     def bottom(self) -> int:
-        """The first row that is not in it."""
+        """The first row below the rectangle."""
         return self.y + self.height
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Of one tile."""
+    """Where one tile stands."""
 
     picture: Rect
     caption: Rect
-    """Right under the picture."""
+    """Rectangle of the caption, right under the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Of a whole picture."""
+    """Where everything stands in a whole picture."""
 
     people: tuple[Place, ...]
     screens: tuple[Place, ...]
     bar: Rect
-    """At the bottom: the clock, and what is going on."""
+    """The bar at the bottom, with the clock and the current phase."""
 
 
 @functools.lru_cache(64)
 def build_layout(people: int, screens: int, width: int, height: int, caption_lines: int) -> Layout:
-    """Return the places of so many tiles, in a picture of a width and height that are even."""
+    """Return the places of a number of tiles in a picture of the given, even, width and height."""
     margin, gutter, bar_height = (scale(each, height) for each in (_MARGIN, _GUTTER, _BAR))
     bar = Rect(0, height - bar_height, width, bar_height)
     area = Rect(margin, margin, width - 2 * margin, bar.y - 2 * margin)
@@ -85,7 +85,7 @@ def build_layout(people: int, screens: int, width: int, height: int, caption_lin
 
 
 def scale(measure: float, height: int) -> int:
-    """Return a measure of the design in pixels of a picture of that height; even, at least 2."""
+    """Convert a measure of the design to pixels in a picture of that height; the result is even and at least 2."""
     return max(2, _even(measure * height / _DESIGN_HEIGHT))
 
 
@@ -127,7 +127,7 @@ def _build_grid(
 
 
 def _fit(area: Rect, count: int, columns: int, gutter: int, height: int, caption_lines: int) -> int:
-    """Return the width of the largest tiles of which so many stand in that many columns; 2 when there is no room."""
+    """Return the width of the largest tiles of which that many fit in that many columns; 2 if there is no room."""
     rows = -(-count // columns)
     width = _even((area.width - (columns - 1) * gutter) / columns)
     while width > 2:

@@ -23,7 +23,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def build_metadata(record: Record) -> dict[str, str]:
-    """Return the texts that stand in the film itself."""
+    """Return the texts to store in the film itself."""
     return {
         "title": record.room,
         "comment": f"Composed from sfu record {record.id}, ledger head {record.head}",
@@ -41,7 +41,7 @@ def build_link(
     problems: Sequence[str],
     options: ComposeOptions,
 ) -> dict[str, Any]:
-    """Return what the file beside the film says; times in microseconds, from each one's own begin."""
+    """Return the contents of the file beside the film; times in microseconds from the beginning of film or record."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -88,7 +88,7 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 def link_path(film: Path) -> Path:
-    """Return where the file beside a film is: `hearing.mp4.json`."""
+    """Return the path of the file beside a film: `hearing.mp4.json`."""
     return film.with_name(film.name + SUFFIX)
 
 

@@ -1,7 +1,7 @@
-"""Reads the media of one source, fragment by fragment, and only what is what the ledger says of it.
+"""Reads the media of one source, fragment by fragment, and only what agrees with the ledger.
 
-A film that names the record's head must show nothing that this head does not vouch for. A fragment whose hash is
-another is left out (fragments are whole Matroska clusters, so the file can be read on after it) and said to be damaged.
+A film that names the record's head must show nothing that this head does not vouch for. A fragment with another hash is
+left out (fragments are whole Matroska clusters, so the file can be read on after it) and reported as damaged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_FRAGMENT_BYTES = 64 << 20
 
 
 class VerifiedFile:
-    """A file for `av.open`, which asks it to `read` only: it is a stream."""
+    """A file for `av.open`, which calls only its `read`, as of a stream."""
 
     def __init__(self, source: RecordSource) -> None:
         self.damaged = 0
@@ -52,20 +52,20 @@ class VerifiedFile:
         return taken
 
     def report(self, at_us: int, reason: str) -> None:
-        """Note that something cannot be used, from when on."""
+        """Note that media cannot be used, and from which time on."""
         self.damaged += 1
         if self.first_damaged_us is None:
             self.first_damaged_us, self.reason = at_us, reason
         self.holes.append(at_us)
 
     def close(self) -> None:
-        """Close the file; what was found stays."""
+        """Close the file; what was reported stays."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _open(self) -> BinaryIO:
-        """No link is followed, and nothing but a regular file is opened."""
+        """Open the file; follow no link, and open nothing but a regular file."""
         file = self._source.file
         with Folder(file.parents[1]) as folder:
             return folder.open(f"{MEDIA}/{file.name}")
@@ -99,7 +99,7 @@ class VerifiedFile:
 
 
 class MediaReader:
-    """Yields the packets of a source, and tells from when on media are missing that should be there."""
+    """Yields the packets of a source, and says from when on media are missing that should be there."""
 
     def __init__(self, source: RecordSource) -> None:
         self.file = VerifiedFile(source)
@@ -111,7 +111,9 @@ class MediaReader:
         """Holes that the packets have come past."""
 
     def is_damaged(self, at_us: int, last_us: int | None) -> bool:
-        """Whether what should be there at a moment is missing, when the last that was read is of `last_us`."""
+        """Whether media that should be there at a moment are missing, where `last_us` is the time of the last ones
+        read.
+        """
         if self._taken < len(self.file.holes):
             self._damages += self.file.holes[self._taken :]
             self._taken = len(self.file.holes)
@@ -121,7 +123,7 @@ class MediaReader:
         return any(begin <= at_us for begin in self._damages)
 
     def read_frames(self) -> Iterator[tuple[int, av.VideoFrame | av.AudioFrame]]:
-        """Yield the decoded frames, and when they are to be presented, in microseconds on the record's clock."""
+        """Yield the decoded frames with their presentation times, in microseconds on the record's clock."""
         try:
             container = av.open(self.file, "r", format="matroska", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -158,7 +160,7 @@ class MediaReader:
         self.file.close()
 
     def _pass_holes(self, at_us: int) -> bool:
-        """Whether a packet is the first after something that was left out."""
+        """Whether a packet is the first one after media that were left out."""
         holes, before = self.file.holes, self._passed
         while self._passed < len(holes) and holes[self._passed] <= at_us:
             self._passed += 1

@@ -9,9 +9,9 @@ import numpy as np
 from sfu.recording.compose.sound import Samples
 
 CEILING = 0.89
-"""No sample is beyond it: -1 dB of full scale, which leaves room for what AAC adds."""
+"""Largest sample: -1 dB of full scale, which leaves room for what AAC adds."""
 BLOCK = 240
-"""Samples that have one gain at their begin and one at their end: 5 ms."""
+"""Length of a block in samples, 5 ms; the gain changes evenly from its beginning to its end."""
 _RELEASE = 10 ** (0.25 / 20)
 """The gain comes back by at most 0.25 dB a block."""
 
@@ -27,7 +27,7 @@ class Limiter:
         self._gain: float | None = None
 
     def process(self, samples: Samples) -> Samples:
-        """Take samples, return those that are ready."""
+        """Take samples, and return those that are ready."""
         pending = np.concatenate((self._pending, samples), axis=1)
         blocks = pending.shape[1] // BLOCK - 1
         if blocks < 1:
@@ -46,7 +46,7 @@ class Limiter:
         return ready
 
     def flush(self) -> Samples:
-        """Return what is left, at the end."""
+        """Return the remaining samples at the end."""
         left = self._pending.shape[1]
         padding = -left % BLOCK + BLOCK
         rest = self.process(np.zeros((self._pending.shape[0], padding), np.float32))
@@ -55,7 +55,7 @@ class Limiter:
 
     @staticmethod
     def _follow(gain: float, wanted: list[float]) -> list[float]:
-        """Return the gain at the begin of each block, the last of which is looked at only."""
+        """Return the gain at the beginning of each block; the last block is only looked at."""
         gains = [gain]
         for now, following in itertools.pairwise(wanted):
             # the gain between two blocks suits both, so what lies between such gains suits each block

@@ -14,19 +14,19 @@ MIN_SIDE, MAX_SIDE = 180, 4096
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComposeOptions:
-    """Of one film. ArgumentError when something is out of range."""
+    """Options of one film. Raises ArgumentError if one is out of range."""
 
     width: int = 1280
     height: int = 720
     fps: Fraction = Fraction(25)
     zone: datetime.tzinfo = datetime.UTC
-    """In which the clock is shown."""
+    """Time zone in which the clock is shown."""
     fonts: tuple[Path, ...] = ()
-    """Font files that are asked first."""
+    """Font files that are preferred to the system's."""
     keep_pauses: bool = False
-    """Show a pause's card for as long as the pause was, instead of cutting it to a few seconds."""
+    """Whether to show a pause's card as long as the pause was, instead of cutting it to a few seconds."""
     overwrite: bool = False
-    """Replace a film that is there already."""
+    """Whether to replace an existing film."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -21,13 +21,13 @@ from sfu.recording.reader import Record, RecordPause
 
 _DAMAGED_PICTURE, _DAMAGED_SOUND = "Recording damaged", "Sound damaged"
 _CLOCK_SHARE, _JUMP_SHARE = 0.36, 0.5
-"""Of the bar's width, for the clock; and for one that shows from when to when it jumps."""
+"""Shares of the bar's width: for the clock, and for a clock that shows a jump from one time to another."""
 _FRAME = 4
-"""Pixels around who speaks."""
+"""Width in pixels of the frame around whoever speaks."""
 
 
 class _Spot:
-    """What one place of the layout shows now."""
+    """What is drawn at one place of the layout now."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -38,7 +38,7 @@ class _Spot:
 
 
 class Renderer:
-    """The picture of a film in the making."""
+    """The picture of a film while it is made."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Renderer:
         self._width, self._height = options.width, options.height
 
     def show(self, scene: Scene, t_us: int) -> None:
-        """Draw what is on screen at a moment; the players must be there already."""
+        """Draw what is on screen at a moment; the players must have been brought to it before."""
         views = (*scene.screens, *scene.people)
         layout = build_layout(len(scene.people), len(scene.screens), self._width, self._height, self._lines)
         seats = tuple(view.tile for view in views)
@@ -79,7 +79,7 @@ class Renderer:
         self._show_clock(layout.bar, Clock(self._wall(t_us), t_us // 1_000_000))
 
     def show_pause(self, pause: RecordPause, t_us: int, *, running: bool) -> None:
-        """Draw a pause's card; with a running clock, or with one that shows from when to when it jumps."""
+        """Draw a pause's card, with a running clock or one that shows a jump from one time to another."""
         layout = build_layout(0, 0, self._width, self._height, self._lines)
         if self._pause is not pause:
             self._set_up(layout, ())

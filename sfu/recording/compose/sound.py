@@ -19,16 +19,17 @@ Samples = npt.NDArray[np.float32]
 SAMPLE_RATE = 48_000
 _AHEAD_US = 1_000_000
 _JUMP = SAMPLE_RATE // 20
-"""A frame that is so many samples off its place begins anew; less is clocks that drift, and is stretched away."""
+"""Samples: a frame that is further off its place begins anew; a smaller offset is clock drift, and is stretched
+away."""
 _SLACK = SAMPLE_RATE // 200
 _STRETCH = 2
-"""Samples that a frame is made longer or shorter by: 0.2 % of 20 ms, which nobody hears."""
+"""Samples by which a frame is lengthened or shortened: 0.2 % of 20 ms, which nobody hears."""
 _SMOOTHING = 1 / 32
 _FADE = SAMPLE_RATE // 200
 
 
 class SoundPlayer:
-    """Goes forwards only. Holds the frames that were decoded and not yet read: less than a second."""
+    """Plays forwards only. Holds the frames that were decoded and not yet read: less than a second."""
 
     def __init__(self, source: RecordSource) -> None:
         self.source = source
@@ -44,7 +45,7 @@ class SoundPlayer:
         self._ended = not source.spans
 
     def add_to(self, target: Samples, at: int) -> None:
-        """Add what is heard from a sample of the record's clock on; `at` must not be less than the time before."""
+        """Add the sound that begins at a sample of the record's clock; `at` must not be less than in the last call."""
         end = at + target.shape[1]
         self._fill(end)
         while self._blocks and self._blocks[0][0] < end:
@@ -58,13 +59,13 @@ class SoundPlayer:
         self.damaged = self.reader.is_damaged(end * 1_000_000 // SAMPLE_RATE, self._last_us)
 
     def close(self) -> None:
-        """Let go of the file and the decoder."""
+        """Release the file and the decoder."""
         if self._frames is not None:
             self._frames.close()
         self.reader.close()
 
     def _fill(self, end: int) -> None:
-        """Decode until one frame beyond the end is known, so that the last one before a hole can be faded out."""
+        """Decode until one frame beyond the end is known, so that the last frame before a hole can be faded out."""
         if self._frames is None and not self._ended:
             if end * 1_000_000 // SAMPLE_RATE < self.source.spans[0].begin_us - _AHEAD_US:
                 return

@@ -10,7 +10,7 @@ from PIL import ImageDraw, ImageFont
 from sfu.recording.compose.fonts import Font, FontSet
 
 Colour = tuple[int, int, int]
-"""Red, green, blue: 0 to 255."""
+"""Red, green and blue, each 0 to 255."""
 _ELLIPSIS = "…"
 
 
@@ -26,7 +26,7 @@ class Typesetter:
         return sum(self._face(font, size, bold).getlength(run) for font, run in self._fonts.split(text))
 
     def cut(self, text: str, size: int, width: float, *, bold: bool = False) -> str:
-        """Return a text, shortened to an ellipsis when it is wider than that many pixels."""
+        """Return a text, shortened with an ellipsis if it is wider than that many pixels."""
         if self.measure(text, size, bold=bold) <= width:
             return text
         low, high = 0, len(text)
@@ -39,7 +39,7 @@ class Typesetter:
         return text[:low].rstrip() + _ELLIPSIS if low else ""
 
     def wrap(self, text: str, size: int, width: float, lines: int, *, bold: bool = False) -> list[str]:
-        """Divide a text into at most so many lines of at most that width; the last is cut if more is left."""
+        """Divide a text into a limited number of lines of limited width; the last is cut if more text is left."""
         made: list[str] = []
         rest = text
         while rest and len(made) < lines - 1:
@@ -66,7 +66,9 @@ class Typesetter:
         bold: bool = False,
         align: str = "left",
     ) -> float:
-        """Draw on a baseline, from `x` on, around it (`centre`) or up to it (`right`); return the text's width."""
+        """Draw a text on a baseline, from `x` on, around it (`centre`) or up to it (`right`); return the text's
+        width.
+        """
         runs = [(self._face(font, size, bold), run) for font, run in self._fonts.split(text)]
         widths = [face.getlength(run) for face, run in runs]
         width = sum(widths)

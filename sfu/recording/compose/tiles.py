@@ -10,18 +10,18 @@ from sfu.recording.reader import Record, RecordSource, Span
 SCREEN = "screen"
 """The label of shared screens."""
 LINGER_US = 10_000_000
-"""A tile stays so long after its last media, and whoever is back by then has never left the picture."""
+"""How long a tile stays after its last media; whoever is back by then has never left the picture."""
 TOGETHER_US = 3_000_000
-"""Who comes so soon after another one gets a tile with them: one change of the grid instead of many."""
+"""People who come within this time of each other get their tiles together: one change of the grid instead of many."""
 MAX_NAME = 120
-"""Characters."""
+"""Longest name, in characters."""
 _PERHAPS_GONE = ("disconnect", "block", "pause")
-"""Gaps in which nobody can tell whether the speaker is still there."""
+"""Causes of gaps during which nobody can tell whether the speaker is still there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One tile, wherever in the grid it stands."""
+    """One tile, apart from its place in the grid."""
 
     peer: str
     name: str
@@ -30,11 +30,11 @@ class Tile:
     cameras: tuple[RecordSource, ...]
     microphones: tuple[RecordSource, ...]
     present: tuple[Span, ...]
-    """When it is in the picture."""
+    """The spans in which it is in the picture."""
 
     @property
     def initials(self) -> str:
-        """One or two letters for who has no picture."""
+        """One or two letters for somebody without a picture."""
         words = [word for word in self.name.split() if word[0].isalnum()]
         words = [word for word in words if not word.endswith(".")] or words  # no titles
         letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words]
@@ -77,7 +77,7 @@ def _build_tile(label: str, sources: Sequence[RecordSource], duration_us: int) -
 
 
 def _gather(tiles: Iterable[Tile]) -> Iterable[Tile]:
-    """Let people who come one shortly after the other appear together; given in the order of their coming."""
+    """Let people who come shortly after one another appear together; they are given in the order of their coming."""
     begin_us = -TOGETHER_US - 1
     for tile in tiles:
         if tile.screen:
@@ -90,7 +90,7 @@ def _gather(tiles: Iterable[Tile]) -> Iterable[Tile]:
 
 
 def _join(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order, without those interruptions that are short."""
+    """Return spans in order, with short interruptions removed."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda each: each.begin_us):
         if joined and span.begin_us - joined[-1].end_us <= LINGER_US:
@@ -102,7 +102,7 @@ def _join(spans: Iterable[Span]) -> list[Span]:
 
 
 def clean_text(value: object) -> str:
-    """Return a name from a record as it can be drawn on one line; empty for what is no text."""
+    """Return a name from a record in a form that can be drawn on one line; empty if it is no text."""
     if not isinstance(value, str):
         return ""
     printable = "".join(c if c.isprintable() else " " for c in value[: 4 * MAX_NAME])

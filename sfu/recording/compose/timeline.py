@@ -15,15 +15,15 @@ from sfu.recording.reader import Mark, Record, RecordSource, Span
 T = TypeVar("T")
 
 FREEZE_US = 500_000
-"""While media are missing for less, the last picture stands; a card could not be read in that time."""
+"""Media that are missing for less leave the last picture standing; a card could not be read in that time."""
 STILL_US = 2_000_000
-"""A picture that does not change (a screen, mostly) may come so seldom and is not missing."""
+"""Longest time between two frames of a picture that does not change (mostly a screen) and is not missing."""
 MARK_US = 5_000_000
-"""So long a mark's name is shown."""
+"""How long a mark's name is shown."""
 
 MEDIA = "media"
 _CAUSES = ("pause", "block", "mute", "recorder_fault", "stall", "disconnect", "loss", "key_frame")
-"""Of several at a time, the first is told."""
+"""Causes of missing media; of several at a time, the first one listed is shown."""
 _NO_PICTURE: Mapping[str, str] = {
     "block": "Blocked by a moderator",
     "mute": "Camera off",
@@ -47,35 +47,35 @@ _OTHER_PICTURE, _OTHER_SOUND = "No picture", "No sound"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A tile at a moment."""
+    """What a tile shows at a moment."""
 
     tile: int
-    """Its number in the tiles."""
+    """Index of the tile."""
     source: int | None
-    """Whose picture is shown: number of the source. None: initials, and the card's words."""
+    """Index of the source whose picture is shown. None: the tile shows initials and the card's words."""
     card: str
-    """Why there is no picture, in plain words; empty for who has no camera."""
+    """Why there is no picture, in plain words; empty for somebody who has no camera."""
     note: str
-    """Why there is no sound; empty when there is."""
+    """Why there is no sound; empty if there is sound."""
     microphone: int | None
-    """The source that is to be heard."""
+    """Index of the source that is heard."""
     speaking: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that is on screen; the same object as long as nothing changes but the pictures in the tiles."""
+    """Everything on screen; it stays the same object while nothing changes but the pictures in the tiles."""
 
     people: tuple[View, ...]
     screens: tuple[View, ...]
     unseen: int
-    """People who had no room any more."""
+    """Number of people for whom there was no room."""
     phase: str
     mark: str
 
 
 class _Steps(Generic[T]):
-    """A value that changes at times."""
+    """A value that changes at given times."""
 
     def __init__(self, steps: Iterable[tuple[int, T]], before: T) -> None:
         latest = dict(sorted(steps, key=lambda each: each[0]))  # of several at one time, the last holds
@@ -140,7 +140,7 @@ class Timeline:
         return View(number, camera, card, note, microphone, speaking)
 
     def _find_live(self, sources: Sequence[RecordSource], t_us: int) -> tuple[int | None, str]:
-        """Return the source that has media, or why none has; neither where there is no source yet."""
+        """Return the source that has media, or the reason why none has; neither if there is no source yet."""
         reason = ""
         for source in reversed(sources):
             state = self._states[source.number].at(t_us)
@@ -151,7 +151,7 @@ class Timeline:
 
 
 def _show_marks(marks: Sequence[Mark]) -> Iterator[tuple[int, str]]:
-    """Yield when a mark's name appears and goes, unless the next one takes its place."""
+    """Yield when a mark's name appears and disappears, unless the next one replaces it."""
     ordered = sorted(marks, key=lambda each: each.at_us)
     for place, mark in enumerate(ordered):
         yield mark.at_us, clean_text(mark.name)
@@ -165,7 +165,7 @@ def _build_presence(spans: Sequence[Span]) -> _Steps[bool]:
 
 
 def _build_states(source: RecordSource) -> _Steps[str]:
-    """Return how a source is over time: MEDIA, the cause why it has none, or empty before it began."""
+    """Return a source's state over time: MEDIA, the cause of missing media, or empty before it began."""
     events: list[tuple[int, int, str]] = []
     for place, span in enumerate(source.spans):
         end_us = span.end_us

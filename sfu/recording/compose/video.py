@@ -10,11 +10,11 @@ from sfu.recording.compose.media import MediaReader
 from sfu.recording.reader import RecordSource
 
 _AHEAD_US = 1_000_000
-"""A file is opened so long before its first picture, and not sooner: decoders take memory."""
+"""How long before its first picture a file is opened, not earlier: decoders take memory."""
 
 
 class VideoPlayer:
-    """Goes forwards only. Holds two frames: the one that is seen, and the one that is next."""
+    """Plays forwards only. Holds two frames: the one that is shown, and the next one."""
 
     def __init__(self, source: RecordSource) -> None:
         self.source = source
@@ -44,7 +44,7 @@ class VideoPlayer:
         self._look_for_damage(t_us)
 
     def close(self) -> None:
-        """Let go of the file and the decoder."""
+        """Release the file and the decoder."""
         if self._frames is not None:
             self._frames.close()
         self.reader.close()

@@ -23,13 +23,13 @@ _BY_CODEC: dict[str, type[PictureDepacketizer] | type[OpusDepacketizer]] = {
     "av1": Av1Depacketizer,
 }
 CODECS = frozenset(_BY_CODEC)
-"""In lower case."""
+"""Names of the codecs, in lower case."""
 
 
 def make_depacketizer(codec: str, find_sets: Callable[[], Iterable[bytes]] | None = None) -> Depacketizer:
-    """The one for a codec's name as SDP has it, in any case; KeyError: not one of `CODECS`.
+    """Return a depacketizer for a codec, by its SDP name in any case; raises KeyError unless it is in `CODECS`.
 
-    `find_sets`: of H.264, see `H264Depacketizer`.
+    `find_sets` is for H.264: see `H264Depacketizer`.
     """
     kind = _BY_CODEC[codec.lower()]
     return H264Depacketizer(find_sets) if kind is H264Depacketizer else kind()

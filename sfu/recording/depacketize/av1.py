@@ -14,7 +14,7 @@ from sfu.recording.depacketize.picture import PictureDepacketizer
 _SEQUENCE, _DELIMITER, _FRAME_HEADER, _FRAME, _TILE_LIST = 1, 2, 3, 6, 8
 _DELIMITER_UNIT = bytes([_DELIMITER << 3 | 0x02, 0])
 _MAX_UNITS = 4096
-"""OBUs of a temporal unit."""
+"""Most OBUs of a temporal unit."""
 _MAX_LEB128_OCTETS = 8
 
 
@@ -115,12 +115,14 @@ class Av1Depacketizer(PictureDepacketizer):
 
 
 def _is_key(body: bytes) -> bool:
-    """show_existing_frame 0, frame_type KEY_FRAME: section 5.9.2 of the bitstream specification."""
+    """Whether a frame header begins with show_existing_frame 0 and frame_type KEY_FRAME (AV1 bitstream specification,
+    section 5.9.2).
+    """
     return bool(body) and body[0] & 0xE0 == 0
 
 
 def restore_size(unit: bytes) -> tuple[bytes, bytes] | None:
-    """An OBU with its size field (section 5.3 of the bitstream specification), and its body; None: malformed."""
+    """Return an OBU with its size field (section 5.3 of the bitstream specification), and its body; None: malformed."""
     head = unit[0]
     at = 2 if head & 0x04 else 1
     if head & 0x80 or at > len(unit):
@@ -135,7 +137,7 @@ def restore_size(unit: bytes) -> tuple[bytes, bytes] | None:
 
 
 def read_leb128(data: bytes, at: int) -> tuple[int, int]:
-    """The number at `at` (section 4.10.5), and the offset behind it; -1 there: it is cut off or too long."""
+    """Return the number at `at` (section 4.10.5) and the offset behind it; -1 there if it is cut off or too long."""
     value = 0
     for shift in range(0, 7 * _MAX_LEB128_OCTETS, 7):
         if at >= len(data):
@@ -149,7 +151,7 @@ def read_leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 def build_leb128(value: int) -> bytes:
-    """The shortest form."""
+    """Encode a number in the shortest form."""
     octets = bytearray()
     while value > 0x7F:
         octets.append(value & 0x7F | 0x80)

@@ -12,17 +12,17 @@ _SELECT = 2
 
 
 class Sequence(NamedTuple):
-    """A sequence header, as far as a container needs it."""
+    """The parts of a sequence header that a container needs."""
 
     width: int
-    """At most."""
+    """Largest width in pixels."""
     height: int
     profile: int
     level: int
-    """Of operating point 0."""
+    """Level of operating point 0."""
     tier: int
     layers: int
-    """Spatial ones, of operating point 0, which is what players choose."""
+    """Number of spatial layers of operating point 0, which is the one that players choose."""
     color: int
     """The octet of a configuration record behind profile and level, without the tier."""
 
@@ -46,7 +46,7 @@ def parse_sequence(body: bytes) -> Sequence | None:
 
 
 def _read_operating_points(bits: BitReader) -> tuple[int, int, int]:
-    """Level, tier and number of spatial layers of the first."""
+    """Return level, tier and number of spatial layers of the first operating point."""
     decoder_model = False
     delay_bits = 0
     if bits.read(1):  # timing_info_present_flag
@@ -73,7 +73,7 @@ def _read_operating_points(bits: BitReader) -> tuple[int, int, int]:
 
 
 def _skip_tools(bits: BitReader, reduced: bool) -> None:
-    """What the header says between the size and the colours."""
+    """Skip the fields between the size and the colours."""
     if not reduced and bits.read(1):  # frame_id_numbers_present_flag
         bits.skip(7)
     bits.skip(3)  # 128x128 superblocks, filter_intra, intra_edge_filter
@@ -91,7 +91,7 @@ def _skip_tools(bits: BitReader, reduced: bool) -> None:
 
 
 def _read_color(bits: BitReader, profile: int) -> int:
-    """color_config (section 5.5.2), as the bits of a configuration record."""
+    """Return color_config (section 5.5.2) as the bits of a configuration record."""
     high_depth = bits.read(1)
     twelve = bits.read(1) if profile == 2 and high_depth else 0
     monochrome = bits.read(1) if profile != 1 else 0

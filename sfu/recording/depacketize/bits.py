@@ -17,11 +17,11 @@ class BitReader:
 
     @property
     def at(self) -> int:
-        """How many bits have been read."""
+        """Number of bits that have been read."""
         return self._total - self._left
 
     def read(self, count: int) -> int:
-        """The next `count` bits as an unsigned number."""
+        """Read the next `count` bits as an unsigned number."""
         self._left -= count
         if self._left < 0:
             self.exhausted = True
@@ -29,13 +29,13 @@ class BitReader:
         return self._bits >> self._left & ((1 << count) - 1)
 
     def skip(self, count: int) -> None:
-        """Pass over bits."""
+        """Skip bits."""
         self._left -= count
         if self._left < 0:
             self.exhausted = True
 
     def read_golomb(self) -> int:
-        """An unsigned Exp-Golomb number: ue(v) of H.264 section 9.1, and uvlc() of AV1 section 4.10.3."""
+        """Read an unsigned Exp-Golomb number: ue(v) of H.264 section 9.1, and uvlc() of AV1 section 4.10.3."""
         zeros = 0
         while not self.read(1):
             zeros += 1
@@ -45,6 +45,6 @@ class BitReader:
         return (1 << zeros) - 1 + self.read(zeros)
 
     def read_signed_golomb(self) -> int:
-        """A signed Exp-Golomb number: se(v) of H.264 section 9.1.1."""
+        """Read a signed Exp-Golomb number: se(v) of H.264 section 9.1.1."""
         code = self.read_golomb()
         return (code + 1) >> 1 if code & 1 else -(code >> 1)

@@ -1,4 +1,4 @@
-"""What depacketizers yield."""
+"""The frames and formats that depacketizers yield."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 
 class Frame(NamedTuple):
-    """What one timestamp carries: an audio frame, or a picture with all its spatial layers."""
+    """The media of one timestamp: an audio frame, or a picture with all its spatial layers."""
 
     data: bytes
-    """As Matroska stores it."""
+    """The octets as Matroska stores them."""
     timestamp: int
-    """RTP units, unwrapped: it goes on beyond 32 bits."""
+    """Time in RTP units, unwrapped: it goes on beyond 32 bits."""
     arrival_us: int
-    """Of its first packet."""
+    """Arrival time of its first packet."""
     key: bool
-    """A decoder can begin here; always so for audio."""
+    """Whether a decoder can begin here; always true of audio."""
     first_sequence: int
-    """Extended."""
+    """Extended sequence number of its first packet."""
     last_sequence: int
     packets: int
-    """That it was made of; 0: it came as redundancy in a later packet."""
+    """Number of packets it was made of; 0 if it came as redundancy in a later packet."""
     repaired: int
-    """How many of them came late, that is repaired or overtaken; 1 for redundancy."""
+    """How many of these came late, that is repaired or overtaken; 1 for redundancy."""
     duration_us: int = 0
-    """0: not known."""
+    """Duration in microseconds; 0 if not known."""
 
 
 class StreamFormat(NamedTuple):
@@ -37,7 +37,7 @@ class StreamFormat(NamedTuple):
 
 
 class TimestampUnwrapper:
-    """32-bit RTP timestamps, each the nearest to the one before (RFC 3550 section 5.1 has them wrap)."""
+    """Unwraps 32-bit RTP timestamps: each is taken to be near the one before (RFC 3550 section 5.1)."""
 
     __slots__ = ("_last",)
 
@@ -45,7 +45,7 @@ class TimestampUnwrapper:
         self._last = -1
 
     def unwrap(self, timestamp: int) -> int:
-        """The timestamp, as far from the last one as the shorter way around says; the first is as it is."""
+        """Return the unwrapped timestamp, the shorter way around from the last one; the first stays as it is."""
         if self._last < 0:
             # a wrap back from the first one must not make a negative number, which would look like "none"
             self._last = timestamp + (1 << 32)

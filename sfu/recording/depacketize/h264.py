@@ -15,17 +15,19 @@ from sfu.recording.depacketize.picture import PictureDepacketizer
 _SLICE, _PARTITION_A, _IDR, _ENHANCEMENT, _SEQUENCE, _PICTURE, _DELIMITER = 1, 2, 5, 6, 7, 8, 9
 _STAP_A, _FU_A = 24, 28
 _MAX_UNITS = 4096
-"""Of an access unit."""
+"""Most NAL units of an access unit."""
 _MAX_PARAMETER_BYTES = 4096
 _MOST_SETS = 16
 _RECOVERY_POINT = 6
 
 
 class H264Depacketizer(PictureDepacketizer):
-    """Single NAL units, STAP-A and FU-A; interleaving (packetization mode 2) is never negotiated, hence malformed."""
+    """Takes single NAL units, STAP-A and FU-A; interleaving (packetization mode 2) is never negotiated, hence
+    malformed.
+    """
 
     def __init__(self, find_sets: Callable[[], Iterable[bytes]] | None = None) -> None:
-        """`find_sets`: the parameter sets that are known from elsewhere, asked for when the stream has brought none."""
+        """`find_sets` returns the parameter sets known from elsewhere; it is called if the stream has brought none."""
         super().__init__()
         self._find_sets = find_sets
         self._parts: list[bytes] = []
@@ -94,7 +96,7 @@ class H264Depacketizer(PictureDepacketizer):
         self._parts += [len(unit).to_bytes(4), unit]
 
     def _note_set(self, unit: bytes) -> None:
-        """Remember a parameter set in the place of the former one of its kind and id."""
+        """Remember a parameter set in place of the former one of the same kind and id."""
         kind = unit[0] & 0x1F
         if kind not in (_SEQUENCE, _PICTURE) or len(unit) > _MAX_PARAMETER_BYTES:
             return
@@ -105,7 +107,7 @@ class H264Depacketizer(PictureDepacketizer):
             del self._sets[next(iter(self._sets))]
 
     def _known(self, kind: int) -> list[bytes]:
-        """The parameter sets of a kind, the latest first."""
+        """Return the parameter sets of a kind, the latest first."""
         return [unit for (each, _), unit in reversed(self._sets.items()) if each == kind]
 
     def _join(self) -> tuple[bytes, bool] | None:
@@ -151,7 +153,7 @@ def _tells_recovery(unit: bytes) -> bool:
 
 
 def _read_long(data: bytes) -> tuple[int, bytes]:
-    """A number that each octet of 255 adds to, and what follows; -1: it is cut off."""
+    """Read a number to which each octet of 255 adds, and return it with the offset behind it; -1 if it is cut off."""
     ends = len(data) - len(data.lstrip(b"\xff"))
     if ends == len(data):
         return -1, b""

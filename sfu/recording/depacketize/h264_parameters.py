@@ -14,15 +14,15 @@ _SEQUENCE = 7
 
 
 class Parameters(NamedTuple):
-    """A sequence parameter set, as far as a container needs it."""
+    """The parts of a sequence parameter set that a container needs."""
 
     width: int
-    """Cropped."""
+    """Width in pixels after cropping."""
     height: int
     chroma: int
-    """chroma_format_idc."""
+    """The field chroma_format_idc."""
     depths: tuple[int, int]
-    """Bits of luma and chroma, less 8."""
+    """Bits of luma and chroma samples, less 8."""
 
     def build_configuration(self, sequences: list[bytes], pictures: list[bytes]) -> bytes:
         """AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1) of parameter sets, of which the first of a
@@ -38,7 +38,7 @@ class Parameters(NamedTuple):
 
 
 def parameter_id(unit: bytes) -> int:
-    """The id of a parameter set, of a sequence (type 7) or of a picture (sections 7.3.2.1.1 and 7.3.2.2)."""
+    """Return the id of a parameter set, of a sequence (type 7) or of a picture (sections 7.3.2.1.1 and 7.3.2.2)."""
     bits = BitReader(unit[1:].replace(b"\0\0\3", b"\0\0"))
     if unit[0] & 0x1F == _SEQUENCE:
         bits.skip(24)  # profile, constraints and level
@@ -84,7 +84,7 @@ def parse_parameters(unit: bytes) -> Parameters | None:
 
 
 def _read_chroma(bits: BitReader) -> tuple[int, tuple[int, int]]:
-    """The chroma format and depths, behind which scaling lists are passed over."""
+    """Return the chroma format and depths, and skip the scaling lists behind them."""
     chroma = bits.read_golomb()
     if chroma == 3:
         bits.skip(1)
@@ -98,7 +98,7 @@ def _read_chroma(bits: BitReader) -> tuple[int, tuple[int, int]]:
 
 
 def _skip_scaling_list(bits: BitReader, size: int) -> None:
-    """Section 7.3.2.1.1.1."""
+    """Skip a scaling list (section 7.3.2.1.1.1)."""
     last = following = 8
     for _ in range(size):
         if following:

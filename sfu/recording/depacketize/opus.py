@@ -14,7 +14,7 @@ from sfu.routing.plane import TappedPacket, TappedPackets
 CLOCK_RATE = 48_000
 _CHANNELS = 2
 _HEAD = b"OpusHead" + struct.pack("<BBHIhB", 1, _CHANNELS, 0, CLOCK_RATE, 0, 0)
-"""RFC 7845 section 5.1; without pre-skip, since a record has no use for being shifted."""
+"""Identification header (RFC 7845 section 5.1), without pre-skip, since a record has no use for being shifted."""
 _MAX_DURATION_US = 120_000
 _MAX_BLOCKS = 8
 _BLOCK_HEADER_BYTES = 4
@@ -25,7 +25,7 @@ _TWO_OCTETS_FROM = 252
 
 
 def packet_duration_us(packet: bytes) -> int:
-    """How long an Opus packet lasts (RFC 6716 section 3.1); 0: it is malformed."""
+    """Return the duration of an Opus packet (RFC 6716 section 3.1); 0 if it is malformed."""
     if not packet:
         return 0
     configuration = packet[0] >> 3
@@ -64,12 +64,14 @@ class Redundant(NamedTuple):
     """A block of a RED payload."""
 
     offset: int
-    """RTP units before the packet's timestamp; 0: the primary block."""
+    """RTP units by which it precedes the packet's timestamp; 0 for the primary block."""
     data: bytes
 
 
 def parse_redundant(payload: bytes) -> list[Redundant] | None:
-    """The blocks of a RED payload (RFC 2198 section 3), oldest first, the primary one last; None: it is malformed."""
+    """Return the blocks of a RED payload (RFC 2198 section 3), the oldest first, the primary one last; None if
+    malformed.
+    """
     heads: list[tuple[int, int]] = []
     at = 0
     while True:
@@ -96,7 +98,7 @@ def parse_redundant(payload: bytes) -> list[Redundant] | None:
 
 
 class OpusDepacketizer:
-    """A frame a packet; `dropped` counts packets that no frame was made of, by reason."""
+    """Makes one frame of each packet; `dropped` counts packets that no frame was made of, by reason."""
 
     since_us = math.inf
     """See `PictureDepacketizer.since_us`."""
@@ -109,7 +111,7 @@ class OpusDepacketizer:
         self._latest = -1  # timestamp of the newest frame
 
     def push(self, packet: TappedPacket, sequence: int) -> Sequence[Frame]:
-        """The frames that this packet adds; `sequence` is its extended number, a jump in it a loss."""
+        """Return the frames that this packet adds; `sequence` is its extended number, and a jump in it is a loss."""
         missing = sequence - self._next if self._next >= 0 else 0
         self._next = sequence + 1
         payload = packet.payload
@@ -131,12 +133,12 @@ class OpusDepacketizer:
         return (*_restored(blocks[:-1], frame, latest, missing), frame)
 
     def push_run(self, packets: TappedPackets, at: int, end: int, sequence: int) -> Sequence[Frame]:
-        """`push` with each packet of a run; `sequence` is the number of the first."""
+        """Do as `push` with each packet of a run; `sequence` is the number of the first."""
         run = enumerate(packets[at:end], sequence)
         return [frame for number, packet in run for frame in self.push(packet, number)]
 
     def abandon(self, reason: str) -> None:
-        """Nothing is ever being put together."""
+        """Do nothing: no frame is ever incomplete."""
 
     def _frame(self, packet: TappedPacket, sequence: int, data: bytes) -> Frame | None:
         duration_us = packet_duration_us(data)
@@ -149,7 +151,7 @@ class OpusDepacketizer:
 
 
 def _restored(blocks: list[Redundant], frame: Frame, latest: int, missing: int) -> list[Frame]:
-    """What of the `missing` packets before `frame` its redundancy has, newer than `latest`.
+    """Return those of the `missing` packets before `frame` that its redundancy restores, newer than `latest`.
 
     Each block counts for one packet, the last block for the last packet.
     """

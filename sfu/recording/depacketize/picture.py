@@ -10,9 +10,9 @@ from sfu.recording.depacketize.frame import Frame, StreamFormat, TimestampUnwrap
 from sfu.routing.plane import TappedPacket, TappedPackets
 
 MAX_FRAME_BYTES = 8_000_000
-"""A picture that is larger is dropped."""
+"""Largest picture in octets; a larger one is dropped."""
 MAX_FRAME_PACKETS = 16_384
-"""And one of more packets."""
+"""Most packets of a picture; one of more is dropped."""
 
 
 class PictureDepacketizer:
@@ -39,11 +39,11 @@ class PictureDepacketizer:
 
     @property
     def since_us(self) -> float:
-        """When the first packet came of the picture that is being put together; infinite: none is."""
+        """Arrival time of the first packet of the picture that is incomplete; infinite if there is none."""
         return self._arrival_us if self._count else math.inf
 
     def push(self, packet: TappedPacket, sequence: int) -> Sequence[Frame]:
-        """The frames that are complete with this packet; `sequence` is its extended number."""
+        """Return the frames that are complete with this packet; `sequence` is its extended number."""
         if sequence != self._next and self._next >= 0:
             self.abandon("incomplete")
         self._next = sequence + 1
@@ -63,7 +63,7 @@ class PictureDepacketizer:
         return before
 
     def push_run(self, packets: TappedPackets, at: int, end: int, sequence: int) -> Sequence[Frame]:
-        """`push` with each packet of a run; `sequence` is the number of the first."""
+        """Do as `push` with each packet of a run; `sequence` is the number of the first."""
         found = self.push(packets[at], sequence)
         if end - at > 1:
             whole = packets.has_marker(end - 1)
@@ -96,7 +96,7 @@ class PictureDepacketizer:
         return taken
 
     def _begin(self, packet: TappedPacket, sequence: int) -> bool:
-        """Begin a picture with this packet, if one does."""
+        """Begin a picture with this packet, if one begins with it."""
         if not self._in_step and not self._begins(packet.payload):
             self.dropped["incomplete"] += 1
             self._in_step = packet.marker
@@ -111,7 +111,7 @@ class PictureDepacketizer:
         return True
 
     def abandon(self, reason: str) -> None:
-        """Drop the picture that is being put together; the rest of it will be dropped, too."""
+        """Drop the picture that is incomplete; the rest of it will be dropped, too."""
         if self._count:
             self.dropped[reason] += self._count
         self._count = 0
@@ -130,15 +130,15 @@ class PictureDepacketizer:
         return (Frame(data, timestamp, self._arrival_us, key, self._first, last, count, self._repaired),)
 
     def _begins(self, payload: bytes) -> bool:
-        """Whether a picture begins with this payload for certain; asked of the first one, and after a loss."""
+        """Whether a picture surely begins with this payload; called for the first payload, and after a loss."""
         raise NotImplementedError
 
     def _add(self, payload: bytes) -> bool:
-        """Take a payload; False: it makes no sense."""
+        """Add a payload; False if it makes no sense."""
         raise NotImplementedError
 
     def _join(self) -> tuple[bytes, bool] | None:
-        """The picture, and whether it is a key frame, then with `format` set; None: it makes no sense."""
+        """Return the picture and whether it is a key frame (`format` is then set); None if it makes no sense."""
         raise NotImplementedError
 
     def _clear(self) -> None:

@@ -10,7 +10,7 @@ _KEY_HEADER_BYTES = 10
 
 
 class Vp8Depacketizer(PictureDepacketizer):
-    """Takes the payload descriptor (section 4.2) off; what is left are the frame's octets in order."""
+    """Removes the payload descriptor (section 4.2); what is left are the frame's octets in order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ _MAX_LAYERS = 8
 
 
 class Vp9Depacketizer(PictureDepacketizer):
-    """Takes the payload descriptor (section 4.2) off, and joins the layer frames."""
+    """Removes the payload descriptor (section 4.2), and joins the layer frames."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Vp9Depacketizer(PictureDepacketizer):
         return True
 
     def _skip_descriptor(self, payload: bytes) -> int:
-        """The offset behind the descriptor; that of the end, or beyond it, when it is cut off."""
+        """Return the offset behind the descriptor; the end, or an offset beyond it, if it is cut off."""
         length = len(payload)
         first = payload[0]
         at = 1
@@ -75,7 +75,7 @@ class Vp9Depacketizer(PictureDepacketizer):
         return at
 
     def _read_structure(self, payload: bytes, at: int) -> int:
-        """Section 4.2.1; takes the sizes of the layers from it."""
+        """Read the sizes of the layers from the scalability structure (section 4.2.1)."""
         length = len(payload)
         if at >= length:
             return length
@@ -117,7 +117,7 @@ class Vp9Depacketizer(PictureDepacketizer):
         return build_superframe(frames), size is not None
 
     def _size_of(self, spatial: int) -> tuple[int, int]:
-        """Zeros: it has not been said."""
+        """Return the size of a layer; zeros if the stream has not announced it."""
         return self._sizes[spatial] if spatial < len(self._sizes) else (0, 0)
 
     def _clear(self) -> None:
@@ -127,7 +127,7 @@ class Vp9Depacketizer(PictureDepacketizer):
 
 
 def build_superframe(frames: list[bytes]) -> bytes:
-    """Frames of one picture, 1 to 8, with the index behind them (VP9 bitstream specification, annex B)."""
+    """Join 1 to 8 frames of one picture, with the index behind them (VP9 bitstream specification, annex B)."""
     if len(frames) == 1:
         return frames[0]
     octets = (max(map(len, frames)).bit_length() + 7) // 8

@@ -19,7 +19,7 @@ _FEATURE_BITS = (8 + 1, 6 + 1, 2, 0)  # of a segment, with the sign where there 
 
 
 def parse_key_frame_size(frame: bytes) -> tuple[int, int] | None:
-    """Width and height, if the header is one of a key frame; else None."""
+    """Return width and height if the header is that of a key frame, else None."""
     bits = BitReader(frame[:_KEY_HEADER_BYTES])
     profile = _read_profile(bits)
     if profile < 0 or bits.read(2) != 0:  # show_existing_frame, frame_type
@@ -32,9 +32,9 @@ def parse_key_frame_size(frame: bytes) -> tuple[int, int] | None:
 
 
 def hide_frame(frame: bytes, width: int) -> bytes:
-    """The frame with show_frame 0; as it is, if its header is not what we know.
+    """Return the frame with show_frame 0; unchanged if its header is not of a form that we know.
 
-    `width`: the frame's own, for a header that refers to the size of another frame; 0: not known.
+    `width` is the frame's own, for a header that refers to the size of another frame; 0 if not known.
     """
     bits = BitReader(frame[:_MAX_HEADER_BYTES])
     profile = _read_profile(bits)
@@ -68,7 +68,7 @@ def _clear_bit(data: bytes, at: int) -> bytes:
 
 
 def _read_profile(bits: BitReader) -> int:
-    """The profile behind the frame marker; -1: it is no VP9 frame."""
+    """Return the profile behind the frame marker; -1 if this is no VP9 frame."""
     if bits.read(2) != 2:
         return -1
     profile = bits.read(1) | bits.read(1) << 1
@@ -78,7 +78,7 @@ def _read_profile(bits: BitReader) -> int:
 
 
 def _skip_color(bits: BitReader, profile: int) -> bool:
-    """frame_sync_code and color_config; whether the first is right."""
+    """Skip frame_sync_code and color_config; return whether the former is right."""
     if bits.read(24) != _SYNC_CODE:
         return False
     if profile >= 2:
@@ -93,7 +93,9 @@ def _skip_color(bits: BitReader, profile: int) -> bool:
 
 
 def _find_end(bits: BitReader, resilient: int, width: int) -> int:
-    """Where the header of a shown inter frame ends, read from behind error_resilient_mode; -1: it cannot be told."""
+    """Return where the header of a shown inter frame ends, read from behind error_resilient_mode; -1 if that is
+    unknown.
+    """
     if not resilient:
         bits.skip(2)  # reset_frame_context
     bits.skip(8)  # refresh_frame_flags
@@ -122,7 +124,7 @@ def _find_end(bits: BitReader, resilient: int, width: int) -> int:
 
 
 def _skip_loop_filter(bits: BitReader) -> None:
-    """Section 6.2.8."""
+    """Skip the loop filter's parameters (section 6.2.8)."""
     bits.skip(6 + 3)
     if bits.read(1) and bits.read(1):  # loop_filter_delta_enabled, loop_filter_delta_update
         for _ in range(4 + 2):
@@ -131,7 +133,7 @@ def _skip_loop_filter(bits: BitReader) -> None:
 
 
 def _skip_segmentation(bits: BitReader) -> None:
-    """Section 6.2.11."""
+    """Skip the segmentation parameters (section 6.2.11)."""
     if not bits.read(1):
         return
     if bits.read(1):  # segmentation_update_map
@@ -153,7 +155,7 @@ def _skip_probabilities(bits: BitReader, count: int) -> None:
 
 
 def _skip_tiles(bits: BitReader, width: int) -> None:
-    """Section 6.2.13."""
+    """Skip the tiles' parameters (section 6.2.13)."""
     superblocks = (width + 63) // 64
     least = most = 0
     while (64 << least) < superblocks:
