@@ -6,10 +6,10 @@ import enum
 
 
 class PayloadFormat(enum.IntEnum):
-    """How a payload is read."""
+    """How the payload of a codec is parsed."""
 
     OPAQUE = 0
-    """Any: forwarded as it comes, no frames are told apart."""
+    """Any other format: it is forwarded as it comes, and no frames are told apart."""
     VP8 = 1
     VP9 = 2
     H264 = 3

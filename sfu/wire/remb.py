@@ -6,9 +6,9 @@ import struct
 from collections.abc import Sequence
 
 REMB_TYPE = 206
-"""Payload-specific feedback (RFC 4585 section 6.1)."""
+"""RTCP packet type of payload-specific feedback (RFC 4585 section 6.1)."""
 REMB_FORMAT = 15
-"""Application layer feedback (RFC 4585 section 6.4); REMB is one of them, told by its name."""
+"""Format of application layer feedback (RFC 4585 section 6.4); REMB is one kind, identified by its name."""
 
 MOST_SSRCS = 255
 

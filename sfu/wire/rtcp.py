@@ -30,7 +30,7 @@ MAX_BLOCKS = 31
 """Report blocks (or sources) that fit one packet: the count field has five bits."""
 
 MAX_NACK_PAIRS = 128
-"""How many (PID, BLP) pairs of one Generic NACK are read, and built: 524 bytes, room for a report beside it.
+"""Most (PID, BLP) pairs of one Generic NACK that are read or built: 524 bytes, room for a report beside it.
 
 One pair asks for up to 17 packets, so even losses far apart are covered for more packets than a history keeps; what a
 receiver asks for beyond that is left out, and it will ask again.
@@ -52,7 +52,7 @@ _PADDING = 0x20
 
 
 class RtcpError(ValueError):
-    """The datagram is no RTCP: the sender's fault; drop and count it."""
+    """The datagram is no RTCP, by the sender's fault; drop and count it."""
 
 
 class ReportBlock(NamedTuple):
@@ -74,7 +74,7 @@ class ReportBlock(NamedTuple):
 
 
 class SenderReport(NamedTuple):
-    """RFC 3550 section 6.4.1."""
+    """A sender report (RFC 3550 section 6.4.1)."""
 
     ssrc: int
     ntp_time: int
@@ -86,14 +86,14 @@ class SenderReport(NamedTuple):
 
 
 class ReceiverReport(NamedTuple):
-    """RFC 3550 section 6.4.2."""
+    """A receiver report (RFC 3550 section 6.4.2)."""
 
     ssrc: int
     blocks: tuple[ReportBlock, ...] = ()
 
 
 class Goodbye(NamedTuple):
-    """RFC 3550 section 6.6: the sources stop."""
+    """A BYE (RFC 3550 section 6.6): the sources stop."""
 
     ssrcs: tuple[int, ...]
 

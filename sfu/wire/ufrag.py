@@ -7,7 +7,9 @@ UFRAG_BYTES = 8
 
 
 def pack_ufrag(ufrag: str) -> int:
-    """A local user fragment as the number that `parse_ufrag` finds. ValueError: it is none of ours."""
+    """Return a local user fragment as the number that `parse_ufrag` returns. Raises ValueError if it is none of
+    ours.
+    """
     raw = ufrag.encode("ascii")
     if len(raw) != UFRAG_BYTES:
         raise ValueError(f"user fragment {ufrag!r} has not {UFRAG_BYTES} characters")
