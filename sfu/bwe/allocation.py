@@ -21,21 +21,22 @@ K = TypeVar("K", bound=Hashable)
 L = TypeVar("L", bound=Hashable)
 
 MARGIN = 0.03
-"""A step up must leave so much of its own rate unspent."""
+"""Share of its own rate that a step up must leave unspent."""
 HOLD = 1.0
 """Seconds without a step up after a step down."""
 LONGEST_HOLD = 5.0
-"""With each step up that had to be taken back the hold doubles up to this, and the step must fit throughout."""
+"""Longest hold, in seconds: the hold doubles with each step up that had to be taken back, and the step must fit
+throughout."""
 TAKEN_BACK = 6.0
-"""A step up that lasts for fewer seconds has failed."""
+"""A step up that lasts for fewer seconds than this has failed."""
 FORGOTTEN = 60.0
-"""Seconds of quiet after which failures no longer count."""
+"""Seconds without a failure after which failures no longer count."""
 BETTER = 1.25
-"""Nor do they while the budget is as many times the one that they began with: the network has changed."""
+"""Failures do not count either while the budget is this many times the one they began with: the network has changed."""
 START = 3.0
-"""Seconds in which a new demand goes up without margin, and has what is its due taken from others."""
+"""Seconds during which a new demand goes up without margin, and gets its due share from others."""
 STICKINESS = 2.0
-"""Otherwise, who has a step loses it to another only where that one has as many times less for its priority."""
+"""After that, a demand loses a step to another one only if that one has this many times less for its priority."""
 
 _NONE = -1
 _NEVER = -math.inf
@@ -51,7 +52,7 @@ class Step(Generic[L]):
     """
 
     layer: L
-    """What it is for the caller; within a Demand each has another."""
+    """The caller's key for the quality; it is unique within a Demand."""
     rate_bps: float
     """The measured cost of receiving it (bit/s, all that the budget counts), smoothed by the caller."""
 
@@ -76,7 +77,7 @@ class Demand(Generic[K, L]):
     A step counts for at least as much as those below it, whatever was measured.
     """
     priority: float = 1.0
-    """Who has twice the priority is given twice the rate, as far as the steps allow."""
+    """A demand with twice the priority is given twice the rate, as far as the steps allow."""
 
     def __post_init__(self) -> None:
         """Check the priority."""
@@ -85,14 +86,14 @@ class Demand(Generic[K, L]):
 
 
 class Allocation(NamedTuple, Generic[K, L]):
-    """Who gets what."""
+    """The step that each Demand was given."""
 
     chosen: Mapping[K, Step[L] | None]
-    """Per Demand that has steps; None: paused, since nothing fits."""
+    """The step of each Demand that has steps; None: it is paused, since nothing fits."""
     spent_bps: float
     """What the chosen steps cost together, each rounded up to a bit/s; never more than the budget or the floor."""
     wanted_bps: float
-    """What the highest steps of all would cost together."""
+    """What the highest step of every Demand would cost together."""
     next_bps: float | None
     """The least budget that would bring a further step, worth probing for; above the present one.
 
@@ -102,7 +103,7 @@ class Allocation(NamedTuple, Generic[K, L]):
 
 
 class _Claim(Generic[L]):
-    """One Demand, and what is remembered of it."""
+    """One Demand, and what is remembered of it between calls."""
 
     __slots__ = (
         "due",
@@ -150,7 +151,7 @@ class _Claim(Generic[L]):
         self.retry_bps = 0.0  # the budget with which it need not wait for that
 
     def follow(self, steps: tuple[Step[L], ...], priority: float, now: float) -> None:
-        """Take the steps as they are now, and find among them the one that it has."""
+        """Take the current steps, and find among them the one that the claim has."""
         before = self.steps
         self.steps = steps
         self.rates = rates = []
@@ -170,7 +171,7 @@ class _Claim(Generic[L]):
         self.taken = self.planned = _NONE
 
     def forget_failures(self) -> None:
-        """They say nothing of the network as it is now."""
+        """Forget failures, which say nothing of the network as it is now."""
         self.failures = 0
         self.tried_bps = 0.0
 
@@ -206,7 +207,7 @@ class _Claim(Generic[L]):
 
 @dataclass(slots=True)
 class _Outcome:
-    """What one pass over all steps came to."""
+    """The result of one pass over all steps."""
 
     spent_bps: float = 0.0
     next_bps: float = math.inf
@@ -317,7 +318,7 @@ class Allocator(Generic[K, L]):
             claim.retry_bps = self._better * claim.tried_bps
 
     def _order(self, claims: list[_Claim[L]]) -> Iterable[tuple[float, bool, int, int]]:
-        """All steps in the order of their turns; the last two numbers are the claim's place and the step's index."""
+        """Return all steps in the order of their turns; the last two numbers are the claim's index and the step's."""
         lowest = []
         others = []
         for place, claim in enumerate(claims):
@@ -338,7 +339,7 @@ class Allocator(Generic[K, L]):
         return lowest + others
 
     def _fill(self, claims: list[_Claim[L]], budget_bps: float, floor_bps: float, now: float) -> _Outcome:
-        """Take each step that fits at its turn: the lowest into `floor_bps`, the others into `budget_bps`."""
+        """Take each step that fits when its turn comes: the lowest into `floor_bps`, the others into `budget_bps`."""
         spent = waiting = slack = 0.0
         next_bps = wake = math.inf
         for _, new, place, index in self._order(claims):

@@ -1,4 +1,4 @@
-"""What waits for the pacer of one connection, and has for a while: that of a key frame is gone again soon."""
+"""The backlog of one connection's pacer that lasts: the packets of a key frame are gone again soon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _WINDOW_S = 0.5
 
 
 class Backlog:
-    """Finds what stands in readings: the least of the last one to two windows."""
+    """Finds the lasting part of the readings: the least one of the last one to two windows."""
 
     def __init__(self) -> None:
         self._least = 0
@@ -14,7 +14,7 @@ class Backlog:
         self._since = float("-inf")
 
     def update(self, queued_bytes: int, now: float) -> float:
-        """Take a reading; return the bits that have stood there."""
+        """Take a reading in bytes; return the bits that have waited throughout."""
         if now - self._since >= _WINDOW_S or now < self._since:
             self._least_before = self._least
             self._least = queued_bytes

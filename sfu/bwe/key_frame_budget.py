@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 _SHARE = 0.3
-"""Of the budget, for key frames of what is entered."""
+"""Share of the budget for key frames of Encodings that are entered."""
 _BURST_S = 0.05
-"""The budget of so many seconds may go into key frames at once, or a single one of any size."""
+"""Seconds of the budget that may go into key frames at once; a single one of any size is allowed too."""
 _KEY_FRAME_S = 0.6
-"""A key frame weighs about as much as so many seconds of its Encoding; those of small pictures even more."""
+"""Size of a key frame in seconds of its Encoding, roughly; those of small pictures are even larger."""
 WAIT = 0.1
-"""Seconds after which who has to wait may ask again."""
+"""Seconds after which an Encoding that has to wait may ask again."""
 
 
 class KeyFrameBudget:
@@ -29,12 +29,14 @@ class KeyFrameBudget:
         self._since = now
 
     def take(self, rate_bps: float) -> bool:
-        """Whether an Encoding of this rate may be entered now; it is charged then."""
+        """Whether an Encoding of this rate may be entered now; if so, it is charged."""
         if self._bits <= 0.0:
             return False
         self.charge(rate_bps)
         return True
 
     def charge(self, rate_bps: float) -> None:
-        """An Encoding of this rate is entered that cannot wait: there is no room for the one before."""
+        """Charge an Encoding of this rate that is entered without waiting, since there is no room for the former
+        one.
+        """
         self._bits -= _KEY_FRAME_S * rate_bps

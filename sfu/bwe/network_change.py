@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 _FALLEN = 0.7
-"""Of what was there before: less is another network."""
+"""A budget below this share of the former one means another network."""
 _LASTING = 2.0
-"""Seconds that it lasts; an estimate that empties a queue is back before."""
+"""Seconds that the fall must last; an estimate that empties a queue is back sooner."""
 _APART = 15.0
-"""Seconds between two changes: a network that swings faster is one that swings."""
+"""Least seconds between two changes: a network that swings faster is a single one."""
 
 
 class NetworkChange:
@@ -19,7 +19,7 @@ class NetworkChange:
         self._changed = float("-inf")
 
     def handle_budget(self, budget_bps: float, now: float) -> bool:
-        """Take the budget as it is; return whether what was learned with an earlier one means nothing any more."""
+        """Take the current budget; return whether what was learned with an earlier one no longer applies."""
         if budget_bps >= _FALLEN * self._level_bps:
             self._level_bps = max(self._level_bps, budget_bps)
             self._fallen = None

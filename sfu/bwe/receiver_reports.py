@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections import deque
 
 _INTERVAL = 1.0
-"""Seconds between two conclusions; reports come about as often."""
+"""Seconds between two updates of the bound; reports come about as often."""
 _LOW, _HIGH = 0.02, 0.10
 _REPORTS = 3
 _RISE = 1.05
 _FREE = 3.0
-"""Once so many times of what is sent fits, there is no bound worth keeping."""
+"""The bound is dropped once it is this many times the rate that is sent."""
 
 
 class ReportedLoss:
