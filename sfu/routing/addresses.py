@@ -1,4 +1,4 @@
-"""Where the peers of a plane's connections are."""
+"""The addresses of the peers of a plane's connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Addresses:
     def __init__(
         self, tables: Tables, post: Callable[[int, commands.Command], None], family: Callable[[], int]
     ) -> None:
-        """`post` gives a command for a row; `family`: of the plane's socket, which is known once that is bound."""
+        """`post` posts a command for a row; `family` returns that of the plane's socket, known once that is bound."""
         self._post = post
         self._family = family
         self._held: dict[int, list[tuple[Address | None, int]]] = {}
@@ -25,11 +25,11 @@ class Addresses:
         self._generations, self._heard_us = tables.addresses["generation"], tables.addresses["heard_us"]
 
     def open(self, connection: int) -> None:
-        """A connection has a row now, and no address yet."""
+        """Note that a connection has a row now, and no address yet."""
         self._held[connection] = [(None, 0)] * MAX_ADDRESSES
 
     def close(self, connection: int) -> None:
-        """Its row is freed."""
+        """Note that a connection's row is freed."""
         del self._held[connection]
         self._selected.pop(connection, None)
 
@@ -58,9 +58,9 @@ class Addresses:
             self._post(connection, commands.SetAddress(raw))
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
-        """When something authentic (SRTP, SRTCP) last came from each of its addresses, in seconds of CLOCK_MONOTONIC.
+        """Return when something authentic (SRTP, SRTCP) last came from each address, in seconds of CLOCK_MONOTONIC.
 
-        Those from which nothing came are left out.
+        Addresses from which nothing came are left out.
         """
         first = connection * MAX_ADDRESSES
         found = []

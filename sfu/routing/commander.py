@@ -25,13 +25,13 @@ from sfu.wire.ufrag import pack_ufrag
 
 
 class Feedback(enum.IntEnum):
-    """What one side tells the other of the packets that it gets."""
+    """Which congestion feedback one side sends on the packets that it receives."""
 
     NONE = 0
     PACKETS = 1
-    """When each came: transport-wide feedback."""
+    """The arrival time of each packet: transport-wide feedback."""
     RATES = 2
-    """REMB; or, of a client, receiver reports alone."""
+    """REMB; from a client it may also be receiver reports alone."""
 
 
 class Commander(TableReader, abc.ABC):
@@ -57,7 +57,7 @@ class Commander(TableReader, abc.ABC):
     @property
     @abc.abstractmethod
     def family(self) -> int:
-        """The address family of the plane's socket; known once started."""
+        """The address family of the plane's socket; known once the plane is started."""
 
     @property
     def settled(self) -> bool:
@@ -65,7 +65,7 @@ class Commander(TableReader, abc.ABC):
         return self._queue.applied
 
     def open_connection(self) -> int:
-        """A row for one peer's connection. Raises CapacityError."""
+        """Take a row for one peer's connection. Raises CapacityError."""
         row = self._connections.take()
         self.addresses.open(row)
         self._post(row, commands.OpenConnection())
@@ -90,7 +90,7 @@ class Commander(TableReader, abc.ABC):
         self._post(connection, commands.SetKeys(srtp_handle(receive_srtp), srtp_handle(send_srtp)))
 
     def set_ufrags(self, connection: int, ufrags: Sequence[str]) -> None:
-        """Tell a connection's local ICE user fragments, at most two: checks that name no connection's are dropped."""
+        """Set a connection's local ICE user fragments, at most two: checks that name no connection's are dropped."""
         packed = [pack_ufrag(ufrag) for ufrag in ufrags]
         if len(packed) > UFRAGS:
             raise ValueError(f"{len(packed)} user fragments; a connection has at most {UFRAGS}")
@@ -107,11 +107,11 @@ class Commander(TableReader, abc.ABC):
         self._post(connection, commands.SetControl(feedback, reports, ssrc))
 
     def set_limit(self, connection: int, rate_bps: int) -> None:
-        """Say what a connection can use at most: no higher rate is tried."""
+        """Set the rate that a connection can use at most: no higher rate is tried."""
         self._post(connection, commands.SetLimit(rate_bps))
 
     def set_loss_bound(self, connection: int, rate_bps: int) -> None:
-        """Say what receiver reports make of the path, for a client with `Feedback.RATES`."""
+        """Set the bound that receiver reports put on the path, for a client with `Feedback.RATES`."""
         self._post(connection, commands.SetLossBound(rate_bps))
 
     def close_connection(self, connection: int) -> None:
@@ -122,14 +122,16 @@ class Commander(TableReader, abc.ABC):
         self._connections.give_back(connection)
 
     def open_track(self) -> int:
-        """A row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
+        """Take a row for a track that is published on, or relayed to, this shard. Raises CapacityError."""
         row = self._tracks.take()
         self._track_generations[row] = self._track_generations.get(row, 0) + 1
         self._post(row, commands.OpenTrack(self._track_generations[row]))
         return row
 
     def track_generation(self, track: int) -> int:
-        """The use of a track's row: told with its tapped packets, so that late ones do not pass for another's."""
+        """Return the generation of a track's row; tapped packets carry it, so that late ones do not pass for another
+        track's.
+        """
         return self._track_generations[track]
 
     def close_track(self, track: int) -> None:
@@ -155,7 +157,7 @@ class Commander(TableReader, abc.ABC):
         repairs: int = -1,
         resent: bool = False,
     ) -> int:
-        """A row for one RTP stream of a track. May raise CapacityError.
+        """Take a row for one RTP stream of a track. Raises CapacityError.
 
         Args:
             ssrc: 0: to be learned from MID, RID (for a repair stream the repaired RID) or payload type.
@@ -192,7 +194,7 @@ class Commander(TableReader, abc.ABC):
         self._encodings.give_back(encoding)
 
     def set_clock_offset(self, encoding: int, clock_offset: int) -> None:
-        """Tell an encoding's clock: its timestamps plus `clock_offset` are on its track's common clock."""
+        """Set an encoding's clock: its timestamps plus `clock_offset` are on its track's common clock."""
         self._post(encoding, commands.SetClockOffset(clock_offset))
 
     def open_subscription(
@@ -260,7 +262,7 @@ class Commander(TableReader, abc.ABC):
                 self._post(track, commands.TellSet(index, number == 0, number == len(parts) - 1, part))
 
     def set_paused(self, subscription: int, paused: bool) -> None:
-        """Hold back, or let through, a subscription's packets."""
+        """Hold back, or forward again, a subscription's packets."""
         self._post(subscription, commands.SetPaused(paused))
 
     def set_tapped(self, track: int, encodings: int) -> None:
@@ -273,7 +275,7 @@ class Commander(TableReader, abc.ABC):
         self._post(track, commands.SetRelay(shard, target, generation))
 
     def rows_in_use(self) -> dict[str, int]:
-        """Number of taken rows by table."""
+        """Return the number of rows in use, by table."""
         return {rows.name: rows.taken for rows in self._all_rows()}
 
     def _all_rows(self) -> tuple[Rows, ...]:

@@ -108,7 +108,7 @@ class Plane(Commander):
 
     @property
     def port(self) -> int:
-        """The UDP port; known once started."""
+        """The UDP port; known once the plane is started."""
         return int(self._socket.getsockname()[1])
 
     @property
@@ -118,18 +118,20 @@ class Plane(Commander):
 
     @property
     def notice_fd(self) -> int:
-        """Readable when notices wait; for the event loop."""
+        """File descriptor for the event loop, readable when notices wait."""
         return self._notices.event
 
     def start(self) -> None:
-        """Compile (first run only), bind, and start to forward. Raises OSError when the port cannot be bound."""
+        """Compile (first run only), bind the socket, and begin to forward. Raises OSError if the port cannot be
+        bound.
+        """
         compile_kernels()
         self._socket = open_socket(self._host, self._wanted_port)
         self._thread = threading.Thread(target=self._run, name=f"sfu-plane-{self.index}", daemon=True)
         self._thread.start()
 
     def start_stepped(self) -> None:
-        """Bind, but let the caller run the rounds by `step`, in virtual time: for tests and the emulator."""
+        """Bind the socket, but let the caller run the rounds by `step`, in virtual time: for tests and the emulator."""
         self._socket = open_socket(self._host, self._wanted_port)
 
     def step(self, now_us: int) -> int:
@@ -178,12 +180,12 @@ class Plane(Commander):
 
     @property
     def notices_written(self) -> int:
-        """How many notices there ever were."""
+        """Number of notices that the plane has ever written."""
         return self._notices.written
 
     @property
     def notices_read(self) -> int:
-        """How many of them were polled."""
+        """Number of notices that were polled."""
         return self._notices.read
 
     def send(self, data: bytes, address: Address) -> None:
@@ -200,7 +202,7 @@ class Plane(Commander):
 
     @property
     def tap_missed(self) -> int:
-        """Packets of tapped tracks that did not fit into the ring so far."""
+        """Return how many packets of tapped tracks have not fitted into the ring so far."""
         return int(self._tables.counters[Counter.DROP_TAP_RING_FULL])
 
     def counters(self) -> dict[str, int]:
@@ -226,7 +228,7 @@ _warmed = False
 
 
 def _idle_plane() -> tuple[Plane, tuple[Tables, Buffers, Wiring]]:
-    """A plane that never runs, and what kernels take of one."""
+    """Return a plane that never runs, and the arguments of its kernels."""
     idle = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4, 4))
     return idle, (idle._tables, idle._buffers, idle._wiring(-1))
 
@@ -248,7 +250,7 @@ def compile_kernels(progress: Progress | None = None) -> None:
 
 
 def compile_second() -> None:
-    """Compile the part of a process that helps another one with its first start."""
+    """Compile the share of a process that helps another one with its first start."""
     idle, arguments = _idle_plane()
     warming.compile_second(arguments)
     idle.stop()

@@ -20,7 +20,7 @@ from sfu.routing.sockets import Address, decode_address
 
 
 def _offset(field: str) -> int:
-    """Of a stored datagram's field in its slot."""
+    """Return the offset of a stored datagram's field in its slot."""
     slot, record = NOTICE.fields, NOTICE["StoredDatagram"].fields
     assert slot is not None
     assert record is not None
@@ -70,7 +70,7 @@ class CommandQueue:
 
     @property
     def applied(self) -> bool:
-        """Whether the plane has applied everything that was posted."""
+        """Whether the plane has applied every command that was posted."""
         return bool(self.index[READ] == self.index[WRITTEN])
 
     def post(self, row: int, command: Command) -> None:
@@ -89,7 +89,7 @@ class CommandQueue:
             self._kept.popleft()
 
     def _await_room(self, position: int) -> None:
-        """The ring is full only while the plane is in one long round; give it a moment."""
+        """Wait a moment for room: the ring is full only while the plane is in one long round."""
         pause = threading.Event()
         for _ in range(1000):
             if position - int(self.index[READ]) < _COMMAND_SLOTS:
@@ -103,7 +103,7 @@ class CommandQueue:
             self._kept.append((int(self.index[WRITTEN]) + 1, held))
 
     def close(self) -> None:
-        """Close the event; the plane's thread has ended before. Idempotent."""
+        """Close the event, once the plane's thread has ended. Idempotent."""
         if self.event >= 0:
             os.close(self.event)
             self.event = -1
@@ -129,12 +129,12 @@ class NoticeQueue:
 
     @property
     def written(self) -> int:
-        """How many notices the plane has ever written."""
+        """Number of notices that the plane has ever written."""
         return int(self.index[WRITTEN])
 
     @property
     def read(self) -> int:
-        """How many of them were taken."""
+        """Number of notices that were taken."""
         return int(self.index[READ])
 
     def poll(self, most: int) -> list[Notice]:

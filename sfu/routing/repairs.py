@@ -1,4 +1,4 @@
-"""By what a subscription's packets can be sent again."""
+"""The logs and stores from which a subscription's packets can be sent again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sfu.routing.rows import CapacityError, Rows
 
 
 class Repairs:
-    """Gives subscriptions their logs, and those without RTX the places where packets are kept as they went out.
+    """Gives subscriptions their logs, and those without RTX a place where their sent packets are kept.
 
-    Both are bounded apart from the subscriptions: who finds none left goes without.
+    Both are limited, independently of the number of subscriptions: a subscription that finds none left goes without.
     """
 
     def __init__(self, limits: PlaneLimits, post: Callable[[int, commands.Command], None], rng: random.Random) -> None:
-        """`post` gives a command for a row."""
+        """`post` posts a command for a row."""
         self._post = post
         self._rng = rng
         self._logs = Rows("logs", limits.logs if limits.history > 0 else 0)
@@ -57,11 +57,11 @@ class Repairs:
         return True
 
     def set_interval(self, subscription: int, interval_ms: int) -> None:
-        """Say how soon a packet that its receiver asks for again and again is repeated at most (RFC 4585)."""
+        """Set the least time between two repeats of a packet that its receiver asks for repeatedly (RFC 4585)."""
         self._post(subscription, commands.SetRepeatInterval(interval_ms))
 
     def release(self, subscription: int) -> None:
-        """Its row is freed: give back what it has."""
+        """Give back what a subscription has, since its row is freed."""
         log = self._log_of.pop(subscription, None)
         if log is not None:
             self._logs.give_back(log)

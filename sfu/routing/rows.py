@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import deque
 
 RESTING = 256
-"""So many freed rows rest before the first of them is used again, so that late notices miss it."""
+"""Number of freed rows that rest before the first of them is used again, so that late notices miss it."""
 
 
 class CapacityError(RuntimeError):
-    """A table of the plane is full: the node carries no more of that kind."""
+    """A table of the plane is full: the node can take no more of that kind."""
 
 
 class Rows:
-    """Hands out row numbers: freed ones that have rested, then ones that nobody had.
+    """Hands out row numbers: freed ones that have rested, then ones that were never used.
 
-    A row costs memory from its first use on (`memory.py`), so who comes and goes must not have all of them used.
+    A row costs memory from its first use on (`memory.py`), so clients that come and go must not use up all of them.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -30,7 +30,7 @@ class Rows:
         return self._unused - len(self._freed)
 
     def take(self) -> int:
-        """A free row. Raises CapacityError when there is none."""
+        """Return a free row. Raises CapacityError if there is none."""
         if len(self._freed) > RESTING or (self._freed and self._unused == self._size):
             return self._freed.popleft()
         if self._unused == self._size:

@@ -22,7 +22,7 @@ _BUFFER_BYTES = 8 * 1024 * 1024
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A non-blocking UDP socket bound to `host`, `port` (0: any), with UDP_GRO where the kernel has it.
+    """Return a non-blocking UDP socket bound to `host`, `port` (0: any), with UDP_GRO if the kernel has it.
 
     An IPv6 wildcard also takes IPv4. Raises OSError when the address cannot be bound.
     """
@@ -51,7 +51,7 @@ def _enlarge(opened: socket.socket, forced: int, plain: int) -> None:
 
 
 def encode_address(address: Address, family: int) -> NDArray[np.uint8]:
-    """The sockaddr that a socket of `family` sends to for `address`."""
+    """Return the sockaddr by which a socket of `family` sends to `address`."""
     ip = ipaddress.ip_address(address[0])
     port = address[1].to_bytes(2, "big")
     if family == socket.AF_INET:
@@ -66,7 +66,7 @@ def encode_address(address: Address, family: int) -> NDArray[np.uint8]:
 
 @functools.lru_cache(maxsize=8192)
 def decode_address(raw: bytes) -> Address:
-    """The address that a received sockaddr of up to `ADDRESS_BYTES` bytes names."""
+    """Return the address that a received sockaddr of up to `ADDRESS_BYTES` bytes names."""
     port = int.from_bytes(raw[2:4], "big")
     if raw[0] == AF_INET:
         return socket.inet_ntop(socket.AF_INET, raw[4:8]), port
@@ -77,7 +77,7 @@ def decode_address(raw: bytes) -> Address:
 
 
 def sendable(address: Address, family: int) -> tuple[str, int]:
-    """The address as `socket.sendto` of `family` wants it."""
+    """Return the address in the form that `socket.sendto` of `family` takes."""
     if family == socket.AF_INET6 and ":" not in address[0]:
         return f"::ffff:{address[0]}", address[1]
     return address

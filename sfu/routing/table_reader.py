@@ -1,4 +1,4 @@
-"""What the tables of a plane say; only the plane writes them."""
+"""Reads the tables of a plane, which only the plane writes."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class TableReader:
         self._estimator_states = StateReader(EstimatorState, tables.estimators)
 
     def encoding_state(self, encoding: int) -> EncodingState:
-        """Reception statistics of an encoding."""
+        """Return the reception statistics of an encoding."""
         return self._encoding_states.read(encoding)
 
     def audio_level(self, encoding: int) -> AudioLevel:
-        """What the packets of an audio encoding said of their loudness."""
+        """Return what the packets of an audio encoding said of their loudness."""
         return self._audio_levels.read(encoding)
 
     def layer_octets(self, encoding: int) -> list[int]:
-        """Payload octets received by layer, at 8 * spatial + temporal."""
+        """Return the payload octets received of each layer, at index 8 * spatial + temporal."""
         return [int(octets) for octets in self._tables.encodings["layer_octets"][encoding]]
 
     def arrived(self, encoding: int, sequence: int) -> bool:
@@ -46,7 +46,7 @@ class TableReader:
         return known >= sequence
 
     def parameter_sets(self, track: int, index: int) -> tuple[bytes, ...]:
-        """The H.264 parameter sets that are known of a track's Encoding, as NAL units."""
+        """Return the known H.264 parameter sets of a track's Encoding, as NAL units."""
         if index >= PARAMETER_INDEXES:
             return ()
         entry = self._tables.parameters[track, index]
@@ -58,24 +58,24 @@ class TableReader:
         return ()
 
     def subscription_state(self, subscription: int) -> SubscriptionState:
-        """Counters and offsets of a subscription."""
+        """Return the counters and offsets of a subscription."""
         return self._subscription_states.read(subscription)
 
     def connection_state(self, connection: int) -> ConnectionState:
-        """Traffic of a connection."""
+        """Return the traffic of a connection."""
         return self._connection_states.read(connection)
 
     def estimator_state(self, connection: int) -> EstimatorState:
-        """What is known of a connection's path."""
+        """Return what is known of a connection's path."""
         return self._estimator_states.read(connection)
 
     def counters(self) -> dict[str, int]:
-        """Totals, and every drop by reason; each only grows."""
+        """Return the totals, and every drop by its reason; each only grows."""
         return {counter.name.lower(): int(self._tables.counters[counter]) for counter in Counter}
 
 
 def _split(data: bytes) -> tuple[bytes, ...]:
-    """Units that stand each behind its length in two octets."""
+    """Split octets into units, each of which follows its length in two octets."""
     found = []
     while data:
         size = int.from_bytes(data[:2])

@@ -13,38 +13,38 @@ from sfu.routing.kernels.rings import READ, PacketRings, make_packet_rings, read
 from sfu.wire.payload_format import PayloadFormat
 
 _SLOTS = 16384
-"""A second of a hundred tracks of 1.5 Mbit/s; memory is committed only as it is used."""
+"""Number of slots: a second of a hundred tracks of 1.5 Mbit/s; memory is committed only as it is used."""
 
 
 class TappedPacket(NamedTuple):
     """A decrypted RTP packet of a tapped track."""
 
     track: int
-    """Its row on this shard."""
+    """The track's row on this shard."""
     generation: int
-    """Which use of that row: a number of the row's own."""
+    """Which use of that row the packet belongs to: a number of the row's own."""
     source: int
-    """Changes when another SSRC sends, or its numbering begins anew."""
+    """The packet's source: it changes when another SSRC sends, or its numbering begins anew."""
     encoding: int
-    """Which Encoding of the track, 0 the lowest."""
+    """Index of the track's Encoding, 0 for the lowest."""
     sequence: int
-    """16 bits."""
+    """Sequence number, 16 bits."""
     timestamp: int
-    """32 bits."""
+    """RTP timestamp, 32 bits."""
     ssrc: int
     marker: bool
     key: bool
-    """A key frame begins with this packet."""
+    """Whether a key frame begins with this packet."""
     spatial: int
-    """Layer within the Encoding (SVC)."""
+    """Spatial layer within the Encoding (SVC)."""
     redundant: bool
-    """The payload is RED (RFC 2198)."""
+    """Whether the payload is RED (RFC 2198)."""
     late: bool
-    """It was repaired, or overtaken by others."""
+    """Whether the packet was repaired, or overtaken by others."""
     arrival_us: int
-    """CLOCK_MONOTONIC."""
+    """Arrival time on CLOCK_MONOTONIC."""
     payload: bytes
-    """Without padding."""
+    """The payload without padding."""
 
 
 class TappedPackets(Sequence[TappedPacket]):
@@ -66,7 +66,7 @@ class TappedPackets(Sequence[TappedPacket]):
         run_ends: list[int],
         rest: Mapping[str, list[Any]],
     ) -> None:
-        """`rest`: the other fields of a packet."""
+        """`rest` holds the other fields of each packet."""
         self.track = track
         self.generation = generation
         self.sources = sources
@@ -81,7 +81,7 @@ class TappedPackets(Sequence[TappedPacket]):
 
     @classmethod
     def of(cls, packets: Sequence[TappedPacket], *, audio: bool = False) -> TappedPackets:
-        """Of single packets of one use, at least one."""
+        """Join single packets of one use of a track, at least one."""
         rest = {name: [getattr(packet, name) for packet in packets] for name in _REST}
         sequences = [packet.sequence for packet in packets]
         sources = [packet.source for packet in packets]
@@ -138,7 +138,7 @@ class TappedPackets(Sequence[TappedPacket]):
 
 
 class Tap:
-    """The consumer's end; for one thread at a time, which need not be the control side's."""
+    """The consumer's end of the tap ring; for one thread at a time, which need not be the control side's."""
 
     def __init__(self) -> None:
         self.rings: PacketRings = make_packet_rings(1, 1, _SLOTS)
@@ -150,7 +150,7 @@ class Tap:
         self._columns = {name: packets[name] for name in _COLUMNS}
 
     def poll(self, limit: int = 1024) -> list[TappedPackets]:
-        """Up to `limit` packets, those of each use of a track together."""
+        """Return up to `limit` packets, those of each use of a track together."""
         waiting = min(readable(self._index), limit)
         if waiting == 0:
             return []

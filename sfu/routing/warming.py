@@ -33,7 +33,7 @@ from sfu.wire.kernels.kernel import LINKED, declared
 Progress = Callable[[float], None]
 
 _TYPED = 0.75
-"""How far it is when the last function was typed; what remains is one step of LLVM's."""
+"""The share of the work that is done when the last function is typed; what remains is one step of LLVM's."""
 _BEGUN, _KEPT = "begun", "kept"
 _HELPER = "from sfu.routing.plane import compile_second; compile_second()"
 
@@ -63,7 +63,7 @@ def _second(arguments: tuple[Tables, Buffers, Wiring]) -> list[tuple[Any, tuple[
 
 
 class _Counted(event.Listener):
-    """Tells of each function that is begun to be compiled."""
+    """Reports each function whose compilation begins."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -128,7 +128,7 @@ class _Helper:
             kept.wait()
 
     def end(self) -> None:
-        """End it, if it has not."""
+        """End the other process, if it has not ended."""
         self._process.kill()
         self._process.wait()
         self._reader.join()
@@ -198,7 +198,7 @@ def _compile(arguments: tuple[Tables, Buffers, Wiring], types: tuple[Any, ...], 
 
 
 class _Share:
-    """How far the compilation is, by the functions that both processes have begun with."""
+    """How far the compilation is, counted in functions that both processes have begun."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
@@ -206,7 +206,7 @@ class _Share:
         self._lock = threading.Lock()
 
     def count(self, name: str) -> None:
-        """Another function is being compiled."""
+        """Count another function that is being compiled."""
         with self._lock:  # until it is told: from several threads, and it never goes back
             self._names.add(name)
             if self._progress is not None:
