@@ -1,4 +1,4 @@
-"""What the capacity was seen to be when it was reached, and how far that may be off."""
+"""The capacity that was seen when it was reached, and how far that may be off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SMOOTHING = 0.05
 
 @stage
 def upper_bound(state: Any) -> float:
-    """Three deviations above what was seen, in bps."""
+    """Return three deviations above the learned capacity, in bps."""
     if state["capacity_bps"] <= 0.0:
         return MOST_BPS
     return state["capacity_bps"] + 3.0 * deviation(state)
@@ -21,7 +21,7 @@ def upper_bound(state: Any) -> float:
 
 @stage
 def lower_bound(state: Any) -> float:
-    """Three deviations below it."""
+    """Return three deviations below the learned capacity, in bps."""
     if state["capacity_bps"] <= 0.0:
         return 0.0
     return max(0.0, state["capacity_bps"] - 3.0 * deviation(state))
@@ -29,19 +29,19 @@ def lower_bound(state: Any) -> float:
 
 @stage
 def deviation(state: Any) -> float:
-    """How far what was seen scatters, in bps."""
+    """Return how far the samples of the capacity scatter, in bps."""
     return math.sqrt(state["capacity_deviation"] * state["capacity_bps"] / 1000.0) * 1000.0
 
 
 @stage
 def forget_capacity(state: Any) -> None:
-    """The link is another one than was learned."""
+    """Forget the capacity: the link is another one than was learned."""
     state["capacity_bps"] = 0.0
 
 
 @stage
 def learn_capacity(state: Any, sample: float) -> None:
-    """The throughput at which a queue built up is about the capacity."""
+    """Take a sample of the capacity in bps: the throughput at which a queue built up."""
     if state["capacity_bps"] <= 0.0:
         state["capacity_bps"] = sample
         return

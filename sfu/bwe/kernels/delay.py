@@ -14,14 +14,14 @@ from sfu.bwe.kernels.tcp_competition import competes_with_tcp
 from sfu.wire.kernels.kernel import stage
 
 _GROUP_US = 5_000
-"""What is sent within this time is one group: the pacer's bursts say nothing of the path."""
+"""Packets sent within this time form one group: the pacer's bursts say nothing of the path."""
 _BURST_US = 100_000
 _STEP_US = 3_000_000
-"""A larger change between two groups is a clock that was set, or a path that stood still."""
+"""A larger change between two groups means a clock that was set, or a path that stood still."""
 _MOST_REORDERED = 3
 _LEAST_WINDOW_US = 10_000_000
 _USUAL = 0.02
-"""Weight of a group in what the delay usually is."""
+"""Weight of a group in the average of the queue's delay."""
 
 _SMOOTHING = 0.9
 _GAIN = 4.0
@@ -34,7 +34,7 @@ _LEAST_THRESHOLD_MS, _MOST_THRESHOLD_MS = 6.0, 600.0
 
 @stage
 def add_arrival(state: Any, sent_us: int, arrival_us: int, size: int) -> None:
-    """Take a packet that has arrived, in the order of sending."""
+    """Take a packet that has arrived; call in the order of sending."""
     state["arrived_bytes"] += size
     state["interval_least_us"] = min(state["interval_least_us"], arrival_us - sent_us)
     if state["open"] == 1:
@@ -55,7 +55,7 @@ def add_arrival(state: Any, sent_us: int, arrival_us: int, size: int) -> None:
 
 @stage
 def add_probe(state: Any, size: int) -> None:
-    """Take a packet of a probe that has arrived: it queues by intention, and so do those right behind it."""
+    """Take a packet of a probe that has arrived: a probe queues by intention, and so do the packets right behind it."""
     if state["open"] == 1:
         _close_group(state, state["last_arrival_us"])
     state["arrived_bytes"] += size
@@ -100,7 +100,9 @@ def _close_group(state: Any, now_us: int) -> None:
 
 @stage
 def _measure_queue(state: Any) -> None:
-    """The delay over the least one of the last ten to twenty seconds; the clocks' offset cancels out."""
+    """Set `queue_ms`: the delay less the least one of the last ten to twenty seconds; the clocks' offset cancels
+    out.
+    """
     if state["untimed"] == 1:
         state["queue_ms"] = 0.0
         return
@@ -118,7 +120,7 @@ def _measure_queue(state: Any) -> None:
 
 @stage
 def end_interval(state: Any) -> None:
-    """See whether a queue has stood since the last call: jitter spares some packets, a queue none."""
+    """Set whether a queue has stood since the last call: jitter spares some packets, a queue spares none."""
     base = min(state["least_us"], state["least_before_us"])
     least = state["interval_least_us"]
     state["stood_ms"] = state["standing_ms"]
@@ -129,7 +131,7 @@ def end_interval(state: Any) -> None:
 
 @stage
 def _add_delta(state: Any, delta_ms: float, sent_ms: float, arrival_us: int) -> None:
-    """A group took `delta_ms` longer than the one `sent_ms` before it."""
+    """Take a group that took `delta_ms` longer than the one sent `sent_ms` before it."""
     if state["deltas"] == 0:
         state["trend_start_us"] = arrival_us
     at = state["deltas"] % TREND_POINTS
@@ -146,7 +148,7 @@ def _add_delta(state: Any, delta_ms: float, sent_ms: float, arrival_us: int) -> 
 
 @stage
 def _slope(state: Any) -> float:
-    """The straight line through the points (least squares), in milliseconds per millisecond."""
+    """Return the slope of the straight line through the points (least squares), in milliseconds per millisecond."""
     mean_x = 0.0
     mean_y = 0.0
     for k in range(TREND_POINTS):
@@ -189,7 +191,7 @@ def _detect(state: Any, trend: float, sent_ms: float, now_us: int) -> None:
 
 @stage
 def _adapt_threshold(state: Any, weighted: float, now_us: int) -> None:
-    """Follow the trend slowly, so that flows that only watch for loss do not starve this one."""
+    """Let the threshold follow the trend slowly, so that flows that only watch for loss do not starve this one."""
     before = state["threshold_us"]
     state["threshold_us"] = now_us
     if before == NEVER_US or weighted > state["threshold_ms"] + _MARGIN_MS:

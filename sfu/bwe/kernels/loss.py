@@ -24,22 +24,22 @@ _STEP = 0.75
 _LEAST_INHERENT = 1e-3
 _MOST_INHERENT = 0.05
 _BALANCE_BPS = 100_000.0
-"""At low rates more loss is believed to be the path's own, by this over the rate."""
+"""This over the rate is a further share of loss that is believed to be the path's own: more at low rates."""
 _BIAS_PER_KBPS, _LOG_BIAS = 0.0002, 0.02
 _HIGH_LOSS, _HIGH_LOSS_WIDTH = 0.2, 0.002
-"""About where a higher rate is no longer preferred."""
+"""Loss at which a higher rate is no longer preferred, and the width of that transition."""
 _RISE = 1.3
 _RISE_WINDOW_US = 300_000
 _RAMP = 1.5
 _CONGESTED_LOSS = 0.02
 _STANDING_MS = 10.0
-"""Loss while a queue of this length stands is the queue's overflow."""
+"""Loss while a queue of this length stands is taken for the queue's overflow."""
 _FACTORS = (1.02, 1.0, 0.95)
 
 
 @stage
 def add_sent(state: Any, sent_us: int, size: int, lost: bool) -> bool:
-    """Take a packet whose fate is known by now; return whether an interval is full (`end_observation` is due)."""
+    """Take a packet whose fate is known; return whether an interval is full (`end_observation` is due)."""
     if state["observation_us"] == NEVER_US:
         state["observation_us"] = sent_us
     state["open_bytes"] += size
@@ -50,7 +50,7 @@ def add_sent(state: Any, sent_us: int, size: int, lost: bool) -> bool:
 
 @stage
 def recall_loss(state: Any, size: int) -> None:
-    """A packet that was taken for lost has come late."""
+    """Take back the loss of a packet that has come late."""
     state["open_lost_bytes"] = max(0, state["open_lost_bytes"] - size)
     state["open_bytes"] = max(0, state["open_bytes"] - size)
 
@@ -83,7 +83,7 @@ def end_observation(state: Any, sent_us: int, limited: bool) -> None:
 
 @stage
 def _average_loss(state: Any) -> float:
-    """Of the remembered intervals; the worst and the best are left out once there are enough."""
+    """Return the loss of the remembered intervals, without the worst and the best once there are enough."""
     count = min(state["observations"], OBSERVATIONS)
     total = 0.0
     lost = 0.0
@@ -151,13 +151,13 @@ def _choose(state: Any, now_us: int, limited: bool) -> None:
 
 @stage
 def settle_overflow(state: Any) -> None:
-    """The overflow of a queue was given way to."""
+    """Note that the rate was lowered for the overflow of a queue."""
     state["congested"] = 0
 
 
 @stage
 def bound_loss(state: Any, rate_bps: float) -> None:
-    """Somebody else has worked out what losses allow."""
+    """Set the rate that losses allow, as worked out elsewhere."""
     state["loss_bps"] = max(rate_bps, LEAST_BPS)
 
 
@@ -195,7 +195,7 @@ def _loss_chance(rate: float, inherent: float, sent_bps: float) -> float:
 
 @stage
 def _fit_inherent(state: Any, rate: float) -> float:
-    """One step of Newton's method from the loss that was believed to be the path's own."""
+    """Return the path's own loss at a rate, by one step of Newton's method from the loss believed so far."""
     most = _most_inherent(rate)
     inherent = min(max(state["inherent_loss"], _LEAST_INHERENT), most)
     first = 0.0
@@ -215,7 +215,7 @@ def _fit_inherent(state: Any, rate: float) -> float:
 
 @stage
 def _value(state: Any, rate: float, inherent: float) -> float:
-    """How well the two explain what was seen, and how much the rate is liked."""
+    """Return how well a rate and an inherent loss explain the intervals, with the preference for higher rates."""
     distance = _HIGH_LOSS - state["loss"]
     preference = distance / (_HIGH_LOSS_WIDTH + abs(distance))
     liking = preference * (_BIAS_PER_KBPS * rate / 1000.0 + _LOG_BIAS * math.log(1.0 + rate / 1000.0))

@@ -20,59 +20,59 @@ from sfu.bwe.kernels.throughput import measure_peak, measure_recent
 from sfu.wire.kernels.kernel import stage
 
 _RECOVER = 0.95
-"""Of what got through while a queue stood, so much is sent again once it is empty."""
+"""Once a queue is empty, this share of what got through while it stood is sent again."""
 _YIELD, _YIELD_MS = 0.03, 30.0
-"""A queue that only begins is given way to by so much at most, at a length of so much: it may be no more than a key
-frame."""
+"""Largest decrease for a queue that only begins, reached at that length: it may be no more than a key frame."""
 _FILLED = 0.9
-"""Whoever sends this share of the estimate gives way even where more got through: so flows come to share a link."""
+"""A flow that gets through this share of its estimate gives way even so: thus flows come to share a link."""
 _SHORT_MS = 10.0
-"""While no packet waits for longer, a rising trend only ends the rise."""
+"""While no packet waits longer than this, a rising trend only ends the rise."""
 _LONG_MS = 50.0
-"""A longer queue is emptied: what just got through is taken, less the queue's length over `_DRAIN_MS`."""
+"""A longer queue is emptied: the rate becomes what just got through, less the queue's length over `_DRAIN_MS`."""
 _DRAIN_MS = 500.0
 _COLLAPSED, _COLLAPSED_MS, _COLLAPSED_US = 0.7, 120.0, 2_000_000
-"""Where only so much of the half second's rate gets through, and the queue is so long, there is no need of a trend."""
+"""Share of the half second's rate, and queue, beyond which no trend is needed; not so soon after a decrease."""
 _FULL_MS = 300.0
 """For a queue of this length all give way."""
 _MOST_BACK_OFF = 0.3
 _CONTESTED = 0.75
-"""Where somebody else keeps the queue filled, its overflow lowers the rate to this part of it."""
+"""Factor by which an overflow lowers the rate while somebody else keeps the queue filled."""
 _OVERFLOW_US = 1_000_000
-"""What is lost within this time is lost to one overflow."""
+"""Losses within this time belong to one overflow."""
 
 _PER_SECOND = 1.08
 _NEAR = 0.9
-"""Above this share of the capacity that was learned the rise is additive."""
+"""Above this share of the learned capacity the rise is additive."""
 _APPROACH = 0.3
-"""Below it, so much of what lacks is made up for in a second, besides."""
+"""Below that, this share of what is lacking is added in each second, besides."""
 _RISE_BPS, _SMALL_RISE, _LARGE_RISE = 50_000.0, 0.15, 0.01
-"""Additive rise in a second, alike for all flows, within these shares of the rate."""
+"""Additive rise in a second, equal for all flows, and its bounds as shares of the rate: the most and the least."""
 _LEAST_RISE_BPS = 4_000.0
 _LATE = 1.0
-"""Who has but a part of what probes have shown to get through rises faster, by up to so many times: he shares a link
-with others, and has less of it than they, or it has grown."""
+"""How much faster, at most, a flow rises that gets through less than probes have shown: it shares a link with others
+and has less of it than they, or the link has grown."""
 _FADE = 0.7
-"""Of what earlier probes have shown, so much counts beside the result of a new one."""
+"""Weight of what earlier probes have shown beside the result of a new one."""
 _RAISE, _RAISE_BPS = 1.2, 150_000.0
 _CALM_US = 30_000_000
-"""So soon after a decrease a probe raises the rate by this at most: it may have met a pause of the others."""
+"""Within this time after a decrease a probe raises the rate by no more than `_RAISE` and `_RAISE_BPS` allow: it may
+have met a pause of the others."""
 _SPARE, _SPARE_BPS = 0.5, 80_000.0
-"""And by this part of what it has shown beyond what we have, or so much if there is: among flows that fill a link, each
-sees more than is there, and who has the most sees the most."""
+"""Nor by more than this share of what a probe has shown beyond our rate, or this much if it is there: among flows that
+fill a link, each sees more than is there, and the largest flow sees the most."""
 _SHOWN = 0.85
-"""Of what gets through more than is estimated, so much counts: a half second's rate varies."""
+"""Share of a throughput above the estimate that counts: a half second's rate varies."""
 _TRIED = 1.15
 """Beyond what got through when the path was full, so many times what gets through now is taken to be there at most:
 who sends little for long would come to believe in any rate, and try the next larger picture on it.
 """
 _LEAST_PAUSE_US, _MOST_PAUSE_US = 10_000.0, 200_000.0
-"""Two decreases are a round trip apart, within these bounds."""
+"""Bounds of the time between two decreases, which is a round trip."""
 
 
 @stage
 def update_rate(state: Any, limited: bool, now_us: int) -> None:
-    """Move `delay_bps` by what the trend says now. `limited`: far less is sent than is allowed."""
+    """Update `delay_bps` by the current trend. `limited`: far less is sent than is allowed."""
     refute_full(state)
     usage = state["usage"]
     watch_tcp_competition(state, now_us)
@@ -123,7 +123,7 @@ def _may_decrease(state: Any, now_us: int) -> bool:
 
 @stage
 def _decrease(state: Any, limited: bool, now_us: int) -> None:
-    """Give way: a little to a queue that begins, by what gets through where it is long."""
+    """Lower the rate: a little for a queue that begins, to what gets through for a long one."""
     state["phase"] = DECREASE
     state["changed_us"] = now_us
     tcp_competes = competes_with_tcp(state) or is_vain(state)
@@ -162,7 +162,7 @@ def _decrease(state: Any, limited: bool, now_us: int) -> None:
 
 @stage
 def _recover(state: Any) -> None:
-    """The decrease was to empty the queue. That is done: go on just below what got through then."""
+    """Once a decrease has emptied the queue, go on just below what got through then."""
     if state["recover_bps"] > 0.0 and state["queue_ms"] < EMPTY_MS:
         state["delay_bps"] = max(state["delay_bps"], state["recover_bps"])
         state["recover_bps"] = 0.0
@@ -170,13 +170,13 @@ def _recover(state: Any) -> None:
 
 @stage
 def lower_to(state: Any, rate_bps: float) -> None:
-    """Give way for another reason than the delay."""
+    """Lower the rate for another reason than the delay."""
     state["delay_bps"] = rate_bps
 
 
 @stage
 def excuse_decreases(state: Any, least_bps: float) -> None:
-    """There was no queue: what was given way to is taken back, up to `least_bps`."""
+    """Take decreases back, up to `least_bps`, since there was no queue."""
     state["decreased_us"] = NEVER_US
     state["recover_bps"] = 0.0
     state["delay_bps"] = max(state["delay_bps"], least_bps)
@@ -184,7 +184,9 @@ def excuse_decreases(state: Any, least_bps: float) -> None:
 
 @stage
 def lasting_rate(state: Any) -> float:
-    """`delay_bps` for whom it costs to give way and come back: that a short queue empties is left to pacing."""
+    """Return `delay_bps` for decisions that are costly to revise: the part held back to empty a short queue is left to
+    pacing.
+    """
     held_back = max(state["recover_bps"] - state["delay_bps"], 0.0)
     return float(state["delay_bps"]) + held_back * max(1.0 - state["queue_ms"] / _FULL_MS, 0.0)
 
@@ -214,7 +216,7 @@ def _increase(state: Any, now_us: int) -> None:
 
 @stage
 def _share(state: Any) -> float:
-    """What we get through, as a part of what probes have shown (0..1)."""
+    """Return our throughput as a share of what probes have shown (0..1)."""
     if state["shown_bps"] <= 0.0:
         return 1.0
     return min(state["acked_bps"] / state["shown_bps"], 1.0)
@@ -222,13 +224,13 @@ def _share(state: Any) -> float:
 
 @stage
 def note_shown(state: Any, rate_bps: float) -> None:
-    """A probe has got through at this rate, whether or not that lasts."""
+    """Note that a probe has got through at this rate, whether or not that lasts."""
     state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
 
 
 @stage
 def raise_to(state: Any, rate_bps: float, limited: bool, now_us: int) -> bool:
-    """A probe has shown that the path carries so much; return whether the rate is raised by a part of that only.
+    """Raise the rate to what a probe has shown; return whether only a part of that was allowed.
 
     `limited`: far less is sent than is allowed, so that what gets through says nothing of our part.
     """

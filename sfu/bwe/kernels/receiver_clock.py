@@ -17,9 +17,10 @@ from sfu.bwe.kernels.state import NEVER_US, START_BPS
 from sfu.wire.kernels.kernel import stage
 
 _BACK_US = 15_000
-"""A path that reorders packets of two feedbacks by more is none whose delay says much."""
+"""Least step back in time that counts: the delay of a path that reorders packets of two feedbacks by more says
+little."""
 _MOST_BACK_US = 1_000_000
-"""More is another clock, not this one."""
+"""A larger step back means another clock, not a rounded one."""
 _TIMES = 3.0
 _MOST = 10.0
 _FORGET = 0.99
@@ -28,7 +29,7 @@ _TRUSTED = 0.5
 
 @stage
 def watch_clock(state: Any, first_us: int, last_us: int) -> None:
-    """Take the arrivals of the first and the last packet that a feedback tells of, in the order of sending."""
+    """Take the arrivals of the first and the last packet of a feedback, in the order of sending."""
     before = state["reported_us"]
     state["reported_us"] = last_us
     if before == NEVER_US:

@@ -11,10 +11,10 @@ from sfu.wire.kernels.columns import Columns
 from sfu.wire.kernels.kernel import stage
 
 SENT_LOG = 4096
-"""Packets that feedback can still refer to: more than a second of 30 Mbit/s."""
+"""Number of packets that feedback can still refer to: more than a second of 30 Mbit/s."""
 
 UNKNOWN, LOST, ARRIVED = 0, 1, 2
-"""Fates."""
+"""Fates of a packet."""
 
 SENT_PACKET_COLUMNS = Columns(
     sent_log=[
@@ -30,7 +30,7 @@ SENT_PACKET = SENT_PACKET_COLUMNS.dtype
 
 @stage
 def log_sent(log: NDArray[Any], sequence: int, sent_us: int, size: int, probe: int) -> None:
-    """Enter the packet with the extended sequence number; `log`: [SENT_LOG] of SENT_PACKET."""
+    """Enter the packet with the extended sequence number; `log` has the shape [SENT_LOG] and the type SENT_PACKET."""
     packet = log[sequence % SENT_LOG]
     packet["sent_us"] = sent_us
     packet["sequence"] = sequence & 0xFFFFFFFF
@@ -41,13 +41,13 @@ def log_sent(log: NDArray[Any], sequence: int, sent_us: int, size: int, probe: i
 
 @stage
 def settle(packet: Any, fate: int) -> None:
-    """Feedback has told what became of a packet of the log."""
+    """Set the fate of a packet in the log."""
     packet["fate"] = fate
 
 
 @stage
 def forget_sent(log: NDArray[Any], sequence: int) -> None:
-    """Take no account of the packet with this extended sequence number: it goes out again as it was."""
+    """Count the packet with this extended sequence number as arrived: it goes out again as it was."""
     packet = log[sequence % SENT_LOG]
     if packet["sequence"] == sequence & 0xFFFFFFFF:
         settle(packet, ARRIVED)

@@ -1,7 +1,7 @@
-"""A contest: a queue that somebody else keeps filled, such as a TCP flow, which heeds nothing but loss.
+"""TCP competition: a queue that somebody else keeps filled, such as a TCP flow, which heeds nothing but loss.
 
 A queue that several decreases do not shorten is not ours. To give way to it further would only leave it all of the
-link, so for a while delay is not what the rate goes by: it begins again at a fair part, and gives way to loss.
+link, so for a while the rate does not follow the delay: it begins again at a fair share, and gives way to loss.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from sfu.wire.kernels.kernel import stage
 
 EMPTY_MS = 15.0
 STANDING_MS = 30.0
-"""A queue of this length that neither grows nor shrinks is braked for: the trend does not see it."""
+"""The rate is lowered for a standing queue of this length that neither grows nor shrinks: the trend does not see it."""
 _SHRINKS = 0.9
 _BRAKE_US = 400_000
 _MOST_BRAKES = 3
-"""If so many do not help, somebody else keeps it filled."""
+"""If this many decreases do not help, somebody else keeps the queue filled."""
 _STANDS_US, _LESS = 3_000_000, 0.85
-"""But only if it stands for so long, and only this part of ours gets through then. From a queue of our own all that
-the link carries gets through."""
+"""This holds only if the queue stands for the former, and our throughput is then below the latter as a share of the
+earlier one. With a queue of our own, all that the link carries gets through."""
 _GIVE_UP_US = 10_000_000
-"""Where both is not so, to brake is tried again after this time."""
+"""Time after which decreases are tried again, if those conditions do not hold."""
 _LASTS_US = 30_000_000
-"""After so long its queue is taken for the path's own."""
+"""Time after which the competitor's queue is taken for the path's own."""
 _STILL_US, _STILL_MS = 5_000_000, 10.0
-"""If it moves by no more than this in that time there is nobody: the path has become longer."""
+"""A queue whose length varies by less than the latter in the former has no competitor: the path has become longer."""
 _FAIR = 0.5
-"""Of the most that got through before, this is our part."""
+"""Our fair share of the most that got through before."""
 _BEFORE_US = 15_000_000
 _FAIR_AGAIN = 0.9
-"""Of what we had in a contest just before, so much is ours still."""
+"""Our fair share of the rate that we had in a competition just before."""
 
 
 @stage
@@ -44,13 +44,13 @@ def competes_with_tcp(state: Any) -> bool:
 
 @stage
 def is_vain(state: Any) -> bool:
-    """Whether to give way has not made the queue any shorter."""
+    """Whether decreases have failed to shorten the queue."""
     return state["brakes"] >= _MOST_BRAKES
 
 
 @stage
 def watch_tcp_competition(state: Any, now_us: int) -> None:
-    """See whether it goes on. Call at each feedback."""
+    """Update whether the competition goes on. Call at each feedback."""
     if state["acked_bps"] >= state["high_bps"] or now_us - state["high_us"] > _BEFORE_US:
         state["high_bps"] = state["acked_bps"]
         state["high_us"] = now_us
@@ -108,7 +108,7 @@ def _begin(state: Any, now_us: int) -> None:
 
 @stage
 def _accept_queue(state: Any, now_us: int) -> None:
-    """Its least delay in all this time is taken for the path's own."""
+    """Take the least delay during the competition for the path's own."""
     state["tcp_competition_us"] = NEVER_US
     state["accepted_us"] = now_us
     state["accepted_bps"] = state["delay_bps"]

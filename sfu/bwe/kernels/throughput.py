@@ -11,12 +11,12 @@ _WINDOW_US = 500_000
 _PEAK_US = 80_000
 _RECENT_US = 150_000
 _LEAST_US = 100_000
-"""Less says nothing."""
+"""A shorter time of arrivals says nothing."""
 
 
 @stage
 def measure_peak(state: Any) -> float:
-    """The most that got through in any stretch of `_PEAK_US` of that half second, 0: unknown.
+    """Return the largest throughput, in bps, over any `_PEAK_US` of the last half second; 0 if unknown.
 
     While a queue stands, this is what the path carries, even if there was nothing to send before and after.
     """
@@ -43,9 +43,9 @@ def measure_peak(state: Any) -> float:
 
 @stage
 def measure_recent(state: Any, sending_bps: float) -> float:
-    """What gets through of `sending_bps`: what got through just now, and what part did of the half second's packets.
+    """Return how much of `sending_bps` gets through: the larger of the latest throughput and the half second's share.
 
-    The first alone would say that little gets through of a flow that had little to send.
+    The latest throughput alone would say that little gets through of a flow that had little to send.
     """
     newest = state["groups"] - 1
     end = newest % GROUPS

@@ -16,7 +16,7 @@ _INTERVAL_US = 250_000
 
 @stage
 def add_uplink_arrival(state: Any, sent_us: int, now_us: int, size: int) -> bool:
-    """Take a packet of `size` bytes; return whether it was time to work `delay_bps` out anew."""
+    """Take a packet of `size` bytes; return whether `delay_bps` was updated."""
     add_arrival(state, sent_us, now_us, size)
     if now_us - state["updated_us"] < _UPDATE_US:
         return False

@@ -51,7 +51,7 @@ def note_for_publisher(
     size: int,
     now_us: int,
 ) -> None:
-    """Keep of a packet of `size` bytes what its sender is told of his path."""
+    """Note a packet of `size` bytes for the feedback that its sender gets on its path."""
     reports = tables.connections[connection]["reports"]
     if reports == 1 and packet["extension_bytes"][_TRANSPORT_SEQUENCE] == 2:
         sequence = load16(buffers.received, packet["extension_at"][_TRANSPORT_SEQUENCE])

@@ -11,25 +11,25 @@ from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 RTCP, NACK_ENTRIES, CHECKS, CLAIMS, RECORDS = 0, 1, 2, 3, 4
-"""RTCP that the control side handles; entries of NACKs (RFC 4585 section 6.2.1); connectivity checks from where the
-client is known to be, and from elsewhere, which whoever has seen its SDP can write; DTLS records.
-"""
+"""Kinds: RTCP that the control side handles; entries of NACKs (RFC 4585 section 6.2.1); connectivity checks from an
+address where the client has proved to be; checks from any other, which whoever has seen its SDP can write; DTLS
+records."""
 
 _INTERVAL_US = (2_000, 500, 10_000, 20_000, 10_000)
 _BURST_US = (1_000_000, 500_000, 2_000_000, 2_000_000, 2_000_000)
-"""So many microseconds' worth at once: 500, 1000, 200, 100 and 200."""
+"""Microseconds' worth that may come at once: 500, 1000, 200, 100 and 200 of each kind."""
 
 
 @stage
 def forget_allowances(tables: Tables, connection: int) -> None:
-    """A fresh connection has used up nothing."""
+    """Begin a fresh connection, which has used up nothing."""
     for kind in range(ALLOWANCES):
         tables.allowances[connection, kind] = 0
 
 
 @stage
 def take_allowance(tables: Tables, connection: int, kind: int, now_us: int) -> bool:
-    """Whether the connection may have one more of this kind now; if so, it is spent."""
+    """Whether the connection may have one more of this kind now; if so, it is counted."""
     begins_us = max(i64(tables.allowances[connection, kind]), now_us)
     if begins_us - now_us >= _BURST_US[kind]:
         return False

@@ -25,7 +25,7 @@ _REPORT_BITS = 544
 _LEAST_US, _MOST_US = 50_000, 250_000
 _LIMIT_BYTES = 1_100
 _MOST_REPORTS = 8
-"""Packets of one report, whatever the numbers that came."""
+"""Most packets of feedback in one report, whatever the numbers that came."""
 _LOOK_BACK = 512
 """A packet so late is told of again with all that came after it; one that is later still is left out."""
 _FAR_US = 1 << 62
@@ -33,7 +33,7 @@ _FAR_US = 1 << 62
 
 @stage
 def report_arrival(tables: Tables, connection: int, sequence: int, ssrc: int, size: int, now_us: int) -> None:
-    """A packet with the transport-wide sequence number (0..65535) has come, and is authentic."""
+    """Note that an authentic packet with the transport-wide sequence number (0..65535) has come."""
     entry = tables.connections[connection]
     arrived = tables.arrived[connection]
     entry["report_media"] = ssrc
@@ -116,7 +116,7 @@ def _send_report(tables: Tables, buffers: Buffers, connection: int, socket: int)
 
 @stage
 def send_due_reports(tables: Tables, buffers: Buffers, socket: int, now_us: int) -> int:
-    """Report to whom it is time to; return when the next is due, or a time that never comes."""
+    """Send the reports that are due; return when the next one is, or a time that never comes."""
     earliest = _FAR_US
     k = 1
     while k <= tables.reporting[0]:

@@ -81,7 +81,7 @@ def match_encoding(tables: Tables, connection: int, buffer: Octets, packets: NDA
 
 @stage
 def find_source(tables: Tables, connection: int, ssrc: int) -> int:
-    """The encoding already known by this SSRC, or -1."""
+    """Return the encoding already known by this SSRC, or -1."""
     return find_encoding(tables.by_ssrc, tables.encodings, connection, ssrc)
 
 
@@ -123,6 +123,6 @@ def learn_source(tables: Tables, encoding: int, ssrc: int, now_us: int) -> int:
 
 @stage
 def set_clock_offset(tables: Tables, encoding: int, shift: int) -> None:
-    """Say how an encoding's timestamps come onto the common clock of its track."""
+    """Set how an encoding's timestamps are brought onto the common clock of its track."""
     tables.encodings[encoding]["clock_offset"] = shift
     tables.encodings[encoding]["aligned"] = 1

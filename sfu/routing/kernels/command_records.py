@@ -13,13 +13,13 @@ from sfu.routing.kernels.slots import Flag, Int32, Int64, Octet, Octets, Padded,
 from sfu.wire.extensions import EXTENSION_COUNT
 
 PART_BYTES = 64
-"""So much of a parameter set one command tells."""
+"""Most octets of a parameter set that one command carries."""
 _SOCKADDR_BYTES = 32
 _Name = Annotated[bytes, Octets(NAME_BYTES)]
 
 
 COMMANDS: list[type[Command]] = []
-"""All of them; in the ring each is known by its place here."""
+"""All classes of commands; each is known in the ring by its index here."""
 
 
 @dataclass_transform(frozen_default=True)
@@ -36,7 +36,7 @@ class Stop(Command):
 
 
 class OpenConnection(Command):
-    """A fresh row: no address, no keys."""
+    """Begin a fresh row of a connection: no address, no keys."""
 
 
 class SetExtensions(Command):
@@ -62,17 +62,17 @@ class SetAddress(Command):
 
 
 class ClaimAddress(Command):
-    """Take what comes from an address for the connection's; a former holder loses it."""
+    """Take datagrams from an address for the connection's; a former holder loses the address."""
 
     place: Int32
-    """Which of the connection's addresses it is."""
+    """Index of the address among the connection's."""
     generation: Int32
-    """Which use of that place."""
+    """Which use of that place it is."""
     address: Annotated[bytes, Padded(_SOCKADDR_BYTES)]
 
 
 class DropAddress(Command):
-    """What comes from that address is a stranger's again."""
+    """Give up an address: datagrams from it are a stranger's again."""
 
     place: Int32
 
@@ -88,34 +88,34 @@ class SetControl(Command):
     """Agree on feedback, each as in `Feedback`."""
 
     feedback: Octet
-    """What the receiver tells us of egress."""
+    """The congestion feedback that the receiver sends on egress."""
     reports: Octet
-    """What we tell of ingress."""
+    """The congestion feedback that we send on ingress."""
     ssrc: Int64
-    """Ours, in reports."""
+    """Our SSRC in reports."""
 
 
 class SetLimit(Command):
-    """So much is wanted at most."""
+    """Set the rate that a connection wants at most."""
 
     rate_bps: Int64
 
 
 class SetLossBound(Command):
-    """What receiver reports make of the path."""
+    """Set the bound that receiver reports put on the path."""
 
     rate_bps: Int64
 
 
 class CloseConnection(Command):
-    """Free a row."""
+    """Free a connection's row."""
 
 
 class OpenTrack(Command):
-    """A fresh row."""
+    """Begin a fresh row of a track."""
 
     generation: Int64
-    """Which use of it."""
+    """Which use of the row this is."""
 
 
 class SetTap(Command):
@@ -129,27 +129,27 @@ class SetRelay(Command):
 
     shard: Octet
     target: Int32
-    """The row, -1: stop."""
+    """The row on the other shard; -1: stop."""
     generation: Int64
-    """Which use of that row."""
+    """Which use of that row it is."""
 
 
 class TellSet(Command):
-    """A part of an H.264 parameter set that SDP told."""
+    """Carry a part of an H.264 parameter set from SDP."""
 
     index: Octet
-    """Of the track's Encoding."""
+    """Index of the track's Encoding."""
     first: Flag
     last: Flag
     part: Annotated[bytes, Octets(PART_BYTES)]
 
 
 class CloseTrack(Command):
-    """Free a row."""
+    """Free a track's row."""
 
 
 class OpenEncoding(Command):
-    """A fresh row for one RTP stream. The fields are those of `ENCODING`."""
+    """Begin a fresh row for one RTP stream. The fields are those of `ENCODING`."""
 
     track: Int32
     connection: Int32
@@ -173,11 +173,11 @@ class SetClockOffset(Command):
 
 
 class CloseEncoding(Command):
-    """Free a row."""
+    """Free an encoding's row."""
 
 
 class OpenSubscription(Command):
-    """A fresh row, in its track's list. The fields are those of `SUBSCRIPTION`."""
+    """Begin a fresh row, in its track's list. The fields are those of `SUBSCRIPTION`."""
 
     track: Int32
     connection: Int32
@@ -192,7 +192,7 @@ class OpenSubscription(Command):
 
 
 class MoveSubscription(Command):
-    """Go on with another track, -1: with none for now."""
+    """Go on with another track, or with none for now (-1)."""
 
     track: Int32
 
@@ -217,7 +217,7 @@ class SetRepair(Command):
     ssrc: Int64
     payload_type: Octet
     log: Int32
-    """Its row of sent packets."""
+    """The subscription's row in the logs of sent packets."""
     sequence: Int32
     """The first number of the retransmission stream."""
 
@@ -226,21 +226,21 @@ class SetResending(Command):
     """Let a subscription ask for packets again, as they went out."""
 
     sealed: Int32
-    """The row where they are kept."""
+    """The row where the packets are kept."""
     sealed_bytes: Int32
-    """How much of that row is used."""
+    """Number of octets of that row that are used."""
     log: Int32
-    """Row of sent packets for the pacer, -1: none."""
+    """Row in the logs of sent packets, for the pacer; -1: none."""
 
 
 class SetRepeatInterval(Command):
-    """A packet is not repeated sooner."""
+    """Set the least time between two repeats of a packet."""
 
     interval_ms: Int32
 
 
 class CloseSubscription(Command):
-    """Free a row."""
+    """Free a subscription's row."""
 
 
 OPERATION_OF = {command: number for number, command in enumerate(COMMANDS)}

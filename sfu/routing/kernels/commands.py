@@ -156,7 +156,7 @@ def apply_commands(
     index: NDArray[np.int64],
     commands: NDArray[Any],
 ) -> bool:
-    """Apply all waiting commands, between two batches; True when the plane shall stop."""
+    """Apply all waiting commands, between two batches; return True if the plane is to stop."""
     waiting = readable(index)
     for _ in range(waiting):
         command = commands[index[READ] % len(commands)]

@@ -8,25 +8,25 @@ from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.columns import Columns
 
 ADDRESS_BYTES = 28
-"""Length of a `sockaddr_in6`, the longest address we handle."""
+"""Length of a `sockaddr_in6`, the longest address that we handle."""
 NAME_BYTES = 16
 """Longest MID or RID that fits; negotiation refuses longer ones."""
 MAX_ADDRESSES = 8
 """Addresses that datagrams of one connection may come from."""
 ALLOWANCES = 5
-"""Kinds of what a connection may bring about at a rate only."""
+"""Number of kinds of requests that a connection may make only at a limited rate."""
 UFRAGS = 2
-"""ICE user fragments of a connection: while ICE restarts there are two."""
+"""Most ICE user fragments of a connection: two while ICE restarts."""
 MAX_SOURCES = 512
-"""SSRCs that one connection may be known by at a time: libsrtp keeps state for each."""
+"""SSRCs that one connection may have at a time: libsrtp keeps state for each."""
 SOURCE_SLOTS = 2 * MAX_SOURCES
 RETIRED_SLOTS = 65536
 MAX_RETIRED = RETIRED_SLOTS * 3 // 4
 """SSRCs that one connection may give up in its life, since they are remembered: one a second for 13 hours."""
 QUEUED_PACKETS = 1024
-"""How many packets may wait for one connection's pacer, of each kind."""
+"""Most packets of each kind that wait for one connection's pacer."""
 REPORTED_PACKETS = 4096
-"""How far apart the packets of a connection may be that one report tells of."""
+"""Largest distance between the packets of a connection that one report covers."""
 
 CONNECTION_COLUMNS = Columns(
     opened_by=("connection_commands",),

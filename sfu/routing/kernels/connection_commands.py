@@ -20,7 +20,7 @@ from sfu.wire.kernels.kernel import i64, stage
 
 @stage
 def open_connection(tables: Tables, row: int) -> None:
-    """A fresh row: no address, no keys."""
+    """Begin a fresh row: no address, no keys."""
     entry = tables.connections[row]
     entry["active"] = 1
     entry["address_bytes"] = 0
@@ -61,14 +61,14 @@ def open_connection(tables: Tables, row: int) -> None:
 
 @stage
 def set_keys(tables: Tables, row: int, command: Any) -> None:
-    """Decrypt and encrypt by these sessions of libsrtp."""
+    """Set the libsrtp sessions that decrypt and encrypt."""
     tables.connections[row]["receive_srtp"] = command["receive_srtp"]
     tables.connections[row]["send_srtp"] = command["send_srtp"]
 
 
 @stage
 def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
-    """Agree on feedback: what the receiver tells us of egress, and whether we tell of ingress."""
+    """Agree on feedback: what the receiver sends on egress, and whether we send any on ingress."""
     entry = tables.connections[row]
     if entry["controlled"] != command["feedback"]:
         entry["controlled"] = command["feedback"]
@@ -109,7 +109,7 @@ def _release_address(tables: Tables, remote: int) -> None:
 
 @stage
 def claim_address(tables: Tables, row: int, command: Any) -> None:
-    """Take what comes from an address for the connection's; a former holder loses it."""
+    """Take datagrams from an address for the connection's; a former holder loses the address."""
     holder = find_address(tables.by_address, tables.addresses, command["address"], 0)
     if holder >= 0:
         _release_address(tables, holder)
@@ -126,7 +126,7 @@ def claim_address(tables: Tables, row: int, command: Any) -> None:
 
 @stage
 def drop_address(tables: Tables, row: int, place: int) -> None:
-    """What comes from that address is a stranger's again."""
+    """Give up an address: datagrams from it are a stranger's again."""
     _release_address(tables, row * MAX_ADDRESSES + place)
 
 
@@ -160,7 +160,7 @@ def set_ufrags(tables: Tables, row: int, command: Any) -> None:
 
 @stage
 def close_connection(tables: Tables, row: int) -> None:
-    """Free a row."""
+    """Free a connection's row."""
     entry = tables.connections[row]
     for place in range(MAX_ADDRESSES):
         drop_address(tables, row, place)

@@ -31,7 +31,7 @@ class Counter(enum.IntEnum):
     DROP_RTP_OVERSIZE = 20
     DROP_UNKNOWN_SOURCE = 21
     DROP_SOURCE_LIMIT = 22
-    """Under an SSRC that is one too many for now, was given up before, or has just been replaced by another."""
+    """Packets under an SSRC that is one too many for now, was given up before, or has just been replaced by another."""
     DROP_SRTP_AUTHENTICATION = 23
     DROP_SRTP_REPLAY = 24
     DROP_SRTP_OTHER = 25
@@ -54,47 +54,47 @@ class Counter(enum.IntEnum):
     DROP_REPAIR = 39
     """Retransmissions that make no sense: of an unknown stream, or cut off."""
     DROP_LATE = 40
-    """Came too late for a subscription to tell their place."""
+    """Packets that came too late for a subscription to find their place."""
     FILLED_PACKETS = 41
     """Empty packets in the place of late ones that the subscriber's Layer leaves out."""
     REPEATED_PACKETS = 42
     """Packets sent again to subscribers."""
     REPEAT_REFUSED = 43
-    """Not sent again: asked for too often, or beyond the subscription's budget."""
+    """Packets not sent again: asked for too often, or beyond the subscription's budget."""
     REPEAT_MISSED = 44
-    """Not sent again: the history no longer reaches there."""
+    """Packets not sent again: the history no longer has them."""
     LAYER_SWITCHES = 45
     UNKNOWN_STRUCTURE = 46
     """Dependency descriptors that refer to a structure or template that never came; the payload speaks for itself."""
     DROP_RTCP_NO_KEYS = 47
     DROP_RTCP_AUTHENTICATION = 48
-    """Forged, replayed or cut off."""
+    """RTCP that is forged, replayed or cut off."""
     DROP_RTCP_SOURCE_LIMIT = 49
     """RTCP from more SSRCs than a connection may have."""
     DROP_FEEDBACK = 50
-    """Transport-wide feedback that is malformed, or none was agreed on."""
+    """Transport-wide feedback that is malformed, or that was not agreed on."""
     FEEDBACK_UNSENT = 51
-    """Packets that feedback tells of and that were never sent, or long ago."""
+    """Packets that feedback tells of although they were never sent, or too long ago."""
     RECEIVED_FEEDBACK = 52
     SENT_FEEDBACK = 53
     PADDING_PACKETS = 54
-    """Sent to probe a path."""
+    """Packets of padding, sent to probe a path."""
     PACED_PACKETS = 55
-    """Waited for the pacer."""
+    """Packets that waited for the pacer."""
     DROP_PACED = 56
-    """Waited so long that the history or the log had lost them."""
+    """Packets that waited so long that the history or the log had lost them."""
     DROP_STUN_UNKNOWN_USER = 57
     """STUN that is no connectivity check for any connection."""
     DROP_STUN_RATE = 58
-    """Connectivity checks beyond what one connection may have handled."""
+    """Connectivity checks beyond the rate of one connection."""
     DROP_DTLS_UNKNOWN_ADDRESS = 59
-    """DTLS from where no connection's client has proved to be."""
+    """DTLS from an address where no connection's client has proved to be."""
     DROP_DTLS_RATE = 60
-    """DTLS beyond what one connection may have handled."""
+    """DTLS beyond the rate of one connection."""
     DROP_RTCP_RATE = 61
-    """Authentic RTCP beyond what one connection may have handled."""
+    """Authentic RTCP beyond the rate of one connection."""
     DROP_NACK_RATE = 62
-    """Entries of NACKs beyond what one connection may have answered."""
+    """Entries of NACKs beyond the rate of one connection."""
 
 
 COUNTER_COUNT = len(Counter)

@@ -70,7 +70,7 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
 
 @stage
 def forget_structure(tables: Tables, encoding: int) -> None:
-    """What comes from now on is another stream: its dependency descriptors refer to nothing that came before."""
+    """Forget the dependency structure: another stream begins, whose descriptors refer to nothing that came before."""
     tables.structures[encoding]["valid"] = 0
 
 

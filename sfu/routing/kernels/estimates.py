@@ -1,4 +1,4 @@
-"""What follows from a connection's estimate: probes, and word to the control side."""
+"""The consequences of a connection's estimate: probes, and notices to the control side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sfu.wire.kernels.kernel import i64, stage
 
 _REPORT_LESS, _REPORT_MORE = 0.97, 1.03
 _REPORT_US = 100_000
-"""A rise is told that often at most, a fall at once."""
+"""Least time between two reports of a rise; a fall is reported at once."""
 
 
 @stage
@@ -42,7 +42,7 @@ def tell_estimate(
     connection: int,
     now_us: int,
 ) -> None:
-    """Let the control side know of an estimate that has clearly changed."""
+    """Tell the control side of an estimate that has clearly changed."""
     entry = tables.connections[connection]
     estimate = tables.estimators[connection]["lasting_bps"]
     reported = entry["reported_bps"]

@@ -46,7 +46,7 @@ _WIDE = 15  # the format of transport-wide feedback, and of application layer fe
 
 @stage
 def note_heard(tables: Tables, remote: int, now_us: int) -> None:
-    """Something authentic has come from the address in row `remote`."""
+    """Note that something authentic has come from the address in row `remote`."""
     tables.addresses[remote]["heard_us"] = now_us
 
 

@@ -86,20 +86,20 @@ def is_kept(tables: Tables, position: int) -> bool:
 
 @stage
 def begin_log(tables: Tables, log: int) -> None:
-    """A row of the logs is another subscription's, to which nothing was sent."""
+    """Begin a row of the logs for another subscription, to which nothing was sent yet."""
     for k in range(LOGGED_PACKETS):
         tables.logs[log, k]["flags"] = 0
 
 
 @stage
 def stop_waiting(sent: Any, flags: int) -> None:
-    """A logged packet leaves the pacer; `flags`: `EMPTY` where an empty one goes in its place after all."""
+    """Note that a logged packet leaves the pacer; `flags`: `EMPTY` if an empty packet goes in its place after all."""
     sent["flags"] = i64(sent["flags"]) & ~WAITING | flags
 
 
 @stage
 def log_packet(tables: Tables, subscription: int, position: int, numbers: NDArray[np.int64], flags: int) -> None:
-    """Remember that the subscriber got the packet at `position` of the history, under these numbers.
+    """Log that the subscriber got the packet at `position` of the history, under these numbers.
 
     `flags`: `WAITING` where it is still to be sent, `EMPTY` where an empty packet goes in its place.
     """

@@ -20,7 +20,7 @@ AF_INET6 = 10
 _MASK = 0x7FFFFFFF
 
 ROW, HASH = 0, 1
-"""What stands in a slot; a row of -1: nothing does."""
+"""Fields of a slot; a row of -1 means that the slot is empty."""
 
 
 @stage

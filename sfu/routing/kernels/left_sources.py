@@ -15,12 +15,12 @@ from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 _REMEMBERED_US = 2_000_000
-"""So long after a source was left its packets are taken: numbers must not have come round by then."""
+"""Time for which packets of a left source are taken: numbers must not have come round by then."""
 
 
 @stage
 def remember_source(tables: Tables, subscription: int) -> None:
-    """Remember the numbering of the source that a subscription forwards, if any: it is about to be left."""
+    """Remember the numbering of the source, if any, that a subscription forwards and is about to leave."""
     entry = tables.subscriptions[subscription]
     if entry["source"] < 0:
         return

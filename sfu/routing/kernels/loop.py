@@ -38,10 +38,10 @@ _RECEIVE_FAILED = int(Counter.DROP_RECEIVE_FAILED)
 
 POLL_MS = 500
 SWEEP_US = 100_000
-"""How often each connection's estimate is looked at without feedback."""
+"""Time between two looks at each connection's estimate without feedback."""
 
 GATHER_SUBSCRIPTIONS = 32
-"""From so many subscriptions on, a message saved for each is worth the wait."""
+"""Number of subscriptions from which on a message saved for each is worth the wait."""
 GATHER_GAP_US = 25
 GATHER_US = 250
 
@@ -126,7 +126,7 @@ def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
 
 @kernel
 def run_timers(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> int:
-    """Send what is due without a packet that comes; return when the next is, in microseconds."""
+    """Send what is due without an arriving packet; return when the next is due, in microseconds."""
     due = min(
         release_waiting(tables, buffers, wiring.socket, now_us),
         send_due_reports(tables, buffers, wiring.socket, now_us),
@@ -155,7 +155,7 @@ def run_round(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> 
 
 @stage
 def _wait_ms(buffers: Buffers, wiring: Wiring, due_us: int, now_us: int) -> int:
-    """How long the plane may sleep."""
+    """Return how long the plane may sleep, in milliseconds."""
     if wiring.shards > 1 and relay_waiting(wiring):
         return 0
     longest = POLL_MS if buffers.state[CONTROLLED] == 0 else SWEEP_US // 1000
@@ -164,7 +164,7 @@ def _wait_ms(buffers: Buffers, wiring: Wiring, due_us: int, now_us: int) -> int:
 
 @kernel
 def step_plane(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) -> int:
-    """One round of `run_plane` at a time that the caller says; return when the next has something to do."""
+    """Run one round of `run_plane` at a time that the caller gives; return when the next has something to do."""
     buffers.state[VIRTUAL_US] = now_us
     if _apply(tables, buffers, wiring):
         return now_us

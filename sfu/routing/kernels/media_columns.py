@@ -10,13 +10,14 @@ from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 MAX_SHARDS = 32
 ARRIVALS = 1024
-"""How many sequence numbers back an encoding knows which packets have come."""
+"""Number of sequence numbers for which an encoding remembers whether the packet has come."""
 NEVER = -(1 << 40)
-"""No extended sequence number."""
+"""Stands for no extended sequence number."""
 PARAMETER_BYTES = 1024
-"""H.264 parameter sets of an Encoding, each behind its length in two octets; they have to fit one packet."""
+"""Room for the H.264 parameter sets of an Encoding, each after its length in two octets; they have to fit one
+packet."""
 PARAMETER_INDEXES = 4
-"""Encodings of a Track whose parameter sets are kept."""
+"""Number of a Track's Encodings whose parameter sets are kept."""
 LARGEST_SET_BYTES = 512
 PACKET_SLOT_BYTES = 1536
 """A stored RTP packet's place."""

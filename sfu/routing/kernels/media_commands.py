@@ -17,7 +17,7 @@ from sfu.wire.kernels.kernel import i64, stage
 
 @stage
 def open_track(tables: Tables, row: int, generation: int) -> None:
-    """A fresh row."""
+    """Begin a fresh row of a track."""
     entry = tables.tracks[row]
     entry["active"] = 1
     entry["generation"] = generation
@@ -34,7 +34,7 @@ def open_track(tables: Tables, row: int, generation: int) -> None:
 
 @stage
 def close_track(tables: Tables, row: int) -> None:
-    """Free a row."""
+    """Free a track's row."""
     tables.tracks[row]["active"] = 0
 
 
@@ -59,7 +59,7 @@ def set_relay(tables: Tables, row: int, command: Any) -> None:
 
 @stage
 def open_encoding(tables: Tables, row: int, command: Any) -> None:
-    """A fresh row for one RTP stream."""
+    """Begin a fresh row for one RTP stream."""
     entry = tables.encodings[row]
     connection = i64(command["connection"])
     entry["active"] = 1
@@ -109,7 +109,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
 
 @stage
 def close_encoding(tables: Tables, row: int) -> None:
-    """Free a row."""
+    """Free an encoding's row."""
     entry = tables.encodings[row]
     if entry["ssrc"] >= 0:
         remove_encoding(tables.by_ssrc, tables.encodings, row)

@@ -13,7 +13,7 @@ _LARGE_BYTES = 1 << 16
 
 
 def late_zeros(shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """As `np.zeros`, from the system itself.
+    """Return zeros as `np.zeros` does, in memory from the system itself.
 
     The allocator learns from large blocks that are freed to keep the next ones, up to 32 MB each: it would fill them
     with zeros, so all of it is committed, and it seldom gives it back. A process that starts many planes grew by 40 MB

@@ -84,7 +84,7 @@ class Buffers(NamedTuple):
 
 
 def make_buffers() -> Buffers:
-    """Allocate and link everything; the arrays must stay where they are as long as the plane runs."""
+    """Allocate and link all buffers; the arrays must stay where they are as long as the plane runs."""
     made = Buffers(
         received=np.zeros(RELAY_BASE + RELAY_PACKETS * PACKET_SLOT_BYTES, np.uint8),
         packets=np.zeros(BATCH_PACKETS, PACKET),

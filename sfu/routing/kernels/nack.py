@@ -1,6 +1,6 @@
-"""Generic NACK (RFC 4585 section 6.2.1) of subscribers, answered at once: it never reaches the control side.
+"""Generic NACKs (RFC 4585 section 6.2.1) of subscribers, answered in the plane: they never reach the control side.
 
-3,000 of them a second, 3.8 Mbit/s, kept Python busy until others were thrown out for want of consent.
+Answering 3,000 of them a second, at 3.8 Mbit/s, kept Python so busy that other clients were closed for want of consent.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sfu.wire.kernels.octets import load16, load32
 
 _OVER_RATE = int(Counter.DROP_NACK_RATE)
 _MASK_BITS = 16
-"""Packets that one entry may name besides its first."""
+"""Number of packets that one entry may name besides its first."""
 _FIXED_BYTES = 12
 _MISSED_US = 100_000
-"""How often it is told at most that the history no longer has what was asked for: it takes a key frame, not more."""
+"""Least time between two notices that the history no longer has what was asked for: a key frame is all that helps."""
 
 
 @stage

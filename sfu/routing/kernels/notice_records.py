@@ -14,7 +14,7 @@ _SOCKADDR_BYTES = 32
 
 
 class NoticeKind(enum.IntEnum):
-    """What a notice tells of; the first three pass a datagram on."""
+    """The kinds of notices; the first three pass a datagram on."""
 
     STUN = 1
     DTLS = 2
@@ -101,7 +101,7 @@ class UplinkEstimate:
 
 
 Numbers = SourceLearned | Gap | Repaired | RepeatMissed | KeyFrameNeeded | Estimate | UplinkEstimate
-"""What is read as it stands: the connection out of the head, and the other fields."""
+"""Notices whose fields are read as they stand, with the connection from the head."""
 
 NOTICES: dict[NoticeKind, type[Numbers]] = {
     NoticeKind.SOURCE_LEARNED: SourceLearned,

@@ -31,7 +31,7 @@ _TRUNCATED = int(Counter.DROP_TRUNCATED_DATAGRAM)
 def _begin(
     counters: NDArray[np.int64], index: NDArray[np.int64], notices: NDArray[Any], kind: int, connection: int
 ) -> int:
-    """The slot for a notice, its head written; -1: the ring is full, which is counted."""
+    """Return a slot for a notice, with its head written; -1 if the ring is full, which is counted."""
     if writable(index, len(notices)) == 0:
         counters[_RING_FULL] += 1
         return -1
@@ -43,7 +43,7 @@ def _begin(
 
 @stage
 def _end(state: NDArray[np.int64], index: NDArray[np.int64]) -> None:
-    """The notice is written."""
+    """Hand a written notice to the control side."""
     publish(index, 1)
     state[NOTICES] += 1
 

@@ -21,7 +21,7 @@ from sfu.wire.payload_format import PayloadFormat
 _VP8 = int(PayloadFormat.VP8)
 _PICTURE_BITS = 0x7FFF
 _MOST_ELAPSED_US = 10_000_000
-"""Clocks of two Encodings that differ by more than this have nothing in common."""
+"""Clocks of two Encodings that differ by more than this are taken to be unrelated."""
 
 SEQUENCE, TIMESTAMP, PICTURE, TL0, FRAME, MARKER = 0, 1, 2, 3, 4, 5
 NUMBERS = 6
@@ -71,26 +71,26 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
 
 @stage
 def leave_source(tables: Tables, subscription: int) -> None:
-    """Forward no source any more; its numbering is remembered."""
+    """Stop forwarding a source; its numbering is remembered."""
     remember_source(tables, subscription)
     tables.subscriptions[subscription]["source"] = -1
 
 
 @stage
 def forget_clock(tables: Tables, subscription: int) -> None:
-    """What comes next has no clock in common with what came before."""
+    """Forget the clock: what comes next has none in common with what came before."""
     tables.subscriptions[subscription]["aligned"] = 0
 
 
 @stage
 def advance(entry: Any, ahead: int) -> None:
-    """A packet has come in order, `ahead` of the highest so far."""
+    """Note a packet that has come in order, `ahead` of the highest so far."""
     entry["highest"] += ahead
 
 
 @stage
 def _next_timestamp(entry: Any, packet: Any) -> int:
-    """An egress timestamp after the last one."""
+    """Return an egress timestamp after the last one."""
     elapsed_us = max(packet["arrival_us"] - entry["last_arrival_us"], 1000)
     expected = entry["last_timestamp"] + max(elapsed_us * packet["clock_rate"] // 1000000, 1)
     if packet["aligned"] == 0 or entry["aligned"] == 0:
@@ -110,7 +110,7 @@ def _next_timestamp(entry: Any, packet: Any) -> int:
 
 @stage
 def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> None:
-    """Leave packet `row` out, which came in order: later ones move up.
+    """Leave out packet `row`, which came in order: later numbers move up.
 
     What is missing before it keeps its numbers, so they count as given from now on.
     """
@@ -134,7 +134,7 @@ def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: i
 
 @stage
 def insert_before(tables: Tables, subscription: int) -> None:
-    """Make room for one packet before that which came last, in order."""
+    """Make room for one packet before the one that came last, in order."""
     entry = tables.subscriptions[subscription]
     entry["sequence_offset"] = (entry["sequence_offset"] + 1) & 0xFFFF
     _note_renumbering(tables, subscription, i64(entry["highest"]))
@@ -191,7 +191,7 @@ def place_late(tables: Tables, subscription: int, packets: NDArray[Any], row: in
 
 @stage
 def _number_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int, numbers: NDArray[Any]) -> None:
-    """The same as `number_packet` for a packet whose place `place_late` has found."""
+    """Do as `number_packet` for a packet whose place `place_late` has found."""
     entry = tables.subscriptions[subscription]
     packet = packets[row]
     timestamp_offset, tl0_offset = i64(entry["timestamp_offset"]), i64(entry["tl0_offset"])

@@ -20,14 +20,14 @@ REPEATS, MEDIA = 0, 1
 WRITTEN, READ = 0, 1
 
 BURST_US = 20_000
-"""What the pacing rate carries in this time leaves in one go."""
+"""Packets that the pacing rate carries in this time leave in one go."""
 _FACTOR = 2.5
 """The pacing rate over the estimate, as libwebrtc has it: a frame shall not take its whole interval."""
 _FULL_FACTOR, _FULL_US = 1.2, 30_000_000
 """The same on a path that was full so short a time ago: a key frame that came faster would wait there, and with it
 audio, which does not wait here."""
 _EMPTYING_FACTOR = 1.0
-"""And while the path's queue is being emptied."""
+"""The same while the path's queue is being emptied."""
 _CAUGHT_UP_US = 2_000
 _DRAIN_S = 0.15
 """So long a packet waits at most, give or take `BURST_US` and whatever the estimate, unless the path was full of late:
@@ -37,7 +37,7 @@ some receivers (GStreamer) have a jitter buffer of 200 ms, and drop what comes l
 
 @stage
 def pacing_bps(tables: Tables, connection: int, now_us: int) -> float:
-    """How fast a connection's packets leave."""
+    """Return the rate at which a connection's packets leave."""
     state = tables.estimators[connection]
     entry = tables.connections[connection]
     if state["recover_bps"] > 0.0:
@@ -86,14 +86,14 @@ def charge_probe(tables: Tables, connection: int, size: int, rate_bps: float, no
 
 @stage
 def waiting(tables: Tables, connection: int, kind: int) -> int:
-    """Number of packets in a queue."""
+    """Return the number of packets in a queue."""
     index = tables.queue_index[connection, kind]
     return index[WRITTEN] - index[READ]
 
 
 @stage
 def must_wait(tables: Tables, connection: int, kind: int, now_us: int) -> bool:
-    """Whether a packet has to queue: others do, or the line is taken."""
+    """Whether a packet has to queue, because others do or the pacer's account is used up."""
     entry = tables.connections[connection]
     if entry["controlled"] == 0 or waiting(tables, connection, kind) >= QUEUED_PACKETS:
         return False
@@ -104,7 +104,7 @@ def must_wait(tables: Tables, connection: int, kind: int, now_us: int) -> bool:
 def queue_packet(
     tables: Tables, connection: int, kind: int, subscription: int, sequence: int, size: int, now_us: int
 ) -> None:
-    """Let a packet of a subscription's log wait."""
+    """Let a packet of a subscription's log wait for the pacer."""
     index = tables.queue_index[connection, kind]
     tables.queues[connection, kind, index[WRITTEN] % QUEUED_PACKETS] = (subscription << 16) | sequence
     index[WRITTEN] += 1
@@ -127,7 +127,7 @@ def call_later(tables: Tables, connection: int) -> None:
 
 @stage
 def strike_out(tables: Tables, place: int) -> None:
-    """Take the connection at a place of that list out; the last one takes its place."""
+    """Remove the connection at an index of that list; the last one takes its place."""
     tables.connections[tables.busy[place]]["busy"] = 0
     tables.busy[place] = tables.busy[tables.busy[0]]
     tables.busy[0] -= 1
@@ -145,7 +145,7 @@ def forget_queued(tables: Tables, connection: int) -> None:
 
 @stage
 def take_queued(tables: Tables, connection: int, kind: int) -> int:
-    """The first entry of a queue, which is not empty."""
+    """Take the first entry of a queue, which must not be empty."""
     entry = tables.connections[connection]
     count = waiting(tables, connection, REPEATS) + waiting(tables, connection, MEDIA)
     entry["queued_bytes"] -= entry["queued_bytes"] // count  # about its size, which only its packet knows

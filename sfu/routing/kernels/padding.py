@@ -16,12 +16,12 @@ from sfu.wire.kernels.octets import Octets, store16, store32
 from sfu.wire.kernels.rtp import HEADER_BYTES
 
 PADDING_BYTES = 255
-"""The most that RFC 3550 section 5.1 allows."""
+"""Largest padding that RFC 3550 section 5.1 allows."""
 
 
 @stage
 def find_padder(tables: Tables, connection: int) -> int:
-    """A subscription of the connection that can carry padding, -1: none.
+    """Return a subscription of the connection that can carry padding; -1 if there is none.
 
     Best in its retransmission stream, whether its media flow or not. Without one, among its video itself, where that
     rests between two pictures.
@@ -45,7 +45,7 @@ def _rests(entry: Any) -> bool:
 
 @stage
 def find_repeatable(tables: Tables, subscription: int, back: int) -> int:
-    """The egress number of a packet that was sent `back` packets ago and is still there, -1: none."""
+    """Return the egress number of the packet sent `back` packets ago, if it is still kept; else -1."""
     entry = tables.subscriptions[subscription]
     if entry["log"] < 0 or entry["repair_type"] == 0 or entry["started"] == 0:
         return -1

@@ -30,7 +30,7 @@ _DEPENDENCIES = int(Extension.DEPENDENCY_DESCRIPTOR)
 
 @stage
 def forget_parameters(tables: Tables, track: int) -> None:
-    """A fresh row of tracks."""
+    """Begin a fresh row of a track without parameter sets."""
     for index in range(PARAMETER_INDEXES):
         entry = tables.parameters[track, index]
         entry["bytes"] = 0
@@ -196,7 +196,7 @@ def _copy_kind(tables: Tables, entry: Any, kind: int, position: int, end: int) -
 
 @stage
 def tell_set(tables: Tables, track: int, command: Any) -> None:
-    """Take a part of a parameter set that SDP told."""
+    """Take a part of a parameter set from SDP."""
     entry = tables.parameters[track, i64(command["index"])]
     if command["first"] == 1:
         entry["declared_bytes"] = 0

@@ -15,9 +15,9 @@ _RESTART_GAP = 3000
 """A jump of more than this many packets may be a restart of the numbering (RFC 3550 A.1, MAX_DROPOUT)."""
 
 DUPLICATE = NEVER + 1
-"""This packet has come before, or is too old to tell."""
+"""The packet has come before, or is too old to tell."""
 JUMP = NEVER + 2
-"""This packet is far from where the numbering was; a second one in its sequence makes it a restart."""
+"""The packet is far from the numbering so far; a second one in sequence with it makes that a restart."""
 
 
 @stage
@@ -34,14 +34,14 @@ def forget_arrivals(encodings: NDArray[Any], arrivals: NDArray[np.int64], encodi
 
 @stage
 def begin_generation(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int) -> None:
-    """The same, and what comes from now on counts as of another source."""
+    """Begin anew, and count what comes from now on as another source."""
     forget_arrivals(encodings, arrivals, encoding)
     encodings[encoding]["generation"] = next_generation(encodings[encoding]["generation"])
 
 
 @stage
 def extend_sequence(encodings: NDArray[Any], encoding: int, sequence: int) -> int:
-    """The extended sequence number that is nearest to the highest one so far (RFC 3711 section 3.3.1)."""
+    """Return the extended sequence number nearest to the highest one so far (RFC 3711 section 3.3.1)."""
     highest = encodings[encoding]["extended_sequence"]
     ahead = (sequence - highest) & 0xFFFF
     return highest + ahead if ahead < 0x8000 else highest + ahead - 0x10000
@@ -79,7 +79,7 @@ def note_arrival(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding:
 
 @stage
 def account_repaired(encodings: NDArray[Any], encoding: int, extended: int) -> None:
-    """Count a media packet that came by retransmission; it is none of the encoding's own stream."""
+    """Count a media packet that came by retransmission; it does not belong to the encoding's own stream."""
     entry = encodings[encoding]
     entry["repaired"] += 1
     entry["extended_sequence"] = max(entry["extended_sequence"], extended)

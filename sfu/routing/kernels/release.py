@@ -35,9 +35,9 @@ _PADDING = int(Counter.PADDING_PACKETS)
 _PROTECT_FAILED = int(Counter.DROP_PROTECT_FAILED)
 _FAR_US = 1 << 62
 _WHOLE_BYTES = 800
-"""A probe whose packets are larger repeats media; a slower one is made of padding."""
+"""A probe with larger packets repeats media; a slower one is made of padding."""
 _REPEATABLE = 16
-"""Of so many packets sent last one is repeated."""
+"""One of this many packets sent last is repeated."""
 _PROBE_PACKETS = 5
 
 

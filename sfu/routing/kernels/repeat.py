@@ -19,7 +19,7 @@ from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
 LEAST_REPEAT_MS = 20
-"""A packet is not repeated more often, however short the round trip seems."""
+"""Least time between two repeats of a packet, however short the round trip seems."""
 
 REPEATED, UNKNOWN, REFUSED, MISSED = 0, 1, 2, 3
 """Outcomes; UNKNOWN: never sent, still waiting, or so long ago that the log has forgotten it."""
@@ -29,7 +29,8 @@ _BURST_BYTES = 125_000
 """A subscription's budget for repeats: asking costs a client nothing, answering costs its link."""
 
 _SHARE = 0.15
-"""Of a connection's estimate, for all its repeats: on a path that overflows, more of them are the next overflow."""
+"""Share of a connection's estimate for all its repeats: on a path that overflows, more of them cause the next
+overflow."""
 _LEAST_BURST_BYTES = 10_000
 _MOST_COUNTED = 7
 

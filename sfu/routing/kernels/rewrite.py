@@ -151,14 +151,14 @@ def next_repair_number(entry: Any) -> int:
 
 @stage
 def count_packet(entry: Any, octets: int) -> None:
-    """A packet of a subscription's own stream is written, with so many octets of payload."""
+    """Count a written packet of a subscription's own stream, with the octets of its payload."""
     entry["packets"] += 1
     entry["octets"] += octets
 
 
 @stage
 def count_repeat(entry: Any) -> None:
-    """A packet goes out again, or one of padding in the retransmission stream."""
+    """Count a packet that goes out again, or one of padding in the retransmission stream."""
     entry["repeated"] += 1
 
 

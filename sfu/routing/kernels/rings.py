@@ -28,7 +28,7 @@ from sfu.wire.kernels.rtp import PACKET, move_offsets
 WRITTEN, READ = 0, 8
 INDEX_LENGTH = 16
 MAX_RTP_BYTES = 1500
-"""Longest RTP packet that is routed; the paths of the Internet carry no longer one."""
+"""Longest RTP packet that is routed; the paths of the Internet carry no longer ones."""
 
 
 @bundle
@@ -43,7 +43,7 @@ class PacketRings(NamedTuple):
 
 
 def make_packet_rings(producers: int, consumers: int, slots: int) -> PacketRings:
-    """Empty rings; memory is committed only as it is used."""
+    """Return empty rings; memory is committed only as it is used."""
     shape = (producers, consumers)
     return PacketRings(
         late_zeros((*shape, INDEX_LENGTH), np.int64),
@@ -56,13 +56,13 @@ def make_packet_rings(producers: int, consumers: int, slots: int) -> PacketRings
 
 @kernel
 def writable(index: NDArray[np.int64], slots: int) -> int:
-    """Number of free entries, seen by the producer."""
+    """Return the number of free entries, as the producer sees it."""
     return slots - (index[WRITTEN] - load_acquire(index.ctypes.data + 8 * READ))
 
 
 @kernel
 def readable(index: NDArray[np.int64]) -> int:
-    """Number of waiting entries, seen by the consumer."""
+    """Return the number of waiting entries, as the consumer sees it."""
     return load_acquire(index.ctypes.data + 8 * WRITTEN) - index[READ]
 
 

@@ -24,7 +24,7 @@ _MISSED = int(Counter.DROP_PACED)
 
 @stage
 def begin_sealing(tables: Tables, row: int) -> None:
-    """A row is another subscription's, to which nothing was sent."""
+    """Begin a row for another subscription, to which nothing was sent yet."""
     tables.sealed_written[row] = 0
     for k in range(LOGGED_PACKETS):
         tables.sealed[row, k]["bytes"] = 0

@@ -44,7 +44,7 @@ _SWITCHES = int(Counter.LAYER_SWITCHES)
 _LATE = int(Counter.DROP_LATE)
 
 _WHILE_LEAVING = 1
-"""The temporal Layer that is left of an Encoding until the key frame of a lower one comes."""
+"""Highest temporal Layer that is forwarded of an Encoding until the key frame of a lower one comes."""
 _FREEZE_MARGIN_US = 150000
 _FREEZE_FACTOR = 3
 

@@ -30,14 +30,14 @@ _CONGESTED = int(Counter.DROP_SEND_CONGESTED)
 _FAILED = int(Counter.DROP_SEND_FAILED)
 
 ANY_BYTES = 0xFFFF
-"""A connection's packets may share messages whatever their size."""
+"""Stands for no limit: a connection's packets may share messages whatever their size."""
 GSO_RETRY_US = 60_000_000
 _GSO_STEP = 16
 """Smaller by that part is what is tried next: from 1,456 bytes to below an MTU of 1,280 in three steps."""
 
 _MAX_WAITS = 4
 _WAIT_MS = 1
-"""A full socket buffer holds the plane up for at most 4 ms a flush; what is left then is dropped and counted."""
+"""Longest wait for a full socket buffer in a flush, 4 ms; what is left then is dropped and counted."""
 
 
 @stage

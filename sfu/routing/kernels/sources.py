@@ -13,23 +13,23 @@ from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
 KEPT_SOURCES = 64
-"""Up to here nothing is given up: who comes back within that many changes of his SSRC is known."""
+"""Number of SSRCs up to which none is given up: a client that returns to an SSRC within that many changes is known."""
 QUIET_US = 20_000_000
-"""So long nothing must have come of what is given up."""
+"""Least silence of an SSRC that is given up."""
 SOURCE_INTERVAL_US = 50_000
 SOURCE_BURST = 64
-"""So many new SSRCs may send media at once, and one more with each `SOURCE_INTERVAL_US`."""
+"""Number of new SSRCs that may send media at once; one more may with each `SOURCE_INTERVAL_US`."""
 LATE_US = 500_000
-"""So long after another SSRC has taken its place, packets of the former one are late, and do not take it back."""
+"""Time after another SSRC has taken its place in which packets of the former are late, and do not take it back."""
 
 CURRENT = 1 << 62
-"""In place of the time when a source was heard: an encoding has it."""
+"""Stands in place of the time when a source was heard: an encoding has it."""
 NOBODY = -1
 
 
 @stage
 def find_slot(tables: Tables, connection: int, ssrc: int) -> int:
-    """Where a known SSRC stands, or -1."""
+    """Return the slot of a known SSRC, or -1."""
     ssrcs = tables.source_ssrcs[connection]
     slot = hash_source(0, ssrc) & (SOURCE_SLOTS - 1)
     while ssrcs[slot] != 0:
@@ -166,7 +166,7 @@ def hold_source(tables: Tables, connection: int, ssrc: int, heard_us: int) -> bo
 
 @kernel
 def release_source(tables: Tables, connection: int, ssrc: int, now_us: int) -> None:
-    """No encoding has an SSRC any more: it may be given up once it has been quiet."""
+    """Note that no encoding has an SSRC any more: it may be given up once it has been quiet."""
     slot = find_slot(tables, connection, ssrc)
     if slot >= 0:
         tables.source_heard[connection, slot] = now_us
@@ -190,7 +190,7 @@ def charge_source(tables: Tables, connection: int, now_us: int) -> None:
 
 @stage
 def forget_sources(tables: Tables, connection: int) -> None:
-    """A fresh connection knows none."""
+    """Begin a fresh connection, which knows no sources."""
     entry = tables.connections[connection]
     for k in range(SOURCE_SLOTS):
         tables.source_ssrcs[connection, k] = 0

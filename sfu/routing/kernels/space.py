@@ -1,4 +1,4 @@
-"""How much room one outgoing packet needs at most."""
+"""The most room that one outgoing packet needs."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from sfu.routing.kernels.rings import MAX_RTP_BYTES
 _SRTP_TRAILER_BYTES = 160
 
 PACKET_SPACE = MAX_RTP_BYTES + MAX_GROWTH_BYTES + _SRTP_TRAILER_BYTES
-"""Bytes in the output buffer."""
+"""Bytes that a packet may take in the output buffer."""

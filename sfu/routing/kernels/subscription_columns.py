@@ -9,17 +9,17 @@ from sfu.wire.kernels.columns import Columns
 
 TEMPLATE_BYTES = 64
 RENUMBERINGS = 64
-"""How many changes of its numbering a subscription remembers, for packets that come late."""
+"""Number of changes of its numbering that a subscription remembers, for packets that come late."""
 LEFT_SOURCES = 4
-"""How many sources that it has left a subscription remembers, for packets of theirs that come late."""
+"""Number of sources it has left that a subscription remembers, for packets of theirs that come late."""
 LOGGED_PACKETS = 512
-"""How many sent packets back a subscription can be asked to repeat."""
+"""Number of sent packets that a subscription can be asked to repeat."""
 EGRESS_WINDOW = 128
-"""How far behind the highest number libsrtp still takes one of ours (transport/srtp.py)."""
+"""Number of packets behind the highest that libsrtp still takes for sending (transport/srtp.py)."""
 SEALED_BYTES = 1 << 18
-"""What is kept of the packets of a subscription without RTX, as they went out: a second of 2 Mbit/s."""
+"""Room for the sent packets of a subscription without RTX: a second of 2 Mbit/s."""
 SEALED_AUDIO_BYTES = 1 << 15
-"""The same of audio: several seconds."""
+"""The same room for audio: several seconds."""
 
 SUBSCRIPTION_COLUMNS = Columns(
     opened_by=("subscription_commands",),

@@ -19,7 +19,7 @@ from sfu.wire.layers import SPATIAL_LAYERS, TEMPORAL_LAYERS
 
 @stage
 def open_subscription(tables: Tables, row: int, command: Any) -> None:
-    """A fresh row, in its track's list."""
+    """Begin a fresh row, in its track's list."""
     entry = tables.subscriptions[row]
     entry["active"] = 1
     entry["paused"] = 0
@@ -60,7 +60,7 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
 
 @stage
 def close_subscription(tables: Tables, row: int) -> None:
-    """Free a row."""
+    """Free a subscription's row."""
     entry = tables.subscriptions[row]
     unlink_subscription(tables, row)
     entry["active"] = 0
@@ -137,7 +137,7 @@ def set_target(tables: Tables, row: int, command: Any) -> None:
 
 @stage
 def set_repeat_interval(tables: Tables, row: int, interval_ms: int) -> None:
-    """Send no packet again sooner than that."""
+    """Set the least time between two repeats of a packet."""
     tables.subscriptions[row]["repeat_interval_ms"] = interval_ms
 
 

@@ -21,7 +21,7 @@ from sfu.wire.kernels.kernel import i64, stage
 
 _WRAP_US = 64_000_000
 _REPORT_US = 1_000_000
-"""So often at least once there is something to tell; a fall is told at once."""
+"""Longest time between two reports while there is something to report; a fall is reported at once."""
 _FALLS = 0.97
 
 
@@ -36,7 +36,7 @@ def note_uplink(
     size: int,
     now_us: int,
 ) -> None:
-    """A packet of `size` bytes has come, whose abs-send-time is `stamp` (6.18 fixed point seconds)."""
+    """Take a packet of `size` bytes whose abs-send-time is `stamp` (6.18 fixed point seconds)."""
     state = tables.uplinks[connection]
     sent_us = unwrap_reference(state, (stamp * 1_000_000) >> 18, _WRAP_US)
     if not add_uplink_arrival(state, sent_us, now_us, size):

@@ -1,4 +1,4 @@
-"""What a plane's loop is connected with."""
+"""The connections of a plane's loop with the outside."""
 
 from __future__ import annotations
 

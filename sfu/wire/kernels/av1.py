@@ -73,7 +73,7 @@ def _read_frame(buffer: Octets, at: int, end: int) -> int:
 
 @stage
 def _find_body(buffer: Octets, at: int, end: int) -> int:
-    """Where the body of the OBU at `at` begins; -1: it is cut off."""
+    """Return where the body of the OBU at `at` begins; -1 if it is cut off."""
     head = i64(buffer[at])
     at += 2 if head & 0x04 else 1
     if head & 0x02:
@@ -83,7 +83,9 @@ def _find_body(buffer: Octets, at: int, end: int) -> int:
 
 @kernel
 def read_size(buffer: Octets, at: int, end: int) -> tuple[int, int]:
-    """The number at `at` (leb128, section 4.10.5), and the offset behind it; -1 there: it is cut off or too long."""
+    """Return the number at `at` (leb128, section 4.10.5) and the offset behind it; -1 there if it is cut off or too
+    long.
+    """
     value = i64(0)
     for k in range(_MOST_SIZE_BYTES):
         if at >= end:

@@ -1,4 +1,4 @@
-"""Whose connectivity check a datagram is: the one thing that the plane wants to know of STUN (RFC 8489)."""
+"""The local user fragment of a connectivity check, which is all that the plane needs to know of STUN (RFC 8489)."""
 
 from __future__ import annotations
 

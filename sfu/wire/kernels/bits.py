@@ -12,7 +12,7 @@ from sfu.wire.kernels.octets import Octets
 
 @kernel
 def skip_bits(bit: int, count: int, end: int) -> int:
-    """The position `count` bits on; -1 beyond `end`."""
+    """Return the position `count` bits further on; -1 if it is beyond `end`."""
     if bit < 0 or bit + count > end:
         return -1
     return bit + count
@@ -20,7 +20,7 @@ def skip_bits(bit: int, count: int, end: int) -> int:
 
 @kernel
 def read_bits(buffer: Octets, at: int, bit: int, count: int, end: int) -> int:
-    """`f(count)`, up to 62 bits, high to low order; -1 beyond `end`."""
+    """Read `f(count)`, up to 62 bits, high to low order; -1 if it goes beyond `end`."""
     if bit < 0 or bit + count > end:
         return -1
     value = i64(0)
@@ -36,7 +36,7 @@ def read_bits(buffer: Octets, at: int, bit: int, count: int, end: int) -> int:
 
 @kernel
 def write_bits(buffer: Octets, at: int, bit: int, count: int, value: int, end: int) -> int:
-    """Write the low `count` bits of `value` as `f(count)`; the position after them, -1 beyond `end`."""
+    """Write the low `count` bits of `value` as `f(count)`; return the position after them, -1 if it is beyond `end`."""
     if bit < 0 or bit + count > end:
         return -1
     while count > 0:
@@ -72,7 +72,7 @@ def copy_bits(
 
 @kernel
 def short_bits(count: int) -> int:
-    """Length of the shorter codes of `ns(count)`: the binary logarithm, rounded down."""
+    """Return the length of the shorter codes of `ns(count)`: the binary logarithm, rounded down."""
     width = 0
     while count >> (width + 1):
         width += 1
@@ -81,7 +81,7 @@ def short_bits(count: int) -> int:
 
 @kernel
 def read_ns(buffer: Octets, at: int, bit: int, count: int, end: int) -> int:
-    """`ns(count)`: one of the numbers 0..count - 1; -1 beyond `end`."""
+    """Read `ns(count)`, one of the numbers 0..count - 1; -1 if it goes beyond `end`."""
     width = short_bits(count)
     value = read_bits(buffer, at, bit, width, end)
     shorter = (2 << width) - count
@@ -93,6 +93,6 @@ def read_ns(buffer: Octets, at: int, bit: int, count: int, end: int) -> int:
 
 @kernel
 def ns_bits(value: int, count: int) -> int:
-    """How many bits `value` takes as `ns(count)`."""
+    """Return the number of bits that `value` takes as `ns(count)`."""
     width = short_bits(count)
     return width if value < (2 << width) - count else width + 1

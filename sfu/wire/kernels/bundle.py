@@ -54,7 +54,7 @@ class _BundleAttributes(AttributeTemplate):
 
 @unbox(BundleType)
 def _unbox_bundle(bundle_type: BundleType, value: Any, c: Any) -> Any:
-    """Put the parts on the stack of the entrance from Python, which lasts as long as the kernel runs."""
+    """Put the parts on the stack of the entry from Python, which lasts as long as the kernel runs."""
     unboxed = c.unbox(bundle_type.parts, value)
     place = cgutils.alloca_once_value(c.builder, unboxed.value)
     address = c.builder.bitcast(place, ir.IntType(8).as_pointer())
@@ -71,7 +71,7 @@ def _read_part(context: Any, builder: Any, bundle_type: BundleType, address: Any
 
 
 def _load(builder: Any, place: Any) -> Any:
-    """Load what stands at `place`, each scalar by itself: what is not used, LLVM drops."""
+    """Load what stands at `place`, each scalar by itself, so that LLVM drops what is not used."""
     shape = place.type.pointee
     if not isinstance(shape, ir.LiteralStructType | ir.ArrayType):
         loaded = builder.load(place)

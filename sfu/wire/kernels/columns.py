@@ -22,7 +22,7 @@ class Also:
 
 
 Column = tuple[Any, ...]
-"""Name and type, the shape of an array, and an `Also` if there is need of one."""
+"""A column's name and type, the shape of an array, and an `Also` if other modules write it."""
 
 
 class Columns:
@@ -55,7 +55,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A table that one module writes all of: plain numbers, or records that are defined elsewhere."""
+    """A table that a single module writes: plain numbers, or records that are defined elsewhere."""
 
     owner: str
     opened_by: tuple[str, ...] = ()

@@ -28,11 +28,11 @@ FINE, BROKEN, UNKNOWN = 0, 1, 2
 
 MANDATORY_BYTES = 3
 MAX_BYTES = 255
-"""A header extension's value has no more (RFC 8285 section 4.3)."""
+"""Longest value of a header extension, in octets (RFC 8285 section 4.3)."""
 
 _KIND = int(Extension.DEPENDENCY_DESCRIPTOR)
 ATTACHED, ACTIVE, INDICATIONS, DIFFERENCES, CHAINS = 16, 8, 4, 2, 1
-"""The flags of the extended fields, by what they announce, as the highest bits of octet 3."""
+"""Flags in the highest bits of octet 3, each named by the extended field that it announces."""
 
 _FARTHEST = 0x4000
 

@@ -70,7 +70,7 @@ STRUCTURE = np.dtype(
         ("text_bytes", np.int32),
     ]
 )
-"""What is known of one encoding's structure. All zeros: nothing yet."""
+"""What is known of one encoding's structure. All zeros if nothing is known yet."""
 
 _NOT_PRESENT, _DISCARDABLE, _SWITCH = 0, 1, 2
 _SAME_LAYER, _NEXT_TEMPORAL, _NEXT_SPATIAL = 0, 1, 2

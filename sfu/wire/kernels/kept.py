@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: read where they may only be read, and whatever is wrong with a file costs time alone."""
+"""Compiled kernels on disk: also read from where nothing can be written; a faulty file costs nothing but time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Locator(UserProvidedCacheLocator):
 
 
 class KernelCacheImpl(CompileResultCacheImpl):
-    """How a kernel is written and read."""
+    """How a kernel is written to the cache and read from it."""
 
     _locator_classes = [  # noqa: RUF012 - as Numba declares it
         _Locator,
@@ -57,19 +57,19 @@ class KernelCacheImpl(CompileResultCacheImpl):
 
 
 class KernelCache(FunctionCache):
-    """Numba's cache of one function, which a wrong file or a full disk does not stop."""
+    """Numba's cache of one function, which a faulty file or a full disk does not stop."""
 
     _impl_class = KernelCacheImpl
 
     def holds(self, signature: Any, codegen: Any) -> bool:
-        """Whether there is something for this signature, on this machine's processor."""
+        """Whether the cache has this signature, for this machine's processor."""
         try:
             return self._index_key(signature, codegen) in self._cache_file._load_index()
         except _UNREADABLE:
             return False
 
     def can_write(self) -> bool:
-        """Whether what is compiled can be kept."""
+        """Whether compiled functions can be kept."""
         try:
             self._impl.locator.ensure_cache_path()
         except OSError:
@@ -77,7 +77,7 @@ class KernelCache(FunctionCache):
         return True
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled function, or None if there is none that can be read."""
+        """Return the compiled function, or None if there is none that can be read."""
         try:
             return super().load_overload(sig, target_context)
         except NotADirectoryError:  # there is nothing
@@ -88,7 +88,7 @@ class KernelCache(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the compiled function; if that fails, say so."""
+        """Keep the compiled function, or log that this failed."""
         try:
             try:
                 super().save_overload(sig, data)

@@ -24,7 +24,7 @@ _F = TypeVar("_F")
 KNOWN_NUMBA = ((0, 68),)
 """The versions of Numba that `linking.py` was tried with."""
 LINKED = numba.version_info[:2] in KNOWN_NUMBA and not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
-"""Whether we link stages; with another Numba each function is compiled as that does it, which takes far longer."""
+"""Whether we link stages; with another Numba, each function is compiled in Numba's own way, which takes far longer."""
 
 _SOURCES = ("wire", "wire/kernels", "bwe/kernels", "routing/kernels")
 """What kernels are made of: `wire` itself has constants that they use."""

@@ -16,19 +16,19 @@ Octets = NDArray[np.uint8]
 
 @kernel
 def load16(buffer: Octets, at: int) -> int:
-    """Two bytes at `at`."""
+    """Return the two bytes at `at` as an integer."""
     return (i64(buffer[at]) << 8) | i64(buffer[at + 1])
 
 
 @kernel
 def load24(buffer: Octets, at: int) -> int:
-    """Three bytes at `at`."""
+    """Return the three bytes at `at` as an integer."""
     return (i64(buffer[at]) << 16) | (i64(buffer[at + 1]) << 8) | i64(buffer[at + 2])
 
 
 @kernel
 def load32(buffer: Octets, at: int) -> int:
-    """Four bytes at `at`."""
+    """Return the four bytes at `at` as an integer."""
     return (i64(buffer[at]) << 24) | (i64(buffer[at + 1]) << 16) | (i64(buffer[at + 2]) << 8) | i64(buffer[at + 3])
 
 

@@ -30,7 +30,7 @@ def read_picture_id(buffer: Octets, at: int, end: int, packets: NDArray[Any], ro
 
 @kernel
 def read_tl0_picture(buffer: Octets, at: int, end: int, packets: NDArray[Any], row: int) -> int:
-    """Read the TL0PICIDX at `at`; the offset behind it, -1 when it is cut off."""
+    """Read the TL0PICIDX at `at`; return the offset behind it, -1 if it is cut off."""
     if at >= end:
         return -1
     packets[row]["tl0_picture_at"] = at - packets[row]["payload"]

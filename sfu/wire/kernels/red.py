@@ -11,7 +11,7 @@ _HEADER_BYTES = 4
 
 @kernel
 def primary_of(buffer: Octets, start: int, end: int) -> int:
-    """The offset of the primary block of the payload in `buffer[start:end]`, its last one; -1 when it makes no sense.
+    """Return the offset of the primary block, the last one, of the payload in `buffer[start:end]`; -1 if malformed.
 
     An empty payload (padding only: browsers probe for bandwidth with such) has it at `start`.
     Each redundant block has a header of four bytes that begins with a set bit, its length in the low ten bits of the

@@ -7,7 +7,7 @@ from sfu.wire.kernels.octets import Octets, load16, load32
 from sfu.wire.remb import REMB_FORMAT, REMB_TYPE
 
 MOST_BITRATE_BPS = 1 << 40
-"""`parse_remb` makes nothing more of a rate; the format reaches up to 2^81."""
+"""Largest rate that `parse_remb` returns; the format reaches up to 2^81."""
 
 _HEADER_BYTES = 20
 _NAME = int.from_bytes(b"REMB", "big")
@@ -16,7 +16,7 @@ _RATE_SHIFT = 40  # a larger exponent is above the most with any mantissa but 0
 
 @kernel
 def parse_remb(buffer: Octets, start: int, end: int) -> int:
-    """The bit rate (bps, at most MOST_BITRATE_BPS) that the RTCP packet in `buffer[start:end]` tells.
+    """Return the bit rate (bps, at most MOST_BITRATE_BPS) in the REMB packet in `buffer[start:end]`.
 
     The packet includes its header but not its RTCP padding. -1 where it is no REMB, or its length does not agree with
     the number of SSRCs in it. Which SSRCs they are is not looked at: all that a connection sends shares one path.

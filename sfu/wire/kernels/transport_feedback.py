@@ -20,7 +20,7 @@ FEEDBACK_FORMAT = 15
 FEEDBACK_HEADER_BYTES = 20
 
 NOT_RECEIVED = -(1 << 62)
-"""In place of an arrival time (us): the packet has not come."""
+"""Stands in place of an arrival time (us): the packet has not come."""
 
 TICK_US = 250
 """Unit of the deltas."""
@@ -28,14 +28,14 @@ REFERENCE_TICKS = 256
 """Ticks in a unit of the reference time, which is 64 ms."""
 
 SMALL, LARGE, RESERVED = 1, 2, 3
-"""Symbols of packets, by the octets that their delta has; 0 did not come, 3 is reserved."""
+"""Symbols of packets by the length of their delta in octets; 0 means not received, 3 is reserved."""
 
 RUN_MOST = 0x1FFF
-"""Packets that a run length chunk can stand for (section 3.1.3)."""
+"""Most packets that a run length chunk can stand for (section 3.1.3)."""
 ONE_BIT_SYMBOLS, TWO_BIT_SYMBOLS = 14, 7
-"""Packets in a status vector chunk (section 3.1.4)."""
+"""Number of packets in a status vector chunk (section 3.1.4)."""
 ONE_BIT_VECTOR, TWO_BIT_VECTOR = 0x8000, 0xC000
-"""What such chunks begin with; a run length chunk is less than either."""
+"""Leading bits of a status vector chunk; a run length chunk is less than either."""
 
 HEAD = 4
 """Length of the array for what stands before the chunks; its positions follow."""
