@@ -17,6 +17,17 @@ class ConnectionState(str, enum.Enum):
     CLOSED = "closed"
 
 
+class DataChannelState(str, enum.Enum):
+    """The life of a data channel, in this order, as in the WebRTC API."""
+
+    CONNECTING = "connecting"
+    """The other side is not known to have it yet; messages are taken and wait."""
+    OPEN = "open"
+    CLOSING = "closing"
+    """What was taken is still sent; nothing more is."""
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True)
 class Event:
     """Something happened in a room; names, not objects, so that an event can outlive them."""

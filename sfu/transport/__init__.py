@@ -1,7 +1,19 @@
-"""ICE-lite and DTLS-SRTP of one connection, sans-IO: bytes and the time go in, bytes and events come out."""
+"""ICE-lite, DTLS-SRTP and data channels of one connection, sans-IO: bytes and the time go in, bytes and events out."""
 
 from __future__ import annotations
 
+from sfu.transport.channel import (
+    BufferDrained,
+    Channel,
+    ChannelClosed,
+    ChannelOpened,
+    ChannelReady,
+    DataEvent,
+    DataLimits,
+    MessageArrived,
+    TransportEnded,
+)
+from sfu.transport.data_transport import DataTransport
 from sfu.transport.endpoint import (
     AddressesChanged,
     Closed,
@@ -28,18 +40,28 @@ __all__ = [
     "MAX_ADDRESSES",
     "Address",
     "AddressesChanged",
+    "BufferDrained",
+    "Channel",
+    "ChannelClosed",
+    "ChannelOpened",
+    "ChannelReady",
     "CloseReason",
     "Closed",
     "Connected",
+    "DataEvent",
+    "DataLimits",
+    "DataTransport",
     "Endpoint",
     "EndpointEvent",
     "Fingerprint",
     "IceCredentials",
     "Identity",
+    "MessageArrived",
     "RtcpCipher",
     "SrtpError",
     "SrtpKeys",
     "SrtpProfile",
+    "TransportEnded",
     "new_inbound",
     "new_outbound",
     "parse_username",

@@ -1,4 +1,6 @@
-"""DTLS 1.2 in both roles, for the keys of SRTP (RFC 6347, RFC 5764), around OpenSSL with memory buffers."""
+"""DTLS 1.2 in both roles, for the keys of SRTP (RFC 6347, RFC 5764) and what data channels carry (RFC 8261), around
+OpenSSL with memory buffers.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +70,8 @@ class DtlsAssociation:
         self.state = DtlsState.HANDSHAKE
         self.error = ""
         """Why it failed, in OpenSSL's words."""
-        self.application_records = 0
-        """Records of application data that were thrown away: nothing is carried over DTLS yet."""
+        self.received: list[bytes] = []
+        """Records of application data that have come, to be taken by the caller."""
         self._context = context
         self._connection: SSL.Connection | None = None
         self._output: list[bytes] = []
@@ -119,6 +121,16 @@ class DtlsAssociation:
         """Return the datagrams to send, each of at most `MAX_DATAGRAM_LENGTH` octets."""
         output, self._output = self._output, []
         return output
+
+    def send(self, data: bytes) -> None:
+        """Send application data in a record of its own; before and after the association is up they are lost."""
+        if self.state is not DtlsState.ESTABLISHED or self._connection is None:
+            return
+        try:
+            self._connection.send(data)
+        except SSL.Error as error:
+            self._fail(error)
+        self._collect(self._connection)
 
     def close(self) -> None:
         """Send close_notify if there is a connection to close (RFC 5246 section 7.2.1)."""
@@ -171,8 +183,8 @@ class DtlsAssociation:
                 self.state = DtlsState.ESTABLISHED
                 self._deadline = None
             # Also answers a repeated Finished with our last flight, and finds alerts.
-            while connection.recv(_READ_SIZE):
-                self.application_records += 1
+            while record := connection.recv(_READ_SIZE):
+                self.received.append(record)
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:

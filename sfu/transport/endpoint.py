@@ -1,6 +1,6 @@
 """One peer's end of a transport: ICE-lite in front of DTLS 1.2, sans-IO.
 
-The owner passes each datagram, and the time, and then empties `poll_transmit` and `poll_event` and asks
+The owner passes each datagram, and the time, and then empties `poll_transmit`, `poll_event` and `poll_data` and asks
 `poll_timeout` when to call again.
 """
 
@@ -109,6 +109,9 @@ class Endpoint:
         self._review_at: float | None = None
         self._transmits: deque[tuple[bytes, Address]] = deque()
         self._events: deque[EndpointEvent] = deque()
+        self.takes_data = False
+        """Whether application data are wanted; they are dropped else."""
+        self._data: deque[bytes] = deque()
 
     @property
     def credentials(self) -> IceCredentials:
@@ -233,6 +236,15 @@ class Endpoint:
         """Return the next datagram to send and its destination, or None."""
         return self._transmits.popleft() if self._transmits else None
 
+    def send_data(self, data: bytes) -> None:
+        """Send application data in a DTLS record."""
+        self._dtls.send(data)
+        self._send_dtls()
+
+    def poll_data(self) -> bytes | None:
+        """What has come in the next record of application data, or None."""
+        return self._data.popleft() if self._data else None
+
     def poll_event(self) -> EndpointEvent | None:
         """Return the next event, or None."""
         return self._events.popleft() if self._events else None
@@ -301,9 +313,8 @@ class Endpoint:
     def _after_dtls(self, now: float) -> None:
         """Send DTLS's output, and act on the state that it has reached."""
         self._send_dtls()
-        if self._dtls.application_records:
-            self.drops["dtls_application_data"] += self._dtls.application_records
-            self._dtls.application_records = 0
+        if self._dtls.received:
+            self._take_records()
         state = self._dtls.state
         if state is DtlsState.ESTABLISHED:
             if not self._connected and self._fingerprints is not None:
@@ -314,6 +325,14 @@ class Endpoint:
             # After the handshake an error is a fatal alert of the peer's.
             reason = CloseReason.REMOTE_CLOSE if self._connected else CloseReason.HANDSHAKE_FAILED
             self._finish(reason, self._dtls.error)
+
+    def _take_records(self) -> None:
+        """Application data count once the peer is known to be who signalling said (RFC 5763 section 5)."""
+        records, self._dtls.received = self._dtls.received, []
+        if not self.takes_data or not self._connected or len(self._data) + len(records) > MAX_QUEUED_DATAGRAMS:
+            self.drops["dtls_application_data"] += len(records)
+        else:
+            self._data.extend(records)
 
     def _verify_peer(self) -> None:
         """Check the peer's certificate against SDP before any media flow (RFC 5763 section 5)."""
