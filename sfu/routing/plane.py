@@ -16,7 +16,7 @@ from sfu.bwe.kernels.state import START_BPS
 from sfu.errors import ConfigError
 from sfu.routing import warming
 from sfu.routing.commander import Commander, Feedback
-from sfu.routing.kernels.command_records import Stop
+from sfu.routing.kernels.command_records import SetData, Stop
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
 from sfu.routing.kernels.loop import run_plane, step_plane
 from sfu.routing.kernels.media_columns import MAX_SHARDS
@@ -187,6 +187,10 @@ class Plane(Commander):
     def notices_read(self) -> int:
         """Number of notices that were polled."""
         return self._notices.read
+
+    def set_data(self, connection: int, *, taken: bool) -> None:
+        """Let a connection's application data in at the rate of data channels, or at that of handshakes."""
+        self._post(connection, SetData(taken))
 
     def send(self, data: bytes, address: Address) -> None:
         """Send a datagram of the control side; one that the system refuses is counted."""

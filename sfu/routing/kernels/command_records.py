@@ -1,7 +1,4 @@
-"""The commands: what each says, and by which number it is known in the command ring. See slots.py.
-
-Each is posted with the row of the connection, track, encoding or subscription that it is for.
-"""
+"""The commands: what each says of the row that it is posted with, and its number in the ring. See slots.py."""
 
 from __future__ import annotations
 
@@ -46,6 +43,12 @@ class SetExtensions(Command):
     """The client takes the two-byte form besides the one-byte form (RFC 8285 section 4.1.2)."""
     identifiers: Annotated[bytes, Padded(EXTENSION_COUNT)]
     """The id at the number of each Extension, 0: none."""
+
+
+class SetData(Command):
+    """Data channels are negotiated, or not any more."""
+
+    taken: Flag
 
 
 class SetKeys(Command):

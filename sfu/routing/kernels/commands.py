@@ -18,6 +18,7 @@ from sfu.routing.kernels.connection_commands import (
     open_connection,
     set_address,
     set_control,
+    set_data,
     set_extensions,
     set_keys,
     set_ufrags,
@@ -50,6 +51,7 @@ from sfu.wire.kernels.kernel import i64, kernel, stage
 _STOP = OPERATION_OF[records.Stop]
 _OPEN_CONNECTION = OPERATION_OF[records.OpenConnection]
 _SET_EXTENSIONS = OPERATION_OF[records.SetExtensions]
+_SET_DATA = OPERATION_OF[records.SetData]
 _SET_KEYS = OPERATION_OF[records.SetKeys]
 _SET_ADDRESS = OPERATION_OF[records.SetAddress]
 _CLAIM_ADDRESS = OPERATION_OF[records.ClaimAddress]
@@ -83,6 +85,8 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
         open_connection(tables, row)
     elif operation == _SET_EXTENSIONS:
         set_extensions(tables, row, command["SetExtensions"])
+    elif operation == _SET_DATA:
+        set_data(tables, row, command["SetData"])
     elif operation == _SET_KEYS:
         set_keys(tables, row, command["SetKeys"])
     elif operation == _SET_ADDRESS:

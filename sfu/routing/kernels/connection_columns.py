@@ -13,7 +13,7 @@ NAME_BYTES = 16
 """Longest MID or RID that fits; negotiation refuses longer ones."""
 MAX_ADDRESSES = 8
 """Addresses that datagrams of one connection may come from."""
-ALLOWANCES = 5
+ALLOWANCES = 6
 """Number of kinds of requests that a connection may make only at a limited rate."""
 UFRAGS = 2
 """Most ICE user fragments of a connection: two while ICE restarts."""
@@ -42,6 +42,7 @@ CONNECTION_COLUMNS = Columns(
         ("reports", np.int32),  # feedback to it. 1: transport-wide, 2: REMB instead
         ("report_ssrc", np.int64),
         ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
+        ("takes_data", np.int32),  # 1: data channels are negotiated
     ],
     media_commands=[
         ("first_encoding", np.int32),

@@ -50,6 +50,7 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["packets_out"] = 0
     entry["bytes_out"] = 0
     entry["last_arrival_us"] = 0
+    entry["takes_data"] = 0
     for k in range(len(entry["extension_kind"])):
         entry["extension_kind"][k] = 0
     for k in range(EXTENSION_COUNT):
@@ -98,6 +99,12 @@ def set_extensions(tables: Tables, row: int, command: Any) -> None:
     while subscription >= 0:
         build_template(tables, subscription)
         subscription = i64(tables.subscriptions[subscription]["sibling"])
+
+
+@stage
+def set_data(tables: Tables, row: int, command: Any) -> None:
+    """Let application data in at its own rate, or not."""
+    tables.connections[row]["takes_data"] = command["taken"]
 
 
 @stage

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels import native
 from sfu.routing.kernels.acceptance import accept_packet, note_for_publisher
-from sfu.routing.kernels.allowances import CHECKS, CLAIMS, RECORDS, take_allowance
+from sfu.routing.kernels.allowances import CHECKS, CLAIMS, DATA_RECORDS, RECORDS, take_allowance
 from sfu.routing.kernels.classify import carries_type, find_source, learn_source, match_encoding, may_learn
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
 from sfu.routing.kernels.counters import Counter
@@ -27,6 +27,7 @@ from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.rtp import RtpStatus, parse_rtp, strip_padding
 
 STUN, DTLS, RTP, RTCP, UNKNOWN = 0, 1, 2, 3, 4
+_APPLICATION_DATA = 23  # a DTLS record of it (RFC 6347 section 4.1)
 
 _EMPTY = int(Counter.DROP_EMPTY)
 _UNKNOWN_PROTOCOL = int(Counter.DROP_UNKNOWN_PROTOCOL)
@@ -126,7 +127,8 @@ def receive_datagram(
         counters[_DTLS_UNKNOWN_ADDRESS if protocol == DTLS else _UNKNOWN_ADDRESS] += 1
         return -1
     if protocol == DTLS:
-        if take_allowance(tables, connection, RECORDS, now_us):
+        data = tables.connections[connection]["takes_data"] == 1 and buffers.received[start] == _APPLICATION_DATA
+        if take_allowance(tables, connection, DATA_RECORDS if data else RECORDS, now_us):
             push_datagram(tables, buffers, notice_index, notices, _DTLS_NOTICE, connection, start, end, message)
         else:
             counters[_DTLS_RATE] += 1
