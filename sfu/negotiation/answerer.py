@@ -18,6 +18,7 @@ from .capabilities import (
     kind_of,
     list_offered,
 )
+from .data import DATA_FORMAT, DATA_KIND, DATA_PROTOCOL
 from .dtls_role import OFFER_DEFAULT, local_setup, settle_offered_role
 from .errors import NegotiationError, NoCommonCodecError, NothingReceivedError
 from .fragment import SdpFragment, apply_fragment
@@ -50,6 +51,10 @@ class _Section:
     sending: Codec | None = None
 
     @property
+    def taken(self) -> bool:
+        return self.codec is not None or self.remote.data is not None
+
+    @property
     def is_slot(self) -> bool:
         return self.remote.usable and self.remote.direction.receives
 
@@ -63,7 +68,7 @@ class Answerer:
     `max_media` bounds the media sections; `preferences` are the codec names that we take (which of them is for the
     client to say: RFC 3264 section 6.1); `publish`: whether we take what the client sends, else its sections are
     answered as if it would only receive; `rng` gives the session id; `transport_cc` agrees to the transport-wide
-    sequence number too.
+    sequence number too; `data_size`: the largest message that data channels take, None where there are none.
     """
 
     def __init__(
@@ -74,12 +79,14 @@ class Answerer:
         rng: random.Random,
         publish: bool = True,
         transport_cc: bool = False,
+        data_size: int | None = None,
         limits: SdpLimits | None = None,
     ) -> None:
         self._limits = replace(limits or SdpLimits.for_media(max_media), media=max_media)
         self._ranks = check_preferences(preferences)
         self._publish = publish
         self._transport_cc = transport_cc
+        self._data_size = data_size
         self._session_id = rng.getrandbits(62)
         self._version = 0
         self._sections: list[_Section] = []
@@ -117,7 +124,14 @@ class Answerer:
         the new one.
         """
         mids = [section.remote.mid for section in self._sections]
-        description = read_remote(sdp, self._limits, self._ranks, transport_cc=self._transport_cc, mids_of=mids)
+        description = read_remote(
+            sdp,
+            self._limits,
+            self._ranks,
+            transport_cc=self._transport_cc,
+            data=self._data_size is not None,
+            mids_of=mids,
+        )
         self._check_order(description)
         sections = [self._settle(section) for section in description.sections]
         self._check_purpose(sections)
@@ -136,7 +150,8 @@ class Answerer:
         self._bundle = bool(description.bundle.mids)
         self._extension_ids = _agree_on_extensions(sections)
         self._mixed_extensions = description.mixed_extensions
-        return OfferDiff(remote, incoming, self._slots(), restarted, ended, withdrawn)
+        data = next((section.remote.data for section in sections if section.remote.data), None)
+        return OfferDiff(remote, incoming, self._slots(), restarted, ended, withdrawn, data)
 
     def note_restart(self, fragment: SdpFragment) -> bool:
         """Learn credentials from a trickle fragment (RFC 8840 section 9); True if they start an ICE restart.
@@ -200,7 +215,7 @@ class Answerer:
         if len(description.sections) < len(self._sections):
             raise NegotiationError("a later offer may not have fewer media sections than the one before")
         for old, new in zip(self._sections, description.sections, strict=False):
-            if old.remote.open and old.codec is not None and old.remote.mid != new.mid:
+            if old.remote.open and old.taken and old.remote.mid != new.mid:
                 raise NegotiationError(
                     f"a later offer may not give its section the mid {new.mid!r}", mid=old.remote.mid
                 )
@@ -236,7 +251,7 @@ class Answerer:
 
     def _read_transport(self, description: RemoteDescription, sections: list[_Section]) -> RemoteTransport:
         """The transport of the BUNDLE group (RFC 9143 section 7.3.1)."""
-        if all(section.codec is None for section in sections):
+        if not any(section.taken for section in sections):
             if self._remote is not None:
                 return self._remote  # the client has stopped everything; the connection itself stays
             for section in sections:
@@ -244,13 +259,18 @@ class Answerer:
                     raise self._no_common_codec(section.remote)
             raise NegotiationError(
                 f"nothing in the offer can be taken: it needs an audio or video section ({', '.join(PROTOCOLS)}) "
-                f"with one of {', '.join(self._ranks)}"
+                f"with one of {', '.join(self._ranks)}{self._data_wanted()}"
             )
         remote = description.bundle.read_transport(default_setup=OFFER_DEFAULT)
         remote = settle_offered_role(remote, self._remote)
         if self._remote is not None and set(remote.fingerprints) != set(self._remote.fingerprints):
             raise NegotiationError("the certificate's fingerprint changed; open a new connection instead")
         return remote
+
+    def _data_wanted(self) -> str:
+        if self._data_size is None:
+            return ""
+        return f", or m={DATA_KIND} 9 {DATA_PROTOCOL} {DATA_FORMAT} (the form with a=sctpmap is none that is taken)"
 
     def _check_purpose(self, sections: list[_Section]) -> None:
         """Check that a client that may only receive offers to do so; beside such sections, those that only send are
@@ -307,6 +327,10 @@ class Answerer:
         remote = section.remote
         media = remote.media
         mid = "" if is_made_up(remote.mid) else remote.mid
+        if remote.data is not None:
+            return LocalSection(
+                mid, media.kind, media.protocol, remote.bundled, formats=(DATA_FORMAT,), data_size=self._data_size
+            )
         if section.codec is None:
             return LocalSection(mid, media.kind, media.protocol, closed=True, formats=media.formats)
         # What the client sends comes first: a browser sends the first codec of an answer.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from sfu.wire.extensions import Extension
 
 from .capabilities import DEFAULT_PREFERENCES, check_preferences, codec_to_receive, extensions_of
+from .data import DATA_FORMAT, DATA_KIND, DATA_PROTOCOL
 from .dtls_role import ANSWER_DEFAULT, settle_answered_role
 from .errors import MediaLimitError, NegotiationError
 from .fragment import SdpFragment, apply_fragment
@@ -25,11 +27,11 @@ __all__ = ["Offerer"]
 class _Section:
     """One `m=` line. `outgoing` and `receive` are what it shall carry, `offered` what the last offer said of
     the two; `codecs` are the ones last offered. `closed`: refused with port 0, to be used again under another
-    mid.
+    mid. Where data channels have it, `receive` says that they are wanted.
     """
 
     mid: str
-    kind: Kind
+    kind: Kind | Literal["application"]
     codecs: tuple[Codec, ...]
     outgoing: Outgoing | None = None
     receive: bool = False
@@ -62,7 +64,8 @@ class Offerer:
     has learned that it is inactive, so that each use gives a fresh `track` event, except when all `max_media`
     sections exist.
 
-    `rng` gives the session id; `preferences` are the codecs for what we receive, best first.
+    `rng` gives the session id; `preferences` are the codecs for what we receive, best first; `data_size`: the largest
+    message that data channels take.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Offerer:
         rng: random.Random,
         preferences: Sequence[str] = DEFAULT_PREFERENCES,
         transport_cc: bool = False,
+        data_size: int = 65536,
         limits: SdpLimits | None = None,
     ) -> None:
         self._limits = replace(limits or SdpLimits.for_media(max_media), media=max_media)
@@ -79,6 +83,7 @@ class Offerer:
         # What a client receives is the Track's codec, whether or not we would take it from a publisher.
         self._answer_ranks = check_preferences((*preferences, *DEFAULT_PREFERENCES))
         self._transport_cc = transport_cc
+        self._data_size = data_size
         self._payload_types = PayloadTypes(transport_cc=transport_cc)
         self._session_id = rng.getrandbits(62)
         self._version = 0
@@ -153,6 +158,11 @@ class Offerer:
         section.take(None, True, codecs)
         return section.mid
 
+    def add_data(self) -> None:
+        """Offer data channels; once is enough. Raises `MediaLimitError` if all sections are in use."""
+        if not any(section.kind == DATA_KIND and not section.closed for section in self._sections):
+            self._section_for(DATA_KIND).take(None, True, ())
+
     def remove(self, mid: str) -> None:
         """Stop what the section carries. Does nothing for one that carries nothing; `KeyError` for an unknown mid."""
         for section in self._sections:
@@ -189,7 +199,14 @@ class Offerer:
         if not self._pending:
             raise NegotiationError("no offer is waiting for an answer")
         mids = [section.mid for section in self._offered_sections()]
-        description = read_remote(sdp, self._limits, self._answer_ranks, transport_cc=self._transport_cc, mids_of=mids)
+        description = read_remote(
+            sdp,
+            self._limits,
+            self._answer_ranks,
+            transport_cc=self._transport_cc,
+            data=any(section.kind == DATA_KIND for section in self._offered_sections()),
+            mids_of=mids,
+        )
         self._check(description)
         remote = self._read_transport(description)
         restarted = self._remote is not None and (remote.ufrag, remote.pwd) != (
@@ -222,14 +239,15 @@ class Offerer:
         self._remote = remote
         self._extension_ids = _extension_ids(description)
         self._mixed_extensions = description.mixed_extensions
-        return AnswerDiff(remote, accepted, rejected, incoming, ended, restarted)
+        data = next((answer.data for answer in description.sections if answer.data), None)
+        return AnswerDiff(remote, accepted, rejected, incoming, ended, restarted, data)
 
     def _offered_sections(self) -> list[_Section]:
         """Return the sections of the last offer; those added since follow them in the list."""
         return self._sections[: self._offered_count]
 
-    def _section_for(self, kind: Kind) -> _Section:
-        """Return a section for new media: a free one of the kind, else a closed one, else a new one."""
+    def _section_for(self, kind: Kind | Literal["application"]) -> _Section:
+        """A section to put new media in: a free one of the kind, a closed one, a new one, in this order."""
         free = [
             section for section in self._sections if section.is_free and section.kind == kind and not section.closed
         ]
@@ -259,6 +277,15 @@ class Offerer:
         return self._payload_types.codec_for(codec_to_receive("opus", transport_cc=self._transport_cc))
 
     def _write(self, section: _Section) -> LocalSection:
+        if section.kind == DATA_KIND:
+            return LocalSection(
+                section.mid,
+                DATA_KIND,
+                DATA_PROTOCOL,
+                closed=section.closed,
+                formats=(DATA_FORMAT,),
+                data_size=self._data_size,
+            )
         if section.closed:
             formats = tuple(str(codec.payload_type) for codec in section.codecs)
             return LocalSection(section.mid, section.kind, closed=True, formats=formats)
@@ -282,7 +309,7 @@ class Offerer:
                 raise NegotiationError("the answer's sections must have the offer's kinds and order", mid=section.mid)
             if not answer.open:
                 continue
-            if answer.kind is None:
+            if answer.kind is None and answer.data is None:
                 raise NegotiationError(
                     f"the transport protocol {answer.media.protocol} was not offered", mid=answer.mid
                 )
@@ -319,8 +346,8 @@ def _accepted_codec(section: _Section, answer: RemoteSection) -> Codec | None:
 
 
 def _incoming_of(section: _Section, answer: RemoteSection) -> Incoming | None:
-    """Return what the client sends: with the first codec of its answer, which is the one that it will use."""
-    if not section.offered[1] or not answer.direction.sends:
+    """What the client sends: by the first codec of its answer, which is the one that it will use."""
+    if section.kind == "application" or not section.offered[1] or not answer.direction.sends:
         return None
     codec = next((codec for codec in answer.codecs if any(mine.takes(codec) for mine in section.offered_codecs)), None)
     if codec is None:

@@ -9,11 +9,12 @@ from sfu.wire.extensions import BY_URI, Extension
 
 from .bundle import Bundle
 from .capabilities import extensions_of, read_codecs
+from .data import is_data, read_data_section
 from .encodings import order_rids, read_rids, read_streams
 from .errors import NegotiationError, SdpError
 from .mids import read_mids
 from .sdp import Attributes, MediaDescription, SdpLimits, SessionDescription, parse_number, parse_sdp
-from .types import Codec, Direction, IncomingEncoding, Kind, is_msid_id
+from .types import Codec, DataSection, Direction, IncomingEncoding, Kind, is_msid_id
 
 __all__ = ["PROTOCOLS", "RemoteDescription", "RemoteSection", "read_remote"]
 
@@ -36,7 +37,8 @@ class RemoteSection:
     `kind` is None if the client rejects or has stopped it, and if we do not forward such media, or not over its
     protocol. `bundled`: the BUNDLE group names it; `shared`: it shares the one transport, named or not. `direction` is
     read of all open audio and video, what follows of a shared section with a kind only: `codecs` in the client's
-    order; `extensions` as (id, the client's direction); `rids`, `encodings` and the names if it sends.
+    order; `extensions` as (id, the client's direction); `rids`, `encodings` and the names if it sends. `data` is there
+    in a shared section of data channels.
     """
 
     media: MediaDescription
@@ -53,6 +55,7 @@ class RemoteSection:
     track_id: str = ""
     cname: str = ""
     reduced_size: bool = False
+    data: DataSection | None = None
 
     @property
     def open(self) -> bool:
@@ -77,12 +80,19 @@ class RemoteDescription:
 
 
 def read_remote(
-    text: str, limits: SdpLimits, ranks: dict[str, int], *, transport_cc: bool, mids_of: Sequence[str] = ()
+    text: str,
+    limits: SdpLimits,
+    ranks: dict[str, int],
+    *,
+    transport_cc: bool,
+    data: bool = False,
+    mids_of: Sequence[str] = (),
 ) -> RemoteDescription:
     """Parse a description and check what does not depend on the session's history.
 
-    `ranks` are the codecs that we take. `mids_of` gives the mids to suppose for sections that name none. Raises
-    `NegotiationError` for what makes media impossible; anything else that is malformed is ignored.
+    `ranks` are the codecs that we take; `data`: we take data channels, too. `mids_of` are the mids to suppose for
+    sections that name none. Raises `NegotiationError` for what makes media impossible; all else that is malformed is
+    left aside.
     """
     session = parse_sdp(text, limits)
     if not session.media:
@@ -92,10 +102,18 @@ def read_remote(
         raise NegotiationError("the server is an ICE-lite agent; the client must be a full one (drop a=ice-lite)")
     mids = read_mids(session.media, mids_of)
     kinds = {mid: _read_kind(media) for mid, media in zip(mids, session.media, strict=True)}
-    reader = _Reader(session, Bundle(session, mids, [mid for mid, kind in kinds.items() if kind]), ranks, transport_cc)
+    channels = [mid for mid, media in zip(mids, session.media, strict=True) if data and is_data(media)][:1]
+    taken = [mid for mid in mids if kinds[mid] or mid in channels]
+    reader = _Reader(session, Bundle(session, mids, taken), ranks, transport_cc)
     sections = [
         RemoteSection(media, mid, kinds[mid], mid in reader.bundle.mids, reader.bundle.holds(mid, media))
         for mid, media in zip(mids, session.media, strict=True)
+    ]
+    sections = [
+        replace(section, data=read_data_section(section.mid, section.media.attributes))
+        if section.mid in channels and section.shared
+        else section
+        for section in sections
     ]
     usable = [section.media.attributes for section in sections if section.usable]
     reader.ambiguous = _find_ambiguous(usable)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sfu.wire.extensions import Extension
 
+from .data import write_data_section
 from .sdp import Attributes, MediaDescription, SessionDescription, build_sdp
 from .types import Candidate, Codec, Direction, LocalTransport, Outgoing
 
@@ -21,7 +22,7 @@ class LocalSection:
 
     A `closed` section gets port 0 and only what the grammar needs. `mid` is empty where the client names none;
     `bundled`: it stands in the BUNDLE group. `extensions` holds (id, our direction); `rids` the simulcast encodings
-    that we take.
+    that we take; `data_size`, in one for data channels, the largest message that we take.
     """
 
     mid: str
@@ -36,6 +37,7 @@ class LocalSection:
     outgoing: Outgoing | None = None
     rids: tuple[str, ...] = ()
     reduced_size: bool = True
+    data_size: int | None = None
 
 
 def build_description(
@@ -106,7 +108,7 @@ def _open_section(
     section: LocalSection, local: LocalTransport, setup: str, *, with_candidates: bool
 ) -> MediaDescription:
     port, connection = _address(local.candidates)
-    formats = tuple(str(number) for codec in section.codecs for number in _payload_types(codec))
+    formats = section.formats or tuple(str(number) for codec in section.codecs for number in _payload_types(codec))
     media = MediaDescription(section.kind, port, section.protocol, formats, connection)
     attributes = media.attributes
     transport_attributes(attributes, local, with_candidates=with_candidates)
@@ -114,6 +116,9 @@ def _open_section(
     attributes.add("setup", setup)
     if section.mid:
         attributes.add("mid", section.mid)
+    if section.data_size is not None:
+        write_data_section(attributes, max_message_size=section.data_size)
+        return media
     for extension, (number, direction) in section.extensions.items():
         way = "" if direction is Direction.SENDRECV else f"/{direction}"
         attributes.add("extmap", f"{number}{way} {extension.uri}")

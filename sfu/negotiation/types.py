@@ -15,6 +15,7 @@ __all__ = [
     "AnswerDiff",
     "Candidate",
     "Codec",
+    "DataSection",
     "Direction",
     "Incoming",
     "IncomingEncoding",
@@ -267,13 +268,25 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
+class DataSection:
+    """The section of a connection's data channels (RFC 8841).
+
+    `port` is the SCTP port of who wrote it, and `max_message_size` the octets of a message that it takes; 0: any.
+    """
+
+    mid: str
+    port: int
+    max_message_size: int
+
+
+@dataclass(frozen=True)
 class OfferDiff:
     """What an offer asks for.
 
     `incoming` is all that the client sends now and `slots` all that it is ready to receive into, not only the
     changes. `restarted`: the ICE credentials differ from the former offer's (RFC 8839 section 4.4.1.1.1).
     `ended`: sections whose incoming media stopped; `withdrawn`: sections that had an Outgoing assigned and
-    cannot carry it any more (it is unassigned already).
+    cannot carry it any more (it is unassigned already). `data` is the section that data channels have, None without.
     """
 
     remote: RemoteTransport
@@ -282,6 +295,7 @@ class OfferDiff:
     restarted: bool
     ended: list[str]
     withdrawn: list[str]
+    data: DataSection | None = None
 
 
 @dataclass(frozen=True)
@@ -290,7 +304,7 @@ class AnswerDiff:
 
     `accepted` holds each section that the client receives in now, with the codec and payload type to send;
     `rejected` those it refused, which are taken out of the session already. `incoming` and `ended` are as in
-    `OfferDiff`, and so is `restarted`.
+    `OfferDiff`, and so are `restarted` and `data`.
     """
 
     remote: RemoteTransport
@@ -299,3 +313,4 @@ class AnswerDiff:
     incoming: list[Incoming]
     ended: list[str]
     restarted: bool
+    data: DataSection | None = None
