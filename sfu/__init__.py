@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sfu import errors, events
     from sfu.config import Config
     from sfu.errors import ConfigError, LocalError, RemoteError, SfuError
-    from sfu.events import ConnectionState
+    from sfu.events import ConnectionState, DataChannelState
     from sfu.media.encoding import Encoding
     from sfu.media.layer import Layer
     from sfu.media.statistics import EncodingStats, SubscriptionStats, TrackStats
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from sfu.session.bandwidth import BandwidthStats
     from sfu.session.client_offered import Answered, ClientOffered
     from sfu.session.connection import Connection
+    from sfu.session.data_channel import DataChannel
+    from sfu.session.data_channels import DataChannels
     from sfu.session.selection import ALL, Selection
     from sfu.session.server_offered import ServerOffered
 
@@ -50,6 +52,9 @@ __all__ = [
     "ConfigError",
     "Connection",
     "ConnectionState",
+    "DataChannel",
+    "DataChannelState",
+    "DataChannels",
     "Encoding",
     "EncodingStats",
     "EntryError",
@@ -92,6 +97,9 @@ _HOMES = {
     "ConfigError": "sfu.errors",
     "Connection": "sfu.session.connection",
     "ConnectionState": "sfu.events",
+    "DataChannel": "sfu.session.data_channel",
+    "DataChannelState": "sfu.events",
+    "DataChannels": "sfu.session.data_channels",
     "Encoding": "sfu.media.encoding",
     "EncodingStats": "sfu.media.statistics",
     "EntryError": "sfu.recording.entries",

@@ -66,7 +66,16 @@ class Config:
     last_n_audio: int | None = None
     """Most audio Tracks that a room forwards, those of its speakers; None: all. See `Room.set_last_n`."""
     last_n_video: int | None = None
-    """Most video Tracks that a room forwards, those of its speakers; None: all."""
+    """The same for video."""
+    data_channels: bool = False
+    """Take data channels on every connection. Off: what nobody reads is an open door, and WHIP and WHEP have none;
+    `Peer.answer` and `Peer.offer` take them for one connection."""
+    max_data_channels: int = 64
+    """Data channels of one connection."""
+    max_data_message: int = 262_144
+    """Octets of one message that a client may send on a data channel (`a=max-message-size`)."""
+    max_data_buffer: int = 1 << 20
+    """Octets that wait to be sent on the data channels of one connection, 128 more for each message."""
     codecs: tuple[str, ...] = CODECS
     """Codecs to accept. This is the order of preference in our offers; in a client's offer its own order counts."""
     srtp_profiles: tuple[str, ...] = SRTP_PROFILES
@@ -88,6 +97,8 @@ class Config:
         for field in dataclasses.fields(self):
             if field.name.startswith("max_"):
                 _check_range(field.name, getattr(self, field.name), 1, 1 << 24)
+        _check_range("max_data_message", self.max_data_message, 1024, 1 << 20)
+        _check_range("max_data_buffer", self.max_data_buffer, 64 * 1024, 1 << 24)
         for key in ("last_n_audio", "last_n_video"):
             limit = getattr(self, key)
             if limit is not None:

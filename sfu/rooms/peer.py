@@ -124,6 +124,7 @@ class Peer:
         *,
         subscribe: Selection = None,
         publish: bool = True,
+        data: bool | None = None,
         replaces: Sequence[Connection] = (),
     ) -> Answered:
         """Open a connection from the client's SDP offer.
@@ -132,8 +133,9 @@ class Peer:
             offer: the client's session description.
             subscribe: the Tracks for the media sections in which the client can receive.
             publish: whether the client may send.
-            replaces: connections of this Peer that the caller closes once the new one exists. They and their Tracks do
-                not count towards its limits.
+            data: whether its data channels are taken (`Connection.data`); None: what `Config.data_channels` says.
+            replaces: connections of this Peer that the caller closes once the new one stands. They and their Tracks
+                do not count towards its limits.
 
         Raises:
             RemoteError: the client is at fault, or a limit is reached. Nothing stays behind, and a Peer with
@@ -145,7 +147,11 @@ class Peer:
             self._owner.check_publisher(subscribe)
             with self._outbox:
                 answered = ClientOffered.open(
-                    self._context(), offer, publish=publish, select=lambda: self._choose(subscribe)
+                    self._context(),
+                    offer,
+                    publish=publish,
+                    select=lambda: self._choose(subscribe),
+                    data=self._environment.config.data_channels if data is None else data,
                 )
                 self._connections[answered.connection.id] = answered.connection
             return answered
@@ -153,13 +159,16 @@ class Peer:
             self._quota.replaced = frozenset()
             self.leave_if_idle()
 
-    def offer(self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = ()) -> ServerOffered:
+    def offer(
+        self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = (), data: bool | None = None
+    ) -> ServerOffered:
         """Open a connection on which we make the offers: give `connection.offer()` to the client, and its answer to
         `connection.accept`. Tracks published later are added by themselves if `subscribe` selects them.
 
         Args:
             subscribe: what the client receives.
             publish: kinds of media that the client is invited to send, one Track each.
+            data: whether data channels are offered (`Connection.data`); None: what `Config.data_channels` says.
 
         Raises:
             RemoteError: as `answer` does.
@@ -167,7 +176,8 @@ class Peer:
         try:
             self._check_room_for_connection()
             self._owner.check_publisher(subscribe)
-            connection = ServerOffered(self._context(), selection=subscribe, publish=publish)
+            taken = self._environment.config.data_channels if data is None else data
+            connection = ServerOffered(self._context(), selection=subscribe, publish=publish, data=taken)
             self._connections[connection.id] = connection
             try:
                 for track in self._choose(subscribe)[: self._environment.config.max_media_per_connection]:

@@ -11,7 +11,6 @@ from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import (
     Answerer,
-    Kind,
     NegotiationError,
     NoCommonCodecError,
     NothingReceivedError,
@@ -58,18 +57,18 @@ class ClientOffered(Connection):
     A connection on which the client also publishes does not close for these reasons.
     """
 
-    def __init__(self, context: ConnectionContext, answerer: Answerer, *, select: Select) -> None:
+    def __init__(self, context: ConnectionContext, answerer: Answerer, *, select: Select, data: bool) -> None:
         self._look_at: float | None = None  # asked for by the shard from the beginning
-        super().__init__(context)
+        super().__init__(context, data=data)
         self._answerer = answerer
         self._select = select
-        self._sections: dict[str, Kind] = {}
+        self._sections: dict[str, str] = {}
         self._slots: tuple[OutgoingSlot, ...] = ()
         self._followed: set[str] = set()  # Peers of which something was received
         self._vacancies = Vacancies(context.environment.config.return_timeout)
 
     @classmethod
-    def open(cls, context: ConnectionContext, offer: str, *, publish: bool, select: Select) -> Answered:
+    def open(cls, context: ConnectionContext, offer: str, *, publish: bool, select: Select, data: bool) -> Answered:
         """Make a connection from the client's first offer.
 
         Unless `publish`, the client may not send, and the offer is refused if the client decodes no Track of a kind
@@ -79,19 +78,20 @@ class ClientOffered(Connection):
             CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused.
             LimitError, ServerFullError: there is no room for the connection. Nothing stays behind.
         """
-        environment = context.environment
+        config = context.environment.config
         answerer = Answerer(
-            max_media=environment.config.max_media_per_connection,
-            preferences=environment.config.codecs,
-            rng=environment.rng,
+            max_media=config.max_media_per_connection,
+            preferences=config.codecs,
+            rng=context.environment.rng,
             publish=publish,
-            transport_cc=environment.config.congestion_control,
+            transport_cc=config.congestion_control,
+            data_size=config.max_data_message if data else None,
         )
         diff = _read_offer(answerer, offer)
         if not publish:
             _check_decoders(diff.slots, select())
         with context.outbox:
-            return cls(context, answerer, select=select)._apply(diff)
+            return cls(context, answerer, select=select, data=data)._apply(diff)
 
     @property
     def mids(self) -> tuple[str, ...]:
@@ -128,6 +128,7 @@ class ClientOffered(Connection):
         try:
             self._take_remote(diff.remote)
             self._agree_on_extensions(self._answerer.extension_ids, mixed=self._answerer.mixed_extensions)
+            self._take_data(diff.data)
             for mid in diff.withdrawn:
                 self._close_subscription(mid)
             added = self._published.settle(diff.incoming, diff.ended)
@@ -135,6 +136,8 @@ class ClientOffered(Connection):
             unfilled = self._fill()
             self._sections = {slot.mid: slot.kind for slot in diff.slots}
             self._sections.update((item.mid, item.kind) for item in diff.incoming)
+            if diff.data is not None:
+                self._sections[diff.data.mid] = "application"
             sdp = self._answerer.build_answer(self._transport.local)
         except BaseException:
             self.close("refused")

@@ -13,6 +13,7 @@ from sfu.media.track import Track
 from sfu.negotiation import (
     Candidate,
     Codec,
+    DataSection,
     NegotiationError,
     Outgoing,
     RemoteTransport,
@@ -24,6 +25,7 @@ from sfu.routing.plane import START_BPS, Estimate, RepeatMissed, UplinkEstimate
 from sfu.session.bandwidth import BandwidthStats, Budget
 from sfu.session.client_feedback import ClientFeedback
 from sfu.session.context import ConnectionContext
+from sfu.session.data_channels import DataChannels
 from sfu.session.published import Published
 from sfu.session.rtcp import Reporter
 from sfu.session.ssrc import SsrcSequence
@@ -36,8 +38,8 @@ from sfu.wire.extensions import Extension
 class Connection(abc.ABC):
     """A connection, either `ClientOffered` or `ServerOffered`. It ends by `close`, or when the client goes."""
 
-    def __init__(self, context: ConnectionContext) -> None:
-        """Open a row in the plane; may raise ServerFullError."""
+    def __init__(self, context: ConnectionContext, *, data: bool) -> None:
+        """Open its row; may raise ServerFullError. `data`: whether it takes data channels."""
         environment = context.environment
         self.id = environment.new_id()
         self.peer = context.peer
@@ -46,7 +48,9 @@ class Connection(abc.ABC):
         self._context = context
         self._outbox = context.outbox
         self._clock = environment.clock
-        self._transport = Transport(context.shard, environment)
+        self.data = DataChannels(environment, taken=data, changed=self._send_data)
+        """Its data channels."""
+        self._transport = Transport(context.shard, environment, self.data)
         self._ssrcs = SsrcSequence(environment.rng)
         self._tracks: dict[str, Track] = {}
         self._subscriptions: dict[int, Subscription] = {}
@@ -162,6 +166,7 @@ class Connection(abc.ABC):
             self._published.close()
             for subscription in self.subscriptions:
                 subscription.close()
+            self.data.end(reason)
             self.shard.detach(self)
             self._transport.close(self._clock())
             self._context.quota.discard(self.id)
@@ -348,13 +353,26 @@ class Connection(abc.ABC):
         self._reporter.add_subscription(subscription, self._clock())
 
     def _flush(self, now: float) -> None:
-        if self._transport.flush(self):
+        if self._transport.flush(self, now):
             self._set_state(ConnectionState.CONNECTED)
             self._reporter.start(now)
             for subscription in self.subscriptions:
                 subscription.handle_connected(now)
+        self.data.deliver()
         if self._transport.closed_reason:
             self.close(self._transport.closed_reason)
+
+    def _take_data(self, section: DataSection | None) -> None:
+        """Negotiation has brought a section for data channels, or none."""
+        self.data.agree(section)
+        self._transport.take_data(section is not None)
+
+    def _send_data(self) -> None:
+        """A data channel has something to send."""
+        if not self._closing:
+            self._transport.flush_data()
+            self.data.deliver()
+            self.touch()
 
     def _set_state(self, state: ConnectionState, reason: str = "") -> None:
         before, self.state = self.state, state

@@ -34,9 +34,13 @@ class ServerOffered(Connection):
     # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
     _says_goodbye = False
 
-    def __init__(self, context: ConnectionContext, *, selection: Selection, publish: Iterable[Kind]) -> None:
-        """`publish`: the kinds of media that the client is invited to send, one Track each."""
-        super().__init__(context)
+    def __init__(
+        self, context: ConnectionContext, *, selection: Selection, publish: Iterable[Kind], data: bool
+    ) -> None:
+        """`publish`: the kinds of media that the client is invited to send, one Track each; `data`: whether data
+        channels are offered.
+        """
+        super().__init__(context, data=data)
         config = context.environment.config
         self._selection = selection
         self._offerer = Offerer(
@@ -44,10 +48,13 @@ class ServerOffered(Connection):
             rng=context.environment.rng,
             preferences=config.codecs,
             transport_cc=config.congestion_control,
+            data_size=config.max_data_message,
         )
         self._asked = True  # the first offer needs no asking for
         for kind in publish:
             self._offerer.add_incoming(kind)
+        if data:
+            self._offerer.add_data()
 
     @property
     def mids(self) -> tuple[str, ...]:
@@ -132,13 +139,16 @@ class ServerOffered(Connection):
         self._transport.restart_ice()
         self.shard.update_ufrags(self)
         self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
-        kinds: dict[str, Kind] = {held.mid: held.track.kind for held in self.subscriptions}
+        kinds: dict[str, str] = {held.mid: held.track.kind for held in self.subscriptions}
         kinds.update((track.mid, track.kind) for track in self.tracks)
         mids = sorted(kinds, key=int) or ["0"]
         return build_sdp_fragment(self._transport.local, mids=mids, kind=kinds.get(mids[0], "audio"))
 
     def _apply(self, diff: AnswerDiff) -> list[Track]:
         self._take_remote(diff.remote)
+        self._take_data(diff.data)
+        if self.data.taken and diff.data is None:
+            self.data.end("refused")
         self._agree_on_extensions(self._offerer.extension_ids, mixed=self._offerer.mixed_extensions)
         for subscription in self.subscriptions:
             if subscription.mid in diff.rejected:

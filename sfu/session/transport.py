@@ -1,4 +1,4 @@
-"""One connection's transport: its Endpoint, its row in the plane, and its RTCP cipher, kept in step."""
+"""One connection's transport: its Endpoint, row in the plane, RTCP cipher and data channels, kept in step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sfu.media.forwarding import capacity_checked
 from sfu.negotiation import LocalTransport, RemoteTransport
+from sfu.session.data_channels import DataChannels
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Member, Shard
 from sfu.transport import (
@@ -27,13 +28,15 @@ _log = logging.getLogger("sfu.session.transport")
 class Transport:
     """One connection's ICE, DTLS and row in the plane; `close` ends it and frees the row."""
 
-    def __init__(self, shard: Shard, environment: Environment) -> None:
-        """Open a row in the plane of `shard`; may raise ServerFullError."""
+    def __init__(self, shard: Shard, environment: Environment, data: DataChannels) -> None:
+        """May raise ServerFullError."""
         self.shard = shard
         self.connected = False
         self.closed_reason = ""
         """Why the endpoint closed by itself; empty while it has not."""
         self._environment = environment
+        self._data = data
+        self._dtls_client = False
         self._address: Address | None = None
         self._cipher: RtcpCipher | None = None
         self._rtcp_sources: set[int] = set()
@@ -57,15 +60,16 @@ class Transport:
 
     @property
     def drops(self) -> Mapping[str, int]:
-        """The datagrams that the endpoint has dropped, by reason."""
-        return self._endpoint.drops
+        """What its endpoint and its data channels have dropped, by reason."""
+        return {**self._endpoint.drops, **self._data.drops}
 
     def local_ufrags(self) -> list[str]:
         """Return our ICE user fragments that connectivity checks may name."""
         return self._endpoint.local_ufrags()
 
     def set_remote(self, remote: RemoteTransport) -> None:
-        """Take the client's side of the transport from its SDP."""
+        """Take over what the client's SDP says of its side."""
+        self._dtls_client = remote.dtls_client
         self._endpoint.set_remote(
             ufrag=remote.ufrag,
             pwd=remote.pwd,
@@ -88,6 +92,7 @@ class Transport:
             for address, when in self.shard.plane.addresses.heard(self.row):
                 self._endpoint.note_media(address, when)
         self._endpoint.handle_timeout(now)
+        self._data.transport.handle_timeout(now)
 
     def handle_stall(self, now: float) -> None:
         """Extend the deadlines after this process stood still: what was not read in that time is not the client's
@@ -100,11 +105,18 @@ class Transport:
         self._endpoint.forget_address(address)
 
     def poll_timeout(self) -> float | None:
-        """Return the endpoint's next deadline."""
-        return self._endpoint.poll_timeout()
+        """The next deadline of the endpoint, and of the data channels."""
+        due = (self._endpoint.poll_timeout(), self._data.transport.poll_timeout())
+        return min((each for each in due if each is not None), default=None)
 
-    def flush(self, member: Member) -> bool:
-        """Send what the endpoint has to send, and act on its events; return whether it connected just now.
+    def take_data(self, taken: bool) -> None:
+        """Let data channels through, or not."""
+        if taken is not self._endpoint.takes_data:
+            self._endpoint.takes_data = taken
+            self.shard.plane.set_data(self.row, taken=taken)
+
+    def flush(self, member: Member, now: float) -> bool:
+        """Send what the endpoint has to send, take over what it has found; return whether it connected just now.
 
         When the endpoint has closed, `closed_reason` is set.
         """
@@ -123,8 +135,16 @@ class Transport:
                 self.closed_reason = event.reason.value
                 if event.detail:
                     _log.info("endpoint closed", extra={"reason": event.reason.value, "detail": event.detail})
+        if self._endpoint.takes_data:
+            self._pass_data(now)
         self._transmit()
         return fresh
+
+    def flush_data(self) -> None:
+        """Send what the data channels have to send."""
+        while (packet := self._data.transport.poll_transmit()) is not None:
+            self._endpoint.send_data(packet)
+        self._transmit()
 
     def send_rtcp(self, packet: bytes, ssrc: int) -> None:
         """Protect and send a compound packet whose first SSRC is `ssrc`; do nothing before the client is connected."""
@@ -147,6 +167,18 @@ class Transport:
         self._cipher = None
         self.shard.plane.close_connection(self.row)
         self.shard.keep_drops(self.drops)
+
+    def _pass_data(self, now: float) -> None:
+        """Bring records and data channels together, once there are both."""
+        transport, section = self._data.transport, self._data.section
+        if self.connected and section is not None and not transport.started:
+            transport.start(
+                client=self._dtls_client, remote_port=section.port, most_octets=section.max_message_size, now=now
+            )
+        while (record := self._endpoint.poll_data()) is not None:
+            transport.handle_record(record, now)
+        while (packet := transport.poll_transmit()) is not None:
+            self._endpoint.send_data(packet)
 
     def _transmit(self) -> None:
         while (transmit := self._endpoint.poll_transmit()) is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sfu.transport.sctp.chunks import FIRST, LAST, Data, ForwardTsn, Sack, build_data
 from sfu.transport.sctp.congestion import Congestion
 from sfu.transport.sctp.outgoing import Outgoing, Queue
-from sfu.transport.sctp.packet import unwrap
+from sfu.transport.sctp.packet import MAX_PACKET_LENGTH, unwrap
 
 MAX_UNDER_WAY = 1024
 """Chunks that are sent and not yet acknowledged: what a SACK costs grows with them."""
@@ -112,7 +112,8 @@ class Sender:
             end = self._congestion.recovery_end
             if end is not None and cumulative >= end:
                 self._congestion.recovery_end = None
-        if octets or advanced:
+        # A peer without place for more says so with each acknowledgement: it is there, and may take more in time.
+        if octets or advanced or sack.window < MAX_PACKET_LENGTH:
             self.waiting_since = now if self._under_way else None
         if not self._under_way:
             self._due = None
