@@ -31,8 +31,8 @@ class Carrier(Protocol):
         """A message is done with."""
         ...
 
-    def note_lost(self, reason: str) -> None:
-        """Count a message that nobody got."""
+    def note_unread(self) -> None:
+        """Count a message that was thrown away unread."""
         ...
 
     def call(self, function: Callable[..., None], *arguments: object) -> None:
@@ -180,7 +180,7 @@ class DataChannel:
         self._unread_octets += len(arrived.content)
         while self._channel.lossy and self._unread_octets > MAX_UNREAD_LOSSY:
             self._pop()
-            self._carrier.note_lost("data_unread")
+            self._carrier.note_unread()
         self._wake()
 
     def handle_open(self) -> None:

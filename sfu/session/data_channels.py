@@ -144,9 +144,9 @@ class DataChannels:
         if not self._delivering:
             self._changed()
 
-    def note_lost(self, reason: str) -> None:
-        """Count a message that nobody got."""
-        self.drops[reason] += 1
+    def note_unread(self) -> None:
+        """Count a message that was thrown away unread."""
+        self.drops["data_unread"] += 1
 
     def call(self, function: Callable[..., None], *arguments: object) -> None:
         """Call the embedding program: a defect of its own ends no connection."""

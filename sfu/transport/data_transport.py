@@ -295,7 +295,7 @@ class DataTransport:
             try:
                 text = "" if message.protocol == _TEXT_EMPTY else message.payload.decode()
             except UnicodeDecodeError:
-                self._drops["data_not_utf8"] += 1
+                self._drops["data_not_text"] += 1
             else:
                 self._events.append(MessageArrived(channel, text, message))
                 return

@@ -93,6 +93,22 @@ async def test_the_plain_program_shows_each_the_others(server: Server) -> None:
     await until(lambda: not room.peers)
 
 
+async def test_the_chat_passes_lines_on_to_the_others(server: Server) -> None:
+    chat, room = load("chat").Chat(), server.room("lobby")
+    async with client() as alice, client() as bob:
+        channels, heard = {}, dict[str, list[str]]()
+        for name, each in (("alice", alice), ("bob", bob)):
+            channels[name] = each.pc.createDataChannel("chat")
+            channels[name].on("message", heard.setdefault(name, []).append)
+            await each.take_answer(await chat.enter(room, name, await each.offer()))
+        await until(lambda: all(channel.readyState == "open" for channel in channels.values()))
+        channels["alice"].send("hello")
+        await until(lambda: heard["bob"] == ["alice: hello"])
+        assert heard["alice"] == []
+        other = bob.pc.createDataChannel("files")
+        await until(lambda: other.readyState == "closed")
+
+
 async def test_the_platform_in_fastapi_lets_in_who_is_logged_in() -> None:
     app = load("fastapi_app").app
     async with (

@@ -85,7 +85,8 @@ def find_drop_reasons() -> set[str]:
     found = {counter.name.lower().removeprefix("drop_") for counter in Counter if counter.name.startswith("DROP_")}
     for path in SOURCES.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        prefix = "endpoint_" if path.parent.name == "transport" else ""
+        endpoint = "transport" in path.parts or path.stem == "data_channels"
+        prefix = "endpoint_" if endpoint else ""
         found |= {prefix + name.removeprefix("drop_") for name in re.findall(r'drops\["([a-z_]+)"\]', text)}
         if path.name == "stun.py":
             found |= {prefix + name for name in re.findall(r'StunError\("([a-z_]+)"\)', text)}

@@ -58,8 +58,8 @@ class Handshake:
         self._ask()
 
     def poll_timeout(self) -> float | None:
-        """When a packet is to be sent, again or for the first time."""
-        return self._due
+        """When a packet is to be sent, again or for the first time, or it has taken too long."""
+        return None if self._due is None else min(self._due, self._end)
 
     def is_over(self, now: float) -> bool:
         """Whether it has taken too long."""

@@ -240,7 +240,7 @@ def test_the_plane_and_the_control_side_agree_on_whose_check_it_is():
 
 def test_application_data_have_a_rate_of_their_own_where_the_connection_takes_them(stage, make_peer):
     record = b"\x17\xfe\xfd" + bytes(20)
-    stage.plane.set_data(stage.publisher.connection, taken=True)
+    stage.plane.set_data(stage.subscriber.connection, taken=True)
     wait_until(lambda: stage.plane.settled)
     told = 0
     for _ in range(40):
@@ -251,7 +251,7 @@ def test_application_data_have_a_rate_of_their_own_where_the_connection_takes_th
     # A flood of them leaves the handshake its part.
     send_all(stage, [b"\x16\xfe\xfd" + bytes(20)])
     assert len(stage.plane.poll_notices()) == 1
-    stage.plane.set_data(stage.publisher.connection, taken=False)
+    stage.plane.set_data(stage.subscriber.connection, taken=False)
     wait_until(lambda: stage.plane.settled)
     for _ in range(8):
         send_all(stage, [record] * 50)
