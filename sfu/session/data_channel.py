@@ -138,13 +138,17 @@ class DataChannel:
         of which a quarter of the buffer may wait, let it go.
 
         Raises:
-            ArgumentError: it is larger than the client takes (`DataChannels.max_message_size`).
+            ArgumentError: it is larger than the client takes (`DataChannels.max_message_size`), or half a character.
             ConnectionClosedError: the channel is closing or closed.
         """
         if self.state not in (DataChannelState.OPEN, DataChannelState.CONNECTING):
             raise ConnectionClosedError(f"data channel {self.label!r} is closed; open another one")
         most = self._carrier.max_message_size
-        if len(message) > most or (isinstance(message, str) and len(message.encode()) > most):
+        try:
+            size = len(message.encode() if isinstance(message, str) else message)
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"the text cannot be sent: {error}") from error
+        if size > most:
             raise ArgumentError(f"a message may have {most} octets, since the client takes no more, or our buffer")
         taken = self._carrier.send(self._channel, message)
         self._was_low = self.buffered <= self.low_mark

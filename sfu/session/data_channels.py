@@ -190,7 +190,8 @@ class DataChannels:
         try:
             while (event := self._transport.poll_event()) is not None:
                 if isinstance(event, TransportEnded):
-                    _log.info("data channels ended", extra={"reason": event.reason, "detail": event.detail})
+                    if self.negotiated:
+                        _log.info("data channels ended", extra={"reason": event.reason, "detail": event.detail})
                 elif isinstance(event, ChannelOpened):
                     opened = self._channels[event.channel] = DataChannel(event.channel, self)
                     if self.on_channel is not None:

@@ -178,7 +178,7 @@ class DataTransport:
     def handle_record(self, data: bytes, now: float) -> None:
         """Take the content of a DTLS record of application data."""
         if self._association is None:
-            self._drops["data_not_negotiated"] += 1
+            self._drops["sctp_ended" if self.ended else "data_not_negotiated"] += 1
             return
         self._association.handle_packet(data, now)
         self._flush(now)
@@ -308,7 +308,8 @@ class DataTransport:
         self.release(message, now)
 
     def _handle_dcep(self, channel: Channel | None, message: Message, now: float) -> None:
-        assert self._association is not None
+        if self._association is None:
+            return
         if dcep.is_ack(message.payload):
             if channel is not None and not channel.acknowledged:
                 channel.acknowledged = True
@@ -318,6 +319,8 @@ class DataTransport:
             opening = dcep.read_open(message.payload)
         except dcep.DcepError:
             self._drops["data_open_malformed"] += 1
+            if channel is None:
+                self._association.reset(message.stream)
             return
         if channel is not None:
             self._drops["data_open_twice"] += 1
@@ -371,4 +374,6 @@ class DataTransport:
         self.ended = True
         for channel in self.channels:
             self._forget(channel)
+        self._association = None  # with what waited in it
+        self._unsent.clear()
         self._events.append(TransportEnded(reason, detail))
