@@ -177,8 +177,11 @@ class DataTransport:
 
     def handle_record(self, data: bytes, now: float) -> None:
         """Take the content of a DTLS record of application data."""
+        if self.ended:
+            self._drops["sctp_ended"] += 1
+            return
         if self._association is None:
-            self._drops["sctp_ended" if self.ended else "data_not_negotiated"] += 1
+            self._drops["data_not_negotiated"] += 1
             return
         self._association.handle_packet(data, now)
         self._flush(now)

@@ -228,6 +228,9 @@ class Settings(BaseSettings):
     max_history_packets: int = sfu.Config.max_history_packets
     max_repaired_subscriptions: int = sfu.Config.max_repaired_subscriptions
     max_resent_subscriptions: int = sfu.Config.max_resent_subscriptions
+    max_data_channels: int = sfu.Config.max_data_channels
+    max_data_message: int = sfu.Config.max_data_message
+    max_data_buffer: int = sfu.Config.max_data_buffer
     last_n_audio: int | None = sfu.Config.last_n_audio
     last_n_video: int | None = sfu.Config.last_n_video
     codecs: Texts = sfu.Config.codecs
@@ -292,6 +295,9 @@ class Settings(BaseSettings):
             max_history_packets=self.max_history_packets,
             max_repaired_subscriptions=self.max_repaired_subscriptions,
             max_resent_subscriptions=self.max_resent_subscriptions,
+            max_data_channels=self.max_data_channels,
+            max_data_message=self.max_data_message,
+            max_data_buffer=self.max_data_buffer,
             last_n_audio=self.last_n_audio,
             last_n_video=self.last_n_video,
             codecs=self.codecs,
