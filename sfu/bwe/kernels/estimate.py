@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.kernels.delay import add_arrival, add_probe
-from sfu.bwe.kernels.full_path import note_full
+from sfu.bwe.kernels.full_path import note_bound, note_full
 from sfu.bwe.kernels.loss import add_sent, bound_loss, end_observation, recall_loss
-from sfu.bwe.kernels.probing import add_probe_arrival, handle_probe_result, must_confirm
+from sfu.bwe.kernels.probe_result import add_probe_arrival
+from sfu.bwe.kernels.probing import handle_probe_result, must_confirm
 from sfu.bwe.kernels.rate_control import lasting_rate, lower_to, note_shown, raise_to, update_rate
 from sfu.bwe.kernels.sent_log import ARRIVED, LOST, UNKNOWN, settle
 from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
@@ -175,7 +176,7 @@ def set_limit(state: Any, limit_bps: float, now_us: int) -> None:
 def set_remote(state: Any, rate_bps: float, now_us: int) -> None:
     """The receiver's own estimate (REMB) is a bound. It falls only where the receiver has seen a full path."""
     if rate_bps < _FALLS * state["remote_bps"] and state["remote_bps"] < MOST_BPS:
-        note_full(state, rate_bps, now_us)
+        note_bound(state, rate_bps, now_us)
     state["remote_bps"] = max(rate_bps, LEAST_BPS)
     conclude(state)
 

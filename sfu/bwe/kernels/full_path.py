@@ -23,9 +23,17 @@ _LACKS = 0.9
 
 @stage
 def note_full(state: Any, rate_bps: float, now_us: int) -> None:
-    """The path was full, and this got through."""
+    """The path was full, and this got through, of a moment: the half second around it can refute it at once."""
     state["full_bps"] = max(rate_bps, LEAST_BPS)
     state["full_us"] = now_us
+    state["full_sent_us"] = NEVER_US
+
+
+@stage
+def note_bound(state: Any, rate_bps: float, now_us: int) -> None:
+    """The receiver has seen a full path, and knows what he got: only what is sent from now on can refute it."""
+    note_full(state, rate_bps, now_us)
+    state["full_sent_us"] = now_us
 
 
 @stage
@@ -46,8 +54,8 @@ def note_decrease(state: Any, passed_bps: float, limited: bool, now_us: int) -> 
 
 @stage
 def refute_full(state: Any) -> None:
-    """See whether more gets through than when the path was full."""
-    if state["acked_bps"] > _REFUTED * state["full_bps"]:
+    """See whether more gets through than when the path was full, of what may refute it."""
+    if state["acked_since_us"] >= state["full_sent_us"] and state["acked_bps"] > _REFUTED * state["full_bps"]:
         forget_full(state)
 
 

@@ -1,6 +1,6 @@
 """Probing: a few packets sent faster than the estimate show whether the path carries more.
 
-The plane sends them as padding; what arrives of a probe, and how spread out, is its result.
+The plane sends them as padding. What that shows is in `probe_result.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.kernels.full_path import note_full
-from sfu.bwe.kernels.state import CLUSTERS, FAR_US, MOST_BPS, NEVER_US, NORMAL
+from sfu.bwe.kernels.probe_result import PROBE_PACKETS, begin_cluster, count_sent
+from sfu.bwe.kernels.state import CLUSTERS, MOST_BPS, NEVER_US, NORMAL
 from sfu.wire.kernels.kernel import i64, stage
 
 PROBE_US = 15_000
@@ -18,7 +19,6 @@ _JITTERS = 1.5
 """A probe lasts longer where the delay varies: so many times what it usually is over the least."""
 _QUEUE_MS = 10.0
 """No probe is put on a queue that is longer, and than usual: it would only make that grow."""
-PROBE_PACKETS = 5
 _FIRST, _SECOND, _FURTHER = 3.0, 6.0, 2.0
 """At the start the estimate is tried times these, and what succeeded times the last."""
 _SUCCESS = 0.7
@@ -45,14 +45,6 @@ _FOLLOW_US = 500_000
 """Where a success could raise the rate by a part only, the next probe waits until what is sent has followed."""
 _CALM_US = 1_000_000
 """After a decrease, the queue is left alone for so long."""
-_SHARE = 0.8
-"""Of a probe's packets and bytes must have arrived for a result."""
-_MOST_SPREAD = 2.0
-_FRAME_US = 2_000
-"""So long any packet may wait behind a frame of our own."""
-_LEAST_US, _MOST_US = 1_000, 1_000_000
-_EXCEEDED = 0.9
-_BACK_OFF = 0.95
 _ROOM = 1.05
 _TIMEOUT_US = 500_000
 _NAMES = 255
@@ -80,9 +72,9 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
     factor = _REGULAR
     if state["probe_number"] < 2:
         factor = _FIRST if state["probe_number"] == 0 else _SECOND
-    rate = min(factor * state["estimate_bps"], state["limit_bps"] * _ROOM, MOST_BPS)
+    rate = min(factor * state["estimate_bps"], state["limit_bps"] * _ROOM, state["remote_bps"], MOST_BPS)
     if state["confirm_round"] > 0:
-        rate = state["confirm_bps"]
+        rate = min(state["confirm_bps"], state["remote_bps"])
     if rate < state["estimate_bps"] * _ROOM:
         return False
     _begin(state, rate, now_us)
@@ -112,8 +104,7 @@ def _end_confirming(state: Any, now_us: int) -> None:
 @stage
 def _begin(state: Any, rate: float, now_us: int) -> None:
     state["probe_number"] += 1
-    probe = (state["probe_number"] - 1) % _NAMES + 1
-    state["probe"] = probe
+    state["probe"] = (state["probe_number"] - 1) % _NAMES + 1
     state["probe_bps"] = rate
     length = min(max(_JITTERS * state["usual_ms"] * 1000.0, PROBE_US), _MOST_PROBE_US)
     if state["confirm_round"] > 0:  # as long as it takes to be sure, within bounds
@@ -122,13 +113,7 @@ def _begin(state: Any, rate: float, now_us: int) -> None:
     state["probe_us"] = i64(length)
     state["probe_bytes"] = i64(rate * state["probe_us"] / 8e6)
     state["probe_started_us"] = now_us
-    at = probe % CLUSTERS
-    state["cluster_probe"][at] = probe
-    state["cluster_bps"][at] = rate
-    state["cluster_least_bytes"][at] = i64(_SHARE * state["probe_bytes"])
-    state["cluster_sent_packets"][at] = 0
-    state["cluster_packets"][at] = 0
-    state["cluster_bytes"][at] = 0
+    begin_cluster(state)
 
 
 @stage
@@ -136,68 +121,11 @@ def note_probe_sent(state: Any, size: int) -> int:
     """Account a packet to the probe that is being sent; return the probe's name, 0: there is none."""
     if state["probe_bps"] <= 0.0:
         return 0
-    probe = state["probe"]
-    state["cluster_sent_packets"][probe % CLUSTERS] += 1
+    packets = count_sent(state)
     state["probe_bytes"] -= size
-    if state["probe_bytes"] <= 0 and state["cluster_sent_packets"][probe % CLUSTERS] >= PROBE_PACKETS:
+    if state["probe_bytes"] <= 0 and packets >= PROBE_PACKETS:
         state["probe_bps"] = 0.0
-    return i64(probe)
-
-
-@stage
-def add_probe_arrival(state: Any, probe: int, sent_us: int, arrival_us: int, size: int) -> float:
-    """Take a packet of a probe that has arrived; return the rate that the probe has shown by now, 0: none."""
-    at = probe % CLUSTERS
-    if state["cluster_probe"][at] != probe:
-        return 0.0
-    if state["cluster_packets"][at] == 0:
-        state["cluster_first_sent_us"][at] = sent_us
-        state["cluster_last_sent_us"][at] = sent_us
-        state["cluster_last_bytes"][at] = size
-        state["cluster_first_arrival_us"][at] = arrival_us
-        state["cluster_first_bytes"][at] = size
-        state["cluster_last_arrival_us"][at] = arrival_us
-    state["cluster_packets"][at] += 1
-    state["cluster_bytes"][at] += size
-    if sent_us < state["cluster_first_sent_us"][at]:
-        state["cluster_first_sent_us"][at] = sent_us
-    if sent_us > state["cluster_last_sent_us"][at]:
-        state["cluster_last_sent_us"][at] = sent_us
-        state["cluster_last_bytes"][at] = size
-    if arrival_us < state["cluster_first_arrival_us"][at]:
-        state["cluster_first_arrival_us"][at] = arrival_us
-        state["cluster_first_bytes"][at] = size
-    state["cluster_last_arrival_us"][at] = max(state["cluster_last_arrival_us"][at], arrival_us)
-    return _result(state, at)
-
-
-@stage
-def _result(state: Any, at: int) -> float:
-    if state["cluster_packets"][at] < PROBE_PACKETS * _SHARE:
-        return 0.0
-    if state["cluster_bytes"][at] < state["cluster_least_bytes"][at]:
-        return 0.0
-    sending = state["cluster_last_sent_us"][at] - state["cluster_first_sent_us"][at]
-    first = state["cluster_first_arrival_us"][at]
-    base = min(state["least_us"], state["least_before_us"])
-    if base < FAR_US:  # a first packet that was late would make the others seem fast
-        first = min(first, state["cluster_first_sent_us"][at] + base + _FRAME_US)
-    arriving = state["cluster_last_arrival_us"][at] - first
-    if not _LEAST_US <= sending <= _MOST_US:
-        return 0.0
-    sent_bps = (state["cluster_bytes"][at] - state["cluster_last_bytes"][at]) * 8e6 / sending
-    if state["untimed"] == 1:
-        state["probe_slowed"] = 0
-        return sent_bps  # that it arrived is all that is known
-    if not _LEAST_US <= arriving <= _MOST_US:
-        return 0.0
-    arrived_bps = (state["cluster_bytes"][at] - state["cluster_first_bytes"][at]) * 8e6 / arriving
-    if arrived_bps > _MOST_SPREAD * sent_bps:
-        return 0.0  # they were held back and came in one go: no measure of the path
-    state["probe_slowed"] = 1 if arrived_bps < _EXCEEDED * sent_bps else 0
-    if arrived_bps < _EXCEEDED * sent_bps:
-        return _BACK_OFF * arrived_bps
-    return min(sent_bps, arrived_bps)
+    return i64(state["probe"])
 
 
 @stage

@@ -21,6 +21,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["limit_bps"] = MOST_BPS
     state["acked_bps"] = 0.0
     state["sent_bps"] = 0.0
+    state["acked_since_us"] = NEVER_US
     state["round_trip_us"] = 0.0
     state["feedbacks"] = 0
     state["unread"] = 0.0
@@ -56,6 +57,7 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["capacity_deviation"] = 0.4
     state["full_bps"] = 0.0
     state["full_us"] = NEVER_US
+    state["full_sent_us"] = NEVER_US
     state["inherent_loss"] = 0.01
     state["loss_window_us"] = NEVER_US
     state["loss_window_bps"] = MOST_BPS

@@ -77,6 +77,7 @@ ESTIMATOR_COLUMNS = Columns(
     throughput=[
         ("acked_bps", np.float64),  # what arrived in the last half second
         ("sent_bps", np.float64),  # and what was sent of that
+        ("acked_since_us", np.int64),  # all of that was sent after this time
     ],
     receiver_clock=[
         ("reported_us", np.int64),  # arrival of the last packet of the feedback before
@@ -147,6 +148,7 @@ ESTIMATOR_COLUMNS = Columns(
         # what got through when the path was last seen to be full, 0: not lately
         ("full_bps", np.float64, Also("probing")),
         ("full_us", np.int64, Also("probing")),  # when that was
+        ("full_sent_us", np.int64),  # only what was sent after this can refute it
     ],
     probing=[
         ("probe_number", np.int64),  # how many have begun
@@ -157,11 +159,13 @@ ESTIMATOR_COLUMNS = Columns(
         ("probe_started_us", np.int64),
         ("probe_next_us", np.int64, Also("estimate")),  # the earliest time for the next
         ("probe_failures", np.int64),
-        ("probe_slowed", np.int32),  # 1: the last result is of packets that came slower than they were sent
         ("confirmed", np.int64),  # the probe that has confirmed the one before last, 0: none
         ("confirm_round", np.int64),  # how many have, one after the other
         ("confirm_bps", np.float64),  # the rate of the next of them
         ("confirm_us", np.int64),  # when the last of them did
+    ],
+    probe_result=[
+        ("probe_slowed", np.int32),  # 1: the last result is of packets that came slower than they were sent
         ("cluster_probe", np.int64, (CLUSTERS,)),
         ("cluster_bps", np.float64, (CLUSTERS,)),
         ("cluster_least_bytes", np.int64, (CLUSTERS,)),  # that must arrive for a result
@@ -174,6 +178,11 @@ ESTIMATOR_COLUMNS = Columns(
         ("cluster_first_arrival_us", np.int64, (CLUSTERS,)),
         ("cluster_first_bytes", np.int64, (CLUSTERS,)),
         ("cluster_last_arrival_us", np.int64, (CLUSTERS,)),
+        # those of them that one feedback told of together: only their times can always be compared
+        ("cluster_feedback", np.int64, (CLUSTERS,)),  # the last of these feedbacks
+        ("cluster_told_us", np.int64, (CLUSTERS,)),  # the latest arrival that it told of
+        ("cluster_spread_us", np.int64, (CLUSTERS,)),  # from the first to the last in each, summed up
+        ("cluster_spread_bytes", np.int64, (CLUSTERS,)),  # that came in this time
     ],
 )
 ESTIMATOR = ESTIMATOR_COLUMNS.dtype

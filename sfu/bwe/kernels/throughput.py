@@ -8,6 +8,8 @@ from sfu.bwe.kernels.state import GROUPS
 from sfu.wire.kernels.kernel import stage
 
 _WINDOW_US = 500_000
+_UNTIMED_WINDOW_US = 1_000_000
+"""Where both ends of it may be off by some 60 ms."""
 _PEAK_US = 80_000
 _RECENT_US = 150_000
 _LEAST_US = 100_000
@@ -66,15 +68,16 @@ def measure_recent(state: Any, sending_bps: float) -> float:
 
 @stage
 def measure_throughput(state: Any) -> None:
-    """Set `acked_bps` and `sent_bps` from the groups of the last half second."""
+    """Set `acked_bps`, `sent_bps` and `acked_since_us` from the groups of the last half second."""
     newest = state["groups"] - 1  # the newest closed one
     if newest < 2:
         return
     at = newest % GROUPS
     arrival = state["group_arrival_us"][at]
+    window = _UNTIMED_WINDOW_US if state["untimed"] == 1 else _WINDOW_US
     oldest = newest
     while oldest > 1 and newest - oldest < GROUPS - 2:
-        if arrival - state["group_arrival_us"][(oldest - 1) % GROUPS] > _WINDOW_US:
+        if arrival - state["group_arrival_us"][(oldest - 1) % GROUPS] > window:
             break
         oldest -= 1
     start = oldest % GROUPS
@@ -83,5 +86,6 @@ def measure_throughput(state: Any) -> None:
     if arrived < _LEAST_US or sent <= 0:
         return
     bits = (state["group_bytes"][at] - state["group_bytes"][start]) * 8e6
+    state["acked_since_us"] = state["group_sent_us"][start]
     state["sent_bps"] = bits / sent
     state["acked_bps"] = bits / max(arrived, sent)

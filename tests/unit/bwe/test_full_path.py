@@ -12,6 +12,15 @@ def test_a_path_that_was_never_full_forbids_nothing() -> None:
     assert seen.most("full_bps") == 0
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_probes_that_come_slowly_on_an_unsteady_path_do_not_make_it_full(seed: int) -> None:
+    """A probe takes fifteen milliseconds, and any packet of radio, or to a busy client, may be late by ten."""
+    path = Path(rate_bps=20_000_000, jitter_ms=10, wants_bps=2_000_000, sends_bps=0)
+    seen = play(path, seconds=4, seed=seed)
+    assert seen.most("probe_slowed") == 1
+    assert seen.most("full_bps") == 0
+
+
 def test_it_is_full_when_a_queue_has_come_of_what_is_sent() -> None:
     seen = play(Path(rate_bps=1_000_000), seconds=8)
     first = seen.when("full_bps", above=0)

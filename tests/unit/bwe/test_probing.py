@@ -48,6 +48,19 @@ def test_where_all_that_is_wanted_flows_no_probe_is_sent() -> None:
     assert all(at < 1 for at, _ in begun(seen))
 
 
+def test_no_more_is_probed_than_the_receiver_allows() -> None:
+    """It could not be sent, and would say that the path is not full where he has seen that it is."""
+    path = Path(rate_bps=5_000_000, remote_bps=2_000_000, sends_bps=600_000)
+    seen = play(path, after(3, remote_bps=500_000), after(9, remote_bps=4_000_000), seconds=12)
+    allowed = {0.0: 2_000_000, 3.0: 500_000, 9.0: 4_000_000}
+    probes = begun(seen)
+    for at, rate in probes:
+        assert rate <= allowed[max(since for since in allowed if since <= at)]
+    assert not [at for at, _ in probes if 3 < at < 9]
+    assert [at for at, _ in probes if 9 < at < 9.2]
+    assert seen.between(3.05, 8.95).least("full_bps") == 500_000
+
+
 def test_regular_probes_are_seconds_apart() -> None:
     seen = play(Path(rate_bps=1_000_000, sends_bps=200_000), seconds=14)
     later = [at for at, _ in begun(seen) if at > 3]
