@@ -34,13 +34,15 @@ if TYPE_CHECKING:
     from sfu.rooms.room import Room
     from sfu.routing.plane import compile_kernels
     from sfu.server import Server
+    from sfu.session.answering import Answered
     from sfu.session.bandwidth import BandwidthStats
-    from sfu.session.client_offered import Answered, ClientOffered
+    from sfu.session.client_offered import ClientOffered
     from sfu.session.connection import Connection
     from sfu.session.data_channel import DataChannel
     from sfu.session.data_channels import DataChannels
     from sfu.session.selection import ALL, Selection
     from sfu.session.server_offered import ServerOffered
+    from sfu.session.steered import Steered
 
 __all__ = [
     "ALL",
@@ -76,6 +78,7 @@ __all__ = [
     "SfuError",
     "Signer",
     "SigningKey",
+    "Steered",
     "Subscription",
     "SubscriptionStats",
     "Track",
@@ -89,7 +92,7 @@ __all__ = [
 
 _HOMES = {
     "ALL": "sfu.session.selection",
-    "Answered": "sfu.session.client_offered",
+    "Answered": "sfu.session.answering",
     "BandwidthStats": "sfu.session.bandwidth",
     "ClientOffered": "sfu.session.client_offered",
     "ClosedRecord": "sfu.recording.recorder",
@@ -121,6 +124,7 @@ _HOMES = {
     "SfuError": "sfu.errors",
     "Signer": "sfu.recording.signing",
     "SigningKey": "sfu.recording.signing",
+    "Steered": "sfu.session.steered",
     "Subscription": "sfu.media.subscription",
     "SubscriptionStats": "sfu.media.statistics",
     "Track": "sfu.media.track",

@@ -271,7 +271,8 @@ class ConnectionStateChanged(Event):
 
 @dataclass(frozen=True)
 class NegotiationNeeded(Event):
-    """A server-offered connection has changes that wait: send its `offer()` to the client.
+    """A connection has changes that wait. A server-offered one: send its `offer()` to the client. A steered one: ask
+    the client to offer anew, with `lacking` sections more.
 
     The event comes once, and again only after that offer was made.
     """

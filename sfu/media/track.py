@@ -71,6 +71,8 @@ class Track:
         self.codec: Codec = incoming.codec
         """The codec, with the publisher's payload type."""
         self.mid = incoming.mid
+        self.stated_id = incoming.track_id
+        """What the publisher's SDP calls it (`a=msid`, RFC 8830), as by a MediaStreamTrack's id; "" if nothing."""
         self.stream_id = stream_id
         """The id of the `msid` stream, the same for all Tracks of a Peer: receivers keep them in sync (RFC 8830)."""
         self.cname = cname
@@ -132,7 +134,8 @@ class Track:
         return same_type and incoming.codec.matches(self.codec) and _rids_of(incoming) == self._rids
 
     def update(self, incoming: Incoming) -> None:
-        """Take the client's new description of a media section in which this Track `continues`."""
+        """Take over what the client says anew of a section that `continues`."""
+        self.stated_id = incoming.track_id
         self.route.tell_parameters(parameter_sets_of(incoming.codec), len(self.encodings))
 
     def handle_notice(

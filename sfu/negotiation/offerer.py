@@ -38,6 +38,7 @@ class _Section:
     offered: tuple[Outgoing | None, bool] = (None, False)
     offered_codecs: tuple[Codec, ...] = ()
     closed: bool = False
+    used: bool = False
     incoming: Incoming | None = None
 
     @property
@@ -50,6 +51,7 @@ class _Section:
 
     def take(self, outgoing: Outgoing | None, receive: bool, codecs: tuple[Codec, ...]) -> None:
         self.outgoing, self.receive, self.codecs = outgoing, receive, codecs
+        self.used = self.used or outgoing is not None or receive
 
     def close(self) -> None:
         self.outgoing, self.receive, self.offered, self.closed = None, False, (None, False), True
@@ -62,7 +64,8 @@ class Offerer:
     `build_offer` and give the client's answer to `handle_answer`. Sections keep their place for the
     connection's life; an inactive one is used again under its mid. One is not used again before the client
     has learned that it is inactive, so that each use gives a fresh `track` event, except when all `max_media`
-    sections exist.
+    sections exist. Without `reuse` that goes for all that has carried anything: a browser's receiver keeps the id of
+    the first Track that it got, which matters to who goes by these ids.
 
     `rng` gives the session id; `preferences` are the codecs for what we receive, best first; `data_size`: the largest
     message that data channels take.
@@ -75,9 +78,11 @@ class Offerer:
         rng: random.Random,
         preferences: Sequence[str] = DEFAULT_PREFERENCES,
         transport_cc: bool = False,
+        reuse: bool = True,
         data_size: int = 65536,
         limits: SdpLimits | None = None,
     ) -> None:
+        self._reuse = reuse
         self._limits = replace(limits or SdpLimits.for_media(max_media), media=max_media)
         self._ranks = check_preferences(preferences)
         # What a client receives is the Track's codec, whether or not we would take it from a publisher.
@@ -252,7 +257,7 @@ class Offerer:
             section for section in self._sections if section.is_free and section.kind == kind and not section.closed
         ]
         for section in free:
-            if section.offered == (None, False):
+            if section.offered == (None, False) and (self._reuse or not section.used):
                 return section
         for section in self._sections:
             if section.closed and not self._pending:

@@ -13,13 +13,15 @@ from sfu.media.subscription import Subscription
 from sfu.media.track import Track
 from sfu.negotiation import Kind
 from sfu.negotiation.types import is_msid_id
-from sfu.session.client_offered import Answered, ClientOffered
-from sfu.session.connection import Connection
+from sfu.session.answering import Answered
+from sfu.session.client_offered import ClientOffered
+from sfu.session.connection import Connection, Msid
 from sfu.session.context import ConnectionContext
 from sfu.session.events import SessionEvent
 from sfu.session.outbox import Outbox
 from sfu.session.selection import ALL, Selection, choose_tracks
 from sfu.session.server_offered import ServerOffered
+from sfu.session.steered import Steered
 from sfu.session.track_quota import TrackQuota
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
@@ -126,7 +128,7 @@ class Peer:
         publish: bool = True,
         data: bool | None = None,
         replaces: Sequence[Connection] = (),
-    ) -> Answered:
+    ) -> Answered[ClientOffered]:
         """Open a connection from the client's SDP offer.
 
         Args:
@@ -159,8 +161,42 @@ class Peer:
             self._quota.replaced = frozenset()
             self.leave_if_idle()
 
+    def steer(
+        self,
+        offer: str,
+        *,
+        request: Mapping[Track, Msid | None] | None = None,
+        publish: bool = True,
+        data: bool | None = None,
+    ) -> Answered[Steered]:
+        """Open a connection from the client's SDP offer, on which you say Track by Track what it receives.
+
+        Args:
+            offer: the client's.
+            request: what it receives at once; see `Steered.request`.
+            publish: whether the client may send.
+            data: whether its data channels are taken (`Connection.data`); None: what `Config.data_channels` says.
+
+        Raises:
+            RemoteError: as `answer` does.
+        """
+        try:
+            self._check_room_for_connection()
+            taken = self._environment.config.data_channels if data is None else data
+            with self._outbox:
+                answered = Steered.open(self._context(), offer, publish=publish, requested=request or {}, data=taken)
+                self._connections[answered.connection.id] = answered.connection
+            return answered
+        finally:
+            self.leave_if_idle()
+
     def offer(
-        self, *, subscribe: Selection = ALL, publish: Iterable[Kind] = (), data: bool | None = None
+        self,
+        *,
+        subscribe: Selection = ALL,
+        publish: Iterable[Kind] = (),
+        data: bool | None = None,
+        reuse_sections: bool = True,
     ) -> ServerOffered:
         """Open a connection on which we make the offers: give `connection.offer()` to the client, and its answer to
         `connection.accept`. Tracks published later are added by themselves if `subscribe` selects them.
@@ -169,6 +205,9 @@ class Peer:
             subscribe: what the client receives.
             publish: kinds of media that the client is invited to send, one Track each.
             data: whether data channels are offered (`Connection.data`); None: what `Config.data_channels` says.
+            reuse_sections: whether a media section that is free again carries another Track. A browser's receiver
+                keeps the id of its first one, so a client that goes by the ids of Tracks needs new sections instead,
+                as long as `Config.max_media_per_connection` leaves any.
 
         Raises:
             RemoteError: as `answer` does.
@@ -177,7 +216,9 @@ class Peer:
             self._check_room_for_connection()
             self._owner.check_publisher(subscribe)
             taken = self._environment.config.data_channels if data is None else data
-            connection = ServerOffered(self._context(), selection=subscribe, publish=publish, data=taken)
+            connection = ServerOffered(
+                self._context(), selection=subscribe, publish=publish, data=taken, reuse_sections=reuse_sections
+            )
             self._connections[connection.id] = connection
             try:
                 for track in self._choose(subscribe)[: self._environment.config.max_media_per_connection]:

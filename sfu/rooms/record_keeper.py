@@ -36,7 +36,7 @@ class RecordKeeper:
         self._room = room
         self._environment = environment
         self._emit = emit
-        self._chosen: frozenset[str] | None = None
+        self._chooses: Callable[[Track], bool] = _choose_all
 
     def start(
         self,
@@ -46,12 +46,12 @@ class RecordKeeper:
         *,
         options: RecordingOptions,
         metadata: Mapping[str, Any],
-        tracks: Iterable[Track] | None,
+        tracks: Iterable[Track] | Callable[[Track], bool] | None,
         subject: str | None,
         journal: Journal | None,
     ) -> Recording:
-        """Open the records; see `Room.record`. The caller then tells of the Peers and Tracks that are there already."""
-        chosen = None if tracks is None else tuple(tracks)
+        """Open the records; see `Room.record`. The caller then tells who and what is there already."""
+        chosen = () if tracks is None or callable(tracks) else tuple(tracks)
         self._check(chosen)
         id = self._environment.rng.randbytes(16).hex()
         clock = self._environment.clock
@@ -71,22 +71,26 @@ class RecordKeeper:
             raise
         recording = Recording(id, recorders, feed, self, options=options, clock=clock)
         self.recording = recording
-        self._chosen = None if chosen is None else frozenset(track.id for track in chosen)
+        if tracks is None or callable(tracks):
+            self._chooses = tracks or _choose_all
+        else:
+            ids = frozenset(track.id for track in chosen)
+            self._chooses = lambda track: track.id in ids
         self._emit(RecordingStarted(self._room, id, tuple(str(path) for path in paths)))
         return recording
 
-    def _check(self, chosen: Sequence[Track] | None) -> None:
+    def _check(self, chosen: Sequence[Track]) -> None:
         if self.private:
             raise PrivateError(f"room {self._room!r} is private: it can not be recorded")
-        for track in chosen or ():
+        for track in chosen:
             if track.private:
                 raise PrivateError(f"{track!r} is private: it can not be recorded")
         if self.recording is not None:
             raise LocalError(f"room {self._room!r} is being recorded; stop that recording first")
 
     def add(self, track: Track, metadata: Mapping[str, Any]) -> None:
-        """Record a Track, if a recording runs that includes it; a private one is left out."""
-        if self.recording is None or track.private or (self._chosen is not None and track.id not in self._chosen):
+        """A Track is there."""
+        if self.recording is None or track.private or not self._chooses(track):
             return
         self.recording.add_track(RecordedTrack(track, metadata, self._environment.clock))
 
@@ -141,3 +145,7 @@ class RecordKeeper:
         """See `Observer.handle_stopped`."""
         self.recording = None
         self._emit(RecordingStopped(self._room, recording.id, cause))
+
+
+def _choose_all(track: Track) -> bool:
+    return True

@@ -107,6 +107,11 @@ class Room:
         return self._tracks.speakers.active_speakers
 
     @property
+    def speaker_levels(self) -> Mapping[str, float]:
+        """How loud each of them is now, in dBov: 0 is the loudest that there is, -127 silence."""
+        return MappingProxyType(self._tracks.speakers.levels)
+
+    @property
     def dominant_speaker(self) -> str | None:
         """The Peer that leads the conversation, also while it is silent; None before anyone spoke."""
         return self._tracks.speakers.dominant_speaker
@@ -224,7 +229,7 @@ class Room:
         *,
         key: Signer,
         mirrors: Iterable[Path | str] = (),
-        tracks: Iterable[Track] | None = None,
+        tracks: Iterable[Track] | Callable[[Track], bool] | None = None,
         options: RecordingOptions | None = None,
         metadata: Mapping[str, Any] | None = None,
         subject: str | None = None,
@@ -236,8 +241,9 @@ class Room:
             path: folder of the record, new or empty.
             key: signs the record; see `load_or_create_signing_key`.
             mirrors: folders, best on other disks, in which the same is recorded independently.
-            tracks: the only Tracks to record; by default all, those that come later too. Private ones are left out.
-            options: how to record.
+            tracks: only these, or all of which this is true when they come, as those of one Peer; by default all, those
+                that come later too. Private ones are left out.
+            options: how.
             metadata: kept in the ledger's first line, such as the number of the case.
             subject: who ordered the recording, as authenticated by the `sub` of a token; None: nobody was
                 authenticated.

@@ -11,6 +11,8 @@ from sfu.events import ActiveSpeakersChanged, DominantSpeakerChanged, Event, Tra
 from sfu.media.track import Track
 from sfu.negotiation import Kind
 
+_QUIETEST = 127.0
+
 
 class Speakers:
     """Finds the speakers of one Room, which tells it of Tracks and calls `update` once an
@@ -34,6 +36,14 @@ class Speakers:
     def idle(self) -> bool:
         """Whether the room has no audio Track, so that `update` has nothing to do."""
         return not self._microphones
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """See `Room.speaker_levels`."""
+        found: dict[str, float] = {}
+        for track in self._detector.speakers:
+            found.setdefault(track.peer, self._detector.loudness(track) - _QUIETEST)
+        return found
 
     def add(self, track: Track) -> None:
         """Take in a Track that was published."""

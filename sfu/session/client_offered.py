@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
-from sfu.errors import CodecMismatchError, NegotiationFailedError, NotPermittedError, ServerFullError
+from sfu.errors import CodecMismatchError, ServerFullError
 from sfu.media.subscription import Subscription
 from sfu.media.track import Track
-from sfu.negotiation import (
-    Answerer,
-    NegotiationError,
-    NoCommonCodecError,
-    NothingReceivedError,
-    OfferDiff,
-    OutgoingSlot,
-    RemoteTransport,
-    SdpError,
-    SdpFragment,
-    build_sdp_fragment,
-)
-from sfu.session.connection import Connection
+from sfu.negotiation import Answerer, OutgoingSlot
+from sfu.session.answering import Answered, Answering, fits, new_answerer, read_offer
 from sfu.session.context import ConnectionContext
 from sfu.session.vacancies import Vacancies
 
@@ -29,21 +16,8 @@ Select = Callable[[], Sequence[Track]]
 """A function that returns the Tracks that the connection wants now."""
 
 
-@dataclass(frozen=True)
-class Answered:
-    """The result of an offer."""
-
-    sdp: str
-    """Our answer, as SDP."""
-    connection: ClientOffered
-    unfilled: tuple[str, ...]
-    """Mids of the sections that can receive but found no Track; answered `inactive`, `recvonly` or, where the client
-    decodes nothing that we forward, with port 0.
-    """
-
-
-class ClientOffered(Connection):
-    """A connection that fills the client's receiving sections at each offer, in the order of the Tracks.
+class ClientOffered(Answering):
+    """Fills the sections in which the client can receive when it offers, in the order of the Tracks.
 
     An answer cannot be changed later (RFC 3264). So a section whose Track has ended goes on with the next wanted Track
     whose codec was answered there: at once with one of the same Peer (a publisher that returns under its name), and
@@ -59,16 +33,15 @@ class ClientOffered(Connection):
 
     def __init__(self, context: ConnectionContext, answerer: Answerer, *, select: Select, data: bool) -> None:
         self._look_at: float | None = None  # asked for by the shard from the beginning
-        super().__init__(context, data=data)
-        self._answerer = answerer
+        super().__init__(context, answerer, data=data)
         self._select = select
-        self._sections: dict[str, str] = {}
-        self._slots: tuple[OutgoingSlot, ...] = ()
         self._followed: set[str] = set()  # Peers of which something was received
         self._vacancies = Vacancies(context.environment.config.return_timeout)
 
     @classmethod
-    def open(cls, context: ConnectionContext, offer: str, *, publish: bool, select: Select, data: bool) -> Answered:
+    def open(
+        cls, context: ConnectionContext, offer: str, *, publish: bool, select: Select, data: bool
+    ) -> Answered[ClientOffered]:
         """Make a connection from the client's first offer.
 
         Unless `publish`, the client may not send, and the offer is refused if the client decodes no Track of a kind
@@ -78,83 +51,15 @@ class ClientOffered(Connection):
             CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused.
             LimitError, ServerFullError: there is no room for the connection. Nothing stays behind.
         """
-        config = context.environment.config
-        answerer = Answerer(
-            max_media=config.max_media_per_connection,
-            preferences=config.codecs,
-            rng=context.environment.rng,
-            publish=publish,
-            transport_cc=config.congestion_control,
-            data_size=config.max_data_message if data else None,
-        )
-        diff = _read_offer(answerer, offer)
+        answerer = new_answerer(context, publish=publish, data=data)
+        diff = read_offer(answerer, offer)
         if not publish:
             _check_decoders(diff.slots, select())
         with context.outbox:
             return cls(context, answerer, select=select, data=data)._apply(diff)
 
-    @property
-    def mids(self) -> tuple[str, ...]:
-        """See `Connection.mids`."""
-        return self._answerer.mids
-
-    def answer(self, offer: str) -> Answered:
-        """Answer a later offer, in which media come or go, or ICE restarts.
-
-        Raises:
-            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, and all stays as it
-                was.
-            LimitError, ServerFullError: a limit is reached, and the connection closes, since its former state cannot be
-                restored.
-            ConnectionClosedError: the connection has closed.
-        """
-        self._check_open()
-        with self._outbox:
-            return self._apply(_read_offer(self._answerer, offer))
-
-    def restart_ice_fragment(self, ufrag: str, pwd: str) -> str | None:
-        """See `Connection.restart_ice_fragment`."""
-        self._check_open()
-        try:
-            if not self._answerer.note_restart(SdpFragment(ufrag, pwd)) or self._remote is None:
-                return None
-        except NegotiationError as error:
-            raise NegotiationFailedError(str(error)) from error
-        self._take_remote(replace(self._remote, ufrag=ufrag, pwd=pwd))
-        mids = list(self._sections) or ["0"]
-        return build_sdp_fragment(self._transport.local, mids=mids, kind=self._sections.get(mids[0], "audio"))
-
-    def _apply(self, diff: OfferDiff) -> Answered:
-        try:
-            self._take_remote(diff.remote)
-            self._agree_on_extensions(self._answerer.extension_ids, mixed=self._answerer.mixed_extensions)
-            self._take_data(diff.data)
-            for mid in diff.withdrawn:
-                self._close_subscription(mid)
-            added = self._published.settle(diff.incoming, diff.ended)
-            self._slots = tuple(diff.slots)
-            unfilled = self._fill()
-            self._sections = {slot.mid: slot.kind for slot in diff.slots}
-            self._sections.update((item.mid, item.kind) for item in diff.incoming)
-            if diff.data is not None:
-                self._sections[diff.data.mid] = "application"
-            sdp = self._answerer.build_answer(self._transport.local)
-        except BaseException:
-            self.close("refused")
-            raise
-        self._announce(added)
-        return Answered(sdp, self, tuple(unfilled))
-
-    def _take_remote(self, remote: RemoteTransport) -> None:
-        """Take over the client's side; if its ICE credentials are new, choose new ones, too (RFC 8839 section
-        4.4.1.1.1).
-        """
-        before = self._remote
-        if before is not None and (before.ufrag, before.pwd) != (remote.ufrag, remote.pwd):
-            self._transport.restart_ice()
-            self.shard.update_ufrags(self)
-        self._transport.set_remote(remote)
-        self._remote = remote
+    def _note_answered(self) -> None:
+        pass
 
     def handle_published(self, track: Track) -> None:
         """Look whether a Track that was published can go on in a section here."""
@@ -221,9 +126,7 @@ class ClientOffered(Connection):
     def _asks_for_an_offer(self, track: Track) -> bool:
         """Whether a new offer would bring the client this Track, of a Peer whose Tracks it has received before."""
         taken = {held.mid for held in self.subscriptions if not held.vacant}
-        return track.peer in self._followed and any(
-            slot.mid not in taken and _fits(track, slot) for slot in self._slots
-        )
+        return track.peer in self._followed and any(slot.mid not in taken and fits(track, slot) for slot in self._slots)
 
     def _list_wanted(self) -> list[Track]:
         there = {subscription.track for subscription in self.subscriptions}
@@ -239,7 +142,7 @@ class ClientOffered(Connection):
         for slot in self._slots:
             if slot.filled and slot.mid not in vacated:
                 continue
-            track = next((track for track in wanted if _fits(track, slot)), None)
+            track = next((track for track in wanted if fits(track, slot)), None)
             if track is None:
                 unfilled.append(slot.mid)
                 continue
@@ -250,26 +153,13 @@ class ClientOffered(Connection):
             self._start_subscription(self._add_subscription(track, slot.mid, outgoing), codec)
         return unfilled
 
-    def _close_subscription(self, mid: str) -> None:
-        for subscription in self.subscriptions:
-            if subscription.mid == mid:
-                subscription.close()
-
-    def _release_section(self, subscription: Subscription) -> None:
-        with contextlib.suppress(KeyError):  # the client's offer has withdrawn the section
-            self._answerer.assign(subscription.mid, None)
-
-
-def _fits(track: Track, slot: OutgoingSlot) -> bool:
-    return any(codec.takes(track.codec) for codec in slot.codecs)
-
 
 def _check_decoders(slots: Sequence[OutgoingSlot], tracks: Sequence[Track]) -> None:
     """Raise CodecMismatchError if the client wants a kind of media and decodes no published Track of that kind."""
     for kind in dict.fromkeys(slot.kind for slot in slots):
         ready = [slot for slot in slots if slot.kind == kind]
         there = [track for track in tracks if track.kind == kind]
-        if there and not any(_fits(track, slot) for track in there for slot in ready):
+        if there and not any(fits(track, slot) for track in there for slot in ready):
             published = ", ".join(dict.fromkeys(track.codec.describe() for track in there))
             known = [codec.describe() for slot in ready for codec in slot.codecs]
             taken = ", ".join(dict.fromkeys(known or [name for slot in ready for name in slot.offered]))
@@ -277,14 +167,3 @@ def _check_decoders(slots: Sequence[OutgoingSlot], tracks: Sequence[Track]) -> N
                 f"the {kind} that is published cannot be decoded by what is offered. Published: {published}. "
                 f"Offered: {taken or 'none'}"
             )
-
-
-def _read_offer(answerer: Answerer, offer: str) -> OfferDiff:
-    try:
-        return answerer.handle_offer(offer)
-    except NoCommonCodecError as error:
-        raise CodecMismatchError(str(error)) from error
-    except NothingReceivedError as error:
-        raise NotPermittedError(str(error)) from error
-    except NegotiationError as error:
-        raise NegotiationFailedError(str(error), malformed=isinstance(error, SdpError)) from error

@@ -34,6 +34,9 @@ from sfu.shard.shard import MediaNotice, Shard
 from sfu.transport import Address
 from sfu.wire.extensions import Extension
 
+Msid = tuple[str, str]
+"""The identifiers of a stream, and of a Track in it, in an SDP (RFC 8830): 1 to 64 characters of a token each."""
+
 
 class Connection(abc.ABC):
     """A connection, either `ClientOffered` or `ServerOffered`. It ends by `close`, or when the client goes."""
@@ -331,9 +334,10 @@ class Connection(abc.ABC):
         self.shard.update_ufrags(self)
         self.touch()
 
-    def _outgoing(self, track: Track) -> Outgoing:
+    def _outgoing(self, track: Track, msid: Msid | None = None) -> Outgoing:
         repair_ssrc = self._ssrcs.take() if track.kind == "video" else 0
-        return Outgoing(self._ssrcs.take(), track.cname, track.stream_id, track.id, track.codec, repair_ssrc)
+        stream_id, track_id = msid or (track.stream_id, track.id)
+        return Outgoing(self._ssrcs.take(), track.cname, stream_id, track_id, track.codec, repair_ssrc)
 
     def _add_subscription(self, track: Track, mid: str, outgoing: Outgoing) -> Subscription:
         subscription = Subscription(

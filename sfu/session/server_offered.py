@@ -20,7 +20,7 @@ from sfu.negotiation import (
     build_sdp_fragment,
 )
 from sfu.negotiation.bundle import check_ice_credentials
-from sfu.session.connection import Connection
+from sfu.session.connection import Connection, Msid
 from sfu.session.context import ConnectionContext
 from sfu.session.selection import Selection, selects
 
@@ -35,7 +35,13 @@ class ServerOffered(Connection):
     _says_goodbye = False
 
     def __init__(
-        self, context: ConnectionContext, *, selection: Selection, publish: Iterable[Kind], data: bool
+        self,
+        context: ConnectionContext,
+        *,
+        selection: Selection,
+        publish: Iterable[Kind],
+        data: bool,
+        reuse_sections: bool = True,
     ) -> None:
         """`publish`: the kinds of media that the client is invited to send, one Track each; `data`: whether data
         channels are offered.
@@ -48,6 +54,7 @@ class ServerOffered(Connection):
             rng=context.environment.rng,
             preferences=config.codecs,
             transport_cc=config.congestion_control,
+            reuse=reuse_sections,
             data_size=config.max_data_message,
         )
         self._asked = True  # the first offer needs no asking for
@@ -66,8 +73,11 @@ class ServerOffered(Connection):
         mine = track.peer == self.peer or any(held.track is track for held in self.subscriptions)
         return not (mine or self._closing) and selects(self._selection, track)
 
-    def subscribe(self, track: Track) -> Subscription:
+    def subscribe(self, track: Track, *, msid: Msid | None = None) -> Subscription:
         """Receive `track` from the next negotiation on.
+
+        `msid`: how the offer calls its stream and the Track itself (RFC 8830); None: by the publisher's Peer and the
+        Track's id.
 
         Raises:
             LimitError: all media sections are in use.
@@ -79,7 +89,7 @@ class ServerOffered(Connection):
             raise LocalError(f"{track!r} has ended")
         if any(held.track is track for held in self.subscriptions):
             raise LocalError(f"connection {self.id} receives {track!r} already")
-        outgoing = self._outgoing(track)
+        outgoing = self._outgoing(track, msid)
         try:
             mid = self._offerer.add(outgoing)
         except MediaLimitError as error:

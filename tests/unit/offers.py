@@ -47,8 +47,8 @@ def make_answer(offer: str, direction: str = "recvonly", **options: str) -> str:
     lines += [line for line in offer.split("\r\n") if line.startswith("a=group:BUNDLE")]
     for section in sections:
         own = section.split("\r\n")
-        kept = [line for line in own[1:] if line.startswith(("a=mid:", "a=rtpmap:", "a=rtcp-fb:", "a=fmtp:"))]
-        offered = next(line[2:] for line in own if line in _DIRECTIONS)
+        kept = [line for line in own[1:] if line.startswith(_KEPT)]
+        offered = next((line[2:] for line in own if line in _DIRECTIONS), "sendrecv")  # data channels have none
         answered = direction if offered in ("sendonly", "sendrecv") else "inactive"
         lines += [
             f"m={own[0]}",
@@ -64,4 +64,5 @@ def make_answer(offer: str, direction: str = "recvonly", **options: str) -> str:
     return "\r\n".join([*lines, ""])
 
 
+_KEPT = ("a=mid:", "a=rtpmap:", "a=rtcp-fb:", "a=fmtp:", "a=sctp-port:")
 _DIRECTIONS = {f"a={name}" for name in ("sendrecv", "sendonly", "recvonly", "inactive")}

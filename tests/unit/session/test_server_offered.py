@@ -35,6 +35,22 @@ async def test_our_offers_follow_what_is_published(server: Server) -> None:
     assert needed == [NegotiationNeeded("lobby", "bob", connection.id)] * 2
 
 
+async def test_a_subscriber_may_call_tracks_something_else_and_have_a_section_for_each(server: Server) -> None:
+    room = server.room("lobby")
+    alice, bob = room.join("alice"), room.join("bob")
+    connection = bob.offer(subscribe=None, reuse_sections=False)
+    connection.accept(make_answer(connection.offer()))
+    for number in range(2):
+        publishing = alice.answer(make_offer(("audio", "sendonly"))).connection
+        connection.subscribe(alice.tracks[0], msid=("PA_x|camera", f"TR_{number}"))
+        offer = connection.offer()
+        assert f"a=msid:PA_x|camera TR_{number}" in offer
+        connection.accept(make_answer(offer))
+        publishing.close()
+        connection.accept(make_answer(connection.offer()))
+    assert connection.mids == ("0", "1")
+
+
 async def test_changes_during_an_offer_are_asked_for_after_its_answer(server: Server) -> None:
     room = server.room("lobby")
     alice, bob = room.join("alice"), room.join("bob")
