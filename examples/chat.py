@@ -13,7 +13,7 @@ class Chat:
 
     async def enter(self, room: sfu.Room, name: str, offer: str) -> str:
         """Let a client in; return our answer to its offer."""
-        answered = await room.join(name, leave_when_idle=True).answer(offer, subscribe="all", data=True)
+        answered = room.join(name, leave_when_idle=True).answer(offer, subscribe="all", data=True)
         answered.connection.data.on_channel = lambda channel: self._add(name, channel)
         return answered.sdp
 

@@ -52,7 +52,7 @@ async def test_the_client_offers_and_both_sides_open_channels(server: Server) ->
         alice.pc.on("datachannel", inbox.take)
         agreed.on("message", inbox.messages.append)
         theirs.on("message", inbox.messages.append)
-        answered = await server.room("r").join("alice").answer(await alice.offer(), data=True)
+        answered = server.room("r").join("alice").answer(await alice.offer(), data=True)
         assert "m=application" in answered.sdp and "a=max-message-size:262144" in answered.sdp
         data = answered.connection.data
         assert data.negotiated
@@ -109,7 +109,7 @@ async def test_a_full_buffer_refuses_and_drains(server: Server) -> None:
     async with client() as alice:
         theirs, inbox = alice.pc.createDataChannel("bulk"), Inbox()
         theirs.on("message", inbox.messages.append)
-        answered = await server.room("r").join("alice").answer(await alice.offer(), data=True)
+        answered = server.room("r").join("alice").answer(await alice.offer(), data=True)
         told: list[DataChannel] = []
         answered.connection.data.on_channel = told.append
         await alice.take_answer(answered.sdp)
@@ -134,7 +134,7 @@ async def test_a_connection_that_takes_no_data_declines_the_section(server: Serv
     async with client() as alice:
         alice.pc.createDataChannel("chat")
         alice.receive("audio")
-        answered = await server.room("r").join("alice").answer(await alice.offer())
+        answered = server.room("r").join("alice").answer(await alice.offer())
         assert "m=application 0 " in answered.sdp
         with pytest.raises(LocalError, match="data=True"):
             answered.connection.data.open("x")
