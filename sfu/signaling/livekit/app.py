@@ -1,0 +1,194 @@
+"""The doors of the protocol: `/rtc`, `/rtc/v1`, and `validate` below each."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.rtc import LeaveRequest, SignalResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from sfu import Server
+from sfu.errors import RemoteError
+from sfu.signaling.livekit.claims import Claims, GrantError, TokenError
+from sfu.signaling.livekit.client import Client
+from sfu.signaling.livekit.frames import Frame
+from sfu.signaling.livekit.join import Join, JoinError, read_join_request, read_query
+from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.room import LiveKitRoom
+from sfu.signaling.livekit.rooms import Rooms, Ticker
+from sfu.signaling.livekit.session import Session
+from sfu.signaling.livekit.socket import Socket
+from sfu.signaling.livekit.tokens import ApiKeys
+from sfu.signaling.sessions.watcher import EventWatcher
+
+_log = logging.getLogger("sfu.signaling.livekit")
+
+_CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
+
+Read = Callable[[Mapping[str, str]], Join]
+
+
+class LiveKit:
+    """The protocol's side of one Server: `routes` for an ASGI app, and `rooms` for its server API."""
+
+    def __init__(
+        self,
+        server: Server,
+        keys: Mapping[str, str],
+        options: LiveKitOptions | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`keys`: secrets by API key. `clock`: seconds since the Unix epoch. Raises ArgumentError for a bad key."""
+        self.options = options or LiveKitOptions()
+        self.keys = ApiKeys(keys, clock)
+        self.rooms = Rooms(server, self.options, clock)
+        self.requests: collections.Counter[str] = collections.Counter()
+        """Signal requests, by kind; `unknown` are those of newer clients, `malformed` are none."""
+        self.cut: collections.Counter[str] = collections.Counter()
+        """Sockets that were cut off or held back, by reason."""
+        self._sessions: set[Session] = set()
+        self._watcher = EventWatcher(server, [self.rooms.handle_event])
+        self._ticker = Ticker(self.handle_tick, clock)
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """What an app has to serve."""
+
+        async def enter(websocket: WebSocket) -> None:
+            await self._serve(websocket, read_query)
+
+        async def enter_v1(websocket: WebSocket) -> None:
+            await self._serve(websocket, _read_v1)
+
+        async def validate(request: Request) -> Response:
+            return self._validate(request, read_query)
+
+        async def validate_v1(request: Request) -> Response:
+            return self._validate(request, _read_v1)
+
+        async def refuse(request: Request) -> Response:
+            return PlainTextResponse("a WebSocket is spoken here", 404, headers=_CORS)
+
+        return [
+            WebSocketRoute("/rtc", enter),
+            WebSocketRoute("/rtc/v1", enter_v1),
+            Route("/rtc", refuse),
+            Route("/rtc/v1", refuse),
+            Route("/rtc/validate", validate),
+            Route("/rtc/v1/validate", validate_v1),
+        ]
+
+    def ensure_running(self) -> None:
+        """Follow the server's events and the clock from now on."""
+        self._watcher.ensure_running()
+        self._ticker.ensure_running()
+
+    def handle_tick(self, now: float) -> None:
+        """Do what is due; `now` in seconds since the Unix epoch. Called by itself while it runs."""
+        self.rooms.handle_tick(now)
+        for session in list(self._sessions):
+            session.handle_tick(now)
+
+    def end_sessions(self) -> None:
+        """The server stops: tell all clients, and end their sockets. An HTTP server that waits for them needs this."""
+        self.rooms.close()
+        for session in list(self._sessions):
+            session.socket.close()
+
+    async def close(self) -> None:
+        """End the sessions, and stop following the server."""
+        self.end_sessions()
+        await self._ticker.close()
+        await self._watcher.close()
+
+    def _authorize(self, connection: HTTPConnection) -> Claims:
+        """Who comes, and that he may enter a room; raises TokenError or GrantError."""
+        header = connection.headers.get("authorization", "")
+        scheme, _, token = header.partition(" ")
+        if not header:
+            token = connection.query_params.get("access_token", "")
+        elif scheme.lower() != "bearer":
+            raise TokenError("invalid authorization header. Must start with Bearer")
+        if not token.strip():
+            raise TokenError("no access token: send it as 'Authorization: Bearer' or as access_token")
+        claims = self.keys.verify(token.strip())
+        claims.require_join(connection.query_params.get("room", ""))
+        return claims
+
+    def _validate(self, request: Request, read: Read) -> Response:
+        try:
+            claims = self._authorize(request)
+            read(request.query_params)
+            if not self.options.auto_create and self.rooms.find(claims.video.room) is None:
+                self.rooms.enter(claims.video.room)
+        except RemoteError as error:
+            return _refuse(error)
+        return PlainTextResponse("success", headers=_CORS)
+
+    async def _serve(self, websocket: WebSocket, read: Read) -> None:
+        self.ensure_running()
+        try:
+            claims = self._authorize(websocket)
+            join = read(websocket.query_params)
+            found = self._find(claims, join) if join.resumes else self._enter(claims, join)
+        except RemoteError as error:
+            await websocket.send_denial_response(_refuse(error))
+            return
+        await websocket.accept()
+        socket = Socket(websocket, self.options, self.cut)
+        if found is None:
+            socket.send(_MISMATCH)
+            socket.close()
+            await socket.run(lambda frame: None)
+            return
+        room, client = found
+        session = Session(self.rooms, room, client, socket, mint=self.keys.mint, claims=claims, counts=self.requests)
+        self._sessions.add(session)
+        try:
+            if join.resumes:
+                session.resume(join)
+            else:
+                session.start(join)
+            await socket.run(session.handle_frame)
+        finally:
+            self._sessions.discard(session)
+            session.end()
+
+    def _find(self, claims: Claims, join: Join) -> tuple[LiveKitRoom, Client] | None:
+        """The participant as which a client goes on; None where there is none any more."""
+        room = self.rooms.find(claims.video.room)
+        client = None if room is None else room.participants.get(claims.identity)
+        if room is None or not isinstance(client, Client) or not client.is_called(join.participant_sid):
+            return None
+        return room, client
+
+    def _enter(self, claims: Claims, join: Join) -> tuple[LiveKitRoom, Client]:
+        room = self.rooms.enter(claims.video.room, claims.room_config)
+        return room, room.join(claims, join)
+
+
+_MISMATCH = Frame(
+    SignalResponse(leave=LeaveRequest(reason=DisconnectReason.STATE_MISMATCH, action=LeaveRequest.Action.RECONNECT))
+)
+"""To who would resume as somebody that is not known: come again from the start."""
+
+
+def _read_v1(query: Mapping[str, str]) -> Join:
+    packed = query.get("join_request")
+    if packed is None:
+        raise JoinError("The query needs a join_request.")
+    return read_join_request(packed)
+
+
+def _refuse(error: RemoteError) -> Response:
+    """What a client reads before the upgrade; a grant that is missing is 401, too, as SDKs expect."""
+    status = 401 if isinstance(error, GrantError) else error.status
+    return PlainTextResponse(str(error), status, headers=_CORS)

@@ -1,0 +1,233 @@
+"""A participant that is a client of ours: what it publishes, what it receives, and how that is negotiated."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from livekit.protocol.models import ParticipantInfo, ParticipantPermission, TrackType
+from livekit.protocol.rtc import (
+    AddTrackRequest,
+    LeaveRequest,
+    SessionDescription,
+    SignalResponse,
+    SubscriptionPermission,
+    TrackPublishedResponse,
+    TrackUnpublishedResponse,
+)
+
+from sfu import Peer, Track
+from sfu.errors import RemoteError
+from sfu.signaling.livekit.errors import RequestError
+from sfu.signaling.livekit.join import Join
+from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.participant import Participant, State, allows_source
+from sfu.signaling.livekit.published import PublishedTrack
+from sfu.signaling.livekit.subscribing import Subscribing
+from sfu.signaling.livekit.transports import DualTransports, SingleTransport, Transports
+
+_log = logging.getLogger("sfu.signaling.livekit")
+
+
+class ClientRoom(Protocol):
+    """What a client asks of its room."""
+
+    @property
+    def participants(self) -> dict[str, Participant]:
+        """Who is in, by identity."""
+        ...
+
+    def tell(self, participant: Participant) -> None:
+        """What others see of a participant has changed."""
+        ...
+
+    def offer(self, publisher: Participant, published: PublishedTrack) -> None:
+        """A track is there that others may receive."""
+        ...
+
+    def reconsider(self, publisher: Participant) -> None:
+        """It is not the same people any more who may have what it publishes."""
+        ...
+
+    def withdraw(self, publisher: Participant, published: PublishedTrack) -> None:
+        """It is there no more."""
+        ...
+
+
+class Client(Participant):
+    """Made by a room for whoever joins it."""
+
+    def __init__(
+        self, room: ClientRoom, peer: Peer, join: Join, options: LiveKitOptions, *, identity: str, joined_at: float
+    ) -> None:
+        super().__init__(peer, identity=identity, joined_at=joined_at, kind=ParticipantInfo.Kind.STANDARD)
+        self.client = join.client
+        self.join = join
+        self._room = room
+        self._options = options
+        self._pending: dict[str, PublishedTrack] = {}
+        self._permits: dict[str, set[str]] | None = None  # the identities that may have each track; None: all
+        self._trusted: set[str] = set()  # those that may have all of them
+        self._gated: set[Track] = set()  # media that nobody has announced, or that may not be published any more
+        self.cuts_resume = False
+        """Its next socket is cut off when it resumes, for a test of its SDK."""
+        kind = SingleTransport if join.single else DualTransports
+        self.transports: Transports = kind(peer, self.send)
+        self.subscribing = Subscribing(self, self.transports, room.participants)
+        self.left_at: float | None = None
+        """When its socket was lost; None while it has one."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether media flow."""
+        primary = self.transports.primary
+        return primary is not None and primary.connected
+
+    @property
+    def may_subscribe(self) -> bool:
+        """Whether it may receive anything."""
+        return self.permission.can_subscribe
+
+    # what it publishes
+
+    @property
+    def pending_sids(self) -> frozenset[str]:
+        """The ids of what it has announced and not published yet."""
+        return frozenset(self._pending)
+
+    def find_announced(self, sid: str) -> PublishedTrack | None:
+        """What it publishes, or has announced, under an id."""
+        return self.tracks.get(sid) or self._pending.get(sid)
+
+    def allows(self, identity: str, published: PublishedTrack) -> bool:
+        """See `Participant.allows`."""
+        return self._permits is None or identity in self._permits.get(published.sid, ()) or identity in self._trusted
+
+    def permit(self, wanted: SubscriptionPermission) -> None:
+        """Let others have what it publishes: all of them, or those that are named."""
+        identities = {each.sid: each.identity for each in self._room.participants.values()}
+        self._permits, self._trusted = None, set()
+        if not wanted.all_participants:
+            permits: dict[str, set[str]] = {}
+            for each in wanted.track_permissions:
+                identity = each.participant_identity or identities.get(each.participant_sid, "")
+                if each.all_tracks:
+                    self._trusted.add(identity)
+                for sid in each.track_sids:
+                    permits.setdefault(sid, set()).add(identity)
+            self._permits = permits
+        self._room.reconsider(self)
+
+    def add_track(self, request: AddTrackRequest) -> None:
+        """It is about to publish; raises RequestError."""
+        if not allows_source(self.permission, request.source):
+            raise RequestError("NOT_ALLOWED", "You may not publish this.")
+        if request.type not in (TrackType.AUDIO, TrackType.VIDEO):
+            raise RequestError("UNSUPPORTED_TYPE", "Tracks are of audio or video.")
+        known = self._find_by_cid(request.cid)
+        if known is None:
+            if len(self._pending) >= self._options.max_pending_tracks:
+                raise RequestError("LIMIT_EXCEEDED", f"{len(self._pending)} tracks are announced and not published.")
+            known = PublishedTrack.announced(request)
+            self._pending[known.sid] = known
+        self.send(SignalResponse(track_published=TrackPublishedResponse(cid=request.cid, track=known.info)))
+        self.bind_tracks()
+
+    def handle_offer(self, offer: SessionDescription) -> None:
+        """Answer its offer; one that cannot be agreed on makes it come again from the start."""
+        try:
+            self.transports.handle_offer(offer)
+        except RemoteError as error:
+            self.refuse_negotiation(error)
+            return
+        self.note_negotiated()
+
+    def handle_answer(self, answer: SessionDescription) -> None:
+        """Take its answer."""
+        try:
+            self.transports.handle_answer(answer)
+        except RemoteError as error:
+            self.refuse_negotiation(error)
+            return
+        self.note_negotiated()
+
+    def refuse_negotiation(self, error: RemoteError) -> None:
+        """There is no way on with what was negotiated: ask the client to begin anew."""
+        _log.info("negotiation failed", extra={"participant": self.sid, "error": str(error)})
+        self.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
+
+    def note_negotiated(self) -> None:
+        """What is published and what is received may have changed."""
+        self.bind_tracks()
+        self.subscribing.apply()
+
+    def set_permission(self, permission: ParticipantPermission) -> None:
+        """It may do this from now on. What it publishes and may not any more is taken away."""
+        self.permission.CopyFrom(permission)
+        self.touch()
+        for sid, published in list(self.tracks.items()):
+            if not allows_source(permission, published.info.source):
+                del self.tracks[sid]
+                if published.track is not None and not published.track.blocked:
+                    self._gated.add(published.track)
+                    published.track.block(True)
+                self._room.withdraw(self, published)
+                self.send(SignalResponse(track_unpublished=TrackUnpublishedResponse(track_sid=sid)))
+        self._room.tell(self)
+        self.subscribing.consider_all()
+
+    def bind_tracks(self) -> None:
+        """Find which media belongs to which announced track. What nobody has announced is for nobody."""
+        self._gated = {track for track in self._gated if not track.ended}
+        connection = self.transports.publisher
+        bound = {published.track for published in self.tracks.values()}
+        for track in () if connection is None else connection.tracks:
+            if track not in bound:
+                published = self._match(track)
+                if published is not None:
+                    self._publish(published, track)
+                elif not track.blocked:
+                    self._gated.add(track)
+                    track.block(True)
+
+    def _publish(self, published: PublishedTrack, track: Track) -> None:
+        self._pending.pop(published.sid, None)
+        published.bind(track)
+        if track in self._gated:
+            self._gated.discard(track)
+            track.block(False)
+        self.tracks[published.sid] = published
+        self.touch()
+        self._room.tell(self)
+        self._room.offer(self, published)
+
+    def _match(self, track: Track) -> PublishedTrack | None:
+        """By what the client calls its media; else the only one of its kind, since some make up names of their own."""
+        announced = [each for each in self._pending.values() if each.kind == track.kind]
+        named = next((each for each in announced if track.stated_id and track.stated_id in each.cids), None)
+        return named or (announced[0] if len(announced) == 1 else None)
+
+    def _find_by_cid(self, cid: str) -> PublishedTrack | None:
+        return next((each for each in self._pending.values() if cid and cid in each.cids), None)
+
+    # its state
+
+    def activate(self) -> None:
+        """Media flow."""
+        if self.state == State.JOINED:
+            self.state = State.ACTIVE
+            self.touch()
+            self._room.tell(self)
+
+    def handle_closed(self, connection: str) -> None:
+        """A connection has ended. What it carried can only come back by another one: the client is to begin anew."""
+        if self.attached and self.state != State.DISCONNECTED and self.transports.owns(connection):
+            self.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
+
+    def is_called(self, sid: str) -> bool:
+        """Whether it is the participant of that id, if one is named."""
+        return sid in ("", self.sid)
+
+    def is_lost(self, now: float) -> bool:
+        """Whether its socket has been gone for too long; `now` in seconds since the Unix epoch."""
+        return self.left_at is not None and now >= self.left_at + self._options.resume_timeout

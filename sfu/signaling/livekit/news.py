@@ -1,0 +1,93 @@
+"""What participants are told of speakers, of layers that are wanted, and of streams that pause."""
+
+from __future__ import annotations
+
+from livekit.protocol.models import SpeakerInfo, VideoQuality
+from livekit.protocol.rtc import (
+    SignalResponse,
+    SpeakersChanged,
+    StreamState,
+    StreamStateInfo,
+    StreamStateUpdate,
+    SubscribedCodec,
+    SubscribedQuality,
+    SubscribedQualityUpdate,
+)
+
+import sfu
+from sfu.signaling.livekit.participant import Participant
+from sfu.signaling.livekit.published import PublishedTrack
+
+_LEVEL_STEP = 0.05
+"""A level that has moved by less is no news."""
+
+
+class SpeakerNews:
+    """Who speaks in a room, as the difference from what was told last."""
+
+    def __init__(self, room: sfu.Room) -> None:
+        self._room = room
+        self._reported: dict[str, tuple[str, float]] = {}
+
+    def find_changes(self, participants: dict[str, Participant]) -> SignalResponse | None:
+        """What is to be told now; None: nothing."""
+        levels = {
+            name: (participants[name].sid, 10.0 ** (level / 20.0))
+            for name, level in self._room.speaker_levels.items()
+            if name in participants and not participants[name].hidden
+        }
+        changes = [
+            SpeakerInfo(sid=sid, level=level, active=True)
+            for name, (sid, level) in levels.items()
+            if name not in self._reported or abs(self._reported[name][1] - level) >= _LEVEL_STEP
+        ]
+        changes += [
+            SpeakerInfo(sid=sid, level=0.0, active=False)
+            for name, (sid, _) in self._reported.items()
+            if name not in levels
+        ]
+        for change in changes:
+            name = next((name for name, (sid, _) in levels.items() if sid == change.sid), None)
+            if name is not None:
+                self._reported[name] = levels[name]
+        self._reported = {name: reported for name, reported in self._reported.items() if name in levels}
+        return SignalResponse(speakers_changed=SpeakersChanged(speakers=changes)) if changes else None
+
+
+def describe_wanted(published: PublishedTrack) -> SignalResponse | None:
+    """Which layers somebody takes; None where the publisher sends one stream, which it cannot take apart."""
+    track = published.track
+    if track is None or len(track.encodings) < 2:
+        return None
+    qualities = published.qualities
+    wanted = [
+        SubscribedQuality(quality=quality, enabled=encoding.wanted)
+        for quality, encoding in zip(qualities, track.encodings, strict=False)
+    ]
+    enabled = {each.quality for each in wanted if each.enabled}
+    wanted += [
+        SubscribedQuality(quality=quality, enabled=any(other > quality for other in enabled))
+        for quality in (VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH)
+        if quality not in qualities
+    ]
+    codec = SubscribedCodec(codec=track.codec.name.lower(), qualities=wanted)
+    update = SubscribedQualityUpdate(track_sid=published.sid, subscribed_qualities=wanted, subscribed_codecs=[codec])
+    return SignalResponse(subscribed_quality_update=update)
+
+
+def describe_stream(publisher: Participant, published: PublishedTrack, *, paused: bool) -> SignalResponse:
+    """That a stream pauses, since the path does not carry it, or goes on."""
+    state = StreamState.PAUSED if paused else StreamState.ACTIVE
+    info = StreamStateInfo(participant_sid=publisher.sid, track_sid=published.sid, state=state)
+    return SignalResponse(stream_state_update=StreamStateUpdate(stream_states=[info]))
+
+
+def find_published(
+    participants: dict[str, Participant], track_id: str, publisher: str = ""
+) -> tuple[Participant, PublishedTrack] | None:
+    """The published track that a Track of the library is of."""
+    for participant in [participants[publisher]] if publisher in participants else participants.values():
+        for published in participant.tracks.values():
+            if published.track is not None and published.track.id == track_id:
+                return participant, published
+    return None

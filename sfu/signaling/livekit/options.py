@@ -1,0 +1,49 @@
+"""What can be set about the LiveKit protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sfu.signaling.http.ice_servers import IceServer, TurnServers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveKitOptions:
+    """Limits and times of the protocol. Times in seconds."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    """Told to clients as they are."""
+    turn: TurnServers | None = None
+    """TURN servers for which each participant gets credentials of its own."""
+    auto_create: bool = True
+    """Make a room when its first participant comes; else only `CreateRoom` does."""
+    empty_timeout: int = 300
+    """A room that was created and that nobody entered ends so long after."""
+    departure_timeout: int = 20
+    """A room that everybody left ends so long after."""
+    ping_interval: int = 5
+    """So often clients shall ask whether we are there."""
+    ping_timeout: int = 15
+    """A client that asked before and is silent for so long is no more at the other end of its socket."""
+    resume_timeout: float = 20.0
+    """A participant whose socket is gone stays so long, to come back and go on."""
+    refresh_interval: float = 300.0
+    """So often a participant gets a fresh token to come back with."""
+    request_rate: float = 100.0
+    """Signal requests a second that a client may send; what is beyond waits."""
+    request_burst: int = 1000
+    """And so many at once."""
+    max_request_bytes: int = 2 << 20
+    """Of one signal request."""
+    max_queued_responses: int = 4096
+    """Signal responses that wait for one client to read them; beyond that it is cut off, and may come back."""
+    max_queued_bytes: int = 8 << 20
+    """The same in bytes."""
+    max_metadata_bytes: int = 64_000
+    """Of a participant's or a room's metadata."""
+    max_attributes_bytes: int = 64_000
+    """Of a participant's attributes, keys and values together."""
+    remote_unmute: bool = False
+    """Let the server API unmute tracks: without it nobody's microphone is opened but by himself."""
+    max_pending_tracks: int = 64
+    """Tracks that one participant has announced and not published yet."""

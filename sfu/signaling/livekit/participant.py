@@ -1,0 +1,182 @@
+"""Who is in a room, as the protocol shows it. Knows nothing of sockets: what it is told goes to whoever listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from livekit.protocol.models import (
+    ClientInfo,
+    DisconnectReason,
+    ParticipantInfo,
+    ParticipantPermission,
+    TrackSource,
+)
+from livekit.protocol.rtc import SignalResponse
+
+from sfu import Peer
+from sfu.errors import RemoteError
+from sfu.signaling.livekit import sids
+from sfu.signaling.livekit.claims import Claims, VideoGrants
+from sfu.signaling.livekit.frames import Frame
+from sfu.signaling.livekit.published import PublishedTrack
+
+State = ParticipantInfo.State
+_DETAILS = {
+    "CLOUD_AGENT": ParticipantInfo.CLOUD_AGENT,
+    "FORWARDED": ParticipantInfo.FORWARDED,
+    "CONNECTOR_WHATSAPP": ParticipantInfo.CONNECTOR_WHATSAPP,
+    "CONNECTOR_TWILIO": ParticipantInfo.CONNECTOR_TWILIO,
+    "BRIDGE_RTSP": ParticipantInfo.BRIDGE_RTSP,
+    "SIMULATION": ParticipantInfo.SIMULATION,
+}
+
+
+class Participant:
+    """One identity in a room: a client of ours, or a Peer that came otherwise, as by WHIP."""
+
+    def __init__(self, peer: Peer, *, identity: str, joined_at: float, kind: ParticipantInfo.Kind) -> None:
+        """`joined_at`: seconds since the Unix epoch."""
+        self.peer = peer
+        self.sid = sids.new_sid(sids.PARTICIPANT)
+        self.identity = identity
+        self.name = ""
+        self.metadata = ""
+        self.attributes: dict[str, str] = {}
+        self.permission = ParticipantPermission()
+        self.kind = kind
+        self.kind_details: tuple[str, ...] = ()
+        self.client = ClientInfo()
+        self.state = State.JOINED
+        self.reason = DisconnectReason.UNKNOWN_REASON
+        """Why it left."""
+        self.joined_at = joined_at
+        self.tracks: dict[str, PublishedTrack] = {}
+        """What it publishes, by the tracks' ids."""
+        self._version = 0
+        self._info: ParticipantInfo | None = None
+        self._listener: Callable[[Frame], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Participant {self.sid} {self.identity!r}>"
+
+    @property
+    def hidden(self) -> bool:
+        """Whether others do not see it."""
+        return self.permission.hidden
+
+    @property
+    def attached(self) -> bool:
+        """Whether somebody listens to what it is told."""
+        return self._listener is not None
+
+    def take_claims(self, claims: Claims) -> None:
+        """It is who its token says, and may do what that says."""
+        self.name = claims.name
+        self.metadata = claims.metadata
+        self.attributes = dict(claims.attributes)
+        self.kind = claims.participant_kind
+        self.kind_details = claims.kind_details
+        self.permission = build_permission(claims.video)
+
+    def attach(self, listener: Callable[[Frame], None]) -> None:
+        """Tell `listener` from now on, and nobody else."""
+        self._listener = listener
+
+    def detach(self, listener: Callable[[Frame], None]) -> None:
+        """Tell `listener` no more."""
+        if self._listener == listener:
+            self._listener = None
+
+    def send(self, response: SignalResponse) -> None:
+        """Tell its client; lost where nobody listens, since who comes back is told of all anew."""
+        self.send_frame(Frame(response))
+
+    def send_frame(self, frame: Frame) -> None:
+        """The same, of what goes to many."""
+        if self._listener is not None:
+            self._listener(frame)
+
+    def find_track(self, sid: str) -> PublishedTrack | None:
+        """What it publishes under an id."""
+        return self.tracks.get(sid)
+
+    def allows(self, identity: str, published: PublishedTrack) -> bool:
+        """Whether this publisher lets somebody have a track."""
+        return True
+
+    def touch(self) -> None:
+        """What others see of it has changed."""
+        self._version += 1
+        self._info = None
+
+    def info(self) -> ParticipantInfo:
+        """What others see of it; not to be changed."""
+        if self._info is None:
+            info = self._info = ParticipantInfo(
+                sid=self.sid,
+                identity=self.identity,
+                name=self.name,
+                state=self.state,
+                metadata=self.metadata,
+                attributes=self.attributes,
+                joined_at=int(self.joined_at),
+                joined_at_ms=int(self.joined_at * 1000),
+                version=self._version,
+                permission=self.permission,
+                is_publisher=bool(self.tracks),
+                kind=self.kind,
+                client_protocol=self.client.client_protocol,
+                capabilities=self.client.capabilities,
+                disconnect_reason=self.reason,
+                tracks=[published.info for published in self.tracks.values()],
+            )
+            info.kind_details.extend(value for name, value in _DETAILS.items() if name in self.kind_details)
+        return self._info
+
+    def set_metadata(self, metadata: str) -> None:
+        """Replace its metadata."""
+        self.metadata = metadata
+        self.touch()
+
+    def set_name(self, name: str) -> None:
+        """Replace its name."""
+        self.name = name
+        self.touch()
+
+    def merge_attributes(self, attributes: Mapping[str, str], most_bytes: int) -> None:
+        """Set attributes; one with an empty value is taken away. Raises AttributesError if they would be too large."""
+        merged = {**self.attributes, **attributes}
+        merged = {key: value for key, value in merged.items() if value}
+        if sum(len(key.encode()) + len(value.encode()) for key, value in merged.items()) > most_bytes:
+            raise AttributesError(f"the attributes of a participant have at most {most_bytes} bytes")
+        self.attributes = merged
+        self.touch()
+
+
+class AttributesError(RemoteError):
+    """The attributes of a participant would be too large."""
+
+    title = "Attributes too large"
+
+
+def build_permission(grants: VideoGrants) -> ParticipantPermission:
+    """What a token's grants allow, as clients see it."""
+    words = {word.lower(): word for word in TrackSource.keys()}  # noqa: SIM118 - it is no dictionary
+    return ParticipantPermission(
+        can_subscribe=grants.can_subscribe,
+        can_publish=grants.can_publish,
+        can_publish_data=grants.can_publish_data,
+        can_publish_sources=[words[each] for each in sorted(grants.can_publish_sources or ()) if each in words],
+        hidden=grants.hidden,
+        recorder=grants.recorder,
+        can_update_metadata=grants.can_update_own_metadata,
+        agent=grants.agent,
+        can_subscribe_metrics=grants.can_subscribe_metrics,
+        can_manage_agent_session=grants.can_manage_agent_session,
+    )
+
+
+def allows_source(permission: ParticipantPermission, source: TrackSource) -> bool:
+    """Whether a track of this source may be published."""
+    sources = permission.can_publish_sources
+    return permission.can_publish and (not sources or source in sources)

@@ -1,0 +1,162 @@
+"""A track as the protocol shows it: announced first, then published, then gone."""
+
+from __future__ import annotations
+
+from livekit.protocol.models import (
+    AudioTrackFeature,
+    Encryption,
+    SimulcastCodecInfo,
+    TrackInfo,
+    TrackSource,
+    TrackType,
+    VideoLayer,
+    VideoQuality,
+)
+from livekit.protocol.rtc import AddTrackRequest
+
+from sfu import Layer, Track
+from sfu.media.layer import WHOLE
+from sfu.signaling.livekit import sids
+
+_QUALITIES = (VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH)
+_KINDS = {TrackType.AUDIO: "audio", TrackType.VIDEO: "video"}
+
+
+class PublishedTrack:
+    """What a participant announced, and the library's Track once media is negotiated for it."""
+
+    def __init__(self, info: TrackInfo, *, cids: tuple[str, ...] = (), track: Track | None = None) -> None:
+        self.info = info
+        self.cids = cids
+        """What the client calls its media, one for each codec; its session description has them."""
+        self.track = track
+        self.subscribed = False
+        """Whether its publisher was told that somebody receives it."""
+
+    @classmethod
+    def announced(cls, request: AddTrackRequest) -> PublishedTrack:
+        """What a client wants to publish."""
+        info = TrackInfo(
+            sid=sids.new_sid(sids.TRACK),
+            type=request.type,
+            name=request.name,
+            muted=request.muted,
+            width=request.width,
+            height=request.height,
+            disable_dtx=request.disable_dtx,
+            source=request.source,
+            layers=request.layers,
+            stereo=request.stereo,
+            disable_red=request.disable_red,
+            encryption=request.encryption,
+            stream=request.stream or _choose_stream(request.source),
+            backup_codec_policy=request.backup_codec_policy,
+            audio_features=request.audio_features,
+            packet_trailer_features=request.packet_trailer_features,
+        )
+        for codec in request.simulcast_codecs:
+            described = SimulcastCodecInfo(
+                mime_type=_mime_type(info.type, codec.codec),
+                cid=codec.cid,
+                layers=codec.layers or request.layers,
+                video_layer_mode=codec.video_layer_mode,
+            )
+            info.codecs.append(described)
+        if not info.layers and info.codecs:
+            info.layers.extend(info.codecs[0].layers)
+        if not info.layers and info.type == TrackType.VIDEO:
+            info.layers.append(VideoLayer(quality=VideoQuality.HIGH, width=info.width, height=info.height))
+        cids = (request.cid, *(codec.cid for codec in request.simulcast_codecs))
+        return cls(info, cids=tuple(dict.fromkeys(cid for cid in cids if cid)))
+
+    @classmethod
+    def found(cls, track: Track) -> PublishedTrack:
+        """What somebody publishes who speaks no LiveKit, as by WHIP."""
+        kind = TrackType.AUDIO if track.kind == "audio" else TrackType.VIDEO
+        source = TrackSource.MICROPHONE if track.kind == "audio" else TrackSource.CAMERA
+        info = TrackInfo(sid=sids.new_sid(sids.TRACK), type=kind, source=source, stream=_choose_stream(source))
+        if track.kind == "video":
+            count = min(len(track.encodings), len(_QUALITIES))
+            info.layers.extend(VideoLayer(quality=quality) for quality in _QUALITIES[-count:])
+        published = cls(info)
+        published.bind(track)
+        return published
+
+    @property
+    def sid(self) -> str:
+        """Its id."""
+        return self.info.sid
+
+    @property
+    def kind(self) -> str:
+        """`audio` or `video`, as of the library's Tracks."""
+        return _KINDS.get(self.info.type, "")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its frames are encrypted from end to end."""
+        return self.info.encryption != Encryption.Type.NONE
+
+    def bind(self, track: Track) -> None:
+        """Its media is negotiated."""
+        self.track = track
+        info = self.info
+        info.mid = track.mid
+        info.simulcast = len(track.encodings) > 1
+        name = "red" if track.codec.redundant_first and not info.disable_red else track.codec.name
+        info.mime_type = _mime_type(info.type, name)
+        if track.kind == "audio" and track.codec.parameters.get("stereo") == "1":
+            info.stereo = True
+        mine = next((codec for codec in info.codecs if codec.mime_type.lower() == info.mime_type.lower()), None)
+        if mine is None:
+            mine = info.codecs.add(mime_type=info.mime_type, cid=self.cids[0] if self.cids else "", layers=info.layers)
+        mine.mid = track.mid
+        mine.sdp_cid = track.stated_id
+
+    def describe_features(self, features: list[AudioTrackFeature]) -> None:
+        """Its publisher processes audio so by now."""
+        del self.info.audio_features[:]
+        self.info.audio_features.extend(features)
+        self.info.stereo = AudioTrackFeature.TF_STEREO in features
+
+    @property
+    def qualities(self) -> tuple[VideoQuality, ...]:
+        """What its Encodings are called, the lowest first: as announced, else the lowest ones."""
+        count = 1 if self.track is None else len(self.track.encodings)
+        told = tuple(layer.quality for layer in self._layers)
+        return told if len(told) == count else _QUALITIES[:count]
+
+    @property
+    def _layers(self) -> list[VideoLayer]:
+        """The lowest first, as Encodings are; some clients announce the best first."""
+        return sorted(self.info.layers, key=lambda layer: layer.quality)
+
+    def find_layer(self, quality: VideoQuality) -> int:
+        """The index of the best layer up to `quality`."""
+        fitting = [index for index, layer in enumerate(self._layers) if layer.quality <= quality]
+        return max(fitting, default=0)
+
+    def find_layer_of_size(self, width: int, height: int) -> int:
+        """The index of the least layer that fills a picture of that size; the best if none does."""
+        for index, layer in enumerate(self._layers):
+            if layer.width * layer.height and (layer.width >= width or layer.height >= height):
+                return index
+        return max(0, len(self.info.layers) - 1)
+
+    def ceiling(self, layer: int, fps: int) -> Layer:
+        """The bound for a subscriber who wants a layer, and so many frames a second; 0: all."""
+        best = layer >= len(self.info.layers) - 1
+        temporal = WHOLE.temporal if not fps or fps > 20 else (1 if fps > 10 else 0)
+        return Layer(WHOLE.spatial if best else layer, temporal)
+
+
+def _choose_stream(source: TrackSource) -> str:
+    """Which tracks of a participant are to be played in step: camera with microphone, screen with its sound."""
+    return "screen_share" if source in (TrackSource.SCREEN_SHARE, TrackSource.SCREEN_SHARE_AUDIO) else "camera"
+
+
+def _mime_type(kind: TrackType, codec: str) -> str:
+    name = codec.rpartition("/")[2]
+    known = {"opus": "opus", "red": "red", "vp8": "VP8", "vp9": "VP9", "h264": "H264", "av1": "AV1"}
+    prefix = "audio" if kind == TrackType.AUDIO else "video"
+    return f"{prefix}/{known.get(name.lower(), name)}" if name else ""

@@ -1,0 +1,43 @@
+"""Offers, answers, candidates, and what a client says of both when it resumes."""
+
+from __future__ import annotations
+
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.rtc import LeaveRequest, SignalRequest, SignalResponse
+
+from sfu.signaling.livekit.requests.asker import Asker, Handler
+
+
+def offer(asker: Asker, request: SignalRequest) -> None:
+    """Answer it."""
+    asker.client.handle_offer(request.offer)
+
+
+def answer(asker: Asker, request: SignalRequest) -> None:
+    """Take it."""
+    asker.client.handle_answer(request.answer)
+
+
+def trickle(asker: Asker, request: SignalRequest) -> None:
+    """There is nothing to do with a candidate: a lite agent learns them from checks (RFC 8445 section 2.5)."""
+
+
+def sync_state(asker: Asker, request: SignalRequest) -> None:
+    """A client that resumes says what it knows: one that publishes what we do not know has to begin anew."""
+    state = request.sync_state
+    client = asker.client
+    known = client.tracks.keys() | client.pending_sids
+    if any(published.track.sid not in known for published in state.publish_tracks):
+        leave = LeaveRequest(reason=DisconnectReason.STATE_MISMATCH, action=LeaveRequest.Action.RECONNECT)
+        client.send(SignalResponse(leave=leave))
+        return
+    # what it names is what differs from its default
+    for sid in state.subscription.track_sids:
+        client.subscribing.choose(sid, state.subscription.subscribe)
+    for tracks in state.subscription.participant_tracks:
+        for sid in tracks.track_sids:
+            client.subscribing.choose(sid, state.subscription.subscribe)
+    client.subscribing.disable(state.track_sids_disabled)
+
+
+HANDLERS: dict[str, Handler] = {"offer": offer, "answer": answer, "trickle": trickle, "sync_state": sync_state}

@@ -1,0 +1,334 @@
+"""One room as the protocol shows it: who is in, what they are told of each other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from livekit.protocol.agent_dispatch import RoomAgentDispatch
+from livekit.protocol.models import DisconnectReason, ParticipantInfo
+from livekit.protocol.models import Room as RoomInfo
+from livekit.protocol.room import RoomEgress
+from livekit.protocol.rtc import LeaveRequest, MuteTrackRequest, ParticipantUpdate, RoomUpdate, SignalResponse
+
+import sfu
+from sfu import events
+from sfu.errors import RemoteError, RoomFullError
+from sfu.signaling.livekit import sids
+from sfu.signaling.livekit.claims import Claims
+from sfu.signaling.livekit.client import Client
+from sfu.signaling.livekit.frames import Frame
+from sfu.signaling.livekit.join import Join
+from sfu.signaling.livekit.news import SpeakerNews, describe_stream, describe_wanted, find_published
+from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.participant import Participant, State
+from sfu.signaling.livekit.published import PublishedTrack
+from sfu.signaling.livekit.quality import QualityNews
+
+_log = logging.getLogger("sfu.signaling.livekit")
+
+Watcher = Callable[[str, "LiveKitRoom", Participant | None, PublishedTrack | None], None]
+"""Is told what happens: `room_started`, `participant_joined` (it is in the room), `participant_active` (its media can
+flow), `track_published`, `track_unpublished`, `participant_left`, `room_finished`."""
+
+
+class LiveKitRoom:
+    """Made by `Rooms`. Peers that came otherwise are participants, too."""
+
+    def __init__(
+        self,
+        room: sfu.Room,
+        options: LiveKitOptions,
+        clock: Callable[[], float],
+        watch: Watcher = lambda name, room, participant, published: None,
+    ) -> None:
+        """`clock`: seconds since the Unix epoch."""
+        self.room = room
+        self.sid = sids.new_sid(sids.ROOM)
+        self.name = room.name
+        self.metadata = ""
+        self.empty_timeout = options.empty_timeout
+        self.departure_timeout = options.departure_timeout
+        self.max_participants = 0
+        """0: as many as the server takes."""
+        self.agents: tuple[RoomAgentDispatch, ...] = ()
+        """Whom it is to have from its beginning."""
+        self.egress: RoomEgress | None = None
+        """What of it is to become files from its beginning on."""
+        self.created_at = clock()
+        self.participants: dict[str, Participant] = {}
+        self.empty_since = self.created_at
+        self.entered = False
+        """Whether somebody was ever in."""
+        self.closed = False
+        self._options = options
+        self._clock = clock
+        self._watch = watch
+        self._speakers = SpeakerNews(room)
+        self._quality = QualityNews()
+        for peer in room.peers.values():
+            self._find_stranger(peer.name)
+
+    def __repr__(self) -> str:
+        return f"<LiveKitRoom {self.sid} {self.name!r} with {len(self.participants)} participants>"
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        """Those of the participants that speak this protocol."""
+        return tuple(each for each in self.participants.values() if isinstance(each, Client))
+
+    def info(self) -> RoomInfo:
+        """What clients see of it."""
+        seen = [each for each in self.participants.values() if not each.hidden]
+        return RoomInfo(
+            sid=self.sid,
+            name=self.name,
+            empty_timeout=self.empty_timeout,
+            departure_timeout=self.departure_timeout,
+            max_participants=self.max_participants,
+            creation_time=int(self.created_at),
+            creation_time_ms=int(self.created_at * 1000),
+            metadata=self.metadata,
+            num_participants=len(seen),
+            num_publishers=sum(bool(each.tracks) for each in seen),
+            active_recording=self.room.recording is not None,
+        )
+
+    def list_others(self, identity: str) -> list[ParticipantInfo]:
+        """What a participant sees of the others."""
+        return [each.info() for each in self.participants.values() if each.identity != identity and not each.hidden]
+
+    # coming and going
+
+    def join(self, claims: Claims, join: Join) -> Client:
+        """Let a client in; one of the same identity leaves. Raises RemoteError, as `sfu.Room.join` does."""
+        identity = claims.identity
+        former = self.participants.get(identity)
+        if former is None and self.max_participants and len(self.participants) >= self.max_participants:
+            raise RoomFullError("max_participants", f"room {self.name!r} has its {self.max_participants} participants")
+        if former is not None:
+            self.remove(former, DisconnectReason.DUPLICATE_IDENTITY)
+        peer = self.room.join(identity, subject=identity, named=True)
+        client = Client(self, peer, join, self._options, identity=peer.name, joined_at=self._clock())
+        client.take_claims(claims)
+        if join.metadata and client.permission.can_update_metadata:
+            client.metadata = join.metadata
+        if join.attributes:
+            try:
+                client.merge_attributes(join.attributes, self._options.max_attributes_bytes)
+            except RemoteError:
+                peer.leave("refused")
+                raise
+        self.participants[client.identity] = client
+        self.entered = True
+        self.tell(client)
+        self._watch("participant_joined", self, client, None)
+        return client
+
+    def admit(self, client: Client) -> None:
+        """It was told who is there: give it what they publish."""
+        client.subscribing.consider_all()
+        qualities = self._quality.describe()
+        if qualities is not None:
+            client.send(qualities)
+
+    def remove(self, participant: Participant, reason: DisconnectReason, *, told: bool = True) -> None:
+        """A participant leaves. `told`: by us, so its client must hear of it."""
+        if self.participants.get(participant.identity) is not participant:
+            return
+        del self.participants[participant.identity]
+        participant.reason = reason
+        participant.state = State.DISCONNECTED
+        participant.touch()
+        if told:
+            leave = LeaveRequest(reason=reason, action=LeaveRequest.Action.DISCONNECT)
+            participant.send(SignalResponse(leave=leave))
+        for published in list(participant.tracks.values()):
+            self.withdraw(participant, published)
+        participant.peer.leave(DisconnectReason.Name(reason).lower())
+        self.tell(participant)
+        self._watch("participant_left", self, participant, None)
+        if not self.participants:
+            self.empty_since = self._clock()
+
+    def close(self, reason: DisconnectReason = DisconnectReason.ROOM_DELETED) -> None:
+        """Everyone leaves. Idempotent."""
+        self.closed = True
+        for participant in list(self.participants.values()):
+            self.remove(participant, reason)
+
+    def is_over(self, now: float) -> bool:
+        """Whether nobody has been in for so long that the room ends."""
+        patience = self.departure_timeout if self.entered else self.empty_timeout
+        return not self.participants and now >= self.empty_since + patience
+
+    # what participants are told
+
+    def tell(self, participant: Participant) -> None:
+        """See `ClientRoom.tell`. Of one who is hidden only he himself hears."""
+        update = SignalResponse(update=ParticipantUpdate(participants=[participant.info()]))
+        if participant.hidden:
+            participant.send(update)
+        else:
+            self.broadcast(update, [*self.participants.values()])
+
+    def broadcast(self, response: SignalResponse, to: Iterable[Participant] | None = None) -> None:
+        """Tell everybody, or some."""
+        frame = Frame(response)
+        for each in self.participants.values() if to is None else to:
+            each.send_frame(frame)
+
+    def set_metadata(self, metadata: str) -> None:
+        """Replace the room's metadata."""
+        self.metadata = metadata
+        self.broadcast(SignalResponse(room_update=RoomUpdate(room=self.info())))
+
+    def offer(self, publisher: Participant, published: PublishedTrack) -> None:
+        """See `ClientRoom.offer`."""
+        self._watch("track_published", self, publisher, published)
+        for client in self.clients:
+            if client is not publisher:
+                client.subscribing.consider(publisher, published)
+
+    def reconsider(self, publisher: Participant) -> None:
+        """See `ClientRoom.reconsider`."""
+        for client in self.clients:
+            if client is not publisher:
+                for published in publisher.tracks.values():
+                    client.subscribing.consider(publisher, published)
+
+    def mute(self, publisher: Participant, sid: str, muted: bool, *, told: bool = False) -> PublishedTrack | None:
+        """A track is muted, or not any more. `told`: by us, so its client must hear of it. None: there is none."""
+        published = publisher.find_announced(sid) if isinstance(publisher, Client) else publisher.find_track(sid)
+        if published is None:
+            return None
+        if told:
+            publisher.send(SignalResponse(mute=MuteTrackRequest(sid=sid, muted=muted)))
+        if published.info.muted != muted:
+            published.info.muted = muted
+            publisher.touch()
+            self.tell(publisher)
+        return published
+
+    def withdraw(self, publisher: Participant, published: PublishedTrack) -> None:
+        """See `ClientRoom.withdraw`."""
+        for client in self.clients:
+            client.subscribing.forget(published)
+        self._watch("track_unpublished", self, publisher, published)
+
+    # what the server tells
+
+    def handle_event(self, event: events.Event) -> None:
+        """Take what happens in the library's room."""
+        match event:
+            case events.PeerJoined():
+                self._find_stranger(event.peer)
+            case events.PeerLeft():
+                self._forget_peer(event.peer)
+            case events.TrackPublished():
+                self._find_stranger(event.peer)
+            case events.TrackEnded():
+                self._end_track(event.peer, event.track)
+            case events.ActiveSpeakersChanged():
+                self.tell_speakers()
+            case events.EncodingWanted() | events.EncodingUnwanted():
+                self._tell_wanted(event.peer, event.track)
+            case events.SubscriptionStarved() | events.SubscriptionFed():
+                self._tell_stream(event.peer, event.track, paused=isinstance(event, events.SubscriptionStarved))
+            case events.NegotiationNeeded():
+                self._negotiate(event.peer, event.connection)
+            case events.ConnectionStateChanged():
+                self._handle_connection(event)
+
+    def look_again(self) -> None:
+        """Events were lost: see who and what is there."""
+        for name in list(self.room.peers):
+            self._find_stranger(name)
+        for participant in list(self.participants.values()):
+            for published in list(participant.tracks.values()):
+                if published.track is not None and published.track.ended:
+                    self._end_track(participant.identity, published.track.id)
+            self._forget_peer(participant.identity)
+        for client in self.clients:
+            client.subscribing.consider_all()
+            client.transports.negotiate()
+
+    def _find_stranger(self, name: str) -> None:
+        """A Peer that came otherwise, and what it publishes."""
+        peer = self.room.peers.get(name)
+        known = self.participants.get(name)
+        if peer is None or isinstance(known, Client):
+            return
+        if known is None:
+            known = Participant(peer, identity=name, joined_at=self._clock(), kind=ParticipantInfo.Kind.INGRESS)
+            known.state = State.ACTIVE
+            known.name = name
+            known.permission.can_publish = known.permission.can_subscribe = True
+            self.participants[name] = known
+            self.entered = True
+            self._watch("participant_joined", self, known, None)
+        there = {published.track for published in known.tracks.values()}
+        added = [PublishedTrack.found(track) for track in peer.tracks if track not in there]
+        known.tracks.update((published.sid, published) for published in added)
+        known.touch()
+        self.tell(known)
+        for published in added:
+            self.offer(known, published)
+
+    def _forget_peer(self, name: str) -> None:
+        known = self.participants.get(name)
+        if known is not None and known.peer.left:
+            self.remove(known, DisconnectReason.PARTICIPANT_REMOVED if isinstance(known, Client) else _BY_ITSELF)
+
+    def _end_track(self, name: str, track: str) -> None:
+        participant = self.participants.get(name)
+        for sid, published in [] if participant is None else list(participant.tracks.items()):
+            if participant is not None and published.track is not None and published.track.id == track:
+                del participant.tracks[sid]
+                self.withdraw(participant, published)
+                participant.touch()
+                self.tell(participant)
+
+    def tell_speakers(self) -> None:
+        """Tell who speaks, if that has changed."""
+        changes = self._speakers.find_changes(self.participants)
+        if changes is not None:
+            self.broadcast(changes)
+
+    def tell_quality(self) -> None:
+        """Tell how good connections are, if that has changed."""
+        changes = self._quality.find_changes(self.clients)
+        if changes is not None:
+            self.broadcast(changes)
+
+    def _tell_wanted(self, publisher: str, track: str) -> None:
+        found = find_published(self.participants, track, publisher)
+        update = None if found is None else describe_wanted(found[1])
+        if found is not None and update is not None:
+            found[0].send(update)
+
+    def _tell_stream(self, subscriber: str, track: str, *, paused: bool) -> None:
+        found = find_published(self.participants, track)
+        receiver = self.participants.get(subscriber)
+        if found is not None and receiver is not None:
+            receiver.send(describe_stream(*found, paused=paused))
+
+    def _negotiate(self, name: str, connection: str) -> None:
+        client = self.participants.get(name)
+        if isinstance(client, Client) and client.transports.owns(connection):
+            client.transports.negotiate()
+
+    def _handle_connection(self, event: events.ConnectionStateChanged) -> None:
+        client = self.participants.get(event.peer)
+        if not isinstance(client, Client):
+            return
+        if event.state is sfu.ConnectionState.CONNECTED:
+            if client.connected and client.state == State.JOINED:
+                client.activate()
+                self._watch("participant_active", self, client, None)
+            client.subscribing.apply()
+        elif event.state is sfu.ConnectionState.CLOSED:
+            client.handle_closed(event.connection)
+
+
+_BY_ITSELF = DisconnectReason.CLIENT_INITIATED

@@ -1,0 +1,162 @@
+"""The rooms of the protocol, by name: made by their first participant or by the server API, ended when nobody is in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.room import RoomConfiguration
+
+from sfu import Server, events
+from sfu.errors import RemoteError, ServerFullError
+from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.participant import Participant
+from sfu.signaling.livekit.published import PublishedTrack
+from sfu.signaling.livekit.quality import INTERVAL as QUALITY_INTERVAL
+from sfu.signaling.livekit.room import LiveKitRoom, Watcher
+
+_log = logging.getLogger("sfu.signaling.livekit")
+
+TICK = 1.0
+"""Seconds between two looks at what is over."""
+
+
+class UnknownRoomError(RemoteError):
+    """There is no room of that name, and nobody may make one by entering it."""
+
+    status = 404
+    title = "Unknown room"
+
+
+class Rooms:
+    """Those of one server. `handle_event` has to be given the server's events, and `handle_tick` the time."""
+
+    def __init__(self, server: Server, options: LiveKitOptions, clock: Callable[[], float]) -> None:
+        """`clock`: seconds since the Unix epoch."""
+        self.server = server
+        self.options = options
+        self.clock = clock
+        self._rooms: dict[str, LiveKitRoom] = {}
+        self._watchers: list[Watcher] = []
+        self._look_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    @property
+    def by_name(self) -> Mapping[str, LiveKitRoom]:
+        """All that are open."""
+        return MappingProxyType(self._rooms)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have somebody told what happens, as webhooks tell it."""
+        self._watchers.append(watcher)
+
+    def find(self, name: str) -> LiveKitRoom | None:
+        """The room of that name, if it is open."""
+        return self._rooms.get(name)
+
+    def enter(self, name: str, config: RoomConfiguration | None = None) -> LiveKitRoom:
+        """The room of that name for who joins it; raises UnknownRoomError where it must have been created first."""
+        room = self._rooms.get(name)
+        if room is None and not self.options.auto_create:
+            raise UnknownRoomError("requested room does not exist")
+        return self.create(name, config) if room is None else room
+
+    def create(self, name: str, config: RoomConfiguration | None = None) -> LiveKitRoom:
+        """The room of that name, made if it is not there.
+
+        Raises:
+            InvalidNameError, ServerFullError
+        """
+        made = self.server.room(name)
+        known = self._rooms.get(made.name)
+        if known is not None:
+            return known
+        most = self.server.config.max_rooms
+        if len(self._rooms) >= most:
+            raise ServerFullError("max_rooms", f"the server has its {most} rooms")
+        room = LiveKitRoom(made, self.options, self.clock, self._tell)
+        if config is not None:
+            room.empty_timeout = config.empty_timeout or room.empty_timeout
+            room.departure_timeout = config.departure_timeout or room.departure_timeout
+            room.max_participants = config.max_participants
+            room.metadata = config.metadata
+            room.agents = tuple(config.agents)
+            room.egress = config.egress if config.HasField("egress") else None
+        self._rooms[room.name] = room
+        self._tell("room_started", room, None, None)
+        return room
+
+    def end(self, room: LiveKitRoom, reason: DisconnectReason = DisconnectReason.ROOM_DELETED) -> None:
+        """Put everyone out, and forget the room. Idempotent."""
+        room.close(reason)
+        if self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+            self._tell("room_finished", room, None, None)
+
+    def close(self) -> None:
+        """The server is to be closed: tell all clients."""
+        for room in list(self._rooms.values()):
+            self.end(room, DisconnectReason.SERVER_SHUTDOWN)
+
+    def handle_event(self, event: events.Event) -> None:
+        """Take what the server tells."""
+        if isinstance(event, events.EventsLost):
+            for room in self._rooms.values():
+                room.look_again()
+        elif (told := self._rooms.get(event.room)) is not None:
+            told.handle_event(event)
+
+    def handle_tick(self, now: float) -> None:
+        """See what is over."""
+        for room in list(self._rooms.values()):
+            for client in room.clients:
+                if client.is_lost(now):
+                    room.remove(client, DisconnectReason.SIGNAL_CLOSE)
+            room.tell_speakers()
+            if now >= self._look_at:
+                room.tell_quality()
+            if room.is_over(now):
+                self.end(room, DisconnectReason.ROOM_CLOSED)
+        if now >= self._look_at:
+            self._look_at = now + QUALITY_INTERVAL
+
+    def _tell(
+        self, name: str, room: LiveKitRoom, participant: Participant | None, published: PublishedTrack | None
+    ) -> None:
+        for watcher in self._watchers:
+            watcher(name, room, participant, published)
+
+
+class Ticker:
+    """Calls `handle` about once a second while it runs."""
+
+    def __init__(self, handle: Callable[[float], None], clock: Callable[[], float]) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def ensure_running(self) -> None:
+        """Start, once."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="sfu livekit ticker")
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                self._handle(self._clock())
+            except Exception:  # noqa: BLE001 - a mistake with one room must not end the time of all others
+                _log.exception("tick failed")

@@ -1,0 +1,259 @@
+"""How a participant's media is negotiated: on one peer connection, or on one for each direction."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator
+
+from livekit.protocol.rtc import MediaSectionsRequirement, SessionDescription, SignalResponse
+
+from sfu import Connection, ConnectionState, DataChannel, Peer, ServerOffered, Steered, Subscription, Track
+from sfu.signaling.livekit.published import PublishedTrack
+
+Send = Callable[[SignalResponse], None]
+Msid = tuple[str, str]
+
+RELIABLE, LOSSY, DATA_TRACK = LABELS = ("_reliable", "_lossy", "_data_track")
+"""What the protocol's data channels are called."""
+
+
+class Transports(abc.ABC):
+    """The connections of one participant. What it shall receive is kept here, whatever becomes of them."""
+
+    def __init__(self, peer: Peer, send: Send) -> None:
+        self._peer = peer
+        self._send = send
+        self._wanted: dict[Track, tuple[PublishedTrack, Msid]] = {}
+        self.channels: dict[str, DataChannel] = {}
+        """Those by which the client is sent data, by their labels."""
+        self.on_data: Callable[[str, bytes], None] = lambda label, message: None
+        """Is given what comes by a data channel of this label."""
+
+    @property
+    @abc.abstractmethod
+    def primary(self) -> Connection | None:
+        """That by which the client judges whether it is connected."""
+
+    @property
+    @abc.abstractmethod
+    def publisher(self) -> Steered | None:
+        """That on which it publishes."""
+
+    @property
+    @abc.abstractmethod
+    def subscriber(self) -> Connection | None:
+        """That on which it receives."""
+
+    @abc.abstractmethod
+    def handle_offer(self, offer: SessionDescription) -> None:
+        """Answer the client's offer; raises RemoteError."""
+
+    @abc.abstractmethod
+    def handle_answer(self, answer: SessionDescription) -> None:
+        """Take the client's answer to our offer; raises RemoteError."""
+
+    @abc.abstractmethod
+    def negotiate(self, *, restart_ice: bool = False) -> None:
+        """Bring what is wanted to the client."""
+
+    def find(self, published: PublishedTrack) -> Subscription | None:
+        """The Subscription by which it receives a track; None while there is none."""
+        connection = self.subscriber
+        if connection is None or published.track is None:
+            return None
+        return next((held for held in connection.subscriptions if held.track is published.track), None)
+
+    def want(self, published: PublishedTrack, msid: Msid) -> None:
+        """Receive a track; may raise RemoteError."""
+        track = published.track
+        if track is not None and not track.ended and track not in self._wanted:
+            self._wanted = {each: named for each, named in self._wanted.items() if not each.ended}
+            self._wanted[track] = (published, msid)
+            self._add(track, msid)
+
+    def drop(self, published: PublishedTrack) -> None:
+        """Receive it no more."""
+        if published.track is not None and self._wanted.pop(published.track, None) is not None:
+            self._remove(published.track)
+
+    def list_refused(self) -> Iterator[PublishedTrack]:
+        """What the client cannot decode."""
+        yield from ()
+
+    def owns(self, connection: str) -> bool:
+        """Whether one of its connections has this id."""
+        return any(each is not None and each.id == connection for each in (self.publisher, self.subscriber))
+
+    def name_sections(self) -> dict[str, str]:
+        """The track that is sent in each media section, by its mid."""
+        connection = self.subscriber
+        if connection is None:
+            return {}
+        found = ((held.mid, self._wanted.get(held.track)) for held in connection.subscriptions)
+        return {mid: wanted[0].sid for mid, wanted in found if wanted is not None}
+
+    def _follow_channels(self, connection: Connection) -> None:
+        """Take the data channels that the client opens."""
+        connection.data.on_channel = self._handle_channel
+
+    def _handle_channel(self, channel: DataChannel) -> None:
+        label = channel.label
+        if label in LABELS:
+            channel.on_message = lambda message: self._handle_message(label, message)
+            if self._sends_by_publisher:
+                self._take_channel(channel)
+
+    def _handle_message(self, label: str, message: bytes | str) -> None:
+        if isinstance(message, bytes):
+            self.on_data(label, message)
+
+    def _take_channel(self, channel: DataChannel) -> None:
+        self.channels[channel.label] = channel
+
+    _sends_by_publisher = False
+    """Whether the client is sent data by the channels that it has opened itself."""
+
+    @abc.abstractmethod
+    def _add(self, track: Track, msid: Msid) -> None: ...
+
+    @abc.abstractmethod
+    def _remove(self, track: Track) -> None: ...
+
+
+class SingleTransport(Transports):
+    """One connection, on which the client makes all offers."""
+
+    _sends_by_publisher = True
+
+    def __init__(self, peer: Peer, send: Send) -> None:
+        super().__init__(peer, send)
+        self._connection: Steered | None = None
+
+    @property
+    def primary(self) -> Steered | None:
+        """See `Transports.primary`."""
+        return self._connection
+
+    @property
+    def publisher(self) -> Steered | None:
+        """See `Transports.publisher`."""
+        return self._connection
+
+    @property
+    def subscriber(self) -> Steered | None:
+        """See `Transports.subscriber`."""
+        return self._connection
+
+    def handle_offer(self, offer: SessionDescription) -> None:
+        """See `Transports.handle_offer`."""
+        if self._connection is None or self._connection.state is ConnectionState.CLOSED:
+            request = {track: msid for track, (_, msid) in self._wanted.items() if not track.ended}
+            answered = self._peer.steer(offer.sdp, request=request, data=True)
+            self._connection = answered.connection
+            self._follow_channels(answered.connection)
+        else:
+            answered = self._connection.answer(offer.sdp)
+        answer = SessionDescription(type="answer", sdp=answered.sdp, id=offer.id, mid_to_track_id=self.name_sections())
+        self._send(SignalResponse(answer=answer))
+
+    def handle_answer(self, answer: SessionDescription) -> None:
+        """We have offered nothing."""
+
+    def negotiate(self, *, restart_ice: bool = False) -> None:
+        """Ask the client to offer anew, with more sections if that is needed. ICE is the client's to restart."""
+        if self._connection is not None and not restart_ice:
+            lacking = self._connection.lacking
+            needed = MediaSectionsRequirement(num_audios=lacking["audio"], num_videos=lacking["video"])
+            self._send(SignalResponse(media_sections_requirement=needed))
+
+    def list_refused(self) -> Iterator[PublishedTrack]:
+        """See `Transports.list_refused`."""
+        for track in self._connection.refused if self._connection is not None else ():
+            if track in self._wanted:
+                yield self._wanted[track][0]
+
+    def _add(self, track: Track, msid: Msid) -> None:
+        if self._connection is not None and self._connection.state is not ConnectionState.CLOSED:
+            self._connection.request(track, msid=msid)
+
+    def _remove(self, track: Track) -> None:
+        if self._connection is not None:
+            self._connection.release(track)
+
+
+class DualTransports(Transports):
+    """One on which the client publishes and offers, and one on which it receives and we offer."""
+
+    def __init__(self, peer: Peer, send: Send) -> None:
+        super().__init__(peer, send)
+        self._publisher: Steered | None = None
+        self._subscriber: ServerOffered | None = None
+        self._offer_id = 0
+        self._awaited = False
+
+    @property
+    def primary(self) -> Connection | None:
+        """See `Transports.primary`."""
+        return self._subscriber
+
+    @property
+    def publisher(self) -> Steered | None:
+        """See `Transports.publisher`."""
+        return self._publisher
+
+    @property
+    def subscriber(self) -> ServerOffered | None:
+        """See `Transports.subscriber`."""
+        return self._subscriber
+
+    def handle_offer(self, offer: SessionDescription) -> None:
+        """See `Transports.handle_offer`."""
+        if self._publisher is None or self._publisher.state is ConnectionState.CLOSED:
+            answered = self._peer.steer(offer.sdp, data=True)
+            self._publisher = answered.connection
+            self._follow_channels(answered.connection)
+        else:
+            answered = self._publisher.answer(offer.sdp)
+        self._send(SignalResponse(answer=SessionDescription(type="answer", sdp=answered.sdp, id=offer.id)))
+
+    def handle_answer(self, answer: SessionDescription) -> None:
+        """See `Transports.handle_answer`. One to an offer that was made anew since counts for nothing."""
+        if self._subscriber is None or not self._awaited or answer.id not in (0, self._offer_id):
+            return
+        self._awaited = False
+        self._subscriber.accept(answer.sdp)
+
+    def negotiate(self, *, restart_ice: bool = False) -> None:
+        """See `Transports.negotiate`."""
+        connection = self._open_subscriber()
+        sdp = connection.offer(restart_ice=restart_ice)
+        self._offer_id += 1
+        self._awaited = True
+        offer = SessionDescription(type="offer", sdp=sdp, id=self._offer_id, mid_to_track_id=self.name_sections())
+        self._send(SignalResponse(offer=offer))
+
+    def _open_subscriber(self) -> ServerOffered:
+        if self._subscriber is None or self._subscriber.state is ConnectionState.CLOSED:
+            self._subscriber = self._peer.offer(subscribe=None, reuse_sections=False, data=True)
+            for label in LABELS:
+                self._take_channel(open_channel(self._subscriber, label))
+            for track, (_, msid) in self._wanted.items():
+                if not track.ended:
+                    self._subscriber.subscribe(track, msid=msid)
+        return self._subscriber
+
+    def _add(self, track: Track, msid: Msid) -> None:
+        if self._subscriber is not None and self._subscriber.state is not ConnectionState.CLOSED:
+            self._subscriber.subscribe(track, msid=msid)
+
+    def _remove(self, track: Track) -> None:
+        for held in () if self._subscriber is None else self._subscriber.subscriptions:
+            if held.track is track:
+                held.close()
+
+
+def open_channel(connection: Connection, label: str) -> DataChannel:
+    """Open one of the protocol's data channels."""
+    if label == RELIABLE:
+        return connection.data.open(label)
+    return connection.data.open(label, ordered=False, max_retransmits=0)
