@@ -1,0 +1,1 @@
+"""Workers that run agents: they register on `/agent`, and are assigned jobs in rooms."""
