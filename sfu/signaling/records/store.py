@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfu import Journal, Recording, RecordingOptions, Room, Signer
+from sfu import Journal, Recording, RecordingOptions, Room, Signer, Track
 
 _RANDOM_BYTES = 4
 
@@ -42,11 +42,12 @@ class RecordStore:
         utc: datetime.datetime,
         random: bytes,
         subject: str | None = None,
+        tracks: Callable[[Track], bool] | None = None,
     ) -> Recording:
         """Record a room from now on; raises what `Room.record` raises.
 
-        `random` is some unpredictable bytes, so that no two records have the same name. `subject` is who was
-        authenticated as the one who asks.
+        `random`: some unpredictable bytes, so that two records never have one name. `subject`: who was authenticated as
+        the one who asks. `tracks`: which; by default all.
         """
         name = name_record(room.name, utc, random)
         return room.record(
@@ -55,6 +56,7 @@ class RecordStore:
             mirrors=[mirror / name for mirror in self.mirrors],
             options=self.options,
             metadata=metadata,
+            tracks=tracks,
             subject=subject,
             journal=self.journal,
         )

@@ -1,0 +1,1 @@
+"""Ingress: a WHIP client publishes into a room by a stream key."""

@@ -1,0 +1,54 @@
+"""The ingresses that were created, on disk: their stream keys are in encoders, so they outlive the process."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from livekit.protocol.ingress import IngressInfo
+
+from sfu.errors import LocalError
+
+_TABLE = "CREATE TABLE IF NOT EXISTS ingresses (id TEXT PRIMARY KEY, info BLOB NOT NULL)"
+
+
+class IngressStoreError(LocalError):
+    """The file cannot be used; the message says what to do."""
+
+
+class IngressStore:
+    """A file of them. Its calls wait for the disk; one thread at a time."""
+
+    def __init__(self, path: Path | None) -> None:
+        """None: they are kept in memory, and are gone with the process. Raises IngressStoreError."""
+        try:
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(_TABLE)
+        except sqlite3.Error as error:
+            raise IngressStoreError(
+                f"{path} cannot be used as the file of ingresses ({error}); name another"
+            ) from error
+
+    def load(self) -> list[IngressInfo]:
+        """All of them, the oldest first; raises IngressStoreError."""
+        rows = self._db.execute("SELECT info FROM ingresses ORDER BY rowid").fetchall()
+        try:
+            return [IngressInfo.FromString(info) for (info,) in rows]
+        except DecodeError as error:
+            raise IngressStoreError("the file of ingresses is damaged; move it out of the way") from error
+
+    def put(self, info: IngressInfo) -> None:
+        """Keep it, in place of the one of its id. Raises sqlite3.Error."""
+        row = (info.ingress_id, info.SerializeToString())
+        self._db.execute("INSERT INTO ingresses VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET info = excluded.info", row)
+
+    def delete(self, id: str) -> None:
+        """Forget it. Raises sqlite3.Error."""
+        self._db.execute("DELETE FROM ingresses WHERE id = ?", (id,))
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._db.close()
