@@ -18,12 +18,15 @@ from sfu.node.http.access import AccessRecorder
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.meeting_page import MeetingPage
 from sfu.node.http.statistics import HttpStatistics
+from sfu.node.livekit.server_api import ServerApiCollector, build_server_api
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import RecordCollector, RecordingEnds
 from sfu.node.metrics.server import MetricsEndpoint, ServerCollector
 from sfu.node.tokens import TokenAuthorizer
-from sfu.signaling import RecordStore, create_app
+from sfu.signaling import Authorizer, RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
+from sfu.signaling.livekit.app import LiveKit
+from sfu.signaling.livekit.ingress.ingresses import IngressAuthorizer
 from sfu.signaling.resources.resource import Resource
 
 _log = logging.getLogger("sfu.node")
@@ -46,12 +49,15 @@ def create_node_app(
     ends: RecordingEnds | None = None,
     connections: HttpConnections | None = None,
     descriptors: DescriptorPlan | None = None,
-    authorizer: TokenAuthorizer | None = None,
+    authorizer: Authorizer | None = None,
+    url: str = "",
 ) -> Starlette:
     """Return the app that `sfu serve` runs; at `app.state.metrics` is one for operators only. `server` must be started.
 
-    `records`: see `open_record_store`. `authorizer`: see `build_authorizer`. `ends` takes the server's events; it is
-    shown in the metrics, as are the listener's `connections` and the `descriptors`.
+    `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as are
+    `connections`, those of the listener, and `descriptors`. `authorizer`: see `build_authorizer`. `url`: where the node
+    listens. LiveKit is spoken by `app.state.livekit`, or None, and its server API by `app.state.livekit_api`; raises
+    sfu.ConfigError where its settings do not fit.
     """
 
     async def get_health(request: Request) -> Response:
@@ -67,16 +73,26 @@ def create_node_app(
         health,
         Route("/metrics", Resource({"GET": metrics.get})),
     ]
+    authorizer = authorizer or build_authorizer(settings)
+    livekit = api = None
+    if settings.livekit_keys:
+        livekit = LiveKit(server, settings.livekit_secrets(), settings.build_livekit())
+        api = build_server_api(livekit, settings, records, url)
+        authorizer = IngressAuthorizer(authorizer, api.ingresses)
+        routes.extend([*livekit.routes, *api.routes])
     if settings.page:
         routes.append(Mount("/", MeetingPage()))
     app = create_app(
         server,
-        authorizer or build_authorizer(settings),
+        authorizer,
         settings.build_options(),
         records=records,
         routes=routes,
         middleware=[Middleware(AccessRecorder, statistics=statistics)],
     )
+    app.state.livekit, app.state.livekit_api = livekit, api
+    if api is not None:
+        metrics.register(ServerApiCollector(api))
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
     if connections is not None:

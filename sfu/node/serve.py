@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -26,7 +27,11 @@ from sfu.node.http.server import build_http_server
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
+from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordStore
+from sfu.signaling.livekit.app import LiveKit
+from sfu.signaling.livekit.server_api import ServerApi
+from sfu.signaling.livekit.tokens import ApiKeys
 from sfu.signaling.sessions.watcher import EventWatcher
 
 _log = logging.getLogger("sfu.node")
@@ -96,10 +101,11 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             event_log.ensure_running()
             limits = replace(settings.build_http_limits(), connections=descriptors.http)
             authorizer = build_authorizer(settings)
-            rates = RequestRates(limits, authorizer.is_valid)
+            rates = RequestRates(limits, _build_check(settings, authorizer))
             connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
-            app = create_node_app(server, settings, records, ends, connections, descriptors, authorizer)
-            started = Started(_url_of(listener), "" if apart is None else _url_of(apart), server.udp_ports)
+            url = _url_of(listener)
+            app = create_node_app(server, settings, records, ends, connections, descriptors, authorizer, url)
+            started = Started(url, "" if apart is None else _url_of(apart), server.udp_ports)
             await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started))
             _log.info(
                 "closing",
@@ -115,6 +121,14 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             await server.close()
             await event_log.close()
     _log.info("stopped")
+
+
+def _build_check(settings: Settings, authorizer: TokenAuthorizer) -> Callable[[str], bool]:
+    """Whether a token is good for anything here: one of the node's, or of the LiveKit protocol."""
+    if not settings.livekit_keys:
+        return authorizer.is_valid
+    keys = ApiKeys(settings.livekit_secrets(), time.time)
+    return lambda token: authorizer.is_valid(token) or keys.is_valid(token)
 
 
 def _plan_descriptors(settings: Settings, records: RecordStore | None) -> DescriptorPlan:
@@ -191,7 +205,11 @@ async def _run_http(
     on_started: Callable[[], None],
 ) -> None:
     shutdown_s = max(1, round(settings.shutdown_timeout))
-    http = build_http_server(app, connections, shutdown_s=shutdown_s, on_started=on_started)
+    livekit: LiveKit | None = app.state.livekit
+    api: ServerApi | None = app.state.livekit_api
+    http = build_http_server(
+        app, connections, shutdown_s=shutdown_s, on_started=on_started, websockets=livekit is not None
+    )
     servers = [(http, listener)]
     if apart is not None:
         operators = HttpConnections(HttpLimits(connections=_MAX_OPERATORS))
@@ -208,14 +226,22 @@ async def _run_http(
         _log.info("signal received", extra={"signal": name})
         # Event streams never end by themselves, and the HTTP server waits for its requests.
         signaling.end_streams()
+        if livekit is not None:
+            livekit.end_sessions()
         for server, _ in servers:
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number.name)
+    if livekit is not None and api is not None:
+        livekit.ensure_running()
+        api.start()
     try:
         await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
         await signaling.close()
+        if livekit is not None and api is not None:
+            await livekit.close()
+            await api.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,15 @@ from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.limits import HttpLimits
 from sfu.node.http.statistics import HttpStatistics
+from sfu.node.livekit.server_api import ServerApiCollector
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import _ALARMS, RecordCollector, RecordingEnds
 from sfu.node.metrics.server import ServerCollector
 from sfu.routing.plane import Counter
-from sfu.signaling import Grants, Signaling
+from sfu.signaling import Grants, Signaling, SignalingOptions
+from sfu.signaling.livekit.app import LiveKit
+from sfu.signaling.livekit.server_api import ServerApi
+from sfu.signaling.livekit.webhooks.webhooks import WebhookOptions, Webhooks
 from tests.reference.docstrings import row, table
 from tests.reference.drops import DROPS
 
@@ -78,6 +83,15 @@ def collect_families() -> Iterator[Metric]:
     yield from ServerCollector(server, signaling, HttpStatistics()).collect()
     yield from RecordCollector(server, None, RecordingEnds()).collect()
     yield from HttpConnectionCollector(HttpConnections(limits), DescriptorPlan(0, 0, 0, 0)).collect()
+    livekit = LiveKit(server, {"key": "s" * 40})
+    with tempfile.TemporaryDirectory() as folder:
+        webhooks = Webhooks(WebhookOptions(Path(folder) / "outbox", ("http://127.0.0.1/",)), _post, threads=False)
+        api = ServerApi(livekit.rooms, livekit.keys, SignalingOptions(), webhooks=webhooks)
+        yield from ServerApiCollector(api).collect()
+
+
+async def _post(url: str, body: bytes) -> int:
+    raise AssertionError(url)
 
 
 def find_drop_reasons() -> set[str]:

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sfu.node.records.exit_codes import EXIT_INCOMPLETE, EXIT_NO_FILM
 from sfu.recording.errors import RecordError
 
-EXIT_INCOMPLETE, EXIT_NO_FILM = 1, 2
 _SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 _err = Console(stderr=True)
 

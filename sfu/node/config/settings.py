@@ -19,6 +19,7 @@ from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
 from sfu.signaling import IceServer, SignalingOptions, TurnServers
 from sfu.signaling.http.ice_servers import MIN_SECRET_BYTES as MIN_TURN_SECRET_BYTES
 from sfu.signaling.http.ice_servers import TURN_TTL
+from sfu.signaling.livekit.options import LiveKitOptions
 
 ENV_PREFIX = "SFU_"
 
@@ -115,7 +116,19 @@ class Settings(BaseSettings):
     shards: int = sfu.Config.shards
 
     keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
-    """Secrets that tokens are signed with, by key id."""
+    """Secrets that sign tokens, by key id."""
+    livekit_keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
+    """Secrets by API key, for clients that speak the LiveKit protocol; empty: it is not spoken."""
+    livekit_dir: str = ""
+    """Folder for webhooks that wait and for ingresses; empty: no webhooks, and ingresses end with the process."""
+    livekit_webhook_urls: Texts = ()
+    """Where events of LiveKit rooms are posted, until they are taken; needs `livekit_dir`."""
+    livekit_webhook_key: str = ""
+    """API key that signs webhooks; empty: the first of `livekit_keys`."""
+    livekit_egress_dir: str = ""
+    """Folder for the files that egress makes; needs `record_dir`. Empty: there is no egress."""
+    livekit_url: str = ""
+    """Where WHIP clients of ingresses reach this node, as `https://sfu.example`; empty: at `host` and `port`."""
     metrics_token: SecretStr = SecretStr("")
     """Bearer token that `/metrics` requires. Without one, the public port shows metrics only in development."""
     metrics_host: str = "127.0.0.1"
@@ -252,7 +265,7 @@ class Settings(BaseSettings):
         TrustedProxies(proxies)
         return proxies
 
-    @field_validator("keys")
+    @field_validator("keys", "livekit_keys")
     @classmethod
     def _check_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for key_id, secret in keys.items():
@@ -351,6 +364,15 @@ class Settings(BaseSettings):
             max_streams_per_token=self.max_streams_per_token,
             max_streams_per_address=self.max_streams_per_address,
         )
+
+    def build_livekit(self) -> LiveKitOptions:
+        """The settings of the LiveKit protocol."""
+        options = self.build_options()
+        return LiveKitOptions(ice_servers=options.ice_servers, turn=options.turn)
+
+    def livekit_secrets(self) -> dict[str, str]:
+        """Secret by API key."""
+        return {key: secret.get_secret_value() for key, secret in self.livekit_keys.items()}
 
     def build_turn(self) -> TurnServers | None:
         """Return the TURN servers that share a secret with us; raises sfu.ConfigError."""

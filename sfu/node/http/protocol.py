@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.rates import Client, refuse
+from sfu.node.http.websocket import BoundedWebSocket
 
 if TYPE_CHECKING:
     from uvicorn._types import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HEAD_END = re.compile(rb"\n\r?\n")
 _WRITE_BUFFER_BYTES = 4096
 _CHUNKED = -1
+_TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class _Flow(FlowControl):
@@ -196,6 +198,39 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         began = self.loop.time() if self._began is None else self._began
         left = began + self._limits.request_timeout - self.loop.time()
         self._arm(left, functools.partial(self.drop, "request_timeout"))
+
+    def handle_websocket_upgrade(self) -> None:
+        """From now on it is a WebSocket, which counts as the connection that it is; its rate is that of requests."""
+        self._disarm()
+        self._connections.done_waiting(self)
+        host = self.client[0] if self.client else ""
+        rates, proxies = self._connections.rates, self._connections.proxies
+        client = rates.find_client(proxies.find_client(host, self.headers), self.url, self.headers)
+        if rates.take(client) > 0:
+            self.transport.write(_TOO_MANY)
+            self.transport.close()
+            self._arm(self._limits.linger_timeout, self.transport.abort)
+            return
+        behind = bytes(self._inbound)
+        self._inbound.clear()
+        self._connections.incoming.release(self)
+        self.flow.release()
+        self.connections.discard(self)
+        websocket = BoundedWebSocket(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.app_state,
+            on_lost=self._on_lost,
+            linger=self._limits.linger_timeout,
+        )
+        websocket.connection_made(self.transport)
+        self.transport.set_protocol(websocket)
+        lines = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.scope["headers"]:
+            lines += [name, b": ", value, b"\r\n"]
+        websocket.data_received(b"".join([*lines, b"\r\n"]))
+        if behind:
+            websocket.data_received(behind)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the request's body."""

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.protocol import BoundedHttpProtocol
+from sfu.node.http.websocket import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, BoundedWebSocket
 
 _log = logging.getLogger("sfu.node")
 
@@ -172,13 +173,17 @@ def build_http_server(
     *,
     shutdown_s: int,
     on_started: Callable[[], None] = lambda: None,
+    websockets: bool = False,
 ) -> HttpServer:
-    """Return the HTTP server as we run it: bounded, and without uvicorn's own log lines and messages."""
+    """HTTP as we serve it: bounded, and silent where we log and tell ourselves; `websockets`: if the app has any."""
     proxies = list(connections.proxies.networks)
     config = uvicorn.Config(
         app,
         http=BoundedHttpProtocol,
-        ws="none",
+        ws=BoundedWebSocket if websockets else "none",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_INTERVAL_S,
+        ws_ping_timeout=PING_TIMEOUT_S,
         loop="none",
         lifespan="off",
         log_config=None,

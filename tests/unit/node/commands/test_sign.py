@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sfu.node.records.store import open_record_store
 from typer.testing import CliRunner
 
 import sfu
 from sfu.clock import monotonic
 from sfu.node.cli import app
 from sfu.node.config.sources import SettingsError, load_settings
+from sfu.node.records.store import open_record_store
 from sfu.recording.opening import open_recorder
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import Recorder

@@ -1,0 +1,131 @@
+"""WebSockets behind the HTTP listener: counted as the connections that they are, and never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import websockets
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sfu.node.http.connections import HttpConnections
+from sfu.node.http.limits import HttpLimits
+from sfu.node.http.rates import RequestRates
+from sfu.node.http.server import build_http_server
+from tests.unit.node.http.served import IMPATIENT
+
+
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+
+
+async def refuse(websocket: WebSocket) -> None:
+    await websocket.send_denial_response(PlainTextResponse("not you", 401))
+
+
+async def flood(websocket: WebSocket) -> None:
+    await websocket.accept()
+    with contextlib.suppress(TimeoutError, WebSocketDisconnect):
+        async with asyncio.timeout(0.3):
+            while True:
+                await websocket.send_bytes(b"x" * 65536)
+
+
+async def hello(request: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    limits: HttpLimits = IMPATIENT, *, websockets: bool = True
+) -> AsyncIterator[tuple[HttpConnections, int]]:
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/echo", echo),
+            WebSocketRoute("/refuse", refuse),
+            WebSocketRoute("/flood", flood),
+            Route("/echo", hello),
+        ]
+    )
+    connections = HttpConnections(limits, None, RequestRates(limits, clock=lambda: 0.0))
+    server = build_http_server(app, connections, shutdown_s=1, websockets=websockets)
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    await server.startup([listener])
+    try:
+        yield connections, listener.getsockname()[1]
+    finally:
+        await server.shutdown([listener])
+        listener.close()
+
+
+async def until_empty(connections: HttpConnections) -> None:
+    async with asyncio.timeout(5):
+        while len(connections):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_websocket_is_one_connection_from_first_to_last(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "sfu")
+    async with serving() as (connections, port):
+        async with websockets.connect(f"ws://127.0.0.1:{port}/echo?access_token=secret") as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+            assert len(connections) == 1
+            await asyncio.sleep(IMPATIENT.request_timeout * 1.5)  # what bounds requests does not end it
+            await client.send("again")
+            assert await client.recv() == "again"
+        await until_empty(connections)
+    assert "secret" not in caplog.text
+
+
+async def test_a_refusal_before_the_upgrade_arrives() -> None:
+    async with serving() as (connections, port):
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            await websockets.connect(f"ws://127.0.0.1:{port}/refuse")
+        assert (caught.value.response.status_code, caught.value.response.body) == (401, b"not you")
+        await until_empty(connections)
+
+
+async def test_who_does_not_read_the_rest_is_cut_off() -> None:
+    async with serving() as (connections, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(
+            b"GET /flood HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert b"101" in await reader.readline()
+        await until_empty(connections)
+        writer.close()
+
+
+async def test_upgrades_are_as_bounded_as_requests() -> None:
+    async with serving(HttpLimits(requests_per_address=1.0, request_burst_per_address=2)) as (connections, port):
+        for _ in range(2):
+            async with websockets.connect(f"ws://127.0.0.1:{port}/echo"):
+                pass
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            await websockets.connect(f"ws://127.0.0.1:{port}/echo")
+        assert caught.value.response.status_code == 429
+        await until_empty(connections)
+
+
+async def test_where_there_are_none_an_upgrade_is_a_request() -> None:
+    async with serving(websockets=False) as (_, port):
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            await websockets.connect(f"ws://127.0.0.1:{port}/echo")
+        assert caught.value.response.status_code == 200
