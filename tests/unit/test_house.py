@@ -36,6 +36,16 @@ LONGER_SLEEPS = {
     "tests/interop/stable/scene.py:watch": "a viewer watches for the seconds that its plan says",
     "tests/reference/picture.py:main": "no test: until people in a picture have each other's best layer",
     "tests/soak/test_attacker.py:_move": "the bar moves each second",
+    "tests/integration/test_livekit_egress.py:test_a_participant_is_recorded_alone_with_what_he_publishes_later": (
+        "so much media is what the record has to hold"
+    ),
+    "tests/interop/livekit/server_api/test_services.py:"
+    "test_egress_makes_a_file_of_a_room_with_a_signed_record_under_it": "so much media is what the film has to show",
+    "tests/unit/node/http/test_websocket.py:test_a_websocket_is_one_connection_from_first_to_last": (
+        "longer than what bounds a request"
+    ),
+    "tests/unit/signaling/livekit/twirp/test_sending.py:drained": "for ever, or not at all",
+    "tests/unit/signaling/livekit/webhooks/test_webhooks.py:play": "in virtual time",
     "tests/unit/node/http/test_protocol.py:test_a_slow_body_is_not_a_slow_head": "a multiple of a short time-out",
 }
 """Functions of tests that sleep for longer, or for what is not written there, and why they must."""
