@@ -55,12 +55,12 @@ class Stage:
         self.files = folder / "files"
         self.records.mkdir()
         self.files.mkdir()
-        shelf = RecordStore(self.records, self.key, options=RecordingOptions(fragment=0.5), most=2)
+        store = RecordStore(self.records, self.key, options=RecordingOptions(fragment=0.5), most=2)
         numbers = itertools.count(1)
         self.changes: list[tuple[str, EgressInfo]] = []
         self.maker = EgressFiles()
         self.egresses = Egresses(
-            server, shelf, self.files, self.maker, self,
+            server, store, self.files, self.maker, self,
             clock=time.time, name=lambda prefix: f"{prefix}{next(numbers)}", random=bytes,
             on_change=lambda event, info: self.changes.append((event, info)),
         )  # fmt: skip

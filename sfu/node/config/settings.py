@@ -15,10 +15,10 @@ import sfu
 from sfu.node.http.connections import TrustedProxies
 from sfu.node.http.limits import HttpLimits
 from sfu.node.logs.setup import LogFormat, LogLevel
-from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME, MIN_SECRET_BYTES
+from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME
 from sfu.signaling import IceServer, SignalingOptions, TurnServers
-from sfu.signaling.http.ice_servers import MIN_SECRET_BYTES as MIN_TURN_SECRET_BYTES
-from sfu.signaling.http.ice_servers import TURN_TTL
+from sfu.signaling.http import ice_servers as turn
+from sfu.signaling.http.jwt_options import MIN_SECRET_BYTES
 from sfu.signaling.livekit.options import LiveKitOptions
 
 ENV_PREFIX = "SFU_"
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     """TURN servers (`turn:`, `turns:`) for which clients get credentials of limited time, made with `turn_secret`."""
     turn_secret: SecretStr = SecretStr("")
     """Secret that these TURN servers share with this node: coturn's `static-auth-secret`, with `use-auth-secret`."""
-    turn_ttl: float = Field(default=TURN_TTL, ge=60.0, le=7 * 86400.0)
+    turn_ttl: float = Field(default=turn.TURN_TTL, ge=60.0, le=7 * 86400.0)
     """Time for which these credentials are valid: as long as the longest call."""
     page: bool = True
     """Serve the page to meet on at `/`."""
@@ -385,7 +385,7 @@ class Settings(BaseSettings):
         try:
             return TurnServers(self.turn_urls, secret, self.turn_ttl)
         except ValueError as error:
-            key = "turn_secret" if len(secret.encode()) < MIN_TURN_SECRET_BYTES else "turn_urls"
+            key = "turn_secret" if len(secret.encode()) < turn.MIN_SECRET_BYTES else "turn_urls"
             raise sfu.ConfigError(key, str(error)) from error
 
     def secrets(self) -> dict[str, str]:

@@ -48,7 +48,7 @@ _log = logging.getLogger("sfu.signaling.livekit")
 class EgressPlace:
     """Where egress stands, and who makes its files."""
 
-    shelf: RecordStore
+    store: RecordStore
     folder: Path
     maker: FileMaker
 
@@ -89,7 +89,7 @@ class ServerApi:
         if egress is not None:
             self.egresses = Egresses(
                 rooms.server,
-                egress.shelf,
+                egress.store,
                 egress.folder,
                 egress.maker,
                 self,

@@ -110,7 +110,7 @@ class Egresses:
     def __init__(
         self,
         server: Server,
-        shelf: RecordStore,
+        store: RecordStore,
         folder: Path,
         maker: FileMaker,
         rooms: Rooms,
@@ -124,7 +124,7 @@ class Egresses:
         bytes. `on_change` hears `egress_started`, `egress_updated` and `egress_ended`.
         """
         self._server = server
-        self._shelf = shelf
+        self._store = store
         self._folder = folder
         self._maker = maker
         self._rooms = rooms
@@ -185,8 +185,8 @@ class Egresses:
         room = self._server.room(order.room)
         if room.recording is not None:
             raise ConflictError(f"Room {order.room!r} is being recorded: stop that first, a room has one at a time.")
-        if len(self._server.recordings) >= self._shelf.most:
-            raise LimitError("max_recordings", f"this server makes its {self._shelf.most} recordings at once")
+        if len(self._server.recordings) >= self._store.most:
+            raise LimitError("max_recordings", f"this server makes its {self._store.most} recordings at once")
 
         def takes(track: Track) -> bool:
             if order.kind == "tracks":
@@ -194,7 +194,7 @@ class Egresses:
             return track.kind in order.media and (order.kind == "room" or track.peer == order.identity)
 
         try:
-            return self._shelf.open(
+            return self._store.open(
                 room, {"egress": id}, utc=utc, random=self._random(16), subject=subject, tracks=takes
             )
         except PrivateError as error:
