@@ -18,15 +18,12 @@ from sfu.node.http.access import AccessRecorder
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.meeting_page import MeetingPage
 from sfu.node.http.statistics import HttpStatistics
-from sfu.node.livekit.server_api import ServerApiCollector, build_server_api
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import RecordCollector, RecordingEnds
 from sfu.node.metrics.server import MetricsEndpoint, ServerCollector
 from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import Authorizer, RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
-from sfu.signaling.livekit.app import LiveKit
-from sfu.signaling.livekit.ingress.ingresses import IngressAuthorizer
 from sfu.signaling.resources.resource import Resource
 
 _log = logging.getLogger("sfu.node")
@@ -76,10 +73,16 @@ def create_node_app(
     authorizer = authorizer or build_authorizer(settings)
     livekit = api = None
     if settings.livekit_keys:
+        # Imported where it is spoken: its messages cost every start half a second.
+        from sfu.node.livekit.server_api import ServerApiCollector, build_server_api
+        from sfu.signaling.livekit.app import LiveKit
+        from sfu.signaling.livekit.ingress.ingresses import IngressAuthorizer
+
         livekit = LiveKit(server, settings.livekit_secrets(), settings.build_livekit())
         api = build_server_api(livekit, settings, records, url)
         authorizer = IngressAuthorizer(authorizer, api.ingresses)
         routes.extend([*livekit.routes, *api.routes])
+        metrics.register(ServerApiCollector(api))
     if settings.page:
         routes.append(Mount("/", MeetingPage()))
     app = create_app(
@@ -91,8 +94,6 @@ def create_node_app(
         middleware=[Middleware(AccessRecorder, statistics=statistics)],
     )
     app.state.livekit, app.state.livekit_api = livekit, api
-    if api is not None:
-        metrics.register(ServerApiCollector(api))
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
     if connections is not None:

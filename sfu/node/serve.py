@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import uvloop
 from starlette.applications import Starlette
@@ -29,10 +29,11 @@ from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
 from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordStore
-from sfu.signaling.livekit.app import LiveKit
-from sfu.signaling.livekit.server_api import ServerApi
-from sfu.signaling.livekit.tokens import ApiKeys
 from sfu.signaling.sessions.watcher import EventWatcher
+
+if TYPE_CHECKING:
+    from sfu.signaling.livekit.app import LiveKit
+    from sfu.signaling.livekit.server_api import ServerApi
 
 _log = logging.getLogger("sfu.node")
 
@@ -127,6 +128,8 @@ def _build_check(settings: Settings, authorizer: TokenAuthorizer) -> Callable[[s
     """Whether a token is good for anything here: one of the node's, or of the LiveKit protocol."""
     if not settings.livekit_keys:
         return authorizer.is_valid
+    from sfu.signaling.livekit.tokens import ApiKeys
+
     keys = ApiKeys(settings.livekit_secrets(), time.time)
     return lambda token: authorizer.is_valid(token) or keys.is_valid(token)
 

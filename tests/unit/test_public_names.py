@@ -27,3 +27,9 @@ def test_the_package_alone_loads_no_compiler() -> None:
     code = "import sys, sfu; print('numba' in sys.modules); sfu.Config; print('sfu.config' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_a_node_loads_the_livekit_protocol_only_where_it_speaks_it() -> None:
+    code = "import sys, sfu.node.serve; print({'livekit.protocol', 'google.protobuf', 'httpx'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["set()"]
