@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 BUILD_S = 300
 """Three seconds of work; what else a machine does at that time is not known."""
 LOADS = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"([^\"]*)|<link\b[^>]*\bhref=\"([^\"]*)\"[^>]*>")
+INCLUDE = re.compile(r'^--8<-- "(.*)"$', re.MULTILINE)
+TAG = re.compile(r"<[^>]+>")
 FETCHES = re.compile(r"url\(\s*['\"]?((?:https?:)?//[^)'\"]*)|@import\s+['\"]?([^;'\"]*)")
 
 
@@ -42,6 +45,16 @@ def test_each_page_of_the_docs_is_built_and_named(site: Path) -> None:
     there = {str(page.relative_to(ROOT / "docs").with_suffix("")) for page in (ROOT / "docs").rglob("*.md")}
     assert set(named) == there
     assert all((site / ("" if name == "index" else name) / "index.html").is_file() for name in named)
+
+
+def test_programs_stand_on_the_pages_that_include_them(site: Path) -> None:
+    pages = {page: page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md")}
+    included = [(page, ROOT / found[1]) for page, text in pages.items() for found in INCLUDE.finditer(text)]
+    assert {program.name for _, program in included} >= {"plain.py", "fastapi_app.py", "audio_bridge.py", "chat.py"}
+    for page, program in included:
+        built = site / page.relative_to(ROOT / "docs").with_suffix("") / "index.html"
+        text = html.unescape(TAG.sub("", built.read_text(encoding="utf-8")))
+        assert program.read_text(encoding="utf-8").splitlines()[-1] in text, f"{page}: {program}"
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
