@@ -42,7 +42,7 @@ run: $(NODE_READY) ## Start a node on 127.0.0.1 and print the address of its pag
 
 # What drives a browser and belongs to every change: two people meet on the page of `make run`.
 FIRST_BROWSERS := tests/interop/test_two_pages.py
-PARALLEL := --numprocesses=2 --dist=loadfile
+PARALLEL := --numprocesses=3 --dist=loadfile
 
 test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, all quick tests, two browsers that meet
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target browsers lint kernels

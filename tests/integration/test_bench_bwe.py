@@ -17,7 +17,7 @@ from sfu.node.cli import app
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 SINGLE = (
-    "5 % loss",
+    pytest.param("5 % loss", marks=pytest.mark.breadth),
     "jitter and loss",
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("2 % loss", "bursts of loss", "jitter")),
     pytest.param("5.3 congested feedback", marks=pytest.mark.slow),
@@ -74,7 +74,7 @@ def test_a_gallery_that_begins_does_not_fill_the_queue(seed: int) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "5.2 variable capacity, two flows",
+        pytest.param("5.2 variable capacity, two flows", marks=pytest.mark.breadth),
         pytest.param("5.4 competing flows", marks=pytest.mark.slow),
         pytest.param("5.8 pause and resume", marks=pytest.mark.slow),
     ],
@@ -87,6 +87,7 @@ def test_flows_share_a_link_without_a_long_queue(name: str) -> None:
     assert result.layer_changes_per_minute < 20.0
 
 
+@pytest.mark.breadth
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_flow_that_heeds_only_loss_neither_starves_us_nor_is_starved(seed: int) -> None:
     scenario = dataclasses.replace(BY_NAME["5.6 long TCP flow"], seconds=70.0)

@@ -15,7 +15,7 @@ from bench.scenario import Settings, parse_scenario
 from bench.servers.base import Surroundings
 from bench.servers.ours import Ours
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.breadth]
 
 
 def test_everybody_in_a_hearing_gets_the_others_and_gives_feedback(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from sfu import Config, Server, SigningKey
 from sfu.recording.compose.film import compose_film
 from sfu.recording.compose.options import ComposeOptions
@@ -21,6 +23,7 @@ MEDIA_S = 3.2
 """Before the pause, and behind it."""
 
 
+@pytest.mark.breadth
 async def test_flash_and_beep_coincide_in_the_film_of_a_real_recording_before_and_after_a_pause(tmp_path: Path) -> None:
     key = SigningKey.generate()
     async with Server(Config()) as server, client() as alice:

@@ -165,6 +165,7 @@ async def test_a_room_composite_is_a_film_with_a_record_under_it(court: Stage) -
     assert statuses == [EgressStatus.EGRESS_ACTIVE, EgressStatus.EGRESS_ENDING, EgressStatus.EGRESS_COMPLETE]
 
 
+@pytest.mark.breadth
 async def test_a_participant_is_recorded_alone_with_what_he_publishes_later(court: Stage) -> None:
     request = ParticipantEgressRequest(room_name="court", identity="alice", advanced=SMALL, **file())
     info = court.egresses.start(request)

@@ -21,7 +21,7 @@ from bench.servers.static import Limit, PlainPython
 PATIENCE_S = 60.0
 """A machine that others use keeps a server from its core for longer than a measurement waits for what is late."""
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.breadth]
 
 
 def _run(server: type[Server], directory: Path) -> Figures:

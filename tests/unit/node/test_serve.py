@@ -34,8 +34,16 @@ def test_a_signal_ends_streams_and_node_in_order(number: signal.Signals) -> None
 
 
 @pytest.mark.timeout(START_TIMEOUT)
-def test_a_node_answers_over_a_real_socket() -> None:
-    with node("--shards", "2") as (process, url, token):
+def test_a_node_answers_over_a_real_socket_and_operators_over_one_of_their_own(tmp_path: Path) -> None:
+    config = tmp_path / "sfu.toml"
+    config.write_text("metrics_port = 0\n")
+    with node("--shards", "2", "--config", str(config), "--log-format", "json") as (process, url, token):
+        assert process.stderr is not None
+        listening = next(line for line in process.stderr if '"metrics_url"' in line)
+        metrics_url = json.loads(listening)["metrics_url"]
+        assert metrics_url != url
+        assert "sfu_rooms" in httpx.get(f"{metrics_url}/metrics", timeout=20).text
+        assert httpx.get(f"{metrics_url}/", timeout=20).status_code == 404
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=url, headers=headers, timeout=20) as http:
             assert http.get("/healthz").status_code == 200
@@ -108,19 +116,3 @@ async def test_a_start_that_compiles_says_how_far_it_is(
     reporter = Spoken()
     await serve._start(QuickServer(), reporter)  # type: ignore[arg-type]
     assert reporter.said == said
-
-
-@pytest.mark.timeout(START_TIMEOUT)
-def test_metrics_have_a_listener_of_their_own(tmp_path: Path) -> None:
-    config = tmp_path / "sfu.toml"
-    config.write_text("metrics_port = 0\n")
-    with node("--config", str(config), "--log-format", "json") as (process, url, _):
-        assert process.stderr is not None
-        listening = next(line for line in process.stderr if '"metrics_url"' in line)
-        metrics_url = json.loads(listening)["metrics_url"]
-        assert metrics_url != url
-        assert "sfu_rooms" in httpx.get(f"{metrics_url}/metrics", timeout=20).text
-        assert httpx.get(f"{metrics_url}/", timeout=20).status_code == 404
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
-    assert process.returncode == 0
