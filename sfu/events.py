@@ -75,7 +75,7 @@ class TrackPublished(Event):
 
 @dataclass(frozen=True)
 class TrackMuted(Event):
-    """The publisher said that it stops sending (RTCP BYE), but keeps the Track negotiated."""
+    """The publisher stops sending, as it said by RTCP BYE or by word (`Room.set_track_muted`); the Track stays."""
 
     peer: str
     track: str
@@ -83,7 +83,7 @@ class TrackMuted(Event):
 
 @dataclass(frozen=True)
 class TrackUnmuted(Event):
-    """Media of a muted Track comes again."""
+    """Media of a muted Track comes again, or may go out again; video from its next key frame on."""
 
     peer: str
     track: str

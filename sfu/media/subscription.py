@@ -123,7 +123,7 @@ class Subscription:
     @property
     def is_shown(self) -> bool:
         """Whether media may flow if the path carries them."""
-        return not (self.vacant or self.paused or self.track.held or self.track.blocked) and self.on_screen
+        return not (self.vacant or self.paused or self.track.kept_back) and self.on_screen
 
     @property
     def octets(self) -> int:

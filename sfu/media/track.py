@@ -12,6 +12,7 @@ from sfu.media.context import MediaContext
 from sfu.media.encoding import Encoding
 from sfu.media.forwarding import TrackRoute
 from sfu.media.layer import WHOLE, Layer
+from sfu.media.mute import Mute
 from sfu.media.parameter_sets import parameter_sets_of
 from sfu.media.quality import Qualities, find_wanted
 from sfu.media.statistics import TrackStats
@@ -76,8 +77,8 @@ class Track:
         self.stream_id = stream_id
         """The id of the `msid` stream, the same for all Tracks of a Peer: receivers keep them in sync (RFC 8830)."""
         self.cname = cname
-        self.muted = False
-        """Whether the publisher has said that it stops sending for now."""
+        self.mute = Mute()
+        """Who has said that it is muted."""
         self.held = False
         """Whether the room holds it back from all subscribers (last-N)."""
         self.blocked = False
@@ -92,7 +93,6 @@ class Track:
         self.route = TrackRoute(context.shard)
         self._context = context
         self._publisher = publisher
-        self._muted_packets = 0
         self._rids = _rids_of(incoming)
         self._waiting: dict[TrackSubscriber, float] = {}  # since when
         self._helped = float("-inf")  # those who wait since then or before have been helped once
@@ -127,6 +127,16 @@ class Track:
 
     def __repr__(self) -> str:
         return f"<Track {self.id} {self.kind} {self.codec.name} of {self.peer!r}>"
+
+    @property
+    def muted(self) -> bool:
+        """Whether the publisher has stopped it for now: by RTCP BYE, or by word (`Room.set_track_muted`)."""
+        return bool(self.mute)
+
+    @property
+    def kept_back(self) -> bool:
+        """Whether nobody gets it: it is held, blocked, or muted by word."""
+        return self.held or self.blocked or self.mute.stated
 
     def continues(self, incoming: Incoming) -> bool:
         """Whether what the client now sends in the media section is still this Track."""
@@ -173,7 +183,7 @@ class Track:
 
     def request_key_frame(self, now: float, index: int | None = None) -> None:
         """Ask the publisher for a key frame of the Encoding `index`, or of all, now or when the throttle allows it."""
-        if self.kind != "video" or self.ended or not self._publisher.connected:
+        if self.kind != "video" or self.ended or self.mute.stated or not self._publisher.connected:
             return  # a publisher that is still to connect begins with a key frame
         for encoding in self.encodings:
             if encoding.ssrc is None or (index is not None and encoding.index != index):
@@ -249,8 +259,8 @@ class Track:
         An Encoding that nobody needs any more is given up after `UNWANTED_AFTER`; one that is needed again is wanted at
         once.
         """
-        if len(self.encodings) == 1 or self.ended:
-            return
+        if len(self.encodings) == 1 or self.ended or self.mute.stated:
+            return  # a mute ends at once, so what was wanted before stays so
         wanted = 0
         for subscription in self.subscriptions.values():
             wanted |= subscription.report_wanted()
@@ -308,16 +318,21 @@ class Track:
         for subscription in list(self.subscriptions.values()):
             subscription.apply_hold()
 
+    def state_mute(self, muted: bool) -> bool:
+        """Take what is said by word; return whether `muted` has changed. Video goes on from a key frame."""
+        changed = self.mute.state(muted)
+        for subscription in list(self.subscriptions.values()):
+            subscription.apply_hold()
+        self.note_wanted(self._context.clock())
+        return changed
+
     def note_packets(self, encoding: Encoding, packets: int, now: float) -> bool:
         """Take the count of an Encoding's packets so far; return whether that ends a mute."""
         was_active = encoding.active
         encoding.note_packets(packets, now)
         if encoding.active and not was_active:
             self._handle_activity(encoding, now)
-        if not self.muted or packets == self._muted_packets:
-            return False
-        self.muted = False
-        return True
+        return self.mute.note_packets(packets)
 
     def _handle_activity(self, encoding: Encoding, now: float) -> None:
         if len(self.encodings) == 1:
@@ -351,12 +366,6 @@ class Track:
                     self._publisher.send_rtcp(packet)
             if asked.give_up and any(each.shows(encoding.index) for each in self.subscriptions.values()):
                 self.request_key_frame(now, encoding.index)
-
-    def mute(self, packets: int) -> bool:
-        """Mark the Track as muted after `packets` packets; return whether it was not muted before."""
-        self._muted_packets = packets
-        changed, self.muted = not self.muted, True
-        return changed
 
     def close(self) -> None:
         """End the Track: its Subscriptions leave it, then its rows are freed. Idempotent."""

@@ -53,7 +53,7 @@ class TrackSubscriber(Protocol):
         ...
 
     def apply_hold(self) -> None:
-        """Stop or let through: whether the Track is held or blocked has changed."""
+        """Stop or let through: whether the Track is `kept_back` has changed."""
         ...
 
     def pass_sender_report(self, index: int, now: float) -> None:

@@ -218,6 +218,12 @@ class Room:
         """Mark a Track as private, or not. Its recording, if there is one, ends at once."""
         self._tracks.set_private(track, private)
 
+    def set_track_muted(self, track: Track, muted: bool) -> None:
+        """Say for its publisher that a Track is muted, or not any more. What is muted goes to nobody, recorders
+        included, whatever its client still sends; events and the record tell of it as of an RTCP BYE.
+        """
+        self._tracks.set_muted(track, muted)
+
     @property
     def recording(self) -> Recording | None:
         """The Recording that runs, also while it is paused; None: there is none."""

@@ -99,6 +99,11 @@ class RoomTracks:
                 if not track.blocked:
                     self.records.add(track, peer.metadata)
 
+    def set_muted(self, track: Track, muted: bool) -> None:
+        """See `Room.set_track_muted`."""
+        if not track.ended and track.state_mute(muted):
+            self.handle_muted(MuteChanged(track, muted))
+
     def update_speakers(self, now: float) -> None:
         """Find who speaks now, and announce what has changed."""
         if not self.speakers.idle:

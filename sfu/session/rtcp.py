@@ -184,7 +184,7 @@ class Reporter:
                 if any(other.ssrc not in goodbye.ssrcs for other in track.encodings if other.active):
                     continue  # one Encoding of several: the others go on
                 state = self._transport.shard.plane.encoding_state(encoding.row)
-                if track.mute(state.packets):
+                if track.mute.handle_goodbye(state.packets):
                     self._outbox.post(MuteChanged(track, muted=True))
 
     def _find_encoding(self, ssrc: int) -> tuple[Track, Encoding] | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from sfu import Config, ConnectionState, Server
+from sfu import Config, ConnectionState, Server, SigningKey
 from sfu.events import ConnectionStateChanged
+from sfu.recording.folder import LEDGER
+from sfu.recording.ledger import parse_ledger
 from tests.integration.raw_peer import RawPeer
 from tests.unit.offers import make_answer, make_offer
 
@@ -200,3 +204,38 @@ async def test_who_changes_its_ssrc_with_each_key_frame_is_not_asked_for_more(jo
 
 def _count(feedback: list[bytes]) -> int:
     return sum(PICTURE_LOSS in packet for packet in feedback)
+
+
+async def test_what_is_muted_by_word_is_neither_forwarded_nor_recorded(
+    server: Server, join: Join, tmp_path: Path
+) -> None:
+    publisher, source = await join("alice", "sendonly")
+    viewer, sink = await join("bob", "recvonly")
+    room = server.room("lobby")
+    recording = room.record(tmp_path / "record", key=SigningKey.generate())
+    number = await flow(publisher, source, viewer, sink)
+    (track,) = room.peers["alice"].tracks
+    (held,) = room.peers["bob"].subscriptions
+    room.set_track_muted(track, True)
+    for each in range(number, number + 25):
+        publisher.send_rtp(source, each)
+        await asyncio.sleep(0.01)
+    sent = held.stats().packets
+    received = track.stats().encodings[0].packets
+    for each in range(number + 25, number + 50):
+        publisher.send_rtp(source, each)
+        await asyncio.sleep(0.01)
+    assert (track.muted, held.stats().packets) == (True, sent)
+    assert track.stats().encodings[0].packets > received, "its client still sends"
+    room.set_track_muted(track, False)
+    await flow(publisher, source, viewer, sink, first=number + 50)
+    numbers = [int.from_bytes(packet[2:4], "big") for packet in viewer.heard[sink]]
+    assert [later - earlier for earlier, later in itertools.pairwise(numbers)] == [1] * (len(numbers) - 1)
+    await recording.stop()
+    lines = list(parse_ledger((tmp_path / "record" / LEDGER).read_bytes()))
+    told = [line.fields.get("event") for line in lines if line.type == "track"]
+    assert told[:3] == ["begin", "muted", "unmuted"]
+    muted_us, unmuted_us = (line.fields["at_us"] for line in lines if line.fields.get("event") in ("muted", "unmuted"))
+    gaps = [(line.fields["begin_us"], line.fields["end_us"]) for line in lines if line.fields.get("cause") == "mute"]
+    assert gaps and gaps[0][0] <= muted_us + 30_000 and gaps[-1][1] >= unmuted_us
+    assert not any(line.type in ("silent", "alarm") for line in lines)

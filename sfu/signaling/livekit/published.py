@@ -78,6 +78,7 @@ class PublishedTrack:
         if track.kind == "video":
             count = min(len(track.encodings), len(_QUALITIES))
             info.layers.extend(VideoLayer(quality=quality) for quality in _QUALITIES[-count:])
+        info.muted = track.muted
         published = cls(info)
         published.bind(track)
         return published

@@ -185,6 +185,8 @@ class LiveKitRoom:
 
     def offer(self, publisher: Participant, published: PublishedTrack) -> None:
         """See `ClientRoom.offer`."""
+        if isinstance(publisher, Client):
+            self._apply_mute(published)
         self._watch("track_published", self, publisher, published)
         for client in self.clients:
             if client is not publisher:
@@ -205,10 +207,25 @@ class LiveKitRoom:
         if told:
             publisher.send(SignalResponse(mute=MuteTrackRequest(sid=sid, muted=muted)))
         if published.info.muted != muted:
-            published.info.muted = muted
-            publisher.touch()
-            self.tell(publisher)
+            self._show_muted(publisher, published, muted)
+            self._apply_mute(published)
         return published
+
+    def _show_muted(self, publisher: Participant, published: PublishedTrack, muted: bool) -> None:
+        published.info.muted = muted
+        publisher.touch()
+        self.tell(publisher)
+
+    def _apply_mute(self, published: PublishedTrack) -> None:
+        """Forward nothing of what is muted, whatever its client sends."""
+        if published.track is not None:
+            self.room.set_track_muted(published.track, published.info.muted)
+
+    def _follow_mute(self, publisher: str, track: str, muted: bool) -> None:
+        """What came otherwise, as by WHIP, is muted by what its client sends, or by the server."""
+        found = find_published(self.participants, track, publisher)
+        if found is not None and not isinstance(found[0], Client) and found[1].info.muted != muted:
+            self._show_muted(*found, muted)
 
     def withdraw(self, publisher: Participant, published: PublishedTrack) -> None:
         """See `ClientRoom.withdraw`."""
@@ -229,6 +246,8 @@ class LiveKitRoom:
                 self._find_stranger(event.peer)
             case events.TrackEnded():
                 self._end_track(event.peer, event.track)
+            case events.TrackMuted() | events.TrackUnmuted():
+                self._follow_mute(event.peer, event.track, isinstance(event, events.TrackMuted))
             case events.ActiveSpeakersChanged():
                 self.tell_speakers()
             case events.EncodingWanted() | events.EncodingUnwanted():
@@ -248,6 +267,8 @@ class LiveKitRoom:
             for published in list(participant.tracks.values()):
                 if published.track is not None and published.track.ended:
                     self._end_track(participant.identity, published.track.id)
+                elif published.track is not None:
+                    self._follow_mute(participant.identity, published.track.id, published.track.muted)
             self._forget_peer(participant.identity)
         for client in self.clients:
             client.subscribing.consider_all()

@@ -85,13 +85,37 @@ def test_a_request_does_not_count_before_the_publisher_can_be_asked(plane: FakeP
     assert len(publisher.sent) == 1
 
 
-def test_mute_ends_with_the_next_packet(plane: FakePlane) -> None:
+def test_a_mute_by_goodbye_ends_with_the_next_packet(plane: FakePlane) -> None:
     track = make_track(plane, Publisher(), feedback=())
-    assert track.mute(10)
-    assert not track.mute(10)
+    assert track.mute.handle_goodbye(10)
+    assert not track.mute.handle_goodbye(10)
     assert not track.note_packets(track.encodings[0], 10, 1.0)
+    assert track.muted and not track.kept_back
     assert track.note_packets(track.encodings[0], 11, 2.0)
     assert not track.muted
+
+
+def test_a_mute_by_word_ends_by_word_whatever_comes(plane: FakePlane) -> None:
+    publisher = Publisher()
+    track = make_track(plane, publisher, feedback=("nack pli",))
+    assert track.state_mute(True)
+    assert not track.state_mute(True)
+    assert track.muted and track.kept_back
+    assert not track.note_packets(track.encodings[0], 11, 2.0)
+    assert not track.mute.handle_goodbye(11), "it was muted before"
+    assert not track.note_packets(track.encodings[0], 12, 3.0)
+    track.request_key_frame(3.0)
+    assert track.muted and publisher.sent == [], "nobody needs a key frame of what goes to nobody"
+    assert track.state_mute(False)
+    assert not track.muted
+
+
+def test_who_says_that_he_goes_on_takes_a_goodbye_back(plane: FakePlane) -> None:
+    track = make_track(plane, Publisher(), feedback=())
+    assert track.mute.handle_goodbye(10)
+    assert track.state_mute(False)
+    assert not track.muted
+    assert not track.note_packets(track.encodings[0], 11, 2.0)
 
 
 def test_the_end_frees_all_rows(plane: FakePlane) -> None:

@@ -10,7 +10,17 @@ import pytest
 
 from sfu import Config, Room, Server, SigningKey
 from sfu.errors import ExcludedError, RoomClosedError
-from sfu.events import Event, PeerLeft, PeerRemoved, RoomClosed, TrackBlocked, TrackPublished, TrackUnblocked
+from sfu.events import (
+    Event,
+    PeerLeft,
+    PeerRemoved,
+    RoomClosed,
+    TrackBlocked,
+    TrackMuted,
+    TrackPublished,
+    TrackUnblocked,
+    TrackUnmuted,
+)
 from tests.unit.fakes import FakeClock
 from tests.unit.offers import make_offer
 
@@ -133,6 +143,23 @@ async def test_a_blocked_track_goes_to_nobody_until_it_is_unblocked(room: Room) 
     assert not any(held.stopped for viewer in (bob, carol) for held in viewer.subscriptions)
     told = [event for event in await _waiting(room, stream) if isinstance(event, TrackBlocked | TrackUnblocked)]
     assert told == [TrackBlocked("court", "alice", audio.id), TrackUnblocked("court", "alice", audio.id)]
+
+
+async def test_what_is_muted_by_word_goes_to_nobody_until_that_is_taken_back(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    alice.answer(SEND)
+    bob.answer(RECEIVE, subscribe="all")
+    audio, video = alice.tracks
+    stream = room.events()
+    for muted in (True, True):
+        room.set_track_muted(video, muted)
+    assert (audio.muted, video.muted) == (False, True)
+    assert [held.stopped for held in bob.subscriptions] == [False, True]
+    for muted in (False, False):
+        room.set_track_muted(video, muted)
+    assert not any(held.stopped for held in bob.subscriptions)
+    told = [event for event in await _waiting(room, stream) if isinstance(event, TrackMuted | TrackUnmuted)]
+    assert told == [TrackMuted("court", "alice", video.id), TrackUnmuted("court", "alice", video.id)]
 
 
 async def test_last_n_does_not_let_a_blocked_track_through(room: Room) -> None:

@@ -156,7 +156,7 @@ async def test_lost_events_make_it_look_again(
 ) -> None:
     async with reading(app, await make(http, sse, "active", "inactive"), token) as stream:
         await stream.events()
-        video.muted = True
+        video.mute.stated = True
         app.state.signaling.viewers.handle_event(EventsLost(""))
         assert await stream.events() == [("inactive", {})]
 
@@ -181,7 +181,7 @@ async def test_what_no_event_tells_is_seen_all_the_same_and_silence_is_filled(
         async with reading(restless, path, token) as stream:
             await stream.events()
             assert await stream.text() == ": keep-alive\n\n"
-            video.muted = True
+            video.mute.stated = True
             told = await stream.events()
             while not told:
                 told = await stream.events()

@@ -139,9 +139,10 @@ class RoomService:
         return RemoveParticipantResponse()
 
     async def mute_published_track(self, claims: Claims, request: MuteRoomTrackRequest) -> MuteRoomTrackResponse:
-        """Mute a track, or unmute it where the server allows that."""
+        """Mute a track, or unmute it where the server allows that; who came by WHIP cannot unmute himself."""
         room, participant = self._find(request.room, request.identity)
-        if not request.muted and not self._rooms.options.remote_unmute:
+        may_unmute = self._rooms.options.remote_unmute or not isinstance(participant, Client)
+        if not (request.muted or may_unmute):
             raise TwirpError("failed_precondition", "Remote unmute is not enabled: a participant unmutes himself.")
         published = room.mute(participant, request.track_sid, request.muted, told=True)
         if published is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from livekit.protocol.models import (
     ParticipantPermission,
     SubscriptionError,
+    TrackType,
     VideoQuality,
 )
+from livekit.protocol.room import MuteRoomTrackRequest
 from livekit.protocol.rtc import (
+    AddTrackRequest,
     LeaveRequest,
     MuteTrackRequest,
     RequestResponse,
@@ -24,6 +28,9 @@ from livekit.protocol.rtc import (
 
 from sfu import Layer
 from sfu.media.layer import WHOLE
+from sfu.signaling.livekit.claims import Claims
+from sfu.signaling.livekit.twirp.errors import TwirpError
+from sfu.signaling.livekit.twirp.room_service import RoomService
 from tests.unit.offers import make_answer, make_offer
 from tests.unit.signaling.livekit.conftest import Doors
 from tests.unit.signaling.livekit.negotiating import (
@@ -238,9 +245,42 @@ class TestPublishing:
         await alice.send(SignalRequest(mute=MuteTrackRequest(sid=sid, muted=True)))
         assert (await bob.until("update")).update.participants[0].tracks[0].muted
         room = doors.livekit.rooms.by_name["lobby"]
+        peer = doors.server.rooms["lobby"].peers["alice"]
+        assert [track.muted for track in peer.tracks] == [True], "nothing of it is forwarded"
         assert room.mute(room.participants["alice"], sid, False, told=True) is not None
+        assert [track.muted for track in peer.tracks] == [False]
         assert not (await alice.until("mute")).mute.muted
         assert room.mute(room.participants["alice"], "TR_no", False) is None
+
+    async def test_what_is_announced_as_muted_is_not_forwarded(self, doors: Doors) -> None:
+        alice = await enter_single(
+            doors,
+            "alice",
+            ("audio", "sendonly"),
+            tracks=[AddTrackRequest(cid="track", type=TrackType.AUDIO, muted=True)],
+        )
+        sid = (await alice.until("track_published")).track_published.track.sid
+        await alice.until("answer")
+        (track,) = doors.server.rooms["lobby"].peers["alice"].tracks
+        assert track.muted
+        await alice.send(SignalRequest(mute=MuteTrackRequest(sid=sid, muted=False)))
+        await alice.send(SignalRequest(ping=1))
+        await alice.until("pong")
+        assert not track.muted
+
+    async def test_a_mute_of_what_came_by_whip_is_told(self, doors: Doors) -> None:
+        alice = await doors.enter("alice")
+        room = doors.server.room("lobby")
+        (track,) = room.join("obs").answer(make_offer(("audio", "sendonly"))).connection.tracks
+        while not (tracks := (await alice.until("update")).update.participants[0].tracks):
+            pass
+        room.set_track_muted(track, True)
+        while not (await alice.until("update")).update.participants[0].tracks[0].muted:
+            pass
+        lobby = doors.livekit.rooms.by_name["lobby"]
+        lobby.mute(lobby.participants["obs"], tracks[0].sid, False)
+        assert not (await alice.until("update")).update.participants[0].tracks[0].muted
+        assert not track.muted
 
     async def test_what_is_said_of_a_track_is_passed_on(self, doors: Doors) -> None:
         alice, sid = await publish(doors)
@@ -283,3 +323,23 @@ class TestPublishing:
         told = {each.quality: each.enabled for each in update.subscribed_codecs[0].qualities}
         assert told[VideoQuality.LOW] and not told[VideoQuality.HIGH]
         assert update.subscribed_codecs[0].codec == "vp8"
+
+
+async def test_the_server_may_unmute_who_cannot_do_it_himself(doors: Doors) -> None:
+    alice, sid = await publish(doors)
+    room = doors.server.room("lobby")
+    (track,) = room.join("obs").answer(make_offer(("audio", "sendonly"))).connection.tracks
+    while not (seen := (await alice.until("update")).update.participants[0]).tracks or seen.identity != "obs":
+        pass
+    service = RoomService(doors.livekit.rooms)
+    for identity, each in (("alice", sid), ("obs", seen.tracks[0].sid)):
+        request = MuteRoomTrackRequest(room="lobby", identity=identity, track_sid=each, muted=True)
+        await service.mute_published_track(CLAIMS, request)
+        assert room.peers[identity].tracks[0].muted
+    await service.mute_published_track(CLAIMS, MuteRoomTrackRequest(room="lobby", identity="obs", track_sid=each))
+    assert not track.muted
+    with pytest.raises(TwirpError, match="unmutes himself"):
+        await service.mute_published_track(CLAIMS, MuteRoomTrackRequest(room="lobby", identity="alice", track_sid=sid))
+
+
+CLAIMS = Claims(api_key="one", expires=0.0)
