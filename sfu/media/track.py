@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from sfu.bwe.allocation import Step
 from sfu.events import EncodingActive, EncodingInactive, EncodingUnwanted, EncodingWanted
 from sfu.feedback.keyframes import KeyFrameThrottle
@@ -16,6 +14,7 @@ from sfu.media.mute import Mute
 from sfu.media.parameter_sets import parameter_sets_of
 from sfu.media.quality import Qualities, find_wanted
 from sfu.media.statistics import TrackStats
+from sfu.media.track_publisher import Publisher
 from sfu.media.track_subscriber import TrackSubscriber
 from sfu.negotiation import Codec, Incoming, Kind
 from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
@@ -26,28 +25,6 @@ UNWANTED_AFTER = 1.5
 LAYER_PATIENCE = 0.5
 """Seconds in which a subscriber can have risen to a higher Layer without a key frame, if the stream allows it."""
 _MOST_PATIENCE = 5.0
-
-
-class Publisher(Protocol):
-    """What a Track asks of the connection that it comes in on."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the publisher's connection is up, so that RTCP reaches it."""
-        ...
-
-    @property
-    def rtcp_ssrc(self) -> int:
-        """The SSRC that our RTCP names as its sender."""
-        ...
-
-    def send_rtcp(self, packet: bytes) -> None:
-        """Send RTCP to the publisher, if it is connected."""
-        ...
-
-    def touch(self) -> None:
-        """Take note that a deadline of the Track has changed."""
-        ...
 
 
 class Track:
@@ -137,6 +114,11 @@ class Track:
     def kept_back(self) -> bool:
         """Whether nobody gets it: it is held, blocked, or muted by word."""
         return self.held or self.blocked or self.mute.stated
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody receives it, if only paused for now, or records it."""
+        return self._recorded or any(each.negotiated for each in self.subscriptions.values())
 
     def continues(self, incoming: Incoming) -> bool:
         """Whether what the client now sends in the media section is still this Track."""

@@ -13,6 +13,11 @@ class TrackSubscriber(Protocol):
     closed: bool
 
     @property
+    def negotiated(self) -> bool:
+        """Whether its client has agreed to it."""
+        ...
+
+    @property
     def target(self) -> Layer | None:
         """The Layer that the subscriber is to get; None: none was chosen yet."""
         ...

@@ -72,6 +72,7 @@ class Budget:
         self.budget_bps: float | None = None
         self.allocated_bps = 0.0
         self.wanted_bps = 0.0
+        self._bound_bps = float("inf")
         self._plane = plane
         self._row = row
         self._subscriptions = subscriptions
@@ -99,6 +100,11 @@ class Budget:
             self.estimate_bps = estimate_bps
             self._next = now + INTERVAL
             self._tell_limit(_LEAST_VIDEO_LIMIT_BPS)  # whatever the client says of its path
+
+    def bound(self, rate_bps: float, now: float) -> None:
+        """See `Connection.limit_bandwidth`; infinite: no bound."""
+        self._bound_bps = rate_bps
+        self.update(now)
 
     def heed_reports(self, now: float) -> None:
         """Go by receiver reports from now on, as other feedback is of no use; there is no limit until they show one."""
@@ -146,20 +152,21 @@ class Budget:
                 videos.append(subscription)
                 best_bps += subscription.track.best_rate_bps
         if self.estimate_bps is None:
-            self.budget_bps = None
+            self.budget_bps = None if self._bound_bps == float("inf") else max(0.0, self._bound_bps - audio_bps)
         else:
             repairs = min(path.loss, _MOST_REPAIRS)
             queued = self._plane.connection_state(self._row).queued_bytes
             backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
             catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
-            self.budget_bps = max(0.0, self.estimate_bps * (_USABLE - repairs) - audio_bps - catch_up_bps)
+            carried_bps = self.estimate_bps * (_USABLE - repairs) - catch_up_bps
+            self.budget_bps = max(0.0, min(carried_bps, self._bound_bps) - audio_bps)
         videos.sort(key=lambda video: -video.priority)
         demands = [Demand(video.id, video.layers.list_steps(), video.priority) for video in videos]
         allocation = self._allocator.allocate(
             float("inf") if self.budget_bps is None else self.budget_bps,
             demands,
             now,
-            floor_bps=self._find_floor(videos, path.full_bps, audio_bps, now),
+            floor_bps=min(self._find_floor(videos, path.full_bps, audio_bps, now), self._bound_bps),
         )
         self.allocated_bps, self.wanted_bps = allocation.spent_bps, allocation.wanted_bps
         if self.budget_bps is not None:

@@ -106,6 +106,12 @@ class Connection(abc.ABC):
         """What is known of the path to the client, and how it is used."""
         return self._budget.stats()
 
+    def limit_bandwidth(self, rate_bps: float | None) -> None:
+        """Send the client no more than about `rate_bps` bits a second, whatever its path carries: higher Layers are
+        left out, then videos. Audio goes on. None lifts the bound. Without congestion control nothing is bounded.
+        """
+        self._budget.bound(float("inf") if rate_bps is None else rate_bps, self._clock())
+
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """Our ICE candidates, where the client reaches us."""

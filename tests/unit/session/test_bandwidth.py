@@ -66,6 +66,27 @@ def test_steps_are_what_flows_and_what_would(room: Room) -> None:
     assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1]
 
 
+def test_a_bound_holds_whatever_the_path_carries(room: Room) -> None:
+    assert room.estimate(3_000_000.0, 100.0) == Layer(2, 7)
+    room.viewer.budget.bound(MIDDLE * 1.2, 101.0)
+    assert room.subscription.target == Layer(1, 7)
+    room.viewer.budget.bound(LOW / 2, 102.0)
+    assert room.subscription.starved, "nor does what no path has tested go beyond it"
+    room.viewer.budget.bound(float("inf"), 103.0)
+    assert not room.subscription.starved
+    room.viewer.budget.estimate_bps = None
+    room.viewer.budget.bound(MIDDLE * 1.2, 110.0)
+    assert room.subscription.target == Layer(1, 7), "no estimate is known"
+
+
+def test_a_track_is_wanted_while_somebody_has_or_records_it(room: Room) -> None:
+    assert room.track.wanted
+    room.subscription.close()
+    assert not room.track.wanted
+    room.track.set_recorded(True, 100.0)
+    assert room.track.wanted
+
+
 def test_temporal_layers_are_steps_and_higher_sizes_come_at_half_the_rate_at_least(room: Room) -> None:
     for encoding, rate in zip(room.track.encodings, (LOW, MIDDLE, HIGH), strict=True):
         encoding._costs = {0: 0.5 * rate, 1: 0.2 * rate, 2: 0.3 * rate}
