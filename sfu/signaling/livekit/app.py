@@ -150,7 +150,7 @@ class LiveKit:
             await socket.run(lambda frame: None)
             return
         room, client = found
-        session = Session(self.rooms, room, client, socket, mint=self.keys.mint, claims=claims, counts=self.requests)
+        session = Session(self.rooms, room, client, socket, mint=self.keys.mint, counts=self.requests)
         self._sessions.add(session)
         try:
             if join.resumes:

@@ -212,6 +212,12 @@ class Client(Participant):
 
     # its state
 
+    def limit_bandwidth(self, rate_bps: int) -> None:
+        """Send it no more than this from now on; 0 or less: what its path carries."""
+        connection = self.transports.subscriber
+        if connection is not None:
+            connection.limit_bandwidth(rate_bps if rate_bps > 0 else None)
+
     def activate(self) -> None:
         """Media flow."""
         if self.state == State.JOINED:

@@ -18,6 +18,7 @@ from sfu.errors import RemoteError
 MAX_JOIN_BYTES = 1 << 20
 """Of a join request once it is unpacked."""
 _MAX_QUERY_NUMBER = 1 << 16
+_LAST_WITHOUT_SUCCESS, _RUST_TAKES_RESPONSES = 14, 10
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -52,6 +53,12 @@ class Join:
     def protocol(self) -> int:
         """Its version of the protocol."""
         return int(self.client.protocol)
+
+    def hears_of(self, reason: str) -> bool:
+        """Whether it takes responses to requests, and those of this reason: success is told since version 15."""
+        if self.client.sdk == ClientInfo.SDK.RUST and self.protocol < _RUST_TAKES_RESPONSES:
+            return False
+        return reason != "OK" or self.protocol > _LAST_WITHOUT_SUCCESS
 
 
 def read_query(query: Mapping[str, str]) -> Join:

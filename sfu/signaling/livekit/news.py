@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from livekit.protocol.models import SpeakerInfo, VideoQuality
+from livekit.protocol.models import SpeakerInfo, SubscribedAudioCodec, VideoQuality
 from livekit.protocol.rtc import (
     SignalResponse,
     SpeakersChanged,
     StreamState,
     StreamStateInfo,
     StreamStateUpdate,
+    SubscribedAudioCodecUpdate,
     SubscribedCodec,
     SubscribedQuality,
     SubscribedQualityUpdate,
@@ -20,6 +21,7 @@ from sfu.signaling.livekit.published import PublishedTrack
 
 _LEVEL_STEP = 0.05
 """A level that has moved by less is no news."""
+_SIMULATED_LEVEL = 0.9
 
 
 class SpeakerNews:
@@ -28,14 +30,23 @@ class SpeakerNews:
     def __init__(self, room: sfu.Room) -> None:
         self._room = room
         self._reported: dict[str, tuple[str, float]] = {}
+        self._simulated: dict[str, float] = {}
 
-    def find_changes(self, participants: dict[str, Participant]) -> SignalResponse | None:
-        """What is to be told now; None: nothing."""
+    def simulate(self, identity: str, until: float) -> None:
+        """Say that somebody speaks, whatever is heard; `until` in seconds since the Unix epoch."""
+        self._simulated[identity] = until
+
+    def find_changes(self, participants: dict[str, Participant], now: float) -> SignalResponse | None:
+        """What is to be told now; None: nothing. `now`: seconds since the Unix epoch."""
+        self._simulated = {
+            name: until for name, until in self._simulated.items() if now < until and name in participants
+        }
         levels = {
             name: (participants[name].sid, 10.0 ** (level / 20.0))
             for name, level in self._room.speaker_levels.items()
             if name in participants and not participants[name].hidden
         }
+        levels |= {name: (participants[name].sid, _SIMULATED_LEVEL) for name in self._simulated}
         changes = [
             SpeakerInfo(sid=sid, level=level, active=True)
             for name, (sid, level) in levels.items()
@@ -73,6 +84,18 @@ def describe_wanted(published: PublishedTrack) -> SignalResponse | None:
     codec = SubscribedCodec(codec=track.codec.name.lower(), qualities=wanted)
     update = SubscribedQualityUpdate(track_sid=published.sid, subscribed_qualities=wanted, subscribed_codecs=[codec])
     return SignalResponse(subscribed_quality_update=update)
+
+
+def describe_audio_wanted(published: PublishedTrack) -> SignalResponse | None:
+    """Whether somebody takes a track of audio, if that has changed since it was told last."""
+    track = published.track
+    if track is None or published.kind != "audio" or track.ended or track.wanted is published.wanted:
+        return None
+    published.wanted = track.wanted
+    codec = published.info.mime_type.rpartition("/")[2].lower()
+    wanted = SubscribedAudioCodec(codec=codec, enabled=track.wanted)
+    update = SubscribedAudioCodecUpdate(track_sid=published.sid, subscribed_audio_codecs=[wanted])
+    return SignalResponse(subscribed_audio_codec_update=update)
 
 
 def describe_stream(publisher: Participant, published: PublishedTrack, *, paused: bool) -> SignalResponse:

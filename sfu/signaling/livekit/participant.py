@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from livekit.protocol.models import (
     ClientInfo,
@@ -43,6 +44,7 @@ class Participant:
         self.metadata = ""
         self.attributes: dict[str, str] = {}
         self.permission = ParticipantPermission()
+        self._claims = Claims(api_key="", expires=0.0)
         self.kind = kind
         self.kind_details: tuple[str, ...] = ()
         self.client = ClientInfo()
@@ -71,12 +73,22 @@ class Participant:
 
     def take_claims(self, claims: Claims) -> None:
         """It is who its token says, and may do what that says."""
+        self._claims = claims
         self.name = claims.name
         self.metadata = claims.metadata
         self.attributes = dict(claims.attributes)
         self.kind = claims.participant_kind
         self.kind_details = claims.kind_details
         self.permission = build_permission(claims.video)
+
+    def describe_claims(self, room: str = "") -> Claims:
+        """What a token has to say by which it comes back as what it is by now, or comes to another room."""
+        video = _grant(self._claims.video, self.permission)
+        if room:
+            video = replace(video, room=room)
+        return replace(
+            self._claims, video=video, name=self.name, metadata=self.metadata, attributes=dict(self.attributes)
+        )
 
     def attach(self, listener: Callable[[Frame], None]) -> None:
         """Tell `listener` from now on, and nobody else."""
@@ -173,6 +185,22 @@ def build_permission(grants: VideoGrants) -> ParticipantPermission:
         agent=grants.agent,
         can_subscribe_metrics=grants.can_subscribe_metrics,
         can_manage_agent_session=grants.can_manage_agent_session,
+    )
+
+
+def _grant(video: VideoGrants, permission: ParticipantPermission) -> VideoGrants:
+    """The grants of a token that allows what a participant may do by now."""
+    sources = frozenset(TrackSource.Name(each).lower() for each in permission.can_publish_sources)
+    return replace(
+        video,
+        can_subscribe=permission.can_subscribe,
+        can_publish=permission.can_publish,
+        can_publish_data=permission.can_publish_data,
+        can_publish_sources=sources or None,
+        hidden=permission.hidden,
+        can_update_own_metadata=permission.can_update_metadata,
+        can_subscribe_metrics=permission.can_subscribe_metrics,
+        can_manage_agent_session=permission.can_manage_agent_session,
     )
 
 

@@ -32,6 +32,8 @@ class PublishedTrack:
         self.track = track
         self.subscribed = False
         """Whether its publisher was told that somebody receives it."""
+        self.wanted: bool | None = None
+        """Whether its publisher was told, of audio, that somebody takes it; None: nothing was told."""
 
     @classmethod
     def announced(cls, request: AddTrackRequest) -> PublishedTrack:

@@ -9,7 +9,14 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
 from livekit.protocol.models import Room as RoomInfo
 from livekit.protocol.room import RoomEgress
-from livekit.protocol.rtc import LeaveRequest, MuteTrackRequest, ParticipantUpdate, RoomUpdate, SignalResponse
+from livekit.protocol.rtc import (
+    LeaveRequest,
+    MuteTrackRequest,
+    ParticipantUpdate,
+    RoomMovedResponse,
+    RoomUpdate,
+    SignalResponse,
+)
 
 import sfu
 from sfu import events
@@ -19,7 +26,13 @@ from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join
-from sfu.signaling.livekit.news import SpeakerNews, describe_stream, describe_wanted, find_published
+from sfu.signaling.livekit.news import (
+    SpeakerNews,
+    describe_audio_wanted,
+    describe_stream,
+    describe_wanted,
+    find_published,
+)
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant, State
 from sfu.signaling.livekit.published import PublishedTrack
@@ -150,6 +163,19 @@ class LiveKitRoom:
         self._watch("participant_left", self, participant, None)
         if not self.participants:
             self.empty_since = self._clock()
+
+    def move(self, client: Client, destination: LiveKitRoom, token: str) -> None:
+        """A client goes to another room: it is told so, and comes there from the start, with a token for it."""
+        moved = RoomMovedResponse(
+            room=destination.info(),
+            token=token,
+            participant=client.info(),
+            other_participants=destination.list_others(client.identity),
+        )
+        client.send(SignalResponse(room_moved=moved))
+        client.send(SignalResponse(refresh_token=token))  # some come back by this one alone
+        client.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
+        self.remove(client, DisconnectReason.MIGRATION, told=False)
 
     def close(self, reason: DisconnectReason = DisconnectReason.ROOM_DELETED) -> None:
         """Everyone leaves. Idempotent."""
@@ -310,11 +336,24 @@ class LiveKitRoom:
                 participant.touch()
                 self.tell(participant)
 
+    def simulate_speaker(self, participant: Participant, seconds: int) -> None:
+        """Say that somebody speaks for so long, as a test of SDKs."""
+        self._speakers.simulate(participant.identity, self._clock() + seconds)
+        self.tell_speakers()
+
     def tell_speakers(self) -> None:
         """Tell who speaks, if that has changed."""
-        changes = self._speakers.find_changes(self.participants)
+        changes = self._speakers.find_changes(self.participants, self._clock())
         if changes is not None:
             self.broadcast(changes)
+
+    def tell_unwanted_audio(self) -> None:
+        """Tell publishers of audio that nobody takes any more."""
+        for client in self.clients:
+            for published in client.tracks.values():
+                update = describe_audio_wanted(published) if published.wanted is not None else None
+                if update is not None:
+                    client.send(update)
 
     def tell_quality(self) -> None:
         """Tell how good connections are, if that has changed."""

@@ -119,6 +119,7 @@ class Rooms:
                 if client.is_lost(now):
                     room.remove(client, DisconnectReason.SIGNAL_CLOSE)
             room.tell_speakers()
+            room.tell_unwanted_audio()
             if now >= self._look_at:
                 room.tell_quality()
             if room.is_over(now):

@@ -82,7 +82,7 @@ class ServerApi:
         )
         self.egresses = None
         handlers: dict[str, Handler] = {
-            **RoomService(rooms, records=egress is not None).handlers(),
+            **RoomService(rooms, mint=keys.mint, records=egress is not None).handlers(),
             **AgentDispatchService(self.dispatches).handlers(),
             **IngressService(self.ingresses, self._put_out).handlers(),
         }

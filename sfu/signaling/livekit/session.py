@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from livekit.protocol.models import DisconnectReason, ServerInfo
 from livekit.protocol.rtc import (
@@ -27,6 +26,7 @@ from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.errors import RequestError
 from sfu.signaling.livekit.frames import Frame, FrameError, parse_request
 from sfu.signaling.livekit.join import Join
+from sfu.signaling.livekit.participant import State
 from sfu.signaling.livekit.requests import HANDLERS
 from sfu.signaling.livekit.room import LiveKitRoom
 from sfu.signaling.livekit.rooms import Rooms
@@ -56,7 +56,6 @@ class Session:
         socket: Socket,
         *,
         mint: Callable[[Claims], str],
-        claims: Claims,
         counts: collections.Counter[str],
     ) -> None:
         """`mint`: makes a token that says the same, to come back with. `counts`: of requests, by kind."""
@@ -65,7 +64,6 @@ class Session:
         self.client = client
         self.socket = socket
         self._mint = mint
-        self._claims = claims
         self._counts = counts
         self._bad_frames = 0
         self._refresh_at = 0.0
@@ -144,9 +142,7 @@ class Session:
 
     def refresh_token(self) -> None:
         """Give the client a token to come back with, as what it is by now."""
-        client = self.client
-        claims = replace(self._claims, name=client.name, metadata=client.metadata, attributes=client.attributes)
-        self.client.send(SignalResponse(refresh_token=self._mint(claims)))
+        self.client.send(SignalResponse(refresh_token=self._mint(self.client.describe_claims())))
         self._refresh_at = self.rooms.clock() + self.rooms.options.refresh_interval
 
     def handle_tick(self, now: float) -> None:
@@ -165,7 +161,9 @@ class Session:
         self.client.send(SignalResponse(pong_resp=pong))
 
     def respond(self, request: SignalRequest, reason: str, message: str = "") -> None:
-        """Tell what became of a request."""
+        """Tell what became of a request, if the client's version of the protocol has a word for it."""
+        if not self.client.join.hears_of(reason):
+            return
         kind = request.WhichOneof("message") or ""
         response = RequestResponse(reason=reason, message=message)
         if kind in _ECHOED:
@@ -178,7 +176,7 @@ class Session:
         kind = request.WhichOneof("message")
         handler = HANDLERS.get(kind or "")
         self._counts[kind or "unknown"] += 1
-        if handler is None:
+        if handler is None or self.client.state == State.DISCONNECTED:
             return
         try:
             handler(self, request)

@@ -19,6 +19,7 @@ from sfu import Subscription
 from sfu.errors import RemoteError
 from sfu.media.layer import WHOLE
 from sfu.signaling.livekit.join import Join
+from sfu.signaling.livekit.news import describe_audio_wanted
 from sfu.signaling.livekit.participant import Participant
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.transports import Transports
@@ -152,6 +153,9 @@ class Subscribing:
             if not published.subscribed and subscription.negotiated:
                 published.subscribed = True
                 publisher.send(SignalResponse(track_subscribed=TrackSubscribed(track_sid=sid)))
+            wanted = describe_audio_wanted(published)
+            if wanted is not None:
+                publisher.send(wanted)
         for published in self._transports.list_refused():
             if published.sid not in self._refused:
                 self._refuse(published.sid, SubscriptionError.SE_CODEC_UNSUPPORTED)

@@ -42,8 +42,7 @@ def update_metadata(asker: Asker, request: SignalRequest) -> None:
         client.set_metadata(wanted.metadata)
     if wanted.name:
         client.set_name(wanted.name)
-    if wanted.request_id:
-        asker.respond(request, "OK")
+    asker.respond(request, "OK")
     asker.room.tell(client)
 
 
@@ -59,11 +58,16 @@ def simulate(asker: Asker, request: SignalRequest) -> None:
         client.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
     elif scenario in ("disconnect_signal_on_resume", "disconnect_signal_on_resume_no_messages"):
         client.cuts_resume = True
+    elif scenario == "speaker_update":
+        asker.room.simulate_speaker(client, min(max(wanted.speaker_update, 0), _MAX_SIMULATED_S))
+    elif scenario == "subscriber_bandwidth":
+        client.limit_bandwidth(wanted.subscriber_bandwidth)
     else:
         raise RequestError("UNSUPPORTED_TYPE", f"The scenario {scenario} is not simulated here.")
 
 
 _MAX_NAME_LENGTH = 256
+_MAX_SIMULATED_S = 60
 
 HANDLERS: dict[str, Handler] = {
     "ping_req": ping_req,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from livekit.protocol.models import DisconnectReason
 from livekit.protocol.rtc import LeaveRequest, SignalRequest, SignalResponse
 
+from sfu.signaling.livekit.errors import RequestError
 from sfu.signaling.livekit.requests.asker import Asker, Handler
 
 
@@ -19,7 +22,16 @@ def answer(asker: Asker, request: SignalRequest) -> None:
 
 
 def trickle(asker: Asker, request: SignalRequest) -> None:
-    """There is nothing to do with a candidate: a lite agent learns them from checks (RFC 8445 section 2.5)."""
+    """There is nothing to do with a candidate but to read it: a lite agent learns them from checks (RFC 8445 section
+    2.5).
+    """
+    text = request.trickle.candidateInit
+    try:
+        candidate = json.loads(text) if text else {}
+    except (ValueError, RecursionError) as error:
+        raise RequestError("UNCLASSIFIED_ERROR", "The candidate is no JSON.") from error
+    if not isinstance(candidate, dict):
+        raise RequestError("UNCLASSIFIED_ERROR", "The candidate is no RTCIceCandidateInit.")
 
 
 def sync_state(asker: Asker, request: SignalRequest) -> None:

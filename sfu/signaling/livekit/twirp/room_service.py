@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 from livekit.protocol.models import DisconnectReason, ParticipantInfo, Room
@@ -16,6 +16,7 @@ from livekit.protocol.room import (
     ListRoomsRequest,
     ListRoomsResponse,
     MoveParticipantRequest,
+    MoveParticipantResponse,
     MuteRoomTrackRequest,
     MuteRoomTrackResponse,
     RemoveParticipantResponse,
@@ -47,9 +48,10 @@ MAX_NAME_LENGTH = 256
 class RoomService:
     """Its methods, over the rooms of a node."""
 
-    def __init__(self, rooms: Rooms, *, records: bool = False) -> None:
-        """`records`: whether egress can be begun with a room."""
+    def __init__(self, rooms: Rooms, *, mint: Callable[[Claims], str], records: bool = False) -> None:
+        """`mint`: makes a token for who is moved. `records`: whether egress can be begun with a room."""
         self._rooms = rooms
+        self._mint = mint
         self._records = records
         self._sender = DataSender()
 
@@ -195,11 +197,20 @@ class RoomService:
         """Refuse: rooms share no participants here."""
         raise TwirpError("unimplemented", "Participants are not forwarded to other rooms here.")
 
-    async def move_participant(self, claims: Claims, request: MoveParticipantRequest) -> NoReturn:
-        """Refuse: who is to be elsewhere needs a token for there."""
-        raise TwirpError(
-            "unimplemented", "Participants are not moved here: give the client a token for the other room."
-        )
+    async def move_participant(self, claims: Claims, request: MoveParticipantRequest) -> MoveParticipantResponse:
+        """Have a participant come to another room, which is made if it is not there, as what it is by now."""
+        room, participant = self._find(request.room, request.identity)
+        if not isinstance(participant, Client):
+            raise TwirpError("failed_precondition", f"{request.identity!r} came by WHIP or WHEP and cannot be moved.")
+        if not participant.attached:
+            raise TwirpError("failed_precondition", f"{request.identity!r} is coming back right now: try again.")
+        destination = self._rooms.enter(request.destination_room)
+        if request.identity in destination.participants:
+            raise TwirpError("already_exists", f"Somebody is {request.identity!r} in that room.")
+        if destination.max_participants and len(destination.participants) >= destination.max_participants:
+            raise TwirpError("resource_exhausted", "That room is full.")
+        room.move(participant, destination, self._mint(participant.describe_claims(destination.name)))
+        return MoveParticipantResponse()
 
     def _find_room(self, name: str) -> LiveKitRoom:
         room = self._rooms.find(name)

@@ -216,3 +216,20 @@ async def test_the_same_calls_in_json(lk: api.LiveKitAPI, node: Node) -> None:
         status, rooms = await call("ListRooms", names=["json"])
         assert (status, [room["name"] for room in rooms["rooms"]]) == (200, ["json"])
         assert await call("DeleteRoom", room="json") == (200, {})
+
+
+async def test_who_is_moved_is_heard_in_the_other_room(lk: api.LiveKitAPI, node: Node) -> None:
+    async with entered(node, "here", "alice") as alice, entered(node, "there", "carol") as carol:
+        heard: list[str] = []
+        carol.on("track_subscribed", lambda track, publication, who: heard.append(who.identity))
+        names: list[str] = []
+        alice.on("moved", lambda: names.append(alice.name))
+        async with speaking(lk, alice):
+            move = api.MoveParticipantRequest(room="here", identity="alice", destination_room="there")
+            await lk.room.move_participant(move)
+            await until(lambda: names == ["there"])
+            await until(lambda: heard == ["alice"])
+            await until(lambda: "carol" in alice.remote_participants)
+            me = api.RoomParticipantIdentity(room="here", identity="alice")
+            with pytest.raises(api.TwirpError, match="does not exist"):
+                await lk.room.get_participant(me)

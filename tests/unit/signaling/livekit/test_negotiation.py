@@ -331,7 +331,7 @@ async def test_the_server_may_unmute_who_cannot_do_it_himself(doors: Doors) -> N
     (track,) = room.join("obs").answer(make_offer(("audio", "sendonly"))).connection.tracks
     while not (seen := (await alice.until("update")).update.participants[0]).tracks or seen.identity != "obs":
         pass
-    service = RoomService(doors.livekit.rooms)
+    service = RoomService(doors.livekit.rooms, mint=doors.livekit.keys.mint)
     for identity, each in (("alice", sid), ("obs", seen.tracks[0].sid)):
         request = MuteRoomTrackRequest(room="lobby", identity=identity, track_sid=each, muted=True)
         await service.mute_published_track(CLAIMS, request)

@@ -38,6 +38,10 @@ from sfu.signaling.livekit.twirp.room_service import RoomService
 CLAIMS = Claims(api_key="one", expires=0.0)
 
 
+def mint(claims: Claims) -> str:
+    return f"for {claims.video.room}"
+
+
 class Hooks:
     """Stands for `Webhooks`."""
 
@@ -145,7 +149,7 @@ def test_a_client_of_that_name_is_no_ingress(house: RoomOwner) -> None:
 
 async def test_a_room_has_the_agents_that_it_was_made_with(house: RoomOwner) -> None:
     house.rooms.create("one", RoomConfiguration(agents=[RoomAgentDispatch(agent_name="helper")]))
-    service = RoomService(house.rooms)
+    service = RoomService(house.rooms, mint=mint)
     await service.create_room(CLAIMS, CreateRoomRequest(name="two", agents=[RoomAgentDispatch(agent_name="other")]))
     for name, agent in (("one", "helper"), ("two", "other")):
         assert [each.agent_name for each in house.api.dispatches.list(name).values()] == [agent]
@@ -185,7 +189,7 @@ async def test_an_egress_may_begin_with_its_room(tmp_path: Path) -> None:
         house = RoomOwner(
             server, EgressPlace(RecordStore(tmp_path / "records", sfu.SigningKey.generate()), tmp_path, Maker())
         )
-        service = RoomService(house.rooms, records=True)
+        service = RoomService(house.rooms, mint=mint, records=True)
         egress = RoomEgress(room=RoomCompositeEgressRequest(file_outputs=[FILE]))
         await service.create_room(CLAIMS, CreateRoomRequest(name="lobby", egress=egress))
         house.rooms.create("attic", RoomConfiguration(egress=egress))
@@ -213,7 +217,7 @@ async def test_an_egress_may_begin_with_its_room(tmp_path: Path) -> None:
 async def test_an_egress_that_cannot_begin_with_a_room_makes_none(
     house: RoomOwner, egress: RoomEgress, records: bool
 ) -> None:
-    service = RoomService(house.rooms, records=records)
+    service = RoomService(house.rooms, mint=mint, records=records)
     with pytest.raises((TwirpError, RemoteError)):
         await service.create_room(CLAIMS, CreateRoomRequest(name="lobby", egress=egress))
     assert house.rooms.find("lobby") is None

@@ -24,6 +24,7 @@ from livekit.protocol.rtc import (
 
 from sfu.signaling.livekit.requests import HANDLERS
 from tests.unit.signaling.livekit.conftest import Doors, make_token
+from tests.unit.signaling.livekit.negotiating import RECEIVE, enter_single
 
 State = ParticipantInfo.State
 
@@ -130,6 +131,7 @@ async def test_metadata_change_for_who_may(doors: Doors) -> None:
         pass
     assert (seen.identity, seen.name, dict(seen.attributes)) == ("alice", "Al", {"a": "1", "b": "2"})
     await alice.send(SignalRequest(update_metadata=UpdateParticipantMetadata(attributes={"a": ""})))
+    assert (await alice.until("request_response")).request_response.reason == RequestResponse.Reason.OK
     assert dict((await bob.until("update")).update.participants[0].attributes) == {"b": "2"}
     await bob.send(SignalRequest(update_metadata=update))
     refused = (await bob.until("request_response")).request_response
@@ -286,7 +288,7 @@ class TestSimulated:
         await alice.until("join")
         await alice.send(SignalRequest(simulate=SimulateScenario(leave_request_full_reconnect=True)))
         assert (await alice.until("leave")).leave.action == LeaveRequest.Action.RECONNECT
-        await alice.send(SignalRequest(simulate=SimulateScenario(subscriber_bandwidth=1000)))
+        await alice.send(SignalRequest(simulate=SimulateScenario()))
         refused = (await alice.until("request_response")).request_response
         assert refused.reason == RequestResponse.Reason.UNSUPPORTED_TYPE
         bob = await doors.enter("bob")
@@ -299,3 +301,25 @@ class TestSimulated:
         await carol.send(SignalRequest(simulate=SimulateScenario(node_failure=True)))
         await carol.ended()
         assert (await doors.call("/rtc", access_token=make_token("carol"), reconnect="1", sid=sid)).status == 101
+
+    async def test_somebody_is_said_to_speak_for_a_while(self, doors: Doors) -> None:
+        alice, bob = await doors.enter("alice"), await doors.enter("bob")
+        sid = (await alice.until("join")).join.participant.sid
+        await bob.until("join")
+        await alice.send(SignalRequest(simulate=SimulateScenario(speaker_update=3)))
+        (told,) = (await bob.until("speakers_changed")).speakers_changed.speakers
+        assert (told.sid, told.active, round(told.level, 3)) == (sid, True, 0.9)
+        doors.now[0] += 3.0
+        doors.livekit.rooms.handle_tick(doors.now[0])
+        (told,) = (await bob.until("speakers_changed")).speakers_changed.speakers
+        assert (told.sid, told.active) == (sid, False)
+
+    async def test_a_path_is_made_as_narrow_as_is_said(self, doors: Doors) -> None:
+        bob = await enter_single(doors, "bob", *RECEIVE)
+        await bob.until("answer")
+        (connection,) = doors.server.rooms["lobby"].peers["bob"].connections
+        for rate, bound in ((100_000, 100_000.0), (0, float("inf")), (-1, float("inf"))):
+            await bob.send(SignalRequest(simulate=SimulateScenario(subscriber_bandwidth=rate)))
+            await bob.send(SignalRequest(ping=1))
+            await bob.until("pong")
+            assert connection._budget._bound_bps == bound
