@@ -9,7 +9,7 @@ from sfu.events import SubscriptionFed, SubscriptionStarved
 from sfu.media.context import MediaContext
 from sfu.media.egress import Egress
 from sfu.media.layer import WHOLE, Layer
-from sfu.media.layer_choice import LayerChoice
+from sfu.media.layer_selector import LayerSelector
 from sfu.media.statistics import SubscriptionStats
 from sfu.media.track import Track
 from sfu.negotiation import Codec
@@ -72,8 +72,8 @@ class Subscription:
         self.ssrc = ssrc
         self.repair_ssrc = repair_ssrc
         """The SSRC of retransmissions (RFC 4588); 0: there are none."""
-        self.layers = LayerChoice(track, lambda: subscriber.reads_dependencies)
-        """The choice of its Layer."""
+        self.layers = LayerSelector(track, lambda: subscriber.reads_dependencies)
+        """Chooses its Layer."""
         self.key_frame_requests = 0
         self.paused = False
         """Whether the subscriber wants no media for now."""

@@ -10,7 +10,7 @@ from sfu.media.quality import find_most_spatial, find_wanted, pick_target
 from sfu.media.track import Track
 
 
-class LayerChoice:
+class LayerSelector:
     """Chooses the best Layer that flows within the viewer's ceiling, the connection's budget and the client's decoder.
 
     It only decides and remembers; the Subscription tells the plane, the Track and the publisher.
