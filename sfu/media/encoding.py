@@ -43,6 +43,8 @@ _RISEN = 1.25
 """The rise of an unwanted Layer's cost, as a ratio, from which on it is followed; a smaller one is noise, which must
 not add up.
 """
+_SETTLING = 6
+"""Measurements until a low cost is believed: at first a publisher's rates rise."""
 _LEAST_COST_BPS = 1_000.0
 """A Layer that costs less than this has stopped."""
 
@@ -87,6 +89,7 @@ class Encoding:
         self._header_rate = RateMeter()
         self._layer_rates: dict[int, RateMeter] = {}
         self._costs: dict[int, float] = {}
+        self._costed = 0
         self._packets = 0
         self._seen: float | None = None
         self._begun: float | None = None
@@ -137,6 +140,11 @@ class Encoding:
         """Whether its cost is known, if only from when it last came."""
         return bool(self._costs)
 
+    @property
+    def has_settled(self) -> bool:
+        """Whether its cost has been known for so long that it no longer rises merely because it has just begun."""
+        return self._costed >= _SETTLING
+
     def want(self, wanted: bool) -> None:
         """Mark it as wanted, or give it up. Its measured cost is kept."""
         self.wanted = wanted
@@ -180,6 +188,7 @@ class Encoding:
     def measure(self, now: float) -> None:
         """Measure the bit rates. Call it once a second."""
         self.measurements += 1
+        self._costed += bool(self._costs)
         octets = self._plane.layer_octets(self.row)
         state = self._plane.encoding_state(self.row)
         payload_bps = self._rate.update(state.octets, now)

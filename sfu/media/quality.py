@@ -47,17 +47,17 @@ def list_steps(encodings: tuple[Encoding, ...], ceiling: Layer = WHOLE) -> tuple
     In simulcast the lowest Encoding has a step for each temporal Layer, the others only from half the frame rate on:
     fewer pictures of a larger size are no better than the size below. An Encoding that does not come because nobody
     wanted it counts with its last rate, or one that is assumed from the others, since it comes once it is wanted.
+
+    A step is left out where a better one costs no more, as a large picture that hardly moves may cost less than a small
+    one whose encoder spends all that it may.
     """
     simulcast = len(encodings) > 1
     found = _steps_of_encodings(encodings, ceiling) if simulcast else _steps_of_layers(encodings[0], ceiling)
     steps: list[Step[Layer]] = []
-    for step in found:
-        if steps and step.rate_bps < _CLEARLY_MORE * steps[-1].rate_bps:
-            if step.layer.spatial == steps[-1].layer.spatial or not simulcast:
-                steps[-1] = step
-            continue
-        steps.append(step)
-    return tuple(steps)
+    for step in reversed(list(found)):
+        if not steps or _CLEARLY_MORE * step.rate_bps <= steps[-1].rate_bps:
+            steps.append(step)
+    return tuple(reversed(steps))
 
 
 def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Layer) -> Layer:
@@ -127,16 +127,31 @@ def _best_within(indices: list[int], bound: int, *, otherwise: int) -> int:
 def _steps_of_encodings(encodings: tuple[Encoding, ...], ceiling: Layer) -> Iterator[Step[Layer]]:
     allowed = _list_had(encodings)
     within = [encoding for encoding in allowed if encoding.index <= ceiling.spatial] or allowed[:1]
+    below = 0.0
     for encoding in within:
-        rates = _sum_up(encoding, SPATIAL_LAYERS - 1)
-        if not rates and (assumed := _assume_rate(encodings, encoding.index)):
-            rates = [assumed]
+        rates = _find_rates(encodings, encoding, below)
+        below = max([below, *rates])
         top = len(rates) - 1
         for temporal, rate in enumerate(rates):
             if temporal < top - 1 and encoding is not within[0]:
                 continue
             if temporal <= ceiling.temporal or temporal == 0:
                 yield Step(Layer(encoding.index, temporal if temporal < top else WHOLE.temporal), rate)
+
+
+def _find_rates(encodings: tuple[Encoding, ...], encoding: Encoding, below: float) -> list[float]:
+    """Return what the temporal Layers of an Encoding cost, each with those under it; empty if it is no choice for now.
+
+    To cost no more than a lower Encoding (`below`) can be a moment's truth: a publisher begins a large picture at a
+    low rate, and what stopped long ago may have cost little in another scene. So it is believed only of what comes
+    and has settled. What does not come is assumed to cost more; what has just begun has to wait.
+    """
+    rates = _sum_up(encoding, SPATIAL_LAYERS - 1)
+    if not rates and (assumed := _assume_rate(encodings, encoding.index)):
+        rates = [assumed]
+    if not rates or rates[-1] >= _CLEARLY_MORE * below or (encoding.active and encoding.has_settled):
+        return rates
+    return [] if encoding.active else [_RATIO * below]
 
 
 def _steps_of_layers(encoding: Encoding, ceiling: Layer) -> Iterator[Step[Layer]]:
