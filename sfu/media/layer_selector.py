@@ -16,8 +16,8 @@ class LayerSelector:
     It only decides and remembers; the Subscription tells the plane, the Track and the publisher.
     """
 
-    def __init__(self, track: Track, reads_dependencies: Callable[[], bool]) -> None:
-        """`reads_dependencies` says whether the client has agreed to the dependency descriptor by now."""
+    def __init__(self, track: Track, takes_layers: Callable[[], bool]) -> None:
+        """`takes_layers` says whether the client is known to decode several spatial Layers, whatever the codec."""
         self.ceiling = WHOLE
         """The best Layer that the viewer wants."""
         self.target: Layer | None = None
@@ -28,7 +28,7 @@ class LayerSelector:
         """Whether nothing was allocated since the Subscription began, or was shown again."""
         self._allocated = WHOLE
         self._track = track
-        self._reads_dependencies = reads_dependencies
+        self._takes_layers = takes_layers
 
     @property
     def index(self) -> int:
@@ -86,7 +86,7 @@ class LayerSelector:
     @property
     def _most_spatial(self) -> int:
         """The highest spatial Layer within an Encoding that the client can decode."""
-        return find_most_spatial(self._track.codec.name, described=self._reads_dependencies())
+        return find_most_spatial(self._track.codec.name, takes_layers=self._takes_layers())
 
     @property
     def _reachable(self) -> Layer:

@@ -73,14 +73,14 @@ def pick_target(encodings: tuple[Encoding, ...], ceiling: Layer, allocated: Laye
     return Layer(best, temporal)
 
 
-def find_most_spatial(codec: str, *, described: bool) -> int:
-    """Return the highest spatial Layer within an Encoding that a receiver decodes; `described`: it reads the dependency
-    descriptor.
+def find_most_spatial(codec: str, *, takes_layers: bool) -> int:
+    """Return the highest spatial Layer within an Encoding that a receiver decodes; `takes_layers`: it reads the
+    dependency descriptor, or is known to do without.
 
-    Without the descriptor a receiver takes each packet that begins a frame for a new picture, so it cannot decode
+    Without the descriptor most receivers take each packet that begins a frame for a new picture, so they cannot decode
     several spatial Layers of one picture, while the lowest alone is an ordinary stream.
     """
-    return WHOLE.spatial if described or codec not in _TOLD_BY_DESCRIPTOR else 0
+    return WHOLE.spatial if takes_layers or codec not in _TOLD_BY_DESCRIPTOR else 0
 
 
 def find_wanted(encodings: tuple[Encoding, ...], bound: int) -> int:

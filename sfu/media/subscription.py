@@ -29,6 +29,11 @@ class Subscriber(Protocol):
         """Whether the client has agreed to the dependency descriptor."""
         ...
 
+    @property
+    def decodes_layers(self) -> bool:
+        """Whether the client decodes several spatial Layers without it."""
+        ...
+
     def demand_changed(self) -> None:
         """Allocate the budget anew, since what a Subscription could use has changed."""
         ...
@@ -72,7 +77,7 @@ class Subscription:
         self.ssrc = ssrc
         self.repair_ssrc = repair_ssrc
         """The SSRC of retransmissions (RFC 4588); 0: there are none."""
-        self.layers = LayerSelector(track, lambda: subscriber.reads_dependencies)
+        self.layers = LayerSelector(track, lambda: subscriber.reads_dependencies or subscriber.decodes_layers)
         """Chooses its Layer."""
         self.key_frame_requests = 0
         self.paused = False

@@ -74,6 +74,10 @@ class Connection(abc.ABC):
         self._remote: RemoteTransport | None = None
         self.reads_dependencies = False
         """Whether the client has agreed to the dependency descriptor (AV1 RTP payload format, appendix A)."""
+        self.decodes_layers = False
+        """Whether the client decodes several spatial Layers of AV1 without that descriptor, as the embedding program
+        knows of it: native programs on libwebrtc do, Chromium does not.
+        """
         self._closing = False
         context.quota.add(self.id, self._tracks)
         context.shard.attach(self)

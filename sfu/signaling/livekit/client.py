@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from livekit.protocol.models import ParticipantInfo, ParticipantPermission, TrackType
+from livekit.protocol.models import ClientInfo, ParticipantInfo, ParticipantPermission, TrackType
 from livekit.protocol.rtc import (
     AddTrackRequest,
     LeaveRequest,
@@ -25,6 +25,9 @@ from sfu.signaling.livekit.participant import Participant, State, allows_source
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.subscribing import Subscribing
 from sfu.signaling.livekit.transports import DualTransports, SingleTransport, Transports
+
+_NATIVE = (ClientInfo.SDK.RUST, ClientInfo.SDK.PYTHON, ClientInfo.SDK.NODE, ClientInfo.SDK.CPP)
+"""SDKs on one engine, which decodes the spatial Layers of AV1 without the dependency descriptor, and offers none."""
 
 _log = logging.getLogger("sfu.signaling.livekit")
 
@@ -72,7 +75,7 @@ class Client(Participant):
         self.cuts_resume = False
         """Its next socket is cut off when it resumes, for a test of its SDK."""
         kind = SingleTransport if join.single else DualTransports
-        self.transports: Transports = kind(peer, self.send)
+        self.transports: Transports = kind(peer, self.send, decodes_layers=join.client.sdk in _NATIVE)
         self.subscribing = Subscribing(self, self.transports, room.participants)
         self.left_at: float | None = None
         """When its socket was lost; None while it has one."""

@@ -20,9 +20,11 @@ RELIABLE, LOSSY, DATA_TRACK = LABELS = ("_reliable", "_lossy", "_data_track")
 class Transports(abc.ABC):
     """The connections of one participant. What it shall receive is kept here, whatever becomes of them."""
 
-    def __init__(self, peer: Peer, send: Send) -> None:
+    def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
+        """`decodes_layers`: see `Connection.decodes_layers`."""
         self._peer = peer
         self._send = send
+        self._decodes_layers = decodes_layers
         self._wanted: dict[Track, tuple[PublishedTrack, Msid]] = {}
         self.channels: dict[str, DataChannel] = {}
         """Those by which the client is sent data, by their labels."""
@@ -125,8 +127,8 @@ class SingleTransport(Transports):
 
     _sends_by_publisher = True
 
-    def __init__(self, peer: Peer, send: Send) -> None:
-        super().__init__(peer, send)
+    def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
+        super().__init__(peer, send, decodes_layers=decodes_layers)
         self._connection: Steered | None = None
 
     @property
@@ -150,6 +152,7 @@ class SingleTransport(Transports):
             request = {track: msid for track, (_, msid) in self._wanted.items() if not track.ended}
             answered = self._peer.steer(offer.sdp, request=request, data=True)
             self._connection = answered.connection
+            self._connection.decodes_layers = self._decodes_layers
             self._follow_channels(answered.connection)
         else:
             answered = self._connection.answer(offer.sdp)
@@ -184,8 +187,8 @@ class SingleTransport(Transports):
 class DualTransports(Transports):
     """One on which the client publishes and offers, and one on which it receives and we offer."""
 
-    def __init__(self, peer: Peer, send: Send) -> None:
-        super().__init__(peer, send)
+    def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
+        super().__init__(peer, send, decodes_layers=decodes_layers)
         self._publisher: Steered | None = None
         self._subscriber: ServerOffered | None = None
         self._offer_id = 0
@@ -235,6 +238,7 @@ class DualTransports(Transports):
     def _open_subscriber(self) -> ServerOffered:
         if self._subscriber is None or self._subscriber.state is ConnectionState.CLOSED:
             self._subscriber = self._peer.offer(subscribe=None, reuse_sections=False, data=True)
+            self._subscriber.decodes_layers = self._decodes_layers
             for label in LABELS:
                 self._take_channel(open_channel(self._subscriber, label))
             for track, (_, msid) in self._wanted.items():

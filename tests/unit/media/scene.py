@@ -51,6 +51,7 @@ class Subscriber:
     def __init__(self, shard: Any, *, reads: bool = False) -> None:
         self.context = make_context(shard, self.row, peer="bob", clock=self.now, post=self.post)
         self.reads_dependencies = reads
+        self.decodes_layers = False
 
     def take(self, track: Track, id: str, *, ssrc: int, repair_ssrc: int) -> Subscription:
         return Subscription(
@@ -86,7 +87,8 @@ class Scene:
             publisher=self.publisher,
             keyframe_interval=0.4,
         )
-        self.subscription = Subscriber(self.shard, reads=reads).take(self.track, "s1", ssrc=7, repair_ssrc=8)
+        self.subscriber = Subscriber(self.shard, reads=reads)
+        self.subscription = self.subscriber.take(self.track, "s1", ssrc=7, repair_ssrc=8)
 
     def start(self) -> None:
         self.subscription.start(Codec("video", "VP8", 90000, 0, 100, repair_type=101))

@@ -219,3 +219,10 @@ def test_rates() -> None:
     assert meter.update(2000, 2.0) == 8000
     assert meter.update(0, 3.0) == 8000  # begun anew
     assert meter.update(500, 4.0) == 4000
+
+
+def test_who_is_known_to_decode_layers_without_the_descriptor_gets_them(plane: FakePlane) -> None:
+    scene = Scene(plane, IncomingEncoding("", 500), codec="AV1")
+    scene.subscriber.decodes_layers = True
+    scene.start()
+    assert scene.plane.targets[-1][1:] == (0, 3, 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 from livekit.protocol.models import (
+    ClientInfo,
     TrackSource,
     TrackType,
     VideoLayer,
@@ -53,10 +54,12 @@ async def enter_single(
     identity: str,
     *sections: tuple[str, str],
     tracks: list[AddTrackRequest] | None = None,
+    client: ClientInfo | None = None,
     **grants: object,
 ) -> Caller:
     """Join with one peer connection, and with an offer if there are sections."""
     request = JoinRequest(
+        client_info=client,
         connection_settings=ConnectionSettings(auto_subscribe=True),
         add_track_requests=tracks or [],
         publisher_offer=offer(*sections) if sections else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from livekit.protocol.models import (
+    ClientInfo,
     ParticipantPermission,
     SubscriptionError,
     TrackType,
@@ -59,6 +60,20 @@ async def test_one_connection_publishes_and_receives(doors: Doors) -> None:
     assert (answer.type, answer.id, dict(answer.mid_to_track_id)) == ("answer", 1, {"1": sid})
     assert f"a=msid:{other.sid}|camera {sid}" in answer.sdp
     assert (await alice.until("track_subscribed")).track_subscribed.track_sid == sid
+
+
+@pytest.mark.parametrize(("sdk", "decodes"), [("python", True), ("node", True), ("rust", True), ("js", False)])
+async def test_native_sdks_are_known_to_decode_layers_that_no_descriptor_tells_apart(
+    doors: Doors, sdk: str, decodes: bool
+) -> None:
+    await publish(doors)
+    bob = await enter_single(doors, "bob", *RECEIVE, client=ClientInfo(sdk=ClientInfo.SDK.Value(sdk.upper())))
+    await bob.until("answer")
+    carol = await doors.enter("carol", sdk=sdk)
+    await carol.until("offer")
+    peers = doors.server.rooms["lobby"].peers
+    for name in ("bob", "carol"):
+        assert [connection.decodes_layers for connection in peers[name].connections] == [decodes]
 
 
 async def test_firefox_gets_the_tracks_id_in_the_streams(doors: Doors) -> None:
