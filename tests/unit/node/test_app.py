@@ -3,11 +3,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 import sfu
@@ -18,51 +16,7 @@ from sfu.node.http.connections import HttpConnections
 from sfu.node.http.limits import HttpLimits
 from sfu.node.http.page_headers import APART
 from sfu.node.tokens import DEV_KEY_ID, issue_token
-from tests.unit.offers import make_offer
-
-UNKNOWN_KEY = "The token names a key that this server does not have."
-SDP = {"Content-Type": "application/sdp"}
-SEND = make_offer(("audio", "sendonly"), ("video", "sendonly"))
-RECEIVE = make_offer(("audio", "recvonly"), ("video", "recvonly"))
-
-
-@pytest.fixture
-def settings() -> Settings:
-    return load_settings({"dev": True}, None)
-
-
-@pytest.fixture
-async def server(settings: Settings) -> AsyncIterator[sfu.Server]:
-    async with sfu.Server(settings.build_config()) as server:
-        yield server
-
-
-@pytest.fixture
-async def app(server: sfu.Server, settings: Settings) -> AsyncIterator[Starlette]:
-    app = create_node_app(server, settings)
-    yield app
-    await app.state.signaling.close()
-
-
-@pytest.fixture
-async def http(app: Starlette, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    secret = settings.secrets()[DEV_KEY_ID]
-    token = issue_token(DEV_KEY_ID, secret, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://sfu.test", headers=headers
-    ) as http:
-        yield http
-
-
-async def scrape(http: httpx.AsyncClient) -> dict[tuple[str, str], float]:
-    """Value by name and the first label's value."""
-    text = (await http.get("/metrics")).text
-    return {
-        (sample.name, ",".join(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+from tests.unit.node.scraping import RECEIVE, SDP, SEND, scrape
 
 
 async def test_metrics_count_what_is_in_the_rooms(http: httpx.AsyncClient) -> None:

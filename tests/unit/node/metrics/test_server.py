@@ -1,60 +1,11 @@
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 import sfu
-from sfu.node.app import create_node_app
-from sfu.node.config.settings import Settings
-from sfu.node.config.sources import load_settings
-from sfu.node.tokens import DEV_KEY_ID, issue_token
-from tests.unit.offers import make_offer
-
-SDP = {"Content-Type": "application/sdp"}
-SEND = make_offer(("audio", "sendonly"), ("video", "sendonly"))
-RECEIVE = make_offer(("audio", "recvonly"), ("video", "recvonly"))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[sfu.Server]:
-    async with sfu.Server() as server:
-        yield server
-
-
-@pytest.fixture
-def settings() -> Settings:
-    return load_settings({"dev": True}, None)
-
-
-@pytest.fixture
-async def app(server: sfu.Server, settings: Settings) -> AsyncIterator[Starlette]:
-    app = create_node_app(server, settings)
-    yield app
-    await app.state.signaling.close()
-
-
-@pytest.fixture
-async def http(app: Starlette, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    secret = settings.secrets()[DEV_KEY_ID]
-    token = issue_token(DEV_KEY_ID, secret, room="lobby", now=time.time(), ttl=60, publish=True, subscribe=True)
-    headers = {"Authorization": f"Bearer {token}"}
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://sfu.test", headers=headers) as http:
-        yield http
-
-
-async def scrape(http: httpx.AsyncClient) -> dict[tuple[str, str], float]:
-    """Value by name and the values of the labels."""
-    text = (await http.get("/metrics")).text
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    found = {(sample.name, ",".join(sample.labels.values())): sample.value for sample in samples}
-    assert len(found) == len(samples)  # no series twice
-    return found
+from tests.unit.node.scraping import RECEIVE, SDP, SEND, scrape
 
 
 async def test_subscriptions_that_get_nothing_yet_are_counted_as_such(http: httpx.AsyncClient) -> None:
