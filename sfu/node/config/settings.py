@@ -18,7 +18,7 @@ from sfu.node.logs.setup import LogFormat, LogLevel
 from sfu.node.tokens import DEV_KEY_ID, MAX_LIFETIME
 from sfu.signaling import IceServer, SignalingOptions, TurnServers
 from sfu.signaling.http import ice_servers as turn
-from sfu.signaling.http.jwt_options import MIN_SECRET_BYTES
+from sfu.signaling.http.signed_tokens import MIN_SECRET_BYTES
 from sfu.signaling.livekit.options import LiveKitOptions
 
 ENV_PREFIX = "SFU_"

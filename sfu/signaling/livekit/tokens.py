@@ -8,7 +8,6 @@ Claims: `iss` (which API key), `sub` (the identity; `jti` where it is absent), `
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,12 +15,11 @@ from typing import Any
 import jwt
 
 from sfu.errors import ArgumentError
-from sfu.signaling.http.jwt_options import DECODE_OPTIONS, MIN_SECRET_BYTES
+from sfu.signaling.http.signed_tokens import ALGORITHM, MIN_SECRET_BYTES, SignedTokens, read_issuer
 from sfu.signaling.livekit.claims import Claims, TokenError
 
-ALGORITHM = "HS256"
 MAX_TOKEN_BYTES = 16384
-"""Metadata and attributes may be inside."""
+"""Metadata and attributes may be inside, and a longer token has too much of them."""
 LEEWAY = 60.0
 """Seconds that the clocks of issuer and node may differ by."""
 MAX_LIFETIME = 30 * 86400.0
@@ -30,7 +28,6 @@ REFRESH_TTL = 600.0
 """Seconds that a token is good for which the node gives a participant to come back with."""
 WEBHOOK_TTL = 300.0
 """Seconds that the signature of a webhook is good for, from each attempt to deliver it on."""
-_MAX_REMEMBERED = 512
 
 
 class ApiKeys:
@@ -50,8 +47,7 @@ class ApiKeys:
         self._secrets = dict(secrets)
         self._clock = clock
         self._max_lifetime = max_lifetime
-        # One token comes with many requests, and the check of its signature never changes; its times are checked anew.
-        self._verify_once = functools.lru_cache(maxsize=_MAX_REMEMBERED)(self._verify)
+        self._tokens = SignedTokens(self._find_secret, _read_claims, TokenError, max_bytes=MAX_TOKEN_BYTES)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,7 +56,7 @@ class ApiKeys:
 
     def verify(self, token: str) -> Claims:
         """What the token says; raises TokenError, which tells what is wrong with it and never quotes it."""
-        claims, not_before, issued = self._verify_once(token)
+        claims, not_before, issued = self._tokens.read(token)
         now = self._clock()
         if now >= claims.expires + LEEWAY:
             raise TokenError("The token has expired (claim exp): issue another.")
@@ -101,29 +97,18 @@ class ApiKeys:
     def _sign(self, key: str, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self._secrets[key], algorithm=ALGORITHM, headers={"kid": key})
 
-    def _verify(self, token: str) -> tuple[Claims, float, float]:
-        """The claims, the time from when on they hold, and that of the token's issue; the times as the token says."""
-        if len(token) > MAX_TOKEN_BYTES:
-            raise TokenError(f"The token is longer than {MAX_TOKEN_BYTES} bytes: put less metadata into it.")
-        try:
-            # Decoded twice, since the claim that names the key is inside what the key protects.
-            unverified = jwt.decode(token, options={"verify_signature": False})
-            key = unverified.get("iss")
-            secret = self._secrets.get(key) if isinstance(key, str) else None
-            if secret is None:
-                raise TokenError("The token names no API key of this server (claim iss).")
-            decoded: dict[str, Any] = jwt.decode(token, secret, algorithms=[ALGORITHM], options=DECODE_OPTIONS)
-        except jwt.InvalidSignatureError as error:
-            raise TokenError("The token's signature does not fit its API key: compare the secrets.") from error
-        except jwt.MissingRequiredClaimError as error:
-            raise TokenError("The token has no expiry (claim exp).") from error
-        except jwt.InvalidAlgorithmError as error:
-            raise TokenError(f"The token is not signed with {ALGORITHM}.") from error
-        except (jwt.PyJWTError, UnicodeError, ValueError, RecursionError) as error:
-            raise TokenError("The token is not a well-formed JSON Web Token.") from error
-        claims = Claims.from_json(decoded)
-        not_before = _read_time(decoded, "nbf", 0.0)
-        return claims, not_before, _read_time(decoded, "iat", not_before or float("inf"))
+    def _find_secret(self, token: str) -> str:
+        key = read_issuer(token)
+        secret = self._secrets.get(key) if isinstance(key, str) else None
+        if secret is None:
+            raise TokenError("The token names no API key of this server (claim iss).")
+        return secret
+
+
+def _read_claims(decoded: Mapping[str, Any]) -> tuple[Claims, float, float]:
+    """The claims, the time from when on they hold, and that of the token's issue; the times as the token says."""
+    not_before = _read_time(decoded, "nbf", 0.0)
+    return Claims.from_json(decoded), not_before, _read_time(decoded, "iat", not_before or float("inf"))
 
 
 def _read_time(claims: Mapping[str, Any], name: str, default: float) -> float:

@@ -12,7 +12,7 @@ from sfu.node.config.settings import Settings
 from sfu.node.config.sources import SettingsError, find_unknown_variables, load_settings
 from sfu.node.tokens import DEV_KEY_ID
 from sfu.signaling import IceServer, TurnServers
-from sfu.signaling.http.jwt_options import MIN_SECRET_BYTES
+from sfu.signaling.http.signed_tokens import MIN_SECRET_BYTES
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
 DEV = {"dev": True}

@@ -1,0 +1,79 @@
+"""JSON Web Tokens (RFC 7519) signed with HS256 by a key that the token names: what the node's tokens and those of the
+LiveKit protocol have in common.
+
+Signatures are PyJWT's to check; times and audiences are ours, against a clock that is an argument.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import jwt
+
+if TYPE_CHECKING:
+    from jwt.types import Options
+
+ALGORITHM = "HS256"
+MIN_SECRET_BYTES = 32
+"""Least bytes of a secret: a key must be as long as the hash (RFC 7518 section 3.2)."""
+_MAX_REMEMBERED = 512
+_OPTIONS: Options = {
+    "require": ["exp"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+T = TypeVar("T")
+
+
+class SignedTokens(Generic[T]):
+    """Reads tokens, each of them once: one token comes with many requests, and neither its signature nor what it says
+    changes. Whether it is good at this moment is the caller's to check, anew each time.
+    """
+
+    def __init__(
+        self,
+        find_secret: Callable[[str], str],
+        read: Callable[[Mapping[str, Any]], T],
+        refuse: Callable[[str], Exception],
+        *,
+        max_bytes: int,
+    ) -> None:
+        """`find_secret` returns the secret of the key that a token names; `read` makes something of the claims of one
+        whose signature is right. Both raise an error of the kind that `refuse` makes of a message. A token of more than
+        `max_bytes` is not looked at.
+        """
+        self._find_secret = find_secret
+        self._read_claims = read
+        self._refuse = refuse
+        self._max_bytes = max_bytes
+        self.read = functools.lru_cache(maxsize=_MAX_REMEMBERED)(self._read)
+        """Returns what a token says; raises an error that says what is wrong with it and never quotes it."""
+
+    def _read(self, token: str) -> T:
+        if len(token) > self._max_bytes:
+            raise self._refuse(f"The token is longer than {self._max_bytes} bytes.")
+        try:
+            secret = self._find_secret(token)
+            claims: dict[str, Any] = jwt.decode(token, secret, algorithms=[ALGORITHM], options=_OPTIONS)
+        except jwt.InvalidSignatureError as error:
+            raise self._refuse("The token's signature does not fit its key: compare the secrets.") from error
+        except jwt.MissingRequiredClaimError as error:
+            raise self._refuse("The token has no expiry (claim exp).") from error
+        except jwt.InvalidAlgorithmError as error:
+            raise self._refuse(f"The token is not signed with {ALGORITHM}.") from error
+        except (jwt.PyJWTError, UnicodeError, ValueError, RecursionError) as error:
+            raise self._refuse("The token is not a well-formed JSON Web Token.") from error
+        return self._read_claims(claims)
+
+
+def read_issuer(token: str) -> object:
+    """Return the claim `iss` of a token whose signature nobody has checked yet. Raises what PyJWT does."""
+    return jwt.decode(token, options={"verify_signature": False}).get("iss")
