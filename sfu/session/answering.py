@@ -1,4 +1,4 @@
-"""A connection on which the client makes the offers, whoever decides what goes into its sections."""
+"""Connections on which the client makes the offers, whoever decides what goes into their sections."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ ConnectionT = TypeVar("ConnectionT", bound=Connection)
 
 @dataclass(frozen=True)
 class Answered(Generic[ConnectionT]):
-    """What an offer led to."""
+    """The result of an offer."""
 
     sdp: str
-    """Our answer."""
+    """Our answer, as SDP."""
     connection: ConnectionT
     unfilled: tuple[str, ...]
-    """Media sections ready to receive for which there was no Track; answered `inactive`, `recvonly` or, where the
-    client decodes nothing that we forward, with port 0."""
+    """Mids of the sections that can receive but found no Track; answered `inactive`, `recvonly` or, where the client
+    decodes nothing that we forward, with port 0.
+    """
 
 
 class Answering(Connection):
-    """What connections have in common on which the client makes the offers."""
+    """The part that all connections have in common on which the client makes the offers."""
 
     def __init__(self, context: ConnectionContext, answerer: Answerer, *, data: bool) -> None:
         super().__init__(context, data=data)
@@ -55,12 +56,14 @@ class Answering(Connection):
         return self._answerer.mids
 
     def answer(self, offer: str) -> Answered[Self]:
-        """Answer a later offer: media that come and go, an ICE restart.
+        """Answer a later offer, in which media come or go, or ICE restarts.
 
         Raises:
-            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, all stays as it was.
-            LimitError, ServerFullError: the connection closes, since what it had agreed to cannot be brought back.
-            ConnectionClosedError: too late.
+            CodecMismatchError, NegotiationFailedError, NotPermittedError: the offer is refused, and all stays as it
+                was.
+            LimitError, ServerFullError: a limit is reached, and the connection closes, since its former state cannot be
+                restored.
+            ConnectionClosedError: the connection has closed.
         """
         self._check_open()
         with self._outbox:
@@ -102,14 +105,16 @@ class Answering(Connection):
 
     @abc.abstractmethod
     def _note_answered(self) -> None:
-        """An answer stands."""
+        """Note that an offer was answered, and that its Tracks were announced."""
 
     @abc.abstractmethod
     def _fill(self) -> list[str]:
         """Put Tracks into the sections that the offer leaves to us; return the mids of those that stay empty."""
 
     def _take_remote(self, remote: RemoteTransport) -> None:
-        """Take over the client's side; new credentials of its ask for new ones of ours (RFC 8839 section 4.4.1.1.1)."""
+        """Take over the client's side; if its ICE credentials are new, choose new ones, too (RFC 8839 section
+        4.4.1.1.1).
+        """
         before = self._remote
         if before is not None and (before.ufrag, before.pwd) != (remote.ufrag, remote.pwd):
             self._transport.restart_ice()
@@ -128,7 +133,7 @@ class Answering(Connection):
 
 
 def new_answerer(context: ConnectionContext, *, publish: bool, data: bool) -> Answerer:
-    """What answers the offers of one connection, as the server is configured."""
+    """Return the Answerer of one connection, set up as the server is configured."""
     config = context.environment.config
     return Answerer(
         max_media=config.max_media_per_connection,
@@ -141,12 +146,12 @@ def new_answerer(context: ConnectionContext, *, publish: bool, data: bool) -> An
 
 
 def fits(track: Track, slot: OutgoingSlot) -> bool:
-    """Whether the client can decode `track` in a section."""
+    """Whether the client can decode `track` in the section `slot`."""
     return any(codec.takes(track.codec) for codec in slot.codecs)
 
 
 def read_offer(answerer: Answerer, offer: str) -> OfferDiff:
-    """Take an offer, the first or a later one; raises what `Answering.answer` does."""
+    """Read an offer, the first or a later one. Raises what `Answering.answer` raises for an offer that is refused."""
     try:
         return answerer.handle_offer(offer)
     except NoCommonCodecError as error:

@@ -27,7 +27,7 @@ class EventSource(Protocol):
         ...
 
     def take(self) -> bytes:
-        """All that is to be sent now, already encoded; empty for nothing."""
+        """Return all that is to be sent now, encoded; empty if there is nothing."""
         ...
 
     async def wait(self) -> None:
@@ -83,7 +83,7 @@ class EventStreamResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _next(self) -> bytes:
-        """What to send next: events, a comment when there were none for long, or nothing at the end."""
+        """Return what to send next: events, a comment when there were none for long, or nothing at the end."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.stream_keepalive):
                 while True:
@@ -95,7 +95,7 @@ class EventStreamResponse(Response):
 
 
 def describe_stream() -> Response:
-    """The answer to HEAD of a stream: the headers alone, since a stream has no end that a client could wait for."""
+    """Return the answer to HEAD of a stream: its headers, since a stream has no end that a client could wait for."""
     return Response(headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 

@@ -18,14 +18,14 @@ from sfu.events import (
 from sfu.signaling.streams.roster import describe_room
 
 _EVERYBODYS = RoomClosed | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped
-"""Events that every reader is told, of recording and of removal."""
+"""Events that every reader hears of: the room is closed, or its recording begins, pauses, goes on or ends."""
 
 
 class RoomView(Protocol):
     """A reader's picture of a room."""
 
     def describe(self) -> dict[str, Any]:
-        """The room as it is now."""
+        """Return the room as it is now, as far as the reader may see it."""
         ...
 
     def shows(self, event: Event) -> bool:
@@ -34,32 +34,32 @@ class RoomView(Protocol):
 
 
 class WholeRoom:
-    """For who may subscribe there."""
+    """The view of a reader who may subscribe in the room."""
 
     def __init__(self, server: Server, room: str) -> None:
         self._server = server
         self._room = room
 
     def describe(self) -> dict[str, Any]:
-        """All of it."""
+        """Return the room with all that is in it."""
         return describe_room(self._server, self._room)
 
     def shows(self, event: Event) -> bool:
-        """Each of them."""
+        """Return True: the reader hears of all events."""
         return True
 
 
 class OwnPeers:
-    """The view of a reader who may only publish: the peers of its subject, and what concerns everybody."""
+    """The view of a reader who may only publish: the peers of the reader's subject, and what concerns everybody."""
 
     def __init__(self, server: Server, room: str, subject: str | None) -> None:
         self._server = server
         self._room = room
         self._subject = subject
-        self._names: set[str] = set()  # those of his peers that are there, or have just left
+        self._names: set[str] = set()  # of the reader's peers that are there, or have just left
 
     def describe(self) -> dict[str, Any]:
-        """The room as if nobody else were there."""
+        """Return the room as if nobody else were there."""
         room = self._server.find_room(self._room)
         peers = {} if room is None else room.peers
         self._names = {name for name, peer in peers.items() if self._subject in peer.subjects}
@@ -80,7 +80,7 @@ class OwnPeers:
     def _is_own(self, name: str) -> bool:
         room = self._server.find_room(self._room)
         peer = None if room is None else room.peers.get(name)
-        if peer is None:  # it has left, and what is told of it comes later
+        if peer is None:  # the peer has left, and the events that tell of it come later
             return name in self._names
         own = self._subject in peer.subjects
         if own:

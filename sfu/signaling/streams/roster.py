@@ -19,8 +19,8 @@ _RANK = {
 
 
 def describe_track(track: Track) -> JsonObject:
-    """`{"id", "kind", "codec", "muted", "held", "blocked", "unwanted"}`; the last: RIDs of the Encodings that nobody
-    takes.
+    """Return `{"id", "kind", "codec", "muted", "held", "blocked", "unwanted"}`; the last one holds the RIDs of the
+    Encodings that are not wanted.
     """
     return {
         "id": track.id,
@@ -34,7 +34,7 @@ def describe_track(track: Track) -> JsonObject:
 
 
 def describe_peer(peer: Peer) -> JsonObject:
-    """`{"name", "state", "tracks"}`."""
+    """Return `{"name", "state", "tracks"}`."""
     states = [connection.state for connection in peer.connections]
     state = max(states, key=_RANK.__getitem__, default=ConnectionState.NEW)
     return {
@@ -45,13 +45,13 @@ def describe_peer(peer: Peer) -> JsonObject:
 
 
 def describe_recording(recording: Recording) -> JsonObject:
-    """`{"id", "state"}` for everyone in the room; while it is paused also the `ground`."""
+    """Return `{"id", "state"}`, which everyone in the room may know; while it is paused also the `ground`."""
     about = {"id": recording.id, "state": recording.state}
     return about | {"ground": recording.ground} if recording.state == "paused" else about
 
 
 def describe_room(server: Server, name: str) -> JsonObject:
-    """`{"room", "peers", "speakers", "dominant_speaker", "recording"}`; the last is null where nothing is recorded.
+    """Return `{"room", "peers", "speakers", "dominant_speaker", "recording"}`; without a recording the last is None.
 
     A room that nobody is in has no peers: to look at it does not make it. It can be recorded all the same.
     """

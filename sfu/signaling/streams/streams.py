@@ -43,17 +43,17 @@ from sfu.signaling.streams.room_view import OwnPeers, RoomView, WholeRoom
 
 
 def encode_event(name: str, data: str) -> bytes:
-    """One event of a `text/event-stream` (HTML Living Standard, section 9.2). JSON never holds a raw line break."""
+    """Write an event of a `text/event-stream` (HTML Living Standard, section 9.2); JSON holds no raw line break."""
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data.encode("utf-8", "replace"))
 
 
 def encode_json(data: dict[str, Any]) -> str:
-    """Compact JSON."""
+    """Write JSON without spaces."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def translate_event(event: Event) -> bytes | None:
-    """The event as clients see it, or None if it is not for them."""
+    """Return the event as clients see it, or None if it is not for them."""
     translate = _TRANSLATIONS.get(type(event))
     if translate is None:
         return None
@@ -105,7 +105,7 @@ _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = 
 
 
 class RoomStream:
-    """What waits for one client. When it overflows, the waiting events give way to a fresh snapshot."""
+    """The events that wait for one client. When there are too many, a fresh snapshot takes their place."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class RoomStream:
         self._ready.set()
 
     def close(self) -> None:
-        """Let the stream end after what waits."""
+        """Let the stream end after the events that wait."""
         self.closed = True
         self._ready.set()
 
@@ -192,10 +192,10 @@ class RoomStreams:
         *,
         whole: bool = True,
     ) -> RoomStream:
-        """A new stream for `subject`, counted for `holder`; the token `expires` then, in seconds since the Unix epoch.
+        """Open a stream for `subject`, counted for `holder`. The token `expires` then, in seconds since the epoch.
 
-        It begins with the event `snapshot`: the same JSON as `GET /rooms/{room}`. `whole`: the reader may see the room,
-        and not only what is his. Raises a Problem when there are too many, or the server is going down.
+        It begins with the event `snapshot`: the same JSON as `GET /rooms/{room}`. `whole`: the reader may see the whole
+        room, not only the peers of `subject`. Raises a Problem when there are too many, or the server is going down.
         """
         self._gate.enter("room", room, holder)
 
@@ -208,7 +208,7 @@ class RoomStreams:
         return stream
 
     def handle_event(self, event: Event) -> None:
-        """Copy an event to its room's streams; it is encoded once for all of them."""
+        """Queue an event in its room's streams; it is encoded once for all of them."""
         if isinstance(event, EventsLost):
             for stream in self._all():
                 stream.mark_stale()
