@@ -278,6 +278,19 @@ async def test_a_record_of_which_no_film_can_be_made_stands_and_is_told_of(
     court.record_of(info)
 
 
+async def test_an_egress_whose_file_meets_a_mistake_of_ours_ends_and_is_told_of(
+    court: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(record: Path, output: Path, film: Film) -> MadeFile:
+        raise BlockingIOError("no process can be started now")
+
+    monkeypatch.setattr(court.maker, "compose", fail)
+    info = await court.run(RoomCompositeEgressRequest(room_name="court", **file()), 60_000)
+    assert info.status == EgressStatus.EGRESS_FAILED
+    assert "has logged why" in info.error and "no process can be started" in caplog.text
+    court.record_of(info)
+
+
 async def test_an_egress_in_which_nobody_has_said_anything_fails_with_its_reason(stage: Stage) -> None:
     stage.server.room("court").join("alice")
     request = RoomCompositeEgressRequest(room_name="court", **file())

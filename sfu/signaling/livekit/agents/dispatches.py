@@ -135,7 +135,9 @@ class Dispatches:
 
     def delete(self, room: str, id: str) -> AgentDispatch:
         """Take an agent out of a room again. Raises KeyError where there is none of that id."""
-        dispatch = self._places[room].dispatches.pop(id)
+        place = self._places[room]
+        dispatch = place.dispatches.pop(id)
+        place.asked = {each for each in place.asked if each[0] != id}
         dispatch.state.deleted_at = int(self._clock() * 1e9)
         self._terminate(dispatch)
         return dispatch

@@ -204,6 +204,13 @@ class Egresses:
             raise UnavailableError("No record can be made here now; the server has logged why.") from error
 
     async def _run(self, egress: _Egress, subject: str | None) -> None:
+        try:
+            await self._follow(egress, subject)
+        except Exception:  # noqa: BLE001 - the log has it, and whoever asked for the egress must hear of its end
+            _log.exception("egress failed", extra={"egress": egress.info.egress_id})
+            self._finish(egress, EgressStatus.EGRESS_FAILED, "the server failed at it and has logged why")
+
+    async def _follow(self, egress: _Egress, subject: str | None) -> None:
         """Wait for the end, close the record, and make the file of it."""
         info = egress.info
         while not egress.recording.stopped:

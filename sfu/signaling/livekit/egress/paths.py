@@ -51,7 +51,10 @@ def place_file(folder: Path, path: PurePosixPath, taken: frozenset[Path]) -> Pat
     wanted = folder / path
     if not wanted.parent.resolve().is_relative_to(folder.resolve()):
         raise OrderError("filepath leads out of the folder for egress.")  # by a link
-    wanted.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OrderError("filepath has a file where it needs a folder.") from error
     number, found = 1, wanted
     while found.exists() or found in taken:
         number += 1

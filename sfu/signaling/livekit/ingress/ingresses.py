@@ -102,6 +102,9 @@ class Ingresses:
             if request.HasField("enabled"):
                 changed.enabled = request.enabled
             await self._write(lambda: self._store.put(changed))
+            if _place(changed) != _place(known):
+                self.note_ended(*_place(known))  # what its participant does is of no ingress any more
+            changed.state.CopyFrom(known.state)  # it may have come or left meanwhile
             self._remove(known)
             self._enter(changed)
         return _copy(changed)
@@ -110,17 +113,17 @@ class Ingresses:
         """Forget one: its key is good for nothing from now on. Who publishes by it is the caller's to put out."""
         async with self._writing:
             info = self._get(id)
-            self._remove(info)
             await self._write(lambda: self._store.delete(id))
+            self._remove(info)
         return _copy(info)
 
     def _enter(self, info: IngressInfo) -> None:
         self._by_id[info.ingress_id] = self._by_key[info.stream_key] = info
-        self._by_participant[info.room_name, info.participant_identity] = info
+        self._by_participant[_place(info)] = info
 
     def _remove(self, info: IngressInfo) -> None:
         del self._by_id[info.ingress_id], self._by_key[info.stream_key]
-        del self._by_participant[info.room_name, info.participant_identity]
+        del self._by_participant[_place(info)]
 
     def find(self, room: str = "", id: str = "") -> Iterator[IngressInfo]:
         """Those of a room, or the one of an id; else all."""
@@ -203,6 +206,11 @@ class IngressAuthorizer:
         except AuthorizationError:
             return False
         return True
+
+
+def _place(info: IngressInfo) -> tuple[str, str]:
+    """The room and the participant that an ingress is for."""
+    return info.room_name, info.participant_identity
 
 
 def _copy(info: IngressInfo) -> IngressInfo:

@@ -34,10 +34,10 @@ class IngressStore:
 
     def load(self) -> list[IngressInfo]:
         """All of them, the oldest first; raises IngressStoreError."""
-        rows = self._db.execute("SELECT info FROM ingresses ORDER BY rowid").fetchall()
         try:
+            rows = self._db.execute("SELECT info FROM ingresses ORDER BY rowid").fetchall()
             return [IngressInfo.FromString(info) for (info,) in rows]
-        except DecodeError as error:
+        except (DecodeError, sqlite3.Error) as error:
             raise IngressStoreError("the file of ingresses is damaged; move it out of the way") from error
 
     def put(self, info: IngressInfo) -> None:

@@ -177,7 +177,12 @@ class Webhooks:
     async def _watch(self) -> None:
         options = self._options
         while True:
-            self.state = state = await self._in_thread(self._outbox.state)
+            try:
+                self.state = state = await self._in_thread(self._outbox.state)
+            except sqlite3.Error as error:
+                _log.error("outbox of webhooks cannot be read", extra={"reason": str(error)})
+                await asyncio.sleep(options.watch_interval)
+                continue
             age = self.oldest_age
             late = f"{state.waiting} wait, the oldest for {age:.0f} s" if age > options.alarm_age else None
             self._set_alarm("behind", late)

@@ -261,6 +261,9 @@ def test_no_file_takes_the_place_of_another_and_no_link_is_followed_outside(tmp_
     second = place_file(folder, path, frozenset())
     assert second.name == "b-2.mp4"
     assert place_file(folder, path, frozenset({second})).name == "b-3.mp4"
+    for wish in ("a/b.mp4/x", "a/b.mp4/deeper/x"):
+        with pytest.raises(OrderError, match="a file where it needs a folder"):
+            place_file(folder, fill_path(wish, {}, UTC, ".mp4"), frozenset())
     (folder / "out").symlink_to(tmp_path)
     with pytest.raises(OrderError, match="leads out"):
         place_file(folder, fill_path("out/x/y", {}, UTC, ".mp4"), frozenset())

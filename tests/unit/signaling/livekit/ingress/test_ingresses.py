@@ -170,6 +170,50 @@ async def test_what_the_disk_does_not_take_was_not_made(desk: Desk, monkeypatch:
     assert list(desk.ingresses.find()) == []
 
 
+async def test_what_the_disk_does_not_delete_is_still_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = await desk.create()
+
+    def fail(id: str) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.store, "delete", fail)
+        with pytest.raises(IngressError) as refused:
+            await desk.ingresses.delete(info.ingress_id)
+    assert refused.value.status == 503
+    assert desk.ingresses.authorize(info.stream_key) is not None, "as it will be after the next start"
+    await desk.ingresses.delete(info.ingress_id)
+    assert desk.ingresses.authorize(info.stream_key) is None
+
+
+async def test_who_comes_while_an_ingress_is_changed_is_not_forgotten(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = await desk.create()
+    put = desk.store.put
+
+    def come_meanwhile(changed: IngressInfo) -> None:
+        desk.ingresses.note_started("lobby", "RM_1", "camera")
+        put(changed)
+
+    monkeypatch.setattr(desk.store, "put", come_meanwhile)
+    await desk.ingresses.update(UpdateIngressRequest(ingress_id=info.ingress_id, name="other"))
+    desk.ingresses.note_ended("lobby", "camera")
+    assert [event for event, _ in desk.told] == ["ingress_started", "ingress_ended"]
+
+
+async def test_an_ingress_that_gets_another_participant_has_ended_for_the_former(desk: Desk) -> None:
+    info = await desk.create()
+    desk.ingresses.note_started("lobby", "RM_1", "camera")
+    changed = await desk.ingresses.update(
+        UpdateIngressRequest(ingress_id=info.ingress_id, participant_identity="another")
+    )
+    assert changed.state.status == Status.ENDPOINT_INACTIVE
+    desk.ingresses.note_ended("lobby", "camera")
+    desk.ingresses.note_started("lobby", "RM_1", "another")
+    assert [event for event, _ in desk.told] == ["ingress_started", "ingress_ended", "ingress_started"]
+
+
 async def test_tokens_are_taken_beside_stream_keys(desk: Desk) -> None:
     class Tokens:
         def authorize(self, token: str) -> Grants:
@@ -191,5 +235,8 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         IngressStore(tmp_path / "file")
     store = IngressStore(tmp_path / "ok")
     store._db.execute("INSERT INTO ingresses VALUES ('x', ?)", (b"\xff\xff",))
+    with pytest.raises(IngressStoreError, match="damaged"):
+        store.load()
+    store._db.execute("DROP TABLE ingresses")
     with pytest.raises(IngressStoreError, match="damaged"):
         store.load()

@@ -14,7 +14,7 @@ from livekit.protocol.models import Room
 from livekit.protocol.webhook import WebhookEvent
 
 from sfu.signaling.livekit.webhooks.backoff import Backoff
-from sfu.signaling.livekit.webhooks.outbox import Entry
+from sfu.signaling.livekit.webhooks.outbox import Entry, OutboxState
 from sfu.signaling.livekit.webhooks.webhooks import WebhookOptions, Webhooks
 from tests.unit.signaling.livekit.webhooks.virtual_time import run_virtually
 
@@ -319,6 +319,28 @@ def test_an_outbox_that_grows_is_told_of(tmp_path: Path) -> None:
         assert webhooks.state.waiting == 1000
         assert webhooks.state.size_bytes > 200_000
         assert "bytes" in webhooks.alarms["large"]
+        await webhooks.close()
+
+    run_virtually(play())
+
+
+def test_a_disk_that_fails_at_a_look_does_not_end_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        receivers = Receivers()
+        receivers.answer = lambda url, event: 503
+        webhooks = open_webhooks(tmp_path, receivers, alarm_age=30.0)
+        look = webhooks._outbox.state
+
+        def fail() -> OutboxState:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(webhooks._outbox, "state", fail)
+        webhooks.start()
+        tell(webhooks, "a", 1)
+        await asyncio.sleep(40)
+        assert not webhooks.alarms
+        monkeypatch.setattr(webhooks._outbox, "state", look)
+        await until(lambda: {*webhooks.alarms} == {"behind"}, within=60)
         await webhooks.close()
 
     run_virtually(play())
