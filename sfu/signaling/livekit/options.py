@@ -47,3 +47,19 @@ class LiveKitOptions:
     """Let the server API unmute tracks: without it nobody's microphone is opened but by himself."""
     max_pending_tracks: int = 64
     """Tracks that one participant has announced and not published yet."""
+    data_rate: float = 1000.0
+    """Data packets a second that a client may send. What is beyond waits, with the client's window shut; of what may
+    get lost it is dropped.
+    """
+    data_burst: int = 2000
+    """And so many at once."""
+    data_keep_seconds: float = 10.0
+    """Reliable packets are kept so long for participants who have no open channel."""
+    data_joining_bytes: int = 256 << 10
+    """So much is kept for one of them until he has his first channel."""
+    data_keep_bytes: int = 1 << 20
+    """And so much of a room, for those who lose theirs."""
+    data_patience: float = 10.0
+    """While a client takes no reliable data any more, all who send to it wait: so long."""
+    data_least_bytes: int = 64 << 10
+    """It has to take so many bytes within that time, or it is cut off."""

@@ -1,0 +1,1 @@
+"""What participants send each other by data channels."""

@@ -1,0 +1,23 @@
+"""How many packets one participant may send."""
+
+from __future__ import annotations
+
+
+class Allowance:
+    """A token bucket: `burst` packets at once, then `rate` a second."""
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._filled = now
+
+    def take(self, now: float) -> float:
+        """Use up one packet; the seconds until there is one to use, if there is none now. `now`: a clock's seconds."""
+        passed = max(0.0, now - self._filled)
+        self._filled = now
+        self._tokens = min(self._burst, self._tokens + passed * self._rate)
+        if self._tokens < 1.0:
+            return (1.0 - self._tokens) / self._rate
+        self._tokens -= 1.0
+        return 0.0

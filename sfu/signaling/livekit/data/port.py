@@ -1,0 +1,138 @@
+"""What one client sends and is sent by its data channels."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from collections.abc import Callable
+from typing import Protocol
+
+from livekit.protocol.models import DataPacket
+
+from sfu.signaling.livekit.data.allowance import Allowance
+from sfu.signaling.livekit.data.channels import LOSSY, RELIABLE, Channels
+from sfu.signaling.livekit.data.outbox import Outbox, Patience
+from sfu.signaling.livekit.data.packets import PacketError, attribute, read_packet
+from sfu.signaling.livekit.participant import Participant
+
+_LEAST_PAUSE = 0.05
+"""Seconds for which who has sent too much waits at least, so that it is not woken for each packet."""
+
+
+class PortRoom(Protocol):
+    """Where its packets go."""
+
+    def deliver(self, port: Port, packet: DataPacket, *, reliable: bool) -> bool:
+        """Send a packet to whom it is for; False: not now, since one of them takes nothing more."""
+        ...
+
+    def note_freed(self) -> None:
+        """Somebody takes packets again."""
+        ...
+
+
+class Port:
+    """Of one client, while it is in the room."""
+
+    def __init__(
+        self,
+        room: PortRoom,
+        participant: Participant,
+        channels: Channels,
+        *,
+        allowance: Allowance,
+        patience: Patience,
+        drops: collections.Counter[str],
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock`: seconds since the Unix epoch."""
+        self.participant = participant
+        self.since = clock()
+        self.last_sequence = 0
+        """The number of the last reliable packet that was passed on; 0: none that had one."""
+        self._room = room
+        self._channels = channels
+        self._allowance = allowance
+        self._drops = drops
+        self._clock = clock
+        self._held: DataPacket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.outbox = Outbox(patience, drops, room.note_freed)
+        channels.connect(RELIABLE, self._take_reliable, self.outbox.take_reliable)
+        channels.connect(LOSSY, self._take_lossy, self.outbox.take_lossy)
+
+    def __repr__(self) -> str:
+        return f"<Port of {self.participant.identity!r}, {len(self.outbox)} packets wait>"
+
+    def release(self) -> None:
+        """Try again what could not be delivered, and take packets again if that goes."""
+        packet, self._held = self._held, None  # meanwhile this may be called again
+        if packet is None:
+            return
+        if self._room.deliver(self, packet, reliable=True):
+            self._note_passed(packet)
+            self._resume()
+        else:
+            self._held = packet
+
+    def close(self) -> None:
+        """The client has left: nothing more is taken from it, or sent to it."""
+        self._closed = True
+        self._held = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self.outbox.end()
+
+    def _take_lossy(self, message: bytes) -> None:
+        if self._closed:
+            return
+        if self._allowance.take(self._clock()):
+            self._drops["flood"] += 1
+            return
+        packet = self._read(message, reliable=False)
+        if packet is not None:
+            self._room.deliver(self, packet, reliable=False)
+
+    def _take_reliable(self, message: bytes) -> None:
+        if self._closed:
+            return
+        packet = self._read(message, reliable=True)
+        if packet is not None:
+            if self._room.deliver(self, packet, reliable=True):
+                self._note_passed(packet)
+            else:
+                self._held = packet
+                self._channels.hold(RELIABLE)
+        self._slow_down()
+
+    def _read(self, message: bytes, *, reliable: bool) -> DataPacket | None:
+        try:
+            packet = read_packet(message)
+            attribute(packet, self.participant, reliable=reliable, now=self._clock())
+        except PacketError as error:
+            self._drops[error.reason] += 1
+            return None
+        if packet.sequence and packet.sequence <= self.last_sequence:
+            self._drops["repeated"] += 1
+            return None
+        return packet
+
+    def _note_passed(self, packet: DataPacket) -> None:
+        if packet.sequence:
+            self.last_sequence = packet.sequence
+
+    def _slow_down(self) -> None:
+        """A client that sends too much has to wait, with its window shut."""
+        wait = self._allowance.take(self._clock())
+        if wait and self._timer is None:
+            self._channels.hold(RELIABLE)
+            self._timer = asyncio.get_running_loop().call_later(max(wait, _LEAST_PAUSE), self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._timer = None
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._held is None and self._timer is None and not self._closed:
+            self._channels.release(RELIABLE)
