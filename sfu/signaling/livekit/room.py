@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 from collections.abc import Callable, Iterable
 
@@ -24,6 +25,7 @@ from sfu.errors import RemoteError, RoomFullError
 from sfu.signaling.livekit import sids
 from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.client import Client
+from sfu.signaling.livekit.data.exchange import Exchange
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join
 from sfu.signaling.livekit.news import (
@@ -54,8 +56,9 @@ class LiveKitRoom:
         options: LiveKitOptions,
         clock: Callable[[], float],
         watch: Watcher = lambda name, room, participant, published: None,
+        drops: collections.Counter[str] | None = None,
     ) -> None:
-        """`clock`: seconds since the Unix epoch."""
+        """`clock`: seconds since the Unix epoch. `drops`: counts data packets that are not passed on, by reason."""
         self.room = room
         self.sid = sids.new_sid(sids.ROOM)
         self.name = room.name
@@ -79,6 +82,8 @@ class LiveKitRoom:
         self._watch = watch
         self._speakers = SpeakerNews(room)
         self._quality = QualityNews()
+        self.data = Exchange(options, collections.Counter() if drops is None else drops, clock, _ask_to_begin_anew)
+        """What participants send each other."""
         for peer in room.peers.values():
             self._find_stranger(peer.name)
 
@@ -133,6 +138,7 @@ class LiveKitRoom:
                 peer.leave("refused")
                 raise
         self.participants[client.identity] = client
+        self.data.add(client, client.transports.channels)
         self.entered = True
         self.tell(client)
         self._watch("participant_joined", self, client, None)
@@ -150,6 +156,7 @@ class LiveKitRoom:
         if self.participants.get(participant.identity) is not participant:
             return
         del self.participants[participant.identity]
+        self.data.remove(participant)
         participant.reason = reason
         participant.state = State.DISCONNECTED
         participant.touch()
@@ -392,3 +399,7 @@ class LiveKitRoom:
 
 
 _BY_ITSELF = DisconnectReason.CLIENT_INITIATED
+
+
+def _ask_to_begin_anew(participant: Participant) -> None:
+    participant.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
@@ -40,6 +41,8 @@ class Rooms:
         self.server = server
         self.options = options
         self.clock = clock
+        self.data_drops: collections.Counter[str] = collections.Counter()
+        """Data packets that were not passed on, by reason."""
         self._rooms: dict[str, LiveKitRoom] = {}
         self._watchers: list[Watcher] = []
         self._look_at = 0.0
@@ -80,7 +83,7 @@ class Rooms:
         most = self.server.config.max_rooms
         if len(self._rooms) >= most:
             raise ServerFullError("max_rooms", f"the server has its {most} rooms")
-        room = LiveKitRoom(made, self.options, self.clock, self._tell)
+        room = LiveKitRoom(made, self.options, self.clock, self._tell, self.data_drops)
         if config is not None:
             room.empty_timeout = config.empty_timeout or room.empty_timeout
             room.departure_timeout = config.departure_timeout or room.departure_timeout
@@ -120,6 +123,7 @@ class Rooms:
                     room.remove(client, DisconnectReason.SIGNAL_CLOSE)
             room.tell_speakers()
             room.tell_unwanted_audio()
+            room.data.handle_tick(now)
             if now >= self._look_at:
                 room.tell_quality()
             if room.is_over(now):

@@ -73,6 +73,7 @@ class Session:
         client = self.client
         self._attach()
         options = self.rooms.options
+        client.transports.subscriber_primary = not join.single and client.permission.can_subscribe
         response = JoinResponse(
             room=self.room.info(),
             participant=client.info(),
@@ -80,7 +81,7 @@ class Session:
             server_version=VERSION,
             server_info=SERVER,
             ice_servers=self._list_ice_servers(),
-            subscriber_primary=not join.single and client.permission.can_subscribe,
+            subscriber_primary=client.transports.subscriber_primary,
             fast_publish=client.permission.can_publish,
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
@@ -103,9 +104,14 @@ class Session:
             client.cuts_resume = False
             self.cut()
             return
-        client.send(
-            SignalResponse(reconnect=ReconnectResponse(ice_servers=self._list_ice_servers(), server_info=SERVER))
+        port = self.room.data.find(client.identity)
+        if port is None or port.outbox.ended:
+            client.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
+            return
+        reconnect = ReconnectResponse(
+            ice_servers=self._list_ice_servers(), server_info=SERVER, last_message_seq=port.last_sequence
         )
+        client.send(SignalResponse(reconnect=reconnect))
         others = [client.info(), *self.room.list_others(client.identity)]
         client.send(SignalResponse(update=ParticipantUpdate(participants=others)))
         client.send(SignalResponse(room_update=RoomUpdate(room=self.room.info())))

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 
 from livekit.protocol.rtc import MediaSectionsRequirement, SessionDescription, SignalResponse
 
-from sfu import Connection, ConnectionState, DataChannel, Peer, ServerOffered, Steered, Subscription, Track
+from sfu import Connection, ConnectionState, Peer, ServerOffered, Steered, Subscription, Track
+from sfu.signaling.livekit.data.channels import Channels
 from sfu.signaling.livekit.published import PublishedTrack
 
 Send = Callable[[SignalResponse], None]
 Msid = tuple[str, str]
-
-RELIABLE, LOSSY, DATA_TRACK = LABELS = ("_reliable", "_lossy", "_data_track")
-"""What the protocol's data channels are called."""
 
 
 class Transports(abc.ABC):
@@ -26,10 +24,12 @@ class Transports(abc.ABC):
         self._send = send
         self._decodes_layers = decodes_layers
         self._wanted: dict[Track, tuple[PublishedTrack, Msid]] = {}
-        self.channels: dict[str, DataChannel] = {}
-        """Those by which the client is sent data, by their labels."""
-        self.on_data: Callable[[str, bytes], None] = lambda label, message: None
-        """Is given what comes by a data channel of this label."""
+        self.channels = Channels()
+        """The client's data channels."""
+        self.subscriber_primary = True
+        """Whether a client of two connections was told that the one on which it receives counts. Only then it looks
+        for data on it; else it is sent data by the channels that it has opened itself.
+        """
 
     @property
     @abc.abstractmethod
@@ -94,27 +94,6 @@ class Transports(abc.ABC):
         found = ((held.mid, self._wanted.get(held.track)) for held in connection.subscriptions)
         return {mid: wanted[0].sid for mid, wanted in found if wanted is not None}
 
-    def _follow_channels(self, connection: Connection) -> None:
-        """Take the data channels that the client opens."""
-        connection.data.on_channel = self._handle_channel
-
-    def _handle_channel(self, channel: DataChannel) -> None:
-        label = channel.label
-        if label in LABELS:
-            channel.on_message = lambda message: self._handle_message(label, message)
-            if self._sends_by_publisher:
-                self._take_channel(channel)
-
-    def _handle_message(self, label: str, message: bytes | str) -> None:
-        if isinstance(message, bytes):
-            self.on_data(label, message)
-
-    def _take_channel(self, channel: DataChannel) -> None:
-        self.channels[channel.label] = channel
-
-    _sends_by_publisher = False
-    """Whether the client is sent data by the channels that it has opened itself."""
-
     @abc.abstractmethod
     def _add(self, track: Track, msid: Msid) -> None: ...
 
@@ -124,8 +103,6 @@ class Transports(abc.ABC):
 
 class SingleTransport(Transports):
     """One connection, on which the client makes all offers."""
-
-    _sends_by_publisher = True
 
     def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
         super().__init__(peer, send, decodes_layers=decodes_layers)
@@ -153,7 +130,7 @@ class SingleTransport(Transports):
             answered = self._peer.steer(offer.sdp, request=request, data=True)
             self._connection = answered.connection
             self._connection.decodes_layers = self._decodes_layers
-            self._follow_channels(answered.connection)
+            self.channels.follow(answered.connection, answers=True)
         else:
             answered = self._connection.answer(offer.sdp)
         answer = SessionDescription(type="answer", sdp=answered.sdp, id=offer.id, mid_to_track_id=self.name_sections())
@@ -214,7 +191,7 @@ class DualTransports(Transports):
         if self._publisher is None or self._publisher.state is ConnectionState.CLOSED:
             answered = self._peer.steer(offer.sdp, data=True)
             self._publisher = answered.connection
-            self._follow_channels(answered.connection)
+            self.channels.follow(answered.connection, answers=not self.subscriber_primary)
         else:
             answered = self._publisher.answer(offer.sdp)
         self._send(SignalResponse(answer=SessionDescription(type="answer", sdp=answered.sdp, id=offer.id)))
@@ -239,8 +216,8 @@ class DualTransports(Transports):
         if self._subscriber is None or self._subscriber.state is ConnectionState.CLOSED:
             self._subscriber = self._peer.offer(subscribe=None, reuse_sections=False, data=True)
             self._subscriber.decodes_layers = self._decodes_layers
-            for label in LABELS:
-                self._take_channel(open_channel(self._subscriber, label))
+            if self.subscriber_primary:
+                self.channels.open(self._subscriber)
             for track, (_, msid) in self._wanted.items():
                 if not track.ended:
                     self._subscriber.subscribe(track, msid=msid)
@@ -254,10 +231,3 @@ class DualTransports(Transports):
         for held in () if self._subscriber is None else self._subscriber.subscriptions:
             if held.track is track:
                 held.close()
-
-
-def open_channel(connection: Connection, label: str) -> DataChannel:
-    """Open one of the protocol's data channels."""
-    if label == RELIABLE:
-        return connection.data.open(label)
-    return connection.data.open(label, ordered=False, max_retransmits=0)

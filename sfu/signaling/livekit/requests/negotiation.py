@@ -50,6 +50,8 @@ def sync_state(asker: Asker, request: SignalRequest) -> None:
         for sid in tracks.track_sids:
             client.subscribing.choose(sid, state.subscription.subscribe)
     client.subscribing.disable(state.track_sids_disabled)
+    received = {each.publisher_sid: each.last_seq for each in state.datachannel_receive_states}
+    asker.room.data.resume(client.identity, received)
 
 
 HANDLERS: dict[str, Handler] = {"offer": offer, "answer": answer, "trickle": trickle, "sync_state": sync_state}

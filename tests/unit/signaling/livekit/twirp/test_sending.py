@@ -7,45 +7,18 @@ import pytest
 from livekit.protocol.models import DataPacket
 from livekit.protocol.room import SendDataRequest
 
-from sfu.errors import ConnectionClosedError
 from sfu.signaling.livekit.twirp import sending
 from sfu.signaling.livekit.twirp.errors import TwirpError
 from sfu.signaling.livekit.twirp.sending import MAX_DATA_BYTES, DataSender
-
-
-class Channel:
-    """A data channel that takes so many messages until it is drained."""
-
-    def __init__(self, free: int = 100, drains: bool = True, closed: bool = False) -> None:
-        self.sent: list[DataPacket] = []
-        self._free, self._drains, self._closed = free, drains, closed
-
-    def send(self, message: bytes) -> bool:
-        if self._closed:
-            raise ConnectionClosedError("closed")
-        if self._free == 0:
-            return False
-        self._free -= 1
-        self.sent.append(DataPacket.FromString(message))
-        return True
-
-    async def drained(self) -> None:
-        await asyncio.sleep(0 if self._drains else 1000)
-        self._free = 1
-
-
-class Client:
-    def __init__(self, identity: str, **channels: Channel) -> None:
-        self.identity, self.sid = identity, f"PA_{identity}"
-        self.peer = self
-        self.transports = self
-        self.left = False
-        self.channels = {f"_{label}": channel for label, channel in channels.items()}
+from tests.unit.signaling.livekit.data.hall import Guest, Hall
 
 
 class Room:
-    def __init__(self, *clients: Client) -> None:
-        self.clients = clients
+    """Has what a sender needs of a LiveKitRoom."""
+
+    def __init__(self) -> None:
+        self.hall = Hall()
+        self.data = self.hall.exchange
 
 
 async def send(room: Room, sender: DataSender | None = None, **fields: Any) -> None:
@@ -53,68 +26,94 @@ async def send(room: Room, sender: DataSender | None = None, **fields: Any) -> N
 
 
 async def test_data_go_to_those_who_are_named_or_to_all() -> None:
-    alice, bob, carol = (Client(name, reliable=Channel()) for name in ("alice", "bob", "carol"))
-    room = Room(alice, bob, carol)
+    room = Room()
+    alice, bob, carol = guests = [room.hall.enter(name) for name in ("alice", "bob", "carol")]
     await send(room, topic="t")
     await send(room, destination_identities=["bob", "nobody"])
-    await send(room, destination_sids=["PA_carol"])
-    counts = [len(client.channels["_reliable"].sent) for client in room.clients]
-    assert counts == [1, 2, 2]
-    packet = bob.channels["_reliable"].sent[0]
-    assert (packet.user.payload, packet.user.topic, packet.participant_identity) == (b"x", "t", "")
+    await send(room, destination_sids=[carol.sid])
+    assert [len(guest.heard) for guest in guests] == [1, 2, 2]
+    first, second = bob.reliable.packets
+    assert (first.user.payload, first.user.topic) == (b"x", "t")
+    assert not (first.user.participant_sid or first.participant_sid or first.participant_identity or first.sequence)
+    assert list(second.destination_identities) == list(second.user.destination_identities) == ["bob", "nobody"]
+    assert not alice.lossy.got
 
 
 async def test_lossy_data_wait_for_nobody() -> None:
-    full, none = Client("full", lossy=Channel(free=0)), Client("none")
-    await send(Room(full, none), kind=DataPacket.Kind.LOSSY)
-    assert full.channels["_lossy"].sent == []
+    room = Room()
+    full = Guest(room.hall, "full").open(room=0)
+    Guest(room.hall, "joining")
+    await send(room, kind=DataPacket.Kind.LOSSY)
+    assert full.lossy.got == full.reliable.got == []
+    assert room.hall.dropped == {"lossy": 1, "no_channel": 1}
 
 
 async def test_reliable_data_wait_for_who_is_slow_or_only_joining() -> None:
-    slow, joining = Client("slow", reliable=Channel(free=0)), Client("joining")
-    task = asyncio.ensure_future(send(Room(slow, joining)))
-    await asyncio.sleep(0.05)
-    assert not task.done()
-    joining.channels["_reliable"] = Channel()
+    room = Room()
+    slow, joining, good = room.hall.enter("slow"), Guest(room.hall, "joining"), room.hall.enter("good")
+    slow.fill()
+    await send(room, destination_identities=["good"])
+    task = asyncio.ensure_future(send(room))
+    await asyncio.sleep(0.01)
+    assert not task.done() and len(good.heard) == 1
+    slow.reliable.acknowledge()
     await task
-    assert len(slow.channels["_reliable"].sent) == len(joining.channels["_reliable"].sent) == 1
+    assert slow.heard[-1] == good.heard[-1] == b"x"
+    assert joining.open().heard == [b"x"]
 
 
-async def test_who_does_not_take_reliable_data_in_time_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_take_reliable_data_in_time_keeps_it_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "_PATIENCE_S", 0.05)
-    stuck, good = Client("stuck", reliable=Channel(free=0, drains=False)), Client("good", reliable=Channel())
-    with pytest.raises(TwirpError, match="1 of 2 participants") as refused:
-        await send(Room(stuck, good))
+    room, sender = Room(), DataSender()
+    stuck, good = room.hall.enter("stuck"), room.hall.enter("good")
+    stuck.fill()
+    with pytest.raises(TwirpError, match="sent to nobody") as refused:
+        await send(room, sender, nonce=b"n" * 16)
     assert refused.value.code == "unavailable"
-    assert len(good.channels["_reliable"].sent) == 1
+    assert not good.heard
+    stuck.reliable.acknowledge()
+    await send(room, sender, nonce=b"n" * 16)  # the same call again is no repetition
+    assert good.heard == [b"x"]
 
 
-async def test_who_leaves_or_whose_channel_has_closed_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    leaving, closed = Client("leaving"), Client("closed", reliable=Channel(closed=True), lossy=Channel(closed=True))
-    task = asyncio.ensure_future(send(Room(leaving, closed)))
-    await asyncio.sleep(0.05)
-    leaving.left = True
+async def test_who_leaves_is_not_waited_for() -> None:
+    room = Room()
+    leaving, good = room.hall.enter("leaving"), room.hall.enter("good")
+    leaving.fill()
+    task = asyncio.ensure_future(send(room))
+    await asyncio.sleep(0)
+    room.data.remove(leaving.participant)
     await task
-    await send(Room(closed), kind=DataPacket.Kind.LOSSY)
+    assert good.heard == [b"x"]
 
 
 async def test_a_nonce_is_sent_once_in_its_room_and_remembered_for_a_while() -> None:
-    alice, bob = Client("alice", reliable=Channel(1000)), Client("bob", reliable=Channel(1000))
-    room, other, sender = Room(alice), Room(bob), DataSender()
+    room, other, sender = Room(), Room(), DataSender()
+    alice, bob = room.hall.enter("alice"), other.hall.enter("bob")
     for number in (0, 0, 1, 0):
         await send(room, sender, nonce=bytes([number]) * 16)
     await send(other, sender, nonce=bytes(16))
-    assert (len(alice.channels["_reliable"].sent), len(bob.channels["_reliable"].sent)) == (2, 1)
+    assert (len(alice.heard), len(bob.heard)) == (2, 1)
     for number in range(2, 102):
         await send(room, sender, nonce=bytes([number]) * 16)
     await send(room, sender, nonce=bytes(16))  # forgotten by now
-    assert len(alice.channels["_reliable"].sent) == 103
+    assert len(alice.heard) == 103
 
 
-@pytest.mark.parametrize("fields", [{"data": b"x" * (MAX_DATA_BYTES + 1)}, {"nonce": b"n"}, {"nonce": b"n" * 17}])
-async def test_what_is_out_of_bounds_is_refused(fields: dict[str, bytes]) -> None:
-    alice = Client("alice", reliable=Channel())
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"data": b"x" * (MAX_DATA_BYTES + 1)},
+        {"nonce": b"n"},
+        {"nonce": b"n" * 17},
+        {"destination_identities": ["x"] * 1001},
+        {"destination_sids": ["x"] * 1001},
+    ],
+)
+async def test_what_is_out_of_bounds_is_refused(fields: dict[str, Any]) -> None:
+    room = Room()
+    alice = room.hall.enter("alice")
     with pytest.raises(TwirpError) as refused:
-        await send(Room(alice), **fields)
+        await send(room, **fields)
     assert refused.value.code == "invalid_argument"
-    assert alice.channels["_reliable"].sent == []
+    assert not alice.heard
