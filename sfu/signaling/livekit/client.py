@@ -18,6 +18,11 @@ from livekit.protocol.rtc import (
 
 from sfu import Peer, Track
 from sfu.errors import RemoteError
+from sfu.signaling.livekit.blobs import Blobs
+from sfu.signaling.livekit.data.channels import DATA_TRACK
+from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
+from sfu.signaling.livekit.data_tracks.publishing import DataPublishing
+from sfu.signaling.livekit.data_tracks.subscribing import DataSubscribing
 from sfu.signaling.livekit.errors import RequestError
 from sfu.signaling.livekit.join import Join
 from sfu.signaling.livekit.options import LiveKitOptions
@@ -38,6 +43,11 @@ class ClientRoom(Protocol):
     @property
     def participants(self) -> dict[str, Participant]:
         """Who is in, by identity."""
+        ...
+
+    @property
+    def data_tracks(self) -> Catalogue:
+        """The data tracks that are published."""
         ...
 
     def tell(self, participant: Participant) -> None:
@@ -77,6 +87,11 @@ class Client(Participant):
         kind = SingleTransport if join.single else DualTransports
         self.transports: Transports = kind(peer, self.send, decodes_layers=join.client.sdk in _NATIVE)
         self.subscribing = Subscribing(self, self.transports, room.participants)
+        self.data_publishing = DataPublishing(self, room.data_tracks, lambda: room.tell(self))
+        self.data_subscribing = DataSubscribing(self, room.data_tracks)
+        self.transports.channels.connect(DATA_TRACK, self.data_publishing.handle_packet)
+        self.blobs = Blobs(options)
+        """What it has left for others to fetch."""
         self.left_at: float | None = None
         """When its socket was lost; None while it has one."""
 
@@ -102,9 +117,9 @@ class Client(Participant):
         """What it publishes, or has announced, under an id."""
         return self.tracks.get(sid) or self._pending.get(sid)
 
-    def allows(self, identity: str, published: PublishedTrack) -> bool:
+    def allows(self, identity: str, sid: str) -> bool:
         """See `Participant.allows`."""
-        return self._permits is None or identity in self._permits.get(published.sid, ()) or identity in self._trusted
+        return self._permits is None or identity in self._permits.get(sid, ()) or identity in self._trusted
 
     def permit(self, wanted: SubscriptionPermission) -> None:
         """Let others have what it publishes: all of them, or those that are named."""
@@ -120,6 +135,7 @@ class Client(Participant):
                     permits.setdefault(sid, set()).add(identity)
             self._permits = permits
         self._room.reconsider(self)
+        self.data_publishing.review()
 
     def add_track(self, request: AddTrackRequest) -> None:
         """It is about to publish; raises RequestError."""
@@ -178,6 +194,8 @@ class Client(Participant):
                 self.send(SignalResponse(track_unpublished=TrackUnpublishedResponse(track_sid=sid)))
         self._room.tell(self)
         self.subscribing.consider_all()
+        self.data_publishing.review()
+        self.data_subscribing.review_all()
 
     def bind_tracks(self) -> None:
         """Find which media belongs to which announced track. What nobody has announced is for nobody."""

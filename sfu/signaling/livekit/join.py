@@ -39,7 +39,8 @@ class Join:
     adaptive_stream: bool = False
     allow_pause: bool = False
     """Its video may be paused where the path is too narrow; else the lowest Layer goes on."""
-    auto_subscribe_data: bool = True
+    auto_subscribe_data: bool = False
+    """Every data track is sent to it; else those that it asks for. SDKs ask, and know of no others."""
     metadata: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     tracks: tuple[AddTrackRequest, ...] = ()
@@ -84,7 +85,7 @@ def read_query(query: Mapping[str, str]) -> Join:
         auto_subscribe=_read_flag(query, "auto_subscribe", True),
         adaptive_stream=_read_flag(query, "adaptive_stream", False),
         allow_pause=_read_flag(query, "subscriber_allow_pause", False),
-        auto_subscribe_data=_read_flag(query, "auto_subscribe_data_track", True),
+        auto_subscribe_data=_read_flag(query, "auto_subscribe_data_track", False),
         attributes=_read_attributes(query.get("attributes", "")),
         resumes=_read_flag(query, "reconnect", False),
         participant_sid=query.get("sid", ""),
@@ -110,9 +111,7 @@ def read_join_request(packed: str) -> Join:
         auto_subscribe=settings.auto_subscribe,
         adaptive_stream=settings.adaptive_stream,
         allow_pause=settings.subscriber_allow_pause if settings.HasField("subscriber_allow_pause") else False,
-        auto_subscribe_data=(
-            settings.auto_subscribe_data_track if settings.HasField("auto_subscribe_data_track") else True
-        ),
+        auto_subscribe_data=settings.auto_subscribe_data_track,
         metadata=request.metadata,
         attributes=dict(request.participant_attributes),
         tracks=tuple(request.add_track_requests),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from livekit.protocol.models import SpeakerInfo, SubscribedAudioCodec, VideoQuality
+from livekit.protocol.models import ParticipantInfo, Room, SpeakerInfo, SubscribedAudioCodec, VideoQuality
 from livekit.protocol.rtc import (
+    LeaveRequest,
+    RoomMovedResponse,
     SignalResponse,
     SpeakersChanged,
     StreamState,
@@ -114,3 +116,17 @@ def find_published(
             if published.track is not None and published.track.id == track_id:
                 return participant, published
     return None
+
+
+def describe_move(
+    room: Room, token: str, participant: ParticipantInfo, others: list[ParticipantInfo]
+) -> SignalResponse:
+    """To a participant: it is in another room now, with these others, and has a token for that."""
+    return SignalResponse(
+        room_moved=RoomMovedResponse(room=room, token=token, participant=participant, other_participants=others)
+    )
+
+
+def describe_new_beginning() -> SignalResponse:
+    """To a client: it shall come again from the start."""
+    return SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT))

@@ -63,3 +63,17 @@ class LiveKitOptions:
     """While a client takes no reliable data any more, all who send to it wait: so long."""
     data_least_bytes: int = 64 << 10
     """It has to take so many bytes within that time, or it is cut off."""
+    max_data_tracks: int = 128
+    """Data tracks of one participant."""
+    max_data_subscriptions: int = 1024
+    """Data tracks that one participant receives."""
+    data_track_rate: float = 20_000.0
+    """Packets of data tracks that one participant may have passed on in a second, each counted once, and once more for
+    every subscriber. What is beyond is dropped.
+    """
+    max_blobs: int = 256
+    """Data blobs that one participant has stored."""
+    max_blobs_bytes: int = 64_000
+    """Of all of them, keys and contents together."""
+    max_blob_key_bytes: int = 256
+    """Of the key of one."""

@@ -18,6 +18,7 @@ from sfu import Peer
 from sfu.errors import RemoteError
 from sfu.signaling.livekit import sids
 from sfu.signaling.livekit.claims import Claims, VideoGrants
+from sfu.signaling.livekit.data_tracks.track import DataTrack
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.published import PublishedTrack
 
@@ -54,6 +55,8 @@ class Participant:
         self.joined_at = joined_at
         self.tracks: dict[str, PublishedTrack] = {}
         """What it publishes, by the tracks' ids."""
+        self.data_tracks: dict[int, DataTrack] = {}
+        """What it publishes as data, by its own handles."""
         self._version = 0
         self._info: ParticipantInfo | None = None
         self._listener: Callable[[Frame], None] | None = None
@@ -112,8 +115,13 @@ class Participant:
         """What it publishes under an id."""
         return self.tracks.get(sid)
 
-    def allows(self, identity: str, published: PublishedTrack) -> bool:
-        """Whether this publisher lets somebody have a track."""
+    @property
+    def is_publisher(self) -> bool:
+        """Whether there is something that it publishes."""
+        return bool(self.tracks or self.data_tracks)
+
+    def allows(self, identity: str, sid: str) -> bool:
+        """Whether this publisher lets somebody have a track, or a data track, of that id."""
         return True
 
     def touch(self) -> None:
@@ -135,12 +143,13 @@ class Participant:
                 joined_at_ms=int(self.joined_at * 1000),
                 version=self._version,
                 permission=self.permission,
-                is_publisher=bool(self.tracks),
+                is_publisher=self.is_publisher,
                 kind=self.kind,
                 client_protocol=self.client.client_protocol,
                 capabilities=self.client.capabilities,
                 disconnect_reason=self.reason,
                 tracks=[published.info for published in self.tracks.values()],
+                data_tracks=[track.info for track in self.data_tracks.values()],
             )
             info.kind_details.extend(value for name, value in _DETAILS.items() if name in self.kind_details)
         return self._info

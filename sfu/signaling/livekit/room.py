@@ -14,7 +14,6 @@ from livekit.protocol.rtc import (
     LeaveRequest,
     MuteTrackRequest,
     ParticipantUpdate,
-    RoomMovedResponse,
     RoomUpdate,
     SignalResponse,
 )
@@ -22,19 +21,13 @@ from livekit.protocol.rtc import (
 import sfu
 from sfu import events
 from sfu.errors import RemoteError, RoomFullError
-from sfu.signaling.livekit import sids
+from sfu.signaling.livekit import news, sids
 from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.data.exchange import Exchange
+from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join
-from sfu.signaling.livekit.news import (
-    SpeakerNews,
-    describe_audio_wanted,
-    describe_stream,
-    describe_wanted,
-    find_published,
-)
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant, State
 from sfu.signaling.livekit.published import PublishedTrack
@@ -80,10 +73,13 @@ class LiveKitRoom:
         self._options = options
         self._clock = clock
         self._watch = watch
-        self._speakers = SpeakerNews(room)
+        self._speakers = news.SpeakerNews(room)
         self._quality = QualityNews()
-        self.data = Exchange(options, collections.Counter() if drops is None else drops, clock, _ask_to_begin_anew)
+        drops = collections.Counter() if drops is None else drops
+        self.data = Exchange(options, drops, clock, lambda participant: participant.send(news.describe_new_beginning()))
         """What participants send each other."""
+        self.data_tracks = Catalogue(options, clock, drops)
+        """What participants publish as data tracks."""
         for peer in room.peers.values():
             self._find_stranger(peer.name)
 
@@ -108,7 +104,7 @@ class LiveKitRoom:
             creation_time_ms=int(self.created_at * 1000),
             metadata=self.metadata,
             num_participants=len(seen),
-            num_publishers=sum(bool(each.tracks) for each in seen),
+            num_publishers=sum(each.is_publisher for each in seen),
             active_recording=self.room.recording is not None,
         )
 
@@ -147,6 +143,7 @@ class LiveKitRoom:
     def admit(self, client: Client) -> None:
         """It was told who is there: give it what they publish."""
         client.subscribing.consider_all()
+        client.data_subscribing.start()
         qualities = self._quality.describe()
         if qualities is not None:
             client.send(qualities)
@@ -165,6 +162,9 @@ class LiveKitRoom:
             participant.send(SignalResponse(leave=leave))
         for published in list(participant.tracks.values()):
             self.withdraw(participant, published)
+        if isinstance(participant, Client):
+            participant.data_publishing.end()
+            participant.data_subscribing.end()
         participant.peer.leave(DisconnectReason.Name(reason).lower())
         self.tell(participant)
         self._watch("participant_left", self, participant, None)
@@ -173,15 +173,10 @@ class LiveKitRoom:
 
     def move(self, client: Client, destination: LiveKitRoom, token: str) -> None:
         """A client goes to another room: it is told so, and comes there from the start, with a token for it."""
-        moved = RoomMovedResponse(
-            room=destination.info(),
-            token=token,
-            participant=client.info(),
-            other_participants=destination.list_others(client.identity),
-        )
-        client.send(SignalResponse(room_moved=moved))
+        others = destination.list_others(client.identity)
+        client.send(news.describe_move(destination.info(), token, client.info(), others))
         client.send(SignalResponse(refresh_token=token))  # some come back by this one alone
-        client.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
+        client.send(news.describe_new_beginning())
         self.remove(client, DisconnectReason.MIGRATION, told=False)
 
     def close(self, reason: DisconnectReason = DisconnectReason.ROOM_DELETED) -> None:
@@ -256,7 +251,7 @@ class LiveKitRoom:
 
     def _follow_mute(self, publisher: str, track: str, muted: bool) -> None:
         """What came otherwise, as by WHIP, is muted by what its client sends, or by the server."""
-        found = find_published(self.participants, track, publisher)
+        found = news.find_published(self.participants, track, publisher)
         if found is not None and not isinstance(found[0], Client) and found[1].info.muted != muted:
             self._show_muted(*found, muted)
 
@@ -271,11 +266,9 @@ class LiveKitRoom:
     def handle_event(self, event: events.Event) -> None:
         """Take what happens in the library's room."""
         match event:
-            case events.PeerJoined():
-                self._find_stranger(event.peer)
             case events.PeerLeft():
                 self._forget_peer(event.peer)
-            case events.TrackPublished():
+            case events.PeerJoined() | events.TrackPublished():
                 self._find_stranger(event.peer)
             case events.TrackEnded():
                 self._end_track(event.peer, event.track)
@@ -332,7 +325,8 @@ class LiveKitRoom:
     def _forget_peer(self, name: str) -> None:
         known = self.participants.get(name)
         if known is not None and known.peer.left:
-            self.remove(known, DisconnectReason.PARTICIPANT_REMOVED if isinstance(known, Client) else _BY_ITSELF)
+            by_us = isinstance(known, Client)
+            self.remove(known, DisconnectReason.PARTICIPANT_REMOVED if by_us else DisconnectReason.CLIENT_INITIATED)
 
     def _end_track(self, name: str, track: str) -> None:
         participant = self.participants.get(name)
@@ -358,7 +352,7 @@ class LiveKitRoom:
         """Tell publishers of audio that nobody takes any more."""
         for client in self.clients:
             for published in client.tracks.values():
-                update = describe_audio_wanted(published) if published.wanted is not None else None
+                update = news.describe_audio_wanted(published) if published.wanted is not None else None
                 if update is not None:
                     client.send(update)
 
@@ -369,16 +363,16 @@ class LiveKitRoom:
             self.broadcast(changes)
 
     def _tell_wanted(self, publisher: str, track: str) -> None:
-        found = find_published(self.participants, track, publisher)
-        update = None if found is None else describe_wanted(found[1])
+        found = news.find_published(self.participants, track, publisher)
+        update = None if found is None else news.describe_wanted(found[1])
         if found is not None and update is not None:
             found[0].send(update)
 
     def _tell_stream(self, subscriber: str, track: str, *, paused: bool) -> None:
-        found = find_published(self.participants, track)
+        found = news.find_published(self.participants, track)
         receiver = self.participants.get(subscriber)
         if found is not None and receiver is not None:
-            receiver.send(describe_stream(*found, paused=paused))
+            receiver.send(news.describe_stream(*found, paused=paused))
 
     def _negotiate(self, name: str, connection: str) -> None:
         client = self.participants.get(name)
@@ -396,10 +390,3 @@ class LiveKitRoom:
             client.subscribing.apply()
         elif event.state is sfu.ConnectionState.CLOSED:
             client.handle_closed(event.connection)
-
-
-_BY_ITSELF = DisconnectReason.CLIENT_INITIATED
-
-
-def _ask_to_begin_anew(participant: Participant) -> None:
-    participant.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))

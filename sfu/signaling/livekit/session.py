@@ -115,6 +115,7 @@ class Session:
         others = [client.info(), *self.room.list_others(client.identity)]
         client.send(SignalResponse(update=ParticipantUpdate(participants=others)))
         client.send(SignalResponse(room_update=RoomUpdate(room=self.room.info())))
+        client.data_subscribing.resume()
         self.refresh_token()
         if join.offer is not None:
             client.handle_offer(join.offer)

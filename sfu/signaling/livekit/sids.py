@@ -7,7 +7,7 @@ import secrets
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _LENGTH = 12
 
-PARTICIPANT, ROOM, TRACK, NODE = "PA_", "RM_", "TR_", "ND_"
+PARTICIPANT, ROOM, TRACK, DATA_TRACK, NODE = "PA_", "RM_", "TR_", "DTR_", "ND_"
 
 
 def new_sid(prefix: str) -> str:

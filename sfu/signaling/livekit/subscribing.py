@@ -82,7 +82,7 @@ class Subscribing:
         """A track is there, or may be received now, or not any more."""
         sid = published.sid
         wanted = self._chosen.get(sid, self._receiver.join.auto_subscribe)
-        allowed = publisher.allows(self._receiver.identity, published)
+        allowed = publisher.allows(self._receiver.identity, sid)
         if allowed is (sid in self._denied):
             self._tell_permission(publisher, published, allowed)
         if not (wanted and allowed and self._receiver.may_subscribe):

@@ -1,26 +1,53 @@
-"""Data tracks and data blobs: not there yet, which is said at once instead of letting a client wait."""
+"""Data tracks, and data blobs."""
 
 from __future__ import annotations
 
-from livekit.protocol.rtc import SignalRequest
+from livekit.protocol.rtc import GetDataBlobResponse, SignalRequest, SignalResponse, StoreDataBlobResponse
 
+from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.errors import RequestError
 from sfu.signaling.livekit.requests.asker import Asker, Handler
 
 
-def refuse(asker: Asker, request: SignalRequest) -> None:
-    """Say that it is not there."""
-    raise RequestError("UNSUPPORTED_TYPE", "This server has neither data tracks nor data blobs.")
+def publish_data_track_request(asker: Asker, request: SignalRequest) -> None:
+    """Publish one."""
+    asker.client.data_publishing.publish(request.publish_data_track_request)
 
 
-def ignore(asker: Asker, request: SignalRequest) -> None:
-    """There are no data tracks that one could receive."""
+def unpublish_data_track_request(asker: Asker, request: SignalRequest) -> None:
+    """Publish it no more."""
+    asker.client.data_publishing.unpublish(request.unpublish_data_track_request.pub_handle)
+
+
+def update_data_subscription(asker: Asker, request: SignalRequest) -> None:
+    """Receive data tracks, or do not."""
+    asker.client.data_subscribing.update(request.update_data_subscription)
+
+
+def store_data_blob_request(asker: Asker, request: SignalRequest) -> None:
+    """Keep it."""
+    wanted, client = request.store_data_blob_request, asker.client
+    if not client.permission.can_publish_data:
+        raise RequestError("NOT_ALLOWED", "You may not publish data.")
+    kept = client.blobs.store(wanted.blob)
+    response = StoreDataBlobResponse(request_id=wanted.request_id, key=kept.key)
+    client.send(SignalResponse(store_data_blob_response=response))
+
+
+def get_data_blob_request(asker: Asker, request: SignalRequest) -> None:
+    """Hand out what somebody has stored."""
+    wanted, client = request.get_data_blob_request, asker.client
+    owner = asker.room.participants.get(wanted.participant_identity)
+    if not isinstance(owner, Client) or (owner.hidden and owner is not client):
+        raise RequestError("NOT_FOUND", "No such participant is here.")
+    response = GetDataBlobResponse(request_id=wanted.request_id, blob=owner.blobs.find(wanted.key))
+    client.send(SignalResponse(get_data_blob_response=response))
 
 
 HANDLERS: dict[str, Handler] = {
-    "publish_data_track_request": refuse,
-    "unpublish_data_track_request": refuse,
-    "update_data_subscription": ignore,
-    "store_data_blob_request": refuse,
-    "get_data_blob_request": refuse,
+    "publish_data_track_request": publish_data_track_request,
+    "unpublish_data_track_request": unpublish_data_track_request,
+    "update_data_subscription": update_data_subscription,
+    "store_data_blob_request": store_data_blob_request,
+    "get_data_blob_request": get_data_blob_request,
 }

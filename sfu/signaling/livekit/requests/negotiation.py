@@ -39,7 +39,8 @@ def sync_state(asker: Asker, request: SignalRequest) -> None:
     state = request.sync_state
     client = asker.client
     known = client.tracks.keys() | client.pending_sids
-    if any(published.track.sid not in known for published in state.publish_tracks):
+    mistaken = any(published.track.sid not in known for published in state.publish_tracks)
+    if mistaken or not client.data_publishing.knows(list(state.publish_data_tracks)):
         leave = LeaveRequest(reason=DisconnectReason.STATE_MISMATCH, action=LeaveRequest.Action.RECONNECT)
         client.send(SignalResponse(leave=leave))
         return
@@ -52,6 +53,8 @@ def sync_state(asker: Asker, request: SignalRequest) -> None:
     client.subscribing.disable(state.track_sids_disabled)
     received = {each.publisher_sid: each.last_seq for each in state.datachannel_receive_states}
     asker.room.data.resume(client.identity, received)
+    if state.data_subscription.updates:
+        client.data_subscribing.update(state.data_subscription)
 
 
 HANDLERS: dict[str, Handler] = {"offer": offer, "answer": answer, "trickle": trickle, "sync_state": sync_state}

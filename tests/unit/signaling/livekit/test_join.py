@@ -49,7 +49,7 @@ def test_a_query_says_who_the_client_is_and_what_it_wants() -> None:
 
 def test_an_empty_query_means_the_defaults() -> None:
     join = read_query({"protocol": "seventeen", "sdk": "future"})
-    assert (join.auto_subscribe, join.auto_subscribe_data, join.protocol) == (True, True, 0)
+    assert (join.auto_subscribe, join.auto_subscribe_data, join.protocol) == (True, False, 0)
     assert join.client.sdk == ClientInfo.SDK.UNKNOWN
 
 

@@ -40,7 +40,7 @@ KINDS: dict[str, DataPacket] = {
     "encrypted_packet": DataPacket(encrypted_packet=EncryptedPacket(iv=b"iv", key_index=1, encrypted_value=b"secret")),
 }
 """What any participant may send to all."""
-OTHERS = {"speaker", "transcription", "metrics"}
+OTHERS = ("speaker", "transcription", "metrics")
 TRANSCRIPT = DataPacket(transcription=Transcription(transcribed_participant_identity="carol", track_id="TR_x"))
 SPEAKER = DataPacket(speaker=ActiveSpeakerUpdate(speakers=[SpeakerInfo(sid="PA_x", level=1.0, active=True)]))
 NEWER = b"\xca\x3e\x02\x08\x01"  # field 1001
