@@ -44,7 +44,6 @@ LONGER_SLEEPS = {
     "tests/unit/node/http/test_websocket.py:test_a_websocket_is_one_connection_from_first_to_last": (
         "longer than what bounds a request"
     ),
-    "tests/unit/signaling/livekit/twirp/test_sending.py:drained": "for ever, or not at all",
     "tests/unit/signaling/livekit/webhooks/test_webhooks.py:play": "in virtual time",
     "tests/unit/node/http/test_protocol.py:test_a_slow_body_is_not_a_slow_head": "a multiple of a short time-out",
 }
