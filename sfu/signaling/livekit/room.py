@@ -25,6 +25,7 @@ from sfu.signaling.livekit import news, sids
 from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.data.exchange import Exchange
+from sfu.signaling.livekit.data.rpc import Calls
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join
@@ -80,6 +81,9 @@ class LiveKitRoom:
         """What participants send each other."""
         self.data_tracks = Catalogue(options, clock, drops)
         """What participants publish as data tracks."""
+        self.calls = Calls(self.data)
+        """What the server API asks participants."""
+        self.data.intercept = self.calls.settle
         for peer in room.peers.values():
             self._find_stranger(peer.name)
 
@@ -154,6 +158,7 @@ class LiveKitRoom:
             return
         del self.participants[participant.identity]
         self.data.remove(participant)
+        self.calls.forget(participant)
         participant.reason = reason
         participant.state = State.DISCONNECTED
         participant.touch()

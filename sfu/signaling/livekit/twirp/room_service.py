@@ -19,6 +19,8 @@ from livekit.protocol.room import (
     MoveParticipantResponse,
     MuteRoomTrackRequest,
     MuteRoomTrackResponse,
+    PerformRpcRequest,
+    PerformRpcResponse,
     RemoveParticipantResponse,
     RoomConfiguration,
     RoomEgress,
@@ -37,6 +39,7 @@ from sfu.signaling.livekit.egress.orders import complete_room_egress, read_order
 from sfu.signaling.livekit.participant import Participant
 from sfu.signaling.livekit.room import LiveKitRoom
 from sfu.signaling.livekit.rooms import Rooms
+from sfu.signaling.livekit.twirp.calling import perform_rpc
 from sfu.signaling.livekit.twirp.errors import TwirpError
 from sfu.signaling.livekit.twirp.router import Handler
 from sfu.signaling.livekit.twirp.sending import DataSender
@@ -69,6 +72,7 @@ class RoomService:
             "RoomService/UpdateParticipant": self.update_participant,
             "RoomService/UpdateSubscriptions": self.update_subscriptions,
             "RoomService/SendData": self.send_data,
+            "RoomService/PerformRpc": self.perform_rpc,
             "RoomService/ForwardParticipant": self.forward_participant,
             "RoomService/MoveParticipant": self.move_participant,
         }
@@ -192,6 +196,10 @@ class RoomService:
         """Send data to some participants, or to all; answered once it is on its way to them."""
         await self._sender.send(self._find_room(request.room), request)
         return SendDataResponse()
+
+    async def perform_rpc(self, claims: Claims, request: PerformRpcRequest) -> PerformRpcResponse:
+        """Call a method of a participant's client; answered with what it answers."""
+        return await perform_rpc(*self._find(request.room, request.destination_identity), request)
 
     async def forward_participant(self, claims: Claims, request: ForwardParticipantRequest) -> NoReturn:
         """Refuse: rooms share no participants here."""
