@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -95,13 +95,6 @@ class VideoGrants:
             claim["canPublishSources"] = sorted(self.can_publish_sources)
         return claim
 
-    def allows_source(self, source: TrackSource) -> bool:
-        """Whether a track of this source may be published."""
-        if not self.can_publish:
-            return False
-        sources = self.can_publish_sources
-        return sources is None or TrackSource.Name(source).lower() in sources
-
 
 _FLAGS = {
     "room_create": "roomCreate",
@@ -156,7 +149,7 @@ class Claims:
         """What a decoded token says; raises TokenError for a value of another type than its own."""
         video, sip = _read_object(decoded, "video"), _read_object(decoded, "sip") or {}
         attributes = _read_object(decoded, "attributes") or {}
-        if not all(isinstance(value, str) for value in attributes.values()):
+        if not all(isinstance(text, str) and is_unicode(text) for item in attributes.items() for text in item):
             raise TokenError("The token's claim attributes is not a table of texts.")
         details = _read(decoded, "kindDetails", list, [])
         if not all(isinstance(detail, str) for detail in details):
@@ -232,6 +225,21 @@ class Claims:
             raise GrantError("The token is for another destination (video.destinationRoom).")
 
 
+def name_sources(sources: Iterable[int]) -> frozenset[str] | None:
+    """The words of tokens for sources; None where there are none, which means all. One that is not known here is called
+    by its number, so that it does not turn into all of them.
+    """
+    words = {number: word.lower() for word, number in TrackSource.items()}
+    return frozenset(words.get(source, str(source)) for source in sources) or None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: JSON can hold halves of surrogate pairs (RFC 8259 section 8.2), and
+    protobuf cannot.
+    """
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _read(claim: Mapping[str, Any], key: str, kind: type[_T], default: _T) -> _T:
     value = claim.get(key)
     if value is None:
@@ -243,6 +251,8 @@ def _read(claim: Mapping[str, Any], key: str, kind: type[_T], default: _T) -> _T
 
 def _read_text(claim: Mapping[str, Any], key: str, longest: int | None = None) -> str:
     text = _read(claim, key, str, "")
+    if not is_unicode(text):
+        raise TokenError(f"The token's claim {key} holds half of a surrogate pair, which is no text.")
     if longest is not None and len(text) > longest:
         raise TokenError(f"The token's claim {key} is longer than {longest} characters.")
     return text

@@ -23,7 +23,7 @@ from sfu.signaling.livekit.data.channels import DATA_TRACK
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.data_tracks.publishing import DataPublishing
 from sfu.signaling.livekit.data_tracks.subscribing import DataSubscribing
-from sfu.signaling.livekit.errors import RequestError
+from sfu.signaling.livekit.errors import RequestError, check_size
 from sfu.signaling.livekit.join import Join
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant, State, allows_source
@@ -92,8 +92,8 @@ class Client(Participant):
         self.transports.channels.connect(DATA_TRACK, self.data_publishing.handle_packet)
         self.blobs = Blobs(options)
         """What it has left for others to fetch."""
-        self.left_at: float | None = None
-        """When its socket was lost; None while it has one."""
+        self.left_at: float | None = joined_at
+        """When its socket was lost, or awaited first, in seconds since the Unix epoch; None while it has one."""
 
     @property
     def connected(self) -> bool:
@@ -141,6 +141,7 @@ class Client(Participant):
         """It is about to publish; raises RequestError."""
         if not allows_source(self.permission, request.source):
             raise RequestError("NOT_ALLOWED", "You may not publish this.")
+        check_size(request)
         if request.type not in (TrackType.AUDIO, TrackType.VIDEO):
             raise RequestError("UNSUPPORTED_TYPE", "Tracks are of audio or video.")
         known = self._find_by_cid(request.cid)
@@ -181,9 +182,14 @@ class Client(Participant):
         self.subscribing.apply()
 
     def set_permission(self, permission: ParticipantPermission) -> None:
-        """It may do this from now on. What it publishes and may not any more is taken away."""
+        """It may do this from now on. What it publishes or has announced, and may not any more, is taken away."""
         self.permission.CopyFrom(permission)
         self.touch()
+        self._pending = {
+            sid: announced
+            for sid, announced in self._pending.items()
+            if allows_source(permission, announced.info.source)
+        }
         for sid, published in list(self.tracks.items()):
             if not allows_source(permission, published.info.source):
                 del self.tracks[sid]

@@ -14,6 +14,7 @@ from livekit.protocol.models import ClientInfo
 from livekit.protocol.rtc import AddTrackRequest, JoinRequest, SessionDescription, SyncState, WrappedJoinRequest
 
 from sfu.errors import RemoteError
+from sfu.signaling.livekit.claims import is_unicode
 
 MAX_JOIN_BYTES = 1 << 20
 """Of a join request once it is unpacked."""
@@ -42,6 +43,7 @@ class Join:
     auto_subscribe_data: bool = False
     """Every data track is sent to it; else those that it asks for. SDKs ask, and know of no others."""
     metadata: str = ""
+    """In place of the token's, and `attributes` beside the token's, if that allows it."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     tracks: tuple[AddTrackRequest, ...] = ()
     offer: SessionDescription | None = None
@@ -155,6 +157,8 @@ def _read_attributes(text: str) -> dict[str, str]:
         raise JoinError("The attributes are no base64url of JSON.") from error
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise JoinError("The attributes are an object whose values are texts.")
+    if not all(is_unicode(text) for item in value.items() for text in item):
+        raise JoinError("The attributes hold half of a surrogate pair, which is no text.")
     return value
 
 

@@ -17,10 +17,11 @@ from livekit.protocol.rtc import SignalResponse
 from sfu import Peer
 from sfu.errors import RemoteError
 from sfu.signaling.livekit import sids
-from sfu.signaling.livekit.claims import Claims, VideoGrants
+from sfu.signaling.livekit.claims import Claims, VideoGrants, name_sources
 from sfu.signaling.livekit.data_tracks.track import DataTrack
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.published import PublishedTrack
+from sfu.signaling.livekit.tokens import MAX_TOKEN_BYTES
 
 State = ParticipantInfo.State
 _DETAILS = {
@@ -60,6 +61,7 @@ class Participant:
         self._version = 0
         self._info: ParticipantInfo | None = None
         self._listener: Callable[[Frame], None] | None = None
+        self._replace: Callable[[], None] = _ignore
 
     def __repr__(self) -> str:
         return f"<Participant {self.sid} {self.identity!r}>"
@@ -84,23 +86,36 @@ class Participant:
         self.kind_details = claims.kind_details
         self.permission = build_permission(claims.video)
 
+    def mint_token(self, mint: Callable[[Claims], str], room: str = "") -> str:
+        """Make a token by which it comes back as what it is by now, or comes to another room.
+
+        Where its metadata and attributes have become larger than a token may be, those that it came with stand in it.
+        """
+        claims = self.describe_claims(room)
+        token = mint(claims)
+        if len(token) > MAX_TOKEN_BYTES:
+            token = mint(replace(claims, metadata=self._claims.metadata, attributes=self._claims.attributes))
+        return token
+
     def describe_claims(self, room: str = "") -> Claims:
         """What a token has to say by which it comes back as what it is by now, or comes to another room."""
-        video = _grant(self._claims.video, self.permission)
+        video = apply_permission(self._claims.video, self.permission)
         if room:
             video = replace(video, room=room)
         return replace(
             self._claims, video=video, name=self.name, metadata=self.metadata, attributes=dict(self.attributes)
         )
 
-    def attach(self, listener: Callable[[Frame], None]) -> None:
-        """Tell `listener` from now on, and nobody else."""
+    def attach(self, listener: Callable[[Frame], None], replace: Callable[[], None]) -> None:
+        """Tell `listener` from now on, and nobody else. `replace` is called once another listener takes its place."""
+        former, self._replace = self._replace, replace
         self._listener = listener
+        former()
 
     def detach(self, listener: Callable[[Frame], None]) -> None:
         """Tell `listener` no more."""
         if self._listener == listener:
-            self._listener = None
+            self._listener, self._replace = None, _ignore
 
     def send(self, response: SignalResponse) -> None:
         """Tell its client; lost where nobody listens, since who comes back is told of all anew."""
@@ -166,12 +181,12 @@ class Participant:
 
     def merge_attributes(self, attributes: Mapping[str, str], most_bytes: int) -> None:
         """Set attributes; one with an empty value is taken away. Raises AttributesError if they would be too large."""
-        merged = {**self.attributes, **attributes}
-        merged = {key: value for key, value in merged.items() if value}
-        if sum(len(key.encode()) + len(value.encode()) for key, value in merged.items()) > most_bytes:
-            raise AttributesError(f"the attributes of a participant have at most {most_bytes} bytes")
-        self.attributes = merged
+        self.attributes = merge_attributes(self.attributes, attributes, most_bytes)
         self.touch()
+
+
+def _ignore() -> None:
+    """Stands for a listener that is not there."""
 
 
 class AttributesError(RemoteError):
@@ -180,14 +195,26 @@ class AttributesError(RemoteError):
     title = "Attributes too large"
 
 
+def merge_attributes(known: Mapping[str, str], added: Mapping[str, str], most_bytes: int) -> dict[str, str]:
+    """Return attributes with others set; one with an empty value is taken away. Raises AttributesError if they would be
+    too large.
+    """
+    merged = {key: value for key, value in {**known, **added}.items() if value}
+    if sum(len(key.encode()) + len(value.encode()) for key, value in merged.items()) > most_bytes:
+        raise AttributesError(f"the attributes of a participant have at most {most_bytes} bytes")
+    return merged
+
+
 def build_permission(grants: VideoGrants) -> ParticipantPermission:
-    """What a token's grants allow, as clients see it."""
+    """What a token's grants allow, as clients see it: nothing is published by who may publish unknown sources only."""
     words = {word.lower(): word for word in TrackSource.keys()}  # noqa: SIM118 - it is no dictionary
+    named = grants.can_publish_sources
+    sources = sorted(words[each] for each in named or () if each in words)
     return ParticipantPermission(
         can_subscribe=grants.can_subscribe,
-        can_publish=grants.can_publish,
+        can_publish=grants.can_publish and (named is None or bool(sources)),
         can_publish_data=grants.can_publish_data,
-        can_publish_sources=[words[each] for each in sorted(grants.can_publish_sources or ()) if each in words],
+        can_publish_sources=sources,
         hidden=grants.hidden,
         recorder=grants.recorder,
         can_update_metadata=grants.can_update_own_metadata,
@@ -197,17 +224,18 @@ def build_permission(grants: VideoGrants) -> ParticipantPermission:
     )
 
 
-def _grant(video: VideoGrants, permission: ParticipantPermission) -> VideoGrants:
-    """The grants of a token that allows what a participant may do by now."""
-    sources = frozenset(TrackSource.Name(each).lower() for each in permission.can_publish_sources)
+def apply_permission(grants: VideoGrants, permission: ParticipantPermission) -> VideoGrants:
+    """Return `grants` as a permission has changed them since; the opposite of `build_permission`."""
     return replace(
-        video,
+        grants,
         can_subscribe=permission.can_subscribe,
         can_publish=permission.can_publish,
         can_publish_data=permission.can_publish_data,
-        can_publish_sources=sources or None,
+        can_publish_sources=name_sources(permission.can_publish_sources),
         hidden=permission.hidden,
+        recorder=permission.recorder,
         can_update_own_metadata=permission.can_update_metadata,
+        agent=permission.agent,
         can_subscribe_metrics=permission.can_subscribe_metrics,
         can_manage_agent_session=permission.can_manage_agent_session,
     )

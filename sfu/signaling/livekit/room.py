@@ -20,7 +20,7 @@ from livekit.protocol.rtc import (
 
 import sfu
 from sfu import events
-from sfu.errors import RemoteError, RoomFullError
+from sfu.errors import RoomFullError
 from sfu.signaling.livekit import news, sids
 from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.client import Client
@@ -28,9 +28,9 @@ from sfu.signaling.livekit.data.exchange import Exchange
 from sfu.signaling.livekit.data.rpc import Calls
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.frames import Frame
-from sfu.signaling.livekit.join import Join
+from sfu.signaling.livekit.join import Join, JoinError
 from sfu.signaling.livekit.options import LiveKitOptions
-from sfu.signaling.livekit.participant import Participant, State
+from sfu.signaling.livekit.participant import Participant, State, merge_attributes
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.quality import QualityNews
 
@@ -119,8 +119,11 @@ class LiveKitRoom:
     # coming and going
 
     def join(self, claims: Claims, join: Join) -> Client:
-        """Let a client in; one of the same identity leaves. Raises RemoteError, as `sfu.Room.join` does."""
+        """Let a client in; one of the same identity leaves. Raises RemoteError, as `sfu.Room.join` does, and where the
+        token does not allow what the client says of itself, or that is too large.
+        """
         identity = claims.identity
+        metadata, attributes = self._describe(claims, join)
         former = self.participants.get(identity)
         if former is None and self.max_participants and len(self.participants) >= self.max_participants:
             raise RoomFullError("max_participants", f"room {self.name!r} has its {self.max_participants} participants")
@@ -129,20 +132,24 @@ class LiveKitRoom:
         peer = self.room.join(identity, subject=identity, named=True)
         client = Client(self, peer, join, self._options, identity=peer.name, joined_at=self._clock())
         client.take_claims(claims)
-        if join.metadata and client.permission.can_update_metadata:
-            client.metadata = join.metadata
-        if join.attributes:
-            try:
-                client.merge_attributes(join.attributes, self._options.max_attributes_bytes)
-            except RemoteError:
-                peer.leave("refused")
-                raise
+        client.metadata, client.attributes = metadata, attributes
         self.participants[client.identity] = client
         self.data.add(client, client.transports.channels)
         self.entered = True
         self.tell(client)
         self._watch("participant_joined", self, client, None)
         return client
+
+    def _describe(self, claims: Claims, join: Join) -> tuple[str, dict[str, str]]:
+        """The metadata and attributes of who joins: its token's, and what the client sets, if the token allows that."""
+        if not join.metadata and not join.attributes:
+            return claims.metadata, dict(claims.attributes)
+        claims.require("can_update_own_metadata")
+        if len(join.metadata.encode()) > self._options.max_metadata_bytes:
+            raise JoinError(f"Metadata have at most {self._options.max_metadata_bytes} bytes.")
+        added = {key: value for key, value in join.attributes.items() if value}  # none of the token's is taken away
+        attributes = merge_attributes(claims.attributes, added, self._options.max_attributes_bytes)
+        return join.metadata or claims.metadata, attributes
 
     def admit(self, client: Client) -> None:
         """It was told who is there: give it what they publish."""
@@ -302,6 +309,7 @@ class LiveKitRoom:
                     self._follow_mute(participant.identity, published.track.id, published.track.muted)
             self._forget_peer(participant.identity)
         for client in self.clients:
+            self._note_connected(client)
             client.subscribing.consider_all()
             client.transports.negotiate()
 
@@ -389,9 +397,12 @@ class LiveKitRoom:
         if not isinstance(client, Client):
             return
         if event.state is sfu.ConnectionState.CONNECTED:
-            if client.connected and client.state == State.JOINED:
-                client.activate()
-                self._watch("participant_active", self, client, None)
+            self._note_connected(client)
             client.subscribing.apply()
         elif event.state is sfu.ConnectionState.CLOSED:
             client.handle_closed(event.connection)
+
+    def _note_connected(self, client: Client) -> None:
+        if client.connected and client.state == State.JOINED:
+            client.activate()
+            self._watch("participant_active", self, client, None)

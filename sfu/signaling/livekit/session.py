@@ -149,7 +149,7 @@ class Session:
 
     def refresh_token(self) -> None:
         """Give the client a token to come back with, as what it is by now."""
-        self.client.send(SignalResponse(refresh_token=self._mint(self.client.describe_claims())))
+        self.client.send(SignalResponse(refresh_token=self.client.mint_token(self._mint)))
         self._refresh_at = self.rooms.clock() + self.rooms.options.refresh_interval
 
     def handle_tick(self, now: float) -> None:
@@ -191,7 +191,7 @@ class Session:
             self.respond(request, error.reason, str(error))
 
     def _attach(self) -> None:
-        self.client.attach(self._send)
+        self.client.attach(self._send, self.socket.close)
         self.client.left_at = None
 
     def _send(self, frame: Frame) -> None:

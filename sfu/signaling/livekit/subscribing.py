@@ -93,7 +93,7 @@ class Subscribing:
         try:
             self._transports.want(published, self._name(publisher, published))
         except RemoteError:
-            self._refuse(sid, SubscriptionError.SE_UNKNOWN)
+            self._tell_refused(sid, SubscriptionError.SE_UNKNOWN)
             return
         self._wanted[sid] = (publisher, published)
 
@@ -117,7 +117,7 @@ class Subscribing:
         found = self._find(sid)
         if found is None:
             if subscribe:
-                self._refuse(sid, SubscriptionError.SE_TRACK_NOTFOUND)
+                self._tell_refused(sid, SubscriptionError.SE_TRACK_NOTFOUND)
             self._chosen.pop(sid, None)
             return
         if len(self._chosen) >= _MAX_REMEMBERED and sid not in self._chosen:
@@ -158,7 +158,8 @@ class Subscribing:
                 publisher.send(wanted)
         for published in self._transports.list_refused():
             if published.sid not in self._refused:
-                self._refuse(published.sid, SubscriptionError.SE_CODEC_UNSUPPORTED)
+                self._refused.add(published.sid)
+                self._tell_refused(published.sid, SubscriptionError.SE_CODEC_UNSUPPORTED)
 
     def _apply(self, published: PublishedTrack, settings: Settings, held: Subscription | None = None) -> None:
         subscription = held or self._transports.find(published)
@@ -197,9 +198,7 @@ class Subscribing:
                 return publisher, published
         return None
 
-    def _refuse(self, sid: str, error: SubscriptionError) -> None:
-        if len(self._refused) < _MAX_REMEMBERED:
-            self._refused.add(sid)
+    def _tell_refused(self, sid: str, error: SubscriptionError) -> None:
         self._receiver.send(SignalResponse(subscription_response=SubscriptionResponse(track_sid=sid, err=error)))
 
     def _name(self, publisher: Participant, published: PublishedTrack) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from livekit.protocol.agent import (
@@ -23,9 +23,9 @@ from livekit.protocol.agent import (
     WorkerPong,
     WorkerStatus,
 )
-from livekit.protocol.models import ParticipantPermission, TrackSource
+from livekit.protocol.models import ParticipantPermission
 
-from sfu.signaling.livekit.claims import Claims, VideoGrants
+from sfu.signaling.livekit.claims import Claims, VideoGrants, name_sources
 from sfu.signaling.livekit.tokens import ApiKeys
 
 AGENT_NAME = "lk.agent_name"
@@ -136,7 +136,7 @@ class Worker:
             can_subscribe=allowed.can_subscribe,
             can_publish=allowed.can_publish,
             can_publish_data=allowed.can_publish_data,
-            can_publish_sources=_name_sources(allowed.can_publish_sources),
+            can_publish_sources=name_sources(allowed.can_publish_sources),
             can_update_own_metadata=allowed.can_update_metadata,
             can_subscribe_metrics=allowed.can_subscribe_metrics,
             hidden=allowed.hidden,
@@ -240,7 +240,3 @@ class Worker:
             task.cancel()
         for job in list(self.jobs.values()):
             self._end(job, JobStatus.JS_FAILED, "the worker has gone")
-
-
-def _name_sources(sources: Iterable[TrackSource]) -> frozenset[str] | None:
-    return frozenset(TrackSource.Name(source).lower() for source in sources) or None

@@ -7,8 +7,9 @@ import json
 from livekit.protocol.models import DisconnectReason
 from livekit.protocol.rtc import LeaveRequest, SignalRequest, SignalResponse
 
-from sfu.signaling.livekit.errors import RequestError
+from sfu.signaling.livekit.errors import RequestError, check_named
 from sfu.signaling.livekit.requests.asker import Asker, Handler
+from sfu.signaling.livekit.requests.subscribing import choose
 
 
 def offer(asker: Asker, request: SignalRequest) -> None:
@@ -45,11 +46,8 @@ def sync_state(asker: Asker, request: SignalRequest) -> None:
         client.send(SignalResponse(leave=leave))
         return
     # what it names is what differs from its default
-    for sid in state.subscription.track_sids:
-        client.subscribing.choose(sid, state.subscription.subscribe)
-    for tracks in state.subscription.participant_tracks:
-        for sid in tracks.track_sids:
-            client.subscribing.choose(sid, state.subscription.subscribe)
+    choose(client.subscribing, state.subscription)
+    check_named(state.track_sids_disabled)
     client.subscribing.disable(state.track_sids_disabled)
     received = {each.publisher_sid: each.last_seq for each in state.datachannel_receive_states}
     asker.room.data.resume(client.identity, received)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livekit.protocol.rtc import SignalRequest
 
-from sfu.signaling.livekit.errors import RequestError
+from sfu.signaling.livekit.errors import RequestError, check_size
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.requests.asker import Asker, Handler
 
@@ -22,6 +22,7 @@ def mute(asker: Asker, request: SignalRequest) -> None:
 
 def update_audio_track(asker: Asker, request: SignalRequest) -> None:
     """Say how its publisher processes audio."""
+    check_size(request.update_audio_track)
     published = _find(asker, request.update_audio_track.track_sid)
     if published.kind != "audio":
         raise RequestError("UNSUPPORTED_TYPE", "The track is not of audio.")
@@ -41,6 +42,7 @@ def update_video_track(asker: Asker, request: SignalRequest) -> None:
 
 def update_layers(asker: Asker, request: SignalRequest) -> None:
     """Say anew what layers there are (of old clients)."""
+    check_size(request.update_layers)
     published = _find(asker, request.update_layers.track_sid)
     del published.info.layers[:]
     published.info.layers.extend(request.update_layers.layers)

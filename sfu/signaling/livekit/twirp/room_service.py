@@ -217,7 +217,7 @@ class RoomService:
             raise TwirpError("already_exists", f"Somebody is {request.identity!r} in that room.")
         if destination.max_participants and len(destination.participants) >= destination.max_participants:
             raise TwirpError("resource_exhausted", "That room is full.")
-        room.move(participant, destination, self._mint(participant.describe_claims(destination.name)))
+        room.move(participant, destination, participant.mint_token(self._mint, destination.name))
         return MoveParticipantResponse()
 
     def _find_room(self, name: str) -> LiveKitRoom:

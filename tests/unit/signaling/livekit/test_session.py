@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 
@@ -131,15 +130,6 @@ async def test_metadata_change_for_who_may(doors: Doors) -> None:
     assert refused.reason == RequestResponse.Reason.LIMIT_EXCEEDED
 
 
-async def test_attributes_of_who_comes_are_added_to_those_of_its_token(doors: Doors) -> None:
-    attributes = base64.urlsafe_b64encode(json.dumps({"seat": "3"}).encode()).decode()
-    alice = await doors.enter("alice", attributes=attributes)
-    assert dict((await alice.until("join")).join.participant.attributes) == {"seat": "3"}
-    large = base64.urlsafe_b64encode(json.dumps({"seat": "3" * 70_000}).encode()).decode()
-    assert (await doors.enter("bob", attributes=large)).status == 400
-    assert "bob" not in doors.livekit.rooms.by_name["lobby"].participants
-
-
 class TestResume:
     async def test_who_comes_back_in_time_goes_on(self, doors: Doors) -> None:
         alice, bob = await doors.enter("alice"), await doors.enter("bob")
@@ -191,6 +181,15 @@ class TestResume:
         await alice.hang_up()
         doors.livekit.rooms.handle_tick(doors.now[0] + 1000)
         assert "alice" in doors.livekit.rooms.by_name["lobby"].participants
+
+    async def test_the_former_socket_ends_once_its_client_has_another(self, doors: Doors) -> None:
+        alice = await doors.enter("alice")
+        sid = (await alice.until("join")).join.participant.sid
+        again = await doors.enter("alice", reconnect="1", sid=sid)
+        await again.until("reconnect")
+        await alice.ended_by_server()
+        await again.send(SignalRequest(ping_req=Ping(timestamp=1)))
+        assert (await again.until("pong_resp")).pong_resp.last_ping_timestamp == 1
 
     async def test_a_client_that_publishes_what_is_not_known_begins_anew(self, doors: Doors) -> None:
         alice = await doors.enter("alice")

@@ -14,6 +14,7 @@ from livekit.protocol.room import RoomConfiguration
 
 from sfu.errors import ArgumentError
 from sfu.signaling.livekit.claims import Claims, GrantError, TokenError, VideoGrants
+from sfu.signaling.livekit.participant import allows_source, build_permission
 from sfu.signaling.livekit.tokens import LEEWAY, MAX_TOKEN_BYTES, ApiKeys
 
 NOW = 1_800_000_000.0
@@ -84,7 +85,7 @@ def test_what_is_unset_may_be_done_but_for_the_own_metadata() -> None:
     assert video.can_publish and video.can_subscribe and video.can_publish_data
     assert not video.can_update_own_metadata and not video.can_subscribe_metrics
     assert video.can_publish_sources is None
-    assert video.allows_source(TrackSource.SCREEN_SHARE)
+    assert allows_source(build_permission(video), TrackSource.SCREEN_SHARE)
 
 
 def test_data_may_be_sent_as_media_may_unless_it_is_set() -> None:
@@ -94,13 +95,15 @@ def test_data_may_be_sent_as_media_may_unless_it_is_set() -> None:
 
 def test_only_sources_that_are_named_may_be_published() -> None:
     video = read(video=JOIN | {"canPublishSources": ["camera", "screen_share", "hologram"]}).video
-    assert video.allows_source(TrackSource.CAMERA) and video.allows_source(TrackSource.SCREEN_SHARE)
-    assert not video.allows_source(TrackSource.MICROPHONE)
-    assert not video.allows_source(TrackSource.UNKNOWN)
+    assert allows_source(build_permission(video), TrackSource.CAMERA) and allows_source(
+        build_permission(video), TrackSource.SCREEN_SHARE
+    )
+    assert not allows_source(build_permission(video), TrackSource.MICROPHONE)
+    assert not allows_source(build_permission(video), TrackSource.UNKNOWN)
     unknown_only = read(video=JOIN | {"canPublishSources": ["hologram"]}).video
-    assert not unknown_only.allows_source(TrackSource.CAMERA)
+    assert not allows_source(build_permission(unknown_only), TrackSource.CAMERA)
     forbidden = read(video=JOIN | {"canPublish": False, "canPublishSources": ["camera"]}).video
-    assert not forbidden.allows_source(TrackSource.CAMERA)
+    assert not allows_source(build_permission(forbidden), TrackSource.CAMERA)
 
 
 def test_a_token_without_grants_allows_nothing() -> None:
