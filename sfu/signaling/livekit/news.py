@@ -52,18 +52,17 @@ class SpeakerNews:
         changes = [
             SpeakerInfo(sid=sid, level=level, active=True)
             for name, (sid, level) in levels.items()
-            if name not in self._reported or abs(self._reported[name][1] - level) >= _LEVEL_STEP
+            if self._reported.get(name, ("", 0.0))[0] != sid or abs(self._reported[name][1] - level) >= _LEVEL_STEP
         ]
         changes += [
             SpeakerInfo(sid=sid, level=0.0, active=False)
             for name, (sid, _) in self._reported.items()
-            if name not in levels
+            if levels.get(name, ("", 0.0))[0] != sid  # also who has come anew under the same identity
         ]
-        for change in changes:
-            name = next((name for name, (sid, _) in levels.items() if sid == change.sid), None)
-            if name is not None:
-                self._reported[name] = levels[name]
-        self._reported = {name: reported for name, reported in self._reported.items() if name in levels}
+        told = {change.sid for change in changes}
+        self._reported = {
+            name: current if current[0] in told else self._reported[name] for name, current in levels.items()
+        }
         return SignalResponse(speakers_changed=SpeakersChanged(speakers=changes)) if changes else None
 
 

@@ -6,7 +6,7 @@ import asyncio
 import collections
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from livekit.protocol.models import DisconnectReason
@@ -118,18 +118,22 @@ class Rooms:
     def handle_tick(self, now: float) -> None:
         """See what is over."""
         for room in list(self._rooms.values()):
-            for client in room.clients:
-                if client.is_lost(now):
-                    room.remove(client, DisconnectReason.SIGNAL_CLOSE)
-            room.tell_speakers()
-            room.tell_unwanted_audio()
-            room.data.handle_tick(now)
-            if now >= self._look_at:
-                room.tell_quality()
-            if room.is_over(now):
-                self.end(room, DisconnectReason.ROOM_CLOSED)
+            with logged(room.name):
+                self._look(room, now)
         if now >= self._look_at:
             self._look_at = now + QUALITY_INTERVAL
+
+    def _look(self, room: LiveKitRoom, now: float) -> None:
+        for client in room.clients:
+            if client.is_lost(now):
+                room.remove(client, DisconnectReason.SIGNAL_CLOSE)
+        room.tell_speakers()
+        room.tell_unwanted_audio()
+        room.data.handle_tick(now)
+        if now >= self._look_at:
+            room.tell_quality()
+        if room.is_over(now):
+            self.end(room, DisconnectReason.ROOM_CLOSED)
 
     def _tell(
         self, name: str, room: LiveKitRoom, participant: Participant | None, published: PublishedTrack | None
@@ -161,7 +165,14 @@ class Ticker:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            try:
+            with logged(""):
                 self._handle(self._clock())
-            except Exception:  # noqa: BLE001 - a mistake with one room must not end the time of all others
-                _log.exception("tick failed")
+
+
+@contextlib.contextmanager
+def logged(room: str) -> Iterator[None]:
+    """Log what is raised within: a mistake with one room, or one client, must not hold up all others."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - see above
+        _log.exception("tick failed", extra={"room": room})
