@@ -22,7 +22,7 @@ from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join, JoinError, read_join_request, read_query
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.room import LiveKitRoom
-from sfu.signaling.livekit.rooms import Rooms, Ticker
+from sfu.signaling.livekit.rooms import Rooms, Ticker, logged
 from sfu.signaling.livekit.session import Session
 from sfu.signaling.livekit.socket import Socket
 from sfu.signaling.livekit.tokens import ApiKeys
@@ -95,7 +95,8 @@ class LiveKit:
         """Do what is due; `now` in seconds since the Unix epoch. Called by itself while it runs."""
         self.rooms.handle_tick(now)
         for session in list(self._sessions):
-            session.handle_tick(now)
+            with logged(session.room.name):
+                session.handle_tick(now)
 
     def end_sessions(self) -> None:
         """The server stops: tell all clients, and end their sockets. An HTTP server that waits for them needs this."""
@@ -143,7 +144,7 @@ class LiveKit:
             await websocket.send_denial_response(_refuse(error))
             return
         await websocket.accept()
-        socket = Socket(websocket, self.options, self.cut)
+        socket = Socket(websocket, self.options.socket_limits, self.cut)
         if found is None:
             socket.send(_MISMATCH)
             socket.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from livekit.protocol.rtc import SignalRequest, SignalResponse
 
 from sfu.errors import RemoteError
@@ -31,11 +31,11 @@ def parse_request(frame: bytes | str) -> SignalRequest:
         raise FrameError("The frame holds no SignalRequest.") from error
 
 
-class Frame:
-    """A response that goes to one client, or to many; it is written once for each form."""
+class Encoded:
+    """A message that goes to one client, or to many; it is written once for each form."""
 
-    def __init__(self, response: SignalResponse) -> None:
-        self.response = response
+    def __init__(self, message: Message) -> None:
+        self._message = message
         self._binary: bytes | None = None
         self._text: str | None = None
 
@@ -43,12 +43,20 @@ class Frame:
     def binary(self) -> bytes:
         """As protobuf."""
         if self._binary is None:
-            self._binary = self.response.SerializeToString()
+            self._binary = self._message.SerializeToString()
         return self._binary
 
     @property
     def text(self) -> str:
         """As JSON."""
         if self._text is None:
-            self._text = json_format.MessageToJson(self.response, indent=None)
+            self._text = json_format.MessageToJson(self._message, indent=None)
         return self._text
+
+
+class Frame(Encoded):
+    """A signal response."""
+
+    def __init__(self, response: SignalResponse) -> None:
+        super().__init__(response)
+        self.response = response

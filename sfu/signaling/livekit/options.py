@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sfu.signaling.http.ice_servers import IceServer, TurnServers
+from sfu.signaling.livekit.socket import SocketLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class LiveKitOptions:
     refresh_interval: float = 300.0
     """So often a participant gets a fresh token to come back with."""
     request_rate: float = 100.0
-    """Signal requests a second that a client may send; what is beyond waits."""
+    """Signal requests a second that a client may send; what is beyond waits. A large one counts as several."""
     request_burst: int = 1000
     """And so many at once."""
     max_request_bytes: int = 2 << 20
@@ -39,6 +40,8 @@ class LiveKitOptions:
     """Signal responses that wait for one client to read them; beyond that it is cut off, and may come back."""
     max_queued_bytes: int = 8 << 20
     """The same in bytes."""
+    send_timeout: float = 60.0
+    """So long a client may take for one response; one that is slower is cut off, and may come back."""
     max_metadata_bytes: int = 64_000
     """Of a participant's or a room's metadata."""
     max_attributes_bytes: int = 64_000
@@ -77,3 +80,16 @@ class LiveKitOptions:
     """Of all of them, keys and contents together."""
     max_blob_key_bytes: int = 256
     """Of the key of one."""
+
+    @property
+    def socket_limits(self) -> SocketLimits:
+        """Those of one client's socket."""
+        return SocketLimits(
+            rate=self.request_rate,
+            burst=self.request_burst,
+            max_frame_bytes=self.max_request_bytes,
+            max_queued=self.max_queued_responses,
+            max_queued_bytes=self.max_queued_bytes,
+            send_timeout=self.send_timeout,
+            silence=self.ping_timeout,
+        )

@@ -1,4 +1,4 @@
-"""One WebSocket of a client: what it asks, at a bounded rate, and what it is told, as far as it reads."""
+"""One WebSocket of a client or a worker: what it asks, at a bounded rate, and what it is told, as far as it reads."""
 
 from __future__ import annotations
 
@@ -7,39 +7,76 @@ import collections
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sfu.signaling.livekit.frames import Frame
-from sfu.signaling.livekit.options import LiveKitOptions
-
 _log = logging.getLogger("sfu.signaling.livekit")
 
-NORMAL, TOO_BIG, OVERLOADED = 1000, 1009, 1013
+NORMAL, POLICY, TOO_BIG, OVERLOADED = 1000, 1008, 1009, 1013
 """Codes of the close frame (RFC 6455 section 7.4.1)."""
+BYTES_A_TURN = 16_384
+"""A larger frame counts as several, since what it costs to read grows with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketLimits:
+    """What one socket may take. Times in seconds."""
+
+    rate: float
+    """Frames a second that are read; what is beyond waits."""
+    burst: float
+    """Frames that are read at once after a pause."""
+    max_frame_bytes: int
+    max_queued: int
+    """Messages that wait to be read by the other end; beyond that it is cut off."""
+    max_queued_bytes: int
+    send_timeout: float
+    """How long the other end may take for one message."""
+    silence: float = float("inf")
+    """How long the other end may be silent once it has sent a ping."""
+
+
+class Written(Protocol):
+    """A message that can be sent in either form."""
+
+    @property
+    def binary(self) -> bytes:
+        """As protobuf."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """As JSON."""
+        ...
 
 
 class Socket:
-    """Wraps a WebSocket that was accepted. `run` reads and writes until it ends."""
+    """Wraps a WebSocket that was accepted. `run` reads and writes until it ends.
 
-    def __init__(self, websocket: WebSocket, options: LiveKitOptions, counts: collections.Counter[str]) -> None:
+    It is answered in the form, protobuf or JSON, in which the other end has spoken last.
+    """
+
+    def __init__(self, websocket: WebSocket, limits: SocketLimits, counts: collections.Counter[str]) -> None:
         """`counts`: of what is cut off or held back, by reason."""
         self._websocket = websocket
-        self._options = options
+        self._limits = limits
         self._counts = counts
         self._as_json = False
         self._queue: collections.deque[bytes | str] = collections.deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._closing = False
+        self._code = NORMAL
         self._cut = asyncio.Event()
         self._heard = asyncio.get_running_loop().time()
         self._pinged = False
-        self._tokens = float(options.request_burst)
+        self._turns = float(limits.burst)
         self._filled = self._heard
 
     def __len__(self) -> int:
-        """Responses that wait for the client to read."""
+        """Return how many messages wait to be read by the other end."""
         return len(self._queue)
 
     @property
@@ -47,28 +84,25 @@ class Socket:
         """Whether nothing more is sent."""
         return self._closing
 
-    def send(self, frame: Frame) -> None:
-        """Send a response, once the client reads. One that reads too slowly is cut off."""
+    def send(self, message: Written) -> None:
+        """Send a message once the other end reads. One that reads too slowly is cut off."""
         if self._closing:
             return
-        data = frame.text if self._as_json else frame.binary
+        data = message.text if self._as_json else message.binary
         self._queue.append(data)
         self._queued_bytes += len(data)
-        options = self._options
-        if len(self._queue) > options.max_queued_responses or self._queued_bytes > options.max_queued_bytes:
-            self._counts["slow_reader"] += 1
-            self._queue.clear()
-            self._closing = True
-            self._cut.set()
+        if len(self._queue) > self._limits.max_queued or self._queued_bytes > self._limits.max_queued_bytes:
+            self._cut_off("slow_reader")
         self._wake.set()
 
     def note_ping(self) -> None:
-        """The client asks whether we are there, so its silence means something."""
+        """Note that the other end asks whether we are there, so that its silence means something."""
         self._pinged = True
 
-    def close(self) -> None:
+    def close(self, code: int = NORMAL) -> None:
         """Send what waits, and end."""
         self._closing = True
+        self._code = code
         self._wake.set()
 
     async def run(self, handle: Callable[[bytes | str], None]) -> None:
@@ -89,6 +123,12 @@ class Socket:
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | OSError):
                 raise result
 
+    def _cut_off(self, reason: str) -> None:
+        self._counts[reason] += 1
+        self._queue.clear()
+        self._closing = True
+        self._cut.set()
+
     async def _read(self, handle: Callable[[bytes | str], None]) -> None:
         while True:
             message = await self._websocket.receive()
@@ -96,54 +136,63 @@ class Socket:
                 return
             self._heard = asyncio.get_running_loop().time()
             frame = _read_frame(message)
-            if len(frame) > self._options.max_request_bytes:
+            if len(frame) > self._limits.max_frame_bytes:
                 self._counts["too_big"] += 1
                 await self._close(TOO_BIG)
                 return
             self._as_json = isinstance(frame, str)
-            await self._take_turn()
+            await self._take_turns(max(1.0, len(frame) / BYTES_A_TURN))
             if self._closing:
                 await asyncio.Event().wait()  # until what is left is written
             handle(frame)
 
-    async def _take_turn(self) -> None:
-        """Wait until the client's rate allows one more; meanwhile nothing is read from it."""
+    async def _take_turns(self, count: float) -> None:
+        """Wait until the rate allows so many more; meanwhile nothing is read from the other end."""
         now = asyncio.get_running_loop().time()
-        options = self._options
-        self._tokens = min(options.request_burst, self._tokens + (now - self._filled) * options.request_rate) - 1.0
+        limits = self._limits
+        self._turns = min(limits.burst, self._turns + (now - self._filled) * limits.rate) - count
         self._filled = now
-        if self._tokens < 0.0:
+        if self._turns < 0.0:
             self._counts["held_back"] += 1
-            await asyncio.sleep(-self._tokens / options.request_rate)
+            await asyncio.sleep(-self._turns / limits.rate)
 
     async def _write(self) -> None:
         while True:
             while self._queue:
                 data = self._queue.popleft()
                 self._queued_bytes -= len(data)
-                if isinstance(data, str):
-                    await self._websocket.send_text(data)
-                else:
-                    await self._websocket.send_bytes(data)
+                try:
+                    async with asyncio.timeout(self._limits.send_timeout):
+                        await self._send(data)
+                except TimeoutError:
+                    self._cut_off("slow_reader")
+                    return
             if self._closing:
-                await self._close(NORMAL)
+                await self._close(self._code)
                 return
             self._wake.clear()
             await self._wake.wait()
 
+    async def _send(self, data: bytes | str) -> None:
+        if isinstance(data, str):
+            await self._websocket.send_text(data)
+        else:
+            await self._websocket.send_bytes(data)
+
     async def _watch(self) -> None:
-        """End it when a client that asks whether we are there has stopped to."""
+        """End it when the other end, which asks whether we are there, has stopped to."""
         loop = asyncio.get_running_loop()
         while True:
             silent = loop.time() - self._heard
-            if self._pinged and silent >= self._options.ping_timeout:
+            if self._pinged and silent >= self._limits.silence:
                 self._counts["silent"] += 1
                 return
-            await asyncio.sleep(max(1.0, self._options.ping_timeout - silent) if self._pinged else 1.0)
+            await asyncio.sleep(max(1.0, self._limits.silence - silent) if self._pinged else 1.0)
 
     async def _close(self, code: int) -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await self._websocket.close(code)
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(self._limits.send_timeout):
+                await self._websocket.close(code)
 
 
 def _read_frame(message: Mapping[str, object]) -> bytes | str:

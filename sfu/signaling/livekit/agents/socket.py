@@ -11,22 +11,29 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from livekit.protocol.agent import JobType, RegisterWorkerResponse, ServerMessage, WorkerMessage
 from livekit.protocol.models import ServerInfo
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from sfu.signaling.livekit.agents.dispatches import Dispatches
 from sfu.signaling.livekit.agents.worker import Registration, Worker
 from sfu.signaling.livekit.agents.workers import Workers
 from sfu.signaling.livekit.claims import Claims, GrantError, TokenError
+from sfu.signaling.livekit.frames import Encoded
+from sfu.signaling.livekit.socket import OVERLOADED, POLICY, Socket, SocketLimits
 from sfu.signaling.livekit.tokens import ApiKeys
 
 _log = logging.getLogger("sfu.signaling.livekit")
 
-MAX_MESSAGE_BYTES = 1 << 20
 MAX_WORKERS = 1024
+LIMITS = SocketLimits(
+    rate=200.0,
+    burst=2000.0,
+    max_frame_bytes=1 << 20,
+    max_queued=1024,
+    max_queued_bytes=32 << 20,
+    send_timeout=10.0,
+)
+"""Of one worker's socket."""
 _REGISTER_S = 10.0
-_SEND_S = 10.0
-_MAX_QUEUED = 1024
-_POLICY, _TOO_BIG, _TRY_LATER = 1008, 1009, 1013
 
 
 class AgentSocket:
@@ -52,6 +59,8 @@ class AgentSocket:
         self._open = 0
         self.ignored: collections.Counter[str] = collections.Counter()
         """Messages that were passed over, by reason: `malformed`, `unknown`."""
+        self.cut: collections.Counter[str] = collections.Counter()
+        """Sockets that were cut off or held back, by reason."""
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one worker until it goes."""
@@ -61,15 +70,15 @@ class AgentSocket:
         except (TokenError, GrantError) as error:
             # Before it is accepted a socket is refused by an HTTP status: 403, whichever it was.
             _log.info("worker refused", extra={"reason": str(error)})
-            await socket.close(_POLICY, str(error)[:100])
+            await socket.close(POLICY, str(error)[:100])
             return
         if self._open >= MAX_WORKERS:
-            await socket.close(_TRY_LATER, "This server has as many workers as it takes.")
+            await socket.close(OVERLOADED, "This server has as many workers as it takes.")
             return
         self._open += 1
         try:
             await socket.accept()
-            await _Session(socket, self, claims).run()
+            await _Session(Socket(socket, LIMITS, self.cut), self, claims).run()
         finally:
             self._open -= 1
 
@@ -96,79 +105,52 @@ class AgentSocket:
 
 
 class _Session:
-    def __init__(self, socket: WebSocket, endpoint: AgentSocket, claims: Claims) -> None:
+    def __init__(self, socket: Socket, endpoint: AgentSocket, claims: Claims) -> None:
         self._socket = socket
         self._endpoint = endpoint
         self._claims = claims
-        self._queue: asyncio.Queue[ServerMessage] = asyncio.Queue(_MAX_QUEUED)
-        self._text = False
         self._worker: Worker | None = None
-        self._overrun = asyncio.Event()
 
     async def run(self) -> None:
-        tasks = [asyncio.ensure_future(part) for part in (self._receive(), self._send(), self._overrun.wait())]
+        deadline = asyncio.get_running_loop().call_later(_REGISTER_S, self._check_registered)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._socket.run(self._handle)
         finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
+            deadline.cancel()
             if self._worker is not None:
                 self._endpoint.remove(self._worker)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | TimeoutError | OSError):
-                raise result
-        if self._socket.application_state is WebSocketState.CONNECTED and not any(
-            isinstance(result, WebSocketDisconnect) for result in results
-        ):
-            await self._socket.close(_POLICY)
 
-    def _put(self, message: ServerMessage) -> None:
-        try:
-            self._queue.put_nowait(message)
-        except asyncio.QueueFull:
-            self._overrun.set()  # who reads too slowly is cut off, and registers again
+    def _check_registered(self) -> None:
+        if self._worker is None:
+            self._endpoint.cut["unregistered"] += 1
+            self._socket.close(POLICY)
 
-    async def _receive(self) -> None:
-        async with asyncio.timeout(_REGISTER_S):
-            while self._worker is None:
-                message = await self._read()
-                if message is not None and message.WhichOneof("message") == "register":
-                    if message.register.type not in JobType.values():
-                        self._endpoint.ignored["unknown"] += 1
-                        return
-                    registration = Registration.of(message.register)
-                    self._worker = self._endpoint.register(registration, self._claims, self._put)
-        while True:
-            message = await self._read()
-            if message is not None and not self._worker.handle(message):
+    def _handle(self, frame: bytes | str) -> None:
+        message = self._parse(frame)
+        if message is None:
+            return
+        if self._worker is not None:
+            if not self._worker.handle(message):
                 self._endpoint.ignored["unknown"] += 1
+        elif message.WhichOneof("message") == "register":
+            if message.register.type not in JobType.values():
+                self._endpoint.ignored["unknown"] += 1
+                self._socket.close(POLICY)
+            else:
+                registration = Registration.of(message.register)
+                self._worker = self._endpoint.register(registration, self._claims, self._send)
 
-    async def _read(self) -> WorkerMessage | None:
-        received = await self._socket.receive()
-        if received["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(received.get("code") or 1005)
-        data, text = received.get("bytes"), received.get("text")
-        if len(data or text or "") > MAX_MESSAGE_BYTES:
-            await self._socket.close(_TOO_BIG)
-            raise WebSocketDisconnect(_TOO_BIG)
-        self._text = data is None
+    def _parse(self, frame: bytes | str) -> WorkerMessage | None:
         try:
-            if data is not None:
-                return WorkerMessage.FromString(data)
-            return json_format.Parse(text or "", WorkerMessage(), ignore_unknown_fields=True)
+            if isinstance(frame, bytes):
+                return WorkerMessage.FromString(frame)
+            return json_format.Parse(frame, WorkerMessage(), ignore_unknown_fields=True)
         except (DecodeError, json_format.ParseError, RecursionError):
             self._endpoint.ignored["malformed"] += 1
             return None
 
-    async def _send(self) -> None:
-        while True:
-            message = await self._queue.get()
-            async with asyncio.timeout(_SEND_S):
-                if self._text:
-                    await self._socket.send_text(json_format.MessageToJson(message, indent=None))
-                else:
-                    await self._socket.send_bytes(message.SerializeToString())
+    def _send(self, message: ServerMessage) -> None:
+        self._socket.send(Encoded(message))
 
 
 def _read_token(socket: WebSocket) -> str:

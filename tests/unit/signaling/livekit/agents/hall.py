@@ -46,7 +46,13 @@ class Hall:
     def note(self, event: str, room: str, job: Job) -> None:
         self.jobs.append((event, room, JobStatus.Name(job.state.status)))
 
-    def add(self, name: str = "", kind: JobType = JobType.JT_ROOM, **answer: Any) -> Worker:
+    def add(
+        self,
+        name: str = "",
+        kind: JobType = JobType.JT_ROOM,
+        permissions: ParticipantPermission | None = None,
+        **answer: Any,
+    ) -> Worker:
         """A worker that answers to each offer: by default it takes it."""
         sent: list[ServerMessage] = []
 
@@ -56,7 +62,7 @@ class Hall:
                 fields = {"job_id": message.availability.job.id, "available": True} | answer
                 asyncio.get_running_loop().call_soon(worker.handle, WorkerMessage(availability=fields))
 
-        permissions = ParticipantPermission(
+        permissions = permissions or ParticipantPermission(
             can_subscribe=True, can_publish_sources=[TrackSource.MICROPHONE], hidden=True
         )
         worker = Worker(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -15,7 +16,7 @@ from livekit.protocol.models import ServerInfo
 from starlette.websockets import WebSocket
 
 from sfu.signaling.livekit.agents import socket as socket_module
-from sfu.signaling.livekit.agents.socket import MAX_MESSAGE_BYTES, AgentSocket
+from sfu.signaling.livekit.agents.socket import LIMITS, AgentSocket
 from tests.unit.signaling.livekit.agents.hall import LOBBY, SECRET, Hall, available
 
 REGISTER = WorkerMessage(register={"type": JobType.JT_ROOM, "agent_name": "helper"})
@@ -129,13 +130,13 @@ async def test_who_does_not_register_in_time_is_cut_off(endpoint: AgentSocket, m
 
 async def test_who_sends_too_much_is_cut_off(endpoint: AgentSocket) -> None:
     client = await Client(endpoint, agent=True).accepted()
-    client.send(b"x" * (MAX_MESSAGE_BYTES + 1))
+    client.send(b"x" * (LIMITS.max_frame_bytes + 1))
     assert (await client.receive())["code"] == 1009
     await client.task
 
 
 async def test_who_does_not_read_is_cut_off(endpoint: AgentSocket, hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket_module, "_MAX_QUEUED", 8)
+    monkeypatch.setattr(socket_module, "LIMITS", replace(LIMITS, max_queued=8))
     client = await Client(endpoint, agent=True).accepted()
     client.send(REGISTER)
     await client.read()
@@ -144,8 +145,25 @@ async def test_who_does_not_read_is_cut_off(endpoint: AgentSocket, hall: Hall, m
         client.send(WorkerMessage(ping={}))
     while hall.workers.by_id:  # noqa: ASYNC110 - the test has a timeout
         await asyncio.sleep(0.01)
+    assert endpoint.cut["slow_reader"] == 1
     client.reads.set()
     await client.task
+
+
+async def test_who_floods_is_answered_slowly(
+    endpoint: AgentSocket, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_module, "LIMITS", replace(LIMITS, rate=200.0, burst=10.0))
+    client = await Client(endpoint, agent=True).accepted()
+    client.send(REGISTER)
+    await client.read()
+    began = asyncio.get_running_loop().time()
+    for number in range(40):
+        client.send(WorkerMessage(ping={"timestamp": number + 1}))
+    assert [(await client.read()).pong.last_timestamp for _ in range(40)] == [*range(1, 41)]
+    assert asyncio.get_running_loop().time() - began >= (40 - 10) / 200.0 - 0.01
+    assert endpoint.cut["held_back"] > 0
+    await client.leave()
 
 
 async def test_there_is_room_for_a_bounded_number_of_workers(

@@ -1,4 +1,4 @@
-""""""
+"""Agents that rooms are to have, and the jobs that come of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from livekit.protocol.agent import Job, JobStatus, JobType, WorkerMessage, WorkerStatus
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
-from livekit.protocol.models import ParticipantInfo
+from livekit.protocol.models import ParticipantInfo, ParticipantPermission
 
 from sfu.errors import LimitError
 from sfu.signaling.livekit.agents import worker as worker_module
@@ -204,3 +204,21 @@ async def test_a_room_has_a_bounded_number_of_dispatches_and_of_ended_jobs(hall:
         worker.handle(WorkerMessage(update_job={"job_id": job.id, "status": JobStatus.JS_FAILED, "error": "e" * 5000}))
     assert len(dispatch.state.jobs) < 70
     assert max(len(job.state.error) for job in dispatch.state.jobs) == 1000
+
+
+async def test_a_dispatch_that_was_deleted_is_not_remembered(hall: Hall) -> None:
+    hall.add("helper")
+    hall.dispatches.open_room(LOBBY, [RoomAgentDispatch(agent_name="none")])
+    for _ in range(20):
+        dispatch = hall.dispatches.create("lobby", RoomAgentDispatch(agent_name="helper"))
+        await settle()
+        hall.dispatches.delete("lobby", dispatch.id)
+    assert not hall.dispatches._places["lobby"].asked
+
+
+async def test_a_worker_that_asks_for_unknown_sources_gets_its_job(hall: Hall) -> None:
+    worker = hall.add("helper", permissions=ParticipantPermission(can_publish=True, can_publish_sources=[99]))  # type: ignore[list-item]
+    hall.dispatches.open_room(LOBBY, [RoomAgentDispatch(agent_name="helper")])
+    await settle()
+    (assigned,) = hall.assigned(worker)
+    assert hall.keys.verify(assigned.token).video.can_publish_sources == {"99"}
