@@ -45,7 +45,7 @@ class KeyFrameRequests:
 
     def __init__(self, throttle: KeyFrameThrottle) -> None:
         self._throttle = throttle
-        self._needed: int | None = None  # as many have come and will not do
+        self._needed: int | None = None  # the key frame that is needed comes after so many
         self._tries = 0
         self._due = 0.0
         self.asked = 0

@@ -168,7 +168,7 @@ class Egress:
         """Return the publisher's last sender report in our numbering; None while there is none to send."""
         state = self.state()
         if state is None or not state.started or state.source < 0:
-            return None  # what stands there of a numbering is that of another source
+            return None  # the numbering that stands in the row belongs to another source
         reception = track.encodings[max(0, state.current_index)].reception
         if reception is None or reception.clock is None:
             return None

@@ -71,8 +71,8 @@ class Track:
         self._context = context
         self._publisher = publisher
         self._rids = _rids_of(incoming)
-        self._waiting: dict[TrackSubscriber, float] = {}  # since when
-        self._helped = float("-inf")  # those who wait since then or before have been helped once
+        self._waiting: dict[TrackSubscriber, float] = {}  # in seconds: since when each waits
+        self._helped = float("-inf")  # who waits since this time or longer has been helped once
         self._recorded = False
         self._tapped = 0
         self._idle_since: dict[int, float] = {}
@@ -159,7 +159,7 @@ class Track:
         if before is None or before == ssrc or self.kind != "video":
             self.request_key_frame(now, encoding.index)
         else:
-            # To ask at once made who changes its SSRC with each key frame send one after the other.
+            # A publisher that changes its SSRC with each key frame would send one after the other if asked at once.
             encoding.expect_key_frame(now)
             self._publisher.touch()
 
