@@ -32,6 +32,14 @@ def _mix(state: int, value: int) -> int:
 
 
 @stage
+def may_fill(hole: int, slot: int, start: int, mask: int) -> bool:
+    """Whether what stands in `slot` is still found once it has moved back into `hole`: the search for it begins at
+    `start`, and must not begin behind the hole.
+    """
+    return ((slot - start) & mask) >= ((slot - hole) & mask)
+
+
+@stage
 def _insert(index: NDArray[np.int32], hashed: int, row: int) -> None:
     """Enter a row under the hash of its key."""
     mask = len(index) - 1
@@ -54,8 +62,7 @@ def _remove(index: NDArray[np.int32], hashed: int, row: int) -> None:
     hole = slot
     slot = (slot + 1) & mask
     while index[slot, ROW] >= 0:
-        home = i64(index[slot, HASH]) & mask
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
+        if may_fill(hole, slot, i64(index[slot, HASH]) & mask, mask):
             index[hole, ROW] = index[slot, ROW]
             index[hole, HASH] = index[slot, HASH]
             hole = slot

@@ -8,7 +8,7 @@ packet as the first of a new stream. So an SSRC that was given up is remembered 
 from __future__ import annotations
 
 from sfu.routing.kernels.connection_columns import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, SOURCE_SLOTS
-from sfu.routing.kernels.index import hash_source
+from sfu.routing.kernels.index import hash_source, may_fill
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
@@ -75,14 +75,13 @@ def _find_quiet(tables: Tables, connection: int, now_us: int) -> int:
 
 @stage
 def _remove(tables: Tables, connection: int, slot: int) -> None:
-    """Free a slot; later entries move back, as in index.py."""
+    """Free a slot; later entries move back, as in the indexes of `index.py`."""
     ssrcs, heard = tables.source_ssrcs[connection], tables.source_heard[connection]
     mask = SOURCE_SLOTS - 1
     hole = slot
     slot = (slot + 1) & mask
     while ssrcs[slot] != 0:
-        home = hash_source(0, ssrcs[slot] - 1) & mask
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
+        if may_fill(hole, slot, hash_source(0, ssrcs[slot] - 1) & mask, mask):
             ssrcs[hole] = ssrcs[slot]
             heard[hole] = heard[slot]
             hole = slot
