@@ -106,7 +106,7 @@ REMOTE_COLUMNS = Columns(
     opened_by=("connection_commands",),
     connection_commands=[
         ("held", np.int32),  # 1: in the index
-        ("generation", np.int32),  # which use of this row
+        ("generation", np.int32),  # of those that had this row one after the other
         ("address", np.uint8, (32,)),  # sockaddr
     ],
     feedback=[

@@ -74,7 +74,7 @@ def forward_batch(tables: Tables, buffers: Buffers, socket: int, now_us: int) ->
 
 @stage
 def _prepare_batch(tables: Tables, buffers: Buffers, track: int, row: int, wanted: bool) -> None:
-    """Keep a track's video packets where somebody may want them again, and what else is decided once for all."""
+    """Keep a track's video packets if somebody may want them again, and do what is done once for all subscribers."""
     packets = buffers.packets
     while row >= 0:
         if packets[row]["codec"] == _H264:
@@ -94,7 +94,7 @@ def _forward(tables: Tables, buffers: Buffers, subscription: int, first: int, so
     if entry["paused"] == 1 or receiver["send_srtp"] == 0 or receiver["address_bytes"] == 0:
         return
     if receiver["controlled"] != 0:
-        now_us = monotonic_us(buffers)  # sending to many takes long enough to count
+        now_us = monotonic_us(buffers)  # the clock is read anew, since to send to many takes a while
     packets = buffers.packets
     row = first
     while row >= 0:
@@ -122,7 +122,7 @@ def _send_packet(
     socket: int,
     now_us: int,
 ) -> None:
-    """Send a packet that is numbered, or an `empty` one in its place; or let it wait."""
+    """Send a packet that was numbered, or an `empty` one in its place; or let it wait for the pacer."""
     entry = tables.subscriptions[subscription]
     connection = i64(entry["connection"])
     receiver = tables.connections[connection]
@@ -134,7 +134,7 @@ def _send_packet(
         flags = EMPTY
         tables.counters[_FILLED] += 1
     if (entry["last_sequence"] - numbers[SEQUENCE]) & 0xFFFF >= EGRESS_WINDOW:
-        # libsrtp takes this number no more; who asks for it gets it by RTX
+        # libsrtp refuses a number so old; who asks for it gets it by RTX
         if logged and entry["repair_type"] > 0:
             log_packet(tables, subscription, packets[row]["history"], numbers, flags)
         else:
@@ -183,14 +183,14 @@ def _send_parameters(
 def _send_kept(
     tables: Tables, buffers: Buffers, subscription: int, slot: int, empty: bool, socket: int, now_us: int
 ) -> None:
-    """`_send_packet` with one of the history."""
+    """Do as `_send_packet` with a packet of the history."""
     packets, data = tables.history_packets, tables.history_data
     _send_packet(tables, buffers, subscription, packets, slot, data, empty, socket, now_us)
 
 
 @stage
 def _replay(tables: Tables, buffers: Buffers, subscription: int, row: int, socket: int, now_us: int) -> None:
-    """Go on, behind a key frame whose first packet came late, with what had come before that, in order."""
+    """After a key frame whose first packet came late, send the packets behind it that came earlier, in order."""
     farthest = find_following(tables, buffers, buffers.packets, row)
     packets = tables.history_packets
     for ahead in range(1, farthest + 1):

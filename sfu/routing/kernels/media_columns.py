@@ -28,9 +28,9 @@ TRACK_COLUMNS = Columns(
         ("active", np.int32),
         ("tapped", np.int32),  # a bit for each Encoding that goes to the tap ring
         ("relayed", np.int32),  # shards that this track is relayed to
-        ("generation", np.int64),  # which use of this row: no two tracks of a shard share a number
+        ("generation", np.int64),  # of this row: no two tracks of a shard share a number
         ("relay", np.int32, (MAX_SHARDS,)),  # the track's row on each other shard
-        ("relay_generation", np.int64, (MAX_SHARDS,)),  # and the use of that row
+        ("relay_generation", np.int64, (MAX_SHARDS,)),  # and that row's generation
     ],
     subscribing=[
         ("first_subscription", np.int32),

@@ -25,7 +25,7 @@ _MOST_ELAPSED_US = 10_000_000
 
 SEQUENCE, TIMESTAMP, PICTURE, TL0, FRAME, MARKER = 0, 1, 2, 3, 4, 5
 NUMBERS = 6
-"""What is written into a packet, in an array: egress numbers, and whether the marker is set."""
+"""Length of the array that says what is written into a packet, at the indexes above: egress numbers and the marker."""
 NOWHERE, HERE = -1, -2
 """See `place_late`."""
 
@@ -78,7 +78,7 @@ def leave_source(tables: Tables, subscription: int) -> None:
 
 @stage
 def forget_clock(tables: Tables, subscription: int) -> None:
-    """Forget the clock: what comes next has none in common with what came before."""
+    """Forget the Track's common clock: the next source has no clock in common with the former ones."""
     tables.subscriptions[subscription]["aligned"] = 0
 
 
@@ -94,7 +94,7 @@ def _next_timestamp(entry: Any, packet: Any) -> int:
     elapsed_us = max(packet["arrival_us"] - entry["last_arrival_us"], 1000)
     expected = entry["last_timestamp"] + max(elapsed_us * packet["clock_rate"] // 1000000, 1)
     if packet["aligned"] == 0 or entry["aligned"] == 0:
-        entry["aligned"] = 0  # known anew from this source's next entry
+        entry["aligned"] = 0  # until a source is entered whose place on the common clock is known
         return expected
     common = (packet["timestamp"] + packet["clock_offset"] + entry["common_offset"]) & 0xFFFFFFFF
     ahead = (common - entry["last_timestamp"]) & 0xFFFFFFFF
@@ -104,7 +104,7 @@ def _next_timestamp(entry: Any, packet: Any) -> int:
     if ahead > limit or ahead < -limit:
         entry["aligned"] = 0
         return expected
-    # A key frame of the same moment as the last frame of the other Encoding: never back in time.
+    # A key frame may be of the same moment as the last frame of the other Encoding: time never goes back.
     return entry["last_timestamp"] + max(ahead, 1)
 
 
@@ -112,7 +112,7 @@ def _next_timestamp(entry: Any, packet: Any) -> int:
 def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> None:
     """Leave out packet `row`, which came in order: later numbers move up.
 
-    What is missing before it keeps its numbers, so they count as given from now on.
+    Packets that are missing before it keep their numbers, which count as given from now on.
     """
     entry = tables.subscriptions[subscription]
     packet = packets[row]
@@ -142,7 +142,7 @@ def insert_before(tables: Tables, subscription: int) -> None:
 
 @stage
 def insert_number(tables: Tables, subscription: int) -> int:
-    """Take the next egress number for a packet that is none of the source's: later ones move down."""
+    """Take the next egress number for a packet that does not come from the source; later packets move down."""
     entry = tables.subscriptions[subscription]
     if entry["started"] == 0:
         sequence = i64(entry["seed_sequence"])
@@ -157,7 +157,7 @@ def insert_number(tables: Tables, subscription: int) -> int:
 
 @stage
 def _note_renumbering(tables: Tables, subscription: int, sequence: int) -> None:
-    """Remember that the offsets of now hold from extended ingress number `sequence` on; a run of drops is one."""
+    """Remember that the present offsets hold from extended ingress number `sequence` on; a run of drops is one."""
     entry = tables.subscriptions[subscription]
     renumberings = tables.renumberings[subscription]
     count = i64(entry["renumbering_count"])
@@ -175,8 +175,8 @@ def _note_renumbering(tables: Tables, subscription: int, sequence: int) -> None:
 
 @stage
 def place_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int) -> int:
-    """Where a late packet has its place: `HERE`, or the index of the left source that it belongs to; `NOWHERE`: before
-    its source was entered, or beyond what is remembered.
+    """Return where a late packet has its place: `HERE` in the current source, or the index of the left source that it
+    belongs to; `NOWHERE` if it is from before its source was entered, or older than what is remembered.
     """
     entry = tables.subscriptions[subscription]
     packet = packets[row]

@@ -1,8 +1,8 @@
 """H.264 parameter sets: kept by Encoding, so that a key frame that comes without them can be decoded.
 
 Some encoders send them with the first picture only, or in SDP only (`sprop-parameter-sets`, RFC 6184 section 8.1). They
-go before each key frame that lacks them, as a packet of their own; and before the first one of each subscriber, since
-packets of parameter sets before the key frame are not what it enters at.
+go before each key frame that lacks them, as a packet of their own; and before the first key frame of each subscriber,
+who enters at the key frame itself and so has not got the packets of parameter sets that came before it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.octets import Octets, load16, store16
 
 INCOMPLETE = 2
-"""Of a key frame's `bare`: its parameter sets are missing, so that it cannot be entered before they have come."""
+"""Value of a key frame's `bare`: parameter sets are missing, and it cannot be entered before they have come."""
 _BOTH = 3
-"""Of a packet's `sets`."""
+"""Value of a packet's `sets`: there are parameter sets of both kinds in it."""
 _HIGHEST_REFERENCE = 0x60
 _DEPENDENCIES = int(Extension.DEPENDENCY_DESCRIPTOR)
 
@@ -70,7 +70,7 @@ def prepare_parameters(tables: Tables, track: int, packets: NDArray[Any], row: i
         entry["in_band"] = 0
         packet["bare"] = 1
     elif entry["in_band"] == 1:
-        packet["bare"] = INCOMPLETE  # they may be others than those that are known, and may still come
+        packet["bare"] = INCOMPLETE  # the sets that are missing may differ from the known ones, and may still come
         return
     else:
         packet["bare"] = 1
@@ -93,7 +93,7 @@ def _note_packet(entry: Any, packets: NDArray[Any], row: int, buffer: Octets) ->
         _note_set(entry, buffer, at, end - at, stamp)
         return
     at += 1
-    while at + 2 <= end:  # it has been checked, see describe_h264
+    while at + 2 <= end:  # lengths were checked by describe_h264
         length = load16(buffer, at)
         _note_set(entry, buffer, at + 2, length, stamp)
         at += 2 + length
@@ -158,8 +158,8 @@ def _remove(entry: Any, place: int) -> None:
 
 @stage
 def _keep_as_packet(tables: Tables, entry: Any, packets: NDArray[Any], row: int, buffer: Octets) -> int:
-    """Store the parameter sets in the history as a packet before packet `row`, like which it is otherwise; return its
-    position, -1: there is no complete set, or no room.
+    """Store the parameter sets in the history as a packet that goes before packet `row` and is like it otherwise.
+    Return its position, or -1 if there is no complete set or no room.
     """
     header = packets[row]["payload"] - packets[row]["start"]
     size = 1 + i64(entry["bytes"])
@@ -183,7 +183,7 @@ def _has_kind(entry: Any, kind: int) -> bool:
 
 @stage
 def _copy_kind(tables: Tables, entry: Any, kind: int, position: int, end: int) -> int:
-    """Append the sets of one kind to a packet's payload, each behind its length; return the offset behind them."""
+    """Append the sets of one kind to a packet's payload, a length before each; return the offset behind them."""
     data = entry["data"]
     at = i64(0)
     while at < entry["bytes"]:
@@ -196,7 +196,7 @@ def _copy_kind(tables: Tables, entry: Any, kind: int, position: int, end: int) -
 
 @stage
 def tell_set(tables: Tables, track: int, command: Any) -> None:
-    """Take a part of a parameter set from SDP."""
+    """Take over a part of a parameter set that stands in SDP."""
     entry = tables.parameters[track, i64(command["index"])]
     if command["first"] == 1:
         entry["declared_bytes"] = 0

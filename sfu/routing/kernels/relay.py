@@ -62,7 +62,7 @@ def wake_shards(wiring: Wiring, buffers: Buffers) -> None:
     for shard in range(wiring.shards):
         index = wiring.relay.indexes[wiring.shard, shard]
         if shard != wiring.shard and index[1] != index[0]:
-            index[1] = index[0]  # the producer's own note: what it has signalled so far
+            index[1] = index[0]  # [1] is the producer's own: how far it has woken the consumer
             signal(buffers, i64(wiring.wake_events[shard]))
 
 

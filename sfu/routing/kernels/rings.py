@@ -38,7 +38,7 @@ class PacketRings(NamedTuple):
     indexes: NDArray[np.int64]  # [producers, consumers, INDEX_LENGTH]
     packets: NDArray[Any]  # [producers, consumers, slots] of PACKET
     tracks: NDArray[np.int32]  # [producers, consumers, slots]: the track's row at the consumer
-    generations: NDArray[np.int64]  # [producers, consumers, slots]: the use of that row that is meant
+    generations: NDArray[np.int64]  # [producers, consumers, slots]: the generation of that row that is meant
     data: Octets  # [producers, consumers, slots * PACKET_SLOT_BYTES]
 
 

@@ -1,9 +1,10 @@
 """Selection: which of a Track's packets a subscriber gets, for every codec alike.
 
 The frame of a packet comes as masks of Layers (sfu/wire/layers.py). A subscription keeps its target (which
-Encoding, and which Layer within it) and what it forwards now, the current one. It moves from the one to the other only
-where the subscriber can decode: to another Encoding at a key frame of that, to another Layer at the first frame of a
-picture, if that Layer is `intact`, that is if nothing it needs was left out, or can be decoded from this frame on.
+Encoding, and which Layer within it) and what it forwards now, the current one. It goes over from the current one to
+the target only where the subscriber can decode: to another Encoding at a key frame of that Encoding; to another Layer
+at the first frame of a picture, if that Layer is `intact` (nothing that it needs was left out) or can be decoded from
+this frame on.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from sfu.wire.payload_format import PayloadFormat
 SKIP, FORWARD, FILL = 0, 1, 2
 """Outcomes: nothing is sent; the packet is sent; an empty packet is sent in its place."""
 PRECEDED, REPLAYED = 4, 8
-"""Added to FORWARD: its parameter sets are sent before it; what came before it of its source, but goes behind it, is
-sent after it.
+"""Added to FORWARD. PRECEDED: the packet's parameter sets are sent before it. REPLAYED: packets of its source that came
+before it, but belong behind it, are sent after it.
 """
 
 _FIRST_VIDEO = int(PayloadFormat.VP8)
@@ -108,7 +109,7 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
 
 @stage
 def leave_layer(tables: Tables, subscription: int) -> None:
-    """Wait for a key frame: nothing flows, of the former Track or at all."""
+    """Leave the current Layer, if there is one: nothing is forwarded until a key frame has come."""
     entry = tables.subscriptions[subscription]
     entry["current_index"] = -1
     entry["pictures"] = 0
@@ -116,7 +117,7 @@ def leave_layer(tables: Tables, subscription: int) -> None:
 
 @stage
 def _select_late(tables: Tables, subscription: int, packets: NDArray[Any], row: int, frames: bool) -> int:
-    """Decide about a packet that is late: its number was reserved, or there is no place for it any more."""
+    """Decide about a packet that is late: a number is reserved for it, or there is no place for it any more."""
     entry = tables.subscriptions[subscription]
     place = place_late(tables, subscription, packets, row)
     if place == NOWHERE:
@@ -143,8 +144,8 @@ def _needs_sets(tables: Tables, entry: Any, packet: Any, entered: bool) -> bool:
 
 @stage
 def _may_enter(entry: Any, packet: Any) -> bool:
-    """Whether to go over to the Encoding of a key frame that begins: the target's; or, where nothing flows yet or that
-    which did has begun anew, any below.
+    """Whether to enter the Encoding whose key frame begins: it is the target; or it is a lower one, and nothing flows
+    yet or the current Encoding has begun anew.
     """
     if packet["key"] == 0 or (packet["codec"] == _H264 and packet["bare"] == INCOMPLETE):
         return False
@@ -162,7 +163,7 @@ def _is_part(packet: Any, spatial: int, temporal: int) -> bool:
 
 @stage
 def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
-    """Move the current Layer towards the target, as far as the subscriber could decode."""
+    """Move the current Layer towards the target, as far as the subscriber can decode."""
     _note_gap(entry, packet)
     spatial = i64(entry["target_spatial"])
     temporal = i64(entry["target_temporal"])
@@ -172,7 +173,7 @@ def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
         return
     intact = i64(entry["intact"])
     usable = intact
-    # "Switch" holds for who can decode this frame: it begins anew, or belongs to an intact Layer or rises above one.
+    # "Switch" holds only for who can decode this frame: a key frame, one of an intact Layer, or one right above that.
     rises = packet["present"] & layers_of(i64(entry["current_spatial"]), 0) != 0 and intact != 0
     if packet["key"] == 1 or packet["present"] & intact != 0 or rises:
         usable |= packet["switch"]
@@ -201,7 +202,7 @@ def _begin_picture(tables: Tables, entry: Any, packet: Any) -> None:
 
 @stage
 def _note_gap(entry: Any, packet: Any) -> None:
-    """Count freezes as the W3C's statistics do (webrtc-stats, freezeCount): a picture that is late by its kind."""
+    """Count freezes as the W3C's statistics do (webrtc-stats, freezeCount): pictures that come far later than usual."""
     gap = packet["arrival_us"] - entry["picture_arrival_us"]
     if entry["pictures"] > 0:
         usual = entry["picture_gap_us"]

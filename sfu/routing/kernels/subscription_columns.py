@@ -154,7 +154,7 @@ SENT_COLUMNS = Columns(
         ("picture", np.uint16),
         ("frame", np.uint16),
         ("tl0", np.uint8),
-        ("flags", np.uint8),  # 1: taken, 2: marker, 4: still waits for the pacer, 8: an empty one in its place
+        ("flags", np.uint8),  # 1: holds a packet, 2: marker, 4: still waits for the pacer, 8: an empty one in its place
     ],
     repeat=[
         ("repeated_ms", np.uint32),  # when it was last sent again, if ever
