@@ -120,6 +120,14 @@ class Track:
         """Whether somebody receives it, if only paused for now, or records it."""
         return self._recorded or any(each.negotiated for each in self.subscriptions.values())
 
+    @property
+    def wanted_spatial(self) -> int | None:
+        """The highest spatial Layer that somebody wants, whatever his path carries; None: nobody wants any."""
+        if self._recorded:
+            return WHOLE.spatial
+        shown = (each.ceiling.spatial for each in self.subscriptions.values() if each.negotiated and each.is_shown)
+        return max(shown, default=None)
+
     def continues(self, incoming: Incoming) -> bool:
         """Whether what the client now sends in the media section is still this Track."""
         same_type = incoming.codec.payload_type == self.codec.payload_type

@@ -18,6 +18,16 @@ class TrackSubscriber(Protocol):
         ...
 
     @property
+    def ceiling(self) -> Layer:
+        """The best Layer that it may get."""
+        ...
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether media may flow if the path carries them."""
+        ...
+
+    @property
     def target(self) -> Layer | None:
         """The Layer that the subscriber is to get; None: none was chosen yet."""
         ...

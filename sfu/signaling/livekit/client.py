@@ -62,6 +62,14 @@ class ClientRoom(Protocol):
         """It is not the same people any more who may have what it publishes."""
         ...
 
+    def offer_backup(self, publisher: Participant, published: PublishedTrack) -> None:
+        """A track is there in another codec, too, or not any more."""
+        ...
+
+    def tell_wanted(self, publisher: Participant, published: PublishedTrack) -> None:
+        """What is wanted of a track may have changed."""
+        ...
+
     def withdraw(self, publisher: Participant, published: PublishedTrack) -> None:
         """It is there no more."""
         ...
@@ -106,6 +114,10 @@ class Client(Participant):
         """Whether it may receive anything."""
         return self.permission.can_subscribe
 
+    def tell_wanted(self, publisher: Participant, published: PublishedTrack) -> None:
+        """See `ClientRoom.tell_wanted`."""
+        self._room.tell_wanted(publisher, published)
+
     # what it publishes
 
     @property
@@ -144,6 +156,9 @@ class Client(Participant):
         check_size(request)
         if request.type not in (TrackType.AUDIO, TrackType.VIDEO):
             raise RequestError("UNSUPPORTED_TYPE", "Tracks are of audio or video.")
+        if request.sid:
+            self._add_codec(request)
+            return
         known = self._find_by_cid(request.cid)
         if known is None:
             if len(self._pending) >= self._options.max_pending_tracks:
@@ -151,6 +166,15 @@ class Client(Participant):
             known = PublishedTrack.announced(request)
             self._pending[known.sid] = known
         self.send(SignalResponse(track_published=TrackPublishedResponse(cid=request.cid, track=known.info)))
+        self.bind_tracks()
+
+    def _add_codec(self, request: AddTrackRequest) -> None:
+        published = self.tracks.get(request.sid)
+        if published is None:
+            raise RequestError("NOT_FOUND", f"You publish no track {request.sid[:64]!r}.")
+        published.announce_backup(request)
+        self.touch()
+        self.send(SignalResponse(track_published=TrackPublishedResponse(cid=request.cid, track=published.info)))
         self.bind_tracks()
 
     def handle_offer(self, offer: SessionDescription) -> None:
@@ -193,9 +217,10 @@ class Client(Participant):
         for sid, published in list(self.tracks.items()):
             if not allows_source(permission, published.info.source):
                 del self.tracks[sid]
-                if published.track is not None and not published.track.blocked:
-                    self._gated.add(published.track)
-                    published.track.block(True)
+                for track in published.tracks:
+                    if not track.blocked:
+                        self._gated.add(track)
+                        track.block(True)
                 self._room.withdraw(self, published)
                 self.send(SignalResponse(track_unpublished=TrackUnpublishedResponse(track_sid=sid)))
         self._room.tell(self)
@@ -207,12 +232,15 @@ class Client(Participant):
         """Find which media belongs to which announced track. What nobody has announced is for nobody."""
         self._gated = {track for track in self._gated if not track.ended}
         connection = self.transports.publisher
-        bound = {published.track for published in self.tracks.values()}
+        bound = {track for published in self.tracks.values() for track in published.tracks}
         for track in () if connection is None else connection.tracks:
             if track not in bound:
                 published = self._match(track)
+                more = self._match_backup(track) if published is None else None
                 if published is not None:
                     self._publish(published, track)
+                elif more is not None:
+                    self._publish_backup(more, track)
                 elif not track.blocked:
                     self._gated.add(track)
                     track.block(True)
@@ -220,13 +248,30 @@ class Client(Participant):
     def _publish(self, published: PublishedTrack, track: Track) -> None:
         self._pending.pop(published.sid, None)
         published.bind(track)
-        if track in self._gated:
-            self._gated.discard(track)
-            track.block(False)
+        self._let_through(track)
         self.tracks[published.sid] = published
         self.touch()
         self._room.tell(self)
         self._room.offer(self, published)
+
+    def _publish_backup(self, published: PublishedTrack, track: Track) -> None:
+        published.bind_backup(track)
+        self._let_through(track)
+        self.touch()
+        self._room.tell(self)
+        self._room.offer_backup(self, published)
+
+    def _let_through(self, track: Track) -> None:
+        if track in self._gated:
+            self._gated.discard(track)
+            track.block(False)
+
+    def _match_backup(self, track: Track) -> PublishedTrack | None:
+        """The same for another codec of what is published already."""
+        awaited = [each for each in self.tracks.values() if each.backup_cids and each.backup is None]
+        fitting = [each for each in awaited if each.kind == track.kind]
+        named = next((each for each in fitting if track.stated_id in each.backup_cids), None)
+        return named or (fitting[0] if len(fitting) == 1 else None)
 
     def _match(self, track: Track) -> PublishedTrack | None:
         """By what the client calls its media; else the only one of its kind, since some make up names of their own."""

@@ -1,8 +1,8 @@
-"""What participants are told of speakers, of layers that are wanted, and of streams that pause."""
+"""What participants are told of speakers, and of streams that pause."""
 
 from __future__ import annotations
 
-from livekit.protocol.models import ParticipantInfo, Room, SpeakerInfo, SubscribedAudioCodec, VideoQuality
+from livekit.protocol.models import ParticipantInfo, Room, SpeakerInfo
 from livekit.protocol.rtc import (
     LeaveRequest,
     RoomMovedResponse,
@@ -11,10 +11,6 @@ from livekit.protocol.rtc import (
     StreamState,
     StreamStateInfo,
     StreamStateUpdate,
-    SubscribedAudioCodecUpdate,
-    SubscribedCodec,
-    SubscribedQuality,
-    SubscribedQualityUpdate,
 )
 
 import sfu
@@ -66,39 +62,6 @@ class SpeakerNews:
         return SignalResponse(speakers_changed=SpeakersChanged(speakers=changes)) if changes else None
 
 
-def describe_wanted(published: PublishedTrack) -> SignalResponse | None:
-    """Which layers somebody takes; None where the publisher sends one stream, which it cannot take apart."""
-    track = published.track
-    if track is None or len(track.encodings) < 2:
-        return None
-    qualities = published.qualities
-    wanted = [
-        SubscribedQuality(quality=quality, enabled=encoding.wanted)
-        for quality, encoding in zip(qualities, track.encodings, strict=False)
-    ]
-    enabled = {each.quality for each in wanted if each.enabled}
-    wanted += [
-        SubscribedQuality(quality=quality, enabled=any(other > quality for other in enabled))
-        for quality in (VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH)
-        if quality not in qualities
-    ]
-    codec = SubscribedCodec(codec=track.codec.name.lower(), qualities=wanted)
-    update = SubscribedQualityUpdate(track_sid=published.sid, subscribed_qualities=wanted, subscribed_codecs=[codec])
-    return SignalResponse(subscribed_quality_update=update)
-
-
-def describe_audio_wanted(published: PublishedTrack) -> SignalResponse | None:
-    """Whether somebody takes a track of audio, if that has changed since it was told last."""
-    track = published.track
-    if track is None or published.kind != "audio" or track.ended or track.wanted is published.wanted:
-        return None
-    published.wanted = track.wanted
-    codec = published.info.mime_type.rpartition("/")[2].lower()
-    wanted = SubscribedAudioCodec(codec=codec, enabled=track.wanted)
-    update = SubscribedAudioCodecUpdate(track_sid=published.sid, subscribed_audio_codecs=[wanted])
-    return SignalResponse(subscribed_audio_codec_update=update)
-
-
 def describe_stream(publisher: Participant, published: PublishedTrack, *, paused: bool) -> SignalResponse:
     """That a stream pauses, since the path does not carry it, or goes on."""
     state = StreamState.PAUSED if paused else StreamState.ACTIVE
@@ -112,7 +75,7 @@ def find_published(
     """The published track that a Track of the library is of."""
     for participant in [participants[publisher]] if publisher in participants else participants.values():
         for published in participant.tracks.values():
-            if published.track is not None and published.track.id == track_id:
+            if any(track.id == track_id for track in published.tracks):
                 return participant, published
     return None
 

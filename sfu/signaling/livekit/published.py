@@ -30,10 +30,14 @@ class PublishedTrack:
         self.cids = cids
         """What the client calls its media, one for each codec; its session description has them."""
         self.track = track
+        self.backup: Track | None = None
+        """The same in another codec, for who cannot decode the first."""
+        self.backup_cids: tuple[str, ...] = ()
+        """What the client calls the media of that; none until it is announced."""
+        self.needs_backup = False
+        """Whether somebody cannot decode the first codec."""
         self.subscribed = False
         """Whether its publisher was told that somebody receives it."""
-        self.wanted: bool | None = None
-        """Whether its publisher was told, of audio, that somebody takes it; None: nothing was told."""
 
     @classmethod
     def announced(cls, request: AddTrackRequest) -> PublishedTrack:
@@ -96,6 +100,17 @@ class PublishedTrack:
         return _KINDS.get(self.info.type, "")
 
     @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The library's Tracks, one for each codec that is published."""
+        return tuple(track for track in (self.track, self.backup) if track is not None)
+
+    @property
+    def backup_codec(self) -> str:
+        """The MIME type of the codec that it can be published in, too; "" where its publisher has named none."""
+        mine = self.info.mime_type.lower()
+        return next((each.mime_type for each in self.info.codecs if each.mime_type.lower() not in ("", mine)), "")
+
+    @property
     def encrypted(self) -> bool:
         """Whether its frames are encrypted from end to end."""
         return self.info.encryption != Encryption.Type.NONE
@@ -116,41 +131,69 @@ class PublishedTrack:
         mine.mid = track.mid
         mine.sdp_cid = track.stated_id
 
+    def announce_backup(self, request: AddTrackRequest) -> None:
+        """It is about to be published in another codec, too."""
+        self.backup_cids = tuple(dict.fromkeys(filter(None, (request.cid, *(c.cid for c in request.simulcast_codecs)))))
+        for codec in request.simulcast_codecs:
+            wanted = _mime_type(self.info.type, codec.codec).lower()
+            known = next((each for each in self.info.codecs if each.mime_type.lower() == wanted), None)
+            if known is not None and wanted != self.info.mime_type.lower():
+                known.cid = codec.cid
+                del known.layers[:]
+                known.layers.extend(codec.layers or request.layers)
+
+    def bind_backup(self, track: Track) -> None:
+        """Its media in the other codec is negotiated."""
+        self.backup = track
+        name = _mime_type(self.info.type, track.codec.name)
+        mine = next((codec for codec in self.info.codecs if codec.mime_type.lower() == name.lower()), None)
+        if mine is None:
+            mine = self.info.codecs.add(mime_type=name, layers=self.info.layers)
+        mine.mid = track.mid
+        mine.sdp_cid = track.stated_id
+
     def describe_features(self, features: list[AudioTrackFeature]) -> None:
         """Its publisher processes audio so by now."""
         del self.info.audio_features[:]
         self.info.audio_features.extend(features)
         self.info.stereo = AudioTrackFeature.TF_STEREO in features
 
-    @property
-    def qualities(self) -> tuple[VideoQuality, ...]:
-        """What its Encodings are called, the lowest first: as announced, else the lowest ones."""
-        count = 1 if self.track is None else len(self.track.encodings)
-        told = tuple(layer.quality for layer in self._layers)
-        return told if len(told) == count else _QUALITIES[:count]
+    def list_qualities(self, track: Track) -> tuple[VideoQuality, ...]:
+        """What a Track's Encodings are called, the lowest first, or its layers if it has one Encoding: as announced,
+        else the lowest ones.
+        """
+        count = len(track.encodings)
+        told = tuple(layer.quality for layer in self.list_layers(track))
+        return told if len(told) == count or (count == 1 and told) else _QUALITIES[:count]
 
-    @property
-    def _layers(self) -> list[VideoLayer]:
-        """The lowest first, as Encodings are; some clients announce the best first."""
-        return sorted(self.info.layers, key=lambda layer: layer.quality)
+    def list_layers(self, track: Track | None = None) -> list[VideoLayer]:
+        """Those of a Track, by default of the first; the lowest first, as Encodings are."""
+        layers = self.info.layers
+        if track is not None and track is self.backup:
+            name = _mime_type(self.info.type, track.codec.name)
+            layers = next((each.layers for each in self.info.codecs if each.mime_type == name and each.layers), layers)
+        return sorted(layers, key=lambda layer: layer.quality)
 
-    def find_layer(self, quality: VideoQuality) -> int:
-        """The index of the best layer up to `quality`."""
-        fitting = [index for index, layer in enumerate(self._layers) if layer.quality <= quality]
-        return max(fitting, default=0)
-
-    def find_layer_of_size(self, width: int, height: int) -> int:
-        """The index of the least layer that fills a picture of that size; the best if none does."""
-        for index, layer in enumerate(self._layers):
-            if layer.width * layer.height and (layer.width >= width or layer.height >= height):
-                return index
-        return max(0, len(self.info.layers) - 1)
-
-    def ceiling(self, layer: int, fps: int) -> Layer:
-        """The bound for a subscriber who wants a layer, and so many frames a second; 0: all."""
-        best = layer >= len(self.info.layers) - 1
+    def find_ceiling(self, track: Track, quality: VideoQuality, size: tuple[int, int], fps: int) -> Layer:
+        """The bound for a subscriber of a Track who wants a quality, or a picture of a size (width and height; 0: any),
+        and so many frames a second; 0: all.
+        """
+        layers = self.list_layers(track)
+        if all(size):
+            layer = _find_layer_of_size(layers, *size)
+        else:
+            layer = max((index for index, each in enumerate(layers) if each.quality <= quality), default=0)
+        best = layer >= len(layers) - 1
         temporal = WHOLE.temporal if not fps or fps > 20 else (1 if fps > 10 else 0)
         return Layer(WHOLE.spatial if best else layer, temporal)
+
+
+def _find_layer_of_size(layers: list[VideoLayer], width: int, height: int) -> int:
+    """The index of the least layer that fills a picture of that size; the best if none does."""
+    for index, layer in enumerate(layers):
+        if layer.width * layer.height and (layer.width >= width or layer.height >= height):
+            return index
+    return max(0, len(layers) - 1)
 
 
 def _choose_stream(source: TrackSource) -> str:

@@ -10,13 +10,7 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
 from livekit.protocol.models import Room as RoomInfo
 from livekit.protocol.room import RoomEgress
-from livekit.protocol.rtc import (
-    LeaveRequest,
-    MuteTrackRequest,
-    ParticipantUpdate,
-    RoomUpdate,
-    SignalResponse,
-)
+from livekit.protocol.rtc import LeaveRequest, ParticipantUpdate, RoomUpdate, SignalResponse
 
 import sfu
 from sfu import events
@@ -29,10 +23,12 @@ from sfu.signaling.livekit.data.rpc import Calls
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join, JoinError
+from sfu.signaling.livekit.mutes import Mutes
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant, State, merge_attributes
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.quality import QualityNews
+from sfu.signaling.livekit.wanted import WantedNews
 
 _log = logging.getLogger("sfu.signaling.livekit")
 
@@ -84,6 +80,8 @@ class LiveKitRoom:
         self.calls = Calls(self.data)
         """What the server API asks participants."""
         self.data.intercept = self.calls.settle
+        self._wanted = WantedNews()
+        self._mutes = Mutes(room, self.participants, self.tell)
         for peer in room.peers.values():
             self._find_stranger(peer.name)
 
@@ -226,7 +224,7 @@ class LiveKitRoom:
     def offer(self, publisher: Participant, published: PublishedTrack) -> None:
         """See `ClientRoom.offer`."""
         if isinstance(publisher, Client):
-            self._apply_mute(published)
+            self._mutes.apply(published)
         self._watch("track_published", self, publisher, published)
         for client in self.clients:
             if client is not publisher:
@@ -241,34 +239,20 @@ class LiveKitRoom:
 
     def mute(self, publisher: Participant, sid: str, muted: bool, *, told: bool = False) -> PublishedTrack | None:
         """A track is muted, or not any more. `told`: by us, so its client must hear of it. None: there is none."""
-        published = publisher.find_announced(sid) if isinstance(publisher, Client) else publisher.find_track(sid)
-        if published is None:
-            return None
-        if told:
-            publisher.send(SignalResponse(mute=MuteTrackRequest(sid=sid, muted=muted)))
-        if published.info.muted != muted:
-            self._show_muted(publisher, published, muted)
-            self._apply_mute(published)
-        return published
+        return self._mutes.mute(publisher, sid, muted, told=told)
 
-    def _show_muted(self, publisher: Participant, published: PublishedTrack, muted: bool) -> None:
-        published.info.muted = muted
-        publisher.touch()
-        self.tell(publisher)
-
-    def _apply_mute(self, published: PublishedTrack) -> None:
-        """Forward nothing of what is muted, whatever its client sends."""
-        if published.track is not None:
-            self.room.set_track_muted(published.track, published.info.muted)
-
-    def _follow_mute(self, publisher: str, track: str, muted: bool) -> None:
-        """What came otherwise, as by WHIP, is muted by what its client sends, or by the server."""
-        found = news.find_published(self.participants, track, publisher)
-        if found is not None and not isinstance(found[0], Client) and found[1].info.muted != muted:
-            self._show_muted(*found, muted)
+    def offer_backup(self, publisher: Participant, published: PublishedTrack) -> None:
+        """See `ClientRoom.offer_backup`. A record has the first codec, which is the same picture."""
+        if published.backup is not None:
+            self.room.set_track_private(published.backup, True)
+        self._mutes.apply(published)
+        for client in self.clients:
+            if client is not publisher:
+                client.subscribing.take_backup(published)
 
     def withdraw(self, publisher: Participant, published: PublishedTrack) -> None:
         """See `ClientRoom.withdraw`."""
+        self._wanted.forget(published)
         for client in self.clients:
             client.subscribing.forget(published)
         self._watch("track_unpublished", self, publisher, published)
@@ -285,11 +269,13 @@ class LiveKitRoom:
             case events.TrackEnded():
                 self._end_track(event.peer, event.track)
             case events.TrackMuted() | events.TrackUnmuted():
-                self._follow_mute(event.peer, event.track, isinstance(event, events.TrackMuted))
+                self._mutes.follow(event.peer, event.track, isinstance(event, events.TrackMuted))
             case events.ActiveSpeakersChanged():
                 self.tell_speakers()
             case events.EncodingWanted() | events.EncodingUnwanted():
-                self._tell_wanted(event.peer, event.track)
+                found = news.find_published(self.participants, event.track, event.peer)
+                if found is not None:
+                    self.tell_wanted(*found)
             case events.SubscriptionStarved() | events.SubscriptionFed():
                 self._tell_stream(event.peer, event.track, paused=isinstance(event, events.SubscriptionStarved))
             case events.NegotiationNeeded():
@@ -306,7 +292,7 @@ class LiveKitRoom:
                 if published.track is not None and published.track.ended:
                     self._end_track(participant.identity, published.track.id)
                 elif published.track is not None:
-                    self._follow_mute(participant.identity, published.track.id, published.track.muted)
+                    self._mutes.follow(participant.identity, published.track.id, published.track.muted)
             self._forget_peer(participant.identity)
         for client in self.clients:
             self._note_connected(client)
@@ -344,7 +330,10 @@ class LiveKitRoom:
     def _end_track(self, name: str, track: str) -> None:
         participant = self.participants.get(name)
         for sid, published in [] if participant is None else list(participant.tracks.items()):
-            if participant is not None and published.track is not None and published.track.id == track:
+            if participant is not None and published.backup is not None and published.backup.id == track:
+                published.backup, published.backup_cids = None, ()
+                self.offer_backup(participant, published)
+            elif participant is not None and published.track is not None and published.track.id == track:
                 del participant.tracks[sid]
                 self.withdraw(participant, published)
                 participant.touch()
@@ -361,25 +350,23 @@ class LiveKitRoom:
         if changes is not None:
             self.broadcast(changes)
 
-    def tell_unwanted_audio(self) -> None:
-        """Tell publishers of audio that nobody takes any more."""
+    def tell_wanted(self, publisher: Participant, published: PublishedTrack) -> None:
+        """See `ClientRoom.tell_wanted`."""
+        update = self._wanted.find_change(published, self._clock())
+        if update is not None:
+            publisher.send(update)
+
+    def tell_all_wanted(self) -> None:
+        """Tell publishers what is wanted of their tracks, where that has changed."""
         for client in self.clients:
             for published in client.tracks.values():
-                update = news.describe_audio_wanted(published) if published.wanted is not None else None
-                if update is not None:
-                    client.send(update)
+                self.tell_wanted(client, published)
 
     def tell_quality(self) -> None:
         """Tell how good connections are, if that has changed."""
         changes = self._quality.find_changes(self.clients)
         if changes is not None:
             self.broadcast(changes)
-
-    def _tell_wanted(self, publisher: str, track: str) -> None:
-        found = news.find_published(self.participants, track, publisher)
-        update = None if found is None else news.describe_wanted(found[1])
-        if found is not None and update is not None:
-            found[0].send(update)
 
     def _tell_stream(self, subscriber: str, track: str, *, paused: bool) -> None:
         found = news.find_published(self.participants, track)
@@ -395,6 +382,7 @@ class LiveKitRoom:
     def _handle_connection(self, event: events.ConnectionStateChanged) -> None:
         client = self.participants.get(event.peer)
         if not isinstance(client, Client):
+            self.tell_all_wanted()  # a viewer, perhaps
             return
         if event.state is sfu.ConnectionState.CONNECTED:
             self._note_connected(client)

@@ -128,7 +128,7 @@ class Rooms:
             if client.is_lost(now):
                 room.remove(client, DisconnectReason.SIGNAL_CLOSE)
         room.tell_speakers()
-        room.tell_unwanted_audio()
+        room.tell_all_wanted()
         room.data.handle_tick(now)
         if now >= self._look_at:
             room.tell_quality()

@@ -17,9 +17,7 @@ from livekit.protocol.rtc import (
 
 from sfu import Subscription
 from sfu.errors import RemoteError
-from sfu.media.layer import WHOLE
 from sfu.signaling.livekit.join import Join
-from sfu.signaling.livekit.news import describe_audio_wanted
 from sfu.signaling.livekit.participant import Participant
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.transports import Transports
@@ -40,6 +38,10 @@ class Receiver(Protocol):
 
     def send(self, response: SignalResponse) -> None:
         """Tell its client."""
+        ...
+
+    def tell_wanted(self, publisher: Participant, published: PublishedTrack) -> None:
+        """What is wanted of somebody's track may have changed."""
         ...
 
 
@@ -72,6 +74,7 @@ class Subscribing:
         self._wanted: dict[str, tuple[Participant, PublishedTrack]] = {}
         self._refused: set[str] = set()
         self._denied: set[str] = set()
+        self._unable: set[str] = set()  # what its client cannot decode in the first codec
 
     @property
     def wanted(self) -> tuple[PublishedTrack, ...]:
@@ -91,7 +94,7 @@ class Subscribing:
         if sid in self._wanted:
             return
         try:
-            self._transports.want(published, self._name(publisher, published))
+            self._want(publisher, published)
         except RemoteError:
             self._tell_refused(sid, SubscriptionError.SE_UNKNOWN)
             return
@@ -109,6 +112,7 @@ class Subscribing:
         if self._wanted.pop(published.sid, None) is not None:
             self._transports.drop(published)
         self._refused.discard(published.sid)
+        self._unable.discard(published.sid)
         if published.track is None or published.track.ended:
             self._denied.discard(published.sid)
 
@@ -136,6 +140,7 @@ class Subscribing:
                 self._settings[sid] = settings
                 if sid in self._wanted:
                     self._apply(self._wanted[sid][1], settings)
+                    self._receiver.tell_wanted(*self._wanted[sid])
 
     def disable(self, sids: Iterable[str]) -> None:
         """Its client shows none of these."""
@@ -153,13 +158,37 @@ class Subscribing:
             if not published.subscribed and subscription.negotiated:
                 published.subscribed = True
                 publisher.send(SignalResponse(track_subscribed=TrackSubscribed(track_sid=sid)))
-            wanted = describe_audio_wanted(published)
-            if wanted is not None:
-                publisher.send(wanted)
-        for published in self._transports.list_refused():
-            if published.sid not in self._refused:
+            self._receiver.tell_wanted(publisher, published)
+        for published in list(self._transports.list_refused()):
+            if published.sid not in self._refused and not self._fall_back(published):
                 self._refused.add(published.sid)
                 self._tell_refused(published.sid, SubscriptionError.SE_CODEC_UNSUPPORTED)
+
+    def take_backup(self, published: PublishedTrack) -> None:
+        """A track is published in another codec, too, or not any more: who cannot decode the first takes that."""
+        if published.sid in self._unable and published.sid in self._wanted:
+            self._transports.drop(published)
+            self._want(*self._wanted[published.sid])
+
+    def _fall_back(self, published: PublishedTrack) -> bool:
+        """Its client cannot decode a track: take it in another codec, if its publisher has one."""
+        if published.sid in self._unable:
+            return published.backup is None  # it is awaited
+        # clients do not encrypt a second codec from end to end
+        if published.encrypted or not published.backup_codec or published.sid not in self._wanted:
+            return False
+        self._unable.add(published.sid)
+        if published.backup is None:
+            published.needs_backup = True
+            self._receiver.tell_wanted(*self._wanted[published.sid])
+        else:
+            self.take_backup(published)
+        return True
+
+    def _want(self, publisher: Participant, published: PublishedTrack) -> None:
+        """May raise RemoteError."""
+        backup = published.backup if published.sid in self._unable else None
+        self._transports.want(published, self._name(publisher, published), backup)
 
     def _apply(self, published: PublishedTrack, settings: Settings, held: Subscription | None = None) -> None:
         subscription = held or self._transports.find(published)
@@ -169,11 +198,9 @@ class Subscribing:
         if disabled:
             subscription.pause()
         if published.kind == "video":
-            if settings.width and settings.height:
-                layer = published.find_layer_of_size(settings.width, settings.height)
-            else:
-                layer = published.find_layer(settings.quality) if not disabled else WHOLE.spatial
-            ceiling = published.ceiling(layer, settings.fps)
+            quality = VideoQuality.HIGH if disabled else settings.quality
+            size = (settings.width, settings.height)
+            ceiling = published.find_ceiling(subscription.track, quality, size, settings.fps)
             if subscription.ceiling != ceiling:
                 subscription.set_ceiling(ceiling)
             # 1 is the most important; 0: nothing is said

@@ -61,13 +61,12 @@ class Transports(abc.ABC):
     def find(self, published: PublishedTrack) -> Subscription | None:
         """The Subscription by which it receives a track; None while there is none."""
         connection = self.subscriber
-        if connection is None or published.track is None:
-            return None
-        return next((held for held in connection.subscriptions if held.track is published.track), None)
+        held = () if connection is None else connection.subscriptions
+        return next((each for each in held if each.track in published.tracks), None)
 
-    def want(self, published: PublishedTrack, msid: Msid) -> None:
-        """Receive a track; may raise RemoteError."""
-        track = published.track
+    def want(self, published: PublishedTrack, msid: Msid, track: Track | None = None) -> None:
+        """Receive a track, by default in its first codec; may raise RemoteError."""
+        track = track or published.track
         if track is not None and not track.ended and track not in self._wanted:
             self._wanted = {each: named for each, named in self._wanted.items() if not each.ended}
             self._wanted[track] = (published, msid)
@@ -75,12 +74,14 @@ class Transports(abc.ABC):
 
     def drop(self, published: PublishedTrack) -> None:
         """Receive it no more."""
-        if published.track is not None and self._wanted.pop(published.track, None) is not None:
-            self._remove(published.track)
+        for track, (wanted, _) in list(self._wanted.items()):
+            if wanted is published:
+                del self._wanted[track]
+                self._remove(track)
 
+    @abc.abstractmethod
     def list_refused(self) -> Iterator[PublishedTrack]:
         """What the client cannot decode."""
-        yield from ()
 
     def owns(self, connection: str) -> bool:
         """Whether one of its connections has this id."""
@@ -211,6 +212,15 @@ class DualTransports(Transports):
         self._awaited = True
         offer = SessionDescription(type="offer", sdp=sdp, id=self._offer_id, mid_to_track_id=self.name_sections())
         self._send(SignalResponse(offer=offer))
+
+    def list_refused(self) -> Iterator[PublishedTrack]:
+        """See `Transports.list_refused`: what was offered, and is received no more since its section was rejected."""
+        if self._subscriber is None or self._awaited or self._subscriber.state is ConnectionState.CLOSED:
+            return
+        held = {each.track for each in self._subscriber.subscriptions}
+        for track, (published, _) in self._wanted.items():
+            if not track.ended and track not in held:
+                yield published
 
     def _open_subscriber(self) -> ServerOffered:
         if self._subscriber is None or self._subscriber.state is ConnectionState.CLOSED:
