@@ -146,7 +146,7 @@ class Seen:
 
 def told(news: SpeakerNews, alice: Seen) -> dict[str, bool]:
     """Whether somebody speaks, by id."""
-    changes = news.find_changes({"alice": alice})  # type: ignore[dict-item]
+    changes = news.find_changes({"alice": alice}, 0.0)  # type: ignore[dict-item]
     return {} if changes is None else {each.sid: each.active for each in changes.speakers_changed.speakers}
 
 
