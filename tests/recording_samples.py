@@ -49,7 +49,7 @@ class SampleRecord:
     def event(self, type: str, t_us: int, /, **fields: Any) -> None:
         self.write(self.ledger.append(type, t_us, **fields))
 
-    def source(self, source: int, kind: str, peer: str, t_us: int = 0) -> None:
+    def source(self, source: int, kind: str, peer: str, t_us: int = 0, **more: str) -> None:
         name = media_file(source, kind)
         self._files[source] = self.folder / name
         self._files[source].touch()
@@ -57,7 +57,7 @@ class SampleRecord:
         codec, rate = ("opus", 48_000) if kind == "audio" else ("vp8", 90_000)
         self.event(
             "source", t_us, source=source, file=name, kind=kind, codec=codec, clock_rate=rate, peer=peer, label="",
-            metadata={"role": "witness"},
+            metadata={"role": "witness"}, **more,
         )  # fmt: skip
 
     def fragment(self, source: int, begin_us: int, end_us: int, data: bytes | None = None) -> None:

@@ -63,6 +63,10 @@ class Track:
         self.ended = False
         self.label = ""
         """The embedding program's word, such as `screen`, that tells a Peer's Tracks of one kind apart in records."""
+        self.encryption = ""
+        """What its publisher has encrypted the frames with, end to end, as the embedding program knows of it, such as
+        `GCM`: a record says so. Set it before media come. Empty: nothing.
+        """
         self.private = False
         """Whether it must not be recorded; see `Room.set_track_private`."""
         self.subscriptions: dict[str, TrackSubscriber] = {}

@@ -77,6 +77,12 @@ class Entry:
         value = self.fields.get("copy", 0)
         return value if is_count(value) else 0
 
+    @property
+    def encryption(self) -> str:
+        """What a `source` line says that the frames are encrypted with, end to end; empty: nothing."""
+        value = self.fields.get("encryption")
+        return value if isinstance(value, str) else ""
+
 
 def format_utc(moment: datetime.datetime) -> str:
     """Return an aware time as ledgers have it (RFC 3339): UTC, with microseconds and a Z."""

@@ -206,7 +206,7 @@ class Examination:
             raise self._fault(entry, f"source {source} is named a second time")
         if len(self.sources) >= MAX_SOURCES:
             raise self._fault(entry, f"there are more than {MAX_SOURCES} sources")
-        self.sources[source] = SourceFacts(source, file, kind, entry.text("peer"), known_us=entry.t_us)
+        self.sources[source] = SourceFacts(source, file, kind, entry.text("peer"), entry.encryption, entry.t_us)
 
     def _find_source(self, entry: Entry) -> SourceFacts:
         found = self.sources.get(entry.integer("source"))

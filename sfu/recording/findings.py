@@ -35,11 +35,13 @@ class SourceFacts:
     kind: str = ""
     """Kind of media; empty for a file that no source line has named, as a crash can leave one."""
     peer: str = ""
+    encryption: str = ""
+    """What its frames are encrypted with, end to end; empty: nothing."""
+    known_us: int = 0
+    """Time until which the ledger says what became of the source's media: recorded, or missing."""
     fragments: int = 0
     covered_bytes: int = 0
     """Number of bytes that fragments and tails announce, from the file's beginning."""
-    known_us: int = 0
-    """Time until which the ledger says what became of the source's media: recorded, or missing."""
     ended: bool = False
     lost: bool = False
     """Whether a gap without end is declared."""

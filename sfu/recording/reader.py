@@ -108,6 +108,10 @@ class RecordSource:
     fragments: tuple[MediaFragment, ...]
     """The fragments in the order of the file, which is that of time."""
     lost_packets: int
+    encryption: str = ""
+    """What its frames are encrypted with, end to end, so that nobody without that key can see or hear it; empty:
+    nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +308,7 @@ def _finish_source(number: int, source: _Source) -> RecordSource:
         tuple(source.gaps),
         tuple(source.fragments),
         source.lost_packets,
+        about.encryption,
     )
 
 

@@ -28,6 +28,8 @@ class SourceRecorder:
     Encoding. Two Encodings should not be tapped for longer than that takes: a key frame of the one that was left,
     after a second without its packets or those of the new one, is entered again.
 
+    Of frames that are `encrypted`, end to end, nothing is read and nothing changed but what senders leave in the clear.
+
     Whatever the packets are, they make no error: what makes no sense is dropped and counted in `dropped`.
     ValueError, when it is made: the codec is not known.
     """
@@ -39,6 +41,7 @@ class SourceRecorder:
         clock_rate: int,
         start_us: int,
         *,
+        encrypted: bool = False,
         fragment_us: int = FRAGMENT_US,
         repair_wait_us: int = REPAIR_WAIT_US,
     ) -> None:
@@ -49,6 +52,7 @@ class SourceRecorder:
         """Gives the H.264 parameter sets of an Encoding that are known from elsewhere."""
         self._video = kind == "video"
         self._codec = codec
+        self._encrypted = encrypted
         self._fragment_us = fragment_us
         self._repair_wait_us = repair_wait_us
         self._cutter = Cutter(codec, clock_rate, start_us)
@@ -258,7 +262,7 @@ class SourceRecorder:
         if self._was_left(packet):
             self._dropped["superseded"] += 1
             return None
-        stream = NumberedStream(self._codec, packet, self._repair_wait_us, self.find_sets)
+        stream = NumberedStream(self._codec, packet, self._repair_wait_us, self.find_sets, encrypted=self._encrypted)
         current = self._current
         if current is not None and self._video and not self._needs_key and packet.encoding != current.encoding:
             if len(self._candidates) >= _MAX_CANDIDATES:

@@ -28,16 +28,24 @@ class NumberedStream:
     """The packets of one value of `TappedPacket.source`: one SSRC, without a restart of its numbering."""
 
     def __init__(
-        self, codec: str, first: TappedPacket, wait_us: int, find_sets: Callable[[int], Iterable[bytes]] | None = None
+        self,
+        codec: str,
+        first: TappedPacket,
+        wait_us: int,
+        find_sets: Callable[[int], Iterable[bytes]] | None = None,
+        *,
+        encrypted: bool = False,
     ) -> None:
-        """`find_sets`: the H.264 parameter sets of an Encoding that are known from elsewhere."""
+        """`find_sets`: the H.264 parameter sets of an Encoding that are known from elsewhere. `encrypted`: see
+        `make_depacketizer`.
+        """
         self.source = first.source
         self.encoding = first.encoding
         self.begun_us = first.arrival_us
         self.arrival_us = first.arrival_us
         """Of the newest packet."""
         found = None if find_sets is None else partial(find_sets, first.encoding)
-        self.depacketizer = make_depacketizer(codec, found)
+        self.depacketizer = make_depacketizer(codec, found, encrypted=encrypted)
         self.reorder = ReorderBuffer(wait_us)
         self._ssrc = first.ssrc
         self._next = -1

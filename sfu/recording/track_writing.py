@@ -24,13 +24,15 @@ class TrackInfo:
     """Distinguishes a Peer's Tracks of one kind, such as `screen`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Metadata of the Peer."""
+    encryption: str = ""
+    """What its frames are encrypted with, end to end; empty: nothing."""
     find_sets: Callable[[int], Iterable[bytes]] | None = field(default=None, compare=False, repr=False)
     """Returns the H.264 parameter sets of an Encoding; called in the recorder's thread."""
 
     @property
-    def speaker(self) -> tuple[str, str, str, str]:
+    def speaker(self) -> tuple[str, str, str, str, str]:
         """Key by which Tracks continue one file: those with the same key that follow one another."""
-        return self.peer, self.kind, self.label, self.codec
+        return self.peer, self.kind, self.label, self.codec, self.encryption
 
 
 @dataclass
@@ -39,7 +41,7 @@ class WrittenSource:
 
     number: int
     file: str
-    speaker: tuple[str, str, str, str]
+    speaker: tuple[str, str, str, str, str]
     recorder: SourceRecorder
     fault: Fault | None = None
     """The fault, while its file cannot be written; see `RecordWriter.poll`."""

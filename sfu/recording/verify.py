@@ -76,6 +76,10 @@ class Verdict:
     counts: dict[str, int]
     """Number of lines of each type."""
     timestamps: tuple[CheckedStamp, ...]
+    encrypted: dict[str, str]
+    """Media files whose frames their publisher had encrypted, end to end, and what with: whoever has no key of theirs
+    can verify them, and neither see nor hear them.
+    """
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -273,4 +277,5 @@ def _judge(
         journaled=journaled,
         counts=dict(sorted(parser.counts.items())),
         timestamps=stamps,
+        encrypted={each.file: each.encryption for each in examination.sources.values() if each.encryption},
     )

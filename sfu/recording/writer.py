@@ -217,6 +217,7 @@ class RecordWriter:
             info.codec,
             info.clock_rate,
             start_us=self._start_us,
+            encrypted=bool(info.encryption),
             fragment_us=round(self._options.fragment * 1e6),
             repair_wait_us=round(self._options.repair_wait * 1e6),
         )
@@ -233,6 +234,7 @@ class RecordWriter:
             peer=info.peer,
             label=info.label,
             metadata=_storable(info.metadata),
+            **({"encryption": info.encryption} if info.encryption else {}),
         )
         return source
 

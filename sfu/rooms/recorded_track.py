@@ -19,14 +19,21 @@ class RecordedTrack:
         self._clock = clock
         self._plane = track.route.shard.plane
         self.place = Place(self._plane.index, track.route.row, self._plane.track_generation(track.route.row))
-        self.info = TrackInfo(
+        self._metadata = metadata
+
+    @property
+    def info(self) -> TrackInfo:
+        """The Track's description, as the embedding program has it by now."""
+        track = self._track
+        return TrackInfo(
             track.id,
             track.peer,
             track.kind,
             track.codec.name,
             track.codec.clock_rate,
             track.label,
-            metadata,
+            self._metadata,
+            track.encryption,
             self._find_sets if track.codec.name == "H264" else None,
         )
 

@@ -203,6 +203,11 @@ def _tell(verdict: Verdict, stamps_checked: bool) -> None:
     counts = verdict.counts
     facts = ", ".join(f"{counts.get(each, 0)} {each}s" for each in ("source", "fragment", "gap"))
     _out.print(f"  content   {facts}; {verdict.lines} lines examined, {verdict.signed_lines} of them signed")
+    for file, encryption in verdict.encrypted.items():
+        _out.print(
+            f"  encrypted {file}: holds ciphertext ({printable(encryption)}), encrypted from end to end by its "
+            "publisher; only who has that key can see or hear it"
+        )
     if verdict.attested_lines is not None:
         _out.print(
             f"  recovered signed by its recorder up to line {verdict.attested_lines}; the rest by who recovered it"

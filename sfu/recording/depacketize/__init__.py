@@ -26,10 +26,18 @@ CODECS = frozenset(_BY_CODEC)
 """Names of the codecs, in lower case."""
 
 
-def make_depacketizer(codec: str, find_sets: Callable[[], Iterable[bytes]] | None = None) -> Depacketizer:
+def make_depacketizer(
+    codec: str, find_sets: Callable[[], Iterable[bytes]] | None = None, *, encrypted: bool = False
+) -> Depacketizer:
     """Return a depacketizer for a codec, by its SDP name in any case; raises KeyError unless it is in `CODECS`.
 
-    `find_sets` is for H.264: see `H264Depacketizer`.
+    `find_sets` is for H.264: see `H264Depacketizer`. Of frames that are `encrypted`, end to end, only what senders
+    leave in the clear is read: the first octet of audio, the header of a VP8 frame, the NAL units before the first
+    slice of H.264, and payload descriptors. Of AV1 nothing is in the clear that a frame could be put together by.
     """
     kind = _BY_CODEC[codec.lower()]
-    return H264Depacketizer(find_sets) if kind is H264Depacketizer else kind()
+    if kind is H264Depacketizer:
+        return H264Depacketizer(find_sets)
+    if encrypted and kind in (OpusDepacketizer, Vp9Depacketizer):
+        return OpusDepacketizer(encrypted=True) if kind is OpusDepacketizer else Vp9Depacketizer(encrypted=True)
+    return kind()

@@ -22,10 +22,15 @@ _SILK_US = (10_000, 20_000, 40_000, 60_000)
 _HYBRID_US = (10_000, 20_000)
 _CELT_US = (2_500, 5_000, 10_000, 20_000)
 _TWO_OCTETS_FROM = 252
+_USUAL_US = 20_000
 
 
-def packet_duration_us(packet: bytes) -> int:
-    """Return the duration of an Opus packet (RFC 6716 section 3.1); 0 if it is malformed."""
+def packet_duration_us(packet: bytes, *, encrypted: bool = False) -> int:
+    """Return the duration of an Opus packet (RFC 6716 section 3.1); 0 if it is malformed.
+
+    Of an `encrypted` packet only the first octet is in the clear. One whose count of frames is not in there is taken
+    for one of `_USUAL_US`.
+    """
     if not packet:
         return 0
     configuration = packet[0] >> 3
@@ -36,6 +41,8 @@ def packet_duration_us(packet: bytes) -> int:
     else:
         each = _CELT_US[configuration & 3]
     code = packet[0] & 3
+    if encrypted:
+        return (each, 2 * each, 2 * each, _USUAL_US)[code]
     if code == 0:
         return each
     if code == 1:
@@ -103,8 +110,9 @@ class OpusDepacketizer:
     since_us = math.inf
     """See `PictureDepacketizer.since_us`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, encrypted: bool = False) -> None:
         self.dropped: Counter[str] = Counter()
+        self._encrypted = encrypted
         self.format: StreamFormat | None = StreamFormat(0, 0, _HEAD)
         self._unwrapper = TimestampUnwrapper()
         self._next = -1
@@ -130,7 +138,7 @@ class OpusDepacketizer:
             return ()
         if not missing:
             return (frame,)
-        return (*_restored(blocks[:-1], frame, latest, missing), frame)
+        return (*_restored(blocks[:-1], frame, latest, missing, self._encrypted), frame)
 
     def push_run(self, packets: TappedPackets, at: int, end: int, sequence: int) -> Sequence[Frame]:
         """Do as `push` with each packet of a run; `sequence` is the number of the first."""
@@ -141,7 +149,7 @@ class OpusDepacketizer:
         """Do nothing: no frame is ever incomplete."""
 
     def _frame(self, packet: TappedPacket, sequence: int, data: bytes) -> Frame | None:
-        duration_us = packet_duration_us(data)
+        duration_us = packet_duration_us(data, encrypted=self._encrypted)
         if not duration_us:
             self.dropped["malformed"] += 1
             return None
@@ -150,7 +158,7 @@ class OpusDepacketizer:
         return Frame(data, self._latest, packet.arrival_us, True, sequence, sequence, 1, repaired, duration_us)
 
 
-def _restored(blocks: list[Redundant], frame: Frame, latest: int, missing: int) -> list[Frame]:
+def _restored(blocks: list[Redundant], frame: Frame, latest: int, missing: int, encrypted: bool) -> list[Frame]:
     """Return those of the `missing` packets before `frame` that its redundancy restores, newer than `latest`.
 
     Each block counts for one packet, the last block for the last packet.
@@ -158,7 +166,7 @@ def _restored(blocks: list[Redundant], frame: Frame, latest: int, missing: int) 
     found: list[Frame] = []
     for back, block in enumerate(reversed(blocks), 1):
         timestamp = frame.timestamp - block.offset
-        duration_us = packet_duration_us(block.data)
+        duration_us = packet_duration_us(block.data, encrypted=encrypted)
         if back > missing or timestamp <= latest or not duration_us:
             break
         sequence = frame.first_sequence - back

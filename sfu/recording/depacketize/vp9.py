@@ -11,10 +11,16 @@ _MAX_LAYERS = 8
 
 
 class Vp9Depacketizer(PictureDepacketizer):
-    """Removes the payload descriptor (section 4.2), and joins the layer frames."""
+    """Removes the payload descriptor (section 4.2), and joins the layer frames.
 
-    def __init__(self) -> None:
+    Of frames that are `encrypted` only the descriptor is read: a picture without a reference to another one is a key
+    frame, and its size is the one that the stream has announced.
+    """
+
+    def __init__(self, *, encrypted: bool = False) -> None:
         super().__init__()
+        self._encrypted = encrypted
+        self._key = False  # the picture at hand, by its descriptor
         self._layers: list[list[bytes]] = []
         self._spatial: list[int] = []  # of each layer frame
         self._ended = True  # the layer frame
@@ -39,6 +45,8 @@ class Vp9Depacketizer(PictureDepacketizer):
         if first & 0x08:  # B: a layer frame begins
             if not self._ended or len(self._layers) == _MAX_LAYERS:
                 return False
+            if not self._layers:
+                self._key = not first & 0x40  # P: predicted from another picture
             self._layers.append([])
             self._spatial.append(self._layer)
         elif self._ended:
@@ -105,6 +113,10 @@ class Vp9Depacketizer(PictureDepacketizer):
         if not self._ended:
             return None  # its last packet should have said so
         frames = [b"".join(parts) for parts in self._layers]
+        if self._encrypted:
+            if self._key:
+                self.format = StreamFormat(*self._size_of(self._spatial[-1]), b"")
+            return build_superframe(frames), self._key
         size = parse_key_frame_size(frames[0])
         if len(frames) > 1:
             frames[:-1] = [

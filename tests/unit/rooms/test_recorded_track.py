@@ -80,3 +80,11 @@ def test_it_says_whose_it_is_and_where_its_packets_come_from(scene: Scene, recor
     assert (recorded.info.peer, recorded.info.kind, recorded.info.codec) == ("alice", "video", "VP8")
     assert recorded.info.metadata == {"role": "judge"}
     assert recorded.place == Place(0, scene.track.route.row, 1)
+
+
+def test_what_the_program_says_of_a_track_before_media_come_is_in_the_record(
+    scene: Scene, recorded: RecordedTrack
+) -> None:
+    assert (recorded.info.label, recorded.info.encryption) == ("", "")
+    scene.track.label, scene.track.encryption = "screen", "GCM"
+    assert (recorded.info.label, recorded.info.encryption) == ("screen", "GCM")

@@ -13,7 +13,7 @@ from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.signing import SigningKey
 from tests.recording_authority import Authority
-from tests.recording_samples import begin_record, build_record
+from tests.recording_samples import SampleRecord, begin_record, build_record
 
 KEY = SigningKey.generate()
 
@@ -51,6 +51,18 @@ def test_an_intact_record_is_0_and_says_what_it_is(record: Path, public: Path) -
     assert "room 'saal 1'" in output and "14 fragments, 1 gaps" in output and KEY.key_id in output
     assert "not pinned" not in output
     assert "timestamps/0001.tsr (line 19): not checked; give --tsa-ca" in output
+
+
+def test_ciphertext_is_called_so(tmp_path: Path) -> None:
+    made = SampleRecord(tmp_path / "secret", KEY)
+    made.source(1, "audio", "anna")
+    made.source(2, "video", "anna", encryption="GCM")
+    code, output, _ = run("verify", made.folder)
+    assert code == 3
+    (line,) = [line for line in output.splitlines() if "ciphertext" in line]
+    assert line.startswith("  encrypted media/002-video.mkv: holds ciphertext (GCM)")
+    told = json.loads(run("verify", made.folder, "--json")[1])
+    assert told["encrypted"] == {"media/002-video.mkv": "GCM"}
 
 
 def test_without_a_key_it_says_that_anyone_may_have_signed(record: Path) -> None:
