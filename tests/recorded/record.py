@@ -33,6 +33,7 @@ class Source:
     metadata: dict[str, Any] = field(default_factory=dict)
     gaps: Sequence[tuple[int, int, str]] = ()
     """From, to (milliseconds), cause."""
+    encryption: str = ""
 
     def build(self) -> bytes:
         """Its file."""
@@ -82,6 +83,8 @@ def _write_source(path: Path, number: int, source: Source) -> list[Event]:
         "clock_rate": 48000 if source.kind == "audio" else 90000,
         "peer": source.peer, "label": source.label, "metadata": source.metadata,
     }  # fmt: skip
+    if source.encryption:
+        about["encryption"] = source.encryption
     events: list[Event] = [(source.takes[0].begin_ms, "source", about)]
     offset, index = 0, 0
     fragments = split_fragments(data)

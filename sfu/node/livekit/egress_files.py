@@ -68,7 +68,8 @@ def _extract(record: Path, output: Path) -> MadeFile:
     except (RecordError, OSError) as error:
         raise FilmError(_without_paths(str(error), record, output)) from error
     begin, end = source.spans[0].begin_us, source.spans[-1].end_us
-    return MadeFile((end - begin) / 1e6, output.stat().st_size)
+    cipher = f"it is encrypted from end to end ({source.encryption}), as it was published" if source.encryption else ""
+    return MadeFile((end - begin) / 1e6, output.stat().st_size, cipher)
 
 
 def _without_paths(said: str, record: Path, output: Path) -> str:

@@ -108,6 +108,9 @@ class MediaCache:
 
     def _make_now(self, source: RecordSource) -> Media:
         codec = source.codec.lower()
+        if source.encryption:
+            cipher = source.encryption[:40]
+            raise MediaError(f"it is encrypted from end to end ({cipher}); only who has that key can play it")
         try:
             with self._open(source) as file:
                 if source.kind == "audio" and codec == "opus":

@@ -58,6 +58,7 @@ def _describe_source(source: RecordSource) -> dict[str, Any]:
         "spans": [_span(span) for span in source.spans],
         "gaps": [{**_span(gap), "cause": gap.cause} for gap in source.gaps],
         "lost": source.lost_packets,
+        "encryption": _text(source.encryption),
     }
 
 

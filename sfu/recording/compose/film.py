@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sfu.recording.compose.chapters import build_chapters
+from sfu.recording.compose.ciphertext import hide_ciphertext, list_hidden
 from sfu.recording.compose.drawing import format_elapsed
 from sfu.recording.compose.edit_list import Edit, EditList, build_edit_list
 from sfu.recording.compose.encoding import FilmWriter
@@ -55,7 +56,7 @@ def compose_film(
         RecordError: it is no record, nothing is in it, or the film cannot be written; then none is left behind.
     """
     options = options or ComposeOptions()
-    record = read_record(source)
+    record = hide_ciphertext(read_record(source))
     _check_output(record, output, options)
     if not any(each.spans for each in record.sources):
         raise RecordError(record.path, "nothing was recorded in it: there is no film to make")
@@ -91,6 +92,7 @@ class _Performance:
     def __init__(
         self, record: Record, tiles: tuple[Tile, ...], fonts: FontSet, edits: EditList, options: ComposeOptions
     ) -> None:
+        self._record = record
         self._edits = edits
         self._videos = {each.number: VideoPlayer(each) for each in record.sources if each.kind == "video"}
         self._sounds = {each.number: SoundPlayer(each) for each in record.sources if each.kind == "audio"}
@@ -126,9 +128,10 @@ class _Performance:
 
     def find_problems(self) -> tuple[str, ...]:
         """Return what could not be shown, file by file."""
+        hidden = list_hidden(self._record)
         found = {each.source.file.name: each.reader.file for each in self._videos.values()}
         found |= {each.source.file.name: each.reader.file for each in self._sounds.values()}
-        return tuple(_describe(name, file) for name, file in sorted(found.items()) if file.damaged)
+        return (*hidden, *(_describe(name, file) for name, file in sorted(found.items()) if file.damaged))
 
     def _mix(self, edit: Edit, frame: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the sound of one frame: all that is heard in it, added up; silence while the record is paused."""

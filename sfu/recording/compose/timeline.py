@@ -22,11 +22,12 @@ MARK_US = 5_000_000
 """How long a mark's name is shown."""
 
 MEDIA = "media"
-_CAUSES = ("pause", "block", "mute", "recorder_fault", "stall", "disconnect", "loss", "key_frame")
+_CAUSES = ("pause", "block", "mute", "encrypted", "recorder_fault", "stall", "disconnect", "loss", "key_frame")
 """Causes of missing media; of several at a time, the first one listed is shown."""
 _NO_PICTURE: Mapping[str, str] = {
     "block": "Blocked by a moderator",
     "mute": "Camera off",
+    "encrypted": "Encrypted by the speaker",
     "stall": "Connection lost",
     "disconnect": "Not connected",
     "loss": "Picture lost",
@@ -37,6 +38,7 @@ _NO_PICTURE: Mapping[str, str] = {
 _NO_SOUND: Mapping[str, str] = {
     "block": "Blocked by a moderator",
     "mute": "Muted",
+    "encrypted": "Sound encrypted",
     "stall": "Connection lost",
     "disconnect": "No microphone",
     "loss": "Sound lost",

@@ -111,13 +111,17 @@ class PublishedTrack:
         return next((each.mime_type for each in self.info.codecs if each.mime_type.lower() not in ("", mine)), "")
 
     @property
-    def encrypted(self) -> bool:
-        """Whether its frames are encrypted from end to end."""
-        return self.info.encryption != Encryption.Type.NONE
+    def encryption(self) -> str:
+        """What its frames are encrypted with, end to end, as the protocol calls it; empty: nothing."""
+        kind = self.info.encryption
+        if kind == Encryption.Type.NONE:
+            return ""
+        return Encryption.Type.Name(kind) if kind in Encryption.Type.values() else f"type {kind}"
 
     def bind(self, track: Track) -> None:
         """Its media is negotiated."""
         self.track = track
+        track.encryption = self.encryption
         info = self.info
         info.mid = track.mid
         info.simulcast = len(track.encodings) > 1
@@ -145,6 +149,7 @@ class PublishedTrack:
     def bind_backup(self, track: Track) -> None:
         """Its media in the other codec is negotiated."""
         self.backup = track
+        track.encryption = self.encryption
         name = _mime_type(self.info.type, track.codec.name)
         mine = next((codec for codec in self.info.codecs if codec.mime_type.lower() == name.lower()), None)
         if mine is None:

@@ -175,7 +175,7 @@ class Subscribing:
         if published.sid in self._unable:
             return published.backup is None  # it is awaited
         # clients do not encrypt a second codec from end to end
-        if published.encrypted or not published.backup_codec or published.sid not in self._wanted:
+        if published.encryption or not published.backup_codec or published.sid not in self._wanted:
             return False
         self._unable.add(published.sid)
         if published.backup is None:

@@ -267,6 +267,21 @@ async def test_video_is_the_records_own_bytes_with_an_index(http: httpx.AsyncCli
         ]  # fmt: skip
 
 
+async def test_what_is_encrypted_is_named_and_not_played(tmp_path: Path) -> None:
+    takes = [Take(0, 1_000)]
+    sources = [Source("ann", "audio", takes, encryption="GCM"), Source("ann", "video", takes, encryption="GCM")]
+    build_record(tmp_path / "record", [*sources, Source("ben", "audio", takes)], [], 1_000)
+    async with serve(tmp_path / "record") as (http, _):
+        timeline = (await http.get("record.json")).json()
+        assert [source["encryption"] for source in timeline["sources"]] == ["GCM", "GCM", ""]
+        for number in (1, 2):
+            told = (await http.get(f"sources/{number}")).json()
+            assert told["playable"] is False
+            assert told["problem"] == "it is encrypted from end to end (GCM); only who has that key can play it"
+            assert (await http.get(f"media/{number}")).status_code >= 400
+        assert (await http.get("sources/3")).json()["playable"] is True
+
+
 async def test_a_late_video_begins_at_time_zero_all_the_same(http: httpx.AsyncClient) -> None:
     answer = (await http.get("sources/6")).json()
     assert answer == {"playable": True, "type": "video/mp4", "problem": ""}

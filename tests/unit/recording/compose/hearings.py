@@ -57,6 +57,7 @@ class Hearing:
         label: str = "",
         fps: int = 15,
         codec: str = "libvpx",
+        encryption: str = "",
         scramble: Callable[[bytes], bytes] | None = None,
         **metadata: str,
     ) -> int:
@@ -68,7 +69,7 @@ class Hearing:
                 packets = [(scramble(data), *rest) for data, *rest in packets]
             fragments += _cut(packets)
         name = {"libvpx": "vp8", "libvpx-vp9": "vp9", "libx264": "h264", "libsvtav1": "av1"}[codec]
-        return self._add("video", name, peer, label, metadata, fragments, 1_000_000 // fps)
+        return self._add("video", name, peer, label, metadata, fragments, 1_000_000 // fps, encryption)
 
     def add_audio(
         self,
@@ -77,6 +78,7 @@ class Hearing:
         sound: Sound,
         *,
         label: str = "",
+        encryption: str = "",
         drift_ppm: int = 0,
         jitter_ms: int = 0,
         **metadata: str,
@@ -92,7 +94,7 @@ class Hearing:
             fragments += _cut(
                 [(packet[0], max(at, 0), *packet[2:]) for packet, at in zip(packets, shaken, strict=True)]
             )
-        return self._add("audio", "opus", peer, label, metadata, fragments, 20_000)
+        return self._add("audio", "opus", peer, label, metadata, fragments, 20_000, encryption)
 
     def write(self, duration: float, *, close: bool = True) -> Path:
         """Write the ledger, and return the folder."""
@@ -116,6 +118,7 @@ class Hearing:
         metadata: dict[str, str],
         fragments: list[list[tuple[bytes, int, bool, int, int]]],
         last_us: int,
+        encryption: str = "",
     ) -> int:
         self._sources += 1
         number, file = self._sources, media_file(self._sources, kind)
@@ -123,6 +126,7 @@ class Hearing:
         self.note(
             begin, "source", source=number, file=file, kind=kind, codec=codec,
             clock_rate=90_000 if kind == "video" else 48_000, peer=peer, label=label, metadata=metadata,
+            **({"encryption": encryption} if encryption else {}),
         )  # fmt: skip
         path = self.path / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,20 @@ async def test_native_sdks_are_known_to_decode_layers_that_no_descriptor_tells_a
         assert [connection.decodes_layers for connection in peers[name].connections] == [decodes]
 
 
+@pytest.mark.parametrize(("kind", "told"), [(0, ""), (1, "GCM"), (2, "CUSTOM"), (7, "type 7")])
+async def test_what_is_encrypted_from_end_to_end_is_said_to_be_so_to_all_and_to_the_record(
+    doors: Doors, kind: int, told: str
+) -> None:
+    request = AddTrackRequest(cid="track", type=TrackType.AUDIO, encryption=kind)  # type: ignore[arg-type]
+    alice = await enter_single(doors, "alice", ("audio", "sendonly"), tracks=[request])
+    await alice.until("answer")
+    (track,) = doors.server.rooms["lobby"].tracks
+    assert track.encryption == told
+    bob = await enter_single(doors, "bob")
+    (other,) = (await bob.until("join")).join.other_participants
+    assert [each.encryption for each in other.tracks] == [kind]
+
+
 async def test_firefox_gets_the_tracks_id_in_the_streams(doors: Doors) -> None:
     alice, sid = await publish(doors)
     firefox = await doors.enter("bob", browser="firefox")
