@@ -84,8 +84,7 @@ class Exchange:
         """A client has come back, and has received packets of others (by their ids) up to these numbers."""
         port = self._ports.get(identity)
         if port is not None:
-            parcels = self._lately.list_for(port.participant, port.since)
-            port.outbox.replay(parcels, received, self._clock())
+            port.outbox.resume(received)
 
     def handle_tick(self, now: float) -> None:
         """Do what is due; `now` in seconds since the Unix epoch."""
@@ -126,6 +125,10 @@ class Exchange:
         self._freed = asyncio.Event()
         for port in tuple(self._held):
             port.release()
+
+    def list_lately(self, port: Port) -> Iterable[Parcel]:
+        """See `PortRoom.list_lately`."""
+        return self._lately.list_for(port.participant, port.since)
 
     def _send(self, packet: DataPacket, audience: Audience, receivers: Iterable[Port], *, reliable: bool) -> None:
         message = packet.SerializeToString()

@@ -36,17 +36,27 @@ class Patience:
 class Outbox:
     """Of one client. Nothing is added while it is `full`, but what was being sent at that moment."""
 
-    def __init__(self, patience: Patience, drops: collections.Counter[str], freed: Callable[[], None]) -> None:
-        """`drops`: counts what is lost, by reason. `freed` is called when it is not full any more."""
+    def __init__(
+        self,
+        patience: Patience,
+        drops: collections.Counter[str],
+        freed: Callable[[], None],
+        list_lately: Callable[[], Iterable[Parcel]] = tuple,
+    ) -> None:
+        """`drops`: counts what is lost, by reason. `freed` is called when it is not full any more. `list_lately` tells
+        what the client was to be sent in the last seconds, as far as its senders number it.
+        """
         self._patience = patience
         self._drops = drops
         self._freed = freed
+        self._list_lately = list_lately
         self._reliable: DataChannel | None = None
         self._lossy: DataChannel | None = None
         self._waiting: collections.deque[tuple[float, Parcel]] = collections.deque()
         self._waiting_bytes = 0
         self._given: dict[str, int] = {}  # the last number of each sender that the channel has taken
-        self._lost: dict[str, int] = {}  # the same of a channel that has closed
+        self._lost: dict[str, int] = {}  # the same of channels that have closed
+        self._received: Mapping[str, int] = {}  # what the client says that it has got by them
         self._given_bytes = 0
         self._settled_bytes = 0
         self._settled_at: float | None = None  # None: it has only become full
@@ -73,17 +83,42 @@ class Outbox:
         self._lossy = channel
 
     def take_reliable(self, channel: DataChannel | None) -> None:
-        """There is another channel for what may not get lost, or none."""
+        """There is another channel for what may not get lost, or none. Nobody knows how much of what the former was
+        given has arrived: all of it is sent again, but for what the client is known to have. It knows by the numbers
+        what it has already.
+        """
         self._lost |= self._given
         self._given = {}
         self._given_bytes = 0
         self._settled_at = None
         self._reliable = channel
-        if channel is not None:
-            channel.low_mark = 0
-            channel.on_low = self.flush
-            self.flush()
-        else:
+        if channel is None:
+            self._freed()
+            return
+        channel.low_mark = 0
+        channel.on_low = self.flush
+        missed = [each for each in self._list_lately() if self._has_missed(each)] if self._lost else []
+        self._lost, self._received = {}, {}
+        waiting = {(parcel.sender_sid, parcel.sequence) for _, parcel in self._waiting}
+        for parcel in reversed(missed):
+            if (parcel.sender_sid, parcel.sequence) not in waiting:
+                self._waiting.appendleft((0.0, parcel))
+                self._waiting_bytes += len(parcel.message)
+        self.flush()
+
+    def resume(self, received: Mapping[str, int]) -> None:
+        """The client has come back and says what it has `received` last of each sender. What an open channel was given
+        comes by itself.
+        """
+        self._received = received
+        kept = [
+            (at, parcel)
+            for at, parcel in self._waiting
+            if not 0 < parcel.sequence <= received.get(parcel.sender_sid, 0)
+        ]
+        self._waiting = collections.deque(kept)
+        self._waiting_bytes = sum(len(parcel.message) for _, parcel in kept)
+        if not kept:
             self._freed()
 
     def send_lossy(self, message: bytes) -> None:
@@ -112,41 +147,12 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what waits, as far as the channel takes it."""
-        if self._reliable is None or self._flushing:
+        if self._reliable is None or self._flushing or not self._waiting:
             return
-        was_full = bool(self._waiting)
         self._flushing = True
         while self._waiting and self._try(self._waiting[0][1]):
             self._waiting_bytes -= len(self._waiting.popleft()[1].message)
         self._flushing = False
-        if was_full and not self._waiting:
-            self._freed()
-
-    def replay(self, parcels: Iterable[Parcel], received: Mapping[str, int], now: float) -> None:
-        """The client has come back and says what it has `received` last of each sender: send what is newer.
-
-        `parcels` is what was sent lately, in order. What its open channel was given comes by itself; of senders that
-        the client does not name, only what went into a channel that has closed is sent again.
-        """
-        missed = [
-            parcel
-            for parcel in parcels
-            if parcel.sequence > received.get(parcel.sender_sid, 0)
-            and parcel.sequence > self._given.get(parcel.sender_sid, 0)
-            and (parcel.sender_sid in received or parcel.sequence <= self._lost.get(parcel.sender_sid, 0))
-        ]
-        self._lost = {}
-        named = {(parcel.sender_sid, parcel.sequence) for parcel in missed}
-        kept = [
-            parcel
-            for _, parcel in self._waiting
-            if (parcel.sender_sid, parcel.sequence) not in named
-            and not 0 < parcel.sequence <= received.get(parcel.sender_sid, 0)
-        ]
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        for parcel in (*missed, *kept):
-            self.send(parcel, now)
         if not self._waiting:
             self._freed()
 
@@ -175,6 +181,10 @@ class Outbox:
         self._waiting.clear()
         self._waiting_bytes = 0
         self._freed()
+
+    def _has_missed(self, parcel: Parcel) -> bool:
+        sender = parcel.sender_sid
+        return self._received.get(sender, 0) < parcel.sequence <= self._lost.get(sender, 0)
 
     def _add(self, parcel: Parcel, now: float) -> None:
         if self._reliable is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from livekit.protocol.models import DataPacket
 
 from sfu.signaling.livekit.data.allowance import Allowance
 from sfu.signaling.livekit.data.channels import LOSSY, RELIABLE, Channels
-from sfu.signaling.livekit.data.outbox import Outbox, Patience
+from sfu.signaling.livekit.data.outbox import Outbox, Parcel, Patience
 from sfu.signaling.livekit.data.packets import PacketError, attribute, read_packet
 from sfu.signaling.livekit.participant import Participant
 
@@ -28,6 +28,10 @@ class PortRoom(Protocol):
 
     def note_freed(self) -> None:
         """Somebody takes packets again."""
+        ...
+
+    def list_lately(self, port: Port) -> Iterable[Parcel]:
+        """The numbered packets that were to be sent to a client in the last seconds, in order."""
         ...
 
 
@@ -58,7 +62,7 @@ class Port:
         self._held: DataPacket | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self.outbox = Outbox(patience, drops, room.note_freed)
+        self.outbox = Outbox(patience, drops, room.note_freed, lambda: room.list_lately(self))
         channels.connect(RELIABLE, self._take_reliable, self.outbox.take_reliable)
         channels.connect(LOSSY, self._take_lossy, self.outbox.take_lossy)
 
