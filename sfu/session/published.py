@@ -55,6 +55,9 @@ class Published:
             self._context.quota.check(len(added))
         for item in added:
             self._tracks[item.mid] = self._open(item)
+        if added:
+            self._reporter.start(self._media.clock())  # it rests where a connection published nothing until now
+            self.touch()
         return [self._tracks[item.mid] for item in added]
 
     def announce(self, tracks: Iterable[Track]) -> None:

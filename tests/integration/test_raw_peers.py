@@ -239,3 +239,26 @@ async def test_what_is_muted_by_word_is_neither_forwarded_nor_recorded(
     gaps = [(line.fields["begin_us"], line.fields["end_us"]) for line in lines if line.fields.get("cause") == "mute"]
     assert gaps and gaps[0][0] <= muted_us + 30_000 and gaps[-1][1] >= unmuted_us
     assert not any(line.type in ("silent", "alarm") for line in lines)
+
+
+async def test_what_is_published_late_on_a_connection_is_measured_and_reported_on(
+    server: Server, raw: Callable[..., RawPeer]
+) -> None:
+    client = raw()
+    peer = server.room("lobby").join("alice")
+    receive, send = ("audio", "recvonly"), ("audio", "sendonly")
+    answered = peer.steer(client.describe(make_offer(receive)))
+    client.read(answered.sdp)
+    home = client.open()
+    await client.connect(home)
+    connection = answered.connection
+    await client.until(lambda: connection.state is ConnectionState.CONNECTED)
+    await client.until(lambda: connection._reporter.poll_timeout() is None)  # nothing to report on
+    connection.answer(client.describe(make_offer(receive, send)))
+    (track,) = connection.tracks
+    for sequence in range(1, 200):
+        client.send_rtp(home, sequence, ssrc=1001)
+        await asyncio.sleep(0.01)
+        if track.stats().encodings[0].bit_rate_bps:
+            break
+    assert track.stats().encodings[0].active and track.stats().encodings[0].bit_rate_bps > 0
