@@ -20,6 +20,8 @@ class _Line:
     outgoing: DataChannel | None = None
     incoming: list[DataChannel] = field(default_factory=list)
     held: bool = False
+    lost: bool = False
+    """Whether it had a channel, for one direction or both, and now has none."""
 
 
 class Channels:
@@ -46,6 +48,10 @@ class Channels:
         """The open channel by which the client is sent something; None: there is none."""
         return self._lines[label].outgoing
 
+    def has_lost(self, label: str) -> bool:
+        """Whether a channel of a label has closed, and no other came."""
+        return self._lines[label].lost
+
     def hold(self, label: str) -> None:
         """Take nothing more by a label for now: what comes waits, so that the client's window closes. Idempotent."""
         line = self._lines[label]
@@ -71,6 +77,7 @@ class Channels:
             if line is None:
                 return
             line.incoming.append(channel)
+            line.lost = False
             channel.on_close = lambda: self._close(line, channel)
             if answers:
                 self._use(line, channel)
@@ -98,11 +105,14 @@ class Channels:
 
     def _use(self, line: _Line, channel: DataChannel) -> None:
         line.outgoing = channel
+        line.lost = False
         line.changed(channel)
 
     def _close(self, line: _Line, channel: DataChannel) -> None:
         if channel in line.incoming:
             line.incoming.remove(channel)
+            line.lost = line.lost or not line.incoming
         if line.outgoing is channel:
             line.outgoing = None
+            line.lost = True
             line.changed(None)

@@ -8,23 +8,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from livekit.protocol.models import DataPacket, DataStream, RpcRequest
+from livekit.protocol.models import DataPacket, RpcRequest, RpcResponse
 
+from sfu.signaling.livekit.data.text_stream import StreamError, StreamReader, build_stream
 from sfu.signaling.livekit.participant import Participant
 
 MOST_PAYLOAD_BYTES = 15_360
 """Of a request or a response as one packet."""
 MOST_STREAMED_BYTES = 512 << 10
-"""Of a request as a data stream, which clients of protocol 1 on take."""
+"""Of a request as a data stream, which clients of protocol 1 on take, and of the answer to it."""
 MOST_CALLS = 1000
 """Of one room, at the same time."""
 ROUND_TRIP_SECONDS = 7.0
 """So long a participant has to say that it has the request."""
 DEFAULT_SECONDS = 15.0
 """And so long to answer it, unless the caller says otherwise."""
-_TOPIC = "lk.rpc_request"
-_CHUNK_BYTES = 15_000
 _STREAMS_SINCE = 1
+_ANSWERS = "lk.rpc_response"
+_ID = "lk.rpc_request_id"
 
 MESSAGES = {
     1400: "Method not supported at destination",
@@ -66,6 +67,14 @@ class _Call:
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    reader: StreamReader | None = None
+    stream_id: str = ""
+
+    def succeed(self, payload: str) -> None:
+        if not self.answer.done():
+            self.answer.set_result(payload)
+        self.acknowledged.set()
+
     def fail(self, error: RpcError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
@@ -79,6 +88,7 @@ class Calls:
         self._sender = sender
         self._new_id = new_id
         self._pending: dict[str, _Call] = {}
+        self._streams: dict[str, _Call] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -86,8 +96,8 @@ class Calls:
     async def perform(self, callee: Participant, method: str, payload: str, timeout: float = DEFAULT_SECONDS) -> str:
         """Call a method of a participant's client, and return what it answers; raises RpcError.
 
-        `timeout`: seconds for all of it. Answers come as one packet, since the server has no participant whose
-        version a client could look up; so they have at most 15 KiB.
+        `timeout`: seconds for all of it. Small requests are single packets, as all clients take them; what is larger
+        is streamed, and so is its answer.
         """
         size = len(payload.encode())
         streams = callee.client.client_protocol >= _STREAMS_SINCE
@@ -107,6 +117,7 @@ class Calls:
             raise RpcError(1502 if call.acknowledged.is_set() else 1501) from error
         finally:
             del self._pending[call_id]
+            self._streams.pop(call.stream_id, None)
             call.answer.cancel()
 
     async def _exchange(self, call: _Call, call_id: str, packets: Iterator[DataPacket] | list[DataPacket]) -> str:
@@ -122,21 +133,43 @@ class Calls:
     def settle(self, sender: Participant, packet: DataPacket) -> bool:
         """Take what a client sends, if it is an answer to the server; False: it is not."""
         kind = packet.WhichOneof("value")
+        if kind in ("stream_header", "stream_chunk", "stream_trailer"):
+            return self._settle_stream(sender, packet, kind)
         if kind not in ("rpc_ack", "rpc_response"):
             return False
-        call = self._pending.get(getattr(packet, kind).request_id)
+        call = self._find(getattr(packet, kind).request_id, sender)
+        if call is None:
+            return False
+        call.acknowledged.set()
+        if kind == "rpc_response":
+            _settle_packet(call, packet.rpc_response)
+        return True
+
+    def _settle_stream(self, sender: Participant, packet: DataPacket, kind: str) -> bool:
+        stream_id: str = getattr(packet, kind).stream_id
+        if kind == "stream_header":
+            header = packet.stream_header
+            call = self._find(header.attributes.get(_ID, ""), sender) if header.topic == _ANSWERS else None
+        else:
+            call = self._streams.get(stream_id)
         if call is None or call.callee is not sender:
             return False
-        if kind == "rpc_response" and not call.answer.done():
-            response = packet.rpc_response
-            if response.HasField("error"):
-                call.fail(RpcError(response.error.code, response.error.message, response.error.data))
-            elif response.HasField("payload"):
-                call.answer.set_result(response.payload)
-            else:
-                call.fail(RpcError(1505, data="the answer is compressed in a way that is not known here"))
         call.acknowledged.set()
+        try:
+            if call.reader is None:
+                call.reader, call.stream_id = StreamReader(packet.stream_header, MOST_STREAMED_BYTES), stream_id
+                self._streams[stream_id] = call
+            else:
+                call.reader.add(packet)
+            if call.reader.text is not None:
+                call.succeed(call.reader.text)
+        except StreamError as error:
+            call.fail(RpcError(1505, data=str(error)))
         return True
+
+    def _find(self, call_id: str, callee: Participant) -> _Call | None:
+        call = self._pending.get(call_id)
+        return call if call is not None and call.callee is callee else None
 
     def forget(self, participant: Participant) -> None:
         """It has left: calls to it fail."""
@@ -145,24 +178,21 @@ class Calls:
                 call.fail(RpcError(1503))
 
 
+def _settle_packet(call: _Call, response: RpcResponse) -> None:
+    if response.HasField("error"):
+        call.fail(RpcError(response.error.code, response.error.message, response.error.data))
+    elif response.HasField("payload"):
+        call.succeed(response.payload)
+    else:
+        call.fail(RpcError(1505, data="the answer is compressed in a way that is not known here"))
+
+
 def _stream(request: RpcRequest) -> Iterator[DataPacket]:
     """The same request as a text stream."""
-    content = request.payload.encode()
-    header = DataStream.Header(
-        stream_id=request.id,
-        topic=_TOPIC,
-        mime_type="text/plain",
-        total_length=len(content),
-        attributes={
-            "lk.rpc_request_id": request.id,
-            "lk.rpc_request_method": request.method,
-            "lk.rpc_request_response_timeout_ms": str(request.response_timeout_ms),
-            "lk.rpc_request_version": "2",
-        },
-        text_header=DataStream.TextHeader(),
-    )
-    yield DataPacket(stream_header=header)
-    for index, begin in enumerate(range(0, len(content), _CHUNK_BYTES)):
-        piece = content[begin : begin + _CHUNK_BYTES]
-        yield DataPacket(stream_chunk=DataStream.Chunk(stream_id=request.id, chunk_index=index, content=piece))
-    yield DataPacket(stream_trailer=DataStream.Trailer(stream_id=request.id))
+    attributes = {
+        _ID: request.id,
+        "lk.rpc_request_method": request.method,
+        "lk.rpc_request_response_timeout_ms": str(request.response_timeout_ms),
+        "lk.rpc_request_version": "2",
+    }
+    return build_stream(request.id, "lk.rpc_request", request.payload, attributes)

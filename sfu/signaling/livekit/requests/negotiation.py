@@ -7,6 +7,7 @@ import json
 from livekit.protocol.models import DisconnectReason
 from livekit.protocol.rtc import LeaveRequest, SignalRequest, SignalResponse
 
+from sfu.signaling.livekit.data.channels import LABELS
 from sfu.signaling.livekit.errors import RequestError, check_named
 from sfu.signaling.livekit.requests.asker import Asker, Handler
 from sfu.signaling.livekit.requests.subscribing import choose
@@ -36,12 +37,15 @@ def trickle(asker: Asker, request: SignalRequest) -> None:
 
 
 def sync_state(asker: Asker, request: SignalRequest) -> None:
-    """A client that resumes says what it knows: one that publishes what we do not know has to begin anew."""
+    """A client that resumes says what it knows: one that publishes what we do not know has to begin anew, and so has
+    one that counts on a data channel which has closed here.
+    """
     state = request.sync_state
     client = asker.client
     known = client.tracks.keys() | client.pending_sids
+    lost = any(each.label in LABELS and client.transports.channels.has_lost(each.label) for each in state.data_channels)
     mistaken = any(published.track.sid not in known for published in state.publish_tracks)
-    if mistaken or not client.data_publishing.knows(list(state.publish_data_tracks)):
+    if lost or mistaken or not client.data_publishing.knows(list(state.publish_data_tracks)):
         leave = LeaveRequest(reason=DisconnectReason.STATE_MISMATCH, action=LeaveRequest.Action.RECONNECT)
         client.send(SignalResponse(leave=leave))
         return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import Any
 
 import pytest
-from livekit.protocol.models import DataPacket, RpcAck, RpcResponse
+from livekit.protocol.models import DataPacket, DataStream, RpcAck, RpcResponse
 from livekit.protocol.models import RpcError as RpcErrorMessage
 
 from sfu.signaling.livekit.data import rpc
@@ -171,3 +172,96 @@ async def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for packet in office.bob.reliable.packets:
         answer(office.bob, packet.rpc_request.id, payload="ok")
     assert [await call for call in calls[:2]] == ["ok", "ok"]
+
+
+# answers as streams
+
+
+def squeeze(text: str) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(text.encode()) + packer.flush()
+
+
+def begin(guest: Guest, call_id: str, **fields: Any) -> None:
+    attributes = {"lk.rpc_request_id": call_id}
+    header = DataStream.Header(stream_id="s", topic="lk.rpc_response", attributes=attributes, **fields)
+    guest.reliable.come(DataPacket(stream_header=header, destination_identities=[call_id]))
+
+
+def go_on(guest: Guest, content: bytes) -> None:
+    guest.reliable.come(DataPacket(stream_chunk=DataStream.Chunk(stream_id="s", content=content)))
+
+
+def finish(guest: Guest, reason: str = "") -> None:
+    guest.reliable.come(DataPacket(stream_trailer=DataStream.Trailer(stream_id="s", reason=reason)))
+
+
+async def test_an_answer_comes_as_a_stream() -> None:
+    office = Office()
+    carol, call = office.hall.enter("carol"), office.call()
+    call_id = (await asked(office.bob)).rpc_request.id
+    begin(office.bob, call_id)
+    for piece in (b"Gr\xc3", b"\xbc\xc3\x9fe"):
+        go_on(office.bob, piece)
+        begin(office.bob, call_id)  # once more: it has begun already
+    assert not call.done()
+    finish(office.bob)
+    finish(office.bob)
+    assert await call == "Grüße"
+    assert not carol.reliable.got and not office.calls._streams
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("inline", [True, False])
+async def test_an_answer_may_be_compressed_or_stand_in_the_header(packed: bool, inline: bool) -> None:
+    office = Office()
+    call = office.call()
+    call_id = (await asked(office.bob)).rpc_request.id
+    content = squeeze("hello" * 1000) if packed else b"hello" * 1000
+    compression = DataStream.CompressionType.DEFLATE_RAW if packed else DataStream.CompressionType.NONE
+    if inline:
+        begin(office.bob, call_id, compression=compression, inline_content=content)
+    else:
+        begin(office.bob, call_id, compression=compression)
+        for index in range(0, len(content), 7):
+            go_on(office.bob, content[index : index + 7])
+        finish(office.bob)
+    assert await call == "hello" * 1000
+
+
+BAD_STREAMS: dict[str, dict[str, Any]] = {
+    "broken off": {"reason": "error"},
+    "no text": {"content": b"\xff"},
+    "more than": {"content": b"x" * (rpc.MOST_STREAMED_BYTES + 1)},
+    "not known": {"compression": 7},
+    "cannot be unpacked": {"compression": 1, "content": b"\xff\xff"},
+    "more than ": {"compression": 1, "content": squeeze("x" * (64 << 20))},
+}
+
+
+@pytest.mark.parametrize("why", BAD_STREAMS)
+async def test_a_stream_that_cannot_be_read_fails_the_call(why: str) -> None:
+    office = Office()
+    call = office.call()
+    call_id = (await asked(office.bob)).rpc_request.id
+    bad = BAD_STREAMS[why]
+    begin(office.bob, call_id, compression=bad.get("compression", 0))
+    go_on(office.bob, bad.get("content", b"x"))
+    finish(office.bob, bad.get("reason", ""))
+    with pytest.raises(RpcError, match=f"^RpcError 1505: Failed to send: .*{why.strip()}"):
+        await call
+    assert not office.calls._streams
+
+
+async def test_nobody_else_streams_an_answer() -> None:
+    office = Office()
+    mallory, carol, call = office.hall.enter("mallory"), office.hall.enter("carol"), office.call()
+    call_id = (await asked(office.bob)).rpc_request.id
+    begin(mallory, call_id, inline_content=b"forged")
+    begin(office.bob, call_id)
+    go_on(mallory, b"forged")
+    finish(mallory)
+    go_on(office.bob, b"true")
+    finish(office.bob)
+    assert await call == "true"
+    assert [packet.WhichOneof("value") for packet in carol.reliable.packets] == ["stream_chunk", "stream_trailer"]
