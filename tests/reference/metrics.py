@@ -52,7 +52,7 @@ _OTHERS = """\
 `sfu_http_ended_connections_total`, `sfu_http_refused_requests_total`, `sfu_refused_sessions_total` and
 `sfu_refused_event_streams_total`: see [limits](../limits.md). `sfu_not_retransmitted_packets_total`:
 `refused`, asked for too often or beyond the subscription's budget; `missed`, the history no longer reaches
-there. `sfu_recording_alarms`: {alarms}.
+there. `sfu_livekit_data_lost_total`: see [LiveKit clients](../livekit.md#data). `sfu_recording_alarms`: {alarms}.
 """
 _TYPES = {"gaugehistogram": "gauge histogram"}
 

@@ -92,6 +92,14 @@ class ServerApiCollector(Collector):
         for labels, count in sorted(self._api.calls.items()):
             calls.add_metric(labels, count)
         yield calls
+        losses = CounterMetricFamily(
+            "sfu_livekit_data_lost",
+            "Data packets of LiveKit participants that were not passed on to somebody, by reason.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(self._api.data_losses.items()):
+            losses.add_metric([reason], count)
+        yield losses
         workers = self._api.workers.by_id.values()
         yield GaugeMetricFamily("sfu_livekit_workers", "Registered workers of agents.", value=len(workers))
         jobs = sum(len(worker.jobs) for worker in workers)

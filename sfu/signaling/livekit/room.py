@@ -46,9 +46,9 @@ class LiveKitRoom:
         options: LiveKitOptions,
         clock: Callable[[], float],
         watch: Watcher = lambda name, room, participant, published: None,
-        drops: collections.Counter[str] | None = None,
+        losses: collections.Counter[str] | None = None,
     ) -> None:
-        """`clock`: seconds since the Unix epoch. `drops`: counts data packets that are not passed on, by reason."""
+        """`clock`: seconds since the Unix epoch. `losses`: counts data packets that are not passed on, by reason."""
         self.room = room
         self.sid = sids.new_sid(sids.ROOM)
         self.name = room.name
@@ -72,10 +72,10 @@ class LiveKitRoom:
         self._watch = watch
         self._speakers = news.SpeakerNews(room)
         self._quality = QualityNews()
-        drops = collections.Counter() if drops is None else drops
-        self.data = Exchange(options, drops, clock, lambda participant: participant.send(news.describe_new_beginning()))
+        losses = collections.Counter() if losses is None else losses
+        self.data = Exchange(options, losses, clock, lambda someone: someone.send(news.describe_new_beginning()))
         """What participants send each other."""
-        self.data_tracks = Catalogue(options, clock, drops)
+        self.data_tracks = Catalogue(options, clock, losses)
         """What participants publish as data tracks."""
         self.calls = Calls(self.data)
         """What the server API asks participants."""

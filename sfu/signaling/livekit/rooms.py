@@ -41,7 +41,7 @@ class Rooms:
         self.server = server
         self.options = options
         self.clock = clock
-        self.data_drops: collections.Counter[str] = collections.Counter()
+        self.data_losses: collections.Counter[str] = collections.Counter()
         """Data packets that were not passed on, by reason."""
         self._rooms: dict[str, LiveKitRoom] = {}
         self._watchers: list[Watcher] = []
@@ -83,7 +83,7 @@ class Rooms:
         most = self.server.config.max_rooms
         if len(self._rooms) >= most:
             raise ServerFullError("max_rooms", f"the server has its {most} rooms")
-        room = LiveKitRoom(made, self.options, self.clock, self._tell, self.data_drops)
+        room = LiveKitRoom(made, self.options, self.clock, self._tell, self.data_losses)
         if config is not None:
             room.empty_timeout = config.empty_timeout or room.empty_timeout
             room.departure_timeout = config.departure_timeout or room.departure_timeout

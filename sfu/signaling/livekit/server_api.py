@@ -113,6 +113,11 @@ class ServerApi:
         return self._router.calls
 
     @property
+    def data_losses(self) -> Mapping[str, int]:
+        """Data packets of participants that were not passed on, by reason."""
+        return self._rooms.data_losses
+
+    @property
     def webhooks(self) -> Webhooks | None:
         """Who is told; None: nobody."""
         return self._webhooks

@@ -26,15 +26,15 @@ class Exchange:
     def __init__(
         self,
         options: LiveKitOptions,
-        drops: collections.Counter[str],
+        losses: collections.Counter[str],
         clock: Callable[[], float],
         cut: Callable[[Participant], None],
     ) -> None:
-        """`drops`: counts packets that are not passed on, by reason. `clock`: seconds since the Unix epoch. `cut`: is
+        """`losses`: counts packets that are not passed on, by reason. `clock`: seconds since the Unix epoch. `cut`: is
         called with who is too slow, and gets nothing any more.
         """
         self._options = options
-        self._drops = drops
+        self._losses = losses
         self._clock = clock
         self._cut = cut
         self._patience = Patience(
@@ -60,7 +60,7 @@ class Exchange:
             channels,
             allowance=Allowance(self._options.data_rate, self._options.data_burst, now),
             patience=self._patience,
-            drops=self._drops,
+            losses=self._losses,
             clock=self._clock,
         )
         self._ports[participant.identity] = self._by_sid[participant.sid] = port
@@ -91,7 +91,7 @@ class Exchange:
         self._lately.prune(now)
         for port in [port for port in self._ports.values() if port.outbox]:
             if not port.outbox.handle_tick(now):
-                self._drops["cut_off"] += len(port.outbox)
+                self._losses["cut_off"] += len(port.outbox)
                 port.outbox.end()
                 self._cut(port.participant)
 

@@ -39,15 +39,15 @@ class Outbox:
     def __init__(
         self,
         patience: Patience,
-        drops: collections.Counter[str],
+        losses: collections.Counter[str],
         freed: Callable[[], None],
         list_lately: Callable[[], Iterable[Parcel]] = tuple,
     ) -> None:
-        """`drops`: counts what is lost, by reason. `freed` is called when it is not full any more. `list_lately` tells
+        """`losses`: counts what is lost, by reason. `freed` is called when it is not full any more. `list_lately` tells
         what the client was to be sent in the last seconds, as far as its senders number it.
         """
         self._patience = patience
-        self._drops = drops
+        self._losses = losses
         self._freed = freed
         self._list_lately = list_lately
         self._reliable: DataChannel | None = None
@@ -124,22 +124,22 @@ class Outbox:
     def send_lossy(self, message: bytes) -> None:
         """Send it now or never."""
         if self._lossy is None:
-            self._drops["no_channel"] += 1
+            self._losses["no_channel"] += 1
             return
         try:
             taken = self._lossy.send(message)
         except ArgumentError:
-            self._drops["too_large"] += 1
+            self._losses["too_large"] += 1
         except ConnectionClosedError:
-            self._drops["no_channel"] += 1
+            self._losses["no_channel"] += 1
         else:
             if not taken:
-                self._drops["lossy"] += 1
+                self._losses["lossy"] += 1
 
     def send(self, parcel: Parcel, now: float) -> None:
         """Send it once that is possible. `now`: seconds since the Unix epoch."""
         if self.ended:
-            self._drops["cut_off"] += 1
+            self._losses["cut_off"] += 1
         elif self._waiting or not self._try(parcel):
             if not self._waiting:
                 self._settled_at = None
@@ -191,7 +191,7 @@ class Outbox:
             while self._waiting and self._waiting_bytes + len(parcel.message) > self._patience.joining_bytes:
                 self._drop_oldest()
             if len(parcel.message) > self._patience.joining_bytes:
-                self._drops["joining"] += 1
+                self._losses["joining"] += 1
                 return
         self._waiting.append((now, parcel))
         self._waiting_bytes += len(parcel.message)
@@ -204,7 +204,7 @@ class Outbox:
         try:
             taken = channel.send(parcel.message)
         except ArgumentError:
-            self._drops["too_large"] += 1
+            self._losses["too_large"] += 1
             return True
         except ConnectionClosedError:
             self.take_reliable(None)
@@ -219,4 +219,4 @@ class Outbox:
 
     def _drop_oldest(self) -> None:
         self._waiting_bytes -= len(self._waiting.popleft()[1].message)
-        self._drops["joining"] += 1
+        self._losses["joining"] += 1

@@ -46,7 +46,7 @@ class Port:
         *,
         allowance: Allowance,
         patience: Patience,
-        drops: collections.Counter[str],
+        losses: collections.Counter[str],
         clock: Callable[[], float],
     ) -> None:
         """`clock`: seconds since the Unix epoch."""
@@ -57,12 +57,12 @@ class Port:
         self._room = room
         self._channels = channels
         self._allowance = allowance
-        self._drops = drops
+        self._losses = losses
         self._clock = clock
         self._held: DataPacket | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self.outbox = Outbox(patience, drops, room.note_freed, lambda: room.list_lately(self))
+        self.outbox = Outbox(patience, losses, room.note_freed, lambda: room.list_lately(self))
         channels.connect(RELIABLE, self._take_reliable, self.outbox.take_reliable)
         channels.connect(LOSSY, self._take_lossy, self.outbox.take_lossy)
 
@@ -92,7 +92,7 @@ class Port:
         if self._closed:
             return
         if self._allowance.take(self._clock()):
-            self._drops["flood"] += 1
+            self._losses["flood"] += 1
             return
         packet = self._read(message, reliable=False)
         if packet is not None:
@@ -115,10 +115,10 @@ class Port:
             packet = read_packet(message)
             attribute(packet, self.participant, reliable=reliable, now=self._clock())
         except PacketError as error:
-            self._drops[error.reason] += 1
+            self._losses[error.reason] += 1
             return None
         if packet.sequence and packet.sequence <= self.last_sequence:
-            self._drops["repeated"] += 1
+            self._losses["repeated"] += 1
             return None
         return packet
 

@@ -170,11 +170,11 @@ class Hall:
 
     def __init__(self, **options: Any) -> None:
         self.now = 1_000_000.0
-        self.drops: collections.Counter[str] = collections.Counter()
+        self.losses: collections.Counter[str] = collections.Counter()
         self.cut: list[str] = []
         self.options = LiveKitOptions(**options)
         self.exchange = Exchange(
-            self.options, self.drops, lambda: self.now, lambda participant: self.cut.append(participant.identity)
+            self.options, self.losses, lambda: self.now, lambda participant: self.cut.append(participant.identity)
         )
 
     def enter(self, identity: str, **permission: bool) -> Guest:
@@ -188,5 +188,5 @@ class Hall:
             self.exchange.handle_tick(self.now)
 
     @property
-    def dropped(self) -> dict[str, int]:
-        return {reason: count for reason, count in self.drops.items() if count}
+    def lost(self) -> dict[str, int]:
+        return {reason: count for reason, count in self.losses.items() if count}

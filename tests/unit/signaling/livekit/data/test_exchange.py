@@ -62,7 +62,7 @@ def test_numbers_only_rise_and_may_have_gaps() -> None:
         alice.say(number(sequence), sequence)
     assert bob.heard == [number(each) for each in (1, 2, 7, 0, 8, 0xFFFFFFFF)]
     assert [packet.sequence for packet in bob.reliable.packets] == [1, 2, 7, 0, 8, 0xFFFFFFFF]
-    assert hall.dropped == {"repeated": 4}
+    assert hall.lost == {"repeated": 4}
     port = hall.exchange.find("alice")
     assert port is not None and port.last_sequence == 0xFFFFFFFF
 
@@ -93,7 +93,7 @@ def test_who_is_joining_gets_what_was_sent_meanwhile() -> None:
     bob.open()
     alice.say(b"after", 11)
     assert bob.heard == [*(number(each) for each in range(2, 10)), b"after"]
-    assert hall.dropped == {"no_channel": 1}
+    assert hall.lost == {"no_channel": 1}
 
 
 def test_what_is_too_old_for_who_joins_is_forgotten() -> None:
@@ -104,7 +104,7 @@ def test_what_is_too_old_for_who_joins_is_forgotten() -> None:
     alice.say(b"2", 2)
     hall.pass_time(5)
     assert bob.open().heard == [b"2"]
-    assert hall.dropped == {"joining": 1}
+    assert hall.lost == {"joining": 1}
 
 
 def test_what_waits_for_who_never_opens_a_channel_is_bounded_and_stops_nobody() -> None:
@@ -117,7 +117,7 @@ def test_what_waits_for_who_never_opens_a_channel_is_bounded_and_stops_nobody() 
     assert len(bob.heard) == 101
     assert not alice.reliable.unread
     silent.open()
-    assert hall.drops["joining"] + len(silent.heard) == 101
+    assert hall.losses["joining"] + len(silent.heard) == 101
 
 
 @pytest.mark.parametrize("resumed", ["before", "never"])
@@ -233,7 +233,7 @@ def test_whatever_happens_to_channels_a_client_that_knows_numbers_has_all_once_a
         arrived = 0
     arrive(10_000)
     assert has == last and sum(last.values()) > 50
-    assert not hall.dropped
+    assert not hall.lost
 
 
 # who is slow
@@ -257,7 +257,7 @@ def test_who_sends_to_a_full_channel_has_to_wait_and_nothing_is_lost() -> None:
         bob.reliable.acknowledge()
     for guest in (bob, carol):
         assert [data[0] for data in guest.heard if len(data) == 60_000] == list(range(1, 41))
-    assert not hall.dropped
+    assert not hall.lost
 
 
 def test_many_who_send_to_a_full_channel_take_turns_and_do_not_bloat_it() -> None:
@@ -288,7 +288,7 @@ def test_who_takes_nothing_for_long_is_cut_off_and_stops_nobody() -> None:
     assert hall.cut == ["bob"]
     assert len(carol.heard) == 40
     assert waiting_bytes(hall, "bob") == 0
-    assert hall.drops["cut_off"] > 20
+    assert hall.losses["cut_off"] > 20
     hall.pass_time(20)
     assert hall.cut == ["bob"]
 
@@ -351,7 +351,7 @@ def test_a_packet_that_a_client_does_not_take_is_lost_for_him_alone() -> None:
     alice.say(b"y", 2)
     assert small.heard == [b"y"] and not small.lossy.got
     assert carol.heard == [b"x" * 2000, b"y"] and len(carol.lossy.got) == 1
-    assert hall.dropped == {"too_large": 2}
+    assert hall.lost == {"too_large": 2}
 
 
 def test_lossy_packets_wait_for_nobody() -> None:
@@ -365,7 +365,7 @@ def test_lossy_packets_wait_for_nobody() -> None:
     for _ in range(10):
         alice.lossy.come(DataPacket(user=UserPacket(payload=b"x" * 10_000)))
     assert (len(slow.lossy.got), len(carol.lossy.got)) == (2, 10)
-    assert hall.dropped == {"lossy": 8, "no_channel": 10}
+    assert hall.lost == {"lossy": 8, "no_channel": 10}
 
 
 # floods
@@ -387,7 +387,7 @@ async def test_who_sends_too_many_reliable_packets_has_to_wait(monkeypatch: pyte
         hall.now += 0.2
         await asyncio.sleep(0.01)
     assert bob.heard == [number(sequence) for sequence in range(1, 101)]
-    assert not hall.dropped
+    assert not hall.lost
 
 
 async def test_who_leaves_while_it_has_to_wait_leaves_nothing_behind() -> None:
@@ -410,7 +410,7 @@ def test_who_sends_too_many_lossy_packets_loses_them() -> None:
     for _ in range(100):
         alice.lossy.come(DataPacket(user=UserPacket(payload=b"x")))
     assert len(bob.lossy.got) == 62
-    assert hall.dropped == {"flood": 138}
+    assert hall.lost == {"flood": 138}
 
 
 # channels

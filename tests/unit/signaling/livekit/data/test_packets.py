@@ -71,7 +71,7 @@ def test_each_kind_reaches_the_others_as_it_was_sent(kind: str, reliable: bool) 
             assert (packet.user.participant_identity, packet.user.participant_sid) == ("alice", alice.sid)
             packet.user.participant_identity = packet.user.participant_sid = ""
         assert getattr(packet, kind) == getattr(KINDS[kind], kind)
-    assert not hall.dropped
+    assert not hall.lost
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,7 +109,7 @@ def test_who_may_not_publish_data_sends_nothing(kind: str) -> None:
     mute.reliable.come(packet)
     mute.lossy.come(packet)
     assert not bob.reliable.got and not bob.lossy.got
-    assert hall.dropped == {"forged" if kind == "speaker" else "not_allowed": 2}
+    assert hall.lost == {"forged" if kind == "speaker" else "not_allowed": 2}
 
 
 def test_a_right_that_is_taken_counts_from_then_on() -> None:
@@ -129,7 +129,7 @@ def test_only_the_server_knows_who_speaks() -> None:
     alice.reliable.come(SPEAKER)
     alice.lossy.come(SPEAKER)
     assert not bob.reliable.got and not bob.lossy.got
-    assert hall.dropped == {"forged": 2}
+    assert hall.lost == {"forged": 2}
 
 
 @pytest.mark.parametrize("by_kind", [True, False])
@@ -142,7 +142,7 @@ def test_only_agents_transcribe(by_kind: bool) -> None:
     agent.reliable.come(TRANSCRIPT)
     (seen,) = bob.reliable.packets
     assert (seen.participant_identity, seen.transcription) == ("agent", TRANSCRIPT.transcription)
-    assert hall.dropped == {"not_allowed": 1}
+    assert hall.lost == {"not_allowed": 1}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -183,7 +183,7 @@ def test_what_is_no_packet_is_dropped_and_counted(message: bytes) -> None:
     alice.lossy.come(message)
     alice.say(b"good", 1)
     assert bob.heard == [b"good"] and not bob.lossy.got
-    assert sum(hall.drops[reason] for reason in ("malformed", "empty")) == 2
+    assert sum(hall.losses[reason] for reason in ("malformed", "empty")) == 2
 
 
 @pytest.mark.parametrize("field", ["destination_identities", "user.destination_identities", "user.destination_sids"])
@@ -196,7 +196,7 @@ def test_a_packet_names_a_bounded_number_of_receivers(field: str) -> None:
         getattr(inner, field.removeprefix("user.")).extend(names)
         alice.reliable.come(packet)
     assert len(bob.reliable.got) == 1
-    assert hall.dropped == {"too_many_destinations": 1}
+    assert hall.lost == {"too_many_destinations": 1}
 
 
 def make_metrics(at: int = 5_000_000, *, event: bool = True) -> DataPacket:
@@ -240,4 +240,4 @@ def test_metrics_of_no_time_are_dropped(at: int) -> None:
     late.metrics.time_series[0].samples[0].timestamp_ms = at
     alice.reliable.come(late)
     assert not bob.reliable.got
-    assert hall.dropped == {"malformed": 2}
+    assert hall.lost == {"malformed": 2}

@@ -91,7 +91,7 @@ async def test_who_resumes_is_told_what_has_come_of_its_packets(doors: Doors, si
     for sequence in (2, 3, 4):  # the client repeats more than it has to
         channel.come(user(b"x", sequence))
     assert [packet.sequence for packet in bob.packets] == [1, 2, 3, 4]
-    assert doors.livekit.rooms.data_drops["repeated"] == 2
+    assert doors.livekit.rooms.data_losses["repeated"] == 2
 
 
 @pytest.mark.parametrize("single", [True, False])
@@ -177,7 +177,7 @@ async def test_a_whip_publisher_hears_nothing_and_has_no_methods(doors: Doors) -
     with pytest.raises(TwirpError, match="came by WHIP or WHEP") as refused:
         await perform_rpc(room, room.participants["camera"], request)
     assert refused.value.code == "failed_precondition"
-    assert not doors.livekit.rooms.data_drops
+    assert not doors.livekit.rooms.data_losses
 
 
 async def test_calls_of_who_leaves_fail(doors: Doors) -> None:

@@ -45,7 +45,7 @@ async def test_lossy_data_wait_for_nobody() -> None:
     Guest(room.hall, "joining")
     await send(room, kind=DataPacket.Kind.LOSSY)
     assert full.lossy.got == full.reliable.got == []
-    assert room.hall.dropped == {"lossy": 1, "no_channel": 1}
+    assert room.hall.lost == {"lossy": 1, "no_channel": 1}
 
 
 async def test_reliable_data_wait_for_who_is_slow_or_only_joining() -> None:
