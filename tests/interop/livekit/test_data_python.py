@@ -141,12 +141,13 @@ async def test_text_and_files_are_streamed(lobby: Lobby) -> None:
 
 async def test_methods_are_called(lobby: Lobby) -> None:
     alice, bob = await lobby.enter("alice", "bob")
+    over = asyncio.Event()
 
     async def greet(call: rtc.RpcInvocationData) -> str:
         if call.payload == "fail":
             raise rtc.RpcError(4711, "no", "reason")
         if call.payload == "sleep":
-            await asyncio.sleep(2.0)
+            await over.wait()
         return f"{call.caller_identity} says {call.payload}"
 
     bob.local.register_rpc_method("greet", greet)  # type: ignore[arg-type]
@@ -160,16 +161,18 @@ async def test_methods_are_called(lobby: Lobby) -> None:
     with pytest.raises(rtc.RpcError) as failed:
         await alice.local.perform_rpc(destination_identity="bob", method="greet", payload="sleep", response_timeout=0.5)
     assert failed.value.code in (1501, 1502)
+    over.set()
 
 
 async def test_the_server_calls_methods(lobby: Lobby, livekit_node: LiveKitNode) -> None:
     (bob,) = await lobby.enter("bob")
+    over = asyncio.Event()
 
     async def greet(call: rtc.RpcInvocationData) -> str:
         if call.payload == "fail":
             raise rtc.RpcError(4711, "no", "reason")
         if call.payload == "sleep":
-            await asyncio.sleep(2.0)
+            await over.wait()
         return f"{len(call.payload)} characters"
 
     bob.local.register_rpc_method("greet", greet)  # type: ignore[arg-type]
@@ -201,6 +204,7 @@ async def test_the_server_calls_methods(lobby: Lobby, livekit_node: LiveKitNode)
         ):
             error = await asked
             assert (error["code"], error["msg"]) == (code, text)
+    over.set()
 
 
 async def test_agents_transcribe_and_digits_are_passed_on(lobby: Lobby) -> None:

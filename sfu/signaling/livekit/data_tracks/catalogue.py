@@ -23,11 +23,11 @@ class Member(Protocol):
 class Catalogue:
     """Of one room."""
 
-    def __init__(self, options: LiveKitOptions, clock: Callable[[], float], drops: collections.Counter[str]) -> None:
-        """`clock`: seconds since the Unix epoch. `drops`: counts packets that are not passed on, by reason."""
+    def __init__(self, options: LiveKitOptions, clock: Callable[[], float], losses: collections.Counter[str]) -> None:
+        """`clock`: seconds since the Unix epoch. `losses`: counts packets that are not passed on, by reason."""
         self.options = options
         self.clock = clock
-        self.drops = drops
+        self.losses = losses
         self._tracks: dict[str, DataTrack] = {}
         self._members: dict[str, Member] = {}
 

@@ -72,15 +72,15 @@ class DataPublishing:
         try:
             packet = parse_packet(octets)
         except PacketError as error:
-            catalogue.drops[f"data_track_{error.reason}"] += 1
+            catalogue.losses[f"data_track_{error.reason}"] += 1
             return
         track = self._tracks.get(packet.handle)
         if track is None:
-            catalogue.drops["data_track_unknown_handle"] += 1
+            catalogue.losses["data_track_unknown_handle"] += 1
         elif not self._budget.spend(1 + len(track.subscriptions), catalogue.clock()):
-            catalogue.drops["data_track_flood"] += 1
+            catalogue.losses["data_track_flood"] += 1
         else:
-            track.forward(packet, catalogue.drops)
+            track.forward(packet, catalogue.losses)
 
     def review(self) -> None:
         """Who may have what it publishes has changed, or whether it may publish."""

@@ -131,7 +131,7 @@ class DataSubscribing:
         """Subscribe, if it is not yet; False: it has too many."""
         if track.sid not in self._subscriptions:
             if len(self._subscriptions) >= self._catalogue.options.max_data_subscriptions:
-                self._catalogue.drops["data_track_subscriptions_full"] += 1
+                self._catalogue.losses["data_track_subscriptions_full"] += 1
                 return False
             subscription = DataSubscription(track, self, self._choose_handle())
             self._subscriptions[track.sid] = track.subscriptions[self] = subscription

@@ -59,13 +59,13 @@ class DataTrack:
         """Its id."""
         return self.info.sid
 
-    def forward(self, packet: Packet, drops: collections.Counter[str]) -> None:
-        """Pass a packet on. `drops`: counts the subscriptions that do not get it, by reason."""
+    def forward(self, packet: Packet, losses: collections.Counter[str]) -> None:
+        """Pass a packet on. `losses`: counts the subscriptions that do not get it, by reason."""
         for subscription in self.subscriptions.values():
             if subscription.allowed:
                 fault = subscription.forward(packet)
                 if fault:
-                    drops[fault] += 1
+                    losses[fault] += 1
 
 
 class DataSubscription:
