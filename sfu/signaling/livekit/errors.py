@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sized
 
 from google.protobuf.message import Message
 
@@ -26,7 +26,7 @@ def check_size(request: Message) -> None:
         raise RequestError("LIMIT_EXCEEDED", f"What is said of a track has at most {MAX_TRACK_BYTES} bytes.")
 
 
-def check_named(sids: Collection[str]) -> None:
+def check_named(sids: Sized) -> None:
     """Raise RequestError if a request names too many tracks: each is looked for among all participants."""
     if len(sids) > MAX_NAMED_TRACKS:
         raise RequestError("LIMIT_EXCEEDED", f"A request names at most {MAX_NAMED_TRACKS} tracks.")

@@ -66,8 +66,10 @@ class LiveKitOptions:
     """While a client takes no reliable data any more, all who send to it wait: so long."""
     data_least_bytes: int = 64 << 10
     """It has to take so many bytes within that time, or it is cut off."""
-    max_data_tracks: int = 128
+    max_data_tracks: int = 256
     """Data tracks of one participant."""
+    max_data_tracks_bytes: int = 64_000
+    """Of all that is said of them, as others are told it."""
     max_data_subscriptions: int = 1024
     """Data tracks that one participant receives."""
     data_track_rate: float = 20_000.0

@@ -12,12 +12,14 @@ class Allowance:
         self._tokens = float(burst)
         self._filled = now
 
-    def take(self, now: float) -> float:
-        """Use up one packet; the seconds until there is one to use, if there is none now. `now`: a clock's seconds."""
+    def take(self, now: float, cost: float = 1.0) -> float:
+        """Use up one packet, or one that counts as several; the seconds until there is enough to use, if there is not
+        now. `now`: a clock's seconds.
+        """
         passed = max(0.0, now - self._filled)
         self._filled = now
         self._tokens = min(self._burst, self._tokens + passed * self._rate)
-        if self._tokens < 1.0:
-            return (1.0 - self._tokens) / self._rate
-        self._tokens -= 1.0
+        if self._tokens < cost:
+            return (cost - self._tokens) / self._rate
+        self._tokens -= cost
         return 0.0

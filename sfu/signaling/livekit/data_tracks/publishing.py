@@ -14,7 +14,7 @@ from livekit.protocol.rtc import (
 )
 
 from sfu.signaling.livekit import sids
-from sfu.signaling.livekit.data_tracks.budget import Budget
+from sfu.signaling.livekit.data.allowance import Allowance
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.data_tracks.packet import MAX_HANDLE, PacketError, parse_packet
 from sfu.signaling.livekit.data_tracks.schemas import MAX_NAME_BYTES, clean_encoding, clean_schema
@@ -49,7 +49,8 @@ class DataPublishing:
         self._tracks = publisher.data_tracks
         self._catalogue = catalogue
         self._tell = tell
-        self._budget = Budget(catalogue.options.data_track_rate, catalogue.clock())
+        rate = catalogue.options.data_track_rate
+        self._allowance = Allowance(rate, int(rate), catalogue.clock())
 
     def publish(self, request: PublishDataTrackRequest) -> None:
         """It is about to send frames; raises RequestError."""
@@ -77,7 +78,7 @@ class DataPublishing:
         track = self._tracks.get(packet.handle)
         if track is None:
             catalogue.losses["data_track_unknown_handle"] += 1
-        elif not self._budget.spend(1 + len(track.subscriptions), catalogue.clock()):
+        elif self._allowance.take(catalogue.clock(), 1 + len(track.subscriptions)):
             catalogue.losses["data_track_flood"] += 1
         else:
             track.forward(packet, catalogue.losses)
@@ -143,10 +144,11 @@ class DataPublishing:
             raise RequestError("DUPLICATE_HANDLE", f"You have a data track of handle {request.pub_handle}.")
         if any(track.info.name == request.name for track in self._tracks.values()):
             raise RequestError("DUPLICATE_NAME", "You have a data track of that name.")
-        most = self._catalogue.options.max_data_tracks
-        if len(self._tracks) >= most:
-            raise RequestError("LIMIT_EXCEEDED", f"You have {most} data tracks; unpublish one.")
         info.sid = sids.new_sid(sids.DATA_TRACK)
+        options = self._catalogue.options
+        size = info.ByteSize() + sum(track.info.ByteSize() for track in self._tracks.values())
+        if len(self._tracks) >= options.max_data_tracks or size > options.max_data_tracks_bytes:
+            raise RequestError("LIMIT_EXCEEDED", f"You have {len(self._tracks)} data tracks; unpublish one.")
         return info
 
 

@@ -12,6 +12,10 @@ from sfu.errors import ArgumentError
 from sfu.signaling.livekit.data_tracks.packet import Packet
 
 _USABLE = (DataChannelState.CONNECTING, DataChannelState.OPEN)
+_MOST_WAITING = 128 * 1024
+"""Octets that wait in a subscriber's channel, or are on their way, beyond which no frame is begun: half of what it
+takes by default, so that a frame that is begun comes whole, and late ones do not pile up.
+"""
 
 
 class Publisher(Protocol):
@@ -99,6 +103,8 @@ class DataSubscription:
         channel = self._receiver.channel
         if channel is None or channel.state not in _USABLE:
             return "data_track_no_channel"
+        if packet.starts and channel.buffered > _MOST_WAITING:
+            return "data_track_behind"
         try:
             taken = channel.send(packet.address(self.handle))
         except ArgumentError:  # the client says that it takes smaller messages only

@@ -5,7 +5,7 @@ from __future__ import annotations
 from livekit.protocol.rtc import GetDataBlobResponse, SignalRequest, SignalResponse, StoreDataBlobResponse
 
 from sfu.signaling.livekit.client import Client
-from sfu.signaling.livekit.errors import RequestError
+from sfu.signaling.livekit.errors import RequestError, check_named
 from sfu.signaling.livekit.requests.asker import Asker, Handler
 
 
@@ -21,6 +21,7 @@ def unpublish_data_track_request(asker: Asker, request: SignalRequest) -> None:
 
 def update_data_subscription(asker: Asker, request: SignalRequest) -> None:
     """Receive data tracks, or do not."""
+    check_named(request.update_data_subscription.updates)
     asker.client.data_subscribing.update(request.update_data_subscription)
 
 

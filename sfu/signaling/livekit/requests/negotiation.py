@@ -55,6 +55,7 @@ def sync_state(asker: Asker, request: SignalRequest) -> None:
     client.subscribing.disable(state.track_sids_disabled)
     received = {each.publisher_sid: each.last_seq for each in state.datachannel_receive_states}
     asker.room.data.resume(client.identity, received)
+    check_named(state.data_subscription.updates)
     if state.data_subscription.updates:
         client.data_subscribing.update(state.data_subscription)
 

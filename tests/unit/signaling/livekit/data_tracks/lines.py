@@ -34,6 +34,7 @@ class Line:
         self.sent: list[bytes] = []
         self.room = 1000
         self.most = 1 << 20
+        self.buffered = 0
 
     def send(self, message: bytes) -> bool:
         if len(message) > self.most:

@@ -35,7 +35,7 @@ async def bob(doors: Doors, alice: Attendee) -> Attendee:
 
 
 def drops(doors: Doors) -> dict[str, int]:
-    return dict(doors.livekit.rooms.data_drops)
+    return dict(doors.livekit.rooms.data_losses)
 
 
 async def test_what_is_encrypted_passes_untouched(alice: Attendee, bob: Attendee) -> None:
@@ -77,6 +77,18 @@ async def test_a_channel_that_takes_nothing_loses_the_rest_of_the_frame(
     alice.push(make_packet(3, b"e", frame=8, flags=ENDS))
     assert [packet[-1:] for packet in bob.line.sent] == [b"a", b"d", b"e"]
     assert drops(doors) == {"data_track_channel_full": 1, "data_track_frame_broken": 1}
+
+
+async def test_no_frame_is_begun_where_many_wait(doors: Doors, alice: Attendee, bob: Attendee) -> None:
+    alice.push(make_packet(3, b"a", frame=7, flags=STARTS))
+    bob.line.buffered = 150_000
+    alice.push(make_packet(3, b"b", frame=7, flags=ENDS))
+    alice.push(make_packet(3, b"c", frame=8, flags=STARTS))
+    bob.line.buffered = 0
+    alice.push(make_packet(3, b"d", frame=8, flags=ENDS))
+    alice.push(make_packet(3, b"e", frame=9))
+    assert [packet[-1:] for packet in bob.line.sent] == [b"a", b"b", b"e"]
+    assert drops(doors) == {"data_track_behind": 1, "data_track_frame_broken": 1}
 
 
 async def test_frame_numbers_come_round(alice: Attendee, bob: Attendee) -> None:

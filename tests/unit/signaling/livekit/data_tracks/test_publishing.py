@@ -34,7 +34,7 @@ SCHEMA = DataTrackSchemaId(name="Pose", encoding=DataTrackSchemaEncoding(custom=
 
 @pytest.fixture
 def options() -> LiveKitOptions:
-    return LiveKitOptions(max_data_tracks=4, request_burst=100, request_rate=1000.0)
+    return LiveKitOptions(max_data_tracks=4, max_data_tracks_bytes=1000, request_burst=100, request_rate=1000.0)
 
 
 async def refused(caller: Caller, request: PublishDataTrackRequest) -> Reason:
@@ -79,7 +79,7 @@ async def test_a_data_track_that_is_unpublished_is_gone(doors: Doors) -> None:
     assert not seen.data_tracks and not seen.is_publisher
     assert not (await bob.handles()).sub_handles
     alice.push(make_packet(3))
-    assert not bob.line.sent and doors.livekit.rooms.data_drops["data_track_unknown_handle"] == 1
+    assert not bob.line.sent and doors.livekit.rooms.data_losses["data_track_unknown_handle"] == 1
     await alice.caller.send(SignalRequest(unpublish_data_track_request=unpublish))
     again = (await alice.caller.until("request_response")).request_response
     assert (again.reason, again.unpublish_data_track) == (Reason.NOT_FOUND, unpublish)
@@ -126,6 +126,15 @@ async def test_data_tracks_are_bounded(doors: Doors) -> None:
     for number in range(1, 5):
         await alice.publish(number, f"n{number}")
     assert await refused(alice.caller, PublishDataTrackRequest(pub_handle=9, name="n")) == Reason.LIMIT_EXCEEDED
+
+
+async def test_what_is_said_of_them_is_bounded(doors: Doors) -> None:
+    alice = await attend(doors, "alice")
+    for number in range(1, 4):
+        await alice.publish(number, str(number) * 256)
+    request = PublishDataTrackRequest(pub_handle=9, name="n" * 200)
+    assert await refused(alice.caller, request) == Reason.LIMIT_EXCEEDED
+    await alice.publish(9, "n")
 
 
 async def test_what_is_not_known_of_a_data_track_is_not_passed_on(doors: Doors) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from livekit.protocol.models import ParticipantPermission, SubscriptionError
 from livekit.protocol.rtc import (
+    RequestResponse,
     SignalRequest,
     SubscriptionPermission,
     SyncState,
@@ -13,6 +14,7 @@ from livekit.protocol.rtc import (
 )
 
 from sfu.signaling.livekit.data_tracks.packet import MAX_HANDLE
+from sfu.signaling.livekit.errors import MAX_NAMED_TRACKS
 from sfu.signaling.livekit.options import LiveKitOptions
 from tests.unit.signaling.livekit.conftest import Doors
 from tests.unit.signaling.livekit.data_tracks.lines import Attendee, Update, attend
@@ -96,6 +98,15 @@ async def test_what_is_not_there_is_refused(doors: Doors) -> None:
         assert not (await bob.subscribe(sid)).sub_handles
         responses = [each.subscription_response for each in bob.caller.seen if each.HasField("subscription_response")]
         assert (responses[-1].track_sid, responses[-1].err) == (sid, SubscriptionError.SE_TRACK_NOTFOUND)
+
+
+async def test_who_names_too_many_is_refused(doors: Doors) -> None:
+    _, bob, _ = await meet(doors)
+    updates = [Update(track_sid="DTR_x", subscribe=True)] * (MAX_NAMED_TRACKS + 1)
+    await bob.caller.send(SignalRequest(update_data_subscription=UpdateDataSubscription(updates=updates)))
+    refused = (await bob.caller.until("request_response")).request_response
+    assert refused.reason == RequestResponse.Reason.LIMIT_EXCEEDED
+    assert "subscription_response" not in bob.caller.kinds()
 
 
 async def test_subscriptions_are_bounded(doors: Doors) -> None:
