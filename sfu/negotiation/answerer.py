@@ -87,6 +87,8 @@ class Answerer:
         self._publish = publish
         self._transport_cc = transport_cc
         self._data_size = data_size
+        self.preferred: Mapping[str, str] = {}
+        """Codecs (or `red`) for what the client calls its tracks (`a=msid`), which go before the order of its offer."""
         self._session_id = rng.getrandbits(62)
         self._version = 0
         self._sections: list[_Section] = []
@@ -233,7 +235,7 @@ class Answerer:
                 "give it the same a=ice-ufrag, a=ice-pwd and a=fingerprint",
                 mid=remote.mid,
             )
-        codec = choose_codec(remote.codecs)
+        codec = choose_codec(remote.codecs, self.preferred.get(remote.track_id, "") if sends else "")
         if sends and codec is None:
             raise self._no_common_codec(remote)
         section = _Section(remote, codec)

@@ -251,13 +251,18 @@ def _quality(codec: Codec) -> tuple[int, ...]:
     return (codec.configuration not in ((), ("0",)),)
 
 
-def choose_codec(codecs: Sequence[Codec]) -> Codec | None:
-    """Choose the codec to receive of `codecs`, in the client's order; among variants of one, what most receivers
-    decode.
+def choose_codec(codecs: Sequence[Codec], preferred: str = "") -> Codec | None:
+    """Choose the codec to receive of `codecs`: `preferred` if it is there, else by the client's order; among variants
+    of one, what most receivers decode. With `red` that of RED is chosen, and RED before it.
 
     The client's order counts (RFC 3264 section 6.1): some send their first whatever the answer says. H.264 is wanted
     with packetization mode 1 and constrained baseline, VP9 and AV1 with profile 0.
     """
+    wanted = preferred.casefold()
+    if wanted == "red":
+        redundant = [codec for codec in codecs if codec.redundant_type]
+        codecs = [replace(codec, redundant_first=True) for codec in redundant] or codecs
+    codecs = [codec for codec in codecs if codec.name.casefold() == wanted] or codecs
     first = [codec for codec in codecs if codec.name == codecs[0].name]
     return min(first, key=_quality, default=None)
 

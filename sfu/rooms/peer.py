@@ -166,6 +166,7 @@ class Peer:
         offer: str,
         *,
         request: Mapping[Track, Msid | None] | None = None,
+        prefer: Mapping[str, str] | None = None,
         publish: bool = True,
         data: bool | None = None,
     ) -> Answered[Steered]:
@@ -174,6 +175,7 @@ class Peer:
         Args:
             offer: the client's.
             request: what it receives at once; see `Steered.request`.
+            prefer: in which codecs it sends what; see `Steered.prefer`.
             publish: whether the client may send.
             data: whether its data channels are taken (`Connection.data`); None: what `Config.data_channels` says.
 
@@ -184,7 +186,9 @@ class Peer:
             self._check_room_for_connection()
             taken = self._environment.config.data_channels if data is None else data
             with self._outbox:
-                answered = Steered.open(self._context(), offer, publish=publish, requested=request or {}, data=taken)
+                answered = Steered.open(
+                    self._context(), offer, publish=publish, requested=request or {}, prefer=prefer or {}, data=taken
+                )
                 self._connections[answered.connection.id] = answered.connection
             return answered
         finally:

@@ -43,10 +43,12 @@ class Steered(Answering):
         *,
         publish: bool,
         requested: Mapping[Track, Msid | None],
+        prefer: Mapping[str, str],
         data: bool,
     ) -> Answered[Steered]:
         """Make a connection from the client's first offer; raises what `ClientOffered.open` does."""
         answerer = new_answerer(context, publish=publish, data=data)
+        answerer.preferred = prefer
         diff = read_offer(answerer, offer)
         with context.outbox:
             return cls(context, answerer, requested, data=data)._apply(diff)
@@ -95,6 +97,15 @@ class Steered(Answering):
             raise LimitError("max_media_per_connection", f"a connection has at most {most} media sections")
         self._requested[track] = msid
         self._check_negotiation()
+
+    def prefer(self, codecs: Mapping[str, str]) -> None:
+        """Have the client send in these codecs (`VP9`; `red` for redundant audio), by what its SDP calls each track
+        (`Track.stated_id`), from the next answer on; one that it does not offer, or we do not take, is passed over.
+
+        What is not named is sent in the codec that the client's offer has first. So name what is sent already, too: a
+        section that changes its codec brings another Track.
+        """
+        self._answerer.preferred = dict(codecs)
 
     def release(self, track: Track) -> None:
         """Receive `track` no more. Its section is free for another one after the next answer. Idempotent."""

@@ -179,6 +179,8 @@ class Client(Participant):
 
     def handle_offer(self, offer: SessionDescription) -> None:
         """Answer its offer; one that cannot be agreed on makes it come again from the start."""
+        announced = [*self._pending.values(), *self.tracks.values()]
+        self.transports.preferred = {cid: codec for each in announced for cid, codec in each.list_preferred().items()}
         try:
             self.transports.handle_offer(offer)
         except RemoteError as error:

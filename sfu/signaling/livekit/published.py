@@ -157,6 +157,20 @@ class PublishedTrack:
         mine.mid = track.mid
         mine.sdp_cid = track.stated_id
 
+    def list_preferred(self) -> dict[str, str]:
+        """In which codec its media are to come, by what the client calls them: as announced, then as they come."""
+        found: dict[str, str] = {}
+        if self.kind == "audio" and not self.info.disable_red:
+            found = dict.fromkeys(self.cids, "red")
+        for codec in self.info.codecs:
+            if codec.cid and codec.mime_type:
+                found[codec.cid] = codec.mime_type.rpartition("/")[2]
+        found |= dict.fromkeys(self.backup_cids, self.backup_codec.rpartition("/")[2])
+        for track in self.tracks:
+            if track.stated_id:
+                found[track.stated_id] = "red" if track.codec.redundant_first else track.codec.name
+        return found
+
     def describe_features(self, features: list[AudioTrackFeature]) -> None:
         """Its publisher processes audio so by now."""
         del self.info.audio_features[:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from livekit.protocol.rtc import MediaSectionsRequirement, SessionDescription, SignalResponse
 
@@ -24,6 +24,8 @@ class Transports(abc.ABC):
         self._send = send
         self._decodes_layers = decodes_layers
         self._wanted: dict[Track, tuple[PublishedTrack, Msid]] = {}
+        self.preferred: Mapping[str, str] = {}
+        """In which codecs the client is to send what, by what it calls its media."""
         self.channels = Channels()
         """The client's data channels."""
         self.subscriber_primary = True
@@ -128,11 +130,12 @@ class SingleTransport(Transports):
         """See `Transports.handle_offer`."""
         if self._connection is None or self._connection.state is ConnectionState.CLOSED:
             request = {track: msid for track, (_, msid) in self._wanted.items() if not track.ended}
-            answered = self._peer.steer(offer.sdp, request=request, data=True)
+            answered = self._peer.steer(offer.sdp, request=request, prefer=self.preferred, data=True)
             self._connection = answered.connection
             self._connection.decodes_layers = self._decodes_layers
             self.channels.follow(answered.connection, answers=True)
         else:
+            self._connection.prefer(self.preferred)
             answered = self._connection.answer(offer.sdp)
         answer = SessionDescription(type="answer", sdp=answered.sdp, id=offer.id, mid_to_track_id=self.name_sections())
         self._send(SignalResponse(answer=answer))
@@ -190,10 +193,11 @@ class DualTransports(Transports):
     def handle_offer(self, offer: SessionDescription) -> None:
         """See `Transports.handle_offer`."""
         if self._publisher is None or self._publisher.state is ConnectionState.CLOSED:
-            answered = self._peer.steer(offer.sdp, data=True)
+            answered = self._peer.steer(offer.sdp, prefer=self.preferred, data=True)
             self._publisher = answered.connection
             self.channels.follow(answered.connection, answers=not self.subscriber_primary)
         else:
+            self._publisher.prefer(self.preferred)
             answered = self._publisher.answer(offer.sdp)
         self._send(SignalResponse(answer=SessionDescription(type="answer", sdp=answered.sdp, id=offer.id)))
 

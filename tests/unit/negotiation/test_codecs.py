@@ -158,6 +158,20 @@ def test_the_order_of_preference_is_the_offers() -> None:
     assert choose_codec([]) is None
 
 
+def test_a_preference_goes_before_the_offers_order_where_it_is_offered() -> None:
+    codecs = [video("VP8"), video("VP9", profile_id="2"), video("VP9")]
+    assert choose_codec(codecs, "vp9") == codecs[2]
+    assert choose_codec(codecs, "h264") == codecs[0]
+    assert choose_codec(codecs, "red") == codecs[0]
+    for maps, redundant in (("rtpmap:111 opus/48000/2", False), ("rtpmap:63 red/48000/2", True)):
+        media = section(
+            "rtpmap:111 opus/48000/2", *([maps, "fmtp:63 111/111"] if redundant else []), formats="111 63", kind="audio"
+        )
+        chosen = choose_codec(read_codecs(media, RANKS, transport_cc=False), "red")
+        assert chosen is not None
+        assert (chosen.name, chosen.payload_type, chosen.redundant_first) == ("opus", 111, redundant)
+
+
 def test_an_unknown_preference_is_the_callers_mistake() -> None:
     with pytest.raises(ValueError, match="unknown codec 'VP7'"):
         check_preferences(["opus", "VP7"])

@@ -178,3 +178,18 @@ async def test_a_refused_offer_leaves_nothing(room: Room) -> None:
     with pytest.raises(NegotiationFailedError):
         erin.steer("v=0")
     assert "erin" not in room.peers
+
+
+async def test_a_publisher_sends_in_the_codec_that_is_preferred_and_stays_with_it(room: Room) -> None:
+    offer = make_offer(("VP8 or VP9", "sendonly"))
+    answered = room.join("frank").steer(offer, prefer={"track": "vp9"})
+    (track,) = answered.connection.tracks
+    assert track.codec.name == "VP9"
+    assert "98" in next(line for line in answered.sdp.splitlines() if line.startswith("m=video")).split()[3]
+    answered.connection.prefer({track.stated_id: track.codec.name})
+    answered.connection.answer(offer)
+    assert answered.connection.tracks == (track,)
+    answered.connection.prefer({})
+    answered.connection.answer(offer)
+    (other,) = answered.connection.tracks
+    assert track.ended and other.codec.name == "VP8"

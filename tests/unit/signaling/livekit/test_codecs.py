@@ -188,3 +188,14 @@ async def test_of_layers_in_one_stream_the_highest_that_somebody_wants_is_told(d
     whip.answer(make_offer(("VP9", "recvonly")), subscribe="all")
     assert await told() == [LOW, MEDIUM, HIGH], "a viewer by WHEP counts, too"
     assert alice.kinds().count("subscribed_quality_update") == before + 1
+
+
+async def test_a_track_comes_in_the_codec_that_it_was_announced_in_and_stays_in_it(doors: Doors) -> None:
+    section = ("VP8 or VP9", "sendonly")
+    alice = await enter_single(doors, "alice", section, tracks=[CAMERA])
+    await alice.until("answer")
+    (track,) = doors.server.rooms["lobby"].peers["alice"].tracks
+    assert track.codec.name == "VP9"
+    await alice.send(SignalRequest(offer=offer(section, id=2)))
+    await alice.until("answer")
+    assert doors.server.rooms["lobby"].peers["alice"].tracks == (track,)
