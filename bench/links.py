@@ -33,6 +33,9 @@ class EncodingPlan:
     payload_type: int
     mid: str = "0"
     mid_id: int = 0
+    rid: str = ""  # which of several encodings of a track this is (RFC 8851)
+    rid_id: int = 0
+    repaired_rid_id: int = 0
     abs_send_time_id: int = 0
     audio_level_id: int = 0
     transport_sequence_id: int = 0

@@ -42,3 +42,6 @@ VIDEO = Traffic(video=True, frames_per_second=29.0, frame_packets=9, frame_bytes
 AUDIO = Traffic(video=False, frames_per_second=50.0, frame_packets=1, frame_bytes=80, clock_rate=48_000)
 #: A person in a small picture: 1 Mbit/s in 116 packets a second, four to a frame.
 SMALL_VIDEO = Traffic(video=True, frames_per_second=29.0, frame_packets=4, frame_bytes=4182, clock_rate=90_000)
+#: The smaller encodings of the same camera (simulcast): 250 and 90 kbit/s.
+HALF_VIDEO = Traffic(video=True, frames_per_second=29.0, frame_packets=1, frame_bytes=1046, clock_rate=90_000)
+QUARTER_VIDEO = Traffic(video=True, frames_per_second=14.5, frame_packets=1, frame_bytes=744, clock_rate=90_000)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 ABS_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+RID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID_URI = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 TRANSPORT_SEQUENCE_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+_RIDS = {RID_URI: 10, REPAIRED_RID_URI: 11}
 _RTPMAP = {"video": (96, "VP8/90000"), "audio": (111, "opus/48000/2")}
 _CODEC = {"video": "VP8", "audio": "OPUS"}
 _REPAIR_TYPE = 97
@@ -58,9 +61,19 @@ class Description:
     address: tuple[str, int] | None = None
     sections: list[Section] = field(default_factory=list)
 
+    def take_candidate(self, text: str) -> None:
+        """Take a candidate-attribute (RFC 8839 section 5.1), if it is the first of IPv4, UDP and a host's."""
+        words = text.removeprefix("candidate:").split()
+        fits = len(words) >= 8 and words[1] == "1" and words[2].lower() == "udp" and words[7] == "host"
+        if self.address is None and fits and "." in words[4]:
+            self.address = (words[4], int(words[5]))
 
-def parse(text: str) -> Description:
-    """Read a description; SdpError when it has no ICE credentials, sha-256 fingerprint or UDP candidate."""
+
+def parse(text: str, *, trickled: bool = False) -> Description:
+    """Read a description; SdpError when it has no ICE credentials, sha-256 fingerprint or UDP candidate.
+
+    trickled: candidates may come later, by `Description.take_candidate`.
+    """
     seen = Description()
     for line in text.splitlines():
         kind, _, value = line.partition("=")
@@ -72,7 +85,7 @@ def parse(text: str) -> Description:
             _read_attribute(seen, name, rest)
     if not seen.ufrag or not seen.pwd or not seen.fingerprint:
         raise SdpError("the server's SDP has no ICE credentials or no sha-256 fingerprint")
-    if seen.address is None:
+    if seen.address is None and not trickled:
         raise SdpError("the server's SDP has no IPv4 UDP host candidate")
     return seen
 
@@ -88,9 +101,8 @@ def _read_attribute(seen: Description, name: str, rest: str) -> None:
         seen.fingerprint = words[1]
     elif name == "setup":
         seen.setup = rest.strip()
-    elif name == "candidate" and seen.address is None:
-        if words[1] == "1" and words[2].lower() == "udp" and "." in words[4] and words[7] == "host":
-            seen.address = (words[4], int(words[5]))
+    elif name == "candidate":
+        seen.take_candidate(rest)
     elif section is not None:
         _read_media_attribute(section, name, rest, words)
 
@@ -133,6 +145,8 @@ class LocalSection:
     repair_type: int = 0
     repair_ssrc: int = 0
     feedback: bool = True
+    rids: tuple[str, ...] = ()  # its encodings, the best last, when there are several (RFC 8853)
+    track: str = ""  # what the track is called
 
     @property
     def feedbacks(self) -> list[str]:
@@ -146,7 +160,7 @@ class LocalSection:
 
 
 def offered_section(
-    kind: str, mid: str, direction: str, *, ssrc: int = 0, repair_ssrc: int = 0, feedback: bool = True
+    kind: str, mid: str, direction: str, *, ssrc: int = 0, repair_ssrc: int = 0, feedback: bool = True, track: str = ""
 ) -> LocalSection:
     """A section of our own offer, as Chromium writes it for one codec.
 
@@ -166,7 +180,14 @@ def offered_section(
         _REPAIR_TYPE if repaired else 0,
         repair_ssrc if repaired else 0,
         feedback,
+        track=track,
     )
+
+
+def simulcast_section(mid: str, rids: Sequence[str], *, track: str) -> LocalSection:
+    """A section of our own offer in which a video is sent in several encodings, as Chromium writes it."""
+    section = offered_section("video", mid, "sendonly")
+    return replace(section, extensions=section.extensions | _RIDS, rids=tuple(rids), track=track)
 
 
 def answered_section(remote: Section, *, feedback: bool = True) -> LocalSection:
@@ -226,8 +247,12 @@ def _section_lines(local: LocalIdentity, section: LocalSection, setup: str) -> l
     lines += [f"a=rtcp-fb:{type_} {feedback}" for feedback in section.feedbacks]
     if section.repair_type:
         lines += [f"a=rtpmap:{section.repair_type} rtx/90000", f"a=fmtp:{section.repair_type} apt={type_}"]
-    if section.ssrc:
-        lines.append("a=msid:bench bench-" + section.mid)
+    if section.ssrc or section.rids:
+        lines.append("a=msid:bench " + (section.track or "bench-" + section.mid))
+    if section.rids:
+        lines += [f"a=rid:{rid} send" for rid in section.rids]
+        lines.append("a=simulcast:send " + ";".join(section.rids))
+    elif section.ssrc:
         lines += _source_lines(section)
     return lines
 

@@ -19,7 +19,7 @@ from bench.generator.buffers import make_buffers
 from bench.generator.loop import run
 from bench.generator.native import SO_TIMESTAMPNS, SOL_UDP, UDP_GRO, session_address
 from bench.generator.reports import FEEDBACK_INTERVAL_NS
-from bench.links import EncodingPlan, Link, new_session
+from bench.links import EncodingPlan, Link, StreamPlan, new_session
 from bench.traffic import Traffic
 
 #: The first consent checks of all links are spread over so long.
@@ -110,9 +110,7 @@ class Engine:
         share = row / max(len(self._links), 1)
         connection["next_feedback_ns"] = now_ns + int(share * FEEDBACK_INTERVAL_NS)
         for plan in link.streams:
-            stream = lay.add_stream(self._tables, row, plan.ssrc, lay.VIDEO if plan.kind == "video" else lay.AUDIO)
-            if plan.repair_ssrc:
-                lay.add_repair(self._tables, row, stream, plan.repair_ssrc)
+            self._name_stream(row, plan)
         if receiver_gro and not link.encodings:
             connection["gro"] = 1
             link.socket.setsockopt(SOL_UDP, UDP_GRO, 1)
@@ -130,6 +128,19 @@ class Engine:
         self._rows[link.socket.fileno()] = row
         self._epoll.register(link.socket.fileno(), select.EPOLLIN)
 
+    def name_streams(self, row: int, plans: Sequence[StreamPlan]) -> None:
+        """What the server has said only now that it sends on a link, the row-th; call it while nothing is sent.
+
+        Packets of these streams that have come already are counted as others'.
+        """
+        for plan in plans:
+            self._name_stream(row, plan)
+
+    def _name_stream(self, row: int, plan: StreamPlan) -> None:
+        stream = lay.add_stream(self._tables, row, plan.ssrc, lay.VIDEO if plan.kind == "video" else lay.AUDIO)
+        if plan.repair_ssrc:
+            lay.add_repair(self._tables, row, stream, plan.repair_ssrc)
+
     def _add_encoding(self, index: int, row: int, plan: EncodingPlan) -> None:
         encoding = self._encodings[index]
         traffic = self._traffic[plan.kind]
@@ -139,6 +150,9 @@ class Engine:
         encoding["ssrc"] = plan.ssrc
         encoding["mid"] = ord(plan.mid)
         encoding["mid_id"] = plan.mid_id
+        encoding["rid"] = ord(plan.rid or "\0")
+        encoding["rid_id"] = plan.rid_id
+        encoding["repaired_rid_id"] = plan.repaired_rid_id
         encoding["abs_send_time_id"] = plan.abs_send_time_id
         encoding["audio_level_id"] = plan.audio_level_id
         encoding["transport_sequence_id"] = plan.transport_sequence_id
@@ -259,6 +273,10 @@ class Engine:
             latency_count=int(self._control[lay.LATENCY_COUNT]),
             receive_calls=int(self._control[lay.RECEIVE_CALLS]),
         )
+
+    def sent_by_encoding(self) -> NDArray[Any]:
+        """Packets that each encoding has sent, in the order of the links, repeats left out."""
+        return self._encodings["packets"].astype(np.int64)
 
     def sent_by_link(self) -> NDArray[Any]:
         """Packets that each link's encodings have sent, repeats left out."""

@@ -49,7 +49,8 @@ def build_header(
 ) -> int:
     """RTP header with the extensions that were agreed on, one-byte ones (RFC 8285); its length.
 
-    MID (RFC 8843 section 15), the audio level (RFC 6464), abs-send-time, and the transport-wide sequence number.
+    MID (RFC 8843 section 15), RID (RFC 8852), the audio level (RFC 6464), abs-send-time, and the transport-wide
+    sequence number.
     """
     buffer[1] = encoding["payload_type"] | (0x80 if marker else 0)
     put_u16(buffer, 2, np.int64(encoding["sequence"] & np.uint64(0xFFFF)))
@@ -59,6 +60,10 @@ def build_header(
     if encoding["mid_id"] != 0:
         buffer[at] = encoding["mid_id"] << 4
         buffer[at + 1] = encoding["mid"]
+        at += 2
+    if encoding["rid_id"] != 0:
+        buffer[at] = encoding["rid_id"] << 4
+        buffer[at + 1] = encoding["rid"]
         at += 2
     if encoding["audio_level_id"] != 0:
         buffer[at] = encoding["audio_level_id"] << 4

@@ -122,7 +122,10 @@ ENCODING = np.dtype(
         ("payload_type", "u1"),
         ("repair_type", "u1"),
         ("mid", "u1"),  # one ASCII character
+        ("rid", "u1"),  # likewise, of one of several encodings of a track
         ("mid_id", "u1"),  # header extension ids, 0: not negotiated
+        ("rid_id", "u1"),
+        ("repaired_rid_id", "u1"),
         ("abs_send_time_id", "u1"),
         ("audio_level_id", "u1"),
         ("transport_sequence_id", "u1"),
@@ -212,14 +215,9 @@ def make_tables(connections: int, encodings: int) -> Tables:
 
 
 def add_stream(tables: Tables, connection: int, ssrc: int, kind: int) -> int:
-    """Expect a stream on a connection; its row."""
-    row = int(tables.connections[connection]["streams"])
-    tables.connections[connection]["streams"] = row + 1
-    stream = tables.streams[connection, row]
-    stream["ssrc"] = ssrc
-    stream["kind"] = kind
-    stream["repair"] = -1
-    stream["counter"] = -1
+    """Expect a stream on a connection, from which packets may have come already; its row."""
+    row = _row_of(tables, connection, ssrc)
+    tables.streams[connection, row]["kind"] = kind
     return row
 
 
@@ -228,4 +226,17 @@ def add_repair(tables: Tables, connection: int, repaired: int, ssrc: int) -> int
     row = add_stream(tables, connection, ssrc, REPAIR)
     tables.streams[connection, row]["repairs"] = repaired
     tables.streams[connection, repaired]["repair"] = row
+    return row
+
+
+def _row_of(tables: Tables, connection: int, ssrc: int) -> int:
+    row = int(tables.connections[connection]["streams"])
+    known = tables.streams[connection, :row]["ssrc"].tolist()
+    if ssrc in known:
+        return known.index(ssrc)
+    stream = tables.streams[connection, row]
+    stream["ssrc"] = ssrc
+    stream["repair"] = -1
+    stream["counter"] = -1
+    tables.connections[connection]["streams"] = row + 1
     return row

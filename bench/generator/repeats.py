@@ -49,6 +49,10 @@ def write_repeat(row: int, sequence: int, tables: Tables, out: Octets) -> int:
         connection = tables.connections[encoding["connection"]]
         put_u16(out, at, np.int64(connection["transport_sequence"]) & 0xFFFF)
         connection["transport_sequence"] += np.uint64(1)
+    at = find_extension(out, header, np.int64(encoding["rid_id"])) if encoding["rid_id"] != 0 else -1
+    if at >= 0:
+        # Whose repeat it is says another extension (RFC 8852 section 3.2).
+        out[at - 1] = encoding["repaired_rid_id"] << 4
     return header + OSN_BYTES + rest
 
 

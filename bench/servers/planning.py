@@ -13,14 +13,13 @@ from bench.links import EncodingPlan, StreamPlan
 def offered_sections(kinds: Sequence[str], *, feedback: bool) -> list[sdp.LocalSection]:
     """What a publisher of these kinds offers; its SSRCs are drawn."""
     return [
-        sdp.offered_section(
-            kind, str(index), "sendonly", ssrc=_draw_ssrc(), repair_ssrc=_draw_ssrc(), feedback=feedback
-        )
+        sdp.offered_section(kind, str(index), "sendonly", ssrc=draw_ssrc(), repair_ssrc=draw_ssrc(), feedback=feedback)
         for index, kind in enumerate(kinds)
     ]
 
 
-def _draw_ssrc() -> int:
+def draw_ssrc() -> int:
+    """Any."""
     return secrets.randbits(31) + 1
 
 

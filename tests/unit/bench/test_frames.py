@@ -134,3 +134,10 @@ def test_a_sender_report_is_a_valid_compound() -> None:
     report = rtcp.parse_compound(data)[0]
     assert isinstance(report, rtcp.SenderReport)
     assert report.ssrc == 0xDEADBEEF
+
+
+def test_one_of_several_encodings_says_which_it_is() -> None:
+    buffer = np.zeros(2048, np.uint8)
+    encoding = _encoding(mid_id=4, rid_id=10, rid=ord("h"), abs_send_time_id=2)
+    _size, header = frames.build_packet(buffer, encoding, 0, 1, 0xABCDEF, 0, False)
+    assert buffer[12:header].tobytes() == bytes.fromhex("bede0002 4030 a068 22abcdef")

@@ -235,3 +235,14 @@ def test_the_segment_size_of_a_gro_read() -> None:
     row[16], row[17] = 0xA8, 0x04
     assert segment_size(row, 20, 9000) == 0x4A8
     assert segment_size(row, 0, 900) == 900
+
+
+def test_a_stream_that_is_named_only_after_it_has_begun_keeps_its_row_and_its_numbers() -> None:
+    tables = make_tables(1, 1)
+    row = add_stream(tables, 0, _VIDEO, lay.OTHER)  # as the loop makes one of an SSRC that it does not know
+    tables.streams[0, row]["highest"] = 70_000
+    assert add_stream(tables, 0, _VIDEO, lay.VIDEO) == row
+    assert add_repair(tables, 0, row, _REPAIR) == 1
+    assert int(tables.connections[0]["streams"]) == 2
+    stream = tables.streams[0, row]
+    assert (int(stream["kind"]), int(stream["highest"]), int(stream["repair"])) == (lay.VIDEO, 70_000, 1)

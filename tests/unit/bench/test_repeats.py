@@ -74,3 +74,15 @@ def test_what_is_no_longer_there_is_not_repeated() -> None:
     assert write_repeat(0, int.from_bytes(sent[4][2:4], "big"), tables, out) == 0
     assert write_repeat(0, int.from_bytes(sent[5][2:4], "big"), tables, out) > 0
     assert write_repeat(0, 0x1234, tables, out) == 0
+
+
+def test_a_repeat_says_which_encoding_it_is_of() -> None:
+    tables = _tables()
+    for name, value in {"rid_id": 10, "rid": ord("h"), "repaired_rid_id": 11}.items():
+        tables.encodings[0][name] = value
+    original = _send(tables, 1)[0]
+    out = np.zeros(2048, np.uint8)
+    size = write_repeat(0, int.from_bytes(original[2:4], "big"), tables, out)
+    assert find_extension(out, size, 10) == -1
+    assert out[find_extension(out, size, 11)] == ord("h")
+    assert out[find_extension(out, size, 4)] == ord("0"), "its MID stays"

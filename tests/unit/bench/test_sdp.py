@@ -125,3 +125,17 @@ def test_what_a_session_needs_must_be_there(missing: str) -> None:
     without = "\r\n".join(line for line in text.split("\r\n") if not line.startswith(missing))
     with pytest.raises(sdp.SdpError):
         sdp.parse(without)
+
+
+def test_candidates_may_come_later() -> None:
+    text = sdp.build(_LOCAL, [sdp.offered_section("audio", "0", "sendonly", ssrc=1)], setup="actpass")
+    bare = "\r\n".join(line for line in text.splitlines() if not line.startswith("a=candidate"))
+    with pytest.raises(sdp.SdpError):
+        sdp.parse(bare)
+    seen = sdp.parse(bare, trickled=True)
+    for line in ("1 1 tcp 9 127.0.0.1 9 typ host", "1 1 udp 9 ::1 9 typ host", "1 2 udp 9 127.0.0.1 9 typ host", "1"):
+        seen.take_candidate("candidate:" + line)
+        assert seen.address is None
+    seen.take_candidate("candidate:1 1 UDP 9 127.0.0.1 4000 typ host generation 0")
+    seen.take_candidate("candidate:2 1 UDP 9 127.0.0.1 4001 typ host")
+    assert seen.address == ("127.0.0.1", 4000), "the first that fits"
