@@ -76,9 +76,9 @@ def run_all(
     settings: Settings, started: Callable[[Run], None], tell: Callable[[str], None], done: Callable[[Figures], None]
 ) -> list[Figures]:
     """Run the schedule; BenchError when a server can not be run at all."""
-    _check_cores(settings)
-    _raise_file_limit()
-    with _alone():
+    check_cores(settings.server_core, settings.generator_core)
+    raise_file_limit()
+    with alone():
         return _run_schedule(settings, started, tell, done)
 
 
@@ -117,7 +117,7 @@ async def _run_one(
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Hold a lock that only one bench on this machine can have: two would measure each other."""
     with Path(tempfile.gettempdir(), "sfu-bench.lock").open("a") as file:
         try:
@@ -127,15 +127,17 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _check_cores(settings: Settings) -> None:
+def check_cores(server_core: int, generator_core: int) -> None:
+    """Raise BenchError when these two cores are not there, or are one."""
     available = os.sched_getaffinity(0)
-    if settings.server_core == settings.generator_core:
+    if server_core == generator_core:
         raise BenchError("the server and the generator need a core each")
-    for core in (settings.server_core, settings.generator_core):
+    for core in (server_core, generator_core):
         if core not in available:
             raise BenchError(f"there is no core {core} here: choose from {sorted(available)}")
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
+    """Open as many files as the system lets this process."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

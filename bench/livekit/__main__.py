@@ -1,0 +1,5 @@
+"""`python -m bench.livekit`."""
+
+from bench.livekit.cli import app
+
+app()
