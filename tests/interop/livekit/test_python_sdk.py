@@ -201,6 +201,29 @@ async def test_a_subscriber_chooses_track_by_track(enter: Enter) -> None:
     await bob.more("video")
 
 
+@pytest.mark.parametrize("anew", [False, True], ids=["resumed", "anew"])
+async def test_media_go_on_when_a_session_is_resumed_or_begins_anew(enter: Enter, anew: bool) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await alice.publish()
+    await bob.publish()
+    for each in (alice, bob):
+        await each.until(lambda each=each: each.frames["video"] > 20 and each.frames["audio"] > 20)
+    sid, told = alice.room.local_participant.sid, {*alice.room.local_participant.track_publications}
+    kind = rtc.SimulateScenarioKind
+    await alice.room.simulate_scenario(kind.SIMULATE_FULL_RECONNECT if anew else kind.SIMULATE_SIGNAL_RECONNECT)
+    if anew:
+        await alice.until(lambda: "reconnected" in alice.seen)
+        await bob.until(lambda: bob.other("alice").sid != sid)
+    for each in (alice, bob):
+        for media in ("video", "audio"):
+            await each.more(media)
+    mine = alice.room.local_participant
+    assert len(mine.track_publications) == 2
+    assert ("track_unsubscribed" in bob.seen) is anew
+    if not anew:
+        assert (mine.sid, {*mine.track_publications}) == (sid, told)
+
+
 async def test_who_speaks_and_how_good_the_way_is(enter: Enter) -> None:
     alice, bob = await enter("alice"), await enter("bob")
     await alice.publish()
