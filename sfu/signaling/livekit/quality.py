@@ -38,7 +38,9 @@ def measure(client: Client) -> ConnectionQuality | None:
     """That of a client; None before it was connected."""
     if client.state != State.ACTIVE:
         return None
-    connections = [each for each in (client.transports.publisher, client.transports.subscriber) if each is not None]
+    transports = client.transports
+    both = dict.fromkeys((transports.publisher, transports.subscriber))  # which may be one
+    connections = [each for each in both if each is not None]
     losses = [
         encoding.fraction_lost
         for connection in connections
