@@ -52,7 +52,7 @@ test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, al
 test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target stable kernels-checked
 	@$(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
-	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable
+	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
 	@$(BIN)/pytest $(PARALLEL) -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
 
 browsers: # while others compute
@@ -71,7 +71,7 @@ $(STABLE_READY): $(STABLE_SOURCES) | $(DEV_READY)
 stable: $(STABLE_READY) # the clients of other makers, for tests/interop/stable
 
 interop: stable kernels ## Let all of the other makers' clients publish and watch
-	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable
+	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable tests/interop/livekit
 
 COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
 COMPILE_CHECKED := from tests.fuzz.packet_path import PacketPath; PacketPath().run(bytes([1, 0, 1, 0]))

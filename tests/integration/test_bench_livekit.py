@@ -12,7 +12,7 @@ from bench.livekit.measure import Settings, run_once
 from bench.livekit.room import compile_generator
 from bench.livekit.servers import Node
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.breadth]
 
 
 def test_everybody_in_a_room_gets_the_best_of_the_others_and_guests_join() -> None:

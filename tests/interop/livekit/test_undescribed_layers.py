@@ -12,7 +12,7 @@ from tests.interop.layered import WIDTH, Stage, scalable
 from tests.interop.livekit.conftest import LiveKitNode
 from tests.interop.node_process import new_room
 
-pytestmark = [pytest.mark.stable, pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 IN_A_ROW = 20
 PATIENCE = 20.0

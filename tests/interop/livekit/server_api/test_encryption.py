@@ -19,7 +19,7 @@ from sfu.recording.reader import RecordSource, read_record
 from sfu.recording.verify import Outcome, verify_record
 from tests.interop.livekit.server_api.node import PATIENCE_S, Node, Receiver, token, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.stable, pytest.mark.asyncio(loop_scope="session")]
 
 PASSWORD = b"a-password-that-the-server-does-not-know"
 WIDTH, HEIGHT = 320, 180

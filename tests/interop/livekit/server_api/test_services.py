@@ -29,7 +29,7 @@ from tests.interop.livekit.server_api.node import (
     until,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.breadth, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_webhooks_tell_what_happens_in_a_room_in_order(
