@@ -50,11 +50,11 @@ class LiveKitOptions:
     """Let the server API unmute tracks: without it nobody's microphone is opened but by himself."""
     max_pending_tracks: int = 64
     """Tracks that one participant has announced and not published yet."""
-    data_rate: float = 500.0
-    """Data packets a second that a client may send. What is beyond waits, with the client's window shut; of what may
-    get lost it is dropped.
+    data_rate: float = 5000.0
+    """Data packets a second of one client, each counted once and once more for everybody to whom it goes. What is
+    beyond waits, with the client's window shut; of what may get lost it is dropped.
     """
-    data_burst: int = 1000
+    data_burst: int = 10_000
     """And so many at once."""
     data_keep_seconds: float = 10.0
     """Reliable packets are kept so long for participants who have no open channel."""

@@ -23,3 +23,7 @@ class Allowance:
             return (cost - self._tokens) / self._rate
         self._tokens -= cost
         return 0.0
+
+    def charge(self, cost: float) -> None:
+        """Use up what something has cost once that is known, even if there was less."""
+        self._tokens -= cost

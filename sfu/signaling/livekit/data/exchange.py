@@ -97,18 +97,18 @@ class Exchange:
 
     # packets
 
-    def deliver(self, port: Port, packet: DataPacket, *, reliable: bool) -> bool:
+    def deliver(self, port: Port, packet: DataPacket, *, reliable: bool) -> int | None:
         """See `PortRoom.deliver`."""
         if self.intercept(port.participant, packet):
-            return True
+            return 0
         audience = Audience.of(packet)
         receivers = self._find_receivers(audience)
         if reliable and any(each.outbox.full for each in receivers):
             self._held[port] = None
-            return False
+            return None
         self._held.pop(port, None)
         self._send(packet, audience, receivers, reliable=reliable)
-        return True
+        return len(receivers)
 
     async def send(self, packet: DataPacket, *, reliable: bool) -> None:
         """Send a packet of the server's, once all whom it is for take it."""

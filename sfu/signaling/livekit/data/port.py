@@ -22,8 +22,8 @@ _LEAST_PAUSE = 0.05
 class PortRoom(Protocol):
     """Where its packets go."""
 
-    def deliver(self, port: Port, packet: DataPacket, *, reliable: bool) -> bool:
-        """Send a packet to whom it is for; False: not now, since one of them takes nothing more."""
+    def deliver(self, port: Port, packet: DataPacket, *, reliable: bool) -> int | None:
+        """Send a packet to whom it is for, and say to how many; None: not now, one of them takes nothing more."""
         ...
 
     def note_freed(self) -> None:
@@ -74,11 +74,8 @@ class Port:
         packet, self._held = self._held, None  # meanwhile this may be called again
         if packet is None:
             return
-        if self._room.deliver(self, packet, reliable=True):
-            self._note_passed(packet)
+        if self._deliver_reliable(packet):
             self._resume()
-        else:
-            self._held = packet
 
     def close(self) -> None:
         """The client has left: nothing more is taken from it, or sent to it."""
@@ -96,18 +93,14 @@ class Port:
             return
         packet = self._read(message, reliable=False)
         if packet is not None:
-            self._room.deliver(self, packet, reliable=False)
+            self._allowance.charge(self._room.deliver(self, packet, reliable=False) or 0)
 
     def _take_reliable(self, message: bytes) -> None:
         if self._closed:
             return
         packet = self._read(message, reliable=True)
-        if packet is not None:
-            if self._room.deliver(self, packet, reliable=True):
-                self._note_passed(packet)
-            else:
-                self._held = packet
-                self._channels.hold(RELIABLE)
+        if packet is not None and not self._deliver_reliable(packet):
+            self._channels.hold(RELIABLE)
         self._slow_down()
 
     def _read(self, message: bytes, *, reliable: bool) -> DataPacket | None:
@@ -122,9 +115,16 @@ class Port:
             return None
         return packet
 
-    def _note_passed(self, packet: DataPacket) -> None:
+    def _deliver_reliable(self, packet: DataPacket) -> bool:
+        """Whether it has gone out; else it waits here."""
+        count = self._room.deliver(self, packet, reliable=True)
+        if count is None:
+            self._held = packet
+            return False
+        self._allowance.charge(count)
         if packet.sequence:
             self.last_sequence = packet.sequence
+        return True
 
     def _slow_down(self) -> None:
         """A client that sends too much has to wait, with its window shut."""

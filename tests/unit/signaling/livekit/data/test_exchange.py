@@ -85,12 +85,12 @@ async def test_who_sends_too_many_reliable_packets_has_to_wait(monkeypatch: pyte
     alice, bob = hall.enter("alice"), hall.enter("bob")
     for sequence in range(1, 101):
         alice.say(number(sequence), sequence)
-    assert len(bob.heard) == 51 and alice.reliable.unread == 49
+    assert len(bob.heard) == 26 and alice.reliable.unread == 74
     bob.say(b"another")
     assert alice.heard == [b"another"]
     hall.now += 0.2
     await asyncio.sleep(0.01)
-    assert len(bob.heard) == 71
+    assert len(bob.heard) == 36
     while len(bob.heard) < 100:
         hall.now += 0.2
         await asyncio.sleep(0.01)
@@ -105,20 +105,32 @@ async def test_who_leaves_while_it_has_to_wait_leaves_nothing_behind() -> None:
         alice.say(b"x")
     hall.exchange.remove(alice.participant)
     await asyncio.sleep(0.06)
-    assert len(bob.heard) == 2
+    assert len(bob.heard) == 1
 
 
-def test_who_sends_too_many_lossy_packets_loses_them() -> None:
+@pytest.mark.parametrize("receivers", [0, 1, 9])
+def test_who_sends_too_many_lossy_packets_loses_them_the_sooner_the_more_get_them(receivers: int) -> None:
+    hall = Hall(data_rate=100.0, data_burst=50)
+    alice, others = hall.enter("alice"), [hall.enter(f"other-{index}") for index in range(receivers)]
+    once, again = 50 // (1 + receivers), 100 // (1 + receivers)
+    for wanted in (once, once + again // 2):
+        for _ in range(100):
+            alice.lossy.come(DataPacket(user=UserPacket(payload=b"x")))
+        assert hall.lost["flood"] >= 50
+        for other in others:
+            assert len(other.lossy.got) == wanted
+        hall.now += 0.5
+    assert hall.lost == {"flood": 200 - once - again // 2}
+
+
+def test_a_packet_to_one_of_many_counts_for_one() -> None:
     hall = Hall(data_rate=100.0, data_burst=50)
     alice, bob = hall.enter("alice"), hall.enter("bob")
-    for _ in range(100):
-        alice.lossy.come(DataPacket(user=UserPacket(payload=b"x")))
-    assert len(bob.lossy.got) == 50
-    hall.now += 0.125
-    for _ in range(100):
-        alice.lossy.come(DataPacket(user=UserPacket(payload=b"x")))
-    assert len(bob.lossy.got) == 62
-    assert hall.lost == {"flood": 138}
+    for index in range(50):
+        hall.enter(f"other-{index}")
+    for _ in range(25):
+        alice.lossy.come(DataPacket(user=UserPacket(payload=b"x"), destination_identities=["bob"]))
+    assert len(bob.lossy.got) == 25
 
 
 # channels
