@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from livekit.protocol.models import ClientInfo, ParticipantInfo, ParticipantPermission, TrackType
@@ -39,6 +40,11 @@ _log = logging.getLogger("sfu.signaling.livekit")
 
 class ClientRoom(Protocol):
     """What a client asks of its room."""
+
+    @property
+    def codecs(self) -> Sequence[str]:
+        """The names of those that the server takes."""
+        ...
 
     @property
     def participants(self) -> dict[str, Participant]:
@@ -163,7 +169,7 @@ class Client(Participant):
         if known is None:
             if len(self._pending) >= self._options.max_pending_tracks:
                 raise RequestError("LIMIT_EXCEEDED", f"{len(self._pending)} tracks are announced and not published.")
-            known = PublishedTrack.announced(request)
+            known = PublishedTrack.announced(request, self._room.codecs)
             self._pending[known.sid] = known
         self.send(SignalResponse(track_published=TrackPublishedResponse(cid=request.cid, track=known.info)))
         self.bind_tracks()

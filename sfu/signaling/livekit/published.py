@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from livekit.protocol.models import (
     AudioTrackFeature,
     Encryption,
@@ -19,6 +21,7 @@ from sfu.media.layer import WHOLE
 from sfu.signaling.livekit import sids
 
 _QUALITIES = (VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH)
+_VIDEO_TYPES = ("video/VP8", "video/VP9", "video/H264", "video/AV1")
 _KINDS = {TrackType.AUDIO: "audio", TrackType.VIDEO: "video"}
 
 
@@ -40,8 +43,10 @@ class PublishedTrack:
         """Whether its publisher was told that somebody receives it."""
 
     @classmethod
-    def announced(cls, request: AddTrackRequest) -> PublishedTrack:
-        """What a client wants to publish."""
+    def announced(cls, request: AddTrackRequest, codecs: Sequence[str] = ()) -> PublishedTrack:
+        """What a client wants to publish. `codecs`: those that the server takes, none: any; for another one the client
+        is told the best of them, which it then sends.
+        """
         info = TrackInfo(
             sid=sids.new_sid(sids.TRACK),
             type=request.type,
@@ -60,9 +65,15 @@ class PublishedTrack:
             audio_features=request.audio_features,
             packet_trailer_features=request.packet_trailer_features,
         )
+        taken = [mime for name in codecs if (mime := _mime_type(info.type, name)) in _VIDEO_TYPES]
         for codec in request.simulcast_codecs:
+            mime_type = _mime_type(info.type, codec.codec)
+            if info.type == TrackType.VIDEO and mime_type and taken and mime_type not in taken:
+                mime_type = taken[0]
+            if mime_type and any(each.mime_type == mime_type for each in info.codecs):
+                continue
             described = SimulcastCodecInfo(
-                mime_type=_mime_type(info.type, codec.codec),
+                mime_type=mime_type,
                 cid=codec.cid,
                 layers=codec.layers or request.layers,
                 video_layer_mode=codec.video_layer_mode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
@@ -47,8 +47,11 @@ class LiveKitRoom:
         clock: Callable[[], float],
         watch: Watcher = lambda name, room, participant, published: None,
         losses: collections.Counter[str] | None = None,
+        *,
+        codecs: Sequence[str] = (),
     ) -> None:
-        """`clock`: seconds since the Unix epoch. `losses`: counts data packets that are not passed on, by reason."""
+        """`clock`: seconds since the Unix epoch. `losses`: counts data packets that are lost. `codecs`: those taken."""
+        self.codecs = codecs
         self.room = room
         self.sid = sids.new_sid(sids.ROOM)
         self.name = room.name

@@ -83,7 +83,9 @@ class Rooms:
         most = self.server.config.max_rooms
         if len(self._rooms) >= most:
             raise ServerFullError("max_rooms", f"the server has its {most} rooms")
-        room = LiveKitRoom(made, self.options, self.clock, self._tell, self.data_losses)
+        room = LiveKitRoom(
+            made, self.options, self.clock, self._tell, self.data_losses, codecs=self.server.config.codecs
+        )
         if config is not None:
             room.empty_timeout = config.empty_timeout or room.empty_timeout
             room.departure_timeout = config.departure_timeout or room.departure_timeout

@@ -17,6 +17,7 @@ from livekit.protocol.rtc import (
     UpdateTrackSettings,
 )
 
+from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.wanted import PATIENCE
 from tests.unit.offers import make_answer, make_offer
 from tests.unit.signaling.livekit.conftest import Caller, Doors
@@ -199,3 +200,25 @@ async def test_a_track_comes_in_the_codec_that_it_was_announced_in_and_stays_in_
     await alice.send(SignalRequest(offer=offer(section, id=2)))
     await alice.until("answer")
     assert doors.server.rooms["lobby"].peers["alice"].tracks == (track,)
+
+
+async def test_so_it_does_on_two_connections(doors: Doors) -> None:
+    alice = await doors.enter("alice")
+    await alice.send(SignalRequest(add_track=CAMERA))
+    await alice.until("track_published")
+    await alice.send(SignalRequest(offer=offer(("VP8 or VP9", "sendonly"))))
+    await alice.until("answer")
+    (track,) = doors.server.rooms["lobby"].peers["alice"].tracks
+    assert track.codec.name == "VP9"
+
+
+def test_for_a_codec_that_the_server_does_not_take_another_one_is_told(doors: Doors) -> None:
+    assert doors.livekit.rooms.create("lobby").codecs == doors.server.config.codecs
+    for codecs, told in (
+        (("opus", "H264", "VP8"), [("video/H264", "track"), ("video/VP8", "")]),
+        (("opus", "VP8"), [("video/VP8", "track")]),
+        ((), [("video/VP9", "track"), ("video/VP8", "")]),
+    ):
+        info = PublishedTrack.announced(CAMERA, codecs).info
+        assert [(each.mime_type, each.cid) for each in info.codecs] == told
+    doors.livekit.rooms.end(doors.livekit.rooms.by_name["lobby"])
