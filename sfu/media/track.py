@@ -129,8 +129,13 @@ class Track:
         """The highest spatial Layer that somebody wants, whatever his path carries; None: nobody wants any."""
         if self._recorded:
             return WHOLE.spatial
-        shown = (each.ceiling.spatial for each in self.subscriptions.values() if each.negotiated and each.is_shown)
-        return max(shown, default=None)
+        most: int | None = None
+        for each in self.subscriptions.values():
+            if each.negotiated and each.is_shown:
+                if each.ceiling.spatial >= WHOLE.spatial:
+                    return WHOLE.spatial  # as most want it: the others need not be asked
+                most = max(most or 0, each.ceiling.spatial)
+        return most
 
     def continues(self, incoming: Incoming) -> bool:
         """Whether what the client now sends in the media section is still this Track."""

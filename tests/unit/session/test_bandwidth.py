@@ -342,3 +342,20 @@ def test_a_viewer_who_comes_and_goes_decides_what_is_wanted(room: Room) -> None:
     room.subscription = room.subscribe("s4")
     assert publisher.wanted[-1][1]
     assert any(encoding.wanted for encoding in room.track.encodings)
+
+
+def test_the_highest_layer_that_somebody_wants_counts_whatever_paths_carry(room: Room) -> None:
+    track, first = room.track, room.subscription
+    assert track.wanted_spatial == WHOLE.spatial
+    first.set_ceiling(Layer(0, 7))
+    first.allocate(None, 100.0)
+    assert (first.starved, track.wanted_spatial) == (True, 0)
+    second = room.subscribe("s3")
+    second.set_ceiling(Layer(1, 7))
+    assert track.wanted_spatial == 1
+    second.pause()
+    assert track.wanted_spatial == 0
+    first.set_on_screen(False)
+    assert track.wanted_spatial is None
+    track.set_recorded(True, 101.0)
+    assert track.wanted_spatial == WHOLE.spatial
