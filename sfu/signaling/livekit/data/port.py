@@ -127,14 +127,17 @@ class Port:
         return True
 
     def _slow_down(self) -> None:
-        """A client that sends too much has to wait, with its window shut."""
+        """Pay for a packet. A client that has sent too much has to wait, with its window shut."""
+        if self._timer is not None:
+            return
         wait = self._allowance.take(self._clock())
-        if wait and self._timer is None:
+        if wait:
             self._channels.hold(RELIABLE)
             self._timer = asyncio.get_running_loop().call_later(max(wait, _LEAST_PAUSE), self._end_pause)
 
     def _end_pause(self) -> None:
         self._timer = None
+        self._slow_down()
         self._resume()
 
     def _resume(self) -> None:
