@@ -103,9 +103,11 @@ async def test_who_leaves_while_it_has_to_wait_leaves_nothing_behind() -> None:
     alice, bob = hall.enter("alice"), hall.enter("bob")
     for _ in range(10):
         alice.say(b"x")
+    port = hall.exchange.find("alice")
+    assert port is not None and port._timer is not None
     hall.exchange.remove(alice.participant)
-    await asyncio.sleep(0.06)
-    assert len(bob.heard) == 1
+    assert port._timer.cancelled()
+    assert len(bob.heard) == 1 and alice.reliable.unread == 9
 
 
 @pytest.mark.parametrize("receivers", [0, 1, 9])

@@ -244,6 +244,53 @@ def test_who_is_slow_but_takes_something_is_not_cut_off() -> None:
     assert [data[0] for data in bob.heard] == list(range(1, 61))
 
 
+def test_a_sender_goes_on_once_half_of_what_waits_is_there() -> None:
+    hall = Hall()
+    alice, bob = hall.enter("alice"), hall.enter("bob")
+    bob.fill()
+    alice.say(b"1", 1)
+    octets = bob.reliable.buffered
+    bob.reliable.acknowledge(octets // 2 - 1000)
+    assert not bob.heard
+    bob.reliable.acknowledge(2000)
+    assert bob.heard == [b"1"]
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_each_time_that_a_channel_is_full_it_has_the_whole_time(opened: bool) -> None:
+    hall = Hall()
+    bob = hall.enter("bob")
+    for _ in range(3):
+        bob.fill()
+        hall.pass_time(9)
+        if opened:
+            bob.reliable.close()
+            bob.open()
+        else:
+            bob.reliable.acknowledge()
+    assert not hall.cut
+    bob.fill()
+    hall.pass_time(12)
+    assert hall.cut == ["bob"]
+
+
+def test_nothing_is_kept_of_who_has_waited_or_left() -> None:
+    hall = Hall()
+    alice, bob = hall.enter("alice"), hall.enter("bob")
+    port = hall.exchange.find("bob")
+    assert port is not None
+    bob.fill()
+    alice.say(b"1", 1)
+    assert hall.exchange._held
+    bob.reliable.acknowledge()
+    assert bob.heard == [b"1"] and not hall.exchange._held
+    assert port.outbox._given == {alice.sid: 1}
+    bob.fill()
+    alice.say(b"2", 2)
+    hall.exchange.remove(alice.participant)
+    assert not hall.exchange._held and not port.outbox._given
+
+
 def test_who_leaves_or_loses_its_channel_lets_the_others_go_on() -> None:
     for ends in ("leaves", "loses"):
         hall = Hall()
