@@ -192,7 +192,7 @@ class Encoding:
         octets = self._plane.layer_octets(self.row)
         state = self._plane.encoding_state(self.row)
         payload_bps = self._rate.update(state.octets, now)
-        header_bps = self._header_rate.update(_HEADER_BYTES * state.packets, now)
+        header_bps = self._header_rate.update(_HEADER_BYTES * state.media_packets, now)
         overhead = 1.0 + header_bps / payload_bps if payload_bps else 1.0
         for place, count in enumerate(octets):
             if count:

@@ -25,6 +25,8 @@ class EncodingState:
     key_frames: int
     key_frames_before: int
     """Number of key frames that had come when its SSRC was learned."""
+    media_packets: int
+    """Number of packets of video, without those that hold nothing but padding."""
     spatial_layers: int
     temporal_layers: int
 

@@ -38,12 +38,14 @@ class Media:
     picture: int
     first: bool
     last: bool
+    padding: bool = False
+    """It holds nothing but padding."""
     lost: bool = False
     repaired: bool = False
 
     @property
     def key(self) -> bool:
-        return self.picture % GROUP == 5 * self.encoding % GROUP
+        return self.picture % GROUP == 5 * self.encoding % GROUP and not self.padding
 
     @property
     def temporal(self) -> int:
@@ -86,7 +88,10 @@ class Viewer:
         packet["key"], packet["switch"] = starts, ALL_LAYERS if starts else 0
         packet["late"], packet["marker"], packet["temporal"] = late, media.last, media.temporal
         packet["frame_start"], packet["parameters"], packet["bare"] = media.first, -1, 0
-        if self.codec == PayloadFormat.VP8:
+        packet["payload_bytes"] = 0 if media.padding else 100
+        if media.padding:
+            packet["picture_id"] = packet["frame_number"] = -1
+        elif self.codec == PayloadFormat.VP8:
             packet["present"] = layers_from(0, media.temporal)
             packet["picture_id"], packet["tl0_picture"] = media.picture + 100 & 0x7FFF, media.picture // 4 & 0xFF
         elif starts:
@@ -128,8 +133,10 @@ class Viewer:
         return set(range(min(extended), max(extended) + 1)) - set(extended)
 
 
-def make_media(first_sequences: list[int], sizes: list[int]) -> list[Media]:
-    """All Encodings' packets in the order of sending; `sizes`: packets of each picture, cyclic."""
+def make_media(first_sequences: list[int], sizes: list[int], padding: int = 0) -> list[Media]:
+    """All Encodings' packets in the order of sending; `sizes`: packets of each picture, cyclic; `padding`: of padding,
+    behind each third picture.
+    """
     media: list[Media] = []
     next_sequence = list(first_sequences)
     for picture in range(PICTURES):
@@ -137,6 +144,9 @@ def make_media(first_sequences: list[int], sizes: list[int]) -> list[Media]:
             size = sizes[(picture + encoding) % len(sizes)]
             for k in range(size):
                 media.append(Media(encoding, next_sequence[encoding], picture, k == 0, k == size - 1))
+                next_sequence[encoding] += 1
+            for _ in range(padding if picture % 3 == encoding else 0):
+                media.append(Media(encoding, next_sequence[encoding], picture, False, False, padding=True))
                 next_sequence[encoding] += 1
     return media
 
@@ -175,11 +185,13 @@ def run(
     chance=st.integers(0, 1 << 32),
     loss=st.sampled_from([0.02, 0.1, 0.3]),
     for_good=st.sampled_from([0.0, 0.2]),
+    padding=st.sampled_from([0, 1, 40]),
 )
 @settings(max_examples=examples(300), deadline=None)
-def test_each_number_is_given_once_and_only_what_is_lost_for_good_leaves_a_hole(codec, chance, loss, for_good):
+def test_each_number_is_given_once_and_only_what_is_lost_for_good_leaves_a_hole(codec, chance, loss, for_good, padding):
     rng = random.Random(chance)
-    media = make_media([rng.randrange(0x10000) for _ in range(ENCODINGS)], [rng.randrange(1, 5) for _ in range(5)])
+    sizes = [rng.randrange(1, 5) for _ in range(5)]
+    media = make_media([rng.randrange(0x10000) for _ in range(ENCODINGS)], sizes, padding)
     losses: dict[int, int | None] = {}
     for at in range(len(media)):
         if rng.random() < loss:
@@ -191,6 +203,8 @@ def test_each_number_is_given_once_and_only_what_is_lost_for_good_leaves_a_hole(
     assert len(viewer.holes) <= len(missing)
     if not missing:
         assert viewer.holes == set()
+    for chosen, _, _, packet in viewer.sent:
+        assert packet.repaired or not packet.padding, chosen
 
 
 @given(first=st.integers(0, 0xFFFF), seed=st.integers(0, 0xFFFF))

@@ -154,7 +154,8 @@ class FakePlane:
 
     def encoding_state(self, row: int) -> EncodingState:
         values = dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0)
-        return EncodingState(**values | {"key_frames": self.key_frames, "packets": self.packets})
+        packets = {"packets": self.packets, "media_packets": self.packets}
+        return EncodingState(**values | packets | {"key_frames": self.key_frames})
 
     def audio_level(self, row: int) -> AudioLevel:
         return AudioLevel(0, 0, 0)

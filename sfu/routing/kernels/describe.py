@@ -106,6 +106,7 @@ def account_frame(tables: Tables, encoding: int, packets: NDArray[Any], row: int
     entry = tables.encodings[encoding]
     packet = packets[row]
     if entry["audio"] == 0:
+        entry["media_packets"] += min(packet["payload_bytes"], 1)
         if packet["key"] == 1 and packet["timestamp"] != entry["key_timestamp"]:
             entry["key_frames"] += 1
             entry["key_timestamp"] = packet["timestamp"]

@@ -88,6 +88,7 @@ ENCODING_COLUMNS = Columns(
         ("repaired", np.int64),  # packets that came by retransmission
     ],
     describe=[
+        ("media_packets", np.int64),  # of video, without those that hold nothing but padding
         ("key_frames", np.int64),
         ("spatial_layers", np.int32),  # seen so far
         ("spatial_top", np.int32),  # VP9: the highest that the stream announced, -1: none

@@ -86,6 +86,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     entry["key_frames_before"] = 0
     entry["aligned"] = 0
     entry["clock_offset"] = 0
+    entry["media_packets"] = 0
     entry["spatial_layers"] = 0
     entry["spatial_top"] = -1
     entry["needs_key_frame"] = 0

@@ -66,7 +66,7 @@ def enter_source(tables: Tables, subscription: int, packets: NDArray[Any], row: 
     entry["highest"] = 0x10000 + packet["sequence"] - 1
     entry["dropped_picture"] = -1
     entry["renumbering_first"] = entry["renumbering_count"]
-    _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
+    _note_renumbering(tables, subscription, i64(entry["highest"]) + 1, False)
 
 
 @stage
@@ -129,7 +129,7 @@ def drop_packet(tables: Tables, subscription: int, packets: NDArray[Any], row: i
         entry["last_tl0"] = (packet["tl0_picture"] + entry["tl0_offset"]) & 0xFF
     if packet["frame_number"] >= 0:
         entry["last_frame"] = (packet["frame_number"] + entry["frame_offset"]) & 0xFFFF
-    _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
+    _note_renumbering(tables, subscription, i64(entry["highest"]) + 1, True)
 
 
 @stage
@@ -137,7 +137,7 @@ def insert_before(tables: Tables, subscription: int) -> None:
     """Make room for one packet before the one that came last, in order."""
     entry = tables.subscriptions[subscription]
     entry["sequence_offset"] = (entry["sequence_offset"] + 1) & 0xFFFF
-    _note_renumbering(tables, subscription, i64(entry["highest"]))
+    _note_renumbering(tables, subscription, i64(entry["highest"]), False)
 
 
 @stage
@@ -151,20 +151,22 @@ def insert_number(tables: Tables, subscription: int) -> int:
     entry["last_sequence"] = (entry["last_sequence"] + 1) & 0xFFFF
     if entry["source"] >= 0:  # otherwise the next source goes on from here
         entry["sequence_offset"] = (entry["sequence_offset"] + 1) & 0xFFFF
-        _note_renumbering(tables, subscription, i64(entry["highest"]) + 1)
+        _note_renumbering(tables, subscription, i64(entry["highest"]) + 1, False)
     return i64(entry["last_sequence"])
 
 
 @stage
-def _note_renumbering(tables: Tables, subscription: int, sequence: int) -> None:
-    """Remember that the present offsets hold from extended ingress number `sequence` on; a run of drops is one."""
+def _note_renumbering(tables: Tables, subscription: int, sequence: int, dropped: bool) -> None:
+    """Remember that the present offsets hold from extended ingress number `sequence` on; a run of drops is one.
+    `dropped`: the number before it was left out, so that it needs no place, as one that is missing does.
+    """
     entry = tables.subscriptions[subscription]
     renumberings = tables.renumberings[subscription]
     count = i64(entry["renumbering_count"])
     own = count - entry["renumbering_first"]
     if own > 0:
         last = renumberings[(count - 1) % RENUMBERINGS]
-        if last["sequence"] == sequence or (own > 1 and last["sequence"] == sequence - 1):
+        if last["sequence"] == sequence or (dropped and own > 1 and last["sequence"] == sequence - 1):
             count -= 1
     renumbering = renumberings[count % RENUMBERINGS]
     renumbering["sequence"] = sequence

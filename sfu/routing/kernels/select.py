@@ -92,6 +92,9 @@ def select_packet(tables: Tables, subscription: int, packets: NDArray[Any], row:
     advance(entry, ahead)
     if not frames:
         return outcome
+    if packet["payload_bytes"] == 0:  # padding, by which its publisher tries its own path
+        drop_packet(tables, subscription, packets, row)
+        return SKIP
     if packet["timestamp"] != entry["picture_timestamp"]:
         entry["picture_timestamp"] = packet["timestamp"]
         _begin_picture(tables, entry, packet)

@@ -27,12 +27,17 @@ class Studio:
         self.sending = dict(zip(RIDS, (LOW, MIDDLE, HIGH), strict=True))
         self.wanted_for = dict.fromkeys(RIDS, 0.0)
         self.now = 100.0
+        self.padding = 0
+        """Packets of each Encoding that hold nothing but padding."""
         self.octets = dict.fromkeys(RIDS, 0)
         by_row = {encoding.row: encoding.rid for encoding in self.track.encodings}
         plane.layer_octets = lambda row: [self.octets[by_row[row]], *[0] * 31]  # type: ignore[method-assign]
         blank = plane.encoding_state
         plane.encoding_state = lambda row: dataclasses.replace(  # type: ignore[method-assign]
-            blank(row), packets=self.octets[by_row[row]] // 1000, octets=self.octets[by_row[row]]
+            blank(row),
+            packets=self.octets[by_row[row]] // 1000 + self.padding,
+            media_packets=self.octets[by_row[row]] // 1000,
+            octets=self.octets[by_row[row]],
         )
         self.started: set[str] = set()
 

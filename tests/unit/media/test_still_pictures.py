@@ -101,6 +101,16 @@ def test_one_given_up_while_it_began_is_had_again_from_a_publisher_that_obeys(pl
     assert target(viewer) == "f"
 
 
+def test_padding_that_a_publisher_sends_costs_viewers_nothing(plane: FakePlane) -> None:
+    studio = Studio(plane, obeys=False)
+    studio.pass_time(5)
+    rates = studio.rates()
+    for _ in range(5):
+        studio.padding += 2_000
+        studio.pass_time(1)
+    assert studio.rates() == pytest.approx(rates, rel=0.01)
+
+
 def test_the_steps_of_a_track_always_rise(plane: FakePlane) -> None:
     """As the allocation takes them to, whatever was measured."""
     studio = Studio(plane, obeys=False)

@@ -144,6 +144,26 @@ def test_a_late_packet_that_is_not_wanted_leaves_no_hole(stage):
     assert stage.plane.counters()["filled_packets"] == 1
 
 
+def test_padding_of_the_publisher_goes_to_nobody_and_leaves_no_hole(stage):
+    stage.send(0, vp8(0, key=True), timestamp=0)
+    sequence = 1
+    for picture in range(1, 4):
+        for _ in range(100):  # more than the changes of numbering that are remembered
+            stage.publisher.send(rtp(sequence, b"", ssrc=100, timestamp=3000 * picture - 3000, padding=200))
+            sequence += 1
+        stage.sent += 100
+        if picture != 2:  # it is late
+            stage.send(sequence, vp8(picture), timestamp=3000 * picture)
+        sequence += 1
+    before = stage.take(3)
+    stage.send(202, vp8(2), timestamp=6000)
+    late = stage.take(1)[0]
+    assert [(t[0] - before[0][0]) & 0xFFFF for t in (*before, late)] == [0, 1, 3, 2]
+    assert [t[4] for t in (*before, late)] == [b"0/0", b"1/0", b"3/0", b"2/0"]
+    state = stage.plane.encoding_state(stage.rows[0])
+    assert (state.packets, state.media_packets) == (304, 4)
+
+
 def test_a_restarted_numbering_is_a_new_source(stage):
     stage.send(1, vp8(1, key=True))
     stage.send(2, vp8(2), timestamp=3000)
