@@ -37,7 +37,7 @@ async def shell(commands: str, port: str) -> AsyncIterator[Process]:
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)  # a shell in the background ignores SIGINT
         await process.communicate()
 
 
