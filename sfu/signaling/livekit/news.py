@@ -61,6 +61,11 @@ class SpeakerNews:
         }
         return SignalResponse(speakers_changed=SpeakersChanged(speakers=changes)) if changes else None
 
+    def describe(self) -> SignalResponse | None:
+        """For who has only come: who speaks, as all others were told; None: nobody."""
+        speakers = [SpeakerInfo(sid=sid, level=level, active=True) for sid, level in self._reported.values()]
+        return SignalResponse(speakers_changed=SpeakersChanged(speakers=speakers)) if speakers else None
+
 
 def describe_stream(publisher: Participant, published: PublishedTrack, *, paused: bool) -> SignalResponse:
     """That a stream pauses, since the path does not carry it, or goes on."""

@@ -156,9 +156,9 @@ class LiveKitRoom:
         """It was told who is there: give it what they publish."""
         client.subscribing.consider_all()
         client.data_subscribing.start()
-        qualities = self._quality.describe()
-        if qualities is not None:
-            client.send(qualities)
+        for told in (self._speakers.describe(), self._quality.describe()):
+            if told is not None:
+                client.send(told)
 
     def remove(self, participant: Participant, reason: DisconnectReason, *, told: bool = True) -> None:
         """A participant leaves. `told`: by us, so its client must hear of it."""

@@ -296,6 +296,9 @@ class TestSimulated:
         await alice.send(SignalRequest(simulate=SimulateScenario(speaker_update=3)))
         (told,) = (await bob.until("speakers_changed")).speakers_changed.speakers
         assert (told.sid, told.active, round(told.level, 3)) == (sid, True, 0.9)
+        carol = await doors.enter("carol")
+        (told,) = (await carol.until("speakers_changed")).speakers_changed.speakers
+        assert (told.sid, told.active) == (sid, True)  # she has only come, and hears of it, too
         doors.now[0] += 3.0
         doors.livekit.rooms.handle_tick(doors.now[0])
         (told,) = (await bob.until("speakers_changed")).speakers_changed.speakers
