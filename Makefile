@@ -99,9 +99,10 @@ bench: $(DEV_READY) ## Measure against Janus, a plain Python loop and the limit
 	@.ci/packages janus
 	@$(BIN)/python -m bench $(ARGS)
 
-fuzz: kernels kernels-checked ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage, then compiled, in batches
+fuzz: kernels kernels-checked ## Fuzz each target in tests/fuzz for FUZZ_SECONDS, guided by coverage, then compiled; then all examples of the properties
 	@$(INSTALL) '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
+	@EXAMPLES=all $(BIN)/pytest $(PARALLEL) -m "not slow and not breadth" tests/property
 
 soak: $(DEV_READY) stable ## Run the long tests for SOAK_SECONDS
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest -m slow --timeout=0

@@ -125,6 +125,7 @@ def test_what_is_not_needed_is_left_out() -> None:
     assert shrink(inputs, lambda some: {b"\x07", b"\x45"} <= set(some)) == [b"\x07", b"\x45"]
 
 
+@pytest.mark.breadth
 @usual
 @pytest.mark.timeout(320)
 @pytest.mark.parametrize(("name", "what"), [("CRASHES", "signal 6"), ("HANGS", "goes nowhere")])

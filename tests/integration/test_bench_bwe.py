@@ -18,7 +18,7 @@ from sfu.node.cli import app
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 SINGLE = (
     pytest.param("5 % loss", marks=pytest.mark.breadth),
-    "jitter and loss",
+    pytest.param("jitter and loss", marks=pytest.mark.breadth),
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("2 % loss", "bursts of loss", "jitter")),
     pytest.param("5.3 congested feedback", marks=pytest.mark.slow),
 )

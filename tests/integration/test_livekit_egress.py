@@ -146,6 +146,7 @@ def file(path: str = "") -> dict[str, list[EncodedFileOutput]]:
     return {"file_outputs": [EncodedFileOutput(filepath=path)]}
 
 
+@pytest.mark.breadth
 async def test_a_room_composite_is_a_film_with_a_record_under_it(court: Stage) -> None:
     request = RoomCompositeEgressRequest(room_name="court", advanced=SMALL, **file("films/{room_name}"))
     info = await court.run(request, 150_000)

@@ -1,12 +1,14 @@
-"""How many examples a property is tried with, in each of the modes that `test_modes.py` runs."""
+"""How many examples a property is tried with."""
 
 from __future__ import annotations
 
-import numba
+import os
 
-_OTHER_MODE = bool(numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK)
+_ALL = os.environ.get("EXAMPLES") == "all"
 
 
 def examples(most: int) -> int:
-    """`most` for the kernels as they are used; a third of that in each other mode, which draws its own and is slow."""
-    return most // 3 if _OTHER_MODE else most
+    """A third of `most`: each run draws its own, and so does each mode that `test_modes.py` runs. `make fuzz` asks for
+    all, by `EXAMPLES=all`.
+    """
+    return most if _ALL else most // 3

@@ -10,6 +10,7 @@ from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.kernels.index import ROW, find_address
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.routing.sockets import encode_address
+from tests.property.modes import examples
 
 ADDRESSES = [(ip, port) for ip in ("10.0.0.1", "10.0.0.2", "2001:db8::1") for port in range(1, 5)]
 AF_INET6 = 10
@@ -29,7 +30,7 @@ claims = st.tuples(
 
 
 @given(st.lists(st.one_of(claims, st.integers(0, 3)), max_size=40))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_addresses_lead_to_their_newest_claim(steps) -> None:
     plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 1, 1, 1, 1, 1))
     plane._socket = _Family()

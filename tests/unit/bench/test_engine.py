@@ -13,6 +13,9 @@ from bench.links import GCM_128, EncodingPlan, Link, MediaKeys, StreamPlan, new_
 from bench.traffic import AUDIO, VIDEO
 from sfu.wire import rtcp
 
+pytestmark = pytest.mark.breadth
+"""The loop compiles for long, and every bench runs it."""
+
 _A, _B = bytes(range(28)), bytes(range(28, 56))
 _PLAN = EncodingPlan(
     kind="video",
