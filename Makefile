@@ -15,8 +15,8 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-all browsers stable interop kernels kernels-checked lint format docs bench fuzz soak audit \
-    clean
+.PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
+    bench fuzz soak audit clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -51,9 +51,14 @@ test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, al
 
 test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target stable kernels-checked
-	@$(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
-	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients breadth
 	@$(BIN)/pytest $(PARALLEL) -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
+
+clients: stable # watch and are watched in real time, which leaves most of a processor to others
+	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
+
+breadth: $(DEV_READY) # takes what the clients leave
+	@nice -n 10 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
 
 browsers: # while others compute
 	@.ci/packages browsers
