@@ -52,7 +52,7 @@ test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, al
 test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target stable kernels-checked
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients breadth
-	@$(BIN)/pytest $(PARALLEL) -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
 
 clients: stable # watch and are watched in real time, which leaves most of a processor to others
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
