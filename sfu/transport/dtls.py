@@ -27,7 +27,7 @@ RETRANSMIT_MAX = 4.0
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"
 _RECORD_HEADER_LENGTH = 13
 _MESSAGE_TYPE_AT, _MESSAGE_NUMBER_AT = 13, 17
-_HANDSHAKE_RECORD, _CLIENT_HELLO = 22, 1
+_HANDSHAKE_RECORD, _DATA_RECORD, _CLIENT_HELLO = 22, 23, 1
 _READ_SIZE = 4096
 _NO_SHARED_CIPHER = "no shared cipher"
 
@@ -98,7 +98,7 @@ class DtlsAssociation:
         if self._connection is None:
             self._connection = self._open()
         self._connection.bio_write(data)
-        self._advance(self._connection, now)
+        self._advance(self._connection, now, single=self.state is DtlsState.ESTABLISHED and _is_data_record(data))
 
     def handle_timeout(self, now: float) -> None:
         """Send an unanswered flight again if that is due."""
@@ -175,8 +175,8 @@ class DtlsAssociation:
             connection.set_accept_state()
         return connection
 
-    def _advance(self, connection: SSL.Connection, now: float) -> None:
-        """Let OpenSSL go as far as it can with what it has."""
+    def _advance(self, connection: SSL.Connection, now: float, *, single: bool = False) -> None:
+        """Let OpenSSL go as far as it can with what it has; `single`: that is one record of application data."""
         try:
             if self.state is DtlsState.HANDSHAKE:
                 connection.do_handshake()
@@ -185,6 +185,8 @@ class DtlsAssociation:
             # Also answers a repeated Finished with our last flight, and finds alerts.
             while record := connection.recv(_READ_SIZE):
                 self.received.append(record)
+                if single:
+                    return  # nothing is behind it or answers it, and to be told so by errors costs more than the record
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
@@ -203,6 +205,8 @@ class DtlsAssociation:
         try:
             while True:
                 pending.append(connection.bio_read(_READ_SIZE))
+                if len(pending[-1]) < _READ_SIZE:
+                    break  # it is empty now
         except SSL.WantReadError:
             pass
         if not pending:
@@ -228,6 +232,15 @@ class DtlsAssociation:
             self.error += "; our certificate is ECDSA, so offer ECDHE-ECDSA-AES128-GCM-SHA256 (RFC 8827 section 6.5)"
 
 
+def _is_data_record(datagram: bytes) -> bool:
+    """Whether a datagram is one record of application data by its header, and nothing else."""
+    return (
+        len(datagram) > _RECORD_HEADER_LENGTH
+        and datagram[0] == _DATA_RECORD
+        and int.from_bytes(datagram[11:_RECORD_HEADER_LENGTH]) == len(datagram) - _RECORD_HEADER_LENGTH
+    )
+
+
 def _message_number(flight: list[bytes]) -> int | None:
     """Return the number of a flight's first message; no two flights have the same."""
     return int.from_bytes(flight[0][_MESSAGE_NUMBER_AT : _MESSAGE_NUMBER_AT + 2]) if flight else None
@@ -235,6 +248,8 @@ def _message_number(flight: list[bytes]) -> int | None:
 
 def _split_records(data: bytes) -> list[bytes]:
     """Pack whole records into datagrams, each as full as `MAX_DATAGRAM_LENGTH` allows (RFC 6347 section 4.1.1)."""
+    if len(data) <= MAX_DATAGRAM_LENGTH:
+        return [data]
     datagrams = []
     start = position = 0
     while position < len(data):
