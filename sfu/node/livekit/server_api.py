@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 import sfu
+from sfu.node.config.folders import check_folder
 from sfu.node.config.settings import Settings
 from sfu.node.livekit.egress_files import EgressFiles
 from sfu.signaling import RecordStore
@@ -27,7 +27,7 @@ def build_server_api(livekit: LiveKit, settings: Settings, records: RecordStore 
     """What servers of the protocol's users speak to. `url`: where the node listens. Raises sfu.ConfigError, which names
     the setting.
     """
-    folder = _check_folder("livekit_dir", settings.livekit_dir) if settings.livekit_dir else None
+    folder = check_folder("livekit_dir", settings.livekit_dir) if settings.livekit_dir else None
     return ServerApi(
         livekit.rooms,
         livekit.keys,
@@ -60,22 +60,10 @@ def _find_egress(settings: Settings, records: RecordStore | None) -> EgressPlace
         return None
     if records is None:
         raise sfu.ConfigError("livekit_egress_dir", "egress stands on records: set record_dir, too")
-    folder = _check_folder("livekit_egress_dir", settings.livekit_egress_dir)
+    folder = check_folder("livekit_egress_dir", settings.livekit_egress_dir)
     if any(folder.is_relative_to(place) or place.is_relative_to(folder) for place in records.places):
         raise sfu.ConfigError("livekit_egress_dir", "files of egress must not stand among the records")
     return EgressPlace(records, folder, EgressFiles())
-
-
-def _check_folder(setting: str, path: str) -> Path:
-    """The absolute path of a folder, once something was written there; nothing of that stays."""
-    try:
-        with tempfile.TemporaryFile(dir=path) as file:
-            file.write(b"sfu")
-            file.flush()
-        return Path(path).resolve(strict=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise sfu.ConfigError(setting, f"nothing can be written in the folder {path!r}: {reason}") from error
 
 
 class ServerApiCollector(Collector):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import sfu
+from sfu.node.config.folders import check_folder
 from sfu.node.config.settings import Settings
 from sfu.recording.folder import write_whole
 from sfu.recording.journal import find_journal_beside
@@ -26,8 +26,8 @@ def open_record_store(settings: Settings) -> RecordStore | None:
         return None
     if settings.dev:
         _make_folder(settings.record_dir)
-    folder = _check_folder("record_dir", settings.record_dir)
-    mirrors = tuple(_check_folder("record_mirrors", mirror) for mirror in settings.record_mirrors)
+    folder = check_folder("record_dir", settings.record_dir)
+    mirrors = tuple(check_folder("record_mirrors", mirror) for mirror in settings.record_mirrors)
     places = (folder, *mirrors)
     for index, mirror in enumerate(mirrors, 1):
         for other in places[:index]:
@@ -53,18 +53,6 @@ def _make_folder(path: str) -> None:
         Path(path).mkdir(exist_ok=True)
     except OSError as error:
         raise sfu.ConfigError("record_dir", f"the folder {path} cannot be made: {error.strerror}") from error
-
-
-def _check_folder(setting: str, path: str) -> Path:
-    """Return the absolute path of a folder after a trial that it can be written to, which leaves nothing behind."""
-    try:
-        with tempfile.TemporaryFile(dir=path) as file:
-            file.write(b"sfu")
-            file.flush()
-        return Path(path).resolve(strict=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise sfu.ConfigError(setting, f"nothing can be written in the folder {path!r}: {reason}") from error
 
 
 def _open_journal(setting: str, folder: Path, places: Sequence[Path]) -> sfu.Journal:
