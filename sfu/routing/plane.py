@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sfu.bwe.kernels.state import START_BPS
 from sfu.errors import ConfigError
-from sfu.routing import warming
 from sfu.routing.commander import Commander, Feedback
 from sfu.routing.kernels.command_records import SetData, Stop
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
@@ -40,7 +40,7 @@ from sfu.routing.rows import CapacityError
 from sfu.routing.sockets import Address, open_socket, sendable
 from sfu.routing.states import AudioLevel, SubscriptionState
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
-from sfu.routing.warming import Progress, compile_plane
+from sfu.wire.kernels.entrance import Entrance
 
 __all__ = [
     "LEAST_REPEAT_MS",
@@ -155,7 +155,7 @@ class Plane(Commander):
         )
 
     def _run(self) -> None:
-        run_plane(self._tables, self._buffers, self._wiring(self._socket.fileno()))
+        _enter_loop(self._tables, self._buffers, self._wiring(self._socket.fileno()))
 
     def stop(self) -> None:
         """End the thread and close the socket. Idempotent."""
@@ -228,6 +228,7 @@ def link_planes(planes: list[Plane]) -> None:
         plane._planes = planes
 
 
+_enter_loop = Entrance(run_plane)
 _warmed = False
 
 
@@ -237,24 +238,30 @@ def _idle_plane() -> tuple[Plane, tuple[Tables, Buffers, Wiring]]:
     return idle, (idle._tables, idle._buffers, idle._wiring(-1))
 
 
-def compile_kernels(progress: Progress | None = None) -> None:
+def compile_kernels(progress: Callable[[float], None] | None = None) -> None:
     """Compile the loop, and with it every kernel, if this machine has not yet; `Plane.start` does so by itself.
 
-    It ends with a run that stops at once, before any socket is bound. For `progress` see `compile_plane`.
+    It ends with a run that stops at once, before any socket is bound. `progress` is called with what part is done, from
+    any thread; not at all where there is nothing to do.
     """
     global _warmed
     if _warmed:
         return
     idle, arguments = _idle_plane()
-    compile_plane(arguments, progress)
+    if not _enter_loop.load():
+        from sfu.routing import warming
+
+        warming.compile_plane(_enter_loop, arguments, progress)
     idle._post(0, Stop())
-    run_plane(*arguments)
+    _enter_loop(*arguments)
     idle.stop()
     _warmed = True
 
 
 def compile_second() -> None:
     """Compile the share of a process that helps another one with its first start."""
+    from sfu.routing import warming
+
     idle, arguments = _idle_plane()
     warming.compile_second(arguments)
     idle.stop()

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from sfu.routing.kernels.command_records import COMMAND, OPERATION_OF, Command
 from sfu.routing.kernels.notice_records import NOTICE, NOTICES, NoticeKind, Numbers
-from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN, publish, readable, release
+from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN
 from sfu.routing.kernels.slots import stored_fields, write_fields
+from sfu.routing.ring_ends import ReadEnd, WriteEnd
 from sfu.routing.sockets import Address, decode_address
 
 
@@ -64,6 +65,7 @@ class CommandQueue:
     def __init__(self, shard: int) -> None:
         self._shard = shard
         self.index = np.zeros(INDEX_LENGTH, np.int64)
+        self._end = WriteEnd(self.index)
         self.records: NDArray[Any] = np.zeros(_COMMAND_SLOTS, COMMAND)
         self.event = _open_event()
         self._kept: deque[tuple[int, object]] = deque()
@@ -83,7 +85,7 @@ class CommandQueue:
         slot["row"] = row
         if stored_fields(type(command)):
             write_fields(slot[type(command).__name__], command)
-        publish(self.index, 1)
+        self._end.publish(1)
         os.eventfd_write(self.event, 1)
         while self._kept and int(self.index[READ]) >= self._kept[0][0]:
             self._kept.popleft()
@@ -115,6 +117,7 @@ class NoticeQueue:
 
     def __init__(self) -> None:
         self.index = np.zeros(INDEX_LENGTH, np.int64)
+        self._end = ReadEnd(self.index)
         self.records: NDArray[Any] = np.zeros(NOTICE_SLOTS, NOTICE)
         self.event = _open_event()
         # Columns and raw octets: a record field by field costs several times as much (see states.py).
@@ -141,10 +144,10 @@ class NoticeQueue:
         """Take waiting notices, at most so many."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.event)
-        waiting = min(readable(self.index), most)
+        waiting = min(self._end.readable(), most)
         first = int(self.index[READ])
         found = [self._read(position % NOTICE_SLOTS) for position in range(first, first + waiting)]
-        release(self.index, waiting)
+        self._end.release(waiting)
         return found
 
     def _read(self, slot: int) -> Notice:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.rings import READ, PacketRings, make_packet_rings, readable, release
+from sfu.routing.kernels.rings import READ, PacketRings, make_packet_rings
+from sfu.routing.ring_ends import ReadEnd
 from sfu.wire.payload_format import PayloadFormat
 
 _SLOTS = 16384
@@ -144,6 +145,7 @@ class Tap:
         self.rings: PacketRings = make_packet_rings(1, 1, _SLOTS)
         packets: NDArray[Any] = self.rings.packets[0, 0]
         self._index = self.rings.indexes[0, 0]
+        self._end = ReadEnd(self._index)
         self._tracks, self._generations = self.rings.tracks[0, 0], self.rings.generations[0, 0]
         self._data = memoryview(self.rings.data[0, 0])
         # by column, since a read by record and field costs several times as much
@@ -151,7 +153,7 @@ class Tap:
 
     def poll(self, limit: int = 1024) -> list[TappedPackets]:
         """Return up to `limit` packets, those of each use of a track together."""
-        waiting = min(readable(self._index), limit)
+        waiting = min(self._end.readable(), limit)
         if waiting == 0:
             return []
         first = int(self._index[READ])
@@ -200,7 +202,7 @@ class Tap:
                     rest={name: values[part] for name, values in rest.items()},
                 )
             )
-        release(self._index, waiting)
+        self._end.release(waiting)
         return found
 
 

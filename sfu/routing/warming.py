@@ -1,4 +1,4 @@
-"""The first start: all kernels are compiled, by two processes where there are two cores.
+"""The first start, which loads the compiler: all kernels are compiled, by two processes where there are two cores.
 
 What the loop calls is divided: this process compiles what receives, another one what sends (`SECOND`), and keeps it in
 the cache of kernels. Whoever comes to a stage that the other is about waits for it. The other is a help and no more: if
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -28,7 +27,11 @@ from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.nack import answer_nack
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.wiring import Wiring
-from sfu.wire.kernels.kernel import LINKED, declared
+from sfu.wire.kernels import compiler  # noqa: F401 - which makes Numba keep what it compiles where we do
+from sfu.wire.kernels.cache import cache_folder
+from sfu.wire.kernels.entrance import Entrance
+from sfu.wire.kernels.kernel import declared
+from sfu.wire.kernels.modes import LINKED, PLAIN
 
 Progress = Callable[[float], None]
 
@@ -154,9 +157,9 @@ def _helped(functions: list[Any], tell: Callable[[str], None]) -> Iterator[None]
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """Wait until no other first start compiles into the cache: what it makes is what we need."""
-    folder = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    folder = cache_folder()
     try:
-        lock = os.open(Path(folder) / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600) if folder else None
+        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600) if folder else None
     except OSError:  # nothing can be written there, so nobody else does
         lock = None
     if lock is None:
@@ -169,32 +172,41 @@ def _alone() -> Iterator[None]:
         os.close(lock)
 
 
-def compile_plane(arguments: tuple[Tables, Buffers, Wiring], progress: Progress | None = None) -> None:
-    """Compile the plane's loop for such arguments, unless the cache has it.
+def compile_plane(
+    entrance: Entrance, arguments: tuple[Tables, Buffers, Wiring], progress: Progress | None = None
+) -> None:
+    """Compile the plane's loop for such arguments and open its entrance, unless the cache has it by now.
 
     `progress` is called with what part is done, from any thread; not at all where there is nothing to do.
     """
+    if PLAIN:
+        return
     types = tuple(map(numba.typeof, arguments))
+    loop: Any = run_plane
     if not LINKED:
-        if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-            with event.install_listener("numba:compile", _Counted(_Share(progress).count)):
-                run_plane.compile(types)  # type: ignore[attr-defined]
+        with event.install_listener("numba:compile", _Counted(_Share(progress).count)):
+            loop.compile(types)
         return
-    if run_plane.is_kept(types):  # type: ignore[attr-defined]
-        return
+    opened = entrance.load if entrance.is_possible else lambda: loop.is_kept(types)
     with _alone():
-        if not run_plane.is_kept(types):  # type: ignore[attr-defined]
-            _compile(arguments, types, _Share(progress).count)
+        if not opened():
+            finish = (lambda: entrance.make(arguments)) if entrance.is_possible else (lambda: loop.compile(types))
+            _compile(arguments, finish, _Share(progress).count)
 
 
-def _compile(arguments: tuple[Tables, Buffers, Wiring], types: tuple[Any, ...], count: Callable[[str], None]) -> None:
+def _compile(
+    arguments: tuple[Tables, Buffers, Wiring],
+    finish: Callable[[], None],
+    count: Callable[[str], None],
+) -> None:
+    loop: Any = run_plane
     with contextlib.ExitStack() as around:
         around.enter_context(event.install_listener("numba:compile", _Counted(count)))
-        if len(os.sched_getaffinity(0)) > 1 and sys.executable and run_plane.keeps():  # type: ignore[attr-defined]
+        if len(os.sched_getaffinity(0)) > 1 and sys.executable and loop.keeps():
             around.enter_context(_helped([kernel.py_func for kernel, _ in _second(arguments)], count))
         for kernel, its_types in _first(arguments):
             kernel.stage.compile(its_types)
-        run_plane.compile(types)  # type: ignore[attr-defined]
+        finish()
 
 
 class _Share:

@@ -10,45 +10,41 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-import llvmlite.binding
-import numba
 import numpy as np
-from llvmlite import ir
-from numba import extending, types
 from pylibsrtp._binding import ffi, lib
 
-intrinsic: Any = extending.intrinsic
+from sfu.wire.kernels.deferred import external, intrinsic
+from sfu.wire.kernels.kernel import stage
+from sfu.wire.kernels.modes import PLAIN
+
 _libc = ctypes.CDLL(None, use_errno=True)
+_I32, _I64, _U32 = "int32", "int64", "uint32"  # pointers are passed as plain 64-bit integers
 
 
-def _bind_libc(name: str, signature: Any) -> Any:
+def _bind_libc(name: str, *signature: str) -> Any:
     address = ctypes.cast(getattr(_libc, name), ctypes.c_void_p).value
-    llvmlite.binding.add_symbol(f"sfu_{name}", address)
-    return types.ExternalFunction(f"sfu_{name}", signature)
+    return external(f"sfu_{name}", address, *signature)
 
 
-def _bind_srtp(name: str, signature: Any) -> Any:
-    address = int(ffi.cast("uintptr_t", ffi.addressof(lib, name)))
-    llvmlite.binding.add_symbol(f"sfu_{name}", address)
-    return types.ExternalFunction(f"sfu_{name}", signature)
+def _bind_srtp(name: str, *signature: str) -> Any:
+    return external(f"sfu_{name}", int(ffi.cast("uintptr_t", ffi.addressof(lib, name))), *signature)
 
 
-_i32, _i64, _u32 = types.int32, types.int64, types.uint32
+recvmmsg = _bind_libc("recvmmsg", _I32, _I32, _I64, _U32, _I32, _I64)
+sendmmsg = _bind_libc("sendmmsg", _I32, _I32, _I64, _U32, _I32)
+poll = _bind_libc("poll", _I32, _I64, _I64, _I32)
+read = _bind_libc("read", _I64, _I32, _I64, _I64)
+write = _bind_libc("write", _I64, _I32, _I64, _I64)
+clock_gettime = _bind_libc("clock_gettime", _I32, _I32, _I64)
+_errno_location = _bind_libc("__errno_location", _I64)
 
-# Pointers are passed as plain 64-bit integers.
-recvmmsg = _bind_libc("recvmmsg", _i32(_i32, _i64, _u32, _i32, _i64))
-sendmmsg = _bind_libc("sendmmsg", _i32(_i32, _i64, _u32, _i32))
-poll = _bind_libc("poll", _i32(_i64, _i64, _i32))
-read = _bind_libc("read", _i64(_i32, _i64, _i64))
-write = _bind_libc("write", _i64(_i32, _i64, _i64))
-clock_gettime = _bind_libc("clock_gettime", _i32(_i32, _i64))
-_errno_location = _bind_libc("__errno_location", _i64())
+srtp_protect = _bind_srtp("srtp_protect", _I32, _I64, _I64, _I64)
+srtp_unprotect = _bind_srtp("srtp_unprotect", _I32, _I64, _I64, _I64)
+srtp_protect_rtcp = _bind_srtp("srtp_protect_rtcp", _I32, _I64, _I64, _I64)
+srtp_unprotect_rtcp = _bind_srtp("srtp_unprotect_rtcp", _I32, _I64, _I64, _I64)
+srtp_remove_stream = _bind_srtp("srtp_remove_stream", _I32, _I64, _U32)
 
-srtp_protect = _bind_srtp("srtp_protect", _i32(_i64, _i64, _i64))
-srtp_unprotect = _bind_srtp("srtp_unprotect", _i32(_i64, _i64, _i64))
-srtp_protect_rtcp = _bind_srtp("srtp_protect_rtcp", _i32(_i64, _i64, _i64))
-srtp_unprotect_rtcp = _bind_srtp("srtp_unprotect_rtcp", _i32(_i64, _i64, _i64))
-srtp_remove_stream = _bind_srtp("srtp_remove_stream", _i32(_i64, _u32))
+_load_acquire, _store_release, _load_i32 = map(intrinsic, ("load_acquire", "store_release", "load_i32"))
 
 SRTP_OK = 0
 SRTP_AUTH_FAIL = 7
@@ -62,49 +58,20 @@ MSG_DONTWAIT, MSG_TRUNC, MSG_NOSIGNAL = 0x40, 0x20, 0x4000
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 
 
-def _pointer(builder: Any, address: Any, bits: int) -> Any:
-    return builder.inttoptr(address, ir.IntType(bits).as_pointer())
-
-
-@intrinsic
-def _load_acquire(typing_context: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load_atomic(_pointer(builder, arguments[0], 64), "acquire", 8, typ=ir.IntType(64))
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic
-def _store_release(typing_context: Any, address: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store_atomic(arguments[1], _pointer(builder, arguments[0], 64), "release", 8)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), generate
-
-
-@intrinsic
-def _load_i32(typing_context: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_pointer(builder, arguments[0], 32), typ=ir.IntType(32))
-
-    return types.int32(types.int64), generate
-
-
-@numba.njit(nogil=True)
+@stage
 def errno() -> int:
     """The calling thread's error number after a failed system call."""
     return _load_i32(_errno_location())
 
 
-@numba.njit(nogil=True)
+@stage
 def forget_stream(session: int, ssrc: int) -> None:
     """Free what libsrtp keeps for an SSRC; it knows the SSRC in network order."""
     swapped = ((ssrc & 0xFF) << 24) | ((ssrc & 0xFF00) << 8) | ((ssrc >> 8) & 0xFF00) | (ssrc >> 24)
     srtp_remove_stream(session, np.uint32(swapped))
 
 
-if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+if PLAIN:
 
     def load_acquire(address: int) -> int:
         """Read the 64-bit integer at `address`; later reads do not move before it."""
@@ -116,12 +83,12 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
 
 else:
 
-    @numba.njit(nogil=True)
+    @stage
     def load_acquire(address: int) -> int:
         """Read the 64-bit integer at `address`; later reads do not move before it."""
         return _load_acquire(address)
 
-    @numba.njit(nogil=True)
+    @stage
     def store_release(address: int, value: int) -> None:
         """Write the 64-bit integer at `address`; earlier writes do not move after it."""
         _store_release(address, value)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import typeof
 from numba.core.registry import CPUDispatcher
 
-from sfu.wire.kernels.kept import KernelCache, tell_kept_nowhere
+from sfu.wire.kernels.cache import tell_kept_nowhere
+from sfu.wire.kernels.kept import KernelCache
 from sfu.wire.kernels.linking import KernelCompiler, StageCache, StageCompiler
+
+_WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 class StageDispatcher(CPUDispatcher):
@@ -16,8 +20,14 @@ class StageDispatcher(CPUDispatcher):
     _cache: Any
 
     def __init__(self, function: Any, options: dict[str, Any]) -> None:
-        without = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-        super().__init__(function, targetoptions=options | without, pipeline_class=StageCompiler)
+        super().__init__(function, targetoptions=options | _WITHOUT_WRAPPERS, pipeline_class=StageCompiler)
+
+
+class _CodeDispatcher(CPUDispatcher):
+    """A function that is entered by its address (`entrance.py`)."""
+
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+        super().__init__(function, targetoptions=options | _WITHOUT_WRAPPERS, pipeline_class=KernelCompiler)
 
 
 class KernelDispatcher(CPUDispatcher):
@@ -51,3 +61,11 @@ class KernelDispatcher(CPUDispatcher):
         if signature in self.overloads:
             return True
         return isinstance(self._cache, KernelCache) and self._cache.holds(signature, self.targetctx.codegen())
+
+    def machine_code(self, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
+        """The name of its function for such arguments, and the object file with it and all that it calls."""
+        signature = tuple(map(typeof, arguments))
+        compiled = _CodeDispatcher(self.py_func, self.targetoptions)
+        compiled.compile(signature)
+        made: Any = compiled.overloads[signature]
+        return made.fndesc.llvm_func_name, made.library._get_compiled_object()

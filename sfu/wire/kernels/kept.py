@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from typing import Any
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
-_log = logging.getLogger("sfu.kernels")
+from sfu.wire.kernels.cache import tell_kept_nowhere, tell_once
 
 _UNREADABLE = (
     OSError,
@@ -22,21 +21,6 @@ _UNREADABLE = (
     IndexError,
 )
 """What Python raises for a file that was cut off, or written by something else."""
-
-_warned: set[str] = set()
-
-
-def tell_once(event: str, **facts: object) -> None:
-    """Log a fault of the cache once for the process: it would be the same for each of hundreds of kernels."""
-    if event not in _warned:
-        _warned.add(event)
-        _log.warning(event, extra=facts)
-
-
-def tell_kept_nowhere(error: Exception) -> None:
-    """Log that nothing can be written."""
-    advice = "each start compiles for long; let SFU_KERNEL_CACHE name a directory that can be written"
-    tell_once("compiled kernels cannot be kept", error=str(error), advice=advice)
 
 
 class _Locator(UserProvidedCacheLocator):

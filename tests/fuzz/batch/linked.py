@@ -13,7 +13,8 @@ from numba import typeof
 from numba.core import cgutils
 
 from sfu.wire.kernels.dispatching import StageDispatcher
-from sfu.wire.kernels.kernel import LINKED, kernel
+from sfu.wire.kernels.kernel import kernel
+from sfu.wire.kernels.modes import LINKED
 
 
 class Linked:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numba
 
-import sfu.wire.kernels.kernel  # noqa: F401 - names the cache of the kernels, which depends on their sources
+import sfu.wire.kernels.compiler  # noqa: F401 - names the cache of the kernels, which depends on their sources
 
 CHECKED = bool(numba.config.BOUNDSCHECK)
 """The kernels that the loops call look at every index: NUMBA_BOUNDSCHECK=1."""
