@@ -29,16 +29,6 @@ from sfu.signaling.resources.resource import Resource
 _log = logging.getLogger("sfu.node")
 
 
-def build_authorizer(settings: Settings) -> TokenAuthorizer:
-    """Return what checks tokens, as the settings say."""
-    return TokenAuthorizer(
-        settings.secrets(),
-        time.time,
-        audience=settings.token_audience,
-        max_lifetime=settings.max_token_lifetime,
-    )
-
-
 def create_node_app(
     server: Server,
     settings: Settings,
@@ -46,15 +36,14 @@ def create_node_app(
     ends: RecordingEnds | None = None,
     connections: HttpConnections | None = None,
     descriptors: DescriptorPlan | None = None,
-    authorizer: Authorizer | None = None,
     url: str = "",
 ) -> Starlette:
     """Return the app that `sfu serve` runs; at `app.state.metrics` is one for operators only. `server` must be started.
 
     `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as are
-    `connections`, those of the listener, and `descriptors`. `authorizer`: see `build_authorizer`. `url`: where the node
-    listens. LiveKit is spoken by `app.state.livekit`, or None, and its server API by `app.state.livekit_api`; raises
-    sfu.ConfigError where its settings do not fit.
+    `connections`, those of the listener, and `descriptors`. `url`: where the node listens. Whether a token is good for
+    anything is told by `app.state.is_valid`. LiveKit is spoken by `app.state.livekit`, or None, and its server API by
+    `app.state.livekit_api`; raises sfu.ConfigError where its settings do not fit.
     """
 
     async def get_health(request: Request) -> Response:
@@ -70,7 +59,9 @@ def create_node_app(
         health,
         Route("/metrics", Resource({"GET": metrics.get})),
     ]
-    authorizer = authorizer or build_authorizer(settings)
+    own_tokens = _build_authorizer(settings)
+    authorizer: Authorizer = own_tokens
+    checks = [own_tokens.is_valid]
     livekit = api = None
     if settings.livekit_keys:
         # Imported where it is spoken: its messages cost every start half a second.
@@ -80,7 +71,8 @@ def create_node_app(
 
         livekit = LiveKit(server, settings.livekit_secrets(), settings.build_livekit())
         api = build_server_api(livekit, settings, records, url)
-        authorizer = IngressAuthorizer(authorizer, api.ingresses)
+        authorizer = IngressAuthorizer(own_tokens, api.ingresses)
+        checks.append(livekit.keys.is_valid)
         routes.extend([*livekit.routes, *api.routes])
         metrics.register(ServerApiCollector(api))
     if settings.page:
@@ -94,6 +86,7 @@ def create_node_app(
         middleware=[Middleware(AccessRecorder, statistics=statistics)],
     )
     app.state.livekit, app.state.livekit_api = livekit, api
+    app.state.is_valid = lambda token: any(check(token) for check in checks)
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
     if connections is not None:
@@ -101,3 +94,12 @@ def create_node_app(
     apart: list[BaseRoute] = [health, Route("/metrics", Resource({"GET": metrics.get_apart}))]
     app.state.metrics = Starlette(routes=apart, exception_handlers={**EXCEPTION_HANDLERS, Exception: handle_crash})
     return app
+
+
+def _build_authorizer(settings: Settings) -> TokenAuthorizer:
+    return TokenAuthorizer(
+        settings.secrets(),
+        time.time,
+        audience=settings.token_audience,
+        max_lifetime=settings.max_token_lifetime,
+    )

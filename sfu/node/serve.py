@@ -8,7 +8,6 @@ import gc
 import logging
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +16,7 @@ import uvloop
 from starlette.applications import Starlette
 
 import sfu
-from sfu.node.app import build_authorizer, create_node_app
+from sfu.node.app import create_node_app
 from sfu.node.config.settings import Settings
 from sfu.node.descriptors import DescriptorPlan, plan_descriptors, raise_limit
 from sfu.node.http.connections import HttpConnections, TrustedProxies
@@ -27,7 +26,6 @@ from sfu.node.http.server import build_http_server
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
-from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
 
@@ -101,11 +99,14 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             gc.set_threshold(_YOUNG, _OLDER, _OLDER)
             event_log.ensure_running()
             limits = replace(settings.build_http_limits(), connections=descriptors.http)
-            authorizer = build_authorizer(settings)
-            rates = RequestRates(limits, _build_check(settings, authorizer))
+
+            def is_valid(token: str) -> bool:  # asked once requests come
+                return bool(app.state.is_valid(token))
+
+            rates = RequestRates(limits, is_valid)
             connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
             url = _url_of(listener)
-            app = create_node_app(server, settings, records, ends, connections, descriptors, authorizer, url)
+            app = create_node_app(server, settings, records, ends, connections, descriptors, url)
             started = Started(url, "" if apart is None else _url_of(apart), server.udp_ports)
             await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started))
             _log.info(
@@ -122,16 +123,6 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             await server.close()
             await event_log.close()
     _log.info("stopped")
-
-
-def _build_check(settings: Settings, authorizer: TokenAuthorizer) -> Callable[[str], bool]:
-    """Whether a token is good for anything here: one of the node's, or of the LiveKit protocol."""
-    if not settings.livekit_keys:
-        return authorizer.is_valid
-    from sfu.signaling.livekit.tokens import ApiKeys
-
-    keys = ApiKeys(settings.livekit_secrets(), time.time)
-    return lambda token: authorizer.is_valid(token) or keys.is_valid(token)
 
 
 def _plan_descriptors(settings: Settings, records: RecordStore | None) -> DescriptorPlan:

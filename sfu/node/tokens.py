@@ -16,7 +16,7 @@ import jwt
 from sfu.errors import InvalidNameError
 from sfu.signaling import ANY_ROOM, AuthorizationError, Grants
 from sfu.signaling.http.names import parse_peer_name, parse_room_name
-from sfu.signaling.http.signed_tokens import ALGORITHM, SignedTokens, read_issuer
+from sfu.signaling.http.signed_tokens import ALGORITHM, SignedTokens, read_signer
 
 MAX_TOKEN_BYTES = 4096
 _MAX_LOGIN_LENGTH = 256
@@ -101,9 +101,8 @@ class TokenAuthorizer:
         return True
 
     def _find_secret(self, token: str) -> str:
-        key_id = jwt.get_unverified_header(token).get("kid")
-        if key_id is None:
-            key_id = read_issuer(token)
+        signer = read_signer(token)
+        key_id = signer.issuer if signer.key_id is None else signer.key_id
         if not isinstance(key_id, str):
             raise AuthorizationError("The token does not name its key (header kid, or claim iss).")
         secret = self._keys.get(key_id)

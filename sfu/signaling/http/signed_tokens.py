@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import jwt
 
@@ -19,6 +19,7 @@ ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
 """Least bytes of a secret: a key must be as long as the hash (RFC 7518 section 3.2)."""
 _MAX_REMEMBERED = 512
+_LATELY = 16
 _OPTIONS: Options = {
     "require": ["exp"],
     "verify_exp": False,
@@ -74,6 +75,20 @@ class SignedTokens(Generic[T]):
         return self._read_claims(claims)
 
 
-def read_issuer(token: str) -> object:
-    """Return the claim `iss` of a token whose signature nobody has checked yet. Raises what PyJWT does."""
-    return jwt.decode(token, options={"verify_signature": False}).get("iss")
+class Signer(NamedTuple):
+    """Whose key a token says that it is signed by, as it stands there: of any type, or None."""
+
+    key_id: object
+    """The header's `kid`."""
+    issuer: object
+    """The claim `iss`."""
+
+
+@functools.lru_cache(maxsize=_LATELY)
+def read_signer(token: str) -> Signer:
+    """Return whose key is to check a token, which nobody has done yet. Raises what PyJWT does.
+
+    The last ones are remembered: a token is shown to the keys of several kinds one after the other.
+    """
+    read = jwt.decode_complete(token, options={"verify_signature": False})
+    return Signer(read["header"].get("kid"), read["payload"].get("iss"))

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 
 from sfu.errors import ArgumentError
-from sfu.signaling.http.signed_tokens import ALGORITHM, MIN_SECRET_BYTES, SignedTokens, read_issuer
+from sfu.signaling.http.signed_tokens import ALGORITHM, MIN_SECRET_BYTES, SignedTokens, read_signer
 from sfu.signaling.livekit.claims import Claims, TokenError
 
 MAX_TOKEN_BYTES = 16384
@@ -98,7 +98,7 @@ class ApiKeys:
         return jwt.encode(claims, self._secrets[key], algorithm=ALGORITHM, headers={"kid": key})
 
     def _find_secret(self, token: str) -> str:
-        key = read_issuer(token)
+        key = read_signer(token).issuer
         secret = self._secrets.get(key) if isinstance(key, str) else None
         if secret is None:
             raise TokenError("The token names no API key of this server (claim iss).")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
+import jwt
 import pytest
 
 import sfu
@@ -88,3 +91,20 @@ def test_what_does_not_fit_is_told_with_its_setting(
 def test_without_keys_the_protocol_is_not_spoken() -> None:
     app = create_node_app(sfu.Server(sfu.Config()), load(livekit_keys={}))
     assert app.state.livekit is None and app.state.livekit_api is None
+
+
+async def test_a_token_s_signature_is_checked_once_for_the_listener_and_the_app(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claims = {"iss": "two", "sub": "alice", "exp": time.time() + 60, "video": {"roomJoin": True, "room": "lobby"}}
+    token, checked, read = jwt.encode(claims, SECRET), [], []
+    decode, decode_complete = jwt.decode, jwt.decode_complete
+    monkeypatch.setattr(jwt, "decode", lambda *given, **more: checked.append(given) or decode(*given, **more))
+    monkeypatch.setattr(jwt, "decode_complete", lambda *g, **more: read.append(g) or decode_complete(*g, **more))
+    async with sfu.Server(sfu.Config()) as server:
+        app = create_node_app(server, load())
+        assert app.state.is_valid(token)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sfu.test") as http:
+            assert (await http.get("/rtc/validate", params={"access_token": token})).text == "success"
+        await app.state.signaling.close()
+    assert (len(checked), len(read)) == (1, 1), "read without its signature for keys of two kinds"

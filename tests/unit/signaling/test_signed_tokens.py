@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from sfu.signaling.http.signed_tokens import SignedTokens, read_issuer
+from sfu.signaling.http.signed_tokens import SignedTokens, read_signer
 
 SECRETS = {"one": "1" * 64, "two": "2" * 64}
 
@@ -25,7 +25,7 @@ class Reader:
 
     def find_secret(self, token: str) -> str:
         self.sought += 1
-        return SECRETS[str(read_issuer(token))]
+        return SECRETS[str(read_signer(token).issuer)]
 
     def read_claims(self, claims: Mapping[str, Any]) -> str:
         self.read += 1
