@@ -93,6 +93,42 @@ async def test_a_websocket_is_one_connection_from_first_to_last(caplog: pytest.L
     assert "secret" not in caplog.text
 
 
+async def echo_raw(text: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[int, int]:
+    """Send a text in a frame (RFC 6455 section 5.2); of what comes back the first byte, and the payload's size."""
+    mask = 0x80
+    length = bytes([mask | len(text)]) if len(text) < 126 else bytes([mask | 126]) + len(text).to_bytes(2)
+    writer.write(b"\x81" + length + bytes(4) + text)
+    first, short = await reader.readexactly(2)
+    size = int.from_bytes(await reader.readexactly(2)) if short == 126 else short
+    await reader.readexactly(size)
+    return first, size
+
+
+async def test_what_fits_into_one_packet_is_not_compressed_and_what_does_not_is() -> None:
+    async with serving() as (connections, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+        )
+        assert b"permessage-deflate" in await reader.readuntil(b"\r\n\r\n")
+        assert await echo_raw(b"x" * 1200, reader, writer) == (0x81, 1200)
+        first, size = await echo_raw(b"x" * 1201, reader, writer)
+        assert first == 0xC1 and size < 50, "its bit RSV1 is set (RFC 7692 section 6)"
+        writer.close()
+        await until_empty(connections)
+
+
+async def test_messages_of_all_sizes_come_as_they_were_sent_one_after_the_other() -> None:
+    async with serving() as (connections, port):
+        async with websockets.connect(f"ws://127.0.0.1:{port}/echo", compression="deflate") as client:
+            for size in (1, 5000, 1200, 1201, 100_000, 2):
+                await client.send(f"{size} " * size)
+                assert await client.recv() == f"{size} " * size
+        await until_empty(connections)
+
+
 async def test_a_refusal_before_the_upgrade_arrives() -> None:
     async with serving() as (connections, port):
         with pytest.raises(websockets.InvalidStatus) as caught:
