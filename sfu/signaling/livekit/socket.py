@@ -69,8 +69,11 @@ class Socket:
         self._wake = asyncio.Event()
         self._closing = False
         self._code = NORMAL
-        self._cut = asyncio.Event()
-        self._heard = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._cut: asyncio.Future[None] = self._loop.create_future()
+        self._sending_since: float | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
+        self._heard = self._loop.time()
         self._pinged = False
         self._turns = float(limits.burst)
         self._filled = self._heard
@@ -110,12 +113,13 @@ class Socket:
         reader = asyncio.create_task(self._read(handle), name="sfu livekit reader")
         writer = asyncio.create_task(self._write(), name="sfu livekit writer")
         watch = asyncio.create_task(self._watch(), name="sfu livekit watch")
-        cut = asyncio.create_task(self._cut.wait(), name="sfu livekit cut")
-        tasks: set[asyncio.Task[object]] = {reader, writer, watch, cut}
+        tasks: set[asyncio.Future[None]] = {reader, writer, watch, self._cut}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._closing = True
+            if self._send_timer is not None:
+                self._send_timer.cancel()
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -127,14 +131,15 @@ class Socket:
         self._counts[reason] += 1
         self._queue.clear()
         self._closing = True
-        self._cut.set()
+        if not self._cut.done():
+            self._cut.set_result(None)
 
     async def _read(self, handle: Callable[[bytes | str], None]) -> None:
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            self._heard = asyncio.get_running_loop().time()
+            self._heard = self._loop.time()
             frame = _read_frame(message)
             if len(frame) > self._limits.max_frame_bytes:
                 self._counts["too_big"] += 1
@@ -148,7 +153,7 @@ class Socket:
 
     async def _take_turns(self, count: float) -> None:
         """Wait until the rate allows so many more; meanwhile nothing is read from the other end."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         limits = self._limits
         self._turns = min(limits.burst, self._turns + (now - self._filled) * limits.rate) - count
         self._filled = now
@@ -161,17 +166,28 @@ class Socket:
             while self._queue:
                 data = self._queue.popleft()
                 self._queued_bytes -= len(data)
-                try:
-                    async with asyncio.timeout(self._limits.send_timeout):
-                        await self._send(data)
-                except TimeoutError:
-                    self._cut_off("slow_reader")
-                    return
+                self._sending_since = self._loop.time()
+                if self._send_timer is None:
+                    self._arm(self._sending_since)
+                await self._send(data)
+                self._sending_since = None
             if self._closing:
                 await self._close(self._code)
                 return
             self._wake.clear()
             await self._wake.wait()
+
+    def _arm(self, since: float) -> None:
+        self._send_timer = self._loop.call_at(since + self._limits.send_timeout, self._check_sent)
+
+    def _check_sent(self) -> None:
+        """Cut off who has taken too long for a message. One timer is for many: nearly all are taken at once."""
+        self._send_timer = None
+        since = self._sending_since
+        if since is not None and self._loop.time() >= since + self._limits.send_timeout:
+            self._cut_off("slow_reader")
+        elif since is not None:
+            self._arm(since)
 
     async def _send(self, data: bytes | str) -> None:
         if isinstance(data, str):
@@ -181,9 +197,8 @@ class Socket:
 
     async def _watch(self) -> None:
         """End it when the other end, which asks whether we are there, has stopped to."""
-        loop = asyncio.get_running_loop()
         while True:
-            silent = loop.time() - self._heard
+            silent = self._loop.time() - self._heard
             if self._pinged and silent >= self._limits.silence:
                 self._counts["silent"] += 1
                 return

@@ -86,6 +86,19 @@ async def test_who_takes_nothing_is_cut_off_also_once_it_is_closed() -> None:
     assert end.counts == {"slow_reader": 1}
 
 
+async def test_each_message_has_its_whole_time_to_be_taken() -> None:
+    end = End(send_timeout=0.1)
+    socket = await end.open()
+    socket.send(FRAME)
+    await asyncio.sleep(0.05)
+    end.reads.clear()
+    began = asyncio.get_running_loop().time()
+    socket.send(FRAME)
+    await end.ended()
+    assert asyncio.get_running_loop().time() - began >= 0.1
+    assert end.counts == {"slow_reader": 1} and len(end.taken) == 2, "the first was taken"
+
+
 async def test_who_takes_no_close_frame_is_not_waited_for() -> None:
     end = End(send_timeout=0.05)
     socket = await end.open()
