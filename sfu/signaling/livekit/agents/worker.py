@@ -89,6 +89,7 @@ class Worker:
         self.load = 0.0
         """From 0 to 1, as the worker says."""
         self.available = True
+        self.availability_s = AVAILABILITY_S
         self.jobs: dict[str, Job] = {}
         """Those that run, by id."""
         self._api_key = api_key
@@ -108,10 +109,10 @@ class Worker:
         self._answers[job.id] = answer
         try:
             self._send(ServerMessage(availability=AvailabilityRequest(job=job)))
-            async with asyncio.timeout(AVAILABILITY_S):
+            async with asyncio.timeout(self.availability_s):
                 response = await answer
         except TimeoutError as error:
-            raise Declined(f"it said nothing for {AVAILABILITY_S:.0f} s") from error
+            raise Declined(f"it said nothing for {self.availability_s:.0f} s") from error
         finally:
             del self._answers[job.id]
         if response.terminate:

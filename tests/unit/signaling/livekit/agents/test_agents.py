@@ -10,7 +10,6 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.models import ParticipantInfo, ParticipantPermission
 
 from sfu.errors import LimitError
-from sfu.signaling.livekit.agents import worker as worker_module
 from sfu.signaling.livekit.agents.dispatches import MAX_DISPATCHES_PER_ROOM
 from tests.unit.signaling.livekit.agents.hall import ALICE, LOBBY, Hall, available, settle
 
@@ -44,18 +43,18 @@ async def test_a_room_gets_the_agents_that_it_names_with_their_metadata(hall: Ha
     assert [job.id for job in dispatch.state.jobs] == [assignment.job.id]
 
 
-async def test_who_declines_or_is_silent_leaves_the_job_to_the_next(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker_module, "AVAILABILITY_S", 0.01)
+async def test_who_declines_or_is_silent_leaves_the_job_to_the_next(hall: Hall) -> None:
     declining, silent, full = hall.add(available=False), hall.add(silent=True), hall.add()
+    silent.availability_s = 0.01
     full.handle(WorkerMessage(update_worker={"status": WorkerStatus.WS_FULL}))
     hall.dispatches.open_room(LOBBY)
     await asyncio.sleep(0.05)
     assert not any(map(hall.assigned, (declining, silent, full)))
     assert hall.kinds(full) == []
     taking = hall.add()
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while not hall.assigned(taking):
+            await asyncio.sleep(0.001)
     assert len(hall.assigned(taking)) == 1
 
 
