@@ -77,7 +77,7 @@ class Track:
         self._rids = _rids_of(incoming)
         self._waiting: dict[TrackSubscriber, float] = {}  # in seconds: since when each waits
         self._helped = float("-inf")  # who waits since this time or longer has been helped once
-        self._recorded = False
+        self._recorders: set[object] = set()
         self._tapped = 0
         self._idle_since: dict[int, float] = {}
         self._qualities = Qualities()
@@ -122,12 +122,12 @@ class Track:
     @property
     def wanted(self) -> bool:
         """Whether somebody receives it, if only paused for now, or records it."""
-        return self._recorded or any(each.negotiated for each in self.subscriptions.values())
+        return bool(self._recorders) or any(each.negotiated for each in self.subscriptions.values())
 
     @property
     def wanted_spatial(self) -> int | None:
         """The highest spatial Layer that somebody wants, whatever his path carries; None: nobody wants any."""
-        if self._recorded:
+        if self._recorders:
             return WHOLE.spatial
         most: int | None = None
         for each in self.subscriptions.values():
@@ -263,7 +263,7 @@ class Track:
         wanted = 0
         for subscription in self.subscriptions.values():
             wanted |= subscription.report_wanted()
-        if self._recorded:
+        if self._recorders:
             wanted |= find_wanted(self.encodings, WHOLE.spatial)
         for encoding in self.encodings:
             if wanted >> encoding.index & 1:
@@ -291,14 +291,16 @@ class Track:
         coming = [encoding.index for encoding in self.encodings if encoding.active]
         return coming[-1] if coming else self.encodings[-1].index
 
-    def set_recorded(self, recorded: bool, now: float) -> None:
-        """Send the best Encoding to the tap and keep it wanted, or stop doing so."""
-        self._recorded = recorded
+    def set_recorded(self, recorder: object, recorded: bool, now: float) -> None:
+        """Send the best Encoding to the tap and keep it wanted, or stop doing so once no other recorder wants it."""
+        if recorded and self._recorders and recorder not in self._recorders:
+            self.request_key_frame(now, self.recorded_index)  # it goes to the tap already
+        (self._recorders.add if recorded else self._recorders.discard)(recorder)
         self.note_wanted(now)
         self._aim_tap(now)
 
     def _aim_tap(self, now: float) -> None:
-        encodings = 1 << self.recorded_index if self._recorded else 0
+        encodings = 1 << self.recorded_index if self._recorders else 0
         if encodings != self._tapped:
             self._tapped = encodings
             self.route.shard.plane.set_tapped(self.route.row, encodings)
@@ -340,7 +342,7 @@ class Track:
         self._context.post(kind(self._context.room, self.peer, self.id, encoding.rid))
         for subscription in list(self.subscriptions.values()):
             subscription.aim(now)
-        if self._recorded:
+        if self._recorders:
             self._aim_tap(now)
 
     def poll_timeout(self) -> float | None:

@@ -48,24 +48,29 @@ class Feed:
         self._planes = tuple(planes)
         self._lock = threading.Lock()
         self._stepping = threading.Lock()
-        self._delivers: dict[Place, tuple[Deliver, Callable[[], None]]] = {}
+        self._delivers: dict[Place, dict[Deliver, Callable[[], None]]] = {}
         self._missed = [plane.tap_missed for plane in self._planes]
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
     def connect(self, place: Place, deliver: Deliver, missed: Callable[[], None]) -> None:
-        """Deliver a Track's packets from now on; `missed` is called when packets may have been lost on the way here."""
+        """Deliver a Track's packets from now on, to all who have asked for them; `missed` is called when packets may
+        have been lost on the way here.
+        """
         with self._lock:
-            self._delivers[place] = deliver, missed
+            self._delivers.setdefault(place, {})[deliver] = missed
         if self._thread is None:
             self._ended.clear()
             self._thread = threading.Thread(target=self._run, name="sfu-feed", daemon=True)
             self._thread.start()
 
-    def disconnect(self, place: Place) -> None:
-        """Stop delivering a Track's packets; none are delivered once this has returned."""
+    def disconnect(self, place: Place, deliver: Deliver) -> None:
+        """Stop delivering a Track's packets there; none are delivered once this has returned."""
         with self._lock:
-            self._delivers.pop(place, None)
+            delivers = self._delivers.get(place, {})
+            delivers.pop(deliver, None)
+            if not delivers:
+                self._delivers.pop(place, None)
 
     def close(self) -> None:
         """End the thread. Idempotent."""
@@ -98,13 +103,13 @@ class Feed:
             if missed != self._missed[shard]:
                 self._missed[shard] = missed
                 with self._lock:
-                    for place, (_, tell) in self._delivers.items():
+                    for place, delivers in self._delivers.items():
                         if place.shard == shard:
-                            tell()
+                            for tell in delivers.values():
+                                tell()
 
     def _hand_out(self, shard: int, found: list[TappedPackets]) -> None:
         with self._lock:  # so that nothing is delivered after `disconnect`
             for packets in found:
-                at = self._delivers.get(Place(shard, packets.track, packets.generation))
-                if at is not None:
-                    at[0](packets)
+                for deliver in self._delivers.get(Place(shard, packets.track, packets.generation), ()):
+                    deliver(packets)

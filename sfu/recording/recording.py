@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sfu.clock import Clock, utc_now
 from sfu.errors import LocalError
 from sfu.recording.entries import check_line
-from sfu.recording.feed import Feed
+from sfu.recording.feed import Deliver, Feed
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recordable import Recordable
 from sfu.recording.recorder import ClosedRecord, Recorder
@@ -65,6 +65,7 @@ class Observer(Protocol):
 class _RecordedTrack:
     track: Recordable
     key: int
+    deliver: Deliver
     since: float
     muted: bool
     begun: bool = False
@@ -232,10 +233,7 @@ class Recording:
     # from the room
 
     def add_track(self, track: Recordable) -> None:
-        """Record a Track from its first packet on; recorders learn of it only then, since one that never sends has no
-        file.
-        """
-        recorded = self._tracks[track.id] = _RecordedTrack(track, next(self._keys), self._clock(), track.muted)
+        """Record a Track from its first packet on; recorders learn of it then: one that never sends has no file."""
 
         def deliver(packets: TappedPackets) -> None:
             if recorded.begun or self._begin(recorded, packets):
@@ -246,6 +244,8 @@ class Recording:
             for recorder in self._recorders:
                 recorder.miss(recorded.key)
 
+        recorded = _RecordedTrack(track, next(self._keys), deliver, self._clock(), track.muted)
+        self._tracks[track.id] = recorded
         self._feed.connect(track.place, deliver, missed)
         if not self.paused:
             track.start()
@@ -272,7 +272,7 @@ class Recording:
         if recorded is None:
             return
         self._feed.step()  # what came until now belongs to it
-        self._feed.disconnect(recorded.track.place)
+        self._feed.disconnect(recorded.track.place, recorded.deliver)
         recorded.track.stop()
         self._tell(lambda recorder, now: recorder.end_track(recorded.key, now, cause))
 

@@ -1,4 +1,4 @@
-"""The recording of a Room: the Room tells it of Peers, Tracks and speakers, and it tells the recording."""
+"""The recordings of a Room: the Room tells it of Peers, Tracks and speakers, and it tells the recordings."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ from sfu.shard.environment import Environment
 
 
 class RecordKeeper:
-    """Runs and observes the Room's Recording, of which there is one at a time."""
+    """Runs and observes the Room's Recordings: one, and others where they are begun beside it."""
 
     def __init__(self, room: str, environment: Environment, emit: Callable[[Event], None]) -> None:
         self.private = False
-        self.recording: Recording | None = None
+        self._running: dict[Recording, Callable[[Track], bool]] = {}  # and which Tracks each of them takes
         self._room = room
         self._environment = environment
         self._emit = emit
-        self._chooses: Callable[[Track], bool] = _choose_all
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """Those that run, the oldest first."""
+        return tuple(self._running)
 
     def start(
         self,
@@ -49,10 +53,11 @@ class RecordKeeper:
         tracks: Iterable[Track] | Callable[[Track], bool] | None,
         subject: str | None,
         journal: Journal | None,
+        beside: bool,
     ) -> Recording:
         """Open the records; see `Room.record`. The caller then tells who and what is there already."""
         chosen = () if tracks is None or callable(tracks) else tuple(tracks)
-        self._check(chosen)
+        self._check(chosen, beside)
         id = self._environment.rng.randbytes(16).hex()
         clock = self._environment.clock
         start = clock()
@@ -70,59 +75,60 @@ class RecordKeeper:
                 recorder.stop("not_started")
             raise
         recording = Recording(id, recorders, feed, self, options=options, clock=clock)
-        self.recording = recording
         if tracks is None or callable(tracks):
-            self._chooses = tracks or _choose_all
+            self._running[recording] = tracks or _choose_all
         else:
             ids = frozenset(track.id for track in chosen)
-            self._chooses = lambda track: track.id in ids
+            self._running[recording] = lambda track: track.id in ids
         self._emit(RecordingStarted(self._room, id, tuple(str(path) for path in paths)))
         return recording
 
-    def _check(self, chosen: Sequence[Track]) -> None:
+    def _check(self, chosen: Sequence[Track], beside: bool) -> None:
         if self.private:
             raise PrivateError(f"room {self._room!r} is private: it can not be recorded")
         for track in chosen:
             if track.private:
                 raise PrivateError(f"{track!r} is private: it can not be recorded")
-        if self.recording is not None:
+        if self._running and not beside:
             raise LocalError(f"room {self._room!r} is being recorded; stop that recording first")
+        if any(recording.paused for recording in self._running):
+            raise LocalError(f"room {self._room!r} is off the record; what is begun beside it would keep that")
 
-    def add(self, track: Track, metadata: Mapping[str, Any]) -> None:
-        """A Track is there."""
-        if self.recording is None or track.private or not self._chooses(track):
-            return
-        self.recording.add_track(RecordedTrack(track, metadata, self._environment.clock))
+    def add(self, track: Track, metadata: Mapping[str, Any], to: Iterable[Recording] | None = None) -> None:
+        """A Track is there. `to`: only these are told."""
+        for recording in self.recordings if to is None else to:
+            if not track.private and self._running[recording](track):
+                recording.add_track(RecordedTrack(track, metadata, self._environment.clock))
 
     def remove(self, track: Track, cause: str = "disconnect") -> None:
         """Stop recording a Track, which has ended or must not be recorded any more; the record names the `cause`."""
-        if self.recording is not None:
-            self.recording.remove_track(track.id, cause)
+        for recording in self.recordings:
+            recording.remove_track(track.id, cause)
 
     def note_order(self, kind: str, subject: str | None, /, **fields: Any) -> None:
-        """Note a moderator's order in the record; `subject` is who was authenticated as the moderator."""
-        if self.recording is not None:
-            self.recording.note_order(kind, subject, **fields)
+        """Note a moderator's order in the records; `subject` is who was authenticated as the moderator."""
+        for recording in self.recordings:
+            recording.note_order(kind, subject, **fields)
 
     def handle_muted(self, track: Track) -> None:
-        """Note in the record that a Track's `muted` has changed."""
-        if self.recording is not None:
-            self.recording.set_muted(track.id, track.muted)
+        """Note in the records that a Track's `muted` has changed."""
+        for recording in self.recordings:
+            recording.set_muted(track.id, track.muted)
 
     def handle_joined(self, peer: str, metadata: Mapping[str, Any]) -> None:
-        """Note in the record that a Peer has joined."""
-        if self.recording is not None:
-            self.recording.note_join(peer, metadata)
+        """Note in the records that a Peer has joined."""
+        for recording in self.recordings:
+            recording.note_join(peer, metadata)
 
     def handle_left(self, peer: str, cause: str) -> None:
-        """Note in the record that a Peer has left."""
-        if self.recording is not None:
-            self.recording.note_leave(peer, cause)
+        """Note in the records that a Peer has left."""
+        for recording in self.recordings:
+            recording.note_leave(peer, cause)
 
     def handle_speakers(self, peers: Sequence[str]) -> None:
-        """Note in the record who speaks now."""
-        if self.recording is not None:
-            self.recording.note_speakers(peers)
+        """Note in the records who speaks now."""
+        for recording in self.recordings:
+            recording.note_speakers(peers)
 
     # from the Recording
 
@@ -143,7 +149,7 @@ class RecordKeeper:
 
     def handle_stopped(self, recording: Recording, cause: str) -> None:
         """See `Observer.handle_stopped`."""
-        self.recording = None
+        self._running.pop(recording, None)
         self._emit(RecordingStopped(self._room, recording.id, cause))
 
 

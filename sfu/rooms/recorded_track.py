@@ -62,12 +62,12 @@ class RecordedTrack:
 
     def start(self) -> None:
         """Send the Track's packets to the feed, and keep its best Encoding coming."""
-        self._track.set_recorded(True, self._clock())
+        self._track.set_recorded(self, True, self._clock())
 
     def stop(self) -> None:
         """Send no more packets to the feed."""
         if not self._track.ended:
-            self._track.set_recorded(False, self._clock())
+            self._track.set_recorded(self, False, self._clock())
 
     def request_key_frame(self) -> None:
         """Ask the publisher for a key frame of the recorded Encoding."""

@@ -210,7 +210,7 @@ class Room:
         Raises:
             PrivateError: the room is being recorded; stop that first.
         """
-        if private and self._tracks.records.recording is not None:
+        if private and self._tracks.records.recordings:
             raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
         self._tracks.records.private = private
 
@@ -226,8 +226,13 @@ class Room:
 
     @property
     def recording(self) -> Recording | None:
-        """The Recording that runs, also while it is paused; None: there is none."""
-        return self._tracks.records.recording
+        """The Recording that runs, also while it is paused, the oldest of several; None: there is none."""
+        return next(iter(self.recordings), None)
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """All Recordings that run, the oldest first."""
+        return self._tracks.records.recordings
 
     def record(
         self,
@@ -240,6 +245,7 @@ class Room:
         metadata: Mapping[str, Any] | None = None,
         subject: str | None = None,
         journal: Journal | None = None,
+        beside: bool = False,
     ) -> Recording:
         """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
 
@@ -254,12 +260,14 @@ class Room:
             subject: who ordered the recording, as authenticated by the `sub` of a token; None: nobody was
                 authenticated.
             journal: notes when a record is closed, so that nobody can pass off an earlier part of it as the whole.
+            beside: also while other Recordings of the room run. Each is one by itself: what is said to one of them, as
+                a pause or a mark, the others do not hear.
 
         Raises:
             PrivateError: the room, or one of `tracks`, is private. Nothing was made.
             RecordError: a folder cannot be used.
             EntryError: a ledger cannot hold `metadata`. Nothing was made.
-            LocalError: the room is being recorded already.
+            LocalError: the room is being recorded already; with `beside`, a Recording of it is paused.
         """
         recording = self._tracks.records.start(
             self._owner.feed,
@@ -270,9 +278,10 @@ class Room:
             tracks=tracks,
             subject=subject,
             journal=journal,
+            beside=beside,
         )
         self._owner.keep(self, recording)
-        self._tracks.tell_records()
+        self._tracks.tell_recording(recording)
         return recording
 
     def events(self) -> EventStream:

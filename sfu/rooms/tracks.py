@@ -16,6 +16,7 @@ from sfu.events import (
     TrackUnmuted,
 )
 from sfu.media.track import Track
+from sfu.recording.recording import Recording
 from sfu.rooms.event_stream import EventHub
 from sfu.rooms.moderation import Moderation
 from sfu.rooms.peer import Peer
@@ -88,16 +89,16 @@ class RoomTracks:
         if not (private or track.blocked):
             self._record(track)
 
-    def tell_records(self) -> None:
+    def tell_recording(self, recording: Recording) -> None:
         """Tell a recording that has begun of the Peers, blocks and Tracks that are there already."""
         for peer in self._peers.values():
-            self.records.handle_joined(peer.name, peer.metadata)
+            recording.note_join(peer.name, peer.metadata)
         for (name, kind), by in self._moderation.blocked.items():
-            self.records.note_order("block", by, peer=name, kind=kind, track=None)
+            recording.note_order("block", by, peer=name, kind=kind, track=None)
         for peer in self._peers.values():
             for track in peer.tracks:
                 if not track.blocked:
-                    self.records.add(track, peer.metadata)
+                    self.records.add(track, peer.metadata, [recording])
 
     def set_muted(self, track: Track, muted: bool) -> None:
         """See `Room.set_track_muted`."""

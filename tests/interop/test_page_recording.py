@@ -51,15 +51,19 @@ async def test_the_sign_follows_events_and_snapshots(open_page: OpenPage, site: 
     events: list[tuple[str, dict[str, Any]]] = [
         ("joined", {"peer": "ann"}),
         ("recording", running),
-        ("snapshot", {"peers": [], "recording": running}),
+        ("snapshot", {"peers": [], "recordings": [running]}),
         ("recording", paused),
         ("joined", {"peer": "bob"}),
-        ("snapshot", {"peers": [], "recording": None}),
-        ("snapshot", {"peers": [], "recording": paused}),
+        ("snapshot", {"peers": [], "recordings": []}),
+        ("snapshot", {"peers": [], "recordings": [paused]}),
         ("recording", {"id": "a", "state": "stopped"}),
         ("recording", running),
         ("recording", {"id": "a", "state": "failed"}),
         ("recording", {"id": "a", "state": "something new"}),
+        ("snapshot", {"peers": [], "recordings": [paused, running | {"id": "b"}]}),
+        ("recording", {"id": "b", "state": "failed"}),
+        ("recording", running | {"id": "c"}),
+        ("recording", {"id": "a", "state": "stopped"}),
     ]
     asked = f"""(() => {{
         const region = document.createElement("p");
@@ -87,6 +91,10 @@ async def test_the_sign_follows_events_and_snapshots(open_page: OpenPage, site: 
         ["recording", "Recording", False, []],
         ["", "", False, ["alert: The recording has failed: nothing is being recorded any more."]],
         ["", "", True, []],
+        ["recording", "Recording", False, []],  # one of the two does
+        ["paused", off, False, ["alert: A recording has failed; another one goes on."]],
+        ["recording", "Recording", False, []],
+        ["recording", "Recording", True, []],
     ]
 
 

@@ -131,7 +131,7 @@ export class Call {
     const on = (target, type, action) => target.addEventListener(type, action, { signal: done.signal });
     $("room-name").textContent = room;
     $("stream-state").hidden = $("unblock").hidden = true;
-    this.#recording.show(null);
+    this.#recording.show([]);
     if (publish) {
       const onRetry = () => this.#publisher.link.retry();
       this.#tile = new Tile({ peer: this.#peer, name: shownName(this.#peer), self: true, onRetry });

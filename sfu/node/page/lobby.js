@@ -116,11 +116,11 @@ export class Lobby {
     const { room, token } = this.#invitation;
     const sign = new RecordingSign($("lobby-recording"));
     $("lobby-people").textContent = "";
-    sign.show(null);
+    sign.show([]);
     try {
       const response = await request(routes.room(room), { token, signal });
-      const { peers, recording } = await response.json();
-      sign.show(recording);
+      const { peers, recordings } = await response.json();
+      sign.show(recordings);
       $("lobby-people").textContent = present(peers.map((peer) => shownName(peer.name)));
     } catch (error) {
       if (signal.aborted) return;

@@ -14,6 +14,7 @@ const SAYS = {
 export class RecordingSign {
   #element;
   #id = "";
+  #running = new Map();
 
   /** @param {HTMLElement} element an empty live region */
   constructor(element) {
@@ -22,16 +23,28 @@ export class RecordingSign {
 
   /** Take one event of the room's stream: `recording`, or a `snapshot` that tells of it. */
   handle(event, body) {
-    if (event === "snapshot") this.show(body.recording ?? null);
+    if (event === "snapshot") this.show(body.recordings);
     else if (event === "recording") {
-      this.show(body);
-      if (body.state === "stopped") toast("The recording has ended.");
-      if (body.state === "failed") toast("The recording has failed: nothing is being recorded any more.", "error");
+      if (body.state in SAYS) this.#running.set(body.id, body);
+      else this.#running.delete(body.id);
+      this.#draw();
+      const last = this.#running.size === 0;
+      if (body.state === "stopped" && last) toast("The recording has ended.");
+      if (body.state === "failed" && last) toast("The recording has failed: nothing is being recorded any more.", "error");
+      if (body.state === "failed" && !last) toast("A recording has failed; another one goes on.", "error");
     }
   }
 
-  /** @param {{id: string, state: string, ground?: string}|null} recording null: there is none */
-  show(recording) {
+  /** @param {{id: string, state: string, ground?: string}[]} recordings all that run */
+  show(recordings) {
+    this.#running = new Map(recordings.map((recording) => [recording.id, recording]));
+    this.#draw();
+  }
+
+  /** While one of several records, the room is not off the record. */
+  #draw() {
+    const running = [...this.#running.values()];
+    const recording = running.find(({ state }) => state === "recording") ?? running[0];
     const text = (recording && SAYS[recording.state]?.(recording)) || "";
     const element = this.#element;
     if (text === element.textContent && (recording?.id ?? "") === this.#id) return; // it would be read out again

@@ -43,11 +43,12 @@ class RecordStore:
         random: bytes,
         subject: str | None = None,
         tracks: Callable[[Track], bool] | None = None,
+        beside: bool = False,
     ) -> Recording:
         """Record a room from now on; raises what `Room.record` raises.
 
         `random`: some unpredictable bytes, so that two records never have one name. `subject`: who was authenticated as
-        the one who asks. `tracks`: which; by default all.
+        the one who asks. `tracks`: which; by default all. `beside`: also while other recordings of the room run.
         """
         name = name_record(room.name, utc, random)
         return room.record(
@@ -59,6 +60,7 @@ class RecordStore:
             tracks=tracks,
             subject=subject,
             journal=self.journal,
+            beside=beside,
         )
 
 

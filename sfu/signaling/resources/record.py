@@ -87,22 +87,25 @@ class RecordResource:
         return Response(status_code=204)
 
     async def post_pause(self, request: Request) -> Response:
-        """Go off the record. In a pause it may come again, with another ground."""
+        """Go off the record, with all recordings of the room. In a pause it may come again, with another ground."""
         room, subject = self._authorize(request, "record")
         pause = parse_pause(await self._read_text(request))
+        about = {"ground": pause.ground, "authoriser": pause.authoriser, "note": pause.note}
         with _refusals():
-            self._find(room).pause(ground=pause.ground, authoriser=pause.authoriser, note=pause.note, subject=subject)
+            for recording in self._find_all(room):
+                recording.pause(**about, subject=subject)
         return Response(status_code=204)
 
     async def post_resume(self, request: Request) -> Response:
         """Go on after a pause."""
         room, subject = self._authorize(request, "record")
         authoriser = parse_resume(await self._read_text(request))
-        recording = self._find(room)
-        if not recording.paused:
+        paused = [recording for recording in self._find_all(room) if recording.paused]
+        if not paused:
             raise Problem(409, "Not paused", "The room is on the record already.")
         with _refusals():
-            recording.resume(authoriser=authoriser, subject=subject)
+            for recording in paused:
+                recording.resume(authoriser=authoriser, subject=subject)
         return Response(status_code=204)
 
     def _authorize(self, request: Request, *rights: Right) -> tuple[str, str | None]:
@@ -117,11 +120,15 @@ class RecordResource:
         return decode_text(body)
 
     def _find(self, name: str) -> Recording:
+        """The oldest, which is the one that was asked for here, unless others were there before it."""
+        return self._find_all(name)[0]
+
+    def _find_all(self, name: str) -> tuple[Recording, ...]:
         room = self._context.server.find_room(name)
-        recording = None if room is None else room.recording
-        if recording is None:
+        recordings = () if room is None else room.recordings
+        if not recordings:
             raise Problem(404, "Not recorded", "This room is not being recorded.")
-        return recording
+        return recordings
 
     def _start(self, name: str, metadata: Mapping[str, Any], subject: str | None) -> Recording:
         context = self._context

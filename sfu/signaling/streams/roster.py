@@ -51,17 +51,19 @@ def describe_recording(recording: Recording) -> JsonObject:
 
 
 def describe_room(server: Server, name: str) -> JsonObject:
-    """Return `{"room", "peers", "speakers", "dominant_speaker", "recording"}`; without a recording the last is None.
+    """Return `{"room", "peers", "speakers", "dominant_speaker", "recording", "recordings"}`; without a recording the
+    former is None, and of several it is the oldest.
 
     A room that nobody is in has no peers: to look at it does not make it. It can be recorded all the same.
     """
     room = server.find_room(name)
-    recording = None if room is None else room.recording
+    recordings = [] if room is None else [describe_recording(recording) for recording in room.recordings]
     peers = [] if room is None else [describe_peer(peer) for peer in room.peers.values()]
     return {
         "room": name,
         "peers": peers,
         "speakers": [] if room is None else list(room.active_speakers),
         "dominant_speaker": None if room is None else room.dominant_speaker,
-        "recording": None if recording is None else describe_recording(recording),
+        "recording": next(iter(recordings), None),
+        "recordings": recordings,
     }

@@ -144,7 +144,7 @@ def test_nothing_is_asked_for_by_who_sees_nothing(plane: FakePlane, still: str) 
 def test_a_recording_has_the_best_that_comes(plane: FakePlane) -> None:
     studio = Studio(plane, "qh")
     studio.pass_time(7)
-    studio.track.set_recorded(True, studio.now)
+    studio.track.set_recorded(object(), True, studio.now)
     studio.pass_time(3)
     assert plane.tapped[-1] == 0b010
     studio.pass_time(PATIENCE + 3)

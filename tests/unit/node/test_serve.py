@@ -54,6 +54,7 @@ def test_a_node_answers_over_a_real_socket_and_operators_over_one_of_their_own(t
                 "speakers": [],
                 "dominant_speaker": None,
                 "recording": None,
+                "recordings": [],
             }
             sdp = {"Content-Type": "application/sdp"}
             refused = http.post("/rooms/lobby/whip", content=b"a" * (256 * 6 * 1024 + 1), headers=sdp)

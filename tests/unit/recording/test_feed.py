@@ -44,11 +44,17 @@ def test_a_row_that_is_used_again_brings_nothing_to_who_had_it_before() -> None:
 def test_nothing_comes_after_disconnect() -> None:
     plane = FakePlane()
     feed = Feed([plane])
-    got, _ = connected(feed, Place(0, 1, 1))
-    feed.disconnect(Place(0, 1, 1))
+    place = Place(0, 1, 1)
+    got: list[TappedPacket] = []
+    deliver = got.extend
+    other, missed = connected(feed, place)
+    feed.connect(place, deliver, got.clear)
+    feed.close()
+    feed.disconnect(place, deliver)
     plane.waiting = [[TappedPackets.of([packet(1)])]]
+    plane.tap_missed = 1
     feed.step()
-    assert got == []
+    assert (len(got), len(other), len(missed)) == (0, 1, 1), "who else has asked for them gets them all the same"
 
 
 def test_who_may_have_lost_packets_is_told() -> None:

@@ -200,12 +200,12 @@ async def test_a_recorder_gets_a_blocked_track_no_more_than_others(room: Room, t
     audio, video = alice.tracks
     room.block(audio)
     recording = room.record(tmp_path / "record", key=key)
-    assert (audio._recorded, video._recorded) == (False, True)
+    assert (bool(audio._recorders), bool(video._recorders)) == (False, True)
     room.block(video)
     room.set_track_private(video, False)
-    assert not video._recorded
+    assert not video._recorders
     room.unblock(audio)
-    assert audio._recorded
+    assert audio._recorders
     await recording.stop()
 
 

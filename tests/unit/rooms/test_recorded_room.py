@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sfu import Config, Room, Server, SigningKey
+from sfu import Config, LocalError, Room, Server, SigningKey
+from sfu.errors import PrivateError
 from sfu.node.player.timeline import describe_record
 from sfu.recording.entries import Entry
 from sfu.recording.folder import LEDGER
@@ -107,3 +108,35 @@ async def test_of_two_cameras_each_that_is_blocked_is_told_of(room: Room, tmp_pa
     entries = await lines_of(room, tmp_path / "record")
     tracks = [entry.fields["track"] for entry in entries if entry.type == "block"]
     assert tracks == [track.id for track in alice.tracks]
+
+
+async def test_recordings_beside_each_other_are_each_whole_and_hear_nothing_of_what_is_said_to_another(
+    room: Room, tmp_path: Path
+) -> None:
+    room.join("alice")
+    first = room.record(tmp_path / "first", key=KEY)
+    with pytest.raises(LocalError, match="stop that recording first"):
+        room.record(tmp_path / "second", key=KEY)
+    second = room.record(tmp_path / "second", key=KEY, beside=True)
+    assert (room.recording, room.recordings) == (first, (first, second))
+    first.pause(ground="recess", authoriser="judge")
+    with pytest.raises(LocalError, match="off the record"):
+        room.record(tmp_path / "third", key=KEY, beside=True)
+    room.join("bob")
+    first.resume(authoriser="judge")
+    with pytest.raises(PrivateError):
+        room.set_private(True)
+    await first.stop()
+    assert (room.recording, room.recordings) == (second, (second,))
+    room.join("carol")
+    await second.stop()
+    assert room.recording is None
+    told = {}
+    for name in ("first", "second"):
+        assert verify_record(tmp_path / name, KEY.public).outcome is Outcome.INTACT
+        told[name] = [
+            entry.fields.get("peer", entry.type) for entry in parse_ledger((tmp_path / name / LEDGER).read_bytes())
+        ]
+    assert told["first"] == ["start", "alice", "pause", "bob", "resume", "stop", "head"]
+    assert told["second"] == ["start", "alice", "bob", "carol", "stop", "head"]
+    assert not (tmp_path / "third").exists()

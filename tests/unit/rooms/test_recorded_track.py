@@ -69,6 +69,23 @@ def test_after_the_end_nothing_goes_to_the_tap_and_the_best_is_given_up(
     assert not scene.track.encodings[2].wanted
 
 
+def test_what_another_recorder_still_takes_goes_on_and_each_begins_with_a_key_frame(
+    plane: FakePlane, scene: Scene, recorded: RecordedTrack
+) -> None:
+    other = RecordedTrack(scene.track, {}, lambda: 101.0)
+    asked: list[int] = []
+    scene.track.request_key_frame = lambda now, index: asked.append(index)  # type: ignore[method-assign, assignment]
+    recorded.start()
+    other.start()
+    other.start()
+    assert asked == [2, 2]
+    for _ in range(2):
+        recorded.stop()
+    assert plane.tapped == [HIGHEST]
+    other.stop()
+    assert plane.tapped == [HIGHEST, 0]
+
+
 def test_a_track_that_has_ended_is_left_alone(plane: FakePlane, scene: Scene, recorded: RecordedTrack) -> None:
     recorded.start()
     scene.track.close()

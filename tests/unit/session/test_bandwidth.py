@@ -83,7 +83,7 @@ def test_a_track_is_wanted_while_somebody_has_or_records_it(room: Room) -> None:
     assert room.track.wanted
     room.subscription.close()
     assert not room.track.wanted
-    room.track.set_recorded(True, 100.0)
+    room.track.set_recorded(object(), True, 100.0)
     assert room.track.wanted
 
 
@@ -357,5 +357,5 @@ def test_the_highest_layer_that_somebody_wants_counts_whatever_paths_carry(room:
     assert track.wanted_spatial == 0
     first.set_on_screen(False)
     assert track.wanted_spatial is None
-    track.set_recorded(True, 101.0)
+    track.set_recorded(object(), True, 101.0)
     assert track.wanted_spatial == WHOLE.spatial

@@ -18,6 +18,7 @@ import sfu
 from sfu.recording.reader import read_record
 from sfu.signaling import RecordStore, SignalingOptions, create_app
 from sfu.signaling.records.description import strip_paths
+from sfu.signaling.streams.roster import describe_room
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
 from tests.unit.signaling.event_streams import opened
 
@@ -97,6 +98,23 @@ async def test_a_room_is_recorded_from_start_to_stop(clerk: httpx.AsyncClient, s
     for place in shelf.places:
         read_record(place / about["folder"])
     assert (await clerk.get(URL)).status_code == 404
+
+
+async def test_off_the_record_are_all_recordings_of_the_room(
+    clerk: httpx.AsyncClient, server: sfu.Server, shelf: RecordStore, tmp_path: Path
+) -> None:
+    await clerk.post(URL)
+    another = server.room("lobby").record(tmp_path / "another", key=shelf.key, beside=True)
+    assert (await clerk.post(f"{URL}/pause", json=PAUSE)).status_code == 204
+    about = describe_room(server, "lobby")
+    assert [each["state"] for each in about["recordings"]] == ["paused", "paused"]
+    assert about["recording"] == about["recordings"][0] and about["recordings"][1]["id"] == another.id
+    another.resume(authoriser="the program")
+    assert (await clerk.post(f"{URL}/resume", json={"authoriser": "Judge Weiß"})).status_code == 204
+    assert (await clerk.post(f"{URL}/resume", json={"authoriser": "Judge Weiß"})).status_code == 409
+    await clerk.delete(URL)
+    assert server.room("lobby").recordings == (another,)
+    await another.stop()
 
 
 @pytest.mark.parametrize("peer", ["trainee", None])

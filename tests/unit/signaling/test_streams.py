@@ -12,7 +12,7 @@ from sfu.signaling import SignalingOptions, create_app
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
 from tests.unit.signaling.event_streams import Stream, opened
 
-NOBODY = {"room": "lobby", "peers": [], "speakers": [], "dominant_speaker": None, "recording": None}
+NOBODY = {"room": "lobby", "peers": [], "speakers": [], "dominant_speaker": None, "recording": None, "recordings": []}
 
 
 @pytest.fixture
