@@ -55,13 +55,14 @@ class Stage:
         self.files = folder / "files"
         self.records.mkdir()
         self.files.mkdir()
-        store = RecordStore(self.records, self.key, options=RecordingOptions(fragment=0.5), most=2)
+        store = RecordStore(self.records, self.key, options=RecordingOptions(fragment=0.5), most=3)
         numbers = itertools.count(1)
         self.changes: list[tuple[str, EgressInfo]] = []
         self.maker = EgressFiles()
         self.egresses = Egresses(
             server, store, self.files, self.maker, self,
-            clock=time.time, name=lambda prefix: f"{prefix}{next(numbers)}", random=bytes,
+            clock=time.time, name=lambda prefix: f"{prefix}{next(numbers)}",
+            random=lambda count: next(numbers).to_bytes(count, "little"),
             on_change=lambda event, info: self.changes.append((event, info)),
         )  # fmt: skip
 
@@ -224,11 +225,47 @@ async def test_a_single_track_comes_as_it_was_sent(court: Stage, kind: str) -> N
     assert result.duration > 0 and result.size == path.stat().st_size
 
 
-async def test_a_room_is_recorded_once_at_a_time_and_egress_ends_with_it(court: Stage) -> None:
+async def test_a_room_a_participant_and_a_track_are_recorded_at_once_each_with_its_record(
+    court: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def compose(record: Path, output: Path, film: Film) -> MadeFile:
+        return MadeFile(1.0, output.write_bytes(b"a film"))
+
+    monkeypatch.setattr(court.maker, "compose", compose)
+    begun = {
+        court.egresses.start(request).egress_id: wanted
+        for request, wanted in (
+            (RoomCompositeEgressRequest(room_name="court", advanced=SMALL, **file("same")), {"alice", "bob"}),
+            (ParticipantEgressRequest(room_name="court", identity="bob", advanced=SMALL, **file("same")), {"bob"}),
+            (
+                TrackEgressRequest(room_name="court", track_id=court.sid("alice", "audio"), file=DirectFileOutput()),
+                None,
+            ),
+        )
+    }
+    await court.until(lambda: all(each.stats()[0].written_bytes > 10_000 for each in court.server.recordings))
+    for id in reversed(begun):
+        court.egresses.stop(id)
+        ended = await court.ended(id)
+        assert ended.status == EgressStatus.EGRESS_COMPLETE, ended.error
+    for id, wanted in begun.items():
+        (info,) = court.egresses.find(id=id)
+        there = {(name, kind) for name in wanted or () for kind in ("audio", "video")} or {("alice", "audio")}
+        assert sources(court.record_of(info)) == there
+        assert Path(info.file_results[0].location).stat().st_size > 0
+
+
+async def test_nothing_is_recorded_of_a_room_that_is_off_the_record(court: Stage, tmp_path: Path) -> None:
+    recording = court.server.room("court").record(tmp_path / "hearing", key=court.key)
+    recording.pause(ground="recess", authoriser="judge")
+    with pytest.raises(ConflictError, match="off the record"):
+        court.egresses.start(RoomCompositeEgressRequest(room_name="court", advanced=SMALL, **file()))
+    assert court.server.recordings == (recording,)
+
+
+async def test_egress_ends_with_its_room_and_not_with_another(court: Stage) -> None:
     request = RoomCompositeEgressRequest(room_name="court", advanced=SMALL, **file("same"))
     first = court.egresses.start(request)
-    with pytest.raises(ConflictError, match="one at a time"):
-        court.egresses.start(request)
     (recording,) = court.server.recordings
     await court.until(lambda: recording.stats()[0].written_bytes > 100_000)
     court.egresses.close_room("attic")
@@ -302,9 +339,9 @@ async def test_an_egress_in_which_nobody_has_said_anything_fails_with_its_reason
 
 
 async def test_there_are_as_many_at_once_as_recordings_are_set(stage: Stage) -> None:
-    for name in ("one", "two", "three"):
+    for name in ("one", "two", "three", "four"):
         stage.server.room(name).join("alice")
-    for name in ("one", "two"):
+    for name in ("one", "two", "three"):
         stage.egresses.start(RoomCompositeEgressRequest(room_name=name, **file()))
-    with pytest.raises(LimitError, match="its 2 recordings"):
-        stage.egresses.start(RoomCompositeEgressRequest(room_name="three", **file()))
+    with pytest.raises(LimitError, match="its 3 recordings"):
+        stage.egresses.start(RoomCompositeEgressRequest(room_name="four", **file()))

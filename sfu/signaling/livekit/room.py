@@ -110,7 +110,7 @@ class LiveKitRoom:
             metadata=self.metadata,
             num_participants=len(seen),
             num_publishers=sum(each.is_publisher for each in seen),
-            active_recording=self.room.recording is not None,
+            active_recording=bool(self.room.recordings),
         )
 
     def list_others(self, identity: str) -> list[ParticipantInfo]:

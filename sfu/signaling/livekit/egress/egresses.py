@@ -35,7 +35,7 @@ class NotFoundError(RemoteError):
 
 
 class ConflictError(RemoteError):
-    """It cannot be done now: the room is recorded already, or the egress has ended."""
+    """It cannot be done now: the room is private or off the record, or the egress has ended."""
 
     status = 409
     title = "Not now"
@@ -105,7 +105,7 @@ class _Egress:
 
 
 class Egresses:
-    """Begins and ends them. A room has one at a time, since it has one recording at a time."""
+    """Begins and ends them, several of a room at a time: each has a recording of its own, beside all others."""
 
     def __init__(
         self,
@@ -183,8 +183,8 @@ class Egresses:
         self, order: Order, chosen: dict[str, Track], utc: datetime.datetime, id: str, subject: str | None
     ) -> Recording:
         room = self._server.room(order.room)
-        if room.recording is not None:
-            raise ConflictError(f"Room {order.room!r} is being recorded: stop that first, a room has one at a time.")
+        if any(recording.paused for recording in room.recordings):
+            raise ConflictError(f"Room {order.room!r} is off the record: nothing of it can be recorded now.")
         if len(self._server.recordings) >= self._store.most:
             raise LimitError("max_recordings", f"this server makes its {self._store.most} recordings at once")
 
@@ -195,7 +195,7 @@ class Egresses:
 
         try:
             return self._store.open(
-                room, {"egress": id}, utc=utc, random=self._random(16), subject=subject, tracks=takes
+                room, {"egress": id}, utc=utc, random=self._random(16), subject=subject, tracks=takes, beside=True
             )
         except PrivateError as error:
             raise ConflictError(f"Room {order.room!r} is private: it can not be recorded.") from error
