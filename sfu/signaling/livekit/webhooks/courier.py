@@ -92,6 +92,7 @@ class Courier:
             for task in self._active.values():
                 task.cancel()
             await asyncio.gather(*self._active.values(), return_exceptions=True)
+            self._active.clear()
 
     async def _start_lanes(self) -> float | None:
         """Begin with lanes whose time has come; returns the seconds until there may be others."""
@@ -104,9 +105,21 @@ class Courier:
             return None
         busy = tuple(self._active)
         for lane in await self._in_thread(partial(self._outbox.due, self.url, now, busy, free)):
-            self._active[lane.id] = asyncio.ensure_future(self._deliver(lane))
+            self._active[lane.id] = asyncio.ensure_future(self._serve(lane))
         retry_at = await self._in_thread(partial(self._outbox.next_retry, self.url, now))
         return None if retry_at is None else max(0.0, retry_at - self._clock())
+
+    async def _serve(self, lane: Lane) -> None:
+        try:
+            await self._deliver(lane)
+        except sqlite3.Error:
+            raise
+        except Exception:  # noqa: BLE001 - a defect of ours with one room must not hold up all others, nor lose anything
+            _log.exception("webhook not delivered", extra={"url": self._shown, "room": lane.room})
+            self.results["unreached"] += 1
+            attempts = lane.attempts + 1
+            retry_at = self._clock() + self._backoff.wait(attempts, self._random)
+            await self._in_thread(partial(self._outbox.postpone, lane, attempts, retry_at))
 
     async def _deliver(self, lane: Lane) -> None:
         """Deliver what waits in a lane until it is empty, something fails, or others have their turn."""

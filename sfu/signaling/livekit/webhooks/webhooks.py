@@ -10,7 +10,7 @@ import random as randomness
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 
 _BATCH = 256
 _STORE_AGAIN_S = 1.0
+_BEGIN_ANEW_S = 1.0
 _CLOSE_S = 5.0
 
 
@@ -123,8 +124,17 @@ class Webhooks:
 
     def start(self) -> None:
         """Deliver from now on, what an earlier process has left first."""
-        running = [self._store(), self._watch(), *(courier.run() for courier in self._couriers)]
-        self._tasks = [asyncio.ensure_future(task) for task in running]
+        running = [self._store, self._watch, *(courier.run for courier in self._couriers)]
+        self._tasks = [asyncio.ensure_future(self._keep(run)) for run in running]
+
+    async def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Begin anew what a defect of ours has ended: what waits is on disk, or in memory until it is."""
+        while True:
+            try:
+                await run()
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("a part of the webhooks has failed and begins anew")
+            await asyncio.sleep(_BEGIN_ANEW_S)
 
     async def close(self) -> None:
         """Bring what was told to disk, and deliver no more: the next start goes on."""
