@@ -10,6 +10,7 @@ from livekit.protocol.ingress import IngressInfo
 
 from sfu.errors import LocalError
 
+_BUSY_S = 1.0
 _TABLE = "CREATE TABLE IF NOT EXISTS ingresses (id TEXT PRIMARY KEY, info BLOB NOT NULL)"
 
 
@@ -21,15 +22,20 @@ class IngressStore:
     """A file of them. Its calls wait for the disk; one thread at a time."""
 
     def __init__(self, path: Path | None) -> None:
-        """None: they are kept in memory, and are gone with the process. Raises IngressStoreError."""
+        """None: they are kept in memory, and are gone with the process. Raises IngressStoreError, also where another
+        process has the file: it would not hear of what is changed here.
+        """
         try:
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(_TABLE)
         except sqlite3.Error as error:
             raise IngressStoreError(
-                f"{path} cannot be used as the file of ingresses ({error}); name another"
+                f"{path} cannot be used as the file of ingresses ({error}); name a file of this node's own"
             ) from error
 
     def load(self) -> list[IngressInfo]:

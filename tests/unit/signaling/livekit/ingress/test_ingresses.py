@@ -231,7 +231,7 @@ async def test_tokens_are_taken_beside_stream_keys(desk: Desk) -> None:
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"something else" * 100)
-    with pytest.raises(IngressStoreError, match="name another"):
+    with pytest.raises(IngressStoreError, match="name a file of this node's own"):
         IngressStore(tmp_path / "file")
     store = IngressStore(tmp_path / "ok")
     store._db.execute("INSERT INTO ingresses VALUES ('x', ?)", (b"\xff\xff",))
@@ -240,3 +240,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     store._db.execute("DROP TABLE ingresses")
     with pytest.raises(IngressStoreError, match="damaged"):
         store.load()
+
+
+def test_a_file_serves_one_process(tmp_path: Path) -> None:
+    store = IngressStore(tmp_path / "ingresses")
+    with pytest.raises(IngressStoreError, match=r"locked.*of this node's own"):
+        IngressStore(tmp_path / "ingresses")
+    store.close()
+    IngressStore(tmp_path / "ingresses").close()
