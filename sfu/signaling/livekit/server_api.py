@@ -83,7 +83,7 @@ class ServerApi:
         self.egresses = None
         handlers: dict[str, Handler] = {
             **RoomService(rooms, mint=keys.mint, records=egress is not None).handlers(),
-            **AgentDispatchService(self.dispatches).handlers(),
+            **AgentDispatchService(self.dispatches, rooms.options).handlers(),
             **IngressService(self.ingresses, self._put_out).handlers(),
         }
         if egress is not None:

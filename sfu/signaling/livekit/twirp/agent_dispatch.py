@@ -14,7 +14,8 @@ from livekit.protocol.agent_dispatch import (
 )
 
 from sfu.signaling.livekit.agents.dispatches import Dispatches
-from sfu.signaling.livekit.claims import Claims
+from sfu.signaling.livekit.claims import MAX_IDENTITY_LENGTH, Claims
+from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.twirp.errors import TwirpError
 from sfu.signaling.livekit.twirp.router import Handler
 
@@ -22,8 +23,9 @@ from sfu.signaling.livekit.twirp.router import Handler
 class AgentDispatchService:
     """Its methods, over the dispatches of a node's rooms."""
 
-    def __init__(self, dispatches: Dispatches) -> None:
+    def __init__(self, dispatches: Dispatches, options: LiveKitOptions) -> None:
         self._dispatches = dispatches
+        self._options = options
 
     def handlers(self) -> Mapping[str, Handler]:
         """By the method's name."""
@@ -35,6 +37,7 @@ class AgentDispatchService:
 
     async def create(self, claims: Claims, request: CreateAgentDispatchRequest) -> AgentDispatch:
         """Send an agent into a room that is open; where no worker runs it, it comes once one registers."""
+        self._check_size(request)
         agent = RoomAgentDispatch(
             agent_name=request.agent_name,
             metadata=request.metadata,
@@ -46,6 +49,22 @@ class AgentDispatchService:
             return self._dispatches.create(request.room, agent)
         except KeyError:
             raise _room_not_found(request.room) from None
+
+    def _check_size(self, request: CreateAgentDispatchRequest) -> None:
+        """What is bounded of a participant is bounded here, since it is told to workers and stands in their tokens."""
+        options = self._options
+        if len(request.metadata.encode()) > options.max_metadata_bytes:
+            raise TwirpError("invalid_argument", f"Metadata has at most {options.max_metadata_bytes} bytes.")
+        if (
+            sum(len(each.encode()) for item in request.attributes.items() for each in item)
+            > options.max_attributes_bytes
+        ):
+            raise TwirpError("invalid_argument", f"Attributes have at most {options.max_attributes_bytes} bytes.")
+        for text in (request.agent_name, request.deployment):
+            if len(text) > MAX_IDENTITY_LENGTH:
+                raise TwirpError(
+                    "invalid_argument", f"An agent's name and deployment have at most {MAX_IDENTITY_LENGTH} characters."
+                )
 
     async def list(self, claims: Claims, request: ListAgentDispatchRequest) -> ListAgentDispatchResponse:
         """All of a room, or the one that is asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from typing import Any
 
 import pytest
 from livekit.protocol.agent_dispatch import (
@@ -16,6 +17,7 @@ from livekit.protocol.models import Room
 from sfu.signaling.livekit.agents.dispatches import Dispatches
 from sfu.signaling.livekit.agents.workers import Workers
 from sfu.signaling.livekit.claims import Claims
+from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.twirp.agent_dispatch import AgentDispatchService
 from sfu.signaling.livekit.twirp.errors import TwirpError
 
@@ -27,7 +29,7 @@ def service() -> AgentDispatchService:
     numbers = itertools.count(1)
     dispatches = Dispatches(Workers(lambda: 0.0), clock=time.time, name=lambda prefix: f"{prefix}{next(numbers)}")
     dispatches.open_room(Room(name="lobby"))
-    return AgentDispatchService(dispatches)
+    return AgentDispatchService(dispatches, LiveKitOptions(max_metadata_bytes=10, max_attributes_bytes=10))
 
 
 async def test_dispatches_are_made_listed_and_deleted(service: AgentDispatchService) -> None:
@@ -41,6 +43,30 @@ async def test_dispatches_are_made_listed_and_deleted(service: AgentDispatchServ
     assert list(one.agent_dispatches) == [made]
     deleted = await service.delete(CLAIMS, DeleteAgentDispatchRequest(room="lobby", dispatch_id=made.id))
     assert (deleted.id, deleted.state.deleted_at > 0) == (made.id, True)
+    assert len((await service.list(CLAIMS, ListAgentDispatchRequest(room="lobby"))).agent_dispatches) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "taken"),
+    [
+        ({"metadata": "ü" * 5}, True),
+        ({"metadata": "ü" * 5 + "x"}, False),
+        ({"attributes": {"a": "b" * 9}}, True),
+        ({"attributes": {"a": "b" * 10}}, False),
+        ({"agent_name": "n" * 10_000}, False),
+        ({"deployment": "d" * 10_000}, False),
+    ],
+)
+async def test_what_is_too_large_sends_no_agent(
+    service: AgentDispatchService, fields: dict[str, Any], taken: bool
+) -> None:
+    request = CreateAgentDispatchRequest(room="lobby", **fields)
+    if taken:
+        await service.create(CLAIMS, request)
+        return
+    with pytest.raises(TwirpError, match="at most") as refused:
+        await service.create(CLAIMS, request)
+    assert refused.value.code == "invalid_argument"
     assert len((await service.list(CLAIMS, ListAgentDispatchRequest(room="lobby"))).agent_dispatches) == 1
 
 
