@@ -12,6 +12,8 @@ from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from sfu.signaling.livekit.allowance import Allowance
+
 _log = logging.getLogger("sfu.signaling.livekit")
 
 NORMAL, POLICY, TOO_BIG, OVERLOADED = 1000, 1008, 1009, 1013
@@ -75,8 +77,7 @@ class Socket:
         self._send_timer: asyncio.TimerHandle | None = None
         self._heard = self._loop.time()
         self._pinged = False
-        self._turns = float(limits.burst)
-        self._filled = self._heard
+        self._allowance = Allowance(limits.rate, limits.burst, self._heard)
 
     def __len__(self) -> int:
         """Return how many messages wait to be read by the other end."""
@@ -153,13 +154,10 @@ class Socket:
 
     async def _take_turns(self, count: float) -> None:
         """Wait until the rate allows so many more; meanwhile nothing is read from the other end."""
-        now = self._loop.time()
-        limits = self._limits
-        self._turns = min(limits.burst, self._turns + (now - self._filled) * limits.rate) - count
-        self._filled = now
-        if self._turns < 0.0:
+        wait = self._allowance.borrow(self._loop.time(), count)
+        if wait:
             self._counts["held_back"] += 1
-            await asyncio.sleep(-self._turns / limits.rate)
+            await asyncio.sleep(wait)
 
     async def _write(self) -> None:
         while True:

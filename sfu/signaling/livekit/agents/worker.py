@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from livekit.protocol.agent import (
     AvailabilityRequest,
@@ -25,7 +25,8 @@ from livekit.protocol.agent import (
 )
 from livekit.protocol.models import ParticipantPermission
 
-from sfu.signaling.livekit.claims import Claims, VideoGrants, name_sources
+from sfu.signaling.livekit.claims import Claims, VideoGrants
+from sfu.signaling.livekit.participant import apply_permission
 from sfu.signaling.livekit.tokens import ApiKeys
 
 AGENT_NAME = "lk.agent_name"
@@ -129,19 +130,8 @@ class Worker:
         self._send(ServerMessage(assignment=JobAssignment(job=job, token=self._mint(job, response))))
 
     def _mint(self, job: Job, response: AvailabilityResponse) -> str:
-        allowed = self.registration.permissions
-        video = VideoGrants(
-            room_join=True,
-            agent=True,
-            room=job.room.name,
-            can_subscribe=allowed.can_subscribe,
-            can_publish=allowed.can_publish,
-            can_publish_data=allowed.can_publish_data,
-            can_publish_sources=name_sources(allowed.can_publish_sources),
-            can_update_own_metadata=allowed.can_update_metadata,
-            can_subscribe_metrics=allowed.can_subscribe_metrics,
-            hidden=allowed.hidden,
-        )
+        entering = VideoGrants(room_join=True, room=job.room.name)
+        video = replace(apply_permission(entering, self.registration.permissions), agent=True)
         claims = Claims(
             api_key=self._api_key,
             identity=job.state.participant_identity,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from livekit.protocol.models import DataPacket
 
-from sfu.signaling.livekit.data.allowance import Allowance
+from sfu.signaling.livekit.allowance import Allowance
 from sfu.signaling.livekit.data.audience import Audience
 from sfu.signaling.livekit.data.channels import Channels
 from sfu.signaling.livekit.data.lately import Lately

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from livekit.protocol.models import DataPacket
 
-from sfu.signaling.livekit.data.allowance import Allowance
+from sfu.signaling.livekit.allowance import Allowance
 from sfu.signaling.livekit.data.channels import LOSSY, RELIABLE, Channels
 from sfu.signaling.livekit.data.outbox import Outbox, Parcel, Patience
 from sfu.signaling.livekit.data.packets import PacketError, attribute, read_packet

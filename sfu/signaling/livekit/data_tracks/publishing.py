@@ -14,7 +14,7 @@ from livekit.protocol.rtc import (
 )
 
 from sfu.signaling.livekit import sids
-from sfu.signaling.livekit.data.allowance import Allowance
+from sfu.signaling.livekit.allowance import Allowance
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.data_tracks.packet import MAX_HANDLE, PacketError, parse_packet
 from sfu.signaling.livekit.data_tracks.schemas import MAX_NAME_BYTES, clean_encoding, clean_schema
