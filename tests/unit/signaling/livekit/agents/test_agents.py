@@ -53,7 +53,7 @@ async def test_who_declines_or_is_silent_leaves_the_job_to_the_next(hall: Hall) 
     assert hall.kinds(full) == []
     taking = hall.add()
     async with asyncio.timeout(10):
-        while not hall.assigned(taking):
+        while not hall.assigned(taking):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.001)
     assert len(hall.assigned(taking)) == 1
 
