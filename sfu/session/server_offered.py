@@ -68,6 +68,11 @@ class ServerOffered(Connection):
         """See `Connection.mids`."""
         return self._offerer.mids
 
+    @property
+    def needs_offer(self) -> bool:
+        """Whether `offer` has something to say that the client has not agreed to."""
+        return self._offerer.pending or self._offerer.needs_offer
+
     def wants(self, track: Track) -> bool:
         """Whether the connection selects `track` and does not receive it yet."""
         mine = track.peer == self.peer or any(held.track is track for held in self.subscriptions)

@@ -22,6 +22,7 @@ from sfu.signaling.http.quotas import Quotas
 from sfu.signaling.records.store import RecordStore
 from sfu.signaling.resources.admin import AdminResource
 from sfu.signaling.resources.layer import LayerResource
+from sfu.signaling.resources.offer import OfferResource
 from sfu.signaling.resources.record import RecordResource
 from sfu.signaling.resources.room import RoomResource
 from sfu.signaling.resources.session import SessionResource
@@ -87,6 +88,7 @@ class Signaling:
             Route("/rooms/{room}/whep", WhepEndpoint(context).build()),
             Route(session, SessionResource(context).build()),
             Route(f"{session}/layer", LayerResource(context).build()),
+            Route(f"{session}/offer", OfferResource(context).build()),
             Route(f"{session}/sse", viewer_events.build()),
             Route(f"{session}/sse/{{stream}}", viewer_events.build_stream()),
             Route("/rooms/{room}", rooms.build()),

@@ -75,6 +75,35 @@ async def test_our_offer_may_be_asked_for_before_anyone_publishes(http: httpx.As
     assert server.rooms["lobby"].peers["carol"].connections[0].state is sfu.ConnectionState.NEW
 
 
+async def test_a_session_that_we_offered_follows_what_is_published(http: httpx.AsyncClient, server: sfu.Server) -> None:
+    await publish(http, "alice")
+    response = await http.post("/rooms/lobby/whep?peer=carol")
+    session = response.headers["location"]
+    await http.patch(session, content=make_answer(response.text), headers=SDP)
+    assert (await http.post(f"{session}/offer")).status_code == 204
+    await publish(http, "bob")
+    for _ in range(2):  # whoever loses one asks again
+        offered = await http.post(f"{session}/offer")
+        assert (offered.status_code, offered.headers["content-type"]) == (200, "application/sdp")
+        assert offered.text.count("a=sendonly") == 4
+    assert (await http.patch(session, content=make_answer(offered.text), headers=SDP)).status_code == 204
+    received = server.rooms["lobby"].peers["carol"].subscriptions
+    assert {held.track.peer for held in received if held.negotiated} == {"alice", "bob"}
+    assert (await http.post(f"{session}/offer")).status_code == 204
+    server.rooms["lobby"].peers["alice"].leave()
+    offered = await http.post(f"{session}/offer")
+    assert (offered.text.count("a=sendonly"), offered.text.count("a=inactive")) == (2, 2)
+
+
+async def test_a_session_that_the_client_offered_gets_no_offer(http: httpx.AsyncClient) -> None:
+    await publish(http, "alice")
+    viewing = await http.post("/rooms/lobby/whep", content=RECEIVE, headers=SDP)
+    refused = await http.post(f"{viewing.headers['location']}/offer")
+    assert (refused.status_code, refused.json()["title"]) == (409, "No offer of ours")
+    publishing = await http.post("/rooms/lobby/whip?peer=bob", content=SEND, headers=SDP)
+    assert (await http.post(f"{publishing.headers['location']}/offer")).status_code == 404
+
+
 async def test_an_answer_to_nothing_is_refused(http: httpx.AsyncClient) -> None:
     await publish(http, "alice")
     response = await http.post("/rooms/lobby/whep", content=RECEIVE, headers=SDP)
