@@ -163,10 +163,18 @@
 
   /** Watch as the page does. */
   async viewByPage(url, token) {
-    const { watch } = await import("/whep.js");
-    const { session, stream } = await watch({ url: new URL(url), token, signal: new AbortController().signal });
-    const [track] = stream.getVideoTracks();
-    Object.assign(layers, { pc: session.pc, log: [] });
+    const { Watch } = await import("/whep.js");
+    const track = await new Promise((resolve, reject) => {
+      const options = { url: new URL(url), token, onState: () => {}, onError: reject };
+      const watch = new Watch({ ...options, onChange: () => watch.media.forEach(take) });
+      const take = ({ receiver }) => {
+        if (receiver?.track.kind !== "video") return;
+        layers.pc = watch.link.session.pc;
+        resolve(receiver.track);
+      };
+      watch.follow();
+    });
+    layers.log = [];
     layers.write(track);
     return true;
   },

@@ -22,9 +22,10 @@ REMEMBER_PORTS = """(() => {
 })()"""
 
 
-async def enter(page: Page, node: NodeProcess, room: str, name: str) -> None:
-    """Follow an invitation, and press Join in the lobby once the camera is there."""
-    await page.goto(node.invitation(room, name))
+async def enter(page: Page, node: NodeProcess, room: str, name: str, *, loaded: bool = False) -> None:
+    """Follow an invitation, unless the page is `loaded`, and press Join in the lobby once the camera is there."""
+    if not loaded:
+        await page.goto(node.invitation(room, name))
     preview = "document.getElementById('preview-video').videoWidth > 0"
     await until("a camera in the lobby", lambda: page.evaluate(preview), page)
     await page.evaluate(REMEMBER_PORTS)

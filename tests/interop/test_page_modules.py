@@ -183,26 +183,3 @@ async def test_nothing_inline_may_run(open_page: OpenPage, site: str, browser: s
         return window.inline === true;
     })()"""
     assert await page.evaluate(ran) is False
-
-
-@both
-async def test_who_has_no_decoder_for_the_picture_still_listens(open_page: OpenPage, site: str, browser: str) -> None:
-    """The node gives no half answers (406): the page asks for the sound alone."""
-    posted = await call(
-        open_page,
-        browser,
-        site,
-        "whep.js",
-        """(async () => {
-            const kinds = [];
-            window.fetch = async (url, { body }) => {
-                kinds.push([...body.matchAll(/^m=(\\w+)/gm)].map(([, kind]) => kind));
-                const status = kinds.at(-1).includes("video") ? 406 : 403;
-                return new Response("{}", { status, headers: { "Content-Type": "application/problem+json" } });
-            };
-            const signal = new AbortController().signal;
-            const status = await m.watch({ url: "/whep", token: "", signal }).catch((error) => error.status);
-            return { kinds, status };
-        })()""",
-    )
-    assert posted == {"kinds": [["audio", "video"], ["audio"]], "status": 403}

@@ -14,6 +14,7 @@ import { routes } from "./routes.js";
 import { Speakers } from "./speakers.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toast.js";
+import { Watch } from "./whep.js";
 import { Publisher } from "./whip.js";
 
 const $ = (id) => document.getElementById(id);
@@ -38,6 +39,7 @@ export class Call {
   #speakers = new Speakers();
   #recording = new RecordingSign($("recording"));
   #publisher = null;
+  #watch = null;
   #events = null;
   #tile = null;
   #meter = new TrackMeter();
@@ -67,7 +69,7 @@ export class Call {
    * reached.
    */
   async enter() {
-    const { room, token, publish, peer: fixed } = this.#invitation;
+    const { room, token, publish, subscribe, peer: fixed } = this.#invitation;
     const entered = new Promise((resolve, reject) => {
       this.#entered = { resolve, reject };
     });
@@ -82,6 +84,18 @@ export class Call {
         },
         onPublished: () => this.#published(),
         onError: (error, final) => this.#refused(error, final),
+      });
+    }
+    if (subscribe) {
+      const everyone = (action) => this.#remotes.forEach(action);
+      this.#watch = new Watch({
+        url: routes.whep(room, ask),
+        token,
+        onState: () => everyone((remote) => remote.follow()),
+        onChange: () => everyone((remote) => remote.follow()),
+        onError: (error, final) => {
+          if (final) everyone(({ tile }) => (tile.reason = explain(error)));
+        },
       });
     }
     this.#events = new EventStream({
@@ -118,6 +132,7 @@ export class Call {
     for (const undo of this.#undo.splice(0)) undo();
     this.#events?.close();
     this.#publisher?.close();
+    this.#watch?.close();
     for (const timer of this.#parting.values()) clearTimeout(timer);
     for (const remote of this.#remotes.values()) remote.close();
     this.#remotes.clear();
@@ -225,6 +240,7 @@ export class Call {
     const remote = this.#remotes.get(peer);
     if (!remote) return;
     remote.tracks = tracks;
+    if (tracks.length > 0 || this.#watch.link.session) this.#watch.follow();
     if (tracks.length > 0) return;
     const timer = setTimeout(() => {
       this.#remove(peer);
@@ -234,11 +250,9 @@ export class Call {
   }
 
   #add(peer) {
-    const { room, token, peer: fixed } = this.#invitation;
     const remote = new Remote({
       peer,
-      url: routes.whep(room, fixed ? "" : this.#peer, peer),
-      token,
+      watch: this.#watch,
       onBlocked: () => {
         $("unblock").hidden = false;
       },
@@ -313,7 +327,8 @@ export class Call {
 
   async #sample() {
     const now = performance.now();
-    await Promise.allSettled([...this.#remotes.values()].map((remote) => remote.sample(now)));
+    const entries = (await this.#watch?.report().catch(() => null)) ?? [];
+    for (const remote of this.#remotes.values()) remote.sample(now, entries);
     const loss = await this.#publisher?.loss();
     if (this.#tile && loss !== undefined) this.#tile.bars = bars(loss || 0);
   }
@@ -338,7 +353,7 @@ export class Call {
   /** The network came back: do not wait for the next attempt. */
   #retry() {
     if (!this.#entered) this.#events.start();
-    const links = [this.#publisher, ...this.#remotes.values()].filter(Boolean).map(({ link }) => link);
+    const links = [this.#publisher, this.#watch].filter(Boolean).map(({ link }) => link);
     for (const link of links) if (link.state === "reconnecting") link.retry();
   }
 

@@ -16,6 +16,7 @@ export const EVENTS = "urn:ietf:params:whep:ext:core:server-sent-events";
 const PATIENCE = 3000;
 
 let turn = Promise.resolve();
+const waiting = new WeakMap();
 
 /**
  * Read `layers` events until `signal` aborts or the node ends the stream.
@@ -49,11 +50,17 @@ export async function followLayers({ links, token }, { signal, onLayers }) {
   }
 }
 
-/** The first `layers` event, or null when the node sends none. Calls wait for one another. */
+/** The first `layers` event, or null when the node sends none. Those that wait for their turn share it. */
 export function readLayers(session) {
-  const read = turn.then(() => readFirst(session));
-  turn = read.catch(() => {});
-  return read;
+  if (!waiting.has(session)) {
+    const read = turn.then(() => {
+      waiting.delete(session);
+      return readFirst(session);
+    });
+    waiting.set(session, read);
+    turn = read.catch(() => {});
+  }
+  return waiting.get(session);
 }
 
 async function readFirst(session) {

@@ -1,5 +1,5 @@
 /**
- * What a receiving connection tells about the other side.
+ * What the statistics of a connection tell about one person whose media it brings.
  *
  * A page that is muted sends no audio packets at all (whip.js), so a track without packets for a while is
  * muted or switched off; a silent room still sends packets. Browsers' own `mute` events are not used: they
@@ -19,17 +19,22 @@ export function bars(loss) {
 }
 
 export class Monitor {
-  #pc;
-  #audio = null;
+  #ids;
+  #audio;
   #last = { audio: null, video: null };
   #level = 0;
 
-  /** @param {RTCPeerConnection} pc @param {MediaStream} stream what it receives */
-  constructor(pc, stream) {
-    this.#pc = pc;
-    const live = (kind) => stream.getTracks().some((track) => track.kind === kind);
-    this.kinds = ["audio", "video"].filter(live);
-    this.#audio = pc.getReceivers().find((receiver) => receiver.track.kind === "audio") || null;
+  /** @param {RTCRtpReceiver[]} receivers one of a kind at most */
+  constructor(receivers) {
+    const of = (kind) => receivers.find(({ track }) => track.kind === kind) || null;
+    this.kinds = ["audio", "video"].filter(of);
+    this.#audio = of("audio");
+    this.#ids = new Set(receivers.map(({ track }) => track.id));
+  }
+
+  /** Of a connection's statistics, those that are not about others. */
+  choose(entries) {
+    return entries.filter(({ type, trackIdentifier }) => type !== "inbound-rtp" || this.#ids.has(trackIdentifier));
   }
 
   /** The amplitude of the sound being played, linear 0..1. */
@@ -40,16 +45,15 @@ export class Monitor {
   }
 
   /**
-   * @param {number} now milliseconds, monotonic
-   * @returns {Promise<{audio: string, video: string, loss: number}>} kinds are `none`, `waiting`, `on` or `off`
+   * @param {number} now milliseconds, monotonic @param {object[]} entries the connection's statistics
+   * @returns {{audio: string, video: string, loss: number}} kinds are `none`, `waiting`, `on` or `off`
    */
-  async sample(now) {
-    const report = await this.#pc.getStats();
+  sample(now, entries) {
     const seen = { audio: "none", video: "none" };
     for (const kind of this.kinds) seen[kind] = "waiting";
     let received = 0;
     let lost = 0;
-    for (const entry of report.values()) {
+    for (const entry of this.choose(entries)) {
       if (entry.type !== "inbound-rtp" || !(entry.kind in seen)) continue;
       const before = this.#last[entry.kind];
       const packets = entry.packetsReceived || 0;

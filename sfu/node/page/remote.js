@@ -1,93 +1,78 @@
-/** Another person in the room: their tile, and the connection that brings their picture and sound. */
+/** Another person in the room: their tile, and what is received of them. */
 import { InboundFigures } from "./figures.js";
 import { shownName } from "./invitation.js";
 import { heightsOf, nameOf } from "./layers.js";
-import { Link } from "./link.js";
 import { bars, Monitor } from "./monitor.js";
 import { Picker } from "./picker.js";
 import { explain } from "./problem.js";
 import { Quality } from "./quality.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toast.js";
-import { watch } from "./whep.js";
-
-/** Milliseconds in which a peer's tracks, announced one by one, are taken as one change. */
-const SETTLE = 120;
 
 export class Remote {
+  #watch;
   #tracks = [];
-  #known = new Set();
-  #stream = new MediaStream();
-  #mediaId = "";
+  #shown = { session: null, media: [] };
   #monitor = null;
   #figures = null;
   #quality;
   #picker;
-  #timer = 0;
   #onBlocked;
 
   /**
    * @param {object} options
    * @param {string} options.peer
-   * @param {() => URL} options.url the WHEP endpoint of this peer
-   * @param {string} options.token
+   * @param {import("./whep.js").Watch} options.watch what brings their picture and sound
    * @param {() => void} options.onBlocked the browser refuses to play sound before a gesture
    */
-  constructor({ peer, url, token, onBlocked }) {
-    this.peer = peer;
+  constructor({ peer, watch, onBlocked }) {
+    this.#watch = watch;
     this.#onBlocked = onBlocked;
     const name = shownName(peer);
-    this.tile = new Tile({ peer, name, onRetry: () => this.link.retry() });
+    this.tile = new Tile({ peer, name, onRetry: () => watch.link.retry() });
     const { element, video, qualityButton: button } = this.tile;
     this.#quality = new Quality({ element, video, onError: (error) => toast(explain(error), "error") });
     this.#picker = new Picker({ button, name, quality: this.#quality });
-    this.link = new Link({
-      open: async (signal) => {
-        this.#known = new Set(this.#tracks.map((track) => String(track.id)));
-        const { session, stream, mediaId } = await watch({ url, token, signal });
-        this.#stream = stream;
-        this.#mediaId = mediaId;
-        return session;
-      },
-      onState: (state) => {
-        this.tile.state = state;
-        // What they do with their microphone cannot be known now.
-        if (state !== "connected") this.tile.show({ audio: "waiting" });
-        if (!this.link.session) this.#quality.attach(null, "");
-      },
-      onSession: (session) => this.#receive(session),
-      onError: (error, final) => {
-        if (final) this.tile.reason = explain(error);
-      },
-    });
   }
 
-  /** What the peer publishes now. A new session is opened when it can bring what the present one cannot. */
+  /** What the peer publishes now. */
   set tracks(tracks) {
     this.#tracks = tracks;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#follow(), SETTLE);
+    this.follow();
   }
 
-  #follow() {
-    const ids = this.#tracks.map((track) => String(track.id));
-    if (ids.length === 0) {
-      if (this.link.state === "connected") this.tile.state = "reconnecting";
-      return;
+  /** Show what is received of them by now, and how that stands. */
+  follow() {
+    const { session } = this.#watch.link;
+    const ids = new Set(this.#tracks.map((track) => String(track.id)));
+    const media = this.#watch.media.filter(({ track }) => ids.has(track));
+    const before = this.#shown;
+    const same = (one, at) => one.track === before.media[at]?.track && one.receiver === before.media[at].receiver;
+    const known = session === before.session && media.length === before.media.length && media.every(same);
+    // Without a session, or a track, the last picture stays: they may be back in a moment.
+    if (session && media.length > 0 && !known) this.#show(session, media);
+    if (!session && before.session) {
+      this.#shown = { session: null, media: [] };
+      this.#quality.attach(null, "");
     }
-    const { session, busy } = this.link;
-    const ended = [...this.#known].some((id) => !ids.includes(id));
-    const has = new Set(this.#stream.getTracks().map((track) => track.kind));
-    const lacks = session !== null && this.#tracks.some((track) => !has.has(track.kind));
-    if ((session === null && !busy) || ended || lacks) this.link.start();
-    for (const id of ids) this.#known.add(id);
+    const { state } = this.#watch.link;
+    const found = session !== null && media.length > 0;
+    const waiting = before.session || this.tile.state === "reconnecting" ? "reconnecting" : "connecting";
+    const now = state === "connected" && !found ? waiting : state;
+    if (this.tile.state !== now) this.tile.state = now; // or the reason for a failure would be gone
+    // What they do with their microphone cannot be known now.
+    if (this.tile.state !== "connected") this.tile.show({ audio: "waiting" });
   }
 
-  #receive(session) {
-    this.#monitor = new Monitor(session.pc, this.#stream);
+  #show(session, media) {
+    const received = media.filter(({ receiver }) => receiver);
+    const receivers = received.map(({ receiver }) => receiver);
+    const video = received.find(({ receiver }) => receiver.track.kind === "video");
+    this.#shown = { session, media };
+    this.#monitor = new Monitor(receivers);
     this.#figures = new InboundFigures();
-    this.#quality.attach(session, this.#mediaId);
-    this.tile.stream = this.#stream;
+    this.#quality.attach(session, video ? String(video.at) : "");
+    this.tile.stream = new MediaStream(receivers.map(({ track }) => track));
     this.play();
   }
 
@@ -113,11 +98,9 @@ export class Remote {
   }
 
   /** Twice a second: who is muted, and how good the connection is. @param {number} now milliseconds */
-  async sample(now) {
-    const monitor = this.#monitor;
-    if (!monitor || this.link.state !== "connected") return;
-    const { audio, video, loss } = await monitor.sample(now);
-    if (monitor !== this.#monitor) return;
+  sample(now, entries) {
+    if (!this.#monitor || this.tile.state !== "connected") return;
+    const { audio, video, loss } = this.#monitor.sample(now, entries);
     const pictured = video === "on" && this.tile.video.videoWidth === 0 ? "waiting" : video;
     this.tile.show({ audio, video: pictured });
     this.tile.bars = bars(loss);
@@ -125,11 +108,10 @@ export class Remote {
 
   /** The rows of the statistics overlay. */
   async figures() {
-    const { session } = this.link;
-    const figures = this.#figures;
-    if (!session || !figures) return [];
-    const report = await session.pc.getStats();
-    return figures.read([...report.values()], { layer: this.#layer() });
+    if (!this.#shown.session) return [];
+    const [monitor, figures] = [this.#monitor, this.#figures];
+    const entries = await this.#watch.report();
+    return figures.read(monitor.choose(entries), { layer: this.#layer() });
   }
 
   /** Which layer is shown, by its height, and what we ask for. */
@@ -152,8 +134,6 @@ export class Remote {
   }
 
   close() {
-    clearTimeout(this.#timer);
-    this.link.close();
     this.#picker.close();
     this.#quality.close();
     this.tile.remove();

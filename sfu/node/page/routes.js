@@ -11,5 +11,5 @@ export const routes = {
   events: (room) => roomUrl(room, "/events"),
   stats: (room, peer) => roomUrl(room, "/stats", { peer }),
   whip: (room, peer) => roomUrl(room, "/whip", { peer }),
-  whep: (room, peer, publisher) => roomUrl(room, "/whep", { peer, publisher }),
+  whep: (room, peer) => roomUrl(room, "/whep", { peer }),
 };

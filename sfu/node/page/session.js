@@ -1,11 +1,12 @@
 /**
- * One WHIP (RFC 9725) or WHEP session: an offer posted, an answer received, a resource to delete.
+ * One WHIP (RFC 9725) or WHEP session: an offer posted and an answer received, or the other way round, and a resource
+ * to delete.
  *
- * The offer is posted before it is set as the local description, because the `Link` headers with ICE
+ * Our offer is posted before it is set as the local description, because the `Link` headers with ICE
  * servers come with the answer (RFC 9725 section 4.6) and gathering starts with the local description.
  * Candidates are not trickled: the node is ICE-lite and learns ours from the checks.
  */
-import { request } from "./problem.js";
+import { Problem, request } from "./problem.js";
 
 const LINK = /<([^>]+)>((?:\s*;\s*[\w-]+=(?:"[^"]*"|[^",;\s]+))*)/g;
 const PARAMETER = /([\w-]+)=(?:"([^"]*)"|([^",;\s]+))/g;
@@ -43,6 +44,23 @@ export class Session {
     this.links = {};
   }
 
+  /** Answer an offer of the node's. @param {string} offer @param {(pc: RTCPeerConnection) => void} prepare */
+  async answer(offer, prepare) {
+    const { pc, token, resource } = this;
+    await pc.setRemoteDescription({ type: "offer", sdp: offer });
+    prepare(pc);
+    await pc.setLocalDescription();
+    await request(resource, { method: "PATCH", token, headers: SDP, body: pc.localDescription.sdp });
+  }
+
+  /** Answer the node's next offer; resolves to whether there was one. */
+  async follow(prepare) {
+    const response = await request(`${this.resource}/offer`, { method: "POST", token: this.token });
+    if (response.status === 204) return false;
+    await this.answer(await response.text(), prepare);
+    return true;
+  }
+
   /**
    * End the session here and at the node. Safe to call when the page goes away (the request outlives it),
    * and when the node has already forgotten the session.
@@ -62,29 +80,19 @@ export class Session {
   }
 }
 
+/** Of a session description. */
+const SDP = { "Content-Type": "application/sdp" };
+const CONFIGURATION = { bundlePolicy: "max-bundle" };
+
 /**
- * Negotiate one session.
- * @param {object} options
- * @param {URL} options.url the WHIP or WHEP endpoint
- * @param {string} options.token
- * @param {(pc: RTCPeerConnection) => void} options.prepare adds the transceivers
- * @param {AbortSignal} options.signal
- * @returns {Promise<Session>}
+ * Open a session with `negotiate(session, enter)`, in which `enter` posts what begins it and returns what comes back.
+ * @param {{url: URL, token: string, signal: AbortSignal}} options
  */
-export async function openSession({ url, token, prepare, signal }) {
-  const configuration = { bundlePolicy: "max-bundle" };
-  const pc = new RTCPeerConnection(configuration);
+async function open({ url, token, signal }, negotiate) {
+  const pc = new RTCPeerConnection(CONFIGURATION);
   const session = new Session(pc, null, token);
-  try {
-    prepare(pc);
-    const offer = await pc.createOffer();
-    const response = await request(url, {
-      method: "POST",
-      token,
-      headers: { "Content-Type": "application/sdp" },
-      body: offer.sdp,
-      signal,
-    });
+  const enter = async (body) => {
+    const response = await request(url, { method: "POST", token, headers: body && SDP, body, signal });
     const location = response.headers.get("Location");
     const base = response.url || url;
     if (location) session.resource = new URL(location, base);
@@ -92,16 +100,52 @@ export async function openSession({ url, token, prepare, signal }) {
       // Where a relation is unknown nobody looks for it; one that is no address is as good as missing.
       if (rel && URL.canParse(target, base)) session.links[rel] = new URL(target, base);
     }
-    const answer = await response.text();
+    const description = await response.text();
     signal.throwIfAborted();
     const servers = iceServers(response.headers.get("Link"));
-    if (servers.length > 0) pc.setConfiguration({ ...configuration, iceServers: servers });
-    await pc.setLocalDescription(offer);
-    await pc.setRemoteDescription({ type: "answer", sdp: answer });
+    if (servers.length > 0) pc.setConfiguration({ ...CONFIGURATION, iceServers: servers });
+    return description;
+  };
+  try {
+    await negotiate(session, enter);
     signal.throwIfAborted();
     return session;
   } catch (error) {
     session.close();
     throw error;
   }
+}
+
+/**
+ * Offer, and take the node's answer.
+ * @param {object} options
+ * @param {URL} options.url the WHIP or WHEP endpoint
+ * @param {string} options.token
+ * @param {(pc: RTCPeerConnection) => void} options.prepare adds the transceivers
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<Session>}
+ */
+export function openSession({ prepare, ...options }) {
+  return open(options, async ({ pc }, enter) => {
+    prepare(pc);
+    const offer = await pc.createOffer();
+    const answer = await enter(offer.sdp);
+    await pc.setLocalDescription(offer);
+    await pc.setRemoteDescription({ type: "answer", sdp: answer });
+  });
+}
+
+/**
+ * Let the node offer, and answer it.
+ * @param {object} options
+ * @param {URL} options.url the WHEP endpoint @param {string} options.token @param {AbortSignal} options.signal
+ * @param {(pc: RTCPeerConnection) => void} options.prepare changes the transceivers that the offer has made
+ * @returns {Promise<Session>}
+ */
+export function openOffered({ prepare, ...options }) {
+  return open(options, async (session, enter) => {
+    const offer = await enter();
+    if (!/^m=/m.test(offer)) throw new Problem(410, { title: "Nobody is to be seen or heard here any more" });
+    await session.answer(offer, prepare);
+  });
 }
