@@ -10,7 +10,6 @@ from typing import Any
 
 from sfu.bwe.kernels.reset import reset_groups
 from sfu.bwe.kernels.state import FAR_US, GROUPS, NEVER_US, NORMAL, OVERUSED, TREND_POINTS, UNDERUSED
-from sfu.bwe.kernels.tcp_competition import competes_with_tcp
 from sfu.wire.kernels.kernel import stage
 
 _GROUP_US = 5_000
@@ -107,7 +106,7 @@ def _measure_queue(state: Any) -> None:
         state["queue_ms"] = 0.0
         return
     delay = state["last_arrival_us"] - state["last_sent_us"]
-    if competes_with_tcp(state):
+    if state["tcp_competition_us"] != NEVER_US:  # what it does to the least delay is for `tcp_competition.py` to say
         state["least_since_us"] = state["last_sent_us"]
     elif state["last_sent_us"] - state["least_since_us"] > _LEAST_WINDOW_US or state["least_since_us"] == NEVER_US:
         state["least_before_us"] = state["least_us"]
@@ -116,6 +115,19 @@ def _measure_queue(state: Any) -> None:
     state["least_us"] = min(state["least_us"], delay)
     state["queue_ms"] = (delay - min(state["least_us"], state["least_before_us"])) / 1000.0
     state["usual_ms"] += _USUAL * (state["queue_ms"] - state["usual_ms"])
+
+
+@stage
+def restart_least(state: Any) -> None:
+    """Look for the least delay anew, and keep the one so far beside it."""
+    state["least_before_us"] = min(state["least_before_us"], state["least_us"])
+    state["least_us"] = FAR_US
+
+
+@stage
+def accept_least(state: Any) -> None:
+    """Take the least delay since `restart_least` for the path's own."""
+    state["least_before_us"] = state["least_us"]
 
 
 @stage

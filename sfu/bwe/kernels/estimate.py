@@ -7,9 +7,9 @@ from typing import Any
 from sfu.bwe.kernels.delay import add_arrival, add_probe
 from sfu.bwe.kernels.full_path import note_bound, note_full
 from sfu.bwe.kernels.loss import add_sent, bound_loss, end_observation, recall_loss
-from sfu.bwe.kernels.probe_result import add_probe_arrival
-from sfu.bwe.kernels.probing import handle_probe_result, must_confirm
-from sfu.bwe.kernels.rate_control import lasting_rate, lower_to, note_shown, raise_to, update_rate
+from sfu.bwe.kernels.probe_result import add_probe_arrival, note_shown
+from sfu.bwe.kernels.probing import handle_probe_result, must_confirm, try_at_once
+from sfu.bwe.kernels.rate_control import lasting_rate, lower_to, raise_to, update_rate
 from sfu.bwe.kernels.sent_log import ARRIVED, LOST, UNKNOWN, settle
 from sfu.bwe.kernels.state import LEAST_BPS, MOST_BPS, NEVER_US, OVERUSED
 from sfu.bwe.kernels.throughput import measure_throughput
@@ -168,7 +168,7 @@ def fade_unused(state: Any, now_us: int) -> None:
 def set_limit(state: Any, limit_bps: float, now_us: int) -> None:
     """So much is wanted at most. Where more is wanted than before, it is tried at once."""
     if state["limit_bps"] <= _LIMITED_SHARE * state["estimate_bps"] and limit_bps > state["limit_bps"]:
-        state["probe_next_us"] = min(state["probe_next_us"], now_us)
+        try_at_once(state, now_us)
     state["limit_bps"] = limit_bps
 
 

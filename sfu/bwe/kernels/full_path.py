@@ -37,6 +37,18 @@ def note_bound(state: Any, rate_bps: float, now_us: int) -> None:
 
 
 @stage
+def correct_full(state: Any, rate_bps: float) -> None:
+    """Probes have shown what gets through of the path, more or less than was noted when it was full."""
+    state["full_bps"] = rate_bps
+
+
+@stage
+def renew_full(state: Any, now_us: int) -> None:
+    """The path is still as full as it was: no more has got through that lasts."""
+    state["full_us"] = now_us
+
+
+@stage
 def forget_full(state: Any) -> None:
     """The path is not full, or is not known to be."""
     state["full_bps"] = 0.0

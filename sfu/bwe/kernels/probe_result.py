@@ -20,6 +20,9 @@ _BACK_OFF = 0.95
 _UNKNOWN = 2.0
 """Where no times show how fast it came, so many times what gets through is believed."""
 
+_FADE = 0.7
+"""Weight of what earlier probes have shown beside the result of a new one."""
+
 
 @stage
 def begin_cluster(state: Any) -> None:
@@ -116,3 +119,17 @@ def _result(state: Any, at: int) -> float:
     if arrived_bps < _EXCEEDED * sent_bps:
         return _BACK_OFF * arrived_bps
     return min(sent_bps, arrived_bps)
+
+
+@stage
+def note_shown(state: Any, rate_bps: float) -> None:
+    """Note that a probe has got through at this rate, whether or not that lasts."""
+    state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
+
+
+@stage
+def share_of_shown(state: Any) -> float:
+    """Return our throughput as a share of what probes have shown (0..1)."""
+    if state["shown_bps"] <= 0.0:
+        return 1.0
+    return min(state["acked_bps"] / state["shown_bps"], 1.0)

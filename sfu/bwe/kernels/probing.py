@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.full_path import note_full
+from sfu.bwe.kernels.full_path import correct_full, forget_full, note_full, renew_full
 from sfu.bwe.kernels.probe_result import PROBE_PACKETS, begin_cluster, count_sent
 from sfu.bwe.kernels.state import CLUSTERS, MOST_BPS, NEVER_US, NORMAL
 from sfu.wire.kernels.kernel import i64, stage
@@ -88,6 +88,12 @@ def begin_due_probe(state: Any, now_us: int) -> bool:
 
 
 @stage
+def try_at_once(state: Any, now_us: int) -> None:
+    """More is wanted than before: the next probe need not wait."""
+    state["probe_next_us"] = min(state["probe_next_us"], now_us)
+
+
+@stage
 def stop_probe(state: Any) -> None:
     """Send no more of the probe: there is nothing, or nobody, to send it to."""
     state["probe_bps"] = 0.0
@@ -147,15 +153,15 @@ def must_confirm(state: Any, probe: int, rate: float, now_us: int) -> bool:
     least = min(_BUCKET_BYTES, _MOST_CONFIRM_BYTES * (rate - full) / rate)
     if state["probe_slowed"] == 0 and (rate - full) * state["probe_us"] / 8e6 > _ENOUGH * least:
         state["confirm_round"] = 0
-        state["full_bps"] = 0.0
+        forget_full(state)
         return False
     if state["confirm_round"] >= 2 and rate >= _LASTS * state["confirm_bps"]:
         state["confirm_round"] = 0  # the path is slower than was tried, but it has shown twice how fast it is
-        state["full_bps"] = rate
+        correct_full(state, rate)
         return False
     if state["confirm_round"] >= _MOST_ROUNDS:
         _end_confirming(state, now_us)
-        state["full_us"] = now_us
+        renew_full(state, now_us)
         return True
     state["confirm_round"] += 1
     state["confirm_bps"] = max(rate, full + _BUCKET_BYTES * 8e6 / _MOST_CONFIRM_US)

@@ -7,11 +7,14 @@ from typing import Any
 from sfu.bwe.kernels.capacity import forget_capacity, learn_capacity, lower_bound, upper_bound
 from sfu.bwe.kernels.full_path import note_decrease, refute_full
 from sfu.bwe.kernels.loss import settle_overflow
+from sfu.bwe.kernels.probe_result import share_of_shown
 from sfu.bwe.kernels.state import DECREASE, HOLD, INCREASE, LEAST_BPS, MOST_BPS, NEVER_US, NORMAL, OVERUSED
 from sfu.bwe.kernels.tcp_competition import (
     EMPTY_MS,
     STANDING_MS,
+    begin_tcp_competition,
     competes_with_tcp,
+    fair_rate,
     is_vain,
     must_brake,
     watch_tcp_competition,
@@ -51,8 +54,6 @@ _LEAST_RISE_BPS = 4_000.0
 _LATE = 1.0
 """How much faster, at most, a flow rises that gets through less than probes have shown: it shares a link with others
 and has less of it than they, or the link has grown."""
-_FADE = 0.7
-"""Weight of what earlier probes have shown beside the result of a new one."""
 _RAISE, _RAISE_BPS = 1.2, 150_000.0
 _CALM_US = 30_000_000
 """Within this time after a decrease a probe raises the rate by no more than `_RAISE` and `_RAISE_BPS` allow: it may
@@ -75,19 +76,25 @@ def update_rate(state: Any, limited: bool, now_us: int) -> None:
     """Update `delay_bps` by the current trend. `limited`: far less is sent than is allowed."""
     refute_full(state)
     usage = state["usage"]
-    watch_tcp_competition(state, now_us)
+    if watch_tcp_competition(state, now_us):
+        state["decreased_us"] = NEVER_US
     if competes_with_tcp(state):
         usage = NORMAL  # the queue is not ours
     elif _collapses(state, now_us):
         usage = OVERUSED
     if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
         state["phase"] = HOLD  # a burst, no queue that has to be given way to
-    elif usage == OVERUSED or state["congested"] == 1 or must_brake(state, now_us):
+        state["changed_us"] = now_us
+        return
+    if usage == OVERUSED or state["congested"] == 1 or must_brake(state, now_us):
         if _may_decrease(state, now_us):
             _decrease(state, limited, now_us)
         settle_overflow(state)
         return
-    elif usage == NORMAL:
+    if begin_tcp_competition(state, now_us):
+        state["delay_bps"] = max(state["delay_bps"], min(fair_rate(state, now_us), state["limit_bps"]))
+        state["recover_bps"] = 0.0
+    if usage == NORMAL:
         if state["phase"] != INCREASE:
             state["phase"] = INCREASE
             state["changed_us"] = now_us
@@ -200,7 +207,7 @@ def _increase(state: Any, now_us: int) -> None:
         forget_capacity(state)
     if state["delay_bps"] > _NEAR * state["capacity_bps"] > 0.0 or competes_with_tcp(state):
         rise = max(min(_RISE_BPS, _SMALL_RISE * rate), _LARGE_RISE * rate, _LEAST_RISE_BPS)
-        raised = rate + rise * (1.0 + _LATE * (1.0 - _share(state))) * elapsed
+        raised = rate + rise * (1.0 + _LATE * (1.0 - share_of_shown(state))) * elapsed
     else:
         raised = rate + max(rate * (_PER_SECOND**elapsed - 1.0), 1_000.0 * elapsed)
         raised += _APPROACH * max(_NEAR * state["capacity_bps"] - rate, 0.0) * elapsed
@@ -212,20 +219,6 @@ def _increase(state: Any, now_us: int) -> None:
         raised = min(raised, max(state["full_bps"], _TRIED * acked))
     raised = min(raised, state["limit_bps"], MOST_BPS)
     state["delay_bps"] = max(rate, raised)
-
-
-@stage
-def _share(state: Any) -> float:
-    """Return our throughput as a share of what probes have shown (0..1)."""
-    if state["shown_bps"] <= 0.0:
-        return 1.0
-    return min(state["acked_bps"] / state["shown_bps"], 1.0)
-
-
-@stage
-def note_shown(state: Any, rate_bps: float) -> None:
-    """Note that a probe has got through at this rate, whether or not that lasts."""
-    state["shown_bps"] = max(rate_bps, _FADE * state["shown_bps"])
 
 
 @stage

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfu.wire.kernels.columns import Also, Columns
+from sfu.wire.kernels.columns import Columns
 
 TREND_POINTS = 20
 """Groups of packets that the delay's trend is taken over."""
@@ -50,13 +50,11 @@ ESTIMATOR_COLUMNS = Columns(
         ("acked_sent_us", np.int64),  # when the newest packet that has arrived was sent
     ],
     rate_control=[
-        ("delay_bps", np.float64, Also("tcp_competition")),
-        ("shown_bps", np.float64),  # by probes, the most lately; 0: nothing yet
+        ("delay_bps", np.float64),
         ("phase", np.int32),
         ("changed_us", np.int64),
-        ("decreased_us", np.int64, Also("tcp_competition")),
-        # where to go on once the queue has emptied, 0: nowhere
-        ("recover_bps", np.float64, Also("tcp_competition")),
+        ("decreased_us", np.int64),
+        ("recover_bps", np.float64),  # where to go on once the queue has emptied, 0: nowhere
     ],
     loss=[
         ("loss_bps", np.float64),
@@ -96,8 +94,8 @@ ESTIMATOR_COLUMNS = Columns(
         ("reordered", np.int64),
         ("open", np.int32),  # 0: the next packet begins a group that is compared with none
         # the queue: delay of the newest group over the least in a while
-        ("least_us", np.int64, Also("tcp_competition")),
-        ("least_before_us", np.int64, Also("tcp_competition")),
+        ("least_us", np.int64),
+        ("least_before_us", np.int64),
         ("least_since_us", np.int64),
         ("queue_ms", np.float64),
         ("usual_ms", np.float64),  # the same, smoothed
@@ -145,9 +143,8 @@ ESTIMATOR_COLUMNS = Columns(
         ("capacity_deviation", np.float64),
     ],
     full_path=[
-        # what got through when the path was last seen to be full, 0: not lately
-        ("full_bps", np.float64, Also("probing")),
-        ("full_us", np.int64, Also("probing")),  # when that was
+        ("full_bps", np.float64),  # what got through when the path was last seen to be full, 0: not lately
+        ("full_us", np.int64),  # when that was
         ("full_sent_us", np.int64),  # only what was sent after this can refute it
     ],
     probing=[
@@ -157,7 +154,7 @@ ESTIMATOR_COLUMNS = Columns(
         ("probe_us", np.int64),  # how long it takes
         ("probe_bytes", np.int64),  # still to send of it
         ("probe_started_us", np.int64),
-        ("probe_next_us", np.int64, Also("estimate")),  # the earliest time for the next
+        ("probe_next_us", np.int64),  # the earliest time for the next
         ("probe_failures", np.int64),
         ("confirmed", np.int64),  # the probe that has confirmed the one before last, 0: none
         ("confirm_round", np.int64),  # how many have, one after the other
@@ -165,6 +162,7 @@ ESTIMATOR_COLUMNS = Columns(
         ("confirm_us", np.int64),  # when the last of them did
     ],
     probe_result=[
+        ("shown_bps", np.float64),  # by probes, the most lately; 0: nothing yet
         ("probe_slowed", np.int32),  # 1: the last result is of packets that came slower than they were sent
         ("cluster_probe", np.int64, (CLUSTERS,)),
         ("cluster_bps", np.float64, (CLUSTERS,)),

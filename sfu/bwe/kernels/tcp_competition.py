@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.kernels.capacity import forget_capacity
+from sfu.bwe.kernels.delay import accept_least, restart_least
 from sfu.bwe.kernels.full_path import forget_full
-from sfu.bwe.kernels.state import FAR_US, NEVER_US
+from sfu.bwe.kernels.state import NEVER_US
 from sfu.wire.kernels.kernel import stage
 
 EMPTY_MS = 15.0
@@ -49,8 +50,10 @@ def is_vain(state: Any) -> bool:
 
 
 @stage
-def watch_tcp_competition(state: Any, now_us: int) -> None:
-    """Update whether the competition goes on. Call at each feedback."""
+def watch_tcp_competition(state: Any, now_us: int) -> bool:
+    """Update whether the competition goes on; call at each feedback. Returns whether there was none: the queue stood
+    still, so that there was no reason to decrease.
+    """
     if state["acked_bps"] >= state["high_bps"] or now_us - state["high_us"] > _BEFORE_US:
         state["high_bps"] = state["acked_bps"]
         state["high_us"] = now_us
@@ -65,45 +68,53 @@ def watch_tcp_competition(state: Any, now_us: int) -> None:
         if lasted > _LASTS_US or (still and lasted > _STILL_US):
             _accept_queue(state, now_us)
             if still:
-                state["decreased_us"] = NEVER_US  # there was no reason to
                 forget_full(state)
+                return True
+    return False
 
 
 @stage
 def must_brake(state: Any, now_us: int) -> bool:
     """Whether a queue stands that does not shrink, and that we have a chance to empty."""
-    if competes_with_tcp(state) or state["standing_ms"] < max(STANDING_MS, _SHRINKS * state["stood_ms"]):
+    if not _stands(state) or is_vain(state) or now_us - max(state["decreased_us"], state["braked_us"]) < _BRAKE_US:
         return False
-    if not is_vain(state):
-        if now_us - max(state["decreased_us"], state["braked_us"]) < _BRAKE_US:
-            return False
-        if state["brakes"] == 0:
-            state["stands_us"] = now_us
-        if state["brakes"] < 2:  # the first is too early to say: what got through may be from before the queue
-            state["braked_bps"] = state["acked_bps"]
-        state["brakes"] += 1
-        state["braked_us"] = now_us
-        return True
-    if now_us - state["braked_us"] > _GIVE_UP_US:
-        state["brakes"] = 0
-    if now_us - state["stands_us"] > _STANDS_US and state["acked_bps"] < _LESS * state["braked_bps"]:
-        _begin(state, now_us)
-    return False
+    if state["brakes"] == 0:
+        state["stands_us"] = now_us
+    if state["brakes"] < 2:  # the first is too early to say: what got through may be from before the queue
+        state["braked_bps"] = state["acked_bps"]
+    state["brakes"] += 1
+    state["braked_us"] = now_us
+    return True
 
 
 @stage
-def _begin(state: Any, now_us: int) -> None:
+def _stands(state: Any) -> bool:
+    return not competes_with_tcp(state) and state["standing_ms"] >= max(STANDING_MS, _SHRINKS * state["stood_ms"])
+
+
+@stage
+def begin_tcp_competition(state: Any, now_us: int) -> bool:
+    """Begin a competition if the queue still stands though decreases were in vain; return whether it begins now."""
+    if not _stands(state) or not is_vain(state):
+        return False
+    if now_us - state["braked_us"] > _GIVE_UP_US:
+        state["brakes"] = 0
+    if now_us - state["stands_us"] <= _STANDS_US or state["acked_bps"] >= _LESS * state["braked_bps"]:
+        return False
     state["tcp_competition_us"] = now_us
     state["shortest_ms"] = state["standing_ms"]
     state["longest_ms"] = state["standing_ms"]
-    fair = _FAIR * state["high_bps"]
-    if state["accepted_us"] != NEVER_US and now_us - state["accepted_us"] < _LASTS_US:
-        fair = _FAIR_AGAIN * state["accepted_bps"]
-    state["delay_bps"] = max(state["delay_bps"], min(fair, state["limit_bps"]))
-    state["recover_bps"] = 0.0
     forget_capacity(state)
-    state["least_before_us"] = min(state["least_before_us"], state["least_us"])
-    state["least_us"] = FAR_US
+    restart_least(state)
+    return True
+
+
+@stage
+def fair_rate(state: Any, now_us: int) -> float:
+    """Return the share, in bps, that a competition that begins now leaves us."""
+    if state["accepted_us"] != NEVER_US and now_us - state["accepted_us"] < _LASTS_US:
+        return float(_FAIR_AGAIN * state["accepted_bps"])
+    return float(_FAIR * state["high_bps"])
 
 
 @stage
@@ -113,4 +124,4 @@ def _accept_queue(state: Any, now_us: int) -> None:
     state["accepted_us"] = now_us
     state["accepted_bps"] = state["delay_bps"]
     state["brakes"] = 0
-    state["least_before_us"] = state["least_us"]
+    accept_least(state)

@@ -2,8 +2,8 @@
 
 Kernels of many modules read a table; what changes a column is looked for in one place, its owner, named as the module
 is called (`pacing` for `routing/kernels/pacing.py`; no two modules of kernels share a name). Others ask the owner to
-write, by a kernel of its. Besides it only those write that begin a row anew, and whom `Also` names: each of these is a
-second hand in somebody's state. `tests/unit/routing/test_column_writers.py` checks the kernels' sources against this.
+write, by a kernel of its. Besides it only those write that begin a row anew.
+`tests/unit/routing/test_column_writers.py` checks the kernels' sources against this.
 """
 
 from __future__ import annotations
@@ -13,16 +13,8 @@ from typing import Any
 
 import numpy as np
 
-
-class Also:
-    """Behind a column's type: the modules that write it besides its owner."""
-
-    def __init__(self, *modules: str) -> None:
-        self.modules = modules
-
-
 Column = tuple[Any, ...]
-"""A column's name and type, the shape of an array, and an `Also` if other modules write it."""
+"""A column's name and type, and the shape of an array."""
 
 
 class Columns:
@@ -36,20 +28,7 @@ class Columns:
         self.opened_by = opened_by
         self.owners = {column[0]: owner for owner, columns in owners.items() for column in columns}
         """The owner of each column."""
-        self.others = {
-            column[0]: part.modules
-            for columns in owners.values()
-            for column in columns
-            for part in column
-            if isinstance(part, Also)
-        }
-        """Who else writes a column."""
-        fields = [
-            tuple(part for part in column if not isinstance(part, Also))
-            for columns in owners.values()
-            for column in columns
-        ]
-        self.dtype = np.dtype(fields, align=True)
+        self.dtype = np.dtype([column for columns in owners.values() for column in columns], align=True)
         """The record. Raises ValueError at a name that stands twice."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sfu.wire.kernels.columns import Also, Columns
+from sfu.wire.kernels.columns import Columns
 
 TABLE = Columns(
     opened_by=("commands",),
-    pacing=[("busy", np.int8), ("free_us", np.int64, Also("release", "repeat"))],
-    history=[("data", np.uint8, (3,)), ("clock_offset", np.int32, (2,), Also("release"))],
+    pacing=[("busy", np.int8), ("free_us", np.int64)],
+    history=[("data", np.uint8, (3,)), ("clock_offset", np.int32, (2,))],
 )
 
 
@@ -18,9 +18,9 @@ def test_each_column_has_the_owner_in_whose_group_it_stands() -> None:
     assert TABLE.owners == {"busy": "pacing", "free_us": "pacing", "data": "history", "clock_offset": "history"}
 
 
-def test_who_else_writes_is_known_and_is_no_part_of_the_record() -> None:
-    assert TABLE.others == {"free_us": ("release", "repeat"), "clock_offset": ("release",)}
+def test_the_record_has_the_columns_as_they_stand_there() -> None:
     assert TABLE.opened_by == ("commands",)
+    assert TABLE.dtype.names == tuple(TABLE.owners)
     assert [TABLE.dtype[name].base for name in TABLE.owners] == [np.int8, np.int64, np.uint8, np.int32]
     assert [TABLE.dtype[name].shape for name in TABLE.owners] == [(), (), (3,), (2,)]
 
