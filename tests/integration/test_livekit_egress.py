@@ -345,3 +345,30 @@ async def test_there_are_as_many_at_once_as_recordings_are_set(stage: Stage) -> 
         stage.egresses.start(RoomCompositeEgressRequest(room_name=name, **file()))
     with pytest.raises(LimitError, match="its 3 recordings"):
         stage.egresses.start(RoomCompositeEgressRequest(room_name="four", **file()))
+
+
+async def test_what_the_server_s_end_gives_up_is_told_of_with_the_record_that_stands(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composing = asyncio.Event()
+
+    async def compose(record: Path, output: Path, film: Film) -> MadeFile:
+        composing.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(stage.maker, "compose", compose)
+    stage.server.room("court").join("alice")
+    request = RoomCompositeEgressRequest(room_name="court", **file())
+    first, second = stage.egresses.start(request), stage.egresses.start(request)
+    stage.egresses.stop(first.egress_id)
+    await asyncio.wait_for(composing.wait(), PATIENCE_S)
+    await stage.egresses.close()
+    ended = {info.egress_id: info for event, info in stage.changes if event == "egress_ended"}
+    assert set(ended) == {first.egress_id, second.egress_id}
+    for info in ended.values():
+        assert info.status == EgressStatus.EGRESS_ABORTED
+        assert info.error == "the server has stopped: the record stands, and no file was made of it"
+        stage.record_of(info)
+    await stage.egresses.close()
+    assert len([event for event, _ in stage.changes if event == "egress_ended"]) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from typing import Protocol
 from livekit.protocol.egress import EgressInfo, EgressSourceType, EgressStatus, FileInfo
 from livekit.protocol.models import Room
 
-from sfu import RecordError, Recording, Server, Track
+from sfu import ClosedRecord, RecordError, Recording, Server, Track
 from sfu.errors import LimitError, LocalError, PrivateError, RemoteError
 from sfu.signaling.livekit.egress.orders import Film, Order, Request, read_order
 from sfu.signaling.livekit.egress.paths import fill_path, place_file
@@ -224,12 +224,8 @@ class Egresses:
         ended = self._now_ns()
         self._change(egress, "egress_updated")
         closed = await egress.recording.stop(subject=subject)
-        heads = {record.path: record.head for record in closed}
-        head = heads.get(egress.record)
-        if head is None:
-            self._finish(egress, EgressStatus.EGRESS_FAILED, "the record could not be closed; `sfu recover` closes it")
+        if not self._note_record(egress, closed):
             return
-        info.details = f"record {egress.record.name}, head {head}"
         try:
             made = await self._make(egress)
         except FilmError as error:
@@ -246,6 +242,15 @@ class Egresses:
         info.file_results.append(result)
         info.file.CopyFrom(result)  # of the first version, which clients still read
         self._finish(egress, EgressStatus.EGRESS_COMPLETE, made.warning)
+
+    def _note_record(self, egress: _Egress, closed: Sequence[ClosedRecord]) -> bool:
+        """Tell which record it has; without one it has failed."""
+        head = {record.path: record.head for record in closed}.get(egress.record)
+        if head is None:
+            self._finish(egress, EgressStatus.EGRESS_FAILED, "the record could not be closed; `sfu recover` closes it")
+            return False
+        egress.info.details = f"record {egress.record.name}, head {head}"
+        return True
 
     async def _make(self, egress: _Egress) -> MadeFile:
         film = egress.order.film
@@ -309,13 +314,16 @@ class Egresses:
         return [each for each in self._egresses.values() if each.info.room_name == room and each.info.status in running]
 
     async def close(self) -> None:
-        """End all, and wait for their records, but for no films: what is being made is given up."""
-        for egress in self._egresses.values():
+        """End all, and wait for their records, but for no films: what is being made is given up, and told to be."""
+        for egress in list(self._egresses.values()):
             egress.stopping.set()
             if egress.task is not None and not egress.task.done():
-                await egress.recording.stop("server_closed")
+                closed = await egress.recording.stop("server_closed")
                 egress.task.cancel()
                 await asyncio.gather(egress.task, return_exceptions=True)
+                if egress.info.status not in _OVER and self._note_record(egress, closed):
+                    why = "the server has stopped: the record stands, and no file was made of it"
+                    self._finish(egress, EgressStatus.EGRESS_ABORTED, why)
 
     def _forget(self) -> None:
         ended = [id for id, egress in self._egresses.items() if egress.info.status in _OVER]
