@@ -41,6 +41,9 @@ LONGER_SLEEPS = {
     ),
     "tests/interop/livekit/server_api/test_services.py:"
     "test_egress_makes_a_file_of_a_room_with_a_signed_record_under_it": "so much media is what the film has to show",
+    "tests/interop/livekit/server_api/test_node_sdk.py:test_several_egresses_of_a_room_each_with_its_record": (
+        "so much media is what the films have to show"
+    ),
     "tests/interop/livekit/test_broken_path.py:test_media_go_on_after_five_seconds_without_a_path": (
         "for so long the path carries nothing"
     ),

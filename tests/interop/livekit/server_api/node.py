@@ -28,6 +28,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.events: list[WebhookEvent] = []
+        self.bodies: list[tuple[str, str]] = []
+        """What came, each with its header Authorization."""
         self.refusals: list[str] = []
         outer = self
 
@@ -36,6 +38,7 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
+                outer.bodies.append((body, self.headers["authorization"]))
                 try:
                     receiver = api.WebhookReceiver(api.TokenVerifier(KEY, SECRET))
                     outer.events.append(receiver.receive(body, self.headers["authorization"]))
