@@ -45,8 +45,11 @@ class LiveKit:
         options: LiveKitOptions | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        admits: Callable[[str, str], bool] = lambda room, identity: True,
     ) -> None:
-        """`keys`: secrets by API key. `clock`: seconds since the Unix epoch. Raises ArgumentError for a bad key."""
+        """`keys`: secrets by API key. `clock`: seconds since the Unix epoch. `admits(room, identity)`: whether somebody
+        with a good token enters now, too. Raises ArgumentError for a bad key.
+        """
         self.options = options or LiveKitOptions()
         self.keys = ApiKeys(keys, clock)
         self.rooms = Rooms(server, self.options, clock)
@@ -54,6 +57,7 @@ class LiveKit:
         """Signal requests, by kind; `unknown` are those of newer clients, `malformed` are none."""
         self.cut: collections.Counter[str] = collections.Counter()
         """Sockets that were cut off or held back, by reason."""
+        self._admits = admits
         self._sessions: set[Session] = set()
         self._watcher = EventWatcher(server, [self.rooms.handle_event])
         self._ticker = Ticker(self.handle_tick, clock)
@@ -122,6 +126,8 @@ class LiveKit:
             raise TokenError("no access token: send it as 'Authorization: Bearer' or as access_token")
         claims = self.keys.verify(token.strip())
         claims.require_join(connection.query_params.get("room", ""))
+        if not self._admits(claims.video.room, claims.identity):
+            raise GrantError("You are not let into this room now.")
         return claims
 
     def _validate(self, request: Request, read: Read) -> Response:

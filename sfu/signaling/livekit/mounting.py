@@ -1,0 +1,45 @@
+"""The protocol as an ASGI app that a platform mounts beside its own pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from starlette.applications import Starlette
+
+from sfu import Server
+from sfu.signaling.http.options import SignalingOptions
+from sfu.signaling.livekit.app import LiveKit
+from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.server_api import ServerApi
+
+
+def create_app(
+    server: Server,
+    keys: Mapping[str, str],
+    options: LiveKitOptions | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    admits: Callable[[str, str], bool] = lambda room, identity: True,
+) -> Starlette:
+    """The door for clients (`/rtc`) and for servers (`/twirp`) of `server`, which must be started and stays the
+    caller's to close.
+
+    It can be mounted below any path: clients are given that path's URL. `keys`: secrets by API key, which sign tokens;
+    `clock`: seconds since the Unix epoch. `admits(room, identity)` is asked whenever somebody comes with a good token:
+    that says what was true when it was made, and who was put out since then shall not come again by it. Before the
+    server is closed call `await app.state.close()`.
+
+    Raises:
+        ArgumentError: a key that cannot be used.
+    """
+    livekit = LiveKit(server, keys, options, clock=clock, admits=admits)
+    api = ServerApi(livekit.rooms, livekit.keys, SignalingOptions())
+
+    async def close() -> None:
+        await livekit.close()
+        await api.close()
+
+    app = Starlette(routes=[*livekit.routes, *api.routes])
+    app.state.close = close
+    return app
