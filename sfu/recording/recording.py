@@ -18,7 +18,7 @@ from sfu.recording.feed import Deliver, Feed
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recordable import Recordable
 from sfu.recording.recorder import ClosedRecord, Recorder
-from sfu.recording.watch import SILENCE_S, Watch
+from sfu.recording.watch import SILENCE_S, Progress, Watch
 from sfu.routing.plane import TappedPackets
 
 _TICK_S = 1.0
@@ -125,6 +125,11 @@ class Recording:
         return "paused" if self.paused else "recording"
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since it began, pauses included: `t_us` of a ledger's line that was written now."""
+        return self._clock() - self._start
+
+    @property
     def failed(self) -> bool:
         """Whether every recorder has failed."""
         return all(recorder.progress.failure is not None for recorder in self._recorders)
@@ -215,20 +220,8 @@ class Recording:
 
     def stats(self) -> tuple[RecorderStats, ...]:
         """Return a snapshot of each recorder."""
-        found = []
-        for recorder, watch in zip(self._recorders, self._watches, strict=True):
-            progress = recorder.progress
-            found.append(
-                RecorderStats(
-                    recorder.path,
-                    progress.written_bytes,
-                    progress.free_bytes,
-                    progress.missed_packets,
-                    progress.failure,
-                    dict(watch.alarms),
-                )
-            )
-        return tuple(found)
+        both = zip(self._recorders, self._watches, strict=True)
+        return tuple(_describe(recorder.path, recorder.progress, watch) for recorder, watch in both)
 
     # from the room
 
@@ -388,6 +381,10 @@ class Recording:
             about: dict[str, Any] = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
             arrival_us = round((arrival - self._start) * 1e6)
             self._tell(partial(_note_report, key=recorded.key, arrival_us=arrival_us, **about))
+
+
+def _describe(path: Path, it: Progress, watch: Watch) -> RecorderStats:
+    return RecorderStats(path, it.written_bytes, it.free_bytes, it.missed_packets, it.failure, dict(watch.alarms))
 
 
 def _note_report(recorder: Recorder, now: float, key: int, **fields: Any) -> None:

@@ -303,3 +303,9 @@ async def test_alarms_go_on_after_the_stop_until_a_record_is_closed_or_given_up(
     assert hearing.recording.stats()[1].alarms == {NOT_CLOSED: text}
     assert len(first.told) == told  # after its stop a ledger takes nothing
     assert (hearing.recording.done, hearing.recording._timer) == (True, None)
+
+
+async def test_elapsed_is_the_time_that_lines_are_told_with(hearing: Hearing) -> None:
+    before = hearing.recording.elapsed
+    hearing.clock.now += 2.5
+    assert hearing.recording.elapsed == pytest.approx(before + 2.5)
