@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
-    bench fuzz soak audit clean
+    bench fuzz soak audit clean court court-test
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -89,6 +89,12 @@ kernels: $(DEV_READY) # compiled once, before two processes need them
 
 kernels-checked: $(DEV_READY) # with bounds checks, those that tests/fuzz calls
 	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -c "$(COMPILE_CHECKED)"
+
+court: $(DEV_READY) ## Start the cloud court with its demonstration: http://127.0.0.1:8000
+	@cd examples/cloud_court && PYTHONPATH=../.. ../../$(BIN)/python -m court --demo $(ARGS)
+
+court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL where Debian's is installed
+	@$(BIN)/pytest examples/cloud_court/tests $(ARGS)
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check

@@ -15,8 +15,9 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted((ROOT / "sfu").rglob("*.py"))
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
+COURT = ROOT / "examples" / "cloud_court"
+MODULES = sorted([*(ROOT / "sfu").rglob("*.py"), *(COURT / "court").rglob("*.py")])
+TESTS = sorted([*(ROOT / "tests").rglob("*.py"), *(COURT / "tests").rglob("*.py")])
 TEST_MODULES = {path.stem for path in TESTS if path.stem.startswith("test_")}
 
 MOST_LINES, MOST_KERNEL_LINES = 400, 250

@@ -1,0 +1,1 @@
+"""The server of the cloud court: hearings from home, with their exhibits, transcript and record."""

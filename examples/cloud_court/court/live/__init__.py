@@ -1,0 +1,1 @@
+"""What changed, to whom it may be told."""

@@ -1,0 +1,1 @@
+"""The media: the only part that knows of sfu."""
