@@ -1,0 +1,1 @@
+"""A hearing: its persons, its states, who enters when, and who was there."""

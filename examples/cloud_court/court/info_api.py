@@ -1,0 +1,101 @@
+"""What everybody may know of this court, and the pages of its stand-ins."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from court.accounts.login import TheCourt
+from court.accounts.models import SmsMessage
+from court.accounts.schemas import Told
+from court.court import Court
+from court.errors import Refusal
+from court.hearings.rules import PHASES
+
+router = APIRouter(prefix="/api", tags=["court"])
+
+
+class CourtOut(BaseModel):
+    """The court: its name, limits, discipline, types."""
+
+    name: str
+    region: str
+    languages: list[str]
+    discipline: list[str]
+    declaration: str
+    allowed_types: dict[str, str]
+    max_file_bytes: int
+    max_parts: int
+    phases: list[str]
+    countdown: int
+    practice: bool
+    standins: bool
+    now: datetime.datetime
+
+
+class SmsOut(Told):
+    """A message, as the phone shows it."""
+
+    id: str
+    phone: str
+    text: str
+    created: datetime.datetime
+    sent: datetime.datetime | None
+    superseded: datetime.datetime | None
+
+
+@router.get("/court")
+async def get_court(court: TheCourt) -> CourtOut:
+    """The court's configuration, as far as clients need it."""
+    config = court.config
+    return CourtOut(
+        name=config.name,
+        region=config.region,
+        languages=list(config.languages),
+        discipline=list(config.discipline),
+        declaration=config.declaration,
+        allowed_types=config.allowed_types,
+        max_file_bytes=config.max_file_bytes,
+        max_parts=config.max_parts,
+        phases=list(PHASES),
+        countdown=config.countdown,
+        practice=config.practice,
+        standins=config.standins,
+        now=court.now(),
+    )
+
+
+def _require_standins(court: Court) -> None:
+    if not court.config.standins:
+        raise Refusal("standin.off")
+
+
+@router.get("/standins/sms")
+async def show_sms(court: TheCourt, phone: str = "") -> list[SmsOut]:
+    """The SMS stand-in: what was sent, the newest first, for one phone or all."""
+    _require_standins(court)
+    query = select(SmsMessage).order_by(SmsMessage.created.desc(), SmsMessage.id).limit(100)
+    if phone:
+        query = query.where(SmsMessage.phone == phone)
+    async with court.database.read() as db:
+        return [SmsOut.model_validate(each) for each in await db.scalars(query)]
+
+
+@router.get("/standins/identity")
+async def show_identity(court: TheCourt) -> list[dict[str, Any]]:
+    """The identity stand-in: what it was asked, masked."""
+    _require_standins(court)
+    asked = getattr(court.adapters.identity, "asked", [])
+    return [{"name": name, "number": number, "passed": passed} for name, number, passed in reversed(asked)]
+
+
+@router.get("/standins/certificates")
+async def show_certificates(court: TheCourt) -> list[dict[str, Any]]:
+    """The certificate stand-in: what it issued."""
+    _require_standins(court)
+    issued = getattr(court.adapters.certificates, "issued", [])
+    return [{"name": name, "serial": serial} for name, serial in reversed(issued)]
