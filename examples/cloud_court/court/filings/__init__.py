@@ -1,0 +1,1 @@
+"""Filing a case online: handed in, then accepted, sent back for correction, or rejected, with reasons."""

@@ -1,0 +1,105 @@
+"""Everything that a hearing left is checked together: records and mirrors, transcript, signatures, exhibits, audit."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from court.audit.models import AuditEvent
+from court.audit.trail import read_chain
+from court.court import Court
+from court.exhibits.files import hash_file, place_of
+from court.exhibits.models import Exhibit, Part
+from court.hearings.models import Hearing
+from court.records.models import Recording
+from court.records.schemas import VerdictOut
+from court.transcripts.models import Revision, Signature
+from sfu.errors import LocalError
+from sfu.recording import ChainError, Outcome, load_public_key, parse_chain, verify_record
+
+GOOD = frozenset({Outcome.INTACT, Outcome.RECOVERED})
+
+
+async def verify_hearing(court: Court, db: AsyncSession, hearing: Hearing) -> list[VerdictOut]:
+    """A verdict for each part; the first wrong line, file or fragment is named."""
+    told = [await verify_audit(db, hearing.id)]
+    told += await _verify_records(court, db, hearing.id)
+    told += await _verify_transcript(db, hearing.id)
+    told += await _verify_exhibits(court, db, hearing.id)
+    return told
+
+
+async def verify_audit(db: AsyncSession, chain: str) -> VerdictOut:
+    """A chain against itself, and against the heads that stand beside its lines."""
+    part = f"audit:{chain}"
+    try:
+        entries = list(parse_chain(await read_chain(db, chain)))
+    except ChainError as error:
+        return VerdictOut(part=part, good=False, problem=error.reason, line=error.line)
+    rows = (
+        await db.execute(select(AuditEvent.n, AuditEvent.head).where(AuditEvent.chain == chain).order_by(AuditEvent.n))
+    ).all()
+    for entry, (n, head) in zip(entries, rows, strict=True):
+        if entry.n != n or entry.head != head:
+            return VerdictOut(part=part, good=False, problem="this line was changed", line=entry.n + 1)
+    return VerdictOut(part=part, good=True, problem="")
+
+
+async def _verify_records(court: Court, db: AsyncSession, hearing_id: str) -> list[VerdictOut]:
+    told = []
+    for recording in await db.scalars(select(Recording).where(Recording.hearing_id == hearing_id)):
+        for folder in recording.folders:
+            part = f"record:{Path(folder).name}"
+            try:
+                key = load_public_key(court.config.folder / "record-public.pem")
+                verdict = await asyncio.to_thread(verify_record, folder, key)
+            except (LocalError, OSError) as error:
+                told.append(VerdictOut(part=part, good=False, problem=str(error)))
+                continue
+            told.append(VerdictOut(part=part, good=verdict.outcome in GOOD, problem=verdict.problem, line=verdict.line))
+    return told
+
+
+async def _verify_transcript(db: AsyncSession, hearing_id: str) -> list[VerdictOut]:
+    told = []
+    revisions = list(await db.scalars(select(Revision).where(Revision.hearing_id == hearing_id)))
+    for revision in revisions:
+        good = hashlib.sha256(revision.content).hexdigest() == revision.sha256
+        problem = "" if good else "its bytes do not have its hash"
+        told.append(VerdictOut(part=f"transcript:{revision.number}", good=good, problem=problem))
+    for row in await db.scalars(select(Signature).where(Signature.hearing_id == hearing_id, ~Signature.refused)):
+        good = is_signed(row)
+        told.append(VerdictOut(part=f"signature:{row.id}", good=good, problem="" if good else "it does not fit"))
+    return told
+
+
+def is_signed(row: Signature) -> bool:
+    """Whether a signature fits its statement and its key."""
+    key = serialization.load_pem_public_key(row.public_key.encode())
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(base64.b64decode(row.signature), row.statement.encode(), ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+async def _verify_exhibits(court: Court, db: AsyncSession, hearing_id: str) -> list[VerdictOut]:
+    query = select(Part, Exhibit).join(Exhibit, Exhibit.id == Part.exhibit_id)
+    query = query.where(Exhibit.hearing_id == hearing_id, Exhibit.state != "draft")
+    told = []
+    for part, exhibit in (await db.execute(query.order_by(Exhibit.number, Part.index))).all():
+        path = place_of(court.config.folder, part.sha256)
+        good = path.is_file() and await asyncio.to_thread(hash_file, path) == part.sha256
+        name = f"exhibit:{exhibit.number}:{part.index}"
+        told.append(VerdictOut(part=name, good=good, problem="" if good else "the file is not what it was"))
+    return told

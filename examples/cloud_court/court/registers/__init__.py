@@ -1,0 +1,1 @@
+"""Public registers: judgments and defaulters. Read only; the source is named."""
