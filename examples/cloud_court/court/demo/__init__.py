@@ -1,0 +1,1 @@
+"""A court to try: seeded, with a link for each role."""

@@ -1,0 +1,219 @@
+"""The media by sfu: rooms and recordings by its public names, tokens and moderation by the LiveKit protocol."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from livekit import api
+from starlette.applications import Starlette
+
+import sfu
+from court.media.bridge import Happening, MadeRecord, RecordState, Seat, Ticket
+from sfu import events
+
+KEY = "court"
+LOST = frozenset({"consent_lost", "handshake_failed"})
+"""Why a connection closes that nobody has ended."""
+
+
+@dataclass
+class LiveMedia:
+    """Over a server that runs, and the protocol's door beside it."""
+
+    server: sfu.Server
+    door: Starlette
+    secret: str
+    records: Path
+    key: sfu.Signer
+    journal: sfu.Journal | None = None
+    mirrors: tuple[Path, ...] = ()
+    token_lifetime: int = 600
+    _listeners: list[Callable[[Happening], None]] = field(default_factory=list)
+    _causes: dict[tuple[str, str], str] = field(default_factory=dict)
+    _recordings: dict[str, sfu.Recording] = field(default_factory=dict)
+    admitted: set[tuple[str, str]] = field(default_factory=set)
+    """Rooms and identities that the door lets in: a token outlives what it was given for."""
+
+    # who is there
+
+    def issue(self, room: str, seat: Seat, url: str) -> Ticket:
+        """See `Media.issue`."""
+        self.admitted.add((room, seat.identity))
+        token = (
+            api.AccessToken(KEY, self.secret)
+            .with_identity(seat.identity)
+            .with_name(seat.name)
+            .with_attributes(dict(seat.attributes))
+            .with_ttl(datetime.timedelta(seconds=self.token_lifetime))
+            .with_grants(
+                api.VideoGrants(
+                    room_join=True,
+                    room=room,
+                    can_publish=bool(seat.publishes),
+                    can_publish_sources=sorted(seat.publishes),
+                    can_publish_data=bool(seat.publishes),
+                    can_subscribe=True,
+                    can_update_own_metadata=False,
+                    hidden=seat.hidden,
+                )
+            )
+        )
+        return Ticket(url, token.to_jwt(), room)
+
+    async def change(self, room: str, seat: Seat) -> None:
+        """See `Media.change`."""
+        permission = {
+            "can_subscribe": True,
+            "can_publish": bool(seat.publishes),
+            "can_publish_data": bool(seat.publishes),
+            "can_publish_sources": [source.upper() for source in sorted(seat.publishes)],
+            "hidden": seat.hidden,
+        }
+        await self._call("UpdateParticipant", room, identity=seat.identity, permission=permission)
+
+    async def remove(self, room: str, identity: str) -> None:
+        """See `Media.remove`."""
+        self.admitted.discard((room, identity))
+        await self._call("RemoveParticipant", room, identity=identity)
+
+    async def close(self, room: str) -> None:
+        """See `Media.close`."""
+        self.admitted.difference_update({each for each in self.admitted if each[0] == room})
+        await self._call("DeleteRoom", room)
+
+    async def _call(self, method: str, room: str, **fields: Any) -> None:
+        """Ask the server API; that somebody, or the room, is not there is no error."""
+        grants = api.VideoGrants(room_admin=True, room_create=True, room=room)
+        token = api.AccessToken(KEY, self.secret).with_grants(grants).to_jwt()
+        transport = httpx.ASGITransport(app=self.door)
+        async with httpx.AsyncClient(transport=transport, base_url="http://media") as client:
+            answer = await client.post(
+                f"/twirp/livekit.RoomService/{method}",
+                json={"room": room, **fields},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+        if answer.status_code != 404:
+            answer.raise_for_status()
+
+    # the record
+
+    def set_private(self, room: str) -> None:
+        """See `Media.set_private`."""
+        self.server.room(room).set_private(True)
+
+    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> str:
+        """See `Media.start_recording`."""
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
+        name = f"{room}-{stamp}"
+        try:
+            recording = self.server.room(room).record(
+                self.records / name,
+                key=self.key,
+                mirrors=[mirror / name for mirror in self.mirrors],
+                metadata=metadata,
+                subject=subject,
+                journal=self.journal,
+            )
+        except sfu.LocalError as error:
+            raise OSError(str(error)) from error
+        self._recordings[room] = recording
+        return recording.id
+
+    def _running(self, room: str) -> sfu.Recording | None:
+        recording = self._recordings.get(room)
+        return None if recording is None or recording.stopped else recording
+
+    def mark(self, room: str, name: str, subject: str, data: Mapping[str, Any]) -> None:
+        """See `Media.mark`."""
+        if (recording := self._running(room)) is not None:
+            recording.mark(name, subject, **data)
+
+    def phase(self, room: str, name: str, subject: str) -> None:
+        """See `Media.phase`."""
+        if (recording := self._running(room)) is not None:
+            recording.phase(name, subject=subject)
+
+    def pause(self, room: str, ground: str, authoriser: str, subject: str) -> None:
+        """See `Media.pause`."""
+        if (recording := self._running(room)) is not None:
+            recording.pause(ground=ground, authoriser=authoriser, subject=subject)
+
+    def resume(self, room: str, authoriser: str, subject: str) -> None:
+        """See `Media.resume`."""
+        recording = self._running(room)
+        if recording is not None and recording.paused:
+            recording.resume(authoriser=authoriser, subject=subject)
+
+    async def stop_recording(self, room: str, subject: str) -> tuple[MadeRecord, ...]:
+        """See `Media.stop_recording`."""
+        recording = self._recordings.pop(room, None)
+        if recording is None:
+            return ()
+        closed = await recording.stop(subject=subject)
+        return tuple(MadeRecord(str(each.path), each.head) for each in closed)
+
+    def recording(self, room: str) -> RecordState | None:
+        """See `Media.recording`."""
+        recording = self._recordings.get(room)
+        if recording is None:
+            return None
+        stats = recording.stats()
+        alarms = tuple(sorted({what for each in stats for what in each.alarms}))
+        return RecordState(
+            recording.id, recording.state, recording.ground, alarms, max(each.written_bytes for each in stats)
+        )
+
+    def position(self, room: str) -> float | None:
+        """See `Media.position`."""
+        recording = self._running(room)
+        return None if recording is None else recording.elapsed
+
+    async def end(self) -> None:
+        """See `Media.end`."""
+        for room, recording in list(self._recordings.items()):
+            await recording.stop("ended")
+            await self.close(room)
+        self._recordings.clear()
+
+    # what happens
+
+    def watch(self, listener: Callable[[Happening], None]) -> None:
+        """See `Media.watch`."""
+        self._listeners.append(listener)
+
+    async def follow(self) -> None:
+        """Tell the listeners what happens, until the server ends."""
+        while self.server.running:
+            async for event in self.server.events():
+                happening = self.read(event)
+                if happening is not None:
+                    for listener in self._listeners:
+                        listener(happening)
+
+    def read(self, event: events.Event) -> Happening | None:
+        """What an event means to the court; None: nothing."""
+        match event:
+            case events.PeerJoined(room=room, peer=peer):
+                self._causes.pop((room, peer), None)
+                return Happening("joined", room, peer)
+            case events.PeerLeft(room=room, peer=peer):
+                return Happening("left", room, peer, self._causes.pop((room, peer), "left"))
+            case events.ConnectionStateChanged(
+                room=room, peer=peer, state=events.ConnectionState.CLOSED, reason=reason
+            ):
+                if reason in LOST:
+                    self._causes[room, peer] = "disconnected"
+                return None
+            case events.RecordingAlarm(room=room, what=what, detail=detail):
+                return Happening("recorder_lost", room, detail=f"{what}: {detail}")
+            case events.RecordingAlarmEnded(room=room, what=what):
+                return Happening("recorder_back", room, detail=what)
+            case events.RecordingStopped(room=room, cause=cause) if cause != "stopped":
+                return Happening("recording_ended", room, detail=cause)
+            case _:
+                return None
