@@ -1,0 +1,170 @@
+"""Features 34 to 38, 40, 41; consultations, the officer's board, the recording watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from court_stage import Stage, Trial, User, make_identity
+
+
+async def test_a_case_is_bound_once_by_its_password_in_batches_with_a_lock_out(trial: Trial) -> None:
+    lawyer = await trial.stage.person("陈律师", office="lawyer")
+    good = {"number": trial.case["number"], "password": trial.case["password"], "side": "plaintiff"}
+    wrong = good | {"password": "WRONG222"}
+    for _ in range(4):
+        assert (await lawyer.post("/cases/bind", {"cases": [wrong]}))[0]["code"] == "code.wrong"
+    told = await lawyer.post("/cases/bind", {"cases": [wrong | {"number": "(2026)无此案号"}, good, good]})
+    assert [each["code"] for each in told] == ["code.wrong", "", "attempts.too_many"]
+    page = await lawyer.get(f"/cases/{trial.case['id']}")
+    assert (page["role"], page["judge_name"], len(page["parties"])) == ("lawyer", "王法官", 2)
+    assert {each["kind"] for each in page["progress"]} == {"filed", "hearing"}
+    stranger = await trial.stage.person("路人")
+    assert (await stranger.post("/cases/bind", {"cases": [good]}))[0]["code"] == "identity.failed"
+
+
+async def test_a_message_to_the_judge_shows_when_it_was_delivered_and_read(trial: Trial) -> None:
+    path = f"/cases/{trial.case['id']}/messages"
+    sent = await trial.plaintiff.post(path, {"text": "请问何时提交证据？"}, 201)
+    assert (sent["delivered"], sent["read"]) == (None, None)
+    (got,) = await trial.judge.get(path)
+    assert await trial.defendant.get(path) == []
+    assert await trial.defendant.refused(f"{path}/{sent['id']}/read") == "not_found"
+    await trial.judge.post(f"{path}/{got['id']}/read")
+    (seen,) = await trial.plaintiff.get(path)
+    assert seen["delivered"] is not None and seen["read"] is not None
+    await trial.judge.post(path, {"text": "七日内。", "recipient_id": trial.plaintiff.id}, 201)
+    for _ in range(trial.stage.court.config.messages_a_day - 1):
+        await trial.plaintiff.post(path, {"text": "再问"}, 201)
+    assert await trial.plaintiff.refused(path, {"text": "再问"}) == "messages.too_many"
+
+
+def filing(**more: Any) -> dict[str, Any]:
+    other = {"name": "李四", "phone": "13700000007", "identity_number": make_identity(707)}
+    return {"title": "张三诉李四", "cause": "买卖合同纠纷", "claim": "请求支付货款", "defendant": other, **more}
+
+
+async def test_a_filing_is_sent_back_corrected_and_accepted_which_opens_the_case(stage: Stage) -> None:
+    judge, clerk, user = await stage.staff("judge"), await stage.staff("clerk"), await stage.person("张三")
+    made = await user.post("/filings", filing(), 201)
+    assert await clerk.get("/filings") == [], "a draft is its owner's"
+    path = f"/filings/{made['id']}"
+    await user.post(f"{path}/file")
+    assert await clerk.refused(f"{path}/decision", {"decision": "send_back"}) == "request.invalid", "without a reason"
+    await clerk.post(f"{path}/decision", {"decision": "send_back", "reason": "请补充被告地址"})
+    assert (await user.get("/filings"))[0]["reason"] == "请补充被告地址"
+    await user.ask("PUT", path, 200, json=filing(claim="请求支付货款及利息"))
+    await user.post(f"{path}/file")
+    accepted = {"decision": "accept", "judge_id": judge.id, "number": "(2026)京0491民初9号"}
+    told = await clerk.post(f"{path}/decision", accepted)
+    assert (told["state"], (await user.get(f"/cases/{told['case_id']}"))["role"]) == ("accepted", "plaintiff")
+    assert await user.refused(f"{path}/file") == "act.impossible"
+
+
+async def test_registers_name_their_source_and_mask_identity_numbers(stage: Stage) -> None:
+    user = stage.user()
+    found = await user.get("/judgments", q="购物")
+    assert found["total"] == 1 and "演示数据" in found["items"][0]["source"]
+    (defaulter,) = (await user.get("/defaulters", q="赵某"))["items"]
+    assert defaulter["identity_number"] == "1101**********0302" and defaulter["published"]
+    assert (await user.get("/defaulters", q="0302"))["total"] == 0
+
+
+async def begin(trial: Trial, user: User, *others: User, **more: Any) -> Any:
+    persons = [await trial.person_of(each) for each in others]
+    return await user.post(f"{trial.path}/consultations", {"persons": persons, **more}, 201)
+
+
+async def do(trial: Trial, user: User, room: str, act: str, expect: int = 200) -> Any:
+    return await user.post(f"{trial.path}/consultations/{room}/acts", {"act": act}, expect)
+
+
+async def test_a_consultation_is_accepted_declined_or_unanswered_and_private(trial: Trial) -> None:
+    await trial.agree()
+    await trial.prepare(trial.plaintiff, trial.defendant)
+    lawyer = await trial.invite("lawyer", "律师")
+    made = await begin(trial, trial.plaintiff, trial.defendant, lawyer)
+    room = made["id"]
+    assert ("private", f"c-{room}") in trial.stage.media.calls
+    assert await lawyer.refused(f"{trial.path}/consultations/{room}/join") == "act.impossible"
+    await do(trial, trial.defendant, room, "decline")
+    await do(trial, lawyer, room, "accept")
+    assert (await lawyer.post(f"{trial.path}/consultations/{room}/join"))["room"] == f"c-{room}"
+    await do(trial, lawyer, room, "lock")
+    late = await begin(trial, trial.plaintiff, trial.defendant)
+    trial.stage.clock.advance(121)
+    (mine,) = [each for each in await trial.defendant.get(f"{trial.path}/consultations") if each["id"] == late["id"]]
+    assert {each["state"] for each in mine["members"]} == {"accepted", "no_answer"}
+    assert await trial.defendant.refused(f"{trial.path}/consultations/{late['id']}/acts", {"act": "accept"}) == (
+        "act.impossible"
+    )
+    assert await trial.judge.get(f"{trial.path}/consultations") == [], "the court does not see it"
+
+
+async def test_consultations_are_closed_to_observers_screened_persons_and_in_the_last_minutes(trial: Trial) -> None:
+    await trial.agree()
+    await trial.prepare(trial.plaintiff)
+    visitor = await trial.invite("gallery", "旁听")
+    path = f"{trial.path}/consultations"
+    ids = {user.name: await trial.person_of(user) for user in (trial.plaintiff, trial.defendant, visitor)}
+    assert await trial.plaintiff.refused(path, {"persons": [ids["旁听"]]}) == "consultation.denied"
+    assert await trial.plaintiff.refused(path, {"kind": "judges"}) == "consultation.denied"
+    await trial.clerk.post(f"{trial.path}/screening", {"protected_id": ids["张三"], "from_id": ids["李四"]}, 204)
+    assert await trial.plaintiff.refused(path, {"persons": [ids["李四"]]}) == "consultation.denied"
+    await begin(trial, trial.judge, trial.clerk, kind="judges")
+    trial.stage.clock.advance(3400)
+    assert await trial.plaintiff.refused(path, {}) == "consultation.closed"
+
+
+async def test_an_invitation_of_who_is_interpreted_for_asks_the_interpreter_too(trial: Trial) -> None:
+    await trial.agree()
+    await trial.prepare(trial.plaintiff)
+    spoken_for = await trial.person_of(trial.defendant)
+    interpreter = await trial.invite("interpreter", "译员", language="en", linked_to=spoken_for)
+    made = await begin(trial, trial.plaintiff, trial.defendant)
+    assert await trial.person_of(interpreter) in [each["person_id"] for each in made["members"]]
+
+
+async def test_the_board_shows_the_day_and_an_alert_is_ticked_off_by_name(trial: Trial) -> None:
+    officer = await trial.stage.staff("technician", "赵技术员")
+    await trial.open()
+    person = await trial.person_of(trial.plaintiff)
+    await trial.plaintiff.post(f"{trial.path}/health", {"rtt_ms": 80, "loss": 0.02}, 204)
+    await trial.plaintiff.post(f"{trial.path}/self-test", {"camera": 0, "microphone": 25, "speaker": 5, "network": 5})
+    await trial.plaintiff.post(f"{trial.path}/health", {"blocked": True}, 204)
+    await trial.stage.happen("joined", trial.room, person)
+    await trial.stage.happen("left", trial.room, person, "disconnected")
+    await trial.stage.happen("recorder_lost", trial.room, detail="nothing_written")
+    (row,) = await officer.get("/board")
+    kinds = [each["kind"] for each in row["alerts"]]
+    assert kinds == ["self_test_failed", "media_blocked", "disconnected", "recording_lost"]
+    assert [each["rtt_ms"] for each in row["health"][person]] == [80, 0]
+    alert = row["alerts"][0]["id"]
+    ticked = await officer.post(f"/board/alerts/{alert}/acknowledge")
+    assert ticked["acknowledged_by"] == officer.id
+    assert await officer.refused(f"/board/alerts/{alert}/acknowledge") == "act.impossible"
+    assert await trial.plaintiff.refused("/board", method="GET") == "not_found"
+
+
+async def test_the_judge_is_told_at_once_of_a_lost_recorder_and_restarts_it(trial: Trial) -> None:
+    """Scenario 9, at the server."""
+    await trial.open()
+    listener = trial.stage.court.hub.listen(trial.judge.id, {trial.id: True})
+    assert listener is not None
+    await trial.stage.happen("recording_ended", trial.room, detail="failed")
+    told = {(news.topic, news.what) for news in iter(listener.queue.get_nowait, None) if not listener.queue.empty()}
+    assert ("alert", "recording_lost") in told
+    trial.stage.media.broken = True
+    assert await trial.judge.refused(f"{trial.path}/acts", {"act": "restart_recording"}) == "recording.missing"
+    trial.stage.media.broken = False
+    assert (await trial.judge.act(trial.id, "restart_recording"))["recording"]["state"] == "recording"
+    faults = [each["fault"] for each in await trial.judge.get(f"{trial.path}/recordings")]
+    assert faults == [True, False]
+
+
+@pytest.mark.parametrize("office", ["judge", "technician", "person"])
+async def test_only_the_registry_opens_cases_and_schedules_hearings(stage: Stage, office: str) -> None:
+    user = await (stage.person("张三") if office == "person" else stage.staff(office))
+    party = {"side": "plaintiff", "name": "a", "phone": "13700000001", "identity_number": make_identity(1)}
+    body = {"number": "(2026)京1号", "title": "t", "cause": "c", "judge_id": user.id, "parties": [party, party]}
+    assert await user.refused("/cases", body) == "role.denied"
