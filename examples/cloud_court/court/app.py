@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from court import errors, info_api
 from court.accounts import api as accounts
@@ -89,6 +89,20 @@ def build_court(
     return Court(config, Database(config.database), adapters or Adapters(), media or NoMedia(), secret, clock, random)
 
 
+class NoNul:
+    """Answers 404 to an address with a NUL: no database of ours can be asked for one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            await errors.build_problem("not_found", *errors.CODES["not_found"])(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
 OpenMedia = Callable[[CourtConfig], Media]
 
 
@@ -138,6 +152,7 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
+    app.add_middleware(NoNul)
     app.state.court = court
     app.state.practices = practices.Practices(partial(open_practice, court, media), court.clock)
     errors.install(app)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from court_stage import Stage
-from starlette.testclient import TestClient
-
 from court.app import build_court, create_app
 from court.config import CourtConfig
 from court.demo.seed import NUMBER, PASSWORD, PEOPLE, STAFF
 from court.errors import CODES
+from court_stage import Stage
+from starlette.testclient import TestClient
 
 SOURCES = Path(__file__).parents[1] / "court"
 
 
 def test_every_refusal_has_a_code_in_the_table_and_each_of_them_is_used() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py"))
-    used = set(re.findall(r'(?:Refusal\(|Decision\("refuse", |code = )"([a-z_.]+)"', text)) | {"not_found"}
+    used = set(re.findall(r'(?:Refusal\(|Decision\("refuse", |code = )\s*"([a-z_.]+)"', text)) | {"not_found"}
     assert used == set(CODES)
 
 

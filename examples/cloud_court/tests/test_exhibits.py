@@ -145,6 +145,7 @@ async def test_anothers_upload_is_not_found(trial: Trial) -> None:
         ("a.png", PNG, ""),
         ("a.txt", "证据说明".encode("gb18030"), ""),
     ],
+    ids=["a picture as PDF", "a program as PNG", "bytes as text", "a picture", "Chinese text"],
 )
 async def test_a_file_is_judged_by_content_not_by_name(trial: Trial, name: str, data: bytes, code: str) -> None:
     made = await trial.plaintiff.post(f"{trial.path}/exhibits", {"title": "合同"}, 201)

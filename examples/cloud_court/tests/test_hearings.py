@@ -84,6 +84,10 @@ async def test_a_stolen_code_stays_out(trial: Trial) -> None:
     nobody = trial.stage.user()
     nobody.take(await nobody.post("/login/hearing", stolen))
     assert await nobody.refused(f"{trial.path}/join") == "identity.unchecked"
+    for path in (f"{trial.path}/transcript", f"/cases/{trial.case['id']}", "/cases", "/filings"):
+        assert await nobody.refused(path, method="GET") == "not_found"
+    assert await nobody.get(f"{trial.path}/exhibits") == []
+    assert len(await nobody.get(f"{trial.path}/people")) == 1
     await trial.plaintiff.post("/claim", stolen)
     assert await trial.stage.user().refused("/login/hearing", stolen) == "code.other_account"
 
@@ -233,3 +237,23 @@ def test_a_move_that_the_table_does_not_have_is_refused(act: str, state: str) ->
         else:
             with pytest.raises(Refusal):
                 find_move(act, state, role)
+
+
+async def test_a_hearing_that_is_adjourned_to_another_day_gets_a_record_of_its_own_then(trial: Trial) -> None:
+    await trial.open()
+    await trial.judge.act(trial.id, "suspend")
+    later = (trial.stage.clock() + datetime.timedelta(days=2)).isoformat()
+    assert (await trial.judge.act(trial.id, "reschedule", start=later))["state"] == "scheduled"
+    await trial.judge.act(trial.id, "open")
+    assert trial.stage.media.names().count("record") == 2
+    assert [bool(each["head"]) for each in await trial.judge.get(f"{trial.path}/recordings")] == [True, False]
+
+
+@pytest.mark.parametrize("path", ["/hearings/a%00b", "/standins/sms?phone=%00"])
+async def test_a_nul_in_an_address_is_not_found(trial: Trial, path: str) -> None:
+    assert await trial.judge.refused(path, method="GET") == "not_found"
+
+
+async def test_a_nul_in_a_body_is_refused(trial: Trial) -> None:
+    body = {"text": "a\0b", "recipient_id": None}
+    assert await trial.plaintiff.refused(f"/cases/{trial.case['id']}/messages", body) == "request.invalid"

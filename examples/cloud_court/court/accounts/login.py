@@ -59,11 +59,19 @@ async def require_login(connection: HTTPConnection, found: Annotated[Login | Non
     """Who asks; refuses who is not logged in, and what another site made a browser send."""
     if found is None:
         raise Refusal("login.needed")
+    if found.session.hearing_id is not None and not _is_within(connection.url.path, found.session.hearing_id):
+        raise not_found()
     if connection.scope["type"] == "http" and connection.scope["method"] not in SAFE:
         said = connection.headers.get("x-csrf", "")
         if not hmac.compare_digest(said.encode(), found.session.csrf.encode()):
             raise Refusal("login.csrf")
     return found
+
+
+def _is_within(path: str, hearing: str) -> bool:
+    """Whether a log-in by code reaches a path: that is its own hearing, and what one needs for that."""
+    within = path.partition("/api/")[2]
+    return within == "hearings" or within.startswith((f"hearings/{hearing}", "uploads", "handoff", "me", "logout"))
 
 
 MaybeMe = Annotated[Login | None, Depends(find_login)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Phone = Annotated[str, StringConstraints(pattern=r"^1[3-9]\d{9}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -17,10 +17,25 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 T = TypeVar("T")
 
 
+def _holds_nul(data: Any) -> bool:
+    if isinstance(data, str):
+        return "\0" in data
+    if isinstance(data, dict):
+        return any(_holds_nul(each) for item in data.items() for each in item)
+    return isinstance(data, list) and any(map(_holds_nul, data))
+
+
 class Asked(BaseModel):
-    """A request's body: nothing in it that is not known."""
+    """A request's body: nothing in it that is not known, and no NUL, which no database of ours can hold."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_nul(cls, data: Any) -> Any:
+        if _holds_nul(data):
+            raise ValueError("there is a NUL in it")
+        return data
 
 
 class Told(BaseModel):

@@ -96,6 +96,7 @@ async def draft(court: TheCourt, me: Me, hearing_id: str, asked: NewExhibit) -> 
     """Begin a draft, before or during the hearing; then upload its file, then submit it."""
     async with court.work() as work:
         standing = await find_standing(work.db, me, hearing_id)
+        standing.require_proceedings()
         standing.require_role(*OWNERS)
         person = standing.require_person()
         if standing.hearing.state in OVER:

@@ -41,6 +41,9 @@ async def _reschedule(work: Work, standing: Standing, asked: ActAsked, before: s
     if asked.start is None:
         raise Refusal("request.invalid")
     hearing = standing.hearing
+    if before == "suspended":  # to another day, which has a record of its own
+        await close_records(work, hearing, standing.account)
+        work.order(lambda: work.court.media.close(hearing.room))
     hearing.start = asked.start
     hearing.schedule += 1
     for person in await list_persons(work.db, hearing.id):

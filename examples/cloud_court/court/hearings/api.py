@@ -28,7 +28,7 @@ from court.hearings.schemas import (
     PersonOut,
     RecordingOut,
 )
-from court.hearings.standing import Standing, find_standing, is_checked
+from court.hearings.standing import Standing, find_standing, list_persons, refresh_seat
 
 router = APIRouter(prefix="/api/hearings", tags=["hearings"])
 
@@ -74,6 +74,10 @@ async def schedule(court: TheCourt, me: Me, asked: NewHearing) -> HearingFull:
         work.db.add(hearing)
         await work.db.flush()
         await _seat_all(work.db, court, hearing, case, me.id)
+        await work.db.flush()
+        for person in await list_persons(work.db, hearing.id):
+            refresh_seat(court, person)
+        work.tell("hearing", hearing.id, "scheduled", hearing=hearing.id)
         work.db.add(
             Progress(id=court.new_id(), case_id=case.id, at=work.now, kind="hearing", text=f"排期开庭：{asked.title}")
         )
@@ -143,7 +147,7 @@ async def tell_hearing(court: Court, db: AsyncSession, standing: Standing) -> He
         case_number=case.number,
         me=None if person is None else PersonOut.model_validate(person),
         role=standing.role,
-        checked=await is_checked(db, standing.login, hearing.id),
+        checked=standing.checked,
         declared=person is not None and person.declared is not None,
         waiting=tell_waiting(hearing, court.now(), config.about_to_begin),
         entry=entry,

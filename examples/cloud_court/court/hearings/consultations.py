@@ -19,7 +19,7 @@ from court.hearings.models import Hearing, Person
 from court.hearings.people import list_screened
 from court.hearings.rules import BEFORE
 from court.hearings.schemas import Id, JoinOut
-from court.hearings.standing import Standing, find_standing, is_checked, list_persons
+from court.hearings.standing import Standing, find_standing, list_persons
 from court.media.bridge import Seat
 
 router = APIRouter(prefix="/api/hearings/{hearing_id}/consultations", tags=["consultations"])
@@ -141,7 +141,7 @@ async def begin(court: TheCourt, me: Me, hearing_id: str, asked: ConsultationAsk
         standing = await find_standing(work.db, me, hearing_id)
         person = standing.require_person()
         check_time(standing.hearing, work.now, court.config.consultation_closed)
-        if not await is_checked(work.db, me, hearing_id):
+        if not standing.checked:
             raise Refusal("identity.unchecked")
         consultation = Consultation(
             id=court.new_id(),

@@ -15,7 +15,7 @@ from court.hearings.api import tell_hearing
 from court.hearings.entering import decide_entry, tell_waiting
 from court.hearings.models import Attendance, IdentityCheck
 from court.hearings.schemas import HearingFull, IdentityAsked, JoinOut, SelfTest
-from court.hearings.standing import build_seat, find_standing, is_checked
+from court.hearings.standing import build_seat, find_standing
 from court.records.alerts import raise_alert
 
 router = APIRouter(prefix="/api/hearings/{hearing_id}", tags=["entry"])
@@ -94,7 +94,7 @@ async def join(court: TheCourt, me: Me, hearing_id: str) -> JoinOut:
         decision = decide_entry(hearing, person, work.now, court.config.about_to_begin)
         if decision.what == "refuse":
             raise Refusal(decision.why)
-        if not await is_checked(work.db, me, hearing_id):
+        if not standing.checked:
             raise Refusal("identity.unchecked")
         if person.declared is None and not me.account.is_staff:
             raise Refusal("hearing.declaration")

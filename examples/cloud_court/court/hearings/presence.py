@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from court.court import Court
 from court.hearings.entry_api import note_attendance
@@ -14,6 +16,8 @@ from court.records.alerts import raise_alert, tell_staff
 from court.records.keeping import find_running
 
 MAX_QUEUED = 10_000
+RETRY = 1.0
+_log = logging.getLogger("court")
 
 
 def follow_media(court: Court) -> None:
@@ -21,7 +25,9 @@ def follow_media(court: Court) -> None:
     queue: asyncio.Queue[Happening] = asyncio.Queue(MAX_QUEUED)
 
     def take(happening: Happening) -> None:
-        if not queue.full():
+        if queue.full():
+            _log.error("lost: %s of %s in %s", happening.kind, happening.identity, happening.room)
+        else:
             queue.put_nowait(happening)
 
     court.media.watch(take)
@@ -31,8 +37,13 @@ def follow_media(court: Court) -> None:
 async def _write_behind(court: Court, queue: asyncio.Queue[Happening]) -> None:
     while True:
         happening = await queue.get()
-        await note_happening(court, happening)
-        queue.task_done()
+        while True:
+            try:
+                await note_happening(court, happening)
+                break
+            except SQLAlchemyError:  # the database is away: the hearing goes on, and this waits for it
+                _log.exception("not written yet: %s in %s", happening.kind, happening.room)
+                await asyncio.sleep(RETRY)
 
 
 async def note_happening(court: Court, happening: Happening) -> None:

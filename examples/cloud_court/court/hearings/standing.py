@@ -23,6 +23,8 @@ class Standing:
     login: Login
     hearing: Hearing
     person: Person | None
+    checked: bool
+    """Whether this session's person was checked for this hearing."""
 
     @property
     def account(self) -> str:
@@ -44,6 +46,8 @@ class Standing:
         """Whether transcript and exhibits are there for him."""
         if self.person is None:
             return self.role == "clerk"
+        if self.login.session.hearing_id is not None and not self.checked:  # a code that may be stolen
+            return False
         return sees_proceedings(self.person)
 
     def require_host(self) -> None:
@@ -76,7 +80,7 @@ async def find_standing(db: AsyncSession, me: Login, hearing_id: str) -> Standin
     if hearing is None:
         raise not_found()
     person = await db.scalar(select(Person).where(Person.hearing_id == hearing_id, Person.account_id == me.id))
-    return Standing(me, hearing, person)
+    return Standing(me, hearing, person, await is_checked(db, me, hearing_id))
 
 
 async def is_checked(db: AsyncSession, me: Login, hearing_id: str) -> bool:

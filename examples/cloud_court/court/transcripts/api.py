@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -190,7 +192,9 @@ async def freeze(court: TheCourt, me: Me, hearing_id: str) -> RevisionOut:
 
 
 @router.get("/revisions/{number}")
-async def get_revision(court: TheCourt, me: Me, hearing_id: str, number: int) -> Response:
+async def get_revision(
+    court: TheCourt, me: Me, hearing_id: str, number: Annotated[int, Path(ge=1, le=1_000_000)]
+) -> Response:
     """The bytes of a revision, which its hash is of."""
     async with court.database.read() as db:
         await _find(db, me, hearing_id)

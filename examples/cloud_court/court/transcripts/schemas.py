@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from court.accounts.schemas import Asked, Sha256, Told
 from court.hearings.schemas import Id
 
-Speech = Annotated[str, StringConstraints(max_length=20_000)]
+Speech = Annotated[str, StringConstraints(max_length=15_000)]
 Key = Annotated[str, StringConstraints(max_length=400)]
 Drawn = Annotated[str, StringConstraints(pattern=r"^(data:image/png;base64,[A-Za-z0-9+/=]+)?$", max_length=200_000)]
 

@@ -35,7 +35,7 @@ async def test_clients_and_servers_are_answered_below_a_path() -> None:
             refused = await client.get("/media/rtc/validate", params={"access_token": entering + "x"})
         await door.state.close()
     assert (entered.status_code, entered.text) == (200, "success")
-    assert (listed.status_code, listed.json()) == (200, {})
+    assert (listed.status_code, listed.json()) == (200, {"participants": []})
     assert refused.status_code == 401
 
 
