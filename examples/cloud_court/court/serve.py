@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.applications import Starlette
 
 import sfu
 from court.app import build_court, create_app
 from court.config import CourtConfig
+from court.demo.seed import seed
 from court.media.live_media import KEY, LiveMedia
 from sfu.signaling.livekit import create_app as create_door
+
+BASE = CourtConfig.model_fields["base_url"].default
 
 
 def serve(config: CourtConfig, *, host: str, port: int, demo: bool) -> None:
@@ -41,35 +47,29 @@ def open_media(
     )
 
 
-async def _serve(config: CourtConfig, host: str, port: int, demo: bool) -> None:
-    config = config.model_copy(update={"base_url": f"http://{host}:{port}"}) if config.base_url == BASE else config
+@asynccontextmanager
+async def open_app(config: CourtConfig, host: str) -> AsyncIterator[FastAPI]:
+    """The app of a court with its media, which end with it; `host`: the address that media come to."""
     async with sfu.Server(sfu.Config(host=host)) as server:
-        secret = secrets.token_urlsafe(32)
         admitted: set[tuple[str, str]] = set()
+        secret = secrets.token_urlsafe(32)
         door = create_door(server, {KEY: secret}, admits=lambda room, identity: (room, identity) in admitted)
         open_own = partial(open_media, server=server, door=door, secret=secret, admitted=admitted)
         media = open_own(config)
-        court = build_court(config, media=media)
-        if demo:
-            from court.demo.seed import seed
-
-            for line in await seed(court):
-                print(line, flush=True)
         following = asyncio.create_task(media.follow())
-        http = uvicorn.Server(
-            uvicorn.Config(
-                create_app(court, door=door, media=open_own),
-                host=host,
-                port=port,
-                timeout_graceful_shutdown=3,
-            )
-        )
-        print(f"{config.name}: {config.base_url}", flush=True)
         try:
-            await http.serve()
+            yield create_app(build_court(config, media=media), door=door, media=open_own)
         finally:
             following.cancel()
             await door.state.close()
 
 
-BASE = CourtConfig.model_fields["base_url"].default
+async def _serve(config: CourtConfig, host: str, port: int, demo: bool) -> None:
+    if config.base_url == BASE:
+        config = config.model_copy(update={"base_url": f"http://{host}:{port}"})
+    async with open_app(config, host) as app:
+        if demo:
+            for line in await seed(app.state.court):
+                print(line, flush=True)
+        print(f"{config.name}: {config.base_url}", flush=True)
+        await uvicorn.Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=3)).serve()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from court.database.engine import Database
 from court_stage import Stage, Trial, make_trial
 

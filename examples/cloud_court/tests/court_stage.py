@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
+from fastapi import FastAPI
+
 from court.accounts.models import Account
 from court.app import build_court, create_app
 from court.config import CourtConfig
 from court.court import Court
 from court.hearings.presence import note_happening
 from court.media.bridge import Happening, MadeRecord, NoMedia, RecordState, Seat, Ticket
-from fastapi import FastAPI
 
 START = datetime.datetime(2026, 3, 2, 1, 0, tzinfo=datetime.UTC)
 PASSWORD = "correct horse"

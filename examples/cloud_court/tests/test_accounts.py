@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from court_stage import PASSWORD, Stage, Trial, make_identity
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
 from court.database.base import Base
 from court.database.tables import TABLES
 from court_stage import Stage
-from sqlalchemy import Connection
 
 
 async def test_migrated_tables_are_those_of_the_models(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+
 from court.errors import Refusal
 from court.exhibits.rules import MOVES, STATES, find_move
 from court.hearings.rules import STATES as HEARING_STATES

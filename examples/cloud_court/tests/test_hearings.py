@@ -6,6 +6,7 @@ import datetime
 from itertools import product
 
 import pytest
+
 from court.errors import Refusal
 from court.hearings.rules import MOVES, STATES, find_move
 from court_stage import Trial, make_trial

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
+
+import sfu
 from court.config import CourtConfig
 from court.media.bridge import Happening, Seat
 from court.media.live_media import KEY, LiveMedia
 from court.serve import open_media
-
-import sfu
 from sfu import events
 from sfu.recording import Outcome, load_public_key, verify_record
 from sfu.signaling.livekit import create_app

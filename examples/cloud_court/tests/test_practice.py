@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from sqlalchemy import func, select, text
+
 from court.database.base import Base
 from court_stage import Stage, Trial
-from sqlalchemy import func, select, text
 
 
 async def count_rows(stage: Stage) -> dict[str, int]:

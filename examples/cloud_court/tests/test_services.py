@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from court_stage import Stage, Trial, User, make_identity
 
 
@@ -152,7 +153,11 @@ async def test_the_judge_is_told_at_once_of_a_lost_recorder_and_restarts_it(tria
     listener = trial.stage.court.hub.listen(trial.judge.id, {trial.id: True})
     assert listener is not None
     await trial.stage.happen("recording_ended", trial.room, detail="failed")
-    told = {(news.topic, news.what) for news in iter(listener.queue.get_nowait, None) if not listener.queue.empty()}
+    told = set()
+    while not listener.queue.empty():
+        news = listener.queue.get_nowait()
+        assert news is not None
+        told.add((news.topic, news.what))
     assert ("alert", "recording_lost") in told
     trial.stage.media.broken = True
     assert await trial.judge.refused(f"{trial.path}/acts", {"act": "restart_recording"}) == "recording.missing"

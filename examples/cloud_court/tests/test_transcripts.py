@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from court_stage import Trial, User
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sqlalchemy import text
+
+from court_stage import Trial, User
 
 
 class Pen:

@@ -1,6 +1,7 @@
 """Alembic enters here, with the connection that `Database.migrate` gives it."""
 
 from alembic import context
+
 from court.database.base import Base
 from court.database.tables import TABLES
 

@@ -1,8 +1,9 @@
 """first tables."""
 
-import court.database.base
 import sqlalchemy as sa
 from alembic import op
+
+import court.database.base
 
 revision = "60427d4d0f20"
 down_revision = None
