@@ -232,7 +232,19 @@ class Server:
         if room.is_guarded():
             self._guarded[room.name] = room
         if len(self._guarded) > self.config.max_rooms:
-            del self._guarded[next(iter(self._guarded))]
+            # what is private must not become public by being forgotten; this room is one that is not, or fits
+            del self._guarded[next(name for name, each in self._guarded.items() if not each.private)]
+
+    def retain_private(self, room: Room) -> bool:
+        """See `RoomOwner.retain_private`."""
+        others = sum(each.private for each in self._guarded.values() if each is not room)
+        if others >= self.config.max_rooms:
+            raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} private rooms")
+        self._guarded.pop(room.name, None)
+        if len(self._guarded) >= self.config.max_rooms:
+            del self._guarded[next(name for name, each in self._guarded.items() if not each.private)]
+        self._guarded[room.name] = room
+        return True
 
     def _listen(self) -> None:
         """Look who speaks in each room; runs while there are rooms with Peers."""

@@ -53,6 +53,10 @@ class RoomOwner(Protocol):
         """Keep the room, also while it is empty, for as long as it is guarded."""
         ...
 
+    def retain_private(self, room: Room) -> bool:
+        """Keep a room that becomes private, and return True; may raise ServerFullError."""
+        ...
+
     def keep(self, room: Room, recording: Recording) -> None:
         """Keep the room while it is recorded, also while it is empty, and close the record when the server closes."""
         ...
@@ -205,14 +209,15 @@ class Room:
         return self._tracks.records.private
 
     def set_private(self, private: bool) -> None:
-        """Mark the room as private, or not.
+        """Mark the room as private, or not. It stays so while it is empty, too.
 
         Raises:
             PrivateError: the room is being recorded; stop that first.
+            ServerFullError: the server has `max_rooms` private rooms.
         """
         if private and self._tracks.records.recordings:
             raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
-        self._tracks.records.private = private
+        self._tracks.records.private = private and self._owner.retain_private(self)
 
     def set_track_private(self, track: Track, private: bool) -> None:
         """Mark a Track as private, or not. Its recording, if there is one, ends at once."""
@@ -316,8 +321,8 @@ class Room:
         self._moderation.check(subject, self._environment.clock())
 
     def is_guarded(self) -> bool:
-        """Whether the room is closed, or somebody is kept out."""
-        return not self._moderation.is_over(self._environment.clock())
+        """Whether the room is private or closed, or somebody is kept out."""
+        return self.private or not self._moderation.is_over(self._environment.clock())
 
     def block(self, track: Track, *, subject: str | None = None) -> None:
         """Keep a Track, and all that its Peer publishes of that kind from now on, from everyone, recorders included.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sfu import Config, Room, Server, SigningKey
-from sfu.errors import ExcludedError, RoomClosedError
+from sfu.errors import ExcludedError, RoomClosedError, ServerFullError
 from sfu.events import (
     Event,
     PeerLeft,
@@ -76,6 +76,21 @@ def test_rooms_that_keep_someone_out_are_bounded(server: Server) -> None:
         server.room(f"room{number}").close(keep_out=60.0)
     gc.collect()
     assert len(server._known) == 3
+
+
+def test_an_empty_room_stays_private_and_none_is_forgotten_for_another(server: Server) -> None:
+    for number in range(3):
+        server.room(f"chambers{number}").set_private(True)
+    gc.collect()
+    assert all(server.room(f"chambers{number}").private for number in range(3))
+    with pytest.raises(ServerFullError):
+        server.room("another").set_private(True)
+    assert not server.room("another").private
+    server.room("chambers1").set_private(False)
+    server.room("court").close(keep_out=60.0)
+    server.room("another").set_private(True)  # in place of one that is not private
+    gc.collect()
+    assert set(server._known) == {"chambers0", "chambers2", "another"}
 
 
 def test_every_credential_that_a_peer_has_shown_is_kept_out(room: Room) -> None:
