@@ -62,6 +62,7 @@ clients: stable # watch and are watched in real time, which leaves most of a pro
 
 breadth: $(DEV_READY) # takes what the clients leave
 	@nice -n 10 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
+	@nice -n 10 $(MAKE) --no-print-directory court-test
 
 browsers: # while others compute
 	@.ci/packages browsers
@@ -93,8 +94,9 @@ kernels-checked: $(DEV_READY) # with bounds checks, those that tests/fuzz calls
 court: $(DEV_READY) ## Start the cloud court with its demonstration: http://127.0.0.1:8000
 	@cd examples/cloud_court && PYTHONPATH=../.. ../../$(BIN)/python -m court --demo $(ARGS)
 
-court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL where Debian's is installed
-	@$(BIN)/pytest examples/cloud_court/tests $(ARGS)
+court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL
+	@.ci/packages court
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile examples/cloud_court/tests $(ARGS)
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check
