@@ -53,6 +53,7 @@ COUNT_CONNECTIONS = """(() => {
 @pytest.mark.parametrize("node", [1], indirect=True, ids=["1-shard"])
 async def test_all_are_watched_over_one_connection(open_page: OpenPage, node: NodeProcess) -> None:
     room = new_room()
+    dave = await open_page("firefox")  # first: it takes long to start beside the others
     alice, bob, carol = [await open_page("chromium") for _ in range(3)]
     await alice.goto(node.invitation(room, "Alice"))
     await alice.evaluate(COUNT_CONNECTIONS)
@@ -62,7 +63,6 @@ async def test_all_are_watched_over_one_connection(open_page: OpenPage, node: No
     await sees(alice, ["Bob", "Carol"])
     await bob.evaluate("document.getElementById('leave').click()")
     await sees(alice, ["Carol"])
-    dave = await open_page("firefox")
     await enter(dave, node, room, "Dave")
     await sees(alice, ["Carol", "Dave"])
     await sees(dave, ["Alice", "Carol"])
