@@ -10,7 +10,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 with atheris.instrument_imports(include=["sfu.signaling.livekit"]):
-    from tests.fuzz.livekit import run
+    from tests.fuzz.livekit_messages import run
 from tests.fuzz.guided import fuzz
 
 if __name__ == "__main__":

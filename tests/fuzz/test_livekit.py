@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from .livekit import MODES, run
+from .livekit_messages import MODES, run
 
 CORPUS = {path.name: path.read_bytes() for path in sorted((Path(__file__).parent / "corpus" / "livekit").iterdir())}
 INPUTS = 4_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.fuzz import depacketize, descriptions, descriptors, feedback, livekit, rtp_rtcp, stun
+from tests.fuzz import depacketize, descriptions, descriptors, feedback, livekit_messages, rtp_rtcp, stun
 
 from .batches import Judge, Target
 from .binding import Binding
@@ -189,7 +189,7 @@ TARGETS = {
         _plain("stun", stun.run, _whole, 512),
         _plain("descriptions", descriptions.run, _whole, 8192),
         _plain("depacketize", depacketize.run, _whole, 16384),
-        _plain("livekit", livekit.run, _whole, 4096),
+        _plain("livekit", livekit_messages.run, _whole, 4096),
     )
 }
 """By name."""
