@@ -151,11 +151,13 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
         docs_url="/api/docs",
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=errors.RESPONSES,
     )
     app.add_middleware(NoNul)
     app.state.court = court
     app.state.practices = practices.Practices(partial(open_practice, court, media), court.clock)
     errors.install(app)
+    errors.describe(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/practice", app.state.practices)

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 CODES: dict[str, tuple[int, str]] = {
@@ -61,6 +62,37 @@ CODES: dict[str, tuple[int, str]] = {
     "package.open": (409, "Only a sealed hearing has a package."),
 }
 """Status and sentence, by code."""
+
+
+class Problem(BaseModel):
+    """What a refusal's answer says; further keys are facts of its code, as `limit` and `size`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": "Refused", "content": _CONTENT} for status in (422, "4XX", "5XX")
+}
+"""For the contract: any way may answer so."""
+
+
+def describe(app: FastAPI) -> None:
+    """Have the contract know of this form."""
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        made = build()
+        made.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        return made
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 class Refusal(Exception):
