@@ -92,6 +92,7 @@ kernels-checked: $(DEV_READY) # with bounds checks, those that tests/fuzz calls
 	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -c "$(COMPILE_CHECKED)"
 
 court: $(DEV_READY) ## Start the cloud court with its demonstration: http://127.0.0.1:8000
+	@.ci/packages fonts
 	@cd examples/cloud_court && PYTHONPATH=../.. ../../$(BIN)/python -m court --demo $(ARGS)
 
 court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL
