@@ -117,6 +117,7 @@ def open_practice(real: Court, media: OpenMedia, folder: Path, path: str) -> tup
         update={
             "folder": folder,
             "database_url": "",
+            "mirrors": (),
             "practice": True,
             "cookie": "court_practice",
             "base_url": f"{real.config.base_url}{path}",

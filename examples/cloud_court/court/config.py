@@ -44,6 +44,8 @@ class CourtConfig(BaseSettings):
     declaration: str = DECLARATION
     folder: Path = Path("court-data")
     """Database, files, records, keys."""
+    mirrors: tuple[Path, ...] = ()
+    """Folders, best on other disks, in which each record is made a second time, independently."""
     database_url: str = ""
     """SQLAlchemy's, as `postgresql+asyncpg://...`; empty: SQLite in the folder."""
     base_url: str = "http://127.0.0.1:8000"

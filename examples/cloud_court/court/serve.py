@@ -32,7 +32,8 @@ def open_media(
 ) -> LiveMedia:
     """The media of a court over a server that runs; its signing key is made at the first start."""
     records = config.folder / "records"
-    records.mkdir(parents=True, exist_ok=True)
+    for place in (records, *config.mirrors):
+        place.mkdir(parents=True, exist_ok=True)
     key, _ = sfu.load_or_create_signing_key(config.folder / "record-key.pem")
     (config.folder / "record-public.pem").write_bytes(key.public.pem)
     return LiveMedia(
@@ -42,6 +43,7 @@ def open_media(
         records,
         key,
         sfu.Journal(config.folder / "journal.jsonl"),
+        mirrors=config.mirrors,
         token_lifetime=config.token_lifetime,
         admitted=admitted,
     )

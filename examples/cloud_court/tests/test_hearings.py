@@ -258,3 +258,19 @@ async def test_a_nul_in_an_address_is_not_found(trial: Trial, path: str) -> None
 async def test_a_nul_in_a_body_is_refused(trial: Trial) -> None:
     body = {"text": "a\0b", "recipient_id": None}
     assert await trial.plaintiff.refused(f"/cases/{trial.case['id']}/messages", body) == "request.invalid"
+
+
+async def test_a_page_that_was_open_before_follows_the_hearing_that_was_claimed_then(trial: Trial) -> None:
+    await trial.agree()
+    user = await trial.stage.person("证人")
+    phone = f"138000{trial.stage.people:05d}"
+    page = trial.stage.court.hub.listen(user.id, {})
+    assert page is not None
+    added = {"role": "interpreter", "name": "证人", "phone": phone, "identity_number": user.identity_number}
+    await trial.clerk.post(f"{trial.path}/people", added, 201)
+    await trial.clerk.post(f"{trial.path}/invitations", None, 201)
+    code = await trial.read_personal_code(phone)
+    await user.post("/claim", {"number": trial.hearing["number"], "code": code})
+    await trial.judge.act(trial.id, "open")
+    told = [page.queue.get_nowait() for _ in range(page.queue.qsize())]
+    assert ("hearing", "open") in [(each.topic, each.what) for each in told if each is not None]

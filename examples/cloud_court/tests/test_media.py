@@ -28,7 +28,7 @@ async def media(tmp_path: Path) -> AsyncIterator[LiveMedia]:
     admitted: set[tuple[str, str]] = set()
     async with sfu.Server(sfu.Config()) as server:
         door = create_app(server, {KEY: SECRET}, admits=lambda room, identity: (room, identity) in admitted)
-        yield open_media(CourtConfig(folder=tmp_path), server, door, SECRET, admitted)
+        yield open_media(CourtConfig(folder=tmp_path, mirrors=(tmp_path / "mirror",)), server, door, SECRET, admitted)
         await door.state.close()
 
 
@@ -62,9 +62,11 @@ async def test_a_hearing_leaves_a_record_with_its_phases_marks_and_lawful_breaks
     state = media.recording("h-1")
     assert state is not None and (state.state, state.ground) == ("paused", "closed_evidence")
     media.resume("h-1", "presiding judge", "judge-1")
-    (made,) = await media.stop_recording("h-1", "judge-1")
-    verdict = verify_record(made.folder, load_public_key(tmp_path / "record-public.pem"))
-    assert verdict.outcome is Outcome.INTACT
+    made, mirror = await media.stop_recording("h-1", "judge-1")
+    key = load_public_key(tmp_path / "record-public.pem")
+    verdict = verify_record(made.folder, key)
+    assert verdict.outcome is verify_record(mirror.folder, key).outcome is Outcome.INTACT
+    assert Path(mirror.folder).parent == tmp_path / "mirror"
     assert {kind: verdict.counts[kind] for kind in ("phase", "mark", "pause", "resume")} == dict.fromkeys(
         ("phase", "mark", "pause", "resume"), 1
     )

@@ -8,6 +8,7 @@ from court.accounts.models import Account
 from court.accounts.outbox import queue_sms, supersede_sms
 from court.court import ALPHABET, Work
 from court.errors import Refusal
+from court.hearings.entering import sees_proceedings
 from court.hearings.models import Hearing, Person
 from court.hearings.rules import OVER
 
@@ -76,7 +77,12 @@ async def claim_code(work: Work, number: str, code: str, account: Account | None
         if owner is None and account.identity_number != person.identity_number:
             raise Refusal("code.other_account")
         owner = account
-    person.account_id = owner.id
+    id = person.account_id = owner.id
+
+    async def tell_pages() -> None:  # those that are open already follow the hearing from now on
+        work.court.hub.admit(id, hearing.id, sees_proceedings(person))
+
+    work.order(tell_pages)
     if person.code_state == "issued" and (account is not None or owner.phone is None):
         person.code_state = "claimed"
     work.audit("code", "claim", owner.id, hearing=hearing.id, person=person.id)
