@@ -1558,14 +1558,14 @@ export interface components {
              * @default
              * @enum {string}
              */
-            phase?: "" | "statement" | "evidence" | "argument" | "closing";
+            phase: "" | "statement" | "evidence" | "argument" | "closing";
             /** Start */
             start?: string | null;
             /**
              * Reason
              * @default
              */
-            reason?: string;
+            reason: string;
         };
         /**
          * AlertOut
@@ -1610,7 +1610,7 @@ export interface components {
              * @default commenting
              * @enum {string}
              */
-            motivation?: "highlighting" | "commenting" | "describing" | "questioning";
+            motivation: "highlighting" | "commenting" | "describing" | "questioning";
         };
         /**
          * AttendanceOut
@@ -1798,7 +1798,7 @@ export interface components {
              * @default hearing
              * @enum {string}
              */
-            stage?: "mediation" | "evidence" | "hearing" | "service";
+            stage: "mediation" | "evidence" | "hearing" | "service";
             /** Given */
             given: boolean;
             /**
@@ -1806,14 +1806,14 @@ export interface components {
              * @default phone
              * @enum {string}
              */
-            channel?: "phone" | "in_person" | "platform";
+            channel: "phone" | "in_person" | "platform";
             /** Person */
             person: string;
             /**
              * Note
              * @default
              */
-            note?: string;
+            note: string;
         };
         /**
          * ConsentOut
@@ -1863,7 +1863,7 @@ export interface components {
              * @default private
              * @enum {string}
              */
-            kind?: "private" | "judges";
+            kind: "private" | "judges";
             /** Persons */
             persons?: string[];
         };
@@ -1941,14 +1941,14 @@ export interface components {
              * Reason
              * @default
              */
-            reason?: string;
+            reason: string;
             /** Judge Id */
             judge_id?: string | null;
             /**
              * Number
              * @default
              */
-            number?: string;
+            number: string;
         };
         /**
          * DefaulterOut
@@ -1982,7 +1982,7 @@ export interface components {
              * Reason
              * @default
              */
-            reason?: string;
+            reason: string;
         };
         /**
          * ExhibitOut
@@ -2106,27 +2106,27 @@ export interface components {
              * Rtt Ms
              * @default 0
              */
-            rtt_ms?: number;
+            rtt_ms: number;
             /**
              * Loss
              * @default 0
              */
-            loss?: number;
+            loss: number;
             /**
              * Up Kbps
              * @default 0
              */
-            up_kbps?: number;
+            up_kbps: number;
             /**
              * Down Kbps
              * @default 0
              */
-            down_kbps?: number;
+            down_kbps: number;
             /**
              * Blocked
              * @default false
              */
-            blocked?: boolean;
+            blocked: boolean;
         };
         /**
          * HearingFull
@@ -2254,7 +2254,7 @@ export interface components {
              * Picture Sha256
              * @default
              */
-            picture_sha256?: string | "";
+            picture_sha256: string | "";
         };
         /**
          * IntegrityOut
@@ -2288,7 +2288,7 @@ export interface components {
              * Language
              * @default
              */
-            language?: string;
+            language: string;
             /** Linked To */
             linked_to?: string | null;
         };
@@ -2308,22 +2308,22 @@ export interface components {
              * Url
              * @default
              */
-            url?: string;
+            url: string;
             /**
              * Token
              * @default
              */
-            token?: string;
+            token: string;
             /**
              * Room
              * @default
              */
-            room?: string;
+            room: string;
             /**
              * Identity
              * @default
              */
-            identity?: string;
+            identity: string;
             /** Countdown Until */
             countdown_until?: string | null;
         };
@@ -2452,7 +2452,7 @@ export interface components {
              * Purpose
              * @default
              */
-            purpose?: string;
+            purpose: string;
         };
         /**
          * NewHearing
@@ -2472,7 +2472,7 @@ export interface components {
              * Public
              * @default true
              */
-            public?: boolean;
+            public: boolean;
         };
         /**
          * NewParty
@@ -2505,7 +2505,7 @@ export interface components {
              * Reply
              * @default
              */
-            reply?: string;
+            reply: string;
         };
         /**
          * ObjectionAsked
@@ -2552,24 +2552,24 @@ export interface components {
              * @default none
              * @enum {string}
              */
-            authenticity?: "accepted" | "disputed" | "none";
+            authenticity: "accepted" | "disputed" | "none";
             /**
              * Legality
              * @default none
              * @enum {string}
              */
-            legality?: "accepted" | "disputed" | "none";
+            legality: "accepted" | "disputed" | "none";
             /**
              * Relevance
              * @default none
              * @enum {string}
              */
-            relevance?: "accepted" | "disputed" | "none";
+            relevance: "accepted" | "disputed" | "none";
             /**
              * Text
              * @default
              */
-            text?: string;
+            text: string;
         };
         /**
          * OpinionOut
@@ -2684,7 +2684,7 @@ export interface components {
              * Reason
              * @default
              */
-            reason?: string;
+            reason: string;
         };
         /**
          * PersonOut
@@ -2801,7 +2801,7 @@ export interface components {
              * Office
              * @default person
              */
-            office?: string;
+            office: string;
         };
         /**
          * RevisionOut
@@ -2823,7 +2823,7 @@ export interface components {
              * Statement
              * @default
              */
-            statement?: string;
+            statement: string;
         };
         /**
          * Sample
@@ -2882,7 +2882,7 @@ export interface components {
              * Speaker
              * @default
              */
-            speaker?: string;
+            speaker: string;
             /** Position */
             position?: number | null;
         };
@@ -2942,7 +2942,7 @@ export interface components {
              * Browser
              * @default
              */
-            browser?: string;
+            browser: string;
         };
         /**
          * SignAsked
@@ -2954,7 +2954,7 @@ export interface components {
              * @default transcript
              * @enum {string}
              */
-            of?: "transcript" | "recording";
+            of: "transcript" | "recording";
             /** Sha256 */
             sha256: string;
             /** Public Key */
@@ -2965,7 +2965,7 @@ export interface components {
              * Drawn
              * @default
              */
-            drawn?: string;
+            drawn: string;
         };
         /**
          * SignatureOut

@@ -13,6 +13,8 @@ export interface HearingStore {
   isHost: ComputedRef<boolean>
   isJudge: ComputedRef<boolean>
   read: () => Promise<void>
+  /** Whether somebody waits to be let in, or to be called. */
+  waits: (person: Person) => boolean
   nameOf: (person: string | null | undefined) => string
   act: (body: Partial<Schemas['ActAsked']> & Pick<Schemas['ActAsked'], 'act'>) => Promise<void>
 }
@@ -51,6 +53,11 @@ export function provideHearing(id: string): HearingStore {
     isHost: computed(() => ['judge', 'clerk'].includes(hearing.value?.role ?? '')),
     isJudge: computed(() => hearing.value?.role === 'judge'),
     read,
+    waits(person) {
+      const early = ['scheduled', 'waiting'].includes(hearing.value?.state ?? '')
+      const lacks = early ? !person.admitted : person.role === 'witness' && !person.called
+      return lacks && !person.present && Boolean(person.declared) && !person.dismissed
+    },
     nameOf(person) {
       const found = people.value.find((each) => each.id === person)
       return found ? `${found.name}（${t(`role.${found.role}`)}）` : t('common.somebody')
