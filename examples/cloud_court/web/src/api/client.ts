@@ -8,7 +8,8 @@ export type Me = Schemas['MeOut']
 export type Hearing = Schemas['HearingFull']
 export type HearingRow = Schemas['HearingOut']
 export type Person = Schemas['PersonOut'] & Partial<Schemas['StaffPersonOut']>
-export type Exhibit = Schemas['ExhibitOut']
+/** The document calls `parts` optional, since the server gives it a default; an answer always has it. */
+export type Exhibit = Required<Schemas['ExhibitOut']>
 export type Transcript = Schemas['TranscriptOut']
 export type Consultation = Schemas['ConsultationOut']
 
