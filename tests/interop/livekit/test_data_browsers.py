@@ -1,4 +1,4 @@
-"""Data of livekit-client in Chromium: packets, chat, streams, RPC, and a socket that is cut."""
+"""Data of livekit-client in Chromium and Firefox: packets, chat, streams, RPC, and a socket that is cut."""
 
 from __future__ import annotations
 
@@ -37,21 +37,32 @@ return 1;
 })()"""
 
 
-@pytest.fixture(params=[True, False], ids=["one-connection", "two-connections"])
-def single(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
+@pytest.fixture(
+    params=[
+        pytest.param(("chromium", True), id="chromium-one-connection"),
+        pytest.param(("chromium", False), id="chromium-two-connections"),
+        pytest.param(("firefox", True), id="firefox-one-connection"),
+        pytest.param(("firefox", False), id="firefox-two-connections", marks=pytest.mark.slow),
+    ]
+)
+def client(request: pytest.FixtureRequest) -> tuple[str, bool]:
+    """The browser, and whether one connection carries all."""
+    found: tuple[str, bool] = request.param
+    return found
 
 
 @pytest.fixture
-def enter(open_page: Callable[[str], Awaitable[Page]], livekit_node: LiveKitNode, sdk_site: str, single: bool) -> Enter:
+def enter(
+    open_page: Callable[[str], Awaitable[Page]], livekit_node: LiveKitNode, sdk_site: str, client: tuple[str, bool]
+) -> Enter:
     """Open a window, join, and note what comes."""
     room = f"room-{uuid.uuid4().hex[:12]}"
 
     async def open_and_join(identity: str, **grants: object) -> SdkPage:
-        page = SdkPage(await open_page("chromium"))
+        page = SdkPage(await open_page(client[0]))
         await page.page.goto(sdk_site)
         token = livekit_node.join_token(room, identity, **grants)
-        await page.call("join", livekit_node.ws_url, token, {"singlePeerConnection": single})
+        await page.call("join", livekit_node.ws_url, token, {"singlePeerConnection": client[1]})
         await page.page.evaluate(LISTEN)
         return page
 
