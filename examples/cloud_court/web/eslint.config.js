@@ -8,7 +8,6 @@ export default defineConfigWithVueTs(
   {
     rules: {
       'max-lines': ['error', 300],
-      'max-len': ['error', { code: 140, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true }],
       'vue/multi-word-component-names': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
     },

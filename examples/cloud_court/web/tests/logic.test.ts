@@ -34,12 +34,20 @@ describe('a batch', () => {
 })
 
 describe('an annotation', () => {
-  const row = (made: object) => ({ id: 'urn:court:annotation:1', created: '2026-03-02T01:00:00Z', creator: { id: 'urn:court:person:p1' }, ...made })
+  const row = (made: object) => ({
+    id: 'urn:court:annotation:1',
+    created: '2026-03-02T01:00:00Z',
+    creator: { id: 'urn:court:person:p1' },
+    ...made,
+  })
 
   it('comes back as it was drawn', () => {
     const box = { x: 10, y: 20.5, w: 30, h: 5.25 }
     expect(parse(row(build('/f', 3, { box }, '此处')))).toMatchObject({ page: 3, box, text: '此处', person: 'p1' })
-    const path = pathOf([[1, 2], [3.456, 4]])
+    const path = pathOf([
+      [1, 2],
+      [3.456, 4],
+    ])
     expect(parse(row(build('/f', 1, { path }, '')))).toMatchObject({ page: 1, box: null, path: 'M1 2 L3.46 4' })
   })
 

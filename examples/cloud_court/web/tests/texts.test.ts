@@ -7,7 +7,11 @@ import zh from '../src/i18n/zh.json'
 type Tree = { [key: string]: string | Tree }
 
 const flat = (tree: Tree, before = ''): Map<string, string> =>
-  new Map(Object.entries(tree).flatMap(([key, value]) => (typeof value === 'string' ? [[before + key, value] as const] : [...flat(value, `${before}${key}.`)])))
+  new Map(
+    Object.entries(tree).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[before + key, value] as const] : [...flat(value, `${before}${key}.`)],
+    ),
+  )
 
 const texts = { zh: flat(zh), en: flat(en) }
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
@@ -34,7 +38,11 @@ describe('texts', () => {
 
   it('are not written into pages: no Chinese outside comments but the formal words of the court', () => {
     const found = sources.flatMap(({ name, text }) =>
-      text.split('\n').filter((line) => /[\u4e00-\u9fff]/.test(line) && !/法庭纪律|^\s*(\/\*\*|\*|\/\/)|'中文'|[（：、）]/.test(line)).map((line) => `${name}: ${line.trim()}`))
+      text
+        .split('\n')
+        .filter((line) => /[\u4e00-\u9fff]/.test(line) && !/法庭纪律|^\s*(\/\*\*|\*|\/\/)|'中文'|[（：、）]/.test(line))
+        .map((line) => `${name}: ${line.trim()}`),
+    )
     expect(found).toEqual([])
   })
 })

@@ -70,7 +70,11 @@ export async function playTone(): Promise<void> {
   const gain = context.createGain()
   gain.gain.value = 0.15
   gain.connect(context.destination)
-  for (const [at, hertz] of [[0, 523], [0.35, 659], [0.7, 784]] as const) {
+  for (const [at, hertz] of [
+    [0, 523],
+    [0.35, 659],
+    [0.7, 784],
+  ] as const) {
     const tone = context.createOscillator()
     tone.frequency.value = hertz
     tone.connect(gain)

@@ -29,7 +29,11 @@ const round = (value: number): number => Math.round(value * 100) / 100
 /** What is sent: a box with a comment, or a line drawn by hand (an SVG path in a view of 100 by 100). */
 export function build(source: string, page: number, drawn: { box?: Box; path?: string }, text: string) {
   const refinedBy: Selector & { conformsTo?: string } = drawn.box
-    ? { type: 'FragmentSelector', conformsTo: MEDIA, value: `xywh=percent:${[drawn.box.x, drawn.box.y, drawn.box.w, drawn.box.h].map(round).join(',')}` }
+    ? {
+        type: 'FragmentSelector',
+        conformsTo: MEDIA,
+        value: `xywh=percent:${[drawn.box.x, drawn.box.y, drawn.box.w, drawn.box.h].map(round).join(',')}`,
+      }
     : { type: 'SvgSelector', value: `<svg viewBox="0 0 100 100"><path d="${drawn.path ?? ''}"/></svg>` }
   return {
     motivation: text ? ('commenting' as const) : ('highlighting' as const),

@@ -5,7 +5,8 @@ export interface Limits {
   allowed_types: Record<string, string>
 }
 
-export type Verdict = { kind: 'good' } | { kind: 'split'; parts: number } | { kind: 'too_large'; most: number } | { kind: 'type' } | { kind: 'empty' }
+export type Verdict =
+  { kind: 'good' } | { kind: 'split'; parts: number } | { kind: 'too_large'; most: number } | { kind: 'type' } | { kind: 'empty' }
 
 /** A file that somebody picked, what is to be said of it, and whether it shall be split. */
 export interface Picked {

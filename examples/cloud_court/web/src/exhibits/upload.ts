@@ -7,7 +7,14 @@ const RETRIES = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000]
 
 type Purpose = 'exhibit' | 'material' | 'filing'
 
-async function sendPart(part: Blob, name: string, purpose: Purpose, target: string, index: number, tell: (sent: number) => void): Promise<void> {
+async function sendPart(
+  part: Blob,
+  name: string,
+  purpose: Purpose,
+  target: string,
+  index: number,
+  tell: (sent: number) => void,
+): Promise<void> {
   const { Upload, DetailedError } = await import('tus-js-client')
   await new Promise<void>((resolve, reject) => {
     const upload = new Upload(part, {

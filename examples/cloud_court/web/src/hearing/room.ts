@@ -29,7 +29,19 @@ export interface Tile {
 export type Channel = 'floor' | 'interpretation' | 'both'
 export type RoomState = 'connecting' | 'connected' | 'reconnecting' | 'ended'
 
-const ORDER = ['courtroom', 'judge', 'clerk', 'plaintiff', 'defendant', 'third_party', 'lawyer', 'legal_worker', 'witness', 'interpreter', 'gallery']
+const ORDER = [
+  'courtroom',
+  'judge',
+  'clerk',
+  'plaintiff',
+  'defendant',
+  'third_party',
+  'lawyer',
+  'legal_worker',
+  'witness',
+  'interpreter',
+  'gallery',
+]
 /** Numbers of sources in the protocol. */
 const MICROPHONE = 2
 const SCREEN_SHARE = 3
@@ -61,7 +73,11 @@ function tileOf(participant: Participant): Tile {
   }
 }
 
-export function useRoom(options: { join: () => Promise<Schemas['JoinOut']>; ended: (why: string) => void; trouble: (what: string) => void }) {
+export function useRoom(options: {
+  join: () => Promise<Schemas['JoinOut']>
+  ended: (why: string) => void
+  trouble: (what: string) => void
+}) {
   const room = new Room({
     adaptiveStream: true,
     dynacast: true,
@@ -80,7 +96,9 @@ export function useRoom(options: { join: () => Promise<Schemas['JoinOut']>; ende
   let timer = 0
 
   function refresh(): void {
-    const seen = [room.localParticipant, ...room.remoteParticipants.values()].filter((each) => (each.isLocal ? each.permissions?.canPublish : each.attributes.role !== 'gallery'))
+    const seen = [room.localParticipant, ...room.remoteParticipants.values()].filter((each) =>
+      each.isLocal ? each.permissions?.canPublish : each.attributes.role !== 'gallery',
+    )
     const rank = (tile: Tile): number => (ORDER.indexOf(tile.role) + 100) % 100
     tiles.value = seen.map(tileOf).sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
     const me = room.localParticipant
@@ -102,10 +120,20 @@ export function useRoom(options: { join: () => Promise<Schemas['JoinOut']>; ende
   }
 
   const CHANGES = [
-    RoomEvent.ParticipantConnected, RoomEvent.ParticipantDisconnected, RoomEvent.TrackSubscribed, RoomEvent.TrackUnsubscribed,
-    RoomEvent.TrackMuted, RoomEvent.TrackUnmuted, RoomEvent.LocalTrackPublished, RoomEvent.LocalTrackUnpublished,
-    RoomEvent.ActiveSpeakersChanged, RoomEvent.ConnectionQualityChanged, RoomEvent.ParticipantAttributesChanged,
-    RoomEvent.ParticipantPermissionsChanged, RoomEvent.ParticipantNameChanged, RoomEvent.TrackUnpublished,
+    RoomEvent.ParticipantConnected,
+    RoomEvent.ParticipantDisconnected,
+    RoomEvent.TrackSubscribed,
+    RoomEvent.TrackUnsubscribed,
+    RoomEvent.TrackMuted,
+    RoomEvent.TrackUnmuted,
+    RoomEvent.LocalTrackPublished,
+    RoomEvent.LocalTrackUnpublished,
+    RoomEvent.ActiveSpeakersChanged,
+    RoomEvent.ConnectionQualityChanged,
+    RoomEvent.ParticipantAttributesChanged,
+    RoomEvent.ParticipantPermissionsChanged,
+    RoomEvent.ParticipantNameChanged,
+    RoomEvent.TrackUnpublished,
   ] as const
   for (const each of CHANGES) room.on(each, refresh)
   room.on(RoomEvent.TrackSubscribed, (track) => track.kind === Track.Kind.Audio && document.body.append(track.attach()))
@@ -115,7 +143,8 @@ export function useRoom(options: { join: () => Promise<Schemas['JoinOut']>; ende
   room.on(RoomEvent.Reconnected, () => ((state.value = 'connected'), refresh()))
   room.on(RoomEvent.Disconnected, (reason) => {
     if (left) return
-    if (reason !== undefined && PUT_OUT.includes(reason)) return end(reason === DisconnectReason.DUPLICATE_IDENTITY ? 'elsewhere' : 'removed')
+    if (reason !== undefined && PUT_OUT.includes(reason))
+      return end(reason === DisconnectReason.DUPLICATE_IDENTITY ? 'elsewhere' : 'removed')
     again()
   })
 

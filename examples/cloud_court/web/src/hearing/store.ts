@@ -1,5 +1,16 @@
 /** One hearing and its people, for every part of its page; read again when the court says that they changed. */
-import { computed, inject, onScopeDispose, provide, ref, shallowRef, type ComputedRef, type InjectionKey, type Ref, type ShallowRef } from 'vue'
+import {
+  computed,
+  inject,
+  onScopeDispose,
+  provide,
+  ref,
+  shallowRef,
+  type ComputedRef,
+  type InjectionKey,
+  type Ref,
+  type ShallowRef,
+} from 'vue'
 import { useI18n } from 'vue-i18n'
 import { ask, http, of, type Hearing, type Person, type Schemas } from '../api/client'
 import { onHearingNews } from '../api/live'

@@ -22,5 +22,8 @@ export async function askText(title: string, text: string, required = true): Pro
 
 export async function isSure(title: string, text: string): Promise<boolean> {
   const messageBox = await box()
-  return messageBox.confirm(text, title, { ...buttons(), type: 'warning' }).then(() => true, () => false)
+  return messageBox.confirm(text, title, { ...buttons(), type: 'warning' }).then(
+    () => true,
+    () => false,
+  )
 }
