@@ -111,7 +111,7 @@ def no_media(config: CourtConfig) -> Media:
     return NoMedia()
 
 
-def open_practice(real: Court, media: OpenMedia, folder: Path, path: str) -> tuple[Court, FastAPI]:
+def open_practice(real: Court, media: OpenMedia, web: Path, folder: Path, path: str) -> tuple[Court, FastAPI]:
     """A court of its own in a folder, with nothing of the real one but its name, its clock and its rules."""
     config = real.config.model_copy(
         update={
@@ -127,7 +127,7 @@ def open_practice(real: Court, media: OpenMedia, folder: Path, path: str) -> tup
     court = build_court(config, media=media(config), clock=real.clock, random=real.random)
     court.passwords = real.passwords
     follow_media(court)
-    return court, create_app(court, web=folder / "none")
+    return court, create_app(court, web=web)
 
 
 def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = no_media, web: Path = WEB) -> FastAPI:
@@ -156,7 +156,7 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
     )
     app.add_middleware(NoNul)
     app.state.court = court
-    app.state.practices = practices.Practices(partial(open_practice, court, media), court.clock)
+    app.state.practices = practices.Practices(partial(open_practice, court, media, web), court.clock)
     errors.install(app)
     errors.describe(app)
     for router in ROUTERS:

@@ -183,7 +183,10 @@ class Stage:
         config = CourtConfig(folder=folder, database_url=url, base_url="http://court.test", **settings)
         court = build_court(config, media=media, clock=clock, random=Chance())
         court.passwords = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        return cls(court, create_app(court, web=folder / "none"), media, clock)
+        web = folder / "web"
+        web.mkdir()
+        (web / "index.html").write_text("the pages")
+        return cls(court, create_app(court, web=web), media, clock)
 
     async def close(self) -> None:
         for user in self.users:

@@ -36,6 +36,7 @@ async def test_after_a_practice_database_disk_and_recordings_are_as_before(trial
     login = next(each for each in made["logins"] if each["role"] == "plaintiff")
     user.take(await user.post("/login", {"phone": login["phone"], "password": login["password"]}))
     assert (await user.get("/court"))["practice"] is True
+    assert (await user.http.get("/")).text == "the pages"
     (hearing,) = (await user.get("/hearings"))["items"]
     path = f"/hearings/{hearing['id']}"
     await user.post(f"{path}/identity", {"name": login["name"], "identity_number": login["identity_number"]})
