@@ -44,6 +44,7 @@ def test_the_link_is_used_the_queue_stays_short_and_nothing_pauses(name: str) ->
     assert result.loss < own + 0.01  # the rest would be overflow
 
 
+@pytest.mark.breadth  # half a minute; tests/unit/bwe/test_falling.py has the same of the estimator alone
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_drop_is_followed_within_a_second_and_a_half_and_a_rise_within_five(seed: int) -> None:
     result = run("drop to a half and back", seed)
@@ -103,6 +104,7 @@ def test_a_flow_that_heeds_only_loss_neither_starves_us_nor_is_starved(seed: int
     assert ours.meter.rate_bps(end + 8.0, scenario.seconds) > 1.6e6  # it has gone, and its part is ours
 
 
+@pytest.mark.breadth
 def test_a_path_that_becomes_longer_is_no_queue() -> None:
     link = BY_NAME["drop to a half and back"].link
     result = Stage(Scenario("longer", 60.0, link, changes=((20.0, Changes(delay_s=0.15)),))).run()

@@ -12,7 +12,7 @@ from bench.bwe.node import Node
 from bench.netem.config import LinkConfig
 from bench.netem.simulator import Simulator, Wire
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.breadth]
 
 CAPACITY_BPS = 1_500_000.0
 SHAPES = [Shape(20_000.0, 15.0), Shape(80_000.0, 15.0), Shape(300_000.0, 15.0)]
