@@ -35,14 +35,14 @@ class Kernel:
         """`kind` is the decorator's name."""
         functools.update_wrapper(self, function)
         self.py_func = function
-        self._kind = kind
+        self.kind = kind
 
     @functools.cached_property
     def dispatcher(self) -> Any:
         """Numba's side of it."""
         from sfu.wire.kernels.compiler import make_dispatcher
 
-        return make_dispatcher(self.py_func, self._kind)
+        return make_dispatcher(self.py_func, self.kind)
 
     def __call__(self, *arguments: Any) -> Any:
         """Enter it through the compiler."""

@@ -12,7 +12,6 @@ import llvmlite.binding
 from numba import typeof
 from numba.core import cgutils
 
-from sfu.wire.kernels.dispatching import StageDispatcher
 from sfu.wire.kernels.kernel import kernel
 from sfu.wire.kernels.modes import LINKED
 
@@ -21,7 +20,7 @@ class Linked:
     """A kernel's machine code under a name that compiled loops refer to."""
 
     def __init__(self, function: Any) -> None:
-        self.kernel = kernel(function.py_func) if LINKED and isinstance(function, StageDispatcher) else function
+        self.kernel = kernel(function.py_func) if LINKED and function.kind == "stage" else function
         self.symbol = f"sfu_fuzz_{function.py_func.__name__}"
         self.signature: Any = None
 

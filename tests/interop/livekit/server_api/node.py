@@ -60,9 +60,13 @@ class Receiver:
         return [event.event for event in self.of(room)]
 
     def of(self, room: str) -> list[WebhookEvent]:
+        """Of this room, each once: a node that ends while an event is taken sends it again, under its id."""
+        once: dict[str, WebhookEvent] = {}
+        for event in self.events:
+            once.setdefault(event.id, event)
         return [
             event
-            for event in self.events
+            for event in once.values()
             if room in (event.room.name, event.egress_info.room_name, event.ingress_info.room_name)
         ]
 
