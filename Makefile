@@ -62,7 +62,7 @@ clients: stable # watch and are watched in real time, which leaves most of a pro
 
 breadth: $(DEV_READY) # takes what the clients leave
 	@nice -n 10 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
-	@nice -n 10 $(MAKE) --no-print-directory court-test
+	@nice -n 10 $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
 
 browsers: # while others compute
 	@.ci/packages browsers
