@@ -231,9 +231,7 @@ class Server:
         self._guarded = {name: each for name, each in self._guarded.items() if each.is_guarded()}
         if room.is_guarded():
             self._guarded[room.name] = room
-        if len(self._guarded) > self.config.max_rooms:
-            # what is private must not become public by being forgotten; this room is one that is not, or fits
-            del self._guarded[next(name for name, each in self._guarded.items() if not each.private)]
+        self._bound_guarded()
 
     def retain_private(self, room: Room) -> bool:
         """See `RoomOwner.retain_private`."""
@@ -241,10 +239,14 @@ class Server:
         if others >= self.config.max_rooms:
             raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} private rooms")
         self._guarded.pop(room.name, None)
-        if len(self._guarded) >= self.config.max_rooms:
-            del self._guarded[next(name for name, each in self._guarded.items() if not each.private)]
         self._guarded[room.name] = room
+        self._bound_guarded()
         return True
+
+    def _bound_guarded(self) -> None:
+        """Give up the oldest that is not private, if they are too many: a private room must not become public so."""
+        if len(self._guarded) > self.config.max_rooms:
+            del self._guarded[next(name for name, each in self._guarded.items() if not each.private)]
 
     def _listen(self) -> None:
         """Look who speaks in each room; runs while there are rooms with Peers."""

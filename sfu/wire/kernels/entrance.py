@@ -1,6 +1,6 @@
 """A kernel's entrance from Python that needs no compiler: its machine code on disk, and how its arguments are laid out.
 
-Numba's own cache can only be read by Numba, which takes a second to load and 100 MB to hold. What a node enters is
+Numba's own cache can only be read by Numba, which takes a second to load and 60 MB to hold. What a node enters is
 therefore kept a second time, as an object file behind its digest: what was cut off or changed must not reach LLVM,
 which would end the process.
 """

@@ -6,7 +6,7 @@ counted: that alone took a quarter off the time to compile them. `stage` is the 
 call: they have no entrance from Python, and called from there they crash. `inlined` is for the few that run for each
 packet and subscriber, since LLVM makes a call of what is long.
 
-Numba takes a second and 100 MB to load, so it is loaded when something has to be compiled, and not before: a node whose
+Numba takes a second and 60 MB to load, so it is loaded when something has to be compiled, and not before: a node whose
 kernels are in the cache runs without (`entrance.py`).
 """
 
