@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
-    bench fuzz soak audit clean court court-test
+    bench fuzz soak audit clean court court-test court-e2e
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -99,7 +99,13 @@ court: $(DEV_READY) ## Start the cloud court with its demonstration: http://127.
 
 court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL
 	@.ci/packages court
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile examples/cloud_court/tests $(ARGS)
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --ignore=examples/cloud_court/tests/e2e examples/cloud_court/tests $(ARGS)
+
+court-e2e: $(DEV_READY) ## Play the cloud court's scenarios in browsers, each with two to five windows
+	@.ci/packages browsers
+	@.ci/packages court
+	@$(BIN)/python examples/cloud_court/build_web.py
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),examples/cloud_court/tests/e2e)
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check

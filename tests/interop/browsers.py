@@ -107,8 +107,8 @@ class Browser(abc.ABC):
         """End it and remove its profile."""
 
     @abc.abstractmethod
-    async def open(self) -> Page:
-        """A new window."""
+    async def open(self, **options: Any) -> Page:
+        """A new window. `options`: of the context (Playwright's `new_context`), which Chromium alone takes."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -121,7 +121,8 @@ class Browser(abc.ABC):
 class ChromiumPage(Page):
     def __init__(self, context: BrowserContext, page: PlaywrightPage) -> None:
         self._context = context
-        self._page = page
+        self.driven = page
+        """Playwright's own page, for real keys and fingers."""
         self._logs: deque[str] = deque(maxlen=LOG_LINES)
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._logs.append(f"error: {error}"))
@@ -130,13 +131,13 @@ class ChromiumPage(Page):
         self._logs.append(f"{message.type}: {message.text}")
 
     async def goto(self, url: str) -> None:
-        await self._page.goto(url)
+        await self.driven.goto(url)
 
     async def evaluate(self, expression: str) -> Any:
-        return await self._page.evaluate(f"async () => ({expression}\n)")
+        return await self.driven.evaluate(f"async () => ({expression}\n)")
 
     async def screenshot(self, path: Path) -> None:
-        await self._page.screenshot(path=path)
+        await self.driven.screenshot(path=path)
 
     def logs(self) -> list[str]:
         return list(self._logs)
@@ -163,8 +164,8 @@ class Chromium(Browser):
             timeout=START_TIMEOUT * 1000,
         )
 
-    async def open(self) -> ChromiumPage:
-        context = await self._browser.new_context(permissions=["camera", "microphone"])
+    async def open(self, **options: Any) -> ChromiumPage:
+        context = await self._browser.new_context(**{"permissions": ["camera", "microphone"], **options})
         return ChromiumPage(context, await context.new_page())
 
     async def stop(self) -> None:
@@ -241,7 +242,9 @@ class Firefox(Browser):
         while await self._process.stderr.read(65536):
             pass
 
-    async def open(self) -> FirefoxPage:
+    async def open(self, **options: Any) -> FirefoxPage:
+        if options:
+            raise ValueError(f"Firefox opens plain windows only, not one with {', '.join(options)}")
         made = await self._session.command("browsingContext.create", type="window")
         return FirefoxPage(self._session, made["context"])
 

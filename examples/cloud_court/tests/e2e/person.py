@@ -1,0 +1,136 @@
+"""One who uses the court's pages in a window: what she does and sees, by the names that stand on the page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from court.demo.seed import PEOPLE, STAFF
+from court_process import CourtProcess
+from tests.interop.browsers import Page
+from tests.interop.seeing import until
+
+DRIVER = Path(__file__).with_name("driver.js").read_text()
+PATIENCE_S = 40.0
+NAMES = {role: name for role, name, *_ in (*STAFF, *PEOPLE)}
+STAFF_ROLES = {role for role, *_ in STAFF}
+ROOM = ".stage"
+
+
+class Person:
+    """`role`: of the demonstration; `page`: her window."""
+
+    def __init__(self, court: CourtProcess, role: str, page: Page) -> None:
+        self.court, self.role, self.page = court, role, page
+        self.name = NAMES.get(role, role)
+
+    # what she does
+
+    async def goes(self, path: str) -> None:
+        """Opens a page of the court, as `/hearings`; each role has a host's name and so a log-in of its own."""
+        await self.page.goto(f"{self.court.url(f'{self.role}.localhost')}/#{path}")
+
+    async def _tries(self, what: str, call: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
+        said = ", ".join(json.dumps(each) for each in arguments)
+
+        async def look() -> Any:
+            return await self.page.evaluate(f"({DRIVER}, person.{call}({said}))")
+
+        try:
+            return await until(f"{self.role}: {what}", look, self.page, deadline=patience)
+        except AssertionError as failed:
+            shown = await self.page.evaluate("document.body.innerText")
+            raise AssertionError(f"{failed}\nThe page of {self.role} shows:\n{shown[:3000]}") from None
+
+    async def presses(self, name: str, within: str = "") -> None:
+        await self._tries(f"presses {name!r}", "press", name, within)
+
+    async def fills(self, label: str, value: str, within: str = "") -> None:
+        await self._tries(f"fills {label!r}", "fill", label, value, within)
+
+    async def checks(self, label: str, within: str = "") -> None:
+        await self._tries(f"checks {label!r}", "check", label, within)
+
+    async def attaches(self, *files: tuple[str, bytes], selector: str = "input[type=file]") -> None:
+        coded = [(name, base64.b64encode(data).decode()) for name, data in files]
+        await self._tries("attaches files", "attach", coded, selector)
+
+    async def sees(self, text: str, patience: float = PATIENCE_S) -> None:
+        await self._tries(f"sees {text!r}", "sees", text, patience=patience)
+
+    async def misses(self, text: str, patience: float = PATIENCE_S) -> None:
+        """The text goes away, or is not there."""
+
+        async def look() -> bool:
+            return not await self.page.evaluate(f"document.body.innerText.includes({json.dumps(text)})")
+
+        await until(f"{self.role}: {text!r} goes away", look, self.page, deadline=patience)
+
+    async def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """What the court answers to this person, past the page."""
+        call = f"person.api({json.dumps(method)}, {json.dumps(path)}, {json.dumps(body)})"
+        answer = await self.page.evaluate(f"({DRIVER}, {call})")
+        return answer["status"], answer["body"]
+
+    # her way through a hearing
+
+    async def comes(self) -> None:
+        """By the demonstration's link."""
+        await self.goes(f"/demo/{self.role}")
+        await until(
+            f"{self.role} has come in",
+            lambda: self.page.evaluate("/#\\/(hearings|board)/.test(location.href)"),
+            self.page,
+            deadline=PATIENCE_S,
+        )
+
+    async def hearing(self) -> dict[str, Any]:
+        """The first of her hearings, as the API tells it."""
+        status, found = await self.api("GET", "api/hearings")
+        assert status == 200 and found["items"], found
+        return found["items"][0]  # type: ignore[no-any-return]
+
+    async def goes_to_hearing(self) -> None:
+        """To the lobby."""
+        await self.goes(f"/hearings/{(await self.hearing())['id']}")
+        await until("the lobby", lambda: self.page.evaluate("!!document.querySelector('.stand')"), self.page)
+
+    async def gets_ready(self) -> None:
+        """Identity and declaration, where they are asked of this role."""
+        if self.role not in STAFF_ROLES:
+            await self.presses("核验")
+            await self.sees("身份已核验")
+            await self.checks("本人承诺")
+            await self.presses("我承诺遵守")
+            await self.sees("已作出承诺")
+
+    async def enters(self) -> None:
+        """From the lobby into the room, as soon as that is allowed."""
+        await self.presses("进入法庭")
+        await until("the room", lambda: self.page.evaluate(f"!!document.querySelector('{ROOM}')"), self.page)
+
+    async def attends(self) -> None:
+        """All of it: link, lobby, room."""
+        await self.comes()
+        await self.goes_to_hearing()
+        await self.gets_ready()
+        await self.enters()
+
+    async def watches(self, *names: str, patience: float = PATIENCE_S) -> None:
+        """Moving pictures in the tiles of these people."""
+
+        async def look() -> bool:
+            tiles = await self.page.evaluate(f"({DRIVER}, person.watched())")
+            moving = [tile["text"] for tile in tiles if tile["moved"] and tile["width"]]
+            return all(any(name in text for text in moving) for name in names)
+
+        await until(f"{self.role} watches {names}", look, self.page, deadline=patience)
+
+
+Meet = Callable[..., Awaitable[Person]]
+"""The fixture `meet`."""
+OpenCourt = Callable[..., Awaitable[CourtProcess]]
+"""The fixture `open_court`."""
