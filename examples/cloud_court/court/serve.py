@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,8 +52,13 @@ def open_media(
 
 @asynccontextmanager
 async def open_app(config: CourtConfig, host: str) -> AsyncIterator[FastAPI]:
-    """The app of a court with its media, which end with it; `host`: the address that media come to."""
-    async with sfu.Server(sfu.Config(host=host)) as server:
+    """The app of a court with its media, which end with it; `host`: the address that pages and media come to.
+
+    A court on loopback is one to try out: there media take every interface, since Firefox never pairs a candidate on
+    loopback.
+    """
+    media_host = "0.0.0.0" if ipaddress.ip_address(host).is_loopback else host
+    async with sfu.Server(sfu.Config(host=media_host)) as server:
         admitted: set[tuple[str, str]] = set()
         secret = secrets.token_urlsafe(32)
         door = create_door(server, {KEY: secret}, admits=lambda room, identity: (room, identity) in admitted)

@@ -105,9 +105,15 @@
     const counts = (person.counts ??= new WeakMap());
     return [...document.querySelectorAll(".tile")].map((tile) => {
       const video = tile.querySelector("video");
-      const frames = video?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
-      const moved = video ? frames > (counts.get(video) ?? 0) : false;
-      if (video) counts.set(video, frames);
+      if (video && !counts.has(video)) {
+        const count = { now: 0, seen: 0 };
+        const next = () => ((count.now += 1), video.requestVideoFrameCallback(next));
+        video.requestVideoFrameCallback(next);
+        counts.set(video, count);
+      }
+      const count = counts.get(video);
+      const moved = Boolean(count && count.now > count.seen);
+      if (count) count.seen = count.now;
       return { text: tile.innerText, width: video?.videoWidth ?? 0, moved };
     });
   },
