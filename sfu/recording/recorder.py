@@ -63,6 +63,7 @@ class Recorder:
         self._inbox = Inbox()
         self._missed_packets = 0
         self._cause = ""
+        self._stopped_at = 0.0
         self._subject: str | None = None
         self._thread = threading.Thread(target=self._run, name="sfu-recorder", daemon=True)
         self._thread.start()
@@ -102,11 +103,13 @@ class Recorder:
         """See `RecordWriter.resume`."""
         self._order(lambda: self._writer.resume(_us(now), **fields))
 
-    def stop(self, cause: str, subject: str | None = None) -> None:
-        """Close the record, as soon as everything that was said before is done. `subject`: who has it stopped."""
+    def stop(self, cause: str, now: float, subject: str | None = None) -> None:
+        """Close the record, as soon as everything that was said before is done; it ends at `now`. `subject`: who has
+        it stopped.
+        """
 
         def close() -> None:
-            self._cause, self._subject = cause, subject
+            self._cause, self._stopped_at, self._subject = cause, now, subject
 
         self._order(close)
 
@@ -139,7 +142,7 @@ class Recorder:
                 self._writer.poll(_us(self._clock()))
                 self.wanting_key_frames = self._writer.wanting_key_frames
                 self._report()
-            self._writer.close(_us(self._clock()), self._cause, self._subject)
+            self._writer.close(_us(self._stopped_at), self._cause, self._subject)
             self._end()
             self._report()
             self.closed = ClosedRecord(self.path, self._writer.head)

@@ -261,13 +261,9 @@ class Recording:
 
     def remove_track(self, id: str, cause: str = "disconnect") -> None:
         """Stop recording a Track that has ended or must not be recorded; `cause` is that of the gap that begins."""
-        recorded = self._tracks.pop(id, None)
-        if recorded is None:
-            return
-        self._feed.step()  # what came until now belongs to it
-        self._feed.disconnect(recorded.track.place, recorded.deliver)
-        recorded.track.stop()
-        self._tell(lambda recorder, now: recorder.end_track(recorded.key, now, cause))
+        if id in self._tracks:
+            self._feed.step()  # what came until now belongs to it
+            self._take_off(id, cause, self._clock())
 
     def set_muted(self, id: str, muted: bool) -> None:
         """Note that a Track's publisher has stopped it for now, or goes on."""
@@ -297,6 +293,12 @@ class Recording:
 
     # inside
 
+    def _take_off(self, id: str, cause: str, now: float) -> None:
+        recorded = self._tracks.pop(id)
+        self._feed.disconnect(recorded.track.place, recorded.deliver)
+        recorded.track.stop()
+        self._tell(lambda recorder, at: recorder.end_track(recorded.key, at, cause), now)
+
     def _check_running(self) -> None:
         if self.stopped:
             raise LocalError(f"recording {self.id} has {self.state}")
@@ -313,11 +315,13 @@ class Recording:
         return when
 
     def _end(self, cause: str, subject: str | None = None) -> None:
+        self._feed.step()
+        now = self._clock()  # all of it ends in one moment, however long closing takes: nothing is missing after it
         for id in list(self._tracks):
-            self.remove_track(id)
+            self._take_off(id, "disconnect", now)
         self.stopped = True
         for recorder in self._recorders:
-            recorder.stop(cause, subject)
+            recorder.stop(cause, now, subject)
         self._observer.handle_stopped(self, cause)
 
     def _arm(self) -> None:

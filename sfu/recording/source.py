@@ -205,7 +205,7 @@ class SourceRecorder:
         """Return everything that is left."""
         if self._interrupted is None:
             self._finish(now_us)
-        else:
+        elif now_us > self._interrupted[1]:  # what ended with the record misses nothing
             self._end_interruption(now_us)
         self._interrupted = "closed", now_us
         out, self._out = self._out, []

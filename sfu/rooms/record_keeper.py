@@ -72,7 +72,7 @@ class RecordKeeper:
                 )  # fmt: skip
         except BaseException:
             for recorder in recorders:
-                recorder.stop("not_started")
+                recorder.stop("not_started", start)
             raise
         recording = Recording(id, recorders, feed, self, options=options, clock=clock)
         if tracks is None or callable(tracks):

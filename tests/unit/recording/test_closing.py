@@ -95,7 +95,7 @@ class Closing:
         self.journal.check()
         with self._broken:
             self._broken.enter_context(broken(path))
-            self.recorder.stop("stopped")
+            self.recorder.stop("stopped", self.now)
             deadline = time.monotonic() + 60
             while self.recorder.running and time.monotonic() < deadline:
                 time.sleep(0.01)

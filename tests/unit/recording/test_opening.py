@@ -25,7 +25,7 @@ def record_and_close(path: Path, copy: int = 0, journal: Journal | None = None) 
         path, RECORD, KEY, "court", {}, start=monotonic(), options=RecordingOptions(), clock=monotonic, copy=copy,
         journal=journal,
     )  # fmt: skip
-    recorder.stop("stopped")
+    recorder.stop("stopped", monotonic())
     deadline = time.monotonic() + 30
     while recorder.running and time.monotonic() < deadline:
         time.sleep(0.01)

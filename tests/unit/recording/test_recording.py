@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -61,8 +62,8 @@ class FakeRecorder:
     def resume(self, now: float, **fields: Any) -> None:
         self._take("resume", now, **fields)
 
-    def stop(self, cause: str, subject: str | None = None) -> None:
-        self._take("stop", 0.0, cause=cause, subject=subject)
+    def stop(self, cause: str, now: float, subject: str | None = None) -> None:
+        self._take("stop", now, cause=cause, subject=subject)
 
     def deliver(self, key: int, packets: TappedPackets) -> None:
         self.delivered += [packet.sequence for packet in packets]
@@ -187,6 +188,21 @@ async def test_recorders_know_of_a_track_from_its_first_packet_on(hearing: Heari
         begins = [(now, fields) for what, now, fields in recorder.told if what == "begin"]
         assert begins == [(spoke, {"key": 1, "peer": "alice"})]
         assert recorder.delivered == [0, 1, 2]
+
+
+async def test_all_tracks_end_in_the_moment_in_which_the_recording_does(hearing: Hearing) -> None:
+    """However long that takes: what came until then is recorded, and nothing is missing after it."""
+    tracks = [hearing.add(FakeTrack(row)) for row in (1, 2, 3)]
+    for track in tracks:
+        hearing.feed.step()
+        hearing.send(track, b"media")
+    moments = itertools.count(hearing.clock.now)
+    hearing.recording._clock = lambda: float(next(moments))  # a second passes with each look at it
+    await hearing.recording.stop()
+    told = hearing.recorders[0].told
+    ends = {now for what, now, _ in told if what in ("end", "stop")}
+    assert len(ends) == 1 and [what for what, *_ in told][-4:] == ["end", "end", "end", "stop"]
+    assert hearing.recorders[0].delivered == [0, 1, 2]
 
 
 async def test_padding_is_no_first_packet(hearing: Hearing) -> None:

@@ -131,3 +131,12 @@ def test_an_encoding_that_stops_before_its_key_frame_is_given_up() -> None:
     assert recorder.wants_key_frame
     recorder.poll(START_US + 3_000_000)
     assert not recorder.wants_key_frame
+
+
+def test_what_ends_with_the_record_misses_nothing_and_what_ended_before_misses_the_rest() -> None:
+    for left_us, missing in ((1_000_000, []), (900_000, [Gap("disconnect", 900_000, 1_000_000)])):
+        recorder = recorder_of("opus")
+        out = record(recorder, sounds(1, 40, 0))
+        recorder.interrupt("disconnect", START_US + left_us)
+        out += recorder.close(START_US + 1_000_000)
+        assert gaps(out) == missing

@@ -101,6 +101,7 @@ def test_the_gap_of_a_track_says_why_it_ended(desk: Desk) -> None:
     desk.writer.begin_track(1, ALICE, desk.now_us)
     desk.talk(1, 1_000)
     desk.writer.end_track(1, desk.now_us)
+    desk.now_us += 1_000_000
     assert causes(only(desk.close())) == ["block", "disconnect"]
 
 
