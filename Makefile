@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
-    bench fuzz soak audit clean court court-test court-e2e
+    bench fuzz soak audit clean court court-test court-e2e court-load
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -106,6 +106,9 @@ court-e2e: $(DEV_READY) ## Play the cloud court's scenarios in browsers, each wi
 	@.ci/packages court
 	@$(BIN)/python examples/cloud_court/build_web.py
 	@$(BIN)/pytest $(if $(ARGS),$(ARGS),examples/cloud_court/tests/e2e)
+
+court-load: $(DEV_READY) ## Hold ten recorded hearings of five at once in the cloud court, and look for gaps
+	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/ten_hearings.py $(ARGS)
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check

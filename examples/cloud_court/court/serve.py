@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -80,4 +82,14 @@ async def _serve(config: CourtConfig, host: str, port: int, demo: bool) -> None:
             for line in await seed(app.state.court):
                 print(line, flush=True)
         print(f"{config.name}: {config.base_url}", flush=True)
+        for logger in ("uvicorn.access", "uvicorn.error"):
+            logging.getLogger(logger).addFilter(hide_queries)
         await uvicorn.Server(uvicorn.Config(app, host=host, port=port, timeout_graceful_shutdown=3)).serve()
+
+
+def hide_queries(record: logging.LogRecord) -> bool:
+    """Take what stands behind `?` out of a line of the log: tokens do."""
+    if isinstance(record.args, tuple):
+        hidden = (re.sub(r"\?[^ ]*", "", each) if isinstance(each, str) else each for each in record.args)
+        record.args = tuple(hidden)
+    return True

@@ -1,13 +1,17 @@
-"""The migrations make what the models say."""
+"""The migrations make what the models say; a reader sees one moment; a chain whose rows were changed is told so."""
 
 from __future__ import annotations
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select, update
 
+from court.audit.models import AuditEvent
+from court.audit.trail import append_line
 from court.database.base import Base
 from court.database.tables import TABLES
+from court.records.verifying import verify_audit
 from court_stage import Stage
 
 
@@ -20,3 +24,32 @@ async def test_migrated_tables_are_those_of_the_models(stage: Stage) -> None:
 
     async with stage.court.database.engine.connect() as connection:
         assert await connection.run_sync(compare) == []
+
+
+async def append(stage: Stage, lines: int) -> None:
+    for _ in range(lines):
+        async with stage.court.database.write() as db:
+            await append_line(db, "chain", "act", stage.clock(), {"act": "joined"})
+
+
+async def test_who_reads_twice_finds_what_he_found_first(stage: Stage) -> None:
+    await append(stage, 1)
+    count = select(func.count()).select_from(AuditEvent).where(AuditEvent.chain == "chain")
+    async with stage.court.database.read() as db:
+        assert await db.scalar(count) == 1
+        await append(stage, 1)
+        assert await db.scalar(count) == 1
+    async with stage.court.database.read() as db:
+        assert await db.scalar(count) == 2
+
+
+@pytest.mark.parametrize("change", ["empty", "double", "other"])
+async def test_a_row_that_holds_no_line_or_two_or_another_is_named(stage: Stage, change: str) -> None:
+    await append(stage, 3)
+    async with stage.court.database.write() as db:
+        first, second = list(await db.scalars(select(AuditEvent.line).where(AuditEvent.chain == "chain").limit(2)))
+        line = {"empty": b"", "double": first + second, "other": second}[change]
+        await db.execute(update(AuditEvent).where(AuditEvent.chain == "chain", AuditEvent.n == 0).values(line=line))
+    async with stage.court.database.read() as db:
+        verdict = await verify_audit(db, "chain")
+    assert (verdict.good, verdict.line) == (False, 1)

@@ -22,13 +22,18 @@ class Database:
         self.engine = create_async_engine(url)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writer = asyncio.Lock()
+        self._snapshot: dict[str, str] = {}
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            self._snapshot = {"isolation_level": "REPEATABLE READ"}
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session to read with."""
+        """A session to read with: all that it finds is of one moment, however often it asks."""
         async with self._sessions() as session:
+            await session.connection(execution_options=self._snapshot)
             yield session
 
     @asynccontextmanager
@@ -55,7 +60,12 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _set_up_sqlite(connection: object, _: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # its driver would begin with the first write only
     cursor = connection.cursor()  # type: ignore[attr-defined]
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from court.audit.models import AuditEvent
-from court.audit.trail import read_chain
 from court.court import Court
 from court.exhibits.files import hash_file, place_of
 from court.exhibits.models import Exhibit, Part
@@ -40,16 +39,18 @@ async def verify_hearing(court: Court, db: AsyncSession, hearing: Hearing) -> li
 async def verify_audit(db: AsyncSession, chain: str) -> VerdictOut:
     """A chain against itself, and against the heads that stand beside its lines."""
     part = f"audit:{chain}"
+    query = select(AuditEvent.n, AuditEvent.head, AuditEvent.line).where(AuditEvent.chain == chain)
+    rows = (await db.execute(query.order_by(AuditEvent.n))).all()
+    for number, row in enumerate(rows, 1):
+        if row.line.count(b"\n") != 1:
+            return VerdictOut(part=part, good=False, problem="this is not one line", line=number)
     try:
-        entries = list(parse_chain(await read_chain(db, chain)))
+        entries = list(parse_chain(b"".join(row.line for row in rows)))
     except ChainError as error:
         return VerdictOut(part=part, good=False, problem=error.reason, line=error.line)
-    rows = (
-        await db.execute(select(AuditEvent.n, AuditEvent.head).where(AuditEvent.chain == chain).order_by(AuditEvent.n))
-    ).all()
-    for entry, (n, head) in zip(entries, rows, strict=True):
-        if entry.n != n or entry.head != head:
-            return VerdictOut(part=part, good=False, problem="this line was changed", line=entry.n + 1)
+    for number, (row, entry) in enumerate(zip(rows, entries, strict=True), 1):
+        if (entry.n, entry.head) != (row.n, row.head):
+            return VerdictOut(part=part, good=False, problem="this line was changed", line=number)
     return VerdictOut(part=part, good=True, problem="")
 
 
