@@ -202,7 +202,8 @@ class LiveMedia:
                 self._causes.pop((room, peer), None)
                 return Happening("joined", room, peer)
             case events.PeerLeft(room=room, peer=peer):
-                return Happening("left", room, peer, self._causes.pop((room, peer), "left"))
+                own = "left" if (room, peer) in self.admitted else "ended"
+                return Happening("left", room, peer, self._causes.pop((room, peer), own))
             case events.ConnectionStateChanged(
                 room=room, peer=peer, state=events.ConnectionState.CLOSED, reason=reason
             ):

@@ -22,6 +22,7 @@ FAILED = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--headed", action="store_true", help="show the browsers' windows (needs a display)")
+    parser.addoption("--pictures", help="a folder for pictures of every page")
 
 
 @pytest.hookimpl(wrapper=True)

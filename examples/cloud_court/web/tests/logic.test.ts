@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { inTurn } from '../src/parts/turn'
 import { build, parse, pathOf } from '../src/exhibits/annotations'
 import { checkFile, cut } from '../src/exhibits/batch'
 import { scoreNetwork } from '../src/entry/checks'
@@ -63,5 +64,41 @@ describe('a network', () => {
     expect(scoreNetwork([20, 30, 40]).points).toBe(25)
     expect(scoreNetwork([20, 500, 600]).points).toBeLessThan(15)
     expect(scoreNetwork([]).points).toBe(0)
+  })
+})
+
+describe('readings in turn', () => {
+  it('let no older answer come last, and everybody who asks meanwhile sees one that began afterwards', async () => {
+    const answers: ((value: string) => void)[] = []
+    const seen: string[] = []
+    const read = inTurn(async () => seen.push(await new Promise<string>((answer) => answers.push(answer))))
+    const first = read()
+    const second = read()
+    const third = read()
+    expect(answers.length).toBe(1)
+    answers[0]!('old')
+    await first
+    await Promise.resolve()
+    expect(answers.length).toBe(2)
+    answers[1]!('new')
+    await Promise.all([second, third])
+    expect(seen).toEqual(['old', 'new'])
+    const last = read()
+    answers[2]!('newest')
+    await last
+    expect(seen.at(-1)).toBe('newest')
+  })
+
+  it('go on after one that failed', async () => {
+    let times = 0
+    const read = inTurn(async () => {
+      times += 1
+      if (times === 1) throw new Error('away')
+    })
+    const failed = read()
+    const next = read()
+    await expect(failed).rejects.toThrow('away')
+    await next
+    expect(times).toBe(2)
   })
 })

@@ -1,5 +1,6 @@
 /** News of the court by one WebSocket for each page: they say what changed, and who shows it reads it again. */
 import { onScopeDispose, reactive, watch } from 'vue'
+import { inTurn } from '../parts/turn'
 import { BASE, session } from './client'
 
 export interface News {
@@ -56,14 +57,17 @@ window.addEventListener('online', reconnect)
 setInterval(() => socket?.readyState === WebSocket.OPEN && socket.send('ping'), 20_000)
 
 /** Read again when one of `topics` changed, and after each break of the connection; news that come together count once. */
-export function onNews(topics: readonly string[], reread: (news: News) => unknown, concerns: (news: News) => boolean = () => true): void {
+export function onNews(topics: readonly string[], reread: () => unknown, concerns: (news: News) => boolean = () => true): void {
   let due = 0
+  const again = inTurn(async () => reread())
   const listener: Listener = {
     topics,
     reread(news) {
-      if (news.topic !== 'live' && !concerns(news)) return
-      clearTimeout(due)
-      due = window.setTimeout(() => void Promise.resolve(reread(news)).catch(() => undefined), 40)
+      if (due || (news.topic !== 'live' && !concerns(news))) return
+      due = window.setTimeout(() => {
+        due = 0
+        void again().catch(() => undefined)
+      }, 40)
     },
   }
   listeners.add(listener)
@@ -75,6 +79,6 @@ export function onNews(topics: readonly string[], reread: (news: News) => unknow
 }
 
 /** The same for what belongs to one hearing. */
-export function onHearingNews(hearing: string, topics: readonly string[], reread: (news: News) => unknown): void {
+export function onHearingNews(hearing: string, topics: readonly string[], reread: () => unknown): void {
   onNews(topics, reread, (news) => news.hearing === hearing || news.id === hearing)
 }

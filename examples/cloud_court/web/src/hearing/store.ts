@@ -15,6 +15,7 @@ import { useI18n } from 'vue-i18n'
 import { ask, http, of, type Hearing, type Person, type Schemas } from '../api/client'
 import { onHearingNews } from '../api/live'
 import { explain } from '../parts/act'
+import { inTurn } from '../parts/turn'
 
 export interface HearingStore {
   id: string
@@ -39,7 +40,7 @@ export function provideHearing(id: string): HearingStore {
   const people = shallowRef<Person[]>([])
   const failed = ref('')
 
-  async function read(): Promise<void> {
+  const read = inTurn(async () => {
     try {
       hearing.value = await ask(http.GET('/api/hearings/{hearing_id}', of(id)))
       failed.value = ''
@@ -49,7 +50,7 @@ export function provideHearing(id: string): HearingStore {
     }
     const staff = ['clerk', 'judge', 'technician'].includes(hearing.value.role)
     people.value = hearing.value.me || staff ? await ask(http.GET('/api/hearings/{hearing_id}/people', of(id))) : []
-  }
+  })
 
   void read()
   onHearingNews(id, ['hearing', 'people', 'recording', 'alert'], read)
