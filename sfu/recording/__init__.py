@@ -1,7 +1,7 @@
 """The hearing record: capture, containers, the ledger, proof, and what people make of it.
 
-Its chain and its verifier are for other programs, too: an audit of their own in the ledger's form, a record checked
-before it is handed on.
+Its chain, its reader and its verifier are for other programs, too: an audit of their own in the ledger's form, what a
+record holds at which moment, a record checked before it is handed on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sfu.recording.chain import Chain, ChainError, ChainParser, parse_chain
     from sfu.recording.entries import Entry
+    from sfu.recording.reader import Record, RecordSource, read_record
     from sfu.recording.signing import PublicKey, load_public_key, parse_public_key
     from sfu.recording.verify import Outcome, Verdict, verify_record
 
@@ -21,16 +22,20 @@ __all__ = [
     "Entry",
     "Outcome",
     "PublicKey",
+    "Record",
+    "RecordSource",
     "Verdict",
     "load_public_key",
     "parse_chain",
     "parse_public_key",
+    "read_record",
     "verify_record",
 ]
 
 _HOMES = {
     "chain": ("Chain", "ChainError", "ChainParser", "parse_chain"),
     "entries": ("Entry",),
+    "reader": ("Record", "RecordSource", "read_record"),
     "signing": ("PublicKey", "load_public_key", "parse_public_key"),
     "verify": ("Outcome", "Verdict", "verify_record"),
 }

@@ -139,6 +139,7 @@ class Recorder:
             while not self._cause:
                 for order in self._inbox.take(_POLL_S):
                     order()
+                self._store.check_place()
                 self._writer.poll(_us(self._clock()))
                 self.wanting_key_frames = self._writer.wanting_key_frames
                 self._report()

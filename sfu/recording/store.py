@@ -159,6 +159,15 @@ class Store:
             raise RecordError(self.path, f"cannot be looked at: {error.strerror}") from error
         return found.f_bavail * found.f_frsize
 
+    def check_place(self) -> None:
+        """Raise RecordError if the record is not where it was made: what is written then would be found by nobody."""
+        try:
+            there = os.path.samestat(os.stat(self.path / LEDGER), os.fstat(self._ledger))
+        except OSError as error:
+            raise RecordError(self.path / LEDGER, f"is not there any more: {error.strerror}") from error
+        if not there:
+            raise RecordError(self.path / LEDGER, "is another file than the one that is written")
+
     def close(self) -> None:
         """Close all files, and with the ledger its lock. Idempotent."""
         self._pool.shutdown()

@@ -12,9 +12,9 @@ from pathlib import Path
 import av
 import pytest
 
-from sfu import Config, RecordingOptions, Server, SigningKey
+from sfu import Config, EventStream, RecordingOptions, Server, SigningKey
 from sfu.clock import utc_now
-from sfu.events import RecordingAlarm, RecordingStopped
+from sfu.events import Event, RecordingAlarm, RecordingStopped
 from sfu.recording.reader import read_record
 from sfu.recording.recover import recover_record
 from sfu.recording.verify import Outcome, verify_record
@@ -49,6 +49,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", place], check=True)
+
+
+async def stream_until_stopped(stream: EventStream) -> AsyncIterator[Event]:
+    """What happens until a recording ends."""
+    async for event in stream:
+        yield event
+        if isinstance(event, RecordingStopped):
+            return
 
 
 def test_after_a_kill_what_was_synced_plays_and_the_rest_is_declared(tmp_path: Path, key: SigningKey) -> None:
@@ -140,6 +148,22 @@ async def test_a_recording_whose_only_recorder_fails_ends_and_says_so(
         assert event.cause == "failed"
         assert (recording.state, room.recording) == ("failed", None)
         assert await recording.stop() == ()
+
+
+async def test_a_recorder_whose_folder_is_taken_away_stops_and_says_so(
+    server: Server, key: SigningKey, tmp_path: Path
+) -> None:
+    room = server.room("court")
+    stream = room.events()
+    recording = room.record(tmp_path / "record", key=key)
+    (tmp_path / "record").rename(tmp_path / "elsewhere")
+    async with asyncio.timeout(ALARM_WITHIN_S):
+        seen = [event async for event in stream_until_stopped(stream)]
+    assert [(each.what, each.path) for each in seen if isinstance(each, RecordingAlarm)] == [
+        ("write_failed", str(tmp_path / "record"))
+    ]
+    assert recording.state == "failed"
+    assert await recording.stop() == ()
 
 
 async def test_a_disk_that_is_nearly_full_is_an_alarm_before_it_is(

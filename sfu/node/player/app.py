@@ -25,10 +25,13 @@ PAGE = Path(__file__).parent / "page"
 
 
 class Player:
-    """What the routes share; the caller closes it."""
+    """Plays one record to browsers. One that is still written plays as far as it had come when it was read.
+
+    Who may ask is decided by the app whose routes call `answer`; media elements ask for ranges (RFC 9110 section 14).
+    """
 
     def __init__(self, record: Record, key: PublicKey | None = None) -> None:
-        """`key` is the key that must have signed the record."""
+        """`record` is what `sfu.recording.read_record` returns; `key` is the key that must have signed it."""
         self.media_cache = MediaCache(record)
         self._verification = Verification(record.path, key)
         self._timeline = describe_record(record)
@@ -44,7 +47,7 @@ class Player:
 
     async def get_source(self, request: Request) -> Response:
         """Answer once the source is ready, or cannot be made ready, with `playable`, and `problem` in words."""
-        media = await self._find(request)
+        media = await self._get(request.path_params["number"])
         if isinstance(media, Media):
             return JSONResponse({"playable": True, "type": media.content_type, "problem": media.damage})
         if isinstance(media, MediaError):
@@ -53,7 +56,13 @@ class Player:
 
     async def get_media(self, request: Request) -> Response:
         """Answer with bytes of a source."""
-        media = await self._find(request)
+        return await self.answer(request, request.path_params["number"])
+
+    async def answer(self, request: Request, number: int) -> Response:
+        """Answer with the range that was asked for of a source, by its number in the record: a file that a media
+        element plays, whose time is the record's. 404 where there is no such source, or it cannot be played.
+        """
+        media = await self._get(number)
         if isinstance(media, Media):
             return answer_media(request, media)
         return PlainTextResponse(f"{media}\n", 404) if isinstance(media, MediaError) else media
@@ -62,9 +71,9 @@ class Player:
         """Answer with the state of the verification, which the first request begins."""
         return JSONResponse(self._verification.poll())
 
-    async def _find(self, request: Request) -> Media | MediaError | Response:
+    async def _get(self, number: int) -> Media | MediaError | Response:
         try:
-            return await self.media_cache.get(request.path_params["number"])
+            return await self.media_cache.get(number)
         except KeyError:
             return PlainTextResponse("There is no such source.\n", 404)
         except MediaError as error:
