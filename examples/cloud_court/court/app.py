@@ -138,6 +138,7 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
         async with AsyncExitStack() as stack:
             await court.database.migrate()
             stack.push_async_callback(court.database.close)
+            stack.push_async_callback(court.players.close)
             follow_media(court)
             court.later(send_waiting(court))
             stack.push_async_callback(app.state.practices.close)

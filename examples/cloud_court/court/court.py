@@ -20,6 +20,7 @@ from court.config import CourtConfig
 from court.database.engine import Database
 from court.live.hub import Hub, News
 from court.media.bridge import Media
+from court.records.playing import Players
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Of codes that people type: nothing that looks like something else."""
@@ -42,6 +43,7 @@ class Court:
     random: Callable[[int], bytes]
     passwords: PasswordHasher = field(default_factory=PasswordHasher)
     hub: Hub = field(default_factory=Hub)
+    players: Players = field(default_factory=Players)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def now(self) -> datetime.datetime:

@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "hearing.declaration": (403, "Confirm first that you will not record the hearing."),
     "recording.missing": (503, "The recording cannot be started: {reason}"),
     "recording.unexplained": (409, "The recording has faults that the presiding judge has not explained yet."),
+    "recording.unreadable": (409, "The recording cannot be played: {reason}"),
     "exhibit.too_large": (
         413,
         "{name} has {size} bytes; a file has at most {limit}. Let it be split into {parts} parts.",

@@ -19,7 +19,7 @@ from court.app import build_court, create_app
 from court.config import CourtConfig
 from court.court import Court
 from court.hearings.presence import note_happening
-from court.media.bridge import Happening, MadeRecord, NoMedia, RecordState, Seat, Ticket
+from court.media.bridge import BegunRecord, Happening, MadeRecord, NoMedia, RecordState, Seat, Ticket
 
 START = datetime.datetime(2026, 3, 2, 1, 0, tzinfo=datetime.UTC)
 PASSWORD = "correct horse"
@@ -89,13 +89,14 @@ class NotedMedia(NoMedia):
     def set_private(self, room: str) -> None:
         self.calls.append(("private", room))
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> str:
+    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
         if self.broken:
             raise OSError("no disk")
         id = hashlib.md5(f"{room}{len(self.calls)}".encode()).hexdigest()
         self.running[room] = id
         self.calls.append(("record", room, subject))
-        return id
+        made = self.record or MadeRecord(f"/records/{room}", "")
+        return BegunRecord(id, (made.folder,))
 
     def mark(self, room: str, name: str, subject: str, data: Mapping[str, Any]) -> None:
         self.calls.append(("mark", room, name, subject, dict(data)))

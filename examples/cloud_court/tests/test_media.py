@@ -85,10 +85,15 @@ async def test_what_happens_is_told_with_its_cause(media: LiveMedia) -> None:
     lost = events.ConnectionStateChanged("h-1", "p1", "c", events.ConnectionState.CLOSED, "consent_lost")
     assert media.read(lost) is None
     assert media.read(events.PeerLeft("h-1", "p1")) == Happening("left", "h-1", "p1", "disconnected")
-    media.issue("h-1", SEAT, "")
     assert media.read(events.PeerLeft("h-1", "p1")) == Happening("left", "h-1", "p1", "left")
-    await media.remove("h-1", "p1")  # nor is he said to have left who was put out, or whose hearing was closed
-    assert media.read(events.PeerLeft("h-1", "p1")) == Happening("left", "h-1", "p1", "ended")
+    for reason, cause in (
+        ("signal_close", "disconnected"),
+        ("participant_removed", "removed"),
+        ("room_deleted", "closed"),
+    ):
+        closed = events.ConnectionStateChanged("h-1", "p1", "c", events.ConnectionState.CLOSED, reason)
+        assert media.read(closed) is None
+        assert media.read(events.PeerLeft("h-1", "p1")) == Happening("left", "h-1", "p1", cause)
     alarm = events.RecordingAlarm("h-1", "r", "/records", "write_failed", "no space")
     assert media.read(alarm) == Happening("recorder_lost", "h-1", detail="write_failed: no space")
     assert media.read(events.RecordingStopped("h-1", "r", "stopped")) is None

@@ -39,6 +39,11 @@ class Pen:
         }
 
 
+def explain(pen: Pen, statement: str) -> dict[str, str]:
+    signed = pen.sign(statement, "")
+    return {"public_key": signed["public_key"], "signature": signed["signature"]}
+
+
 async def say(trial: Trial, words: str, speaker: User | None = None) -> Any:
     speaker_id = await trial.person_of(speaker or trial.plaintiff)
     return await trial.clerk.post(f"{trial.path}/transcript/segments", {"text": words, "speaker_id": speaker_id}, 201)
@@ -170,7 +175,12 @@ async def test_sealing_asks_for_signatures_and_explanations_and_makes_a_package_
     acts = f"{trial.path}/acts"
     assert await trial.judge.refused(acts, {"act": "seal"}) == "recording.unexplained"
     (recording,) = await trial.judge.get(f"{trial.path}/recordings")
-    said = {"explanation": "磁盘故障，已恢复"}
+    words = "磁盘故障，已恢复"
+    digest = hashlib.sha256(f"{recording['id']}\n{words}\n".encode()).hexdigest()
+    statement = f"court-signature-v1\n{trial.hearing['number']}\nexplanation\n0\n{digest}\n"
+    said = {"explanation": words} | explain(Pen(), statement)
+    path = f"{trial.path}/recordings/{recording['id']}/explanation"
+    assert await trial.judge.refused(path, said | {"explanation": "另一说法"}) == "signature.wrong"
     assert await trial.clerk.refused(f"{trial.path}/recordings/{recording['id']}/explanation", said) == "role.denied"
     await trial.judge.post(f"{trial.path}/recordings/{recording['id']}/explanation", said)
     assert await trial.judge.refused(acts, {"act": "seal"}) == "transcript.unsigned"
@@ -183,6 +193,9 @@ async def test_sealing_asks_for_signatures_and_explanations_and_makes_a_package_
         archive.extractall(tmp_path / "package")
     folder = tmp_path / "package"
     check_package(folder)
+    stem = folder / "records/1-explanation"
+    assert Path(f"{stem}.statement").read_text() == statement
+    assert hashlib.sha256(Path(f"{stem}.txt").read_bytes()).hexdigest() == digest
     told = json.loads((folder / "manifest.json").read_text())
     assert told["faults"] == [{"recording": recording["id"], "explanation": said["explanation"]}]
 

@@ -16,11 +16,12 @@ from court.court import Court
 from court.errors import Refusal
 from court.hearings.acts import perform
 from court.hearings.entering import decide_entry, tell_waiting
-from court.hearings.models import Hearing, Person
+from court.hearings.models import Attendance, Hearing, Person
 from court.hearings.people import add_person
 from court.hearings.rules import MOVES
 from court.hearings.schemas import (
     ActAsked,
+    AttendanceOut,
     HearingFull,
     HearingOut,
     Invited,
@@ -155,8 +156,14 @@ async def tell_hearing(court: Court, db: AsyncSession, standing: Standing) -> He
         recording=None
         if state is None
         else RecordingOut(state=state.state, ground=state.ground, alarms=list(state.alarms)),
+        warnings=[] if person is None else await _list_warnings(db, person),
         now=court.now(),
     )
+
+
+async def _list_warnings(db: AsyncSession, person: Person) -> list[AttendanceOut]:
+    query = select(Attendance).where(Attendance.person_id == person.id, Attendance.kind == "warning")
+    return [AttendanceOut.model_validate(each) for each in await db.scalars(query.order_by(Attendance.at))]
 
 
 @router.get("/{hearing_id}")

@@ -179,6 +179,16 @@ class HearingOut(Told):
     version: int
 
 
+class AttendanceOut(Told):
+    """Something that happened to a person's presence."""
+
+    id: str
+    person_id: str
+    at: datetime.datetime
+    kind: str
+    detail: dict[str, Any]
+
+
 class HearingFull(HearingOut):
     """A hearing with what its reader is in it and may do now."""
 
@@ -195,6 +205,8 @@ class HearingFull(HearingOut):
     acts: list[str]
     """Those that are possible now, by the reader."""
     recording: RecordingOut | None
+    warnings: list[AttendanceOut]
+    """Those that the court has given the reader."""
     now: datetime.datetime
     """The court's time."""
 
@@ -209,13 +221,3 @@ class JoinOut(BaseModel):
     room: str = ""
     identity: str = ""
     countdown_until: datetime.datetime | None = None
-
-
-class AttendanceOut(Told):
-    """Something that happened to a person's presence."""
-
-    id: str
-    person_id: str
-    at: datetime.datetime
-    kind: str
-    detail: dict[str, Any]

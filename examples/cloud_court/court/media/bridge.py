@@ -53,6 +53,15 @@ class RecordState:
 
 
 @dataclass(frozen=True, slots=True)
+class BegunRecord:
+    """A record that is being made."""
+
+    id: str
+    folders: tuple[str, ...]
+    """The main record's, then its mirrors'."""
+
+
+@dataclass(frozen=True, slots=True)
 class MadeRecord:
     """A record that was closed."""
 
@@ -84,8 +93,8 @@ class Media(Protocol):
         """Nothing of this room can be recorded."""
         ...
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> str:
-        """Begin to record; returns the record's id. Raises OSError or ValueError where it cannot begin."""
+    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
+        """Begin to record. Raises OSError or ValueError where it cannot begin."""
         ...
 
     def mark(self, room: str, name: str, subject: str, data: Mapping[str, Any]) -> None:
@@ -144,7 +153,7 @@ class NoMedia:
     def set_private(self, room: str) -> None:
         """There are no rooms."""
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> str:
+    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
         """There is nothing to record."""
         raise Refusal("media.unavailable")
 

@@ -13,12 +13,21 @@ from livekit import api
 from starlette.applications import Starlette
 
 import sfu
-from court.media.bridge import Happening, MadeRecord, RecordState, Seat, Ticket
+from court.media.bridge import BegunRecord, Happening, MadeRecord, RecordState, Seat, Ticket
 from sfu import events
 
 KEY = "court"
-LOST = frozenset({"consent_lost", "handshake_failed"})
-"""Why a connection closes that nobody has ended."""
+CAUSES = {
+    "consent_lost": "disconnected",
+    "handshake_failed": "disconnected",
+    "signal_close": "disconnected",
+    "removed": "removed",
+    "participant_removed": "removed",
+    "room_closed": "closed",
+    "room_deleted": "closed",
+    "duplicate_identity": "elsewhere",
+}
+"""What the court calls it when a connection closes that its client has not ended: nobody did, or the court."""
 
 
 @dataclass
@@ -106,7 +115,7 @@ class LiveMedia:
         """See `Media.set_private`."""
         self.server.room(room).set_private(True)
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> str:
+    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
         """See `Media.start_recording`."""
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
         name = f"{room}-{stamp}"
@@ -122,7 +131,7 @@ class LiveMedia:
         except sfu.LocalError as error:
             raise OSError(str(error)) from error
         self._recordings[room] = recording
-        return recording.id
+        return BegunRecord(recording.id, tuple(map(str, recording.paths)))
 
     def _running(self, room: str) -> sfu.Recording | None:
         recording = self._recordings.get(room)
@@ -202,13 +211,12 @@ class LiveMedia:
                 self._causes.pop((room, peer), None)
                 return Happening("joined", room, peer)
             case events.PeerLeft(room=room, peer=peer):
-                own = "left" if (room, peer) in self.admitted else "ended"
-                return Happening("left", room, peer, self._causes.pop((room, peer), own))
+                return Happening("left", room, peer, self._causes.pop((room, peer), "left"))
             case events.ConnectionStateChanged(
                 room=room, peer=peer, state=events.ConnectionState.CLOSED, reason=reason
             ):
-                if reason in LOST:
-                    self._causes[room, peer] = "disconnected"
+                if reason in CAUSES:
+                    self._causes[room, peer] = CAUSES[reason]
                 return None
             case events.RecordingAlarm(room=room, what=what, detail=detail):
                 return Happening("recorder_lost", room, detail=f"{what}: {detail}")

@@ -93,6 +93,7 @@ class Practices:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await practice.court.media.end()
+        await practice.court.players.close()
         await practice.court.database.close()
         await asyncio.to_thread(shutil.rmtree, practice.folder)
 

@@ -15,23 +15,24 @@ async def note_recording(work: Work, hearing: Hearing, account: str) -> None:
     """Begin to record, or refuse: a hearing is not opened without."""
     facts = {"hearing": hearing.number, "title": hearing.title, "court": work.court.config.name}
     try:
-        id = work.court.media.start_recording(hearing.room, account, facts)
+        begun = work.court.media.start_recording(hearing.room, account, facts)
     except (OSError, ValueError) as error:
         raise Refusal("recording.missing", reason=str(error)) from error
     work.db.add(
         Recording(
-            id=id,
+            id=begun.id,
             hearing_id=hearing.id,
             started=work.now,
             ended=None,
             head="",
-            folders=[],
+            folders=list(begun.folders),
             fault=False,
             explanation="",
             explained_by=None,
+            explanation_signature={},
         )
     )
-    work.audit("recording", "start", account, hearing=hearing.id, recording=id)
+    work.audit("recording", "start", account, hearing=hearing.id, recording=begun.id)
     work.tell("recording", hearing.id, "started", hearing=hearing.id)
 
 
@@ -49,7 +50,6 @@ async def close_records(work: Work, hearing: Hearing, account: str, *, fault: bo
         return
     made = await work.court.media.stop_recording(hearing.room, account)
     running.ended = work.now
-    running.folders = [each.folder for each in made]
     running.head = made[0].head if made else ""
     running.fault = running.fault or fault or not made
     work.audit(

@@ -27,6 +27,8 @@ class Recording(Base):
     fault: Mapped[bool]
     explanation: Mapped[str] = mapped_column(String(1000))
     explained_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    explanation_signature: Mapped[dict[str, Any]]
+    """The presiding judge's: statement, key (PEM), signature (DER, base64) and certificate; empty: not explained."""
 
 
 class Alert(Base):

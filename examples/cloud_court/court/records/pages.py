@@ -18,6 +18,8 @@ the copy in here is for convenience only. Below it is `court.pem`.
        openssl dgst -sha256 -verify ID.pem -signature ID.sig ID.statement
        sha256sum ../revision-N.json       # the last line of ID.statement
 
+   `records/N-explanation.*` are the same for what the presiding judge says to a fault of record N.
+
 4. The audit: each line of `audit.jsonl` holds, as `prev`, the SHA-256 of the whole line before, its newline included:
 
        sed -n 1p audit.jsonl | sha256sum  # is `prev` of line 2

@@ -25,7 +25,7 @@ from court.hearings.models import Hearing
 from court.hearings.standing import Standing
 from court.records.models import Recording, Seal
 from court.records.pages import CHECKING
-from court.records.verifying import verify_hearing
+from court.records.verifying import build_explanation, verify_hearing
 from court.transcripts.models import Revision, Signature
 from court.transcripts.printing import print_transcript
 from court.transcripts.signing import list_unsigned
@@ -79,6 +79,10 @@ async def _gather(court: Court, db: AsyncSession, hearing: Hearing, recordings: 
         for copy, folder in enumerate(recording.folders):
             for file in await asyncio.to_thread(_list_files, Path(folder)):
                 contents[f"records/{number}-{copy}/{file.relative_to(folder)}"] = file
+        if signed := recording.explanation_signature:
+            stem = f"records/{number}-explanation"
+            statement, contents[f"{stem}.txt"] = build_explanation(hearing.number, recording.id, recording.explanation)
+            _add_signature(contents, stem, statement, signed["public_key"], signed["signature"])
     signatures = list(await db.scalars(select(Signature).where(Signature.hearing_id == hearing.id)))
     case = await db.get_one(Case, hearing.case_id)
     for revision in await db.scalars(select(Revision).where(Revision.hearing_id == hearing.id)):
@@ -90,15 +94,18 @@ async def _gather(court: Court, db: AsyncSession, hearing: Hearing, recordings: 
             )
     for row in signatures:
         if not row.refused:
-            stem = f"transcript/signatures/{row.id}"
-            contents[f"{stem}.statement"] = row.statement.encode()
-            contents[f"{stem}.pem"] = row.public_key.encode()
-            contents[f"{stem}.sig"] = base64.b64decode(row.signature)
+            _add_signature(contents, f"transcript/signatures/{row.id}", row.statement, row.public_key, row.signature)
     query = select(Part, Exhibit).join(Exhibit, Exhibit.id == Part.exhibit_id)
     query = query.where(Exhibit.hearing_id == hearing.id, Exhibit.number.is_not(None), Exhibit.state != "withdrawn")
     for part, exhibit in (await db.execute(query)).all():
         contents[f"exhibits/{exhibit.number}/{part.index}-{part.name}"] = place_of(court.config.folder, part.sha256)
     return contents
+
+
+def _add_signature(contents: Contents, stem: str, statement: str, public_key: str, signature: str) -> None:
+    contents[f"{stem}.statement"] = statement.encode()
+    contents[f"{stem}.pem"] = public_key.encode()
+    contents[f"{stem}.sig"] = base64.b64decode(signature)
 
 
 def _list_files(folder: Path) -> list[Path]:

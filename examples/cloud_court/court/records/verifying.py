@@ -21,16 +21,18 @@ from court.hearings.models import Hearing
 from court.records.models import Recording
 from court.records.schemas import VerdictOut
 from court.transcripts.models import Revision, Signature
+from court.transcripts.signing import build_statement
 from sfu.errors import LocalError
 from sfu.recording import ChainError, Outcome, load_public_key, parse_chain, verify_record
 
 GOOD = frozenset({Outcome.INTACT, Outcome.RECOVERED})
+MISFIT = "it does not fit"
 
 
 async def verify_hearing(court: Court, db: AsyncSession, hearing: Hearing) -> list[VerdictOut]:
     """A verdict for each part; the first wrong line, file or fragment is named."""
     told = [await verify_audit(db, hearing.id)]
-    told += await _verify_records(court, db, hearing.id)
+    told += await _verify_records(court, db, hearing)
     told += await _verify_transcript(db, hearing.id)
     told += await _verify_exhibits(court, db, hearing.id)
     return told
@@ -54,9 +56,14 @@ async def verify_audit(db: AsyncSession, chain: str) -> VerdictOut:
     return VerdictOut(part=part, good=True, problem="")
 
 
-async def _verify_records(court: Court, db: AsyncSession, hearing_id: str) -> list[VerdictOut]:
+async def _verify_records(court: Court, db: AsyncSession, hearing: Hearing) -> list[VerdictOut]:
     told = []
-    for recording in await db.scalars(select(Recording).where(Recording.hearing_id == hearing_id)):
+    ended = select(Recording).where(Recording.hearing_id == hearing.id, Recording.ended.is_not(None))
+    for recording in await db.scalars(ended.order_by(Recording.started, Recording.id)):
+        if signed := recording.explanation_signature:
+            statement, _ = build_explanation(hearing.number, recording.id, recording.explanation)
+            good = is_signed(signed["public_key"], statement, signed["signature"])
+            told.append(VerdictOut(part=f"explanation:{recording.id}", good=good, problem="" if good else MISFIT))
         for folder in recording.folders:
             part = f"record:{Path(folder).name}"
             try:
@@ -77,18 +84,24 @@ async def _verify_transcript(db: AsyncSession, hearing_id: str) -> list[VerdictO
         problem = "" if good else "its bytes do not have its hash"
         told.append(VerdictOut(part=f"transcript:{revision.number}", good=good, problem=problem))
     for row in await db.scalars(select(Signature).where(Signature.hearing_id == hearing_id, ~Signature.refused)):
-        good = is_signed(row)
-        told.append(VerdictOut(part=f"signature:{row.id}", good=good, problem="" if good else "it does not fit"))
+        good = is_signed(row.public_key, row.statement, row.signature)
+        told.append(VerdictOut(part=f"signature:{row.id}", good=good, problem="" if good else MISFIT))
     return told
 
 
-def is_signed(row: Signature) -> bool:
-    """Whether a signature fits its statement and its key."""
-    key = serialization.load_pem_public_key(row.public_key.encode())
+def build_explanation(number: str, recording: str, text: str) -> tuple[str, bytes]:
+    """What the presiding judge signs of a fault's explanation, and the bytes whose hash it names."""
+    content = f"{recording}\n{text}\n".encode()
+    return build_statement(number, "explanation", 0, hashlib.sha256(content).hexdigest()), content
+
+
+def is_signed(public_key: str, statement: str, signature: str) -> bool:
+    """Whether a signature (DER, base64) fits its statement and its key (PEM)."""
+    key = serialization.load_pem_public_key(public_key.encode())
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:
-        key.verify(base64.b64decode(row.signature), row.statement.encode(), ec.ECDSA(hashes.SHA256()))
+        key.verify(base64.b64decode(signature), statement.encode(), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True

@@ -14,7 +14,7 @@ import pytest_asyncio
 from build_web import DIST
 from court_process import CourtProcess
 from person import Meet, OpenCourt, Person
-from tests.interop.browsers import BROWSERS, Browser, Page
+from tests.interop.browsers import BROWSERS, Browser, Chromium, Page
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 FAILED = pytest.StashKey[bool]()
@@ -44,6 +44,8 @@ async def browsers(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[st
                 pytest.skip(f"{name} is not installed: as root, `.ci/packages browsers` installs it from Debian")
             if name not in running:
                 browser = BROWSERS[name](headed=request.config.getoption("--headed"))
+                if isinstance(browser, Chromium):  # several windows encode on few cores; a phone has two cameras
+                    browser.fake_device = "fps=5,device-count=2"
                 running[name] = await stack.enter_async_context(browser)
             return running[name]
 

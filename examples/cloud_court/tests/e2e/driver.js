@@ -88,6 +88,20 @@
     return document.body.innerText.includes(text);
   },
 
+  /** From now on `window.peers` has each connection that is made. */
+  listConnections() {
+    if (window.peers) return true;
+    const made = (window.peers = []);
+    const Own = RTCPeerConnection;
+    window.RTCPeerConnection = class extends Own {
+      constructor(...given) {
+        super(...given);
+        made.push(this);
+      }
+    };
+    return true;
+  },
+
   /** Ask the court's API as this person. */
   async api(method, path, body) {
     const base = location.pathname;

@@ -58,6 +58,18 @@ class Person:
         coded = [(name, base64.b64encode(data).decode()) for name, data in files]
         await self._tries("attaches files", "attach", coded, selector)
 
+    async def answers(self, text: str = "") -> None:
+        """In the box that has just asked for a reason, or whether she is sure."""
+        box = "document.querySelector('.el-message-box__btns')?.getClientRects().length"
+        await self.asserts("a box asks", box)
+        if text:
+            await self.fills("", text)
+        await self.presses("确定")
+
+    async def asserts(self, what: str, expression: str, patience: float = PATIENCE_S) -> Any:
+        """Something of her page is true, soon; returns what it is."""
+        return await until(f"{self.role}: {what}", lambda: self.page.evaluate(expression), self.page, deadline=patience)
+
     async def sees(self, text: str, patience: float = PATIENCE_S) -> None:
         await self._tries(f"sees {text!r}", "sees", text, patience=patience)
 
@@ -87,6 +99,10 @@ class Person:
             deadline=PATIENCE_S,
         )
 
+    async def lists_connections(self) -> None:
+        """From now on `window.peers` holds all connections of her page."""
+        await self.page.evaluate(f"({DRIVER}, person.listConnections())")
+
     async def hearing(self) -> dict[str, Any]:
         """The first of her hearings, as the API tells it."""
         status, found = await self.api("GET", "api/hearings")
@@ -112,11 +128,15 @@ class Person:
         await self.presses("进入法庭")
         await until("the room", lambda: self.page.evaluate(f"!!document.querySelector('{ROOM}')"), self.page)
 
-    async def attends(self) -> None:
-        """All of it: link, lobby, room."""
+    async def stands_ready(self) -> None:
+        """By the link, through the lobby, up to the door."""
         await self.comes()
         await self.goes_to_hearing()
         await self.gets_ready()
+
+    async def attends(self) -> None:
+        """All of it: link, lobby, room."""
+        await self.stands_ready()
         await self.enters()
 
     async def watches(self, *names: str, patience: float = PATIENCE_S) -> None:

@@ -1192,9 +1192,49 @@ export interface paths {
         put?: never;
         /**
          * Explain
-         * @description The presiding judge explains a fault; without that nothing is sealed.
+         * @description The presiding judge explains a fault and signs that; without it nothing is sealed.
          */
         post: operations["explain_api_hearings__hearing_id__recordings__recording_id__explanation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hearings/{hearing_id}/recordings/{recording_id}/playback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Playback
+         * @description Hear and see the hearing again, as far as it was recorded by now; that somebody does is written down.
+         */
+        post: operations["open_playback_api_hearings__hearing_id__recordings__recording_id__playback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hearings/{hearing_id}/recordings/{recording_id}/playback/{key}/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Media
+         * @description Picture or sound of one source, by ranges; its time is the record's.
+         */
+        get: operations["get_media_api_hearings__hearing_id__recordings__recording_id__playback__key___number__get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2021,11 +2061,15 @@ export interface components {
         };
         /**
          * ExplanationAsked
-         * @description What the presiding judge says to a fault.
+         * @description What the presiding judge says to a fault, signed by the judge's key as a transcript is by its signers'.
          */
         ExplanationAsked: {
             /** Explanation */
             explanation: string;
+            /** Public Key */
+            public_key: string;
+            /** Signature */
+            signature: string;
         };
         /**
          * FilingAsked
@@ -2179,6 +2223,8 @@ export interface components {
             /** Acts */
             acts: string[];
             recording: components["schemas"]["court__hearings__schemas__RecordingOut"] | null;
+            /** Warnings */
+            warnings: components["schemas"]["AttendanceOut"][];
             /**
              * Now
              * Format: date-time
@@ -2666,6 +2712,18 @@ export interface components {
             password: string;
         };
         /**
+         * PauseOut
+         * @description A lawful break, of which nothing was kept.
+         */
+        PauseOut: {
+            /** Begin */
+            begin: number;
+            /** End */
+            end: number;
+            /** Ground */
+            ground: string;
+        };
+        /**
          * PersonAct
          * @description What a host does with somebody.
          */
@@ -2706,6 +2764,22 @@ export interface components {
             dismissed: boolean;
             /** Locked */
             locked: boolean;
+        };
+        /**
+         * PlaybackOut
+         * @description A record to be played, as far as it had come; its media stand below `key`.
+         */
+        PlaybackOut: {
+            /** Key */
+            key: string;
+            /** Closed */
+            closed: boolean;
+            /** Duration */
+            duration: number;
+            /** Sources */
+            sources: components["schemas"]["SourceOut"][];
+            /** Pauses */
+            pauses: components["schemas"]["PauseOut"][];
         };
         /**
          * PracticeLogin
@@ -3013,6 +3087,32 @@ export interface components {
             sent: string | null;
             /** Superseded */
             superseded: string | null;
+        };
+        /**
+         * SourceOut
+         * @description One person's picture or sound.
+         */
+        SourceOut: {
+            /** Number */
+            number: number;
+            /** Kind */
+            kind: string;
+            /** Label */
+            label: string;
+            /** Person Id */
+            person_id: string;
+            /** Spans */
+            spans: components["schemas"]["SpanOut"][];
+        };
+        /**
+         * SpanOut
+         * @description From when to when, in seconds of the record.
+         */
+        SpanOut: {
+            /** Begin */
+            begin: number;
+            /** End */
+            end: number;
         };
         /**
          * StaffPersonOut
@@ -6712,6 +6812,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["court__records__schemas__RecordingOut"];
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_playback_api_hearings__hearing_id__recordings__recording_id__playback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hearing_id: string;
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybackOut"];
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_media_api_hearings__hearing_id__recordings__recording_id__playback__key___number__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hearing_id: string;
+                recording_id: string;
+                key: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Refused */

@@ -12,6 +12,7 @@ export async function askText(title: string, text: string, required = true): Pro
     const answer = await messageBox.prompt(text, title, {
       ...buttons(),
       inputType: 'textarea',
+      inputPlaceholder: text, // which is also the field's name
       inputValidator: (value: string) => !required || Boolean(value?.trim()) || i18n.global.t('common.required'),
     })
     return 'value' in answer ? String(answer.value ?? '').trim() : ''

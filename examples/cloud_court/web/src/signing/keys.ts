@@ -42,4 +42,10 @@ export async function sign(account: string, statement: string): Promise<{ public
   return { public_key: toBase64(await crypto.subtle.exportKey('spki', key.publicKey)), signature: toBase64(signature) }
 }
 
+/** What the presiding judge says to a recording's fault, signed: `build_explanation` on the server has the same bytes. */
+export async function signExplanation(account: string, hearing: string, recording: string, text: string) {
+  const sha256 = await hash(new TextEncoder().encode(`${recording}\n${text}\n`).buffer)
+  return sign(account, `court-signature-v1\n${hearing}\nexplanation\n0\n${sha256}\n`)
+}
+
 export const hash = async (bytes: ArrayBuffer): Promise<string> => toHex(await crypto.subtle.digest('SHA-256', bytes))

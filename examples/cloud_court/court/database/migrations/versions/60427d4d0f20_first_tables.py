@@ -320,6 +320,7 @@ def upgrade() -> None:
         sa.Column("fault", sa.Boolean(), nullable=False),
         sa.Column("explanation", sa.String(length=1000), nullable=False),
         sa.Column("explained_by", sa.String(length=22), nullable=True),
+        sa.Column("explanation_signature", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["explained_by"], ["accounts.id"], name=op.f("fk_recordings_explained_by")),
         sa.ForeignKeyConstraint(["hearing_id"], ["hearings.id"], name=op.f("fk_recordings_hearing_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recordings")),
