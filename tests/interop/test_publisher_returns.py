@@ -41,7 +41,16 @@ async def sees_and_hears(viewer: Page, browser: str) -> None:
     await hears_tone(viewer, f"{WATCHED}.srcObject", BROWSERS[browser].tone_hertz)
 
 
-@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+@pytest.mark.parametrize(
+    ("node", "browser"),
+    [
+        pytest.param(1, "chromium", id="1-shard-chromium"),
+        pytest.param(2, "firefox", id="2-shards-firefox"),
+        pytest.param(2, "chromium", id="2-shards-chromium", marks=pytest.mark.slow),
+        pytest.param(1, "firefox", id="1-shard-firefox", marks=pytest.mark.slow),
+    ],
+    indirect=["node"],
+)
 async def test_the_viewer_goes_on_with_who_comes_again(open_page: OpenPage, node: NodeProcess, browser: str) -> None:
     room = new_room()
     viewer = await open_client(open_page, browser, node)
@@ -57,6 +66,9 @@ async def test_the_viewer_goes_on_with_who_comes_again(open_page: OpenPage, node
     assert await viewer.evaluate(f"whip.session('{token}')") == 204
 
 
+@pytest.mark.parametrize(
+    "node", [2, pytest.param(1, marks=pytest.mark.slow)], indirect=True, ids=["2-shards", "1-shard"]
+)
 async def test_a_codec_that_was_not_answered_ends_the_session(open_page: OpenPage, node: NodeProcess) -> None:
     room = new_room()
     viewer = await open_client(open_page, "chromium", node)

@@ -13,10 +13,15 @@ from tests.interop.seeing import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(360)]
 
-PAIRS = [("chromium", "chromium"), ("firefox", "firefox"), ("chromium", "firefox")]
+QUICK = [(1, "chromium", "chromium"), (1, "firefox", "firefox"), (2, "chromium", "firefox")]
+ALL = [(shards, *pair) for shards in (1, 2) for pair in (("chromium",) * 2, ("firefox",) * 2, ("chromium", "firefox"))]
 
 
-@pytest.mark.parametrize(("first", "second"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+@pytest.mark.parametrize(
+    ("node", "first", "second"),
+    [pytest.param(*one, marks=() if one in QUICK else pytest.mark.slow) for one in ALL],
+    indirect=["node"],
+)
 async def test_two_pages_see_and_hear_each_other(
     open_page: OpenPage, node: NodeProcess, first: str, second: str
 ) -> None:
