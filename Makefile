@@ -53,16 +53,15 @@ test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, al
 	@$(BIN)/pytest -m "browser and not slow" $(FIRST_BROWSERS)
 
 test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target stable kernels-checked
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients breadth
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
 
 clients: stable # watch and are watched in real time, which leaves most of a processor to others
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
 
-breadth: $(DEV_READY) # takes what the clients leave
-	@nice -n 10 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
-	@nice -n 10 $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
+breadth: kernels-checked # takes what the clients and their building leave
+	@nice -n 15 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
+	@nice -n 15 $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
 
 browsers: # while others compute
 	@.ci/packages browsers
