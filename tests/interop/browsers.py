@@ -152,7 +152,7 @@ class Chromium(Browser):
     executable = "chromium"
     tone_hertz = 400.0
     fake_device = "fps=10"
-    """Options of its camera, as `fps=5,device-count=2`: half the frames that it has by itself, whose coding costs most."""
+    """Options of its camera, as `fps=5,device-count=2`; half the frames that it has by itself, which cost most."""
     _playwright: Playwright
     _browser: PlaywrightBrowser
 

@@ -44,7 +44,8 @@ async def main() -> None:
                 line = (await node.stdout.readline()).decode()
                 link = line.strip() if re.match(r"http://127\.0\.0\.1:\d+/#room=", line) else ""
             chromium = shutil.which("chromium")
-            browser = await playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+            flags = [*CHROMIUM_FLAGS, "--use-fake-device-for-media-stream"]
+            browser = await playwright.chromium.launch(executable_path=chromium, args=flags)
             context = await browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="dark")
             pages = [await enter(context, link, name) for name in PEOPLE]
             await asyncio.sleep(SETTLE_S)
