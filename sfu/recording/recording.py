@@ -110,6 +110,8 @@ class Recording:
         self._resumed = now
         self._watches = [Watch(options.least_free_bytes, now) for _ in recorders]
         self._key_frames = now
+        self._unsaid: list[str] | None = None
+        """Who has begun to speak in the pause; None: it is who spoke before."""
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._arm()
@@ -199,6 +201,9 @@ class Recording:
             self._resumed = self._tell(
                 lambda recorder, now: recorder.resume(now, authoriser=authoriser, subject=subject)
             )
+        if self._unsaid is not None:
+            self.note_speakers(self._unsaid)
+            self._unsaid = None
         for recorded in self._tracks.values():
             recorded.track.start()
         self._observer.handle_resumed(self)
@@ -288,8 +293,11 @@ class Recording:
         self._note(kind, **fields, subject=subject)
 
     def note_speakers(self, peers: Sequence[str]) -> None:
-        """Note that the speakers have changed."""
-        self._note("speakers", peers=list(peers))
+        """Note that the speakers have changed. Who speaks in a pause is off the record, too."""
+        if self.paused:
+            self._unsaid = list(peers)
+        else:
+            self._note("speakers", peers=list(peers))
 
     # inside
 

@@ -229,6 +229,17 @@ async def test_who_is_muted_is_said_to_be_so_when_recorders_learn_of_the_track(h
     assert hearing.recorders[0].kinds() == ["begin", "muted", "begin", "unmuted"]
 
 
+async def test_who_speaks_in_a_pause_is_not_told_of_but_who_still_speaks_afterwards(hearing: Hearing) -> None:
+    recording = hearing.recording
+    recording.note_speakers(["alice"])
+    recording.pause(ground="closed_evidence", authoriser="judge")
+    recording.note_speakers(["bob"])
+    recording.note_speakers(["carol"])
+    recording.resume(authoriser="judge")
+    told = [(what, fields.get("peers")) for what, _, fields in hearing.recorders[0].told]
+    assert told == [("speakers", ["alice"]), ("pause", None), ("resume", None), ("speakers", ["carol"])]
+
+
 async def test_a_track_begins_neither_in_a_pause_nor_with_what_came_in_one(hearing: Hearing) -> None:
     alice = hearing.add(FakeTrack())
     hearing.recording.pause(ground="recess", authoriser="judge")
