@@ -60,8 +60,8 @@ async def test_scenario_10_a_witness_gets_no_packet_transcript_or_exhibit_before
     path = f"api/hearings/{(await witness.hearing())['id']}"
     _, exhibits = await judge.api("GET", f"{path}/exhibits")
     exhibit = exhibits[0]["id"]
-    below = ("transcript", f"exhibits/{exhibit}", f"exhibits/{exhibit}/file", f"exhibits/{exhibit}/annotations", "recordings")
-    for part in below:
+    of = f"exhibits/{exhibit}"
+    for part in ("transcript", "recordings", of, f"{of}/file", f"{of}/annotations", f"{of}/opinions"):
         status, told = await witness.api("GET", f"{path}/{part}")
         assert (status, told["code"]) == (404, "not_found"), part
     assert await witness.api("GET", f"{path}/exhibits") == (200, [])

@@ -104,7 +104,7 @@ async def test_scenario_11_whatever_is_read_of_a_case_is_not_found_by_others(mee
         assert (await judge.api("POST", f"{path}/acts", {"act": act}))[0] == 200
     assert (await judge.api("POST", f"{path}/transcript/freeze"))[0] == 200
     _, exhibits = await judge.api("GET", f"{path}/exhibits")
-        _, recordings = await judge.api("GET", f"{path}/recordings")
+    _, recordings = await judge.api("GET", f"{path}/recordings")
     _, cases = await judge.api("GET", "api/cases")
     _, playback = await judge.api("POST", f"{path}/recordings/{recordings[0]['id']}/playback")
     ids = {
@@ -120,7 +120,8 @@ async def test_scenario_11_whatever_is_read_of_a_case_is_not_found_by_others(mee
     # the outsider has an account, a case and a hearing of her own
     await registers(outsider)
     _, me = await judge.api("GET", "api/me")
-    parties = [{"side": "plaintiff", **OUTSIDER}, {"side": "defendant", **OUTSIDER, "phone": "13800000098", "name": "孙八"}]
+    other = {"side": "defendant", **OUTSIDER, "phone": "13800000098", "name": "孙八"}
+    parties = [{"side": "plaintiff", **OUTSIDER}, other]
     new = {
         "number": "(2026)京0491民初77号",
         "title": "钱七诉他人",
