@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sfu.signaling.livekit.mounting import create_app
     from sfu.signaling.livekit.options import LiveKitOptions
+    from sfu.signaling.livekit.sight import Sight
 
-__all__ = ["LiveKitOptions", "create_app"]
+__all__ = ["LiveKitOptions", "Sight", "create_app"]
+_PLACES = {"LiveKitOptions": "options", "Sight": "sight", "create_app": "mounting"}
 
 if not TYPE_CHECKING:
 
@@ -18,4 +20,4 @@ if not TYPE_CHECKING:
 
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{'mounting' if name == 'create_app' else 'options'}"), name)
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -24,6 +24,7 @@ from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.room import LiveKitRoom
 from sfu.signaling.livekit.rooms import Rooms, Ticker, logged
 from sfu.signaling.livekit.session import Session
+from sfu.signaling.livekit.sight import Shows, show_all
 from sfu.signaling.livekit.socket import Socket
 from sfu.signaling.livekit.tokens import ApiKeys
 from sfu.signaling.sessions.watcher import EventWatcher
@@ -46,13 +47,14 @@ class LiveKit:
         *,
         clock: Callable[[], float] = time.time,
         admits: Callable[[str, str], bool] = lambda room, identity: True,
+        shows: Shows = show_all,
     ) -> None:
         """`keys`: secrets by API key. `clock`: seconds since the Unix epoch. `admits(room, identity)`: whether somebody
-        with a good token enters now, too. Raises ArgumentError for a bad key.
+        with a good token enters now, too. `shows`: who is shown to whom. Raises ArgumentError for a bad key.
         """
         self.options = options or LiveKitOptions()
         self.keys = ApiKeys(keys, clock)
-        self.rooms = Rooms(server, self.options, clock)
+        self.rooms = Rooms(server, self.options, clock, shows)
         self.requests: collections.Counter[str] = collections.Counter()
         """Signal requests, by kind; `unknown` are those of newer clients, `malformed` are none."""
         self.cut: collections.Counter[str] = collections.Counter()

@@ -29,6 +29,7 @@ from sfu.signaling.livekit.join import Join
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant, State, allows_source
 from sfu.signaling.livekit.published import PublishedTrack
+from sfu.signaling.livekit.sight import Shown, Sight
 from sfu.signaling.livekit.subscribing import Subscribing
 from sfu.signaling.livekit.transports import DualTransports, SingleTransport, Transports
 
@@ -49,6 +50,11 @@ class ClientRoom(Protocol):
     @property
     def participants(self) -> dict[str, Participant]:
         """Who is in, by identity."""
+        ...
+
+    @property
+    def shown(self) -> Shown:
+        """Who is shown to whom."""
         ...
 
     @property
@@ -124,6 +130,10 @@ class Client(Participant):
         """See `ClientRoom.tell_wanted`."""
         self._room.tell_wanted(publisher, published)
 
+    def sees(self, publisher: Participant, published: PublishedTrack) -> bool:
+        """See `subscribing.Receiver.sees`."""
+        return self._room.shown.lets(self.identity, publisher, published)
+
     # what it publishes
 
     @property
@@ -137,6 +147,8 @@ class Client(Participant):
 
     def allows(self, identity: str, sid: str) -> bool:
         """See `Participant.allows`."""
+        if sid not in self.tracks and self._room.shown.find(identity, self.identity) is not Sight.ALL:
+            return False  # a data track
         return self._permits is None or identity in self._permits.get(sid, ()) or identity in self._trusted
 
     def permit(self, wanted: SubscriptionPermission) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
 from livekit.protocol.models import Room as RoomInfo
 from livekit.protocol.room import RoomEgress
-from livekit.protocol.rtc import LeaveRequest, ParticipantUpdate, RoomUpdate, SignalResponse
+from livekit.protocol.rtc import LeaveRequest, RoomUpdate, SignalResponse
 
 import sfu
 from sfu import events
@@ -28,6 +28,7 @@ from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant, State, merge_attributes
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.quality import QualityNews
+from sfu.signaling.livekit.sight import Shown, Shows, Sight, show_all
 from sfu.signaling.livekit.wanted import WantedNews
 
 _log = logging.getLogger("sfu.signaling.livekit")
@@ -49,9 +50,11 @@ class LiveKitRoom:
         losses: collections.Counter[str] | None = None,
         *,
         codecs: Sequence[str] = (),
+        shows: Shows = show_all,
     ) -> None:
         """`clock`: seconds since the Unix epoch. `losses`: counts data packets that are lost. `codecs`: those taken."""
         self.codecs = codecs
+        self.shown = Shown(room.name, shows)
         self.room = room
         self.sid = sids.new_sid(sids.ROOM)
         self.name = room.name
@@ -77,6 +80,7 @@ class LiveKitRoom:
         self._quality = QualityNews()
         losses = collections.Counter() if losses is None else losses
         self.data = Exchange(options, losses, clock, lambda someone: someone.send(news.describe_new_beginning()))
+        self.data.passes = lambda sender, receiver: self.shown.find(receiver, sender) is Sight.ALL
         """What participants send each other."""
         self.data_tracks = Catalogue(options, clock, losses)
         """What participants publish as data tracks."""
@@ -115,7 +119,7 @@ class LiveKitRoom:
 
     def list_others(self, identity: str) -> list[ParticipantInfo]:
         """What a participant sees of the others."""
-        return [each.info() for each in self.participants.values() if each.identity != identity and not each.hidden]
+        return self.shown.list_for(identity, self.participants)
 
     # coming and going
 
@@ -130,7 +134,8 @@ class LiveKitRoom:
             raise RoomFullError("max_participants", f"room {self.name!r} has its {self.max_participants} participants")
         if former is not None:
             self.remove(former, DisconnectReason.DUPLICATE_IDENTITY)
-        peer = self.room.join(identity, subject=identity, named=True)
+        known = {"name": claims.name, "attributes": attributes}
+        peer = self.room.join(identity, subject=identity, named=True, metadata=known)
         client = Client(self, peer, join, self._options, identity=peer.name, joined_at=self._clock())
         client.take_claims(claims)
         client.metadata, client.attributes = metadata, attributes
@@ -206,17 +211,13 @@ class LiveKitRoom:
     # what participants are told
 
     def tell(self, participant: Participant) -> None:
-        """See `ClientRoom.tell`. Of one who is hidden only he himself hears."""
-        update = SignalResponse(update=ParticipantUpdate(participants=[participant.info()]))
-        if participant.hidden:
-            participant.send(update)
-        else:
-            self.broadcast(update, [*self.participants.values()])
+        """See `ClientRoom.tell`."""
+        self.shown.tell(participant, [*self.participants.values()])
 
-    def broadcast(self, response: SignalResponse, to: Iterable[Participant] | None = None) -> None:
-        """Tell everybody, or some."""
+    def broadcast(self, response: SignalResponse) -> None:
+        """Tell everybody."""
         frame = Frame(response)
-        for each in self.participants.values() if to is None else to:
+        for each in self.participants.values():
             each.send_frame(frame)
 
     def set_metadata(self, metadata: str) -> None:

@@ -19,6 +19,7 @@ from sfu.signaling.livekit.participant import Participant
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.quality import INTERVAL as QUALITY_INTERVAL
 from sfu.signaling.livekit.room import LiveKitRoom, Watcher
+from sfu.signaling.livekit.sight import Shows, show_all
 
 _log = logging.getLogger("sfu.signaling.livekit")
 
@@ -36,11 +37,14 @@ class UnknownRoomError(RemoteError):
 class Rooms:
     """Those of one server. `handle_event` has to be given the server's events, and `handle_tick` the time."""
 
-    def __init__(self, server: Server, options: LiveKitOptions, clock: Callable[[], float]) -> None:
-        """`clock`: seconds since the Unix epoch."""
+    def __init__(
+        self, server: Server, options: LiveKitOptions, clock: Callable[[], float], shows: Shows = show_all
+    ) -> None:
+        """`clock`: seconds since the Unix epoch. `shows`: who is shown to whom."""
         self.server = server
         self.options = options
         self.clock = clock
+        self._shows = shows
         self.data_losses: collections.Counter[str] = collections.Counter()
         """Data packets that were not passed on, by reason."""
         self._rooms: dict[str, LiveKitRoom] = {}
@@ -84,7 +88,13 @@ class Rooms:
         if len(self._rooms) >= most:
             raise ServerFullError("max_rooms", f"the server has its {most} rooms")
         room = LiveKitRoom(
-            made, self.options, self.clock, self._tell, self.data_losses, codecs=self.server.config.codecs
+            made,
+            self.options,
+            self.clock,
+            self._tell,
+            self.data_losses,
+            codecs=self.server.config.codecs,
+            shows=self._shows,
         )
         if config is not None:
             room.empty_timeout = config.empty_timeout or room.empty_timeout

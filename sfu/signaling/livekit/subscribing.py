@@ -44,6 +44,10 @@ class Receiver(Protocol):
         """What is wanted of somebody's track may have changed."""
         ...
 
+    def sees(self, publisher: Participant, published: PublishedTrack) -> bool:
+        """Whether a track is shown to it at all."""
+        ...
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -83,6 +87,9 @@ class Subscribing:
 
     def consider(self, publisher: Participant, published: PublishedTrack) -> None:
         """A track is there, or may be received now, or not any more."""
+        if not self._receiver.sees(publisher, published):
+            self.forget(published)
+            return
         sid = published.sid
         wanted = self._chosen.get(sid, self._receiver.join.auto_subscribe)
         allowed = publisher.allows(self._receiver.identity, sid)

@@ -50,6 +50,8 @@ class Exchange:
         self._lately = Lately(options.data_keep_seconds, options.data_keep_bytes)
         self.intercept: Callable[[Participant, DataPacket], bool] = lambda sender, packet: False
         """Is asked of each packet of a client; True: it was for the server."""
+        self.passes: Callable[[str, str], bool] = lambda sender, receiver: True
+        """Whether what one identity sends is for another one at all."""
 
     def add(self, participant: Participant, channels: Channels) -> None:
         """A client has come."""
@@ -102,7 +104,8 @@ class Exchange:
         if self.intercept(port.participant, packet):
             return 0
         audience = Audience.of(packet)
-        receivers = self._find_receivers(audience)
+        sender = port.participant.identity
+        receivers = [each for each in self._find_receivers(audience) if self._passes(sender, each)]
         if reliable and any(each.outbox.full for each in receivers):
             self._held[port] = None
             return None
@@ -128,7 +131,13 @@ class Exchange:
 
     def list_lately(self, port: Port) -> Iterable[Parcel]:
         """See `PortRoom.list_lately`."""
-        return self._lately.list_for(port.participant, port.since)
+        for parcel in self._lately.list_for(port.participant, port.since):
+            sender = self._by_sid.get(parcel.sender_sid)
+            if sender is None or self._passes(sender.participant.identity, port):
+                yield parcel
+
+    def _passes(self, sender: str, receiver: Port) -> bool:
+        return self.passes(sender, receiver.participant.identity)
 
     def _send(self, packet: DataPacket, audience: Audience, receivers: Iterable[Port], *, reliable: bool) -> None:
         message = packet.SerializeToString()

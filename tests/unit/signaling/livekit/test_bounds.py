@@ -98,6 +98,7 @@ class Receiver:
     identity = "bob"
     join = Join()
     may_subscribe = True
+    sees = staticmethod(lambda publisher, published: True)
 
     def __init__(self) -> None:
         self.told: list[SubscriptionError] = []
