@@ -19,6 +19,7 @@ import sfu
 from court.app import build_court, create_app
 from court.config import CourtConfig
 from court.demo.seed import seed
+from court.media.gate import Gate
 from court.media.live_media import KEY, LiveMedia
 from sfu.signaling.livekit import create_app as create_door
 
@@ -30,9 +31,7 @@ def serve(config: CourtConfig, *, host: str, port: int, demo: bool) -> None:
     asyncio.run(_serve(config, host, port, demo))
 
 
-def open_media(
-    config: CourtConfig, server: sfu.Server, door: Starlette, secret: str, admitted: set[tuple[str, str]]
-) -> LiveMedia:
+def open_media(config: CourtConfig, server: sfu.Server, door: Starlette, secret: str, gate: Gate) -> LiveMedia:
     """The media of a court over a server that runs; its signing key is made at the first start."""
     records = config.folder / "records"
     for place in (records, *config.mirrors):
@@ -45,10 +44,10 @@ def open_media(
         secret,
         records,
         key,
+        gate,
         sfu.Journal(config.folder / "journal.jsonl"),
         mirrors=config.mirrors,
         token_lifetime=config.token_lifetime,
-        admitted=admitted,
     )
 
 
@@ -61,10 +60,10 @@ async def open_app(config: CourtConfig, host: str) -> AsyncIterator[FastAPI]:
     """
     media_host = "0.0.0.0" if ipaddress.ip_address(host).is_loopback else host
     async with sfu.Server(sfu.Config(host=media_host)) as server:
-        admitted: set[tuple[str, str]] = set()
+        gate = Gate()
         secret = secrets.token_urlsafe(32)
-        door = create_door(server, {KEY: secret}, admits=lambda room, identity: (room, identity) in admitted)
-        open_own = partial(open_media, server=server, door=door, secret=secret, admitted=admitted)
+        door = create_door(server, {KEY: secret}, admits=gate.admits, shows=gate.shows)
+        open_own = partial(open_media, server=server, door=door, secret=secret, gate=gate)
         media = open_own(config)
         following = asyncio.create_task(media.follow())
         try:

@@ -83,6 +83,9 @@ class NotedMedia(NoMedia):
     async def remove(self, room: str, identity: str) -> None:
         self.calls.append(("remove", room, identity))
 
+    async def keep_apart(self, room: str, one: str, other: str) -> None:
+        self.calls.append(("apart", room, one, other))
+
     async def close(self, room: str) -> None:
         self.calls.append(("close", room))
 

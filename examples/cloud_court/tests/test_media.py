@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 import sfu
 from court.config import CourtConfig
 from court.media.bridge import Happening, Seat
+from court.media.gate import Gate
 from court.media.live_media import KEY, LiveMedia
 from court.serve import open_media
 from sfu import events
 from sfu.recording import Outcome, load_public_key, verify_record
-from sfu.signaling.livekit import create_app
+from sfu.signaling.livekit import Sight, create_app
 
 SECRET = "a-secret-of-at-least-32-characters"
 SEAT = Seat(identity="p1", name="张三", attributes={"role": "plaintiff"}, publishes=frozenset({"camera", "microphone"}))
@@ -25,10 +27,10 @@ SEAT = Seat(identity="p1", name="张三", attributes={"role": "plaintiff"}, publ
 
 @pytest.fixture
 async def media(tmp_path: Path) -> AsyncIterator[LiveMedia]:
-    admitted: set[tuple[str, str]] = set()
+    gate = Gate()
     async with sfu.Server(sfu.Config()) as server:
-        door = create_app(server, {KEY: SECRET}, admits=lambda room, identity: (room, identity) in admitted)
-        yield open_media(CourtConfig(folder=tmp_path, mirrors=(tmp_path / "mirror",)), server, door, SECRET, admitted)
+        door = create_app(server, {KEY: SECRET}, admits=gate.admits, shows=gate.shows)
+        yield open_media(CourtConfig(folder=tmp_path, mirrors=(tmp_path / "mirror",)), server, door, SECRET, gate)
         await door.state.close()
 
 
@@ -72,6 +74,16 @@ async def test_a_hearing_leaves_a_record_with_its_phases_marks_and_lawful_breaks
     )
     last = (Path(made.folder) / "ledger.jsonl").read_bytes().splitlines(keepends=True)[-1]
     assert hashlib.sha256(last).hexdigest() == made.head
+
+
+async def test_two_who_are_kept_apart_hear_each_other_and_no_more(media: LiveMedia) -> None:
+    media.issue("h-1", dataclasses.replace(SEAT, apart=frozenset({"p2"})), "")
+    shows = [media.gate.shows("h-1", *pair) for pair in (("p1", "p2"), ("p2", "p1"), ("p1", "p3"))]
+    assert shows == [Sight.SOUND, Sight.SOUND, Sight.ALL]
+    await media.keep_apart("h-1", "p3", "p1")
+    assert media.gate.shows("h-1", "p1", "p3") is Sight.SOUND
+    await media.close("h-1")
+    assert media.gate.shows("h-1", "p1", "p2") is Sight.ALL
 
 
 async def test_a_consultation_can_not_be_recorded(media: LiveMedia, tmp_path: Path) -> None:

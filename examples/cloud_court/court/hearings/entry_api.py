@@ -14,6 +14,7 @@ from court.hearings.acts import gather
 from court.hearings.api import tell_hearing
 from court.hearings.entering import decide_entry, tell_waiting
 from court.hearings.models import Attendance, IdentityCheck
+from court.hearings.people import list_screened
 from court.hearings.schemas import HearingFull, IdentityAsked, JoinOut, SelfTest
 from court.hearings.standing import build_seat, find_standing
 from court.records.alerts import raise_alert
@@ -105,7 +106,8 @@ async def join(court: TheCourt, me: Me, hearing_id: str) -> JoinOut:
         if decision.what == "wait":
             return JoinOut(entry="wait", waiting=decision.why, identity=person.id)
         url = court.config.media_url or f"{court.config.base_url.replace('http', 'ws', 1)}/media"
-        ticket = court.media.issue(hearing.room, build_seat(hearing, person), url)
+        apart = await list_screened(work.db, hearing_id, person.id)
+        ticket = court.media.issue(hearing.room, build_seat(hearing, person, apart), url)
         work.audit("person", "token", me.id, hearing=hearing_id, person=person.id)
         return JoinOut(
             entry="enter",

@@ -198,13 +198,15 @@ async def renew_code(court: TheCourt, me: Me, hearing_id: str, person_id: str) -
 async def screen(court: TheCourt, me: Me, hearing_id: str, asked: ScreenAsked) -> None:
     """Keep two persons apart: never in one consultation, nor on each other's lists."""
     async with court.work() as work:
-        await _find_host(work, me, hearing_id)
+        room = (await _find_host(work, me, hearing_id)).hearing.room
         for id in (asked.protected_id, asked.from_id):
             await _find_person(work, hearing_id, id)
         key = (hearing_id, asked.protected_id, asked.from_id)
         if asked.protected_id != asked.from_id and await work.db.get(Screened, key) is None:
             work.db.add(Screened(hearing_id=hearing_id, protected_id=asked.protected_id, from_id=asked.from_id))
             work.audit("person", "screen", me.id, hearing=hearing_id, **asked.model_dump())
+            work.tell("people", hearing_id, "screened", hearing=hearing_id)
+            work.order(lambda: court.media.keep_apart(room, asked.protected_id, asked.from_id))
 
 
 @router.post("/people/{person_id}/acts")

@@ -94,8 +94,8 @@ async def list_persons(db: AsyncSession, hearing_id: str) -> list[Person]:
     return list(await db.scalars(query))
 
 
-def build_seat(hearing: Hearing, person: Person) -> Seat:
-    """Somebody's place in the room; role and name are the court's word, not his."""
+def build_seat(hearing: Hearing, person: Person, apart: frozenset[str] = frozenset()) -> Seat:
+    """Somebody's place in the room; role and name are the court's word, not his. `apart`: whom he must not meet."""
     attributes = {"role": person.role, "person": person.id}
     if person.language:
         attributes["language"] = person.language
@@ -107,6 +107,7 @@ def build_seat(hearing: Hearing, person: Person) -> Seat:
         attributes=attributes,
         publishes=list_sources(hearing, person),
         hidden=person.role == "technician",
+        apart=apart,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from court.errors import Refusal
@@ -19,6 +20,8 @@ class Seat:
     publishes: frozenset[str]
     """Sources, as `camera`; none: he watches."""
     hidden: bool = False
+    apart: frozenset[str] = frozenset()
+    """Whom he must not meet: they hear each other, and that is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,10 @@ class Media(Protocol):
         """Put somebody out, if he is there."""
         ...
 
+    async def keep_apart(self, room: str, one: str, other: str) -> None:
+        """Two do not meet from now on, also where both are in the room."""
+        ...
+
     async def close(self, room: str) -> None:
         """Put everybody out."""
         ...
@@ -121,6 +128,10 @@ class Media(Protocol):
         """How the recording fares; None: there is none."""
         ...
 
+    def find_folder(self, room: str) -> Path | None:
+        """Where the record that is being made grows; None: nothing is recorded."""
+        ...
+
     def position(self, room: str) -> float | None:
         """Seconds since the record began; None: nothing is recorded."""
         ...
@@ -145,6 +156,9 @@ class NoMedia:
         """There is nobody."""
 
     async def remove(self, room: str, identity: str) -> None:
+        """There is nobody."""
+
+    async def keep_apart(self, room: str, one: str, other: str) -> None:
         """There is nobody."""
 
     async def close(self, room: str) -> None:
@@ -174,6 +188,10 @@ class NoMedia:
         return ()
 
     def recording(self, room: str) -> RecordState | None:
+        """Nothing is recorded."""
+        return None
+
+    def find_folder(self, room: str) -> Path | None:
         """Nothing is recorded."""
         return None
 

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 import sfu
 from court.media.bridge import BegunRecord, Happening, MadeRecord, RecordState, Seat, Ticket
+from court.media.gate import Gate
 from sfu import events
 
 KEY = "court"
@@ -39,20 +40,20 @@ class LiveMedia:
     secret: str
     records: Path
     key: sfu.Signer
+    gate: Gate
     journal: sfu.Journal | None = None
     mirrors: tuple[Path, ...] = ()
     token_lifetime: int = 600
     _listeners: list[Callable[[Happening], None]] = field(default_factory=list)
     _causes: dict[tuple[str, str], str] = field(default_factory=dict)
     _recordings: dict[str, sfu.Recording] = field(default_factory=dict)
-    admitted: set[tuple[str, str]] = field(default_factory=set)
-    """Rooms and identities that the door lets in: a token outlives what it was given for."""
 
     # who is there
 
     def issue(self, room: str, seat: Seat, url: str) -> Ticket:
         """See `Media.issue`."""
-        self.admitted.add((room, seat.identity))
+        self.gate.admitted.add((room, seat.identity))
+        self.gate.keep(room, seat.identity, seat.apart)
         token = (
             api.AccessToken(KEY, self.secret)
             .with_identity(seat.identity)
@@ -87,12 +88,18 @@ class LiveMedia:
 
     async def remove(self, room: str, identity: str) -> None:
         """See `Media.remove`."""
-        self.admitted.discard((room, identity))
+        self.gate.admitted.discard((room, identity))
         await self._call("RemoveParticipant", room, identity=identity)
+
+    async def keep_apart(self, room: str, one: str, other: str) -> None:
+        """See `Media.keep_apart`."""
+        self.gate.keep(room, one, self.gate.apart.get((room, one), frozenset()) | {other})
+        for identity in (one, other):
+            self.door.state.begin_anew(room, identity)
 
     async def close(self, room: str) -> None:
         """See `Media.close`."""
-        self.admitted.difference_update({each for each in self.admitted if each[0] == room})
+        self.gate.forget(room)
         await self._call("DeleteRoom", room)
 
     async def _call(self, method: str, room: str, **fields: Any) -> None:
@@ -176,6 +183,11 @@ class LiveMedia:
         return RecordState(
             recording.id, recording.state, recording.ground, alarms, max(each.written_bytes for each in stats)
         )
+
+    def find_folder(self, room: str) -> Path | None:
+        """See `Media.find_folder`."""
+        recording = self._running(room)
+        return None if recording is None else recording.paths[0]
 
     def position(self, room: str) -> float | None:
         """See `Media.position`."""

@@ -13,6 +13,7 @@ from court.court import Work
 from court.errors import Refusal, not_found
 from court.hearings.acts import perform
 from court.hearings.models import Person
+from court.hearings.people import list_screened
 from court.hearings.rules import OVER
 from court.hearings.schemas import ActAsked
 from court.hearings.standing import Standing, find_standing
@@ -72,6 +73,8 @@ async def get_transcript(court: TheCourt, me: Me, hearing_id: str) -> Transcript
         standing, revision = await _find(db, me, hearing_id)
         if standing.role == "gallery":
             raise not_found()
+        own = standing.person
+        hidden = frozenset() if own is None else await list_screened(db, hearing_id, own.id)
         objections = await db.scalars(
             select(Objection).where(Objection.hearing_id == hearing_id).order_by(Objection.created, Objection.id)
         )
@@ -93,7 +96,7 @@ async def get_transcript(court: TheCourt, me: Me, hearing_id: str) -> Transcript
             else None,
             objections=[ObjectionOut.model_validate(each) for each in objections],
             signatures=[SignatureOut.model_validate(each) for each in signatures],
-            unsigned=await list_unsigned(db, hearing_id),
+            unsigned=await list_unsigned(db, hearing_id, hidden),
         )
 
 

@@ -142,12 +142,12 @@ async def void(work: Work, standing: Standing, revision: Revision) -> None:
     work.tell("transcript", revision.hearing_id, "voided", hearing=revision.hearing_id, proceedings=True)
 
 
-async def list_unsigned(db: AsyncSession, hearing_id: str) -> list[str]:
-    """Names of those who have neither signed nor refused what counts now."""
+async def list_unsigned(db: AsyncSession, hearing_id: str, hidden: frozenset[str] = frozenset()) -> list[str]:
+    """Names of those who have neither signed nor refused what counts now. `hidden`: whom the reader must not meet."""
     done = set(
         await db.scalars(
             select(Signature.person_id).where(Signature.hearing_id == hearing_id, Signature.voided.is_(None))
         )
     )
     persons = await list_persons(db, hearing_id)
-    return [each.name for each in persons if has_to_sign(each) and each.id not in done]
+    return [each.name for each in persons if has_to_sign(each) and each.id not in done | hidden]
