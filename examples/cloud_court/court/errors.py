@@ -56,6 +56,7 @@ CODES: dict[str, tuple[int, str]] = {
     "consultation.closed": (409, "There are no consultations in the last minutes before the start."),
     "consultation.denied": (403, "These persons cannot be in one consultation."),
     "consultation.locked": (409, "The consultation room is locked."),
+    "consultation.linked": (409, "You go in together with {missing}, who has not accepted."),
     "consultation.over": (409, "The consultation is over."),
     "messages.too_many": (429, "No more than {limit} messages a day."),
     "standin.off": (404, "This court has no stand-ins."),

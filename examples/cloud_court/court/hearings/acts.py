@@ -10,6 +10,7 @@ from sqlalchemy import select
 from court.court import Work
 from court.errors import Refusal
 from court.hearings.codes import GOOD, end_code, issue_code
+from court.hearings.consultations import end_consultations
 from court.hearings.entering import NOT_IN_CAMERA, sees_proceedings
 from court.hearings.models import Hearing, Person
 from court.hearings.rules import GROUNDS, find_move
@@ -56,6 +57,7 @@ async def _open(work: Work, standing: Standing, asked: ActAsked, before: str) ->
     hearing, court = standing.hearing, work.court
     hearing.opened = work.now
     _count_down(work, hearing)
+    await end_consultations(work, hearing)
     await note_recording(work, hearing, standing.account)
     court.media.mark(hearing.room, "discipline", standing.account, {"text": list(court.config.discipline)})
 
@@ -99,6 +101,7 @@ async def _suspend(work: Work, standing: Standing, asked: ActAsked, before: str)
 
 async def _resume(work: Work, standing: Standing, asked: ActAsked, before: str) -> None:
     _count_down(work, standing.hearing)
+    await end_consultations(work, standing.hearing)
     if before in GROUNDS:
         _go_on(work, standing)
 
@@ -119,6 +122,7 @@ async def _close(work: Work, standing: Standing, asked: ActAsked, before: str) -
     hearing.countdown_until = None
     for person in await list_persons(work.db, hearing.id):
         end_code(person, "expired")
+    await end_consultations(work, hearing)
     await close_records(work, hearing, standing.account)
     work.order(lambda: court.media.close(hearing.room))
 

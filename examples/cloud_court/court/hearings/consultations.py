@@ -1,4 +1,7 @@
-"""Consultation rooms: invite, accept, decline, no answer after two minutes, lock. They are private: no byte is left."""
+"""Consultation rooms: invite, accept, decline, no answer after two minutes, lock. They are private: no byte is left.
+
+Who is linked (interpreter, lawyer) is asked in together, and goes in once all of them have accepted.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from court.errors import Refusal, not_found
 from court.hearings.consultation_models import Consultation, ConsultationMember
 from court.hearings.entering import HOSTS, PUBLISH_SCREEN
 from court.hearings.models import Hearing, Person
-from court.hearings.people import list_screened
+from court.hearings.people import list_linked, list_screened
 from court.hearings.rules import BEFORE
 from court.hearings.schemas import Id, JoinOut
 from court.hearings.standing import Standing, find_standing, list_persons
@@ -59,6 +62,8 @@ class ConsultationOut(BaseModel):
     created: datetime.datetime
     ended: datetime.datetime | None
     members: list[MemberOut]
+    waits_for: list[str]
+    """Who is linked to the reader and has not accepted: until then she does not go in."""
 
 
 def tell_member(member: ConsultationMember, now: datetime.datetime, patience: float) -> str:
@@ -67,7 +72,15 @@ def tell_member(member: ConsultationMember, now: datetime.datetime, patience: fl
     return "no_answer" if member.state == "invited" and waited >= patience else member.state
 
 
-async def _tell(work: Work, consultation: Consultation) -> ConsultationOut:
+async def _list_awaited(work: Work, consultation: Consultation, members: list[MemberOut], id: str) -> list[str]:
+    if id == consultation.host_id:
+        return []
+    linked = list_linked(await list_persons(work.db, consultation.hearing_id), id)
+    answered = ("accepted", "left")
+    return [each.person_id for each in members if each.person_id in linked and each.state not in answered]
+
+
+async def _tell(work: Work, consultation: Consultation, reader: str) -> ConsultationOut:
     patience = work.court.config.consultation_timeout
     members = [
         MemberOut.model_validate({"person_id": each.person_id, "state": tell_member(each, work.now, patience)})
@@ -81,6 +94,7 @@ async def _tell(work: Work, consultation: Consultation) -> ConsultationOut:
         created=consultation.created,
         ended=consultation.ended,
         members=members,
+        waits_for=await _list_awaited(work, consultation, members, reader),
     )
 
 
@@ -110,12 +124,7 @@ async def _add(work: Work, standing: Standing, consultation: Consultation, wante
     for id in list(ids):
         if id not in persons:
             raise not_found()
-        linked = persons[id].linked_to
-        ids |= dict.fromkeys(
-            each.id for each in persons.values() if each.linked_to == id and each.role == "interpreter"
-        )
-        if linked in persons and persons[id].role == "interpreter":
-            ids[linked] = None
+        ids |= dict.fromkeys(list_linked(persons.values(), id) & persons.keys())
     there = {
         each.person_id for each in await _list_members(work, consultation.id) if each.state in ("invited", "accepted")
     }
@@ -127,11 +136,27 @@ async def _add(work: Work, standing: Standing, consultation: Consultation, wante
         if everybody & await list_screened(work.db, standing.hearing.id, id):
             raise Refusal("consultation.denied")
     for id in ids:
-        state = "accepted" if id == consultation.host_id else "invited"
-        await work.db.merge(
-            ConsultationMember(consultation_id=consultation.id, person_id=id, state=state, invited=work.now)
-        )
+        known = await work.db.get(ConsultationMember, (consultation.id, id))
+        if known is None or known.state != "accepted":
+            state = "accepted" if id == consultation.host_id else "invited"
+            await work.db.merge(
+                ConsultationMember(consultation_id=consultation.id, person_id=id, state=state, invited=work.now)
+            )
     await work.db.flush()
+
+
+async def end_consultations(work: Work, hearing: Hearing) -> None:
+    """The court sits: whoever consults comes back."""
+    running = select(Consultation).where(Consultation.hearing_id == hearing.id, Consultation.ended.is_(None))
+    for each in list(await work.db.scalars(running)):
+        await _end(work, each)
+        await _notify(work, each, "end")
+
+
+async def _end(work: Work, consultation: Consultation) -> None:
+    room = consultation.room
+    consultation.ended = work.now
+    work.order(lambda: work.court.media.close(room))
 
 
 @router.post("", status_code=201)
@@ -165,7 +190,7 @@ async def begin(court: TheCourt, me: Me, hearing_id: str, asked: ConsultationAsk
             "consultation", "begin", me.id, hearing=hearing_id, consultation=consultation.id, with_=asked.persons
         )
         await _notify(work, consultation, "invited")
-        return await _tell(work, consultation)
+        return await _tell(work, consultation, person.id)
 
 
 async def _find(work: Work, me: Me, hearing_id: str, id: str) -> tuple[Standing, Consultation, ConsultationMember]:
@@ -187,7 +212,10 @@ async def list_consultations(court: TheCourt, me: Me, hearing_id: str) -> list[C
         query = select(Consultation).where(
             Consultation.id.in_(mine), Consultation.hearing_id == hearing_id, Consultation.ended.is_(None)
         )
-        return [await _tell(work, each) for each in list(await work.db.scalars(query.order_by(Consultation.created)))]
+        return [
+            await _tell(work, each, person.id)
+            for each in list(await work.db.scalars(query.order_by(Consultation.created)))
+        ]
 
 
 @router.post("/{consultation_id}/invitations")
@@ -204,7 +232,7 @@ async def invite(
             raise Refusal("consultation.locked")
         await _add(work, standing, consultation, list(asked.persons))
         await _notify(work, consultation, "invited")
-        return await _tell(work, consultation)
+        return await _tell(work, consultation, member.person_id)
 
 
 @router.post("/{consultation_id}/acts")
@@ -216,13 +244,13 @@ async def act(
         _, consultation, member = await _find(work, me, hearing_id, consultation_id)
         if consultation.ended is not None:
             raise Refusal("consultation.over")
-        _do(work, court, consultation, member, asked.act)
+        await _do(work, court, consultation, member, asked.act)
         work.audit("consultation", asked.act, me.id, hearing=hearing_id, consultation=consultation_id)
         await _notify(work, consultation, asked.act)
-        return await _tell(work, consultation)
+        return await _tell(work, consultation, member.person_id)
 
 
-def _do(work: Work, court: Court, consultation: Consultation, member: ConsultationMember, act: str) -> None:
+async def _do(work: Work, court: Court, consultation: Consultation, member: ConsultationMember, act: str) -> None:
     state = tell_member(member, work.now, court.config.consultation_timeout)
     room, id = consultation.room, member.person_id
     match act:
@@ -244,8 +272,7 @@ def _do(work: Work, court: Court, consultation: Consultation, member: Consultati
                 raise Refusal("role.denied")
             consultation.locked = act == "lock" if act != "end" else consultation.locked
             if act == "end":
-                consultation.ended = work.now
-                work.order(lambda: court.media.close(room))
+                await _end(work, consultation)
 
 
 @router.post("/{consultation_id}/join")
@@ -258,6 +285,9 @@ async def join(court: TheCourt, me: Me, hearing_id: str, consultation_id: str) -
         if member.state != "accepted":
             raise Refusal("act.impossible", act="join", state=member.state)
         person = standing.require_person()
+        if awaited := (await _tell(work, consultation, person.id)).waits_for:
+            names = [each.name for each in await list_persons(work.db, hearing_id) if each.id in awaited]
+            raise Refusal("consultation.linked", missing="、".join(names))
         seat = Seat(
             identity=person.id,
             name=person.name,

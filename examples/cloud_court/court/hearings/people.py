@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,6 +39,20 @@ def add_person(
     )
     db.add(person)
     return person
+
+
+LINKED = frozenset({"interpreter", "lawyer", "legal_worker"})
+
+
+def list_linked(persons: Iterable[Person], id: str) -> set[str]:
+    """Who is asked in with somebody, and nobody without the others: interpreter and the one interpreted for, lawyer and
+    client.
+    """
+    pairs = [{each.id, each.linked_to} for each in persons if each.role in LINKED and each.linked_to]
+    found = {id}
+    while more := {each for pair in pairs if pair & found for each in pair if each is not None} - found:
+        found |= more
+    return found - {id}
 
 
 async def list_screened(db: AsyncSession, hearing_id: str, person_id: str) -> frozenset[str]:
