@@ -33,7 +33,7 @@ from court.live import api as live
 from court.media.bridge import Media, NoMedia
 from court.practice import practices
 from court.records import api as records
-from court.records import board_api
+from court.records import board_api, listening
 from court.registers import api as registers
 from court.transcripts import api as transcripts
 
@@ -50,6 +50,7 @@ ROUTERS: Sequence[APIRouter] = (
     uploads.router,
     transcripts.router,
     records.router,
+    listening.router,
     board_api.router,
     filings.router,
     registers.router,

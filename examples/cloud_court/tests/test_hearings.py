@@ -221,12 +221,31 @@ async def test_a_host_mutes_and_locks_admits_dismisses_and_warns(trial: Trial) -
     assert await trial.plaintiff.refused(f"{trial.path}/join") == "hearing.dismissed"
 
 
+async def test_the_page_is_told_when_the_waiting_rooms_text_changes_by_itself(trial: Trial) -> None:
+    for _ in range(2):  # about to begin, then the start
+        told = await trial.plaintiff.get(trial.path)
+        until = datetime.datetime.fromisoformat(told["waiting_until"])
+        trial.stage.clock.advance((until - trial.stage.clock()).total_seconds() + 0.1)
+        assert (await trial.plaintiff.get(trial.path))["waiting"] != told["waiting"]
+    told = await trial.plaintiff.get(trial.path)
+    assert (told["waiting"], told["waiting_until"]) == ("delayed", None)
+
+
 async def test_screened_persons_are_not_on_each_others_lists(trial: Trial) -> None:
     ids = [await trial.person_of(user) for user in (trial.plaintiff, trial.defendant)]
     await trial.clerk.post(f"{trial.path}/screening", {"protected_id": ids[0], "from_id": ids[1]}, 204)
     for user, hidden in ((trial.plaintiff, ids[1]), (trial.defendant, ids[0])):
         assert hidden not in [each["id"] for each in await user.get(f"{trial.path}/people")]
     assert len(await trial.clerk.get(f"{trial.path}/people")) == 4
+    await trial.open()
+    await trial.plaintiff.post(f"{trial.path}/join")
+    assert trial.stage.media.seats[ids[0]].apart == {ids[1]}
+    assert ("apart", trial.room, *ids) in trial.stage.media.calls
+    await trial.clerk.post(f"{trial.path}/people/{ids[1]}/acts", {"act": "spotlight"})
+    shown = [(await user.get(trial.path))["spotlight"] for user in (trial.plaintiff, trial.defendant)]
+    assert shown == [None, ids[1]]
+    unsigned = [(await user.get(f"{trial.path}/transcript"))["unsigned"] for user in (trial.plaintiff, trial.clerk)]
+    assert "李四" not in unsigned[0] and "李四" in unsigned[1]
 
 
 @pytest.mark.parametrize(("act", "state"), list(product(MOVES, STATES)))

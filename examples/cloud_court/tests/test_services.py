@@ -126,6 +126,31 @@ async def test_an_invitation_of_who_is_interpreted_for_asks_the_interpreter_too(
     assert await trial.person_of(interpreter) in [each["person_id"] for each in made["members"]]
 
 
+async def test_who_is_linked_goes_in_once_both_have_accepted(trial: Trial) -> None:
+    await trial.agree()
+    await trial.prepare(trial.plaintiff, trial.defendant)
+    client = await trial.person_of(trial.defendant)
+    lawyer = await trial.invite("lawyer", "律师", linked_to=client)
+    made = await begin(trial, trial.plaintiff, lawyer)
+    assert client in [each["person_id"] for each in made["members"]], "a lawyer comes with his client"
+    await trial.prepare(lawyer)
+    room, path = made["id"], f"{trial.path}/consultations/{made['id']}/join"
+    assert (await do(trial, lawyer, room, "accept"))["waits_for"] == [client]
+    assert await lawyer.refused(path) == "consultation.linked"
+    assert (await trial.plaintiff.post(path))["room"] == f"c-{room}", "who has begun waits for nobody"
+    assert (await do(trial, trial.defendant, room, "accept"))["waits_for"] == []
+    assert (await lawyer.post(path))["room"] == f"c-{room}"
+
+
+async def test_consultations_end_when_the_court_sits(trial: Trial) -> None:
+    await trial.agree()
+    await trial.prepare(trial.plaintiff, trial.defendant)
+    made = await begin(trial, trial.plaintiff, trial.defendant)
+    await trial.judge.act(trial.id, "open")
+    assert ("close", f"c-{made['id']}") in trial.stage.media.calls
+    assert await trial.plaintiff.refused(f"{trial.path}/consultations/{made['id']}/join") == "consultation.over"
+
+
 async def test_the_board_shows_the_day_and_an_alert_is_ticked_off_by_name(trial: Trial) -> None:
     officer = await trial.stage.staff("technician", "赵技术员")
     await trial.open()
@@ -142,7 +167,10 @@ async def test_the_board_shows_the_day_and_an_alert_is_ticked_off_by_name(trial:
     assert [each["rtt_ms"] for each in row["health"][person]] == [80, 0]
     alert = row["alerts"][0]["id"]
     ticked = await officer.post(f"/board/alerts/{alert}/acknowledge")
-    assert ticked["acknowledged_by"] == officer.id
+    assert (ticked["acknowledged_by"], ticked["acknowledged_name"]) == (officer.id, "赵技术员")
+    listener = trial.stage.court.hub.listen(trial.plaintiff.id, {trial.id: True})
+    where = {each["name"]: each["where"] for each in (await officer.get("/board"))[0]["people"]}
+    assert (listener is not None, where["张三"], where["李四"]) == (True, "ready", "away")
     assert await officer.refused(f"/board/alerts/{alert}/acknowledge") == "act.impossible"
     assert await trial.plaintiff.refused("/board", method="GET") == "not_found"
 

@@ -15,9 +15,9 @@ from court.cases.models import Case, CaseBinding, Party, Progress
 from court.court import Court
 from court.errors import Refusal
 from court.hearings.acts import perform
-from court.hearings.entering import decide_entry, tell_waiting
+from court.hearings.entering import decide_entry, find_change, tell_waiting
 from court.hearings.models import Attendance, Hearing, Person
-from court.hearings.people import add_person
+from court.hearings.people import add_person, list_screened
 from court.hearings.rules import MOVES
 from court.hearings.schemas import (
     ActAsked,
@@ -140,17 +140,20 @@ async def tell_hearing(court: Court, db: AsyncSession, standing: Standing) -> He
     entry = "wait"
     if person is not None:
         entry = decide_entry(hearing, person, court.now(), config.about_to_begin).what
+    hidden = frozenset() if person is None else await list_screened(db, hearing.id, person.id)
     state = court.media.recording(hearing.room) if standing.login.account.is_staff else None
     case = await db.get_one(Case, hearing.case_id)
     possible = [move.act for move in MOVES.values() if hearing.state in move.origins and standing.role in move.who]
     return HearingFull(
         **HearingOut.model_validate(hearing).model_dump(),
         case_number=case.number,
+        spotlight=None if hearing.spotlight in hidden else hearing.spotlight,
         me=None if person is None else PersonOut.model_validate(person),
         role=standing.role,
         checked=standing.checked,
         declared=person is not None and person.declared is not None,
         waiting=tell_waiting(hearing, court.now(), config.about_to_begin),
+        waiting_until=find_change(hearing, court.now(), config.about_to_begin),
         entry=entry,
         acts=possible,
         recording=None

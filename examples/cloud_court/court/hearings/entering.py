@@ -75,6 +75,12 @@ def tell_waiting(hearing: Hearing, now: datetime.datetime, about_to_begin: int) 
             return "open"
 
 
+def find_change(hearing: Hearing, now: datetime.datetime, about_to_begin: int) -> datetime.datetime | None:
+    """When what the waiting room says changes by itself; None: it waits for the court."""
+    moments = (hearing.start - datetime.timedelta(seconds=about_to_begin), hearing.start)
+    return next((each for each in moments if hearing.state in BEFORE and each >= now), None)
+
+
 def sees_proceedings(person: Person) -> bool:
     """Whether somebody may know what is said and shown: a witness only once called."""
     return not person.dismissed and (person.role in PROCEEDINGS or person.called)

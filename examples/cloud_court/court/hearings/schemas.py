@@ -175,7 +175,6 @@ class HearingOut(Told):
     countdown_until: datetime.datetime | None
     opened: datetime.datetime | None
     closed: datetime.datetime | None
-    spotlight: str | None
     version: int
 
 
@@ -193,6 +192,8 @@ class HearingFull(HearingOut):
     """A hearing with what its reader is in it and may do now."""
 
     case_number: str
+    spotlight: str | None
+    """Whom the court has put into the light, unless the reader must not meet him."""
     me: PersonOut | None
     role: str
     checked: bool
@@ -200,6 +201,8 @@ class HearingFull(HearingOut):
     declared: bool
     waiting: str
     """What the waiting room says: early, about_to_begin, delayed, paused, suspended, closed, open."""
+    waiting_until: datetime.datetime | None
+    """When that changes by itself."""
     entry: str
     """enter, wait or refuse."""
     acts: list[str]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections
 import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from court.accounts.login import Me, Staff, TheCourt
 from court.accounts.models import Account
@@ -58,13 +59,21 @@ class AlertOut(Told):
     at: datetime.datetime
     acknowledged: datetime.datetime | None
     acknowledged_by: str | None
+    acknowledged_name: str = ""
+
+
+class BoardPerson(StaffPersonOut):
+    """Somebody, and where he is now."""
+
+    where: Literal["room", "ready", "online", "away", "dismissed"] = "away"
+    """In the room; has his page open, with or without having made the declaration; nowhere; put out."""
 
 
 class BoardHearing(BaseModel):
     """A hearing with everybody in it."""
 
     hearing: HearingOut
-    people: list[StaffPersonOut]
+    people: list[BoardPerson]
     health: dict[str, list[Sample]]
     recording: RecordingOut | None
     alerts: list[AlertOut]
@@ -112,15 +121,33 @@ async def get_board(court: TheCourt, me: Staff) -> list[BoardHearing]:
             told.append(
                 BoardHearing(
                     hearing=HearingOut.model_validate(hearing),
-                    people=[StaffPersonOut.model_validate(each) for each in persons],
+                    people=[_tell_person(court, each) for each in persons],
                     health={key: curve for key, curve in curves.items() if curve},
                     recording=None
                     if state is None
                     else RecordingOut(state=state.state, ground=state.ground, alarms=list(state.alarms)),
-                    alerts=[AlertOut.model_validate(each) for each in alerts],
+                    alerts=[await _tell_alert(db, each) for each in list(alerts)],
                 )
             )
         return told
+
+
+def _tell_person(court: Court, person: Person) -> BoardPerson:
+    told = BoardPerson.model_validate(person)
+    if person.dismissed:
+        told.where = "dismissed"
+    elif person.present:
+        told.where = "room"
+    elif person.account_id is not None and court.hub.count(person.account_id):
+        told.where = "online" if person.declared is None else "ready"
+    return told
+
+
+async def _tell_alert(db: AsyncSession, alert: Alert) -> AlertOut:
+    told = AlertOut.model_validate(alert)
+    if alert.acknowledged_by is not None:
+        told.acknowledged_name = (await db.get_one(Account, alert.acknowledged_by)).name
+    return told
 
 
 @router.post("/board/alerts/{alert_id}/acknowledge")
@@ -133,7 +160,7 @@ async def acknowledge(court: TheCourt, me: Staff, alert_id: str) -> AlertOut:
         await find_standing(work.db, me, alert.hearing_id)
         if alert.acknowledged is not None:
             raise Refusal("act.impossible", act="acknowledge", state="acknowledged")
-        alert.acknowledged, alert.acknowledged_by = work.now, (await work.db.get_one(Account, me.id)).id
+        alert.acknowledged, alert.acknowledged_by = work.now, me.id
         work.audit("alert", "acknowledge", me.id, hearing=alert.hearing_id, alert=alert_id, of=alert.kind)
         await tell_staff(work, "alert", alert_id, "acknowledged", alert.hearing_id)
-        return AlertOut.model_validate(alert)
+        return await _tell_alert(work.db, alert)
