@@ -1301,6 +1301,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hearings/{hearing_id}/recording/sound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Listen
+         * @description What was recorded after `after_us`, the record's time, as WAV; the header `Record-Until` says up to when. 204: there
+         *     is nothing new.
+         */
+        get: operations["listen_api_hearings__hearing_id__recording_sound_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hearings/{hearing_id}/health": {
         parameters: {
             query?: never;
@@ -1631,6 +1652,11 @@ export interface components {
             acknowledged: string | null;
             /** Acknowledged By */
             acknowledged_by: string | null;
+            /**
+             * Acknowledged Name
+             * @default
+             */
+            acknowledged_name: string;
         };
         /**
          * AnnotationAsked
@@ -1736,7 +1762,7 @@ export interface components {
         BoardHearing: {
             hearing: components["schemas"]["HearingOut"];
             /** People */
-            people: components["schemas"]["StaffPersonOut"][];
+            people: components["schemas"]["BoardPerson"][];
             /** Health */
             health: {
                 [key: string]: components["schemas"]["Sample"][];
@@ -1744,6 +1770,50 @@ export interface components {
             recording: components["schemas"]["court__hearings__schemas__RecordingOut"] | null;
             /** Alerts */
             alerts: components["schemas"]["AlertOut"][];
+        };
+        /**
+         * BoardPerson
+         * @description Somebody, and where he is now.
+         */
+        BoardPerson: {
+            /** Id */
+            id: string;
+            /** Role */
+            role: string;
+            /** Name */
+            name: string;
+            /** Language */
+            language: string;
+            /** Linked To */
+            linked_to: string | null;
+            /** Present */
+            present: boolean;
+            /** Called */
+            called: boolean;
+            /** Admitted */
+            admitted: boolean;
+            /** Dismissed */
+            dismissed: boolean;
+            /** Locked */
+            locked: boolean;
+            /** Account Id */
+            account_id: string | null;
+            /** Party Id */
+            party_id: string | null;
+            /** Phone */
+            phone: string;
+            /** Code State */
+            code_state: string;
+            /** Declared */
+            declared: string | null;
+            /** Self Test */
+            self_test: number | null;
+            /**
+             * Where
+             * @default away
+             * @enum {string}
+             */
+            where: "room" | "ready" | "online" | "away" | "dismissed";
         };
         /**
          * CaseFull
@@ -1929,6 +1999,8 @@ export interface components {
             ended: string | null;
             /** Members */
             members: components["schemas"]["MemberOut"][];
+            /** Waits For */
+            waits_for: string[];
         };
         /**
          * CourtOut
@@ -2203,12 +2275,12 @@ export interface components {
             opened: string | null;
             /** Closed */
             closed: string | null;
-            /** Spotlight */
-            spotlight: string | null;
             /** Version */
             version: number;
             /** Case Number */
             case_number: string;
+            /** Spotlight */
+            spotlight: string | null;
             me: components["schemas"]["PersonOut"] | null;
             /** Role */
             role: string;
@@ -2218,6 +2290,8 @@ export interface components {
             declared: boolean;
             /** Waiting */
             waiting: string;
+            /** Waiting Until */
+            waiting_until: string | null;
             /** Entry */
             entry: string;
             /** Acts */
@@ -2277,8 +2351,6 @@ export interface components {
             opened: string | null;
             /** Closed */
             closed: string | null;
-            /** Spotlight */
-            spotlight: string | null;
             /** Version */
             version: number;
         };
@@ -7061,6 +7133,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listen_api_hearings__hearing_id__recording_sound_get: {
+        parameters: {
+            query?: {
+                after_us?: number;
+            };
+            header?: never;
+            path: {
+                hearing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": unknown;
                 };
             };
             /** @description Refused */

@@ -3,7 +3,7 @@ import type { Room } from 'livekit-client'
 import { onScopeDispose } from 'vue'
 import { http, of } from '../api/client'
 
-const PERIOD = 8000
+const PERIOD = 5000
 
 interface Counted {
   up: number

@@ -2,12 +2,12 @@
 import {
   ConnectionQuality,
   DisconnectReason,
+  RemoteTrackPublication,
   Room,
   RoomEvent,
   Track,
   type LocalVideoTrack,
   type Participant,
-  type RemoteParticipant,
 } from 'livekit-client'
 import { onScopeDispose, ref, shallowRef } from 'vue'
 import type { Schemas } from '../api/client'
@@ -26,7 +26,11 @@ export interface Tile {
   screen: Track | undefined
 }
 
-export type Channel = 'floor' | 'interpretation' | 'both'
+/** What one listens to: the floor, the interpretation into a language, or both. */
+export interface Channel {
+  mode: 'floor' | 'interpretation' | 'both'
+  language: string
+}
 export type RoomState = 'connecting' | 'connected' | 'reconnecting' | 'ended'
 
 const ORDER = [
@@ -48,11 +52,15 @@ const SCREEN_SHARE = 3
 const RETRIES = [1000, 2000, 3000, 5000]
 const PUT_OUT = [DisconnectReason.PARTICIPANT_REMOVED, DisconnectReason.ROOM_DELETED, DisconnectReason.DUPLICATE_IDENTITY]
 
-/** How loud somebody is on the channel that one listens to. */
-export function volumeOf(channel: Channel, interprets: boolean): number {
-  if (channel === 'both') return interprets ? 1 : 0.25
-  return (channel === 'interpretation') === interprets ? 1 : 0
+/** How loud somebody is on a channel; 0: his sound is not even sent here. `language`: that an interpreter speaks, else empty. */
+export function volumeOf(channel: Channel, language: string): number {
+  const chosen = language !== '' && language === channel.language
+  if (channel.mode === 'floor') return Number(!language)
+  return channel.mode === 'both' && !language ? 0.25 : Number(chosen)
 }
+
+const languageOf = (participant: Participant): string =>
+  participant.attributes.role === 'interpreter' ? participant.attributes.language || (participant.name ?? '') : ''
 
 function tileOf(participant: Participant): Tile {
   const shown = (source: Track.Source) => {
@@ -63,7 +71,7 @@ function tileOf(participant: Participant): Tile {
     identity: participant.identity,
     name: participant.name ?? '',
     role: participant.attributes.role ?? '',
-    language: participant.attributes.language ?? '',
+    language: languageOf(participant),
     local: participant.isLocal,
     speaking: participant.isSpeaking,
     muted: !participant.isMicrophoneEnabled,
@@ -88,7 +96,7 @@ export function useRoom(options: {
   const state = ref<RoomState>('connecting')
   const mine = ref({ mic: false, camera: false, screen: false, publishes: false, mayMic: false, mayScreen: false })
   const audioBlocked = ref(false)
-  const channel = ref<Channel>('floor')
+  const channel = ref<Channel>({ mode: 'floor', language: '' })
   let facing: 'user' | 'environment' = 'user'
   const wanted = { camera: true, mic: true, screen: false }
   let left = false
@@ -97,8 +105,8 @@ export function useRoom(options: {
 
   function refresh(): void {
     const seen = [room.localParticipant, ...room.remoteParticipants.values()].filter((each) =>
-      each.isLocal ? each.permissions?.canPublish : each.attributes.role !== 'gallery',
-    )
+      each.isLocal ? each.permissions?.canPublish : each.attributes.role && each.attributes.role !== 'gallery',
+    ) // who has no role is one whom the viewer must not meet: a voice
     const rank = (tile: Tile): number => (ORDER.indexOf(tile.role) + 100) % 100
     tiles.value = seen.map(tileOf).sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
     const me = room.localParticipant
@@ -112,11 +120,21 @@ export function useRoom(options: {
       mayMic: may(MICROPHONE),
       mayScreen: may(SCREEN_SHARE) && Boolean(navigator.mediaDevices?.getDisplayMedia),
     }
-    room.remoteParticipants.forEach(setVolume)
+    tune()
   }
 
-  function setVolume(participant: RemoteParticipant): void {
-    participant.setVolume(volumeOf(channel.value, participant.attributes.role === 'interpreter'))
+  /** Have sent what one listens to, and nothing else. Where nobody interprets into the language that is the floor. */
+  function tune(): void {
+    const others = [...room.remoteParticipants.values()]
+    const there = others.some((each) => languageOf(each) === channel.value.language)
+    const to: Channel = there ? channel.value : { mode: 'floor', language: '' }
+    for (const each of others) {
+      const volume = volumeOf(to, languageOf(each))
+      each.setVolume(volume)
+      each.audioTrackPublications.forEach((sound) => {
+        if (sound instanceof RemoteTrackPublication && sound.isDesired !== volume > 0) sound.setSubscribed(volume > 0)
+      })
+    }
   }
 
   const CHANGES = [
@@ -133,10 +151,16 @@ export function useRoom(options: {
     RoomEvent.ParticipantAttributesChanged,
     RoomEvent.ParticipantPermissionsChanged,
     RoomEvent.ParticipantNameChanged,
+    RoomEvent.TrackPublished,
     RoomEvent.TrackUnpublished,
   ] as const
   for (const each of CHANGES) room.on(each, refresh)
-  room.on(RoomEvent.TrackSubscribed, (track) => track.kind === Track.Kind.Audio && document.body.append(track.attach()))
+  room.on(RoomEvent.TrackSubscribed, (track, _, participant) => {
+    if (track.kind !== Track.Kind.Audio) return
+    const sound = track.attach()
+    Object.assign(sound.dataset, { name: participant.name ?? '', language: languageOf(participant) })
+    document.body.append(sound)
+  })
   room.on(RoomEvent.TrackUnsubscribed, (track) => track.kind === Track.Kind.Audio && track.detach().forEach((each) => each.remove()))
   room.on(RoomEvent.AudioPlaybackStatusChanged, () => (audioBlocked.value = !room.canPlaybackAudio))
   room.on(RoomEvent.Reconnecting, () => (state.value = 'reconnecting'))
@@ -188,8 +212,10 @@ export function useRoom(options: {
     wanted[what] = on
     try {
       if (what === 'camera') await me.setCameraEnabled(on)
-      else if (what === 'mic') await me.setMicrophoneEnabled(on)
-      else await me.setScreenShareEnabled(on)
+      else if (what === 'mic') {
+        const language = languageOf(me)
+        await me.setMicrophoneEnabled(on, undefined, language ? { name: `interpretation:${language}` } : undefined)
+      } else await me.setScreenShareEnabled(on)
     } catch (error) {
       if (what !== 'screen') options.trouble(deviceTrouble(error))
     }
@@ -213,7 +239,7 @@ export function useRoom(options: {
 
   function listenTo(to: Channel): void {
     channel.value = to
-    room.remoteParticipants.forEach(setVolume)
+    tune()
   }
 
   async function leave(): Promise<void> {
@@ -224,7 +250,7 @@ export function useRoom(options: {
 
   onScopeDispose(() => void leave())
   void connect()
-  return { room, tiles, state, mine, audioBlocked, channel, set, flip, listenTo, leave }
+  return { room, tiles, state, mine, audioBlocked, channel, set, publish, flip, listenTo, leave }
 }
 
 export type CourtRoom = ReturnType<typeof useRoom>

@@ -6,6 +6,7 @@ import {
   provide,
   ref,
   shallowRef,
+  watch,
   type ComputedRef,
   type InjectionKey,
   type Ref,
@@ -13,6 +14,7 @@ import {
 } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { ask, http, of, type Hearing, type Person, type Schemas } from '../api/client'
+import { courtNow } from '../api/court'
 import { onHearingNews } from '../api/live'
 import { explain } from '../parts/act'
 import { inTurn } from '../parts/turn'
@@ -33,12 +35,23 @@ export interface HearingStore {
 
 const KEY: InjectionKey<HearingStore> = Symbol('hearing')
 const REREAD = 15_000
+const SLACK = 50
 
 export function provideHearing(id: string): HearingStore {
   const { t } = useI18n()
   const hearing = shallowRef<Hearing | null>(null)
   const people = shallowRef<Person[]>([])
   const failed = ref('')
+
+  let due = 0
+  /** What the waiting room says changes with time, too: at the moment that the court has named. */
+  watch(
+    () => hearing.value?.waiting_until,
+    (until) => {
+      clearTimeout(due)
+      if (until) due = window.setTimeout(() => void read(), Math.max(0, Date.parse(until) - courtNow()) + SLACK)
+    },
+  )
 
   const read = inTurn(async () => {
     try {
@@ -54,8 +67,8 @@ export function provideHearing(id: string): HearingStore {
 
   void read()
   onHearingNews(id, ['hearing', 'people', 'recording', 'alert'], read)
-  const timer = window.setInterval(() => void read().catch(() => undefined), REREAD) // what a waiting room says changes with time, too
-  onScopeDispose(() => clearInterval(timer))
+  const timer = window.setInterval(() => void read().catch(() => undefined), REREAD)
+  onScopeDispose(() => (clearInterval(timer), clearTimeout(due)))
 
   const store: HearingStore = {
     id,
