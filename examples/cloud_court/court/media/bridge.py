@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from court.errors import Refusal
@@ -128,10 +127,6 @@ class Media(Protocol):
         """How the recording fares; None: there is none."""
         ...
 
-    def find_folder(self, room: str) -> Path | None:
-        """Where the record that is being made grows; None: nothing is recorded."""
-        ...
-
     def position(self, room: str) -> float | None:
         """Seconds since the record began; None: nothing is recorded."""
         ...
@@ -188,10 +183,6 @@ class NoMedia:
         return ()
 
     def recording(self, room: str) -> RecordState | None:
-        """Nothing is recorded."""
-        return None
-
-    def find_folder(self, room: str) -> Path | None:
         """Nothing is recorded."""
         return None
 

@@ -184,11 +184,6 @@ class LiveMedia:
             recording.id, recording.state, recording.ground, alarms, max(each.written_bytes for each in stats)
         )
 
-    def find_folder(self, room: str) -> Path | None:
-        """See `Media.find_folder`."""
-        recording = self._running(room)
-        return None if recording is None else recording.paths[0]
-
     def position(self, room: str) -> float | None:
         """See `Media.position`."""
         recording = self._running(room)

@@ -23,6 +23,7 @@ from fastapi.responses import Response
 from court.accounts.login import Me, TheCourt
 from court.errors import Refusal
 from court.hearings.standing import find_standing
+from court.records.keeping import find_running
 from sfu.recording import ChainError, ChainParser, Entry
 
 router = APIRouter(prefix="/api/hearings/{hearing_id}", tags=["records"])
@@ -130,9 +131,10 @@ async def listen(
     async with court.database.read() as db:
         standing = await find_standing(db, me, hearing_id)
         standing.require_host()
-    folder = court.media.find_folder(standing.hearing.room)
-    if folder is None:
+        running = await find_running(db, hearing_id)
+    if running is None or not running.folders:
         raise Refusal("recording.missing", reason="nothing is being recorded")
+    folder = Path(running.folders[0])
     tail = _tails.setdefault(folder, Tail(folder))
     _tails.move_to_end(folder)
     if len(_tails) > MAX_TAILS:
