@@ -20,9 +20,7 @@ async def court(open_court: OpenCourt) -> CourtProcess:
 
 async def test_beyond_01_early_about_to_begin_delayed_paused_suspended_and_closed_are_seen(meet: Meet) -> None:
     judge, plaintiff = await meet("judge"), await meet("plaintiff")
-    await plaintiff.comes()
-    await plaintiff.goes_to_hearing()
-    await plaintiff.gets_ready()
+    await plaintiff.stands_ready()
     await plaintiff.page.evaluate("void (window.staysLoaded = true)")
     await plaintiff.sees("还未到开庭时间")
     await judge.attends()
@@ -36,14 +34,13 @@ async def test_beyond_01_early_about_to_begin_delayed_paused_suspended_and_close
     await judge.presses("宣布开庭")
     await plaintiff.sees("庭审正在进行", 5)
     await judge.presses("休庭")
-    await judge.presses("确定")
+    await judge.answers()
     await plaintiff.sees("法庭正在休庭", 5)
     await judge.presses("中止")
-    await judge.fills("", "设备故障", "理由（将记入审计）")
-    await judge.presses("确定")
+    await judge.answers("设备故障")
     await plaintiff.sees("审判长已中止庭审", 5)
     await judge.presses("宣布闭庭")
-    await judge.presses("确定")
+    await judge.answers()
     await plaintiff.sees("已闭庭，不能再进入", 5)
     assert await plaintiff.page.evaluate("window.staysLoaded"), "all that without a reload"
     assert (await plaintiff.hearing())["state"] == "closed"

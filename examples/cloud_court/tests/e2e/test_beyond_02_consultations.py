@@ -23,9 +23,7 @@ async def court(open_court: OpenCourt, request: pytest.FixtureRequest) -> CourtP
 
 async def waits_in_lobby(*people: Person) -> None:
     for each in people:
-        await each.comes()
-        await each.goes_to_hearing()
-        await each.gets_ready()
+        await each.stands_ready()
 
 
 async def sees_tiles(person: Person, *names: str) -> None:

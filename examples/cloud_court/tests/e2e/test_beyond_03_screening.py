@@ -42,15 +42,15 @@ async def was_told(person: Person, *words: str) -> list[str]:
     return [word for word in words if word in found]
 
 
-async def screens(clerk: Person, protected: str, other: str) -> None:
-    await clerk.presses("邀请")
-    await clerk.presses("隔离人员")
-    people = (await clerk.api("GET", f"api/hearings/{(await clerk.hearing())['id']}/people"))[1]
+async def screens(host: Person, protected: str, other: str) -> None:
+    await host.presses("邀请")
+    await host.presses("隔离人员")
+    people = (await host.api("GET", f"api/hearings/{(await host.hearing())['id']}/people"))[1]
     ids = {each["name"]: each["id"] for each in people}
-    await clerk.fills("受保护人", ids[protected])
-    await clerk.fills("被隔离人", ids[other])
-    await clerk.presses("隔离人员", "被隔离的两人不会出现")
-    await clerk.sees("已设置隔离")
+    await host.fills("受保护人", ids[protected])
+    await host.fills("被隔离人", ids[other])
+    await host.presses("隔离人员", "被隔离的两人不会出现")
+    await host.sees("已设置隔离")
 
 
 async def id_of(person: Person) -> str:
@@ -59,24 +59,20 @@ async def id_of(person: Person) -> str:
 
 
 async def test_beyond_03_a_protected_witness_and_a_party_are_on_no_list_of_each_other(meet: Meet) -> None:
-    judge, clerk = await meet("judge"), await meet("clerk")
-    defendant, witness = await meet("defendant"), await meet("witness")
-    await clerk.attends()
-    await screens(clerk, "周证人", "李四")
+    judge, defendant, witness = await meet("judge"), await meet("defendant"), await meet("witness")
+    await judge.attends()
+    await screens(judge, "周证人", "李四")
     for each in (defendant, witness):
         await each.page.driven.add_init_script(WIRETAP)
-        await each.comes()
-        await each.goes_to_hearing()
-        await each.gets_ready()
+        await each.stands_ready()
     ids = {each: await id_of(each) for each in (defendant, witness)}
-    path = f"api/hearings/{(await clerk.hearing())['id']}"
-    people = (await clerk.api("GET", f"{path}/people"))[1]
+    path = f"api/hearings/{(await judge.hearing())['id']}"
+    people = (await judge.api("GET", f"{path}/people"))[1]
     interpreter = next(each["id"] for each in people if each["role"] == "interpreter")
     for one, other in ((defendant, witness), (witness, defendant)):
         for asked in (ids[other], interpreter):  # the interpreter comes with the witness only
             status = (await one.api("POST", f"{path}/consultations", {"persons": [asked]}))[0]
             assert status == (201 if (one, asked) == (witness, interpreter) else 403), (one.role, asked)
-    await judge.attends()
     await judge.presses("主持")
     await judge.presses("宣布开庭")
     await defendant.enters()
@@ -94,7 +90,7 @@ async def test_beyond_03_a_protected_witness_and_a_party_are_on_no_list_of_each_
 
     async def hear_each_other() -> bool:
         counts = [await each.page.evaluate(VOICES) for each in (defendant, witness)]
-        return counts == [3, 3]  # judge, clerk, and the one without a name
+        return counts == [2, 2]  # the judge, and the one without a name
 
     await until("they hear each other", hear_each_other, defendant.page, witness.page)
     assert await was_told(defendant, "周证人") == []

@@ -116,7 +116,7 @@ async def test_beyond_04_listeners_choose_floor_interpretation_or_both(meet: Mee
     await interpreter.presses("离开")
     await hears(plaintiff, 王法官=1)
     await judge.presses("宣布闭庭")
-    await judge.presses("确定")
+    await judge.answers()
     await plaintiff.sees("庭审已结束")
     (record,) = (court.folder / "records").iterdir()
     lines = [json.loads(line) for line in (record / "ledger.jsonl").read_text().splitlines()]
@@ -126,24 +126,24 @@ async def test_beyond_04_listeners_choose_floor_interpretation_or_both(meet: Mee
     assert len({each["file"] for each in sources}) == 3
 
 
-async def test_beyond_04_an_invitation_needs_both_of_who_are_linked(meet: Meet) -> None:
+async def test_beyond_04_a_client_is_asked_in_with_his_lawyer_and_goes_in_with_him(meet: Meet) -> None:
     defendant, plaintiff, lawyer = await meet("defendant"), await meet("plaintiff"), await meet("lawyer")
-    witness, interpreter = await meet("witness"), await meet("interpreter")
-    for each in (defendant, plaintiff, lawyer, witness, interpreter):
-        await each.comes()
-        await each.goes_to_hearing()
-        await each.gets_ready()
+    for each in (defendant, plaintiff, lawyer):
+        await each.stands_ready()
     await defendant.checks("张三")
     await defendant.presses("发起密谈")
-    await lawyer.sees("等待回应")  # he was asked in with his client
+    await lawyer.sees("等待回应")
     await plaintiff.presses("接受", "私密交谈")
     await plaintiff.sees("须与 陈律师（代理律师） 一同接受")
     await lawyer.presses("接受", "私密交谈")
     await plaintiff.watches("李四", "陈律师")
     await lawyer.watches("李四", "张三")
-    await defendant.presses("密谈室")
-    await defendant.presses("结束", "私密交谈")
-    await defendant.sees("密谈已结束")
+
+
+async def test_beyond_04_nobody_is_asked_in_without_the_interpreter(meet: Meet) -> None:
+    defendant, witness, interpreter = await meet("defendant"), await meet("witness"), await meet("interpreter")
+    for each in (witness, interpreter, defendant):
+        await each.stands_ready()
     await defendant.checks("周证人")
     await defendant.presses("发起密谈")
     await witness.presses("接受", "私密交谈")

@@ -35,9 +35,7 @@ async def test_beyond_07_mute_and_lock_spotlight_admit_dismiss_and_who_is_added_
     plaintiff, defendant = await meet("plaintiff"), await meet("defendant")
     await judge.attends()
     await clerk.attends()
-    await plaintiff.comes()
-    await plaintiff.goes_to_hearing()
-    await plaintiff.gets_ready()
+    await plaintiff.stands_ready()
     await plaintiff.sees("等候法庭准许")
     await clerk.presses("人员")
     await clerk.presses("准许入庭", "张三")  # the second host lets in, while the judge prepares
@@ -56,8 +54,7 @@ async def test_beyond_07_mute_and_lock_spotlight_admit_dismiss_and_who_is_added_
     await clerk.presses("取消突出", "张三")
     await sees_large(judge, "")
     await clerk.presses("请其退庭", "张三")
-    await clerk.fills("", "擅自录屏", "理由（将记入审计）")
-    await clerk.presses("确定")
+    await clerk.answers("擅自录屏")
     await plaintiff.sees("法庭已请您退出本次庭审")
     assert (await plaintiff.api("POST", f"api/hearings/{(await plaintiff.hearing())['id']}/join"))[0] == 403
     await clerk.presses("准许返回", "张三")
