@@ -50,7 +50,7 @@ def list_linked(persons: Iterable[Person], id: str) -> set[str]:
     """
     pairs = [{each.id, each.linked_to} for each in persons if each.role in LINKED and each.linked_to]
     found = {id}
-    while more := {each for pair in pairs if pair & found for each in pair if each is not None} - found:
+    while more := {each for pair in pairs if pair & found for each in pair} - found:
         found |= more
     return found - {id}
 

@@ -103,7 +103,8 @@ async def test_beyond_02_judges_alone_observers_never_and_who_consults_comes_bac
     await clerk.presses("接受", "合议")
     await sees_tiles(clerk, "李书记员", "王法官")
     await waits_in_lobby(plaintiff, lawyer, gallery)
-    assert "旁听人员" not in await plaintiff.page.evaluate("document.querySelector('.stack.card')?.innerText ?? ''")
+    asked = "[...document.querySelectorAll('fieldset .check')].map((each) => each.innerText).join()"
+    assert "书记员" in (shown := await plaintiff.page.evaluate(asked)) and "旁听人员" not in shown
     path = f"api/hearings/{(await plaintiff.hearing())['id']}"
     assert (await list_rooms(plaintiff))[1] == [], "the judges' room is not for him to see"
     people = (await plaintiff.api("GET", f"{path}/people"))[1]
