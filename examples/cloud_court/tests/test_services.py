@@ -142,6 +142,17 @@ async def test_who_is_linked_goes_in_once_both_have_accepted(trial: Trial) -> No
     assert (await lawyer.post(path))["room"] == f"c-{room}"
 
 
+async def test_a_consultation_ends_when_two_of_it_are_kept_apart(trial: Trial) -> None:
+    await trial.agree()
+    await trial.prepare(trial.plaintiff, trial.defendant)
+    ids = [await trial.person_of(user) for user in (trial.plaintiff, trial.defendant)]
+    made = await begin(trial, trial.plaintiff, trial.defendant)
+    own = await begin(trial, trial.plaintiff)
+    await trial.clerk.post(f"{trial.path}/screening", {"protected_id": ids[0], "from_id": ids[1]}, 204)
+    assert [each["id"] for each in await trial.plaintiff.get(f"{trial.path}/consultations")] == [own["id"]]
+    assert ("close", f"c-{made['id']}") in trial.stage.media.calls
+
+
 async def test_consultations_end_when_the_court_sits(trial: Trial) -> None:
     await trial.agree()
     await trial.prepare(trial.plaintiff, trial.defendant)

@@ -49,6 +49,8 @@ class MemberOut(BaseModel):
     """Somebody who was asked in."""
 
     person_id: str
+    name: str
+    role: str
     state: Literal["invited", "accepted", "declined", "no_answer", "left"]
 
 
@@ -72,20 +74,22 @@ def tell_member(member: ConsultationMember, now: datetime.datetime, patience: fl
     return "no_answer" if member.state == "invited" and waited >= patience else member.state
 
 
-async def _list_awaited(work: Work, consultation: Consultation, members: list[MemberOut], id: str) -> list[str]:
-    if id == consultation.host_id:
-        return []
-    linked = list_linked(await list_persons(work.db, consultation.hearing_id), id)
-    answered = ("accepted", "left")
-    return [each.person_id for each in members if each.person_id in linked and each.state not in answered]
-
-
 async def _tell(work: Work, consultation: Consultation, reader: str) -> ConsultationOut:
     patience = work.court.config.consultation_timeout
+    persons = {each.id: each for each in await list_persons(work.db, consultation.hearing_id)}
     members = [
-        MemberOut.model_validate({"person_id": each.person_id, "state": tell_member(each, work.now, patience)})
+        MemberOut.model_validate(
+            {
+                "person_id": each.person_id,
+                "name": persons[each.person_id].name,
+                "role": persons[each.person_id].role,
+                "state": tell_member(each, work.now, patience),
+            }
+        )
         for each in await _list_members(work, consultation.id)
     ]
+    linked = set() if reader == consultation.host_id else list_linked(persons.values(), reader)
+    answered = ("accepted", "left")
     return ConsultationOut(
         id=consultation.id,
         kind=consultation.kind,
@@ -94,7 +98,7 @@ async def _tell(work: Work, consultation: Consultation, reader: str) -> Consulta
         created=consultation.created,
         ended=consultation.ended,
         members=members,
-        waits_for=await _list_awaited(work, consultation, members, reader),
+        waits_for=[each.person_id for each in members if each.person_id in linked and each.state not in answered],
     )
 
 
@@ -145,12 +149,13 @@ async def _add(work: Work, standing: Standing, consultation: Consultation, wante
     await work.db.flush()
 
 
-async def end_consultations(work: Work, hearing: Hearing) -> None:
-    """The court sits: whoever consults comes back."""
+async def end_consultations(work: Work, hearing: Hearing, of: frozenset[str] = frozenset()) -> None:
+    """The court sits: whoever consults comes back. `of`: end those alone in which all of these were asked in."""
     running = select(Consultation).where(Consultation.hearing_id == hearing.id, Consultation.ended.is_(None))
     for each in list(await work.db.scalars(running)):
-        await _end(work, each)
-        await _notify(work, each, "end")
+        if of <= {member.person_id for member in await _list_members(work, each.id)}:
+            await _end(work, each)
+            await _notify(work, each, "end")
 
 
 async def _end(work: Work, consultation: Consultation) -> None:
@@ -285,8 +290,8 @@ async def join(court: TheCourt, me: Me, hearing_id: str, consultation_id: str) -
         if member.state != "accepted":
             raise Refusal("act.impossible", act="join", state=member.state)
         person = standing.require_person()
-        if awaited := (await _tell(work, consultation, person.id)).waits_for:
-            names = [each.name for each in await list_persons(work.db, hearing_id) if each.id in awaited]
+        told = await _tell(work, consultation, person.id)
+        if names := [each.name for each in told.members if each.person_id in told.waits_for]:
             raise Refusal("consultation.linked", missing="、".join(names))
         seat = Seat(
             identity=person.id,

@@ -15,6 +15,7 @@ from court.cases.models import Party
 from court.court import Court, Work
 from court.errors import Refusal, not_found
 from court.hearings.codes import end_code, issue_code
+from court.hearings.consultations import end_consultations
 from court.hearings.entering import NOT_IN_CAMERA
 from court.hearings.entry_api import note_attendance
 from court.hearings.models import Attendance, Consent, Person, Screened
@@ -198,7 +199,7 @@ async def renew_code(court: TheCourt, me: Me, hearing_id: str, person_id: str) -
 async def screen(court: TheCourt, me: Me, hearing_id: str, asked: ScreenAsked) -> None:
     """Keep two persons apart: never in one consultation, nor on each other's lists."""
     async with court.work() as work:
-        room = (await _find_host(work, me, hearing_id)).hearing.room
+        hearing = (await _find_host(work, me, hearing_id)).hearing
         for id in (asked.protected_id, asked.from_id):
             await _find_person(work, hearing_id, id)
         key = (hearing_id, asked.protected_id, asked.from_id)
@@ -206,7 +207,8 @@ async def screen(court: TheCourt, me: Me, hearing_id: str, asked: ScreenAsked) -
             work.db.add(Screened(hearing_id=hearing_id, protected_id=asked.protected_id, from_id=asked.from_id))
             work.audit("person", "screen", me.id, hearing=hearing_id, **asked.model_dump())
             work.tell("people", hearing_id, "screened", hearing=hearing_id)
-            work.order(lambda: court.media.keep_apart(room, asked.protected_id, asked.from_id))
+            await end_consultations(work, hearing, frozenset({asked.protected_id, asked.from_id}))
+            work.order(lambda: court.media.keep_apart(hearing.room, asked.protected_id, asked.from_id))
 
 
 @router.post("/people/{person_id}/acts")

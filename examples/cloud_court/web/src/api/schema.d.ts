@@ -1310,8 +1310,8 @@ export interface paths {
         };
         /**
          * Listen
-         * @description What was recorded after `after_us`, the record's time, as WAV; the header `Record-Until` says up to when. 204: there
-         *     is nothing new.
+         * @description What was recorded after `after_us`, the record's time, as WAV; the header `Record-Until` says up to when.
+         *     204: there is nothing new.
          */
         get: operations["listen_api_hearings__hearing_id__recording_sound_get"];
         put?: never;
@@ -2499,6 +2499,10 @@ export interface components {
         MemberOut: {
             /** Person Id */
             person_id: string;
+            /** Name */
+            name: string;
+            /** Role */
+            role: string;
             /**
              * State
              * @enum {string}
