@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -165,6 +165,12 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
         app.include_router(router)
     app.mount("/practice", app.state.practices)
     if door is not None:
+
+        @app.head("/media", include_in_schema=False)
+        async def tell_alive() -> Response:
+            """Clients of the media ask here, without a slash, whether their network is back."""
+            return Response(headers={"Access-Control-Allow-Origin": "*"})
+
         app.mount("/media", door)
     if web.is_dir():
         app.mount("/", StaticFiles(directory=web, html=True))

@@ -83,7 +83,11 @@ class LiveKit:
         async def refuse(request: Request) -> Response:
             return PlainTextResponse("a WebSocket is spoken here", 404, headers=_CORS)
 
+        async def tell_alive(request: Request) -> Response:  # clients ask so whether their network is back
+            return Response(headers=_CORS)
+
         return [
+            Route("/", tell_alive, methods=["HEAD"]),
             WebSocketRoute("/rtc", enter),
             WebSocketRoute("/rtc/v1", enter_v1),
             Route("/rtc", refuse),

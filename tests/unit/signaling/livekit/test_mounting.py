@@ -39,6 +39,16 @@ async def test_clients_and_servers_are_answered_below_a_path() -> None:
     assert refused.status_code == 401
 
 
+async def test_a_client_of_another_origin_learns_that_its_network_is_back() -> None:
+    """livekit-client asks for the door's own address when the browser is online again, and goes on at once."""
+    async with Server(Config()) as server:
+        door = create_app(server, {KEY: SECRET})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=door), base_url="http://court") as client:
+            answer = await client.head("/", headers={"Origin": "http://page"})
+        await door.state.close()
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+
+
 async def test_who_was_put_out_does_not_come_again_by_a_token_that_is_still_good() -> None:
     admitted = {("h-1", "alice")}
     async with Server(Config()) as server:
