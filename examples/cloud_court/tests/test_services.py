@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 import pytest
 
 from court_stage import Stage, Trial, User, make_identity
+from uploading import PDF, announce, send
 
 
 async def test_a_case_is_bound_once_by_its_password_in_batches_with_a_lock_out(trial: Trial) -> None:
@@ -56,10 +59,47 @@ async def test_a_filing_is_sent_back_corrected_and_accepted_which_opens_the_case
     assert (await user.get("/filings"))[0]["reason"] == "请补充被告地址"
     await user.ask("PUT", path, 200, json=filing(claim="请求支付货款及利息"))
     await user.post(f"{path}/file")
+    assert await clerk.get("/filings/judges") == [{"id": judge.id, "name": judge.name}]
+    assert await user.refused("/filings/judges", method="GET") == "role.denied"
     accepted = {"decision": "accept", "judge_id": judge.id, "number": "(2026)京0491民初9号"}
     told = await clerk.post(f"{path}/decision", accepted)
     assert (told["state"], (await user.get(f"/cases/{told['case_id']}"))["role"]) == ("accepted", "plaintiff")
     assert await user.refused(f"{path}/file") == "act.impossible"
+
+
+async def test_documents_of_a_filing_are_read_by_the_registry_and_become_the_cases_materials(stage: Stage) -> None:
+    judge, clerk, user = await stage.staff("judge"), await stage.staff("clerk"), await stage.person("张三")
+    stranger = await stage.person("路人")
+    made = await user.post("/filings", filing(), 201)
+    place = await announce(user, len(PDF), filename="起诉状.pdf", purpose="filing", target=made["id"])
+    await send(user, place, PDF)
+    path = f"/filings/{made['id']}"
+    told = await user.post(f"{path}/file")
+    (document,) = told["files"]
+    assert (told["defendant"]["name"], document["sha256"]) == ("李四", hashlib.sha256(PDF).hexdigest())
+    file = f"{path}/files/{document['id']}"
+    assert (await clerk.ask("GET", file, 200)).content == PDF
+    assert await stranger.refused(file, method="GET") == "not_found"
+    accepted = {"decision": "accept", "judge_id": judge.id, "number": "(2026)京0491民初9号"}
+    case = (await clerk.post(f"{path}/decision", accepted))["case_id"]
+    (material,) = (await judge.get(f"/cases/{case}"))["materials"]
+    kept = f"/cases/{case}/materials/{material['id']}/file"
+    assert (await judge.ask("GET", kept, 200)).content == PDF
+    assert await stranger.refused(kept, method="GET") == "not_found"
+
+
+async def test_the_password_of_a_new_case_comes_to_its_parties_and_binds_one_with_another_phone(stage: Stage) -> None:
+    judge, clerk, user = await stage.staff("judge"), await stage.staff("clerk"), await stage.person("张三")
+    made = await user.post("/filings", filing(), 201)
+    await user.post(f"/filings/{made['id']}/file")
+    accepted = {"decision": "accept", "judge_id": judge.id, "number": "(2026)京0491民初9号"}
+    case = (await clerk.post(f"/filings/{made['id']}/decision", accepted))["case_id"]
+    text = (await stage.read_sms("13700000007"))[0]["text"]
+    found = re.search(r"案件密码 (\w{8})", text)
+    assert found is not None
+    other = await stage.person("李四", "13700000099", make_identity(707))
+    (bound,) = await other.post("/cases/bind", {"cases": [{"number": accepted["number"], "password": found[1]}]})
+    assert (bound["case_id"], (await other.get(f"/cases/{case}"))["role"]) == (case, "defendant")
 
 
 async def test_registers_name_their_source_and_mask_identity_numbers(stage: Stage) -> None:

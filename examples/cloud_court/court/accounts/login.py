@@ -31,8 +31,8 @@ class Login:
         return self.account.id
 
 
-def find_court(connection: HTTPConnection) -> Court:
-    """The court that an app serves."""
+async def find_court(connection: HTTPConnection) -> Court:
+    """The court that an app serves. A coroutine, or each request would wait for a thread."""
     court: Court = connection.app.state.court
     return court
 

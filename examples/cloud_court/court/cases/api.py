@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 
 from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from court.accounts.attempts import spend_attempt
 from court.accounts.login import Login, Me, TheCourt
 from court.accounts.models import Account
+from court.accounts.outbox import queue_sms
 from court.accounts.schemas import Page
 from court.cases.binding import bind_by_password, may_see, sees_hearing
 from court.cases.models import Case, CaseBinding, Material, Message, Party, Progress
@@ -30,6 +32,7 @@ from court.cases.schemas import (
 )
 from court.court import ALPHABET, Work
 from court.errors import Refusal, not_found
+from court.exhibits.files import find_extension, hand_out
 from court.hearings.api import Limit, Offset
 from court.hearings.models import Hearing
 from court.hearings.schemas import HearingOut
@@ -66,7 +69,7 @@ async def find_mine(db: AsyncSession, me: Login, case_id: str) -> Case:
 
 
 async def open_case(work: Work, asked: NewCase, subject: str) -> tuple[Case, str]:
-    """Enter a case into the registry; returns its password, too, which is kept as a hash only."""
+    """Enter a case into the registry, and send its parties the password, which is kept as a hash and returned, too."""
     court = work.court
     judge = await work.db.get(Account, asked.judge_id)
     if judge is None or judge.office != "judge":
@@ -87,6 +90,11 @@ async def open_case(work: Work, asked: NewCase, subject: str) -> tuple[Case, str
     await work.db.flush()
     for each in asked.parties:
         work.db.add(Party(id=court.new_id(), case_id=case.id, account_id=None, **each.model_dump()))
+        text = (
+            f"【{court.config.name}】{each.name}：{case.number}（{case.title}）已立案，案件密码 {password}。"
+            f"在 {court.config.base_url}/#/cases 凭案号与密码绑定一次，此后无需再输。"
+        )
+        await queue_sms(work, f"case:{case.id}:{each.phone}", each.phone, text)
     note_progress(work, case.id, "filed", f"立案：{asked.title}")
     work.audit("case", "open", subject, case=case.id, number=case.number)
     await work.db.flush()
@@ -100,7 +108,7 @@ def note_progress(work: Work, case_id: str, kind: str, text: str) -> None:
 
 @router.post("", status_code=201)
 async def add(court: TheCourt, me: Me, asked: NewCase) -> CaseMade:
-    """Open a case: its password goes to the parties."""
+    """Open a case without a filing."""
     if me.account.office != "clerk":
         raise Refusal("role.denied")
     async with court.work() as work:
@@ -162,6 +170,18 @@ async def list_materials(db: AsyncSession, me: Login, case_id: str) -> list[Mate
     if not me.account.is_staff:
         query = query.where(Material.account_id == me.id)
     return [MaterialOut.model_validate(each) for each in await db.scalars(query)]
+
+
+@router.get("/{case_id}/materials/{material_id}/file")
+async def get_material(court: TheCourt, me: Me, case_id: str, material_id: str) -> StreamingResponse:
+    """What was handed in, for who did and for the court."""
+    async with court.database.read() as db:
+        await find_mine(db, me, case_id)
+        row = await db.get(Material, material_id)
+    if row is None or row.case_id != case_id or not (me.account.is_staff or row.account_id == me.id):
+        raise not_found()
+    media_type = court.config.allowed_types.get(find_extension(row.name), "application/octet-stream")
+    return hand_out(court.config.folder, [row.sha256], row.name, media_type, row.sha256)
 
 
 async def _deliver(work: Work, case_id: str, account: str) -> list[MessageOut]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from court.accounts.login import Login
-from court.cases.models import CaseBinding, Material, Progress
+from court.cases.models import Material, Progress
 from court.court import Work
 
 if TYPE_CHECKING:
     from court.exhibits.models import Upload
 
 
-async def hand_in(work: Work, me: Login, upload: Upload) -> None:
-    """A material is complete: write its receipt."""
+def hand_in(work: Work, case_id: str, upload: Upload, role: str) -> None:
+    """A material is complete: write its receipt. `role`: of who has uploaded it, in this case."""
     court = work.court
     receipt = f"{work.now:%Y%m%d}-{court.draw('0123456789', 8)}"
     work.db.add(
         Material(
             id=court.new_id(),
-            case_id=upload.target_id,
-            account_id=me.id,
+            case_id=case_id,
+            account_id=upload.account_id,
             title=upload.name,
             name=upload.name,
             sha256=upload.sha256,
@@ -29,18 +28,7 @@ async def hand_in(work: Work, me: Login, upload: Upload) -> None:
             received=work.now,
         )
     )
-    work.db.add(
-        Progress(
-            id=court.new_id(), case_id=upload.target_id, at=work.now, kind="material", text=f"收到材料：{upload.name}"
-        )
-    )
-    bound = await work.db.get(CaseBinding, (upload.target_id, me.id))
-    work.audit(
-        "case",
-        "material",
-        me.id,
-        case=upload.target_id,
-        receipt=receipt,
-        sha256=upload.sha256,
-        role=me.account.office if bound is None else bound.role,
-    )
+    text = f"收到材料：{upload.name}"
+    work.db.add(Progress(id=court.new_id(), case_id=case_id, at=work.now, kind="material", text=text))
+    facts = {"receipt": receipt, "sha256": upload.sha256, "role": role}
+    work.audit("case", "material", upload.account_id, case=case_id, **facts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from court.accounts.login import Me, TheCourt
 from court.court import Court, Work
 from court.errors import Refusal, not_found
-from court.exhibits.files import hash_files, place_of, read_files
+from court.exhibits.files import hand_out, hash_files, place_of
 from court.exhibits.models import Annotation, Exhibit, Opinion, Part
 from court.exhibits.rules import find_move, visible_to
 from court.exhibits.schemas import (
@@ -113,6 +112,7 @@ async def draft(court: TheCourt, me: Me, hearing_id: str, asked: NewExhibit) -> 
             purpose=asked.purpose,
             state="draft",
             late=False,
+            part_count=asked.part_count,
             joint_sha256="",
             created=work.now,
             submitted=None,
@@ -181,7 +181,7 @@ async def _perform(work: Work, standing: Standing, exhibit: Exhibit, asked: Exhi
 async def _submit(work: Work, standing: Standing, exhibit: Exhibit) -> None:
     """Give it its number, its joint hash, and the flag of what comes late."""
     parts = await list_parts(work.db, exhibit.id)
-    if not parts or [each.index for each in parts] != list(range(len(parts))):
+    if [each.index for each in parts] != list(range(exhibit.part_count)):
         raise Refusal("exhibit.empty")
     paths = [place_of(work.court.config.folder, each.sha256) for each in parts]
     exhibit.joint_sha256 = parts[0].sha256 if len(parts) == 1 else await asyncio.to_thread(hash_files, paths)
@@ -202,17 +202,9 @@ async def get_file(
         parts = [each for each in await list_parts(db, exhibit_id) if part is None or each.index == part]
     if not parts:
         raise not_found()
-    paths = [place_of(court.config.folder, each.sha256) for each in parts]
     digest = exhibit.joint_sha256 if part is None else parts[0].sha256
-    headers = {
-        "Content-Length": str(sum(each.size for each in parts)),
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(parts[0].name)}",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox",
-        "Cache-Control": "private, no-store",
-        "X-SHA256": digest,
-    }
-    return StreamingResponse(read_files(paths), media_type=parts[0].media_type, headers=headers)
+    hashes = [each.sha256 for each in parts]
+    return hand_out(court.config.folder, hashes, parts[0].name, parts[0].media_type, digest)
 
 
 # annotations

@@ -6,8 +6,10 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import puremagic
+from fastapi.responses import StreamingResponse
 
 from court.errors import Refusal
 
@@ -58,6 +60,20 @@ def read_files(paths: Sequence[Path]) -> Iterator[bytes]:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 yield chunk
+
+
+def hand_out(folder: Path, sha256s: Sequence[str], name: str, media_type: str, joint: str) -> StreamingResponse:
+    """Files, one after the other, as one answer that no browser runs; `joint`: the hash of all its bytes."""
+    paths = [place_of(folder, each) for each in sha256s]
+    headers = {
+        "Content-Length": str(sum(each.stat().st_size for each in paths)),
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name)}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+        "Cache-Control": "private, no-store",
+        "X-SHA256": joint,
+    }
+    return StreamingResponse(read_files(paths), media_type=media_type, headers=headers)
 
 
 def find_extension(name: str) -> str:

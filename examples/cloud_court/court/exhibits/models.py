@@ -26,6 +26,8 @@ class Exhibit(Base):
     state: Mapped[str] = mapped_column(String(20))
     late: Mapped[bool]
     """Submitted once the hearing was open."""
+    part_count: Mapped[int]
+    """Files that it has once it is complete: one, or as many as a large one was split into."""
     joint_sha256: Mapped[str] = mapped_column(String(64))
     """Of all its parts' bytes in order, which is that of the file that was split; empty: a draft."""
     created: Mapped[datetime.datetime]

@@ -17,6 +17,8 @@ class NewExhibit(Asked):
 
     title: Line
     purpose: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    part_count: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Into how many parts its file was split."""
 
 
 class ExhibitAct(Asked):
@@ -62,6 +64,7 @@ class ExhibitOut(Told):
     purpose: str
     state: str
     late: bool
+    part_count: int
     joint_sha256: str
     created: datetime.datetime
     submitted: datetime.datetime | None

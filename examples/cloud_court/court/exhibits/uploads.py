@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect
 
 from court.accounts.login import Login, Me, TheCourt
 from court.cases.api import find_mine
+from court.cases.materials import hand_in
+from court.cases.models import CaseBinding
 from court.court import Court, Work
 from court.errors import Refusal, not_found
 from court.exhibits.files import check_content, find_extension, hash_file, keep_file
@@ -224,9 +226,8 @@ async def _attach(work: Work, me: Login, upload: Upload) -> None:
         await work.db.merge(Part(exhibit_id=exhibit.id, index=upload.index, media_type=media_type, **facts))
         work.audit("exhibit", "upload", me.id, hearing=exhibit.hearing_id, exhibit=exhibit.id, **facts)
     elif upload.purpose == "material":
-        from court.cases.materials import hand_in
-
-        await hand_in(work, me, upload)
+        bound = await work.db.get(CaseBinding, (upload.target_id, me.id))
+        hand_in(work, upload.target_id, upload, me.account.office if bound is None else bound.role)
     else:
         work.audit("filing", "upload", me.id, filing=upload.target_id, **facts)
 

@@ -6,7 +6,8 @@ import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import StringConstraints
+from fastapi.responses import StreamingResponse
+from pydantic import Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +16,11 @@ from court.accounts.models import Account
 from court.accounts.schemas import Asked, IdentityNumber, Line, Name, Phone, Text, Told
 from court.cases.api import open_case
 from court.cases.binding import bind_parties
+from court.cases.materials import hand_in
 from court.cases.schemas import NewCase, NewParty
 from court.errors import Refusal, not_found
+from court.exhibits.files import find_extension, hand_out
+from court.exhibits.models import Upload
 from court.filings.models import Filing
 from court.hearings.schemas import Id
 
@@ -51,6 +55,22 @@ class Decision(Asked):
     number: Annotated[str, StringConstraints(max_length=60)] = ""
 
 
+class Judge(Told):
+    """A judge, for the registry to choose."""
+
+    id: str
+    name: str
+
+
+class FiledDocument(Told):
+    """A document of a filing, by its upload."""
+
+    id: str
+    name: str
+    size: int
+    sha256: str
+
+
 class FilingOut(Told):
     """A filing, as it stands."""
 
@@ -60,6 +80,8 @@ class FilingOut(Told):
     claim: str
     state: str
     reason: str
+    defendant: OtherSide
+    files: list[FiledDocument] = Field(default_factory=list)
     case_id: str | None
     created: datetime.datetime
     filed: datetime.datetime | None
@@ -77,6 +99,19 @@ async def find_filing(db: AsyncSession, me: Login, id: str, *, editable: bool = 
     return filing
 
 
+async def list_documents(db: AsyncSession, filing_id: str) -> list[Upload]:
+    """Its documents, as far as they have come."""
+    own = select(Upload).where(Upload.purpose == "filing", Upload.target_id == filing_id, Upload.sha256 != "")
+    return list(await db.scalars(own.order_by(Upload.created, Upload.id)))
+
+
+async def tell_filing(db: AsyncSession, filing: Filing) -> FilingOut:
+    """A filing with its documents."""
+    told = FilingOut.model_validate(filing)
+    told.files = [FiledDocument.model_validate(each) for each in await list_documents(db, filing.id)]
+    return told
+
+
 @router.get("")
 async def list_filings(court: TheCourt, me: Me) -> list[FilingOut]:
     """Mine; for the registry all that wait or were decided."""
@@ -85,7 +120,30 @@ async def list_filings(court: TheCourt, me: Me) -> list[FilingOut]:
         query = select(Filing).where(Filing.state != "draft")
     async with court.database.read() as db:
         found = await db.scalars(query.order_by(Filing.created.desc(), Filing.id).limit(200))
-        return [FilingOut.model_validate(each) for each in found]
+        return [await tell_filing(db, each) for each in list(found)]
+
+
+@router.get("/judges")
+async def list_judges(court: TheCourt, me: Me) -> list[Judge]:
+    """Whom the registry may give a case to."""
+    if me.account.office != "clerk":
+        raise Refusal("role.denied")
+    query = select(Account).where(Account.office == "judge").order_by(Account.name, Account.id)
+    async with court.database.read() as db:
+        return [Judge.model_validate(each) for each in await db.scalars(query)]
+
+
+@router.get("/{filing_id}/files/{upload_id}")
+async def get_document(court: TheCourt, me: Me, filing_id: str, upload_id: str) -> StreamingResponse:
+    """One document of a filing."""
+    async with court.database.read() as db:
+        await find_filing(db, me, filing_id)
+        found = [each for each in await list_documents(db, filing_id) if each.id == upload_id]
+    if not found:
+        raise not_found()
+    file = found[0]
+    media_type = court.config.allowed_types.get(find_extension(file.name), "application/octet-stream")
+    return hand_out(court.config.folder, [file.sha256], file.name, media_type, file.sha256)
 
 
 @router.post("", status_code=201)
@@ -106,7 +164,7 @@ async def begin(court: TheCourt, me: Me, asked: FilingAsked) -> FilingOut:
             **asked.model_dump(),
         )
         work.db.add(filing)
-        return FilingOut.model_validate(filing)
+        return await tell_filing(work.db, filing)
 
 
 @router.put("/{filing_id}")
@@ -116,7 +174,7 @@ async def edit(court: TheCourt, me: Me, filing_id: str, asked: FilingAsked) -> F
         filing = await find_filing(work.db, me, filing_id, editable=True)
         for name, value in asked.model_dump().items():
             setattr(filing, name, value)
-        return FilingOut.model_validate(filing)
+        return await tell_filing(work.db, filing)
 
 
 @router.post("/{filing_id}/file")
@@ -128,7 +186,7 @@ async def file(court: TheCourt, me: Me, filing_id: str) -> FilingOut:
         work.audit("filing", "file", me.id, filing=filing.id)
         clerks = await work.db.scalars(select(Account.id).where(Account.office == "clerk"))
         work.tell("filing", filing.id, "filed", to=frozenset(clerks))
-        return FilingOut.model_validate(filing)
+        return await tell_filing(work.db, filing)
 
 
 @router.post("/{filing_id}/decision")
@@ -156,10 +214,12 @@ async def decide(court: TheCourt, me: Me, filing_id: str, asked: Decision) -> Fi
             known = select(Account).where(Account.identity_number.in_([each.identity_number for each in parties]))
             for account in list(await work.db.scalars(known)):
                 await bind_parties(work, account)
+            for upload in await list_documents(work.db, filing.id):
+                hand_in(work, case.id, upload, "plaintiff")
         elif not asked.reason:
             raise Refusal("request.invalid")
         filing.state = {"accept": "accepted", "send_back": "sent_back", "reject": "rejected"}[asked.decision]
         filing.reason, filing.decided = asked.reason, work.now
         work.audit("filing", asked.decision, me.id, filing=filing.id, reason=asked.reason)
         work.tell("filing", filing.id, asked.decision, to=frozenset({filing.account_id}))
-        return FilingOut.model_validate(filing)
+        return await tell_filing(work.db, filing)

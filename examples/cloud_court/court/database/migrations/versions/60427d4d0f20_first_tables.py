@@ -411,6 +411,7 @@ def upgrade() -> None:
         sa.Column("purpose", sa.String(length=2000), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("part_count", sa.Integer(), nullable=False),
         sa.Column("joint_sha256", sa.String(length=64), nullable=False),
         sa.Column("created", court.database.base.UtcTime(timezone=True), nullable=False),
         sa.Column("submitted", court.database.base.UtcTime(timezone=True), nullable=True),
