@@ -25,6 +25,27 @@ async def test_no_code_is_issued_before_both_sides_agreed(trial: Trial) -> None:
     assert (states["plaintiff"], states["defendant"], states["judge"]) == ("issued", "issued", "none")
 
 
+async def test_a_party_says_itself_stage_by_stage_whether_it_agrees_until_the_opening(trial: Trial) -> None:
+    party = (await trial.plaintiff.get(trial.path))["party_id"]
+    other = (await trial.defendant.get(trial.path))["party_id"]
+    path = f"{trial.path}/consents"
+    for stage in ("hearing", "mediation"):
+        said = {"party_id": party, "stage": stage, "given": True, "person": "某人", "channel": "phone"}
+        made = await trial.plaintiff.post(path, said, 201)
+        assert (made["channel"], made["person"]) == ("platform", "张三")
+    assert await trial.plaintiff.refused(path, said | {"party_id": other}) == "not_found"
+    assert await trial.defendant.get(path) == [], "that is the other side's"
+    assert await trial.judge.refused(f"{path}/{made['id']}x/withdraw") == "not_found"
+    await trial.agree()
+    assert await trial.defendant.refused(f"{path}/{made['id']}/withdraw") == "not_found"
+    await trial.plaintiff.post(f"{path}/{made['id']}/withdraw")
+    states = {each["name"]: each["code_state"] for each in await trial.clerk.get(f"{trial.path}/people")}
+    assert states["张三"] == "issued", "the mediation alone"
+    await trial.prepare(trial.plaintiff, trial.defendant)
+    await trial.judge.act(trial.id, "open")
+    assert await trial.plaintiff.refused(path, said) == "act.impossible"
+
+
 async def test_a_consent_that_is_withdrawn_revokes_the_code(trial: Trial) -> None:
     await trial.agree()
     consents = await trial.clerk.get(f"{trial.path}/consents")

@@ -150,6 +150,7 @@ async def tell_hearing(court: Court, db: AsyncSession, standing: Standing) -> He
         spotlight=None if hearing.spotlight in hidden else hearing.spotlight,
         me=None if person is None else PersonOut.model_validate(person),
         role=standing.role,
+        party_id=None if person is None else person.party_id,
         checked=standing.checked,
         declared=person is not None and person.declared is not None,
         waiting=tell_waiting(hearing, court.now(), config.about_to_begin),

@@ -20,7 +20,7 @@ from court.hearings.entering import NOT_IN_CAMERA
 from court.hearings.entry_api import note_attendance
 from court.hearings.models import Attendance, Consent, Person, Screened
 from court.hearings.people import add_person, list_screened
-from court.hearings.rules import OVER
+from court.hearings.rules import BEFORE, OVER
 from court.hearings.schemas import (
     AttendanceOut,
     ConsentLogged,
@@ -100,20 +100,39 @@ async def add(court: TheCourt, me: Me, hearing_id: str, asked: Invited) -> Staff
 
 @router.get("/consents")
 async def list_consents(court: TheCourt, me: Me, hearing_id: str) -> list[ConsentOut]:
-    """What was logged of the parties' consent."""
+    """What was said of a hearing online, stage by stage: the court sees all, a party and its lawyer their own."""
     async with court.database.read() as db:
-        (await find_standing(db, me, hearing_id)).require_host()
-        found = await db.scalars(
-            select(Consent).where(Consent.hearing_id == hearing_id).order_by(Consent.at, Consent.id)
-        )
-        return [ConsentOut.model_validate(each) for each in found]
+        standing = await find_standing(db, me, hearing_id)
+        query = select(Consent).where(Consent.hearing_id == hearing_id)
+        if not standing.is_host:
+            query = query.where(Consent.party_id == _find_party(standing))
+        return [ConsentOut.model_validate(each) for each in await db.scalars(query.order_by(Consent.at, Consent.id))]
+
+
+def _find_party(standing: Standing) -> str:
+    """Whose word somebody gives; refuses who speaks for no party."""
+    party = standing.require_person().party_id
+    if party is None:
+        raise Refusal("role.denied")
+    return party
+
+
+def _check_own(standing: Standing, party_id: str) -> None:
+    """A party says for itself, and until the opening; what comes later it says to the court."""
+    if _find_party(standing) != party_id:
+        raise not_found()
+    if standing.hearing.state not in BEFORE:
+        raise Refusal("act.impossible", act="consent", state=standing.hearing.state)
 
 
 @router.post("/consents", status_code=201)
 async def log_consent(court: TheCourt, me: Me, hearing_id: str, asked: ConsentLogged) -> ConsentOut:
-    """Write down what a party said on the phone."""
+    """The clerk writes down what a party said on the phone, or the party says it here (`platform`)."""
     async with court.work() as work:
-        standing = await _find_host(work, me, hearing_id)
+        standing = await find_standing(work.db, me, hearing_id)
+        if not standing.is_host:
+            _check_own(standing, asked.party_id)
+            asked = asked.model_copy(update={"channel": "platform", "person": me.account.name})
         party = await work.db.get(Party, asked.party_id)
         if party is None or party.case_id != standing.hearing.case_id:
             raise not_found()
@@ -127,22 +146,24 @@ async def log_consent(court: TheCourt, me: Me, hearing_id: str, asked: ConsentLo
         )
         work.db.add(consent)
         work.audit("consent", "log", me.id, hearing=hearing_id, **asked.model_dump())
+        work.tell("people", hearing_id, "consent", hearing=hearing_id)
         return ConsentOut.model_validate(consent)
 
 
 @router.post("/consents/{consent_id}/withdraw")
 async def withdraw_consent(court: TheCourt, me: Me, hearing_id: str, consent_id: str) -> ConsentOut:
-    """A party, or the clerk for it, takes its consent back: its codes are revoked."""
+    """A party, or the clerk for it, takes its consent to a stage back; that to the hearing itself revokes its codes."""
     async with court.work() as work:
         standing = await find_standing(work.db, me, hearing_id)
         consent = await work.db.get(Consent, consent_id)
-        own = standing.person is not None and consent is not None and standing.person.party_id == consent.party_id
-        if consent is None or consent.hearing_id != hearing_id or not (standing.is_host or own):
+        if consent is None or consent.hearing_id != hearing_id:
             raise not_found()
+        if not standing.is_host:
+            _check_own(standing, consent.party_id)
         if consent.withdrawn is None:
             consent.withdrawn = work.now
             for person in await list_persons(work.db, hearing_id):
-                if person.party_id == consent.party_id:
+                if person.party_id == consent.party_id and consent.stage == "hearing":
                     end_code(person, "revoked")
             work.audit("consent", "withdraw", me.id, hearing=hearing_id, party=consent.party_id, stage=consent.stage)
             work.tell("people", hearing_id, "consent_withdrawn", hearing=hearing_id)
@@ -173,7 +194,7 @@ async def invite(court: TheCourt, me: Me, hearing_id: str) -> list[StaffPersonOu
             raise Refusal("consent.missing", missing="、".join(missing))
         persons = await list_persons(work.db, hearing_id)
         for person in persons:
-            if person.role not in ("judge", "clerk") and person.code_state == "none":
+            if person.role not in ("judge", "clerk") and person.code_state in ("none", "revoked"):
                 await issue_code(work, standing.hearing, person)
         work.audit("code", "issue", me.id, hearing=hearing_id, persons=[each.id for each in persons])
         return [StaffPersonOut.model_validate(each) for each in persons]

@@ -196,6 +196,8 @@ class HearingFull(HearingOut):
     """Whom the court has put into the light, unless the reader must not meet him."""
     me: PersonOut | None
     role: str
+    party_id: str | None
+    """For whom the reader speaks."""
     checked: bool
     """Whether this session's identity was checked for it."""
     declared: bool
