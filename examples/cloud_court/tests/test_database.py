@@ -51,5 +51,5 @@ async def test_a_row_that_holds_no_line_or_two_or_another_is_named(stage: Stage,
         line = {"empty": b"", "double": first + second, "other": second}[change]
         await db.execute(update(AuditEvent).where(AuditEvent.chain == "chain", AuditEvent.n == 0).values(line=line))
     async with stage.court.database.read() as db:
-        verdict = await verify_audit(db, "chain")
+        (verdict,) = await verify_audit(db, "chain")
     assert (verdict.good, verdict.line) == (False, 1)

@@ -2,8 +2,9 @@
 
 CHECKING = """# 如何核验本案卷 / How to check this package
 
-You need `openssl` (3.0 or later) and `sha256sum`. Get the court's public key **from the court**, not from this package:
-the copy in here is for convenience only. Below it is `court.pem`.
+You need `openssl` (3.0 or later) and `sha256sum`. Get the court's public key **from the court** (beside the package
+on the hearing's page, or `/api/court/key`), not from this package: the copy in here is for convenience only. Below it
+is `court.pem`.
 
 1. The manifest is signed by the court:
 

@@ -69,7 +69,12 @@ class VerdictOut(BaseModel):
     part: str
     good: bool
     problem: str
+    file: str = ""
+    """Within a record's folder, or a package."""
     line: int | None = None
+    """Of the audit, or of the record's ledger, from 1."""
+    fragment: int | None = None
+    """Of the file, from 1."""
 
 
 class SealOut(BaseModel):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
+import zipfile
+import zlib
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -14,46 +17,52 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from court.audit.models import AuditEvent
+from court.audit.trail import read_chain
 from court.court import Court
 from court.exhibits.files import hash_file, place_of
 from court.exhibits.models import Exhibit, Part
 from court.hearings.models import Hearing
-from court.records.models import Recording
+from court.records.models import Recording, Seal
 from court.records.schemas import VerdictOut
 from court.transcripts.models import Revision, Signature
 from court.transcripts.signing import build_statement
 from sfu.errors import LocalError
-from sfu.recording import ChainError, Outcome, load_public_key, parse_chain, verify_record
+from sfu.recording import ChainError, ChainParser, Outcome, load_public_key, verify_record
 
 GOOD = frozenset({Outcome.INTACT, Outcome.RECOVERED})
 MISFIT = "it does not fit"
+MOST_LINES = 100
+"""Wrong lines of one audit that are named."""
 
 
 async def verify_hearing(court: Court, db: AsyncSession, hearing: Hearing) -> list[VerdictOut]:
-    """A verdict for each part; the first wrong line, file or fragment is named."""
-    told = [await verify_audit(db, hearing.id)]
+    """A verdict for each part: of the audit each wrong line is named, of a record the first file and fragment."""
+    told = await verify_audit(db, hearing.id)
     told += await _verify_records(court, db, hearing)
     told += await _verify_transcript(db, hearing.id)
     told += await _verify_exhibits(court, db, hearing.id)
+    seal = await db.get(Seal, hearing.id)
+    if seal is not None:
+        kept = await read_chain(db, hearing.id)
+        told.append(await asyncio.to_thread(_verify_package, court.config.folder, seal, kept))
     return told
 
 
-async def verify_audit(db: AsyncSession, chain: str) -> VerdictOut:
-    """A chain against itself, and against the heads that stand beside its lines."""
+async def verify_audit(db: AsyncSession, chain: str) -> list[VerdictOut]:
+    """Each line against itself, its place, the line before, and the head that stands beside it."""
     part = f"audit:{chain}"
-    query = select(AuditEvent.n, AuditEvent.head, AuditEvent.line).where(AuditEvent.chain == chain)
-    rows = (await db.execute(query.order_by(AuditEvent.n))).all()
-    for number, row in enumerate(rows, 1):
-        if row.line.count(b"\n") != 1:
-            return VerdictOut(part=part, good=False, problem="this is not one line", line=number)
-    try:
-        entries = list(parse_chain(b"".join(row.line for row in rows)))
-    except ChainError as error:
-        return VerdictOut(part=part, good=False, problem=error.reason, line=error.line)
-    for number, (row, entry) in enumerate(zip(rows, entries, strict=True), 1):
-        if (entry.n, entry.head) != (row.n, row.head):
-            return VerdictOut(part=part, good=False, problem="this line was changed", line=number)
-    return VerdictOut(part=part, good=True, problem="")
+    told, parser = [], ChainParser()
+    for row in await db.scalars(select(AuditEvent).where(AuditEvent.chain == chain).order_by(AuditEvent.n)):
+        expected = parser.n
+        try:
+            entry = parser.parse(row.line)
+            problem = "" if (entry.n, entry.head) == (row.n, row.head) else "this line was changed"
+        except ChainError as error:
+            problem = error.reason
+        if problem:
+            told.append(VerdictOut(part=part, good=False, problem=problem, line=expected + 1))
+        parser.n, parser.prev = row.n + 1, row.head  # the next is judged by what stands beside this one
+    return told[:MOST_LINES] or [VerdictOut(part=part, good=True, problem="")]
 
 
 async def _verify_records(court: Court, db: AsyncSession, hearing: Hearing) -> list[VerdictOut]:
@@ -72,7 +81,13 @@ async def _verify_records(court: Court, db: AsyncSession, hearing: Hearing) -> l
             except (LocalError, OSError) as error:
                 told.append(VerdictOut(part=part, good=False, problem=str(error)))
                 continue
-            told.append(VerdictOut(part=part, good=verdict.outcome in GOOD, problem=verdict.problem, line=verdict.line))
+            fragment = None if verdict.fragment is None else verdict.fragment + 1
+            good, problem = verdict.outcome in GOOD, verdict.problem
+            told.append(
+                VerdictOut(
+                    part=part, good=good, problem=problem, file=verdict.file, line=verdict.line, fragment=fragment
+                )
+            )
     return told
 
 
@@ -117,3 +132,28 @@ async def _verify_exhibits(court: Court, db: AsyncSession, hearing_id: str) -> l
         name = f"exhibit:{exhibit.number}:{part.index}"
         told.append(VerdictOut(part=name, good=good, problem="" if good else "the file is not what it was"))
     return told
+
+
+def _verify_package(folder: Path, seal: Seal, chain: bytes) -> VerdictOut:
+    """The package against the manifest that was sealed; the audit may have grown since, but begins as it was sealed."""
+    name = ""
+    try:
+        with zipfile.ZipFile(seal.folder) as package:
+            told, signature = package.read("manifest.json"), package.read("manifest.json.sig")
+            if not load_public_key(folder / "record-public.pem").verify(told, signature):
+                return _misfit("manifest.json.sig", "this is not the court's signature over the manifest")
+            if json.loads(told) != seal.manifest:
+                return _misfit("manifest.json", "this is not what was sealed")
+            for name, digest in seal.manifest["files"].items():
+                with package.open(name) as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != digest:  # type: ignore[arg-type]
+                        return _misfit(name, "this file is not what the manifest says")
+            if not chain.startswith(package.read("audit.jsonl")):
+                return _misfit("audit.jsonl", "the audit does not begin as it was sealed")
+    except (OSError, KeyError, ValueError, zlib.error, zipfile.BadZipFile, LocalError) as error:
+        return _misfit(name, str(error))
+    return VerdictOut(part="package", good=True, problem="")
+
+
+def _misfit(file: str, problem: str) -> VerdictOut:
+    return VerdictOut(part="package", good=False, problem=problem, file=file)
