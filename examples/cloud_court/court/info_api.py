@@ -6,14 +6,16 @@ import datetime
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from court.accounts.login import TheCourt
-from court.accounts.models import SmsMessage
+from court.accounts.models import Account, SmsMessage
 from court.accounts.schemas import Told
 from court.court import Court
-from court.errors import Refusal
+from court.demo.people import PASSWORD, PEOPLE, STAFF
+from court.errors import Refusal, not_found
 from court.hearings.rules import PHASES
 
 router = APIRouter(prefix="/api", tags=["court"])
@@ -46,6 +48,39 @@ class SmsOut(Told):
     created: datetime.datetime
     sent: datetime.datetime | None
     superseded: datetime.datetime | None
+
+
+class DemoPerson(BaseModel):
+    """Somebody of the demonstration, or of a practice, whom one may play."""
+
+    role: str
+    name: str
+    phone: str
+    password: str
+    identity_number: str
+
+
+@router.get("/court/key", response_class=PlainTextResponse)
+async def get_key(court: TheCourt) -> str:
+    """The court's public key, as PEM: with it anybody checks records and packages."""
+    path = court.config.folder / "record-public.pem"
+    if not path.is_file():
+        raise not_found()
+    return path.read_text()
+
+
+@router.get("/demo")
+async def list_demo(court: TheCourt) -> list[DemoPerson]:
+    """Whom one may play here: nobody, where this court is no demonstration."""
+    if not court.config.standins:
+        return []
+    async with court.database.read() as db:
+        there = set(await db.scalars(select(Account.phone)))
+    people = [(*each[:4],) for each in (*STAFF, *PEOPLE) if each[2] in there]
+    return [
+        DemoPerson(role=role, name=name, phone=phone, password=PASSWORD, identity_number=number)
+        for role, name, phone, number in people
+    ]
 
 
 @router.get("/court")

@@ -11,7 +11,8 @@ import httpx
 import pytest
 import uvicorn
 
-from court.demo.seed import PASSWORD, STAFF, seed
+from court.demo.people import PASSWORD, STAFF
+from court.demo.seed import seed
 from court_stage import Stage
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"

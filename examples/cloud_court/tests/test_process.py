@@ -16,7 +16,8 @@ import websockets
 from livekit import rtc
 
 from court.config import CourtConfig
-from court.demo.seed import PASSWORD, PEOPLE, STAFF, seed
+from court.demo.people import PASSWORD, PEOPLE, STAFF
+from court.demo.seed import seed
 from court.serve import open_app
 
 LONGEST_S = 30

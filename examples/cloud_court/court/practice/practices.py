@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import datetime
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,10 +19,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from court.accounts.attempts import spend_attempt
 from court.accounts.login import TheCourt
 from court.court import Court
-from court.demo.seed import PASSWORD, PEOPLE, STAFF, seed
+from court.demo.seed import seed
 from court.errors import Refusal, not_found
 
 router = APIRouter(prefix="/api/practice", tags=["practice"])
@@ -28,25 +29,15 @@ router = APIRouter(prefix="/api/practice", tags=["practice"])
 MOST = 20
 LIFETIME = datetime.timedelta(hours=2)
 STARTS_AN_HOUR = 60
-
-
-class PracticeLogin(BaseModel):
-    """Somebody whom one can be in a practice."""
-
-    role: str
-    name: str
-    phone: str
-    password: str
-    identity_number: str
+HOUR = datetime.timedelta(hours=1)
 
 
 class PracticeOut(BaseModel):
-    """A practice court: its API stands below `base`."""
+    """A practice court: its API stands below `base`; `base` + `/api/demo` says whom one can be in it."""
 
     id: str
     base: str
     expires: datetime.datetime
-    logins: list[PracticeLogin]
 
 
 @dataclass
@@ -70,9 +61,12 @@ class Practices:
         self._open = open
         self._clock = clock
         self._running: dict[str, Practice] = {}
+        self._begun: collections.deque[datetime.datetime] = collections.deque(maxlen=STARTS_AN_HOUR)
+        """When the newest ones were begun: known here alone, since a practice leaves nothing in the database."""
 
     async def start(self, id: str) -> Practice:
         """Begin one, seeded; the oldest ends where there are too many."""
+        self._count()
         await self.end_expired()
         if len(self._running) >= MOST:
             await self.end(next(iter(self._running)))
@@ -82,6 +76,12 @@ class Practices:
         self._running[id] = practice
         await seed(court)
         return practice
+
+    def _count(self) -> None:
+        now = self._clock()
+        if len(self._begun) == STARTS_AN_HOUR and (left := self._begun[0] + HOUR - now) > datetime.timedelta():
+            raise Refusal("attempts.too_many", retry_after=math.ceil(left.total_seconds()))
+        self._begun.append(now)
 
     async def end(self, id: str) -> None:
         """Throw one away, with all that it has on disk."""
@@ -128,17 +128,10 @@ async def start(court: TheCourt, request: Request) -> PracticeOut:
     """Begin a practice: everybody may. Nothing that is done in it reaches this court."""
     if court.config.practice:
         raise Refusal("role.denied")
-    await spend_attempt(court, "practice", STARTS_AN_HOUR, 3600)
     practices: Practices = request.app.state.practices
     id = court.new_id()
     practice = await practices.start(id)
-    staff = [(role, name, phone, number) for role, name, phone, number in STAFF]
-    people = [(role, name, phone, number) for role, name, phone, number, _ in PEOPLE]
-    logins = [
-        PracticeLogin(role=role, name=name, phone=phone, password=PASSWORD, identity_number=number)
-        for role, name, phone, number in staff + people
-    ]
-    return PracticeOut(id=id, base=f"/practice/{id}", expires=practice.expires, logins=logins)
+    return PracticeOut(id=id, base=f"/practice/{id}", expires=practice.expires)
 
 
 @router.delete("/{practice_id}", status_code=204)

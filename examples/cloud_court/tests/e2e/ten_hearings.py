@@ -28,7 +28,7 @@ from bench.livekit.door import Door
 from bench.livekit.participant import Participant
 from bench.livekit.room import compile_generator
 from bench.livekit.sections import BEST, TRAFFIC
-from court.demo.seed import PASSWORD, STAFF
+from court.demo.people import PASSWORD, STAFF
 from court_process import CourtProcess
 from sfu.recording.reader import read_record
 
