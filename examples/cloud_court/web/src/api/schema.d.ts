@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/api/court/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Key
+         * @description The court's public key, as PEM: with it anybody checks records and packages.
+         */
+        get: operations["get_key_api_court_key_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Demo
+         * @description Whom one may play here: nobody, where this court is no demonstration.
+         */
+        get: operations["list_demo_api_demo_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/court": {
         parameters: {
             query?: never;
@@ -239,7 +279,7 @@ export interface paths {
         put?: never;
         /**
          * Add
-         * @description Open a case: its password goes to the parties.
+         * @description Open a case without a filing.
          */
         post: operations["add_api_cases_post"];
         delete?: never;
@@ -280,6 +320,26 @@ export interface paths {
          * @description All of a case on one page. What is shown to a recipient counts as delivered.
          */
         get: operations["get_case_api_cases__case_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/materials/{material_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Material
+         * @description What was handed in, for who did and for the court.
+         */
+        get: operations["get_material_api_cases__case_id__materials__material_id__file_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -533,13 +593,13 @@ export interface paths {
         };
         /**
          * List Consents
-         * @description What was logged of the parties' consent.
+         * @description What was said of a hearing online, stage by stage: the court sees all, a party and its lawyer their own.
          */
         get: operations["list_consents_api_hearings__hearing_id__consents_get"];
         put?: never;
         /**
          * Log Consent
-         * @description Write down what a party said on the phone.
+         * @description The clerk writes down what a party said on the phone, or the party says it here (`platform`).
          */
         post: operations["log_consent_api_hearings__hearing_id__consents_post"];
         delete?: never;
@@ -559,7 +619,7 @@ export interface paths {
         put?: never;
         /**
          * Withdraw Consent
-         * @description A party, or the clerk for it, takes its consent back: its codes are revoked.
+         * @description A party, or the clerk for it, takes its consent to a stage back; that to the hearing itself revokes its codes.
          */
         post: operations["withdraw_consent_api_hearings__hearing_id__consents__consent_id__withdraw_post"];
         delete?: never;
@@ -1406,6 +1466,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/filings/judges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Judges
+         * @description Whom the registry may give a case to.
+         */
+        get: operations["list_judges_api_filings_judges_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/filings/{filing_id}/files/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Document
+         * @description One document of a filing.
+         */
+        get: operations["get_document_api_filings__filing_id__files__upload_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/filings/{filing_id}": {
         parameters: {
             query?: never;
@@ -2081,6 +2181,22 @@ export interface components {
             source: string;
         };
         /**
+         * DemoPerson
+         * @description Somebody of the demonstration, or of a practice, whom one may play.
+         */
+        DemoPerson: {
+            /** Role */
+            role: string;
+            /** Name */
+            name: string;
+            /** Phone */
+            phone: string;
+            /** Password */
+            password: string;
+            /** Identity Number */
+            identity_number: string;
+        };
+        /**
          * ExhibitAct
          * @description One act on an exhibit.
          */
@@ -2115,6 +2231,8 @@ export interface components {
             state: string;
             /** Late */
             late: boolean;
+            /** Part Count */
+            part_count: number;
             /** Joint Sha256 */
             joint_sha256: string;
             /**
@@ -2142,6 +2260,20 @@ export interface components {
             public_key: string;
             /** Signature */
             signature: string;
+        };
+        /**
+         * FiledDocument
+         * @description A document of a filing, by its upload.
+         */
+        FiledDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Size */
+            size: number;
+            /** Sha256 */
+            sha256: string;
         };
         /**
          * FilingAsked
@@ -2173,6 +2305,9 @@ export interface components {
             state: string;
             /** Reason */
             reason: string;
+            defendant: components["schemas"]["OtherSide"];
+            /** Files */
+            files?: components["schemas"]["FiledDocument"][];
             /** Case Id */
             case_id: string | null;
             /**
@@ -2284,6 +2419,8 @@ export interface components {
             me: components["schemas"]["PersonOut"] | null;
             /** Role */
             role: string;
+            /** Party Id */
+            party_id: string | null;
             /** Checked */
             checked: boolean;
             /** Declared */
@@ -2441,6 +2578,16 @@ export interface components {
             countdown_until?: string | null;
         };
         /**
+         * Judge
+         * @description A judge, for the registry to choose.
+         */
+        Judge: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * JudgmentOut
          * @description A published judgment.
          */
@@ -2570,6 +2717,11 @@ export interface components {
              * @default
              */
             purpose: string;
+            /**
+             * Part Count
+             * @default 1
+             */
+            part_count: number;
         };
         /**
          * NewHearing
@@ -2858,24 +3010,8 @@ export interface components {
             pauses: components["schemas"]["PauseOut"][];
         };
         /**
-         * PracticeLogin
-         * @description Somebody whom one can be in a practice.
-         */
-        PracticeLogin: {
-            /** Role */
-            role: string;
-            /** Name */
-            name: string;
-            /** Phone */
-            phone: string;
-            /** Password */
-            password: string;
-            /** Identity Number */
-            identity_number: string;
-        };
-        /**
          * PracticeOut
-         * @description A practice court: its API stands below `base`.
+         * @description A practice court: its API stands below `base`; `base` + `/api/demo` says whom one can be in it.
          */
         PracticeOut: {
             /** Id */
@@ -2887,8 +3023,6 @@ export interface components {
              * Format: date-time
              */
             expires: string;
-            /** Logins */
-            logins: components["schemas"]["PracticeLogin"][];
         };
         /**
          * ProgressAsked
@@ -3260,8 +3394,15 @@ export interface components {
             good: boolean;
             /** Problem */
             problem: string;
+            /**
+             * File
+             * @default
+             */
+            file: string;
             /** Line */
             line?: number | null;
+            /** Fragment */
+            fragment?: number | null;
         };
         /**
          * RecordingOut
@@ -3323,6 +3464,100 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_key_api_court_key_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_demo_api_demo_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoPerson"][];
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_court_api_court_get: {
         parameters: {
             query?: never;
@@ -4036,6 +4271,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CaseFull"];
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_material_api_cases__case_id__materials__material_id__file_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+                material_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Refused */
@@ -7433,6 +7718,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FilingOut"];
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_judges_api_filings_judges_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Judge"][];
+                };
+            };
+            /** @description Refused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_document_api_filings__filing_id__files__upload_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                filing_id: string;
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Refused */

@@ -25,9 +25,15 @@ async function sendPart(
       metadata: { filename: name, purpose, target, index: String(index) },
       fingerprint: async () => ['court', purpose, target, index, name, part.size].join('|'),
       removeFingerprintOnSuccess: true,
+      // who is offline waits as long as the delays last, and goes on at once when the network is back
+      onShouldRetry(error) {
+        const status = error.originalResponse?.getStatus() ?? 0
+        return status < 400 || status >= 500 || status === 409 || status === 423
+      },
       onProgress: tell,
-      onSuccess: () => resolve(),
+      onSuccess: () => (stop(), resolve()),
       onError(error) {
+        stop()
         const response = error instanceof DetailedError ? error.originalResponse : null
         if (!response) return reject(new Problem('network', 0, {}))
         try {
@@ -38,6 +44,9 @@ async function sendPart(
         }
       },
     })
+    const again = () => void upload.abort().then(() => upload.start())
+    const stop = () => window.removeEventListener('online', again)
+    window.addEventListener('online', again)
     void upload.findPreviousUploads().then((former) => {
       if (former[0]) upload.resumeFromPreviousUpload(former[0])
       upload.start()
