@@ -55,6 +55,11 @@
     const field = person.field(label, within);
     if (!field || field.disabled || field.readOnly) return false;
     const kind = { INPUT: HTMLInputElement, TEXTAREA: HTMLTextAreaElement, SELECT: HTMLSelectElement }[field.tagName];
+    if (field.tagName === "SELECT") {
+      const option = [...field.options].find((each) => each.value === value || each.text.includes(value));
+      if (!option) return false;
+      value = option.value;
+    }
     field.focus();
     Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, value);
     field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -82,6 +87,10 @@
     input.files = held.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
     return true;
+  },
+
+  reads(pattern) {
+    return document.body.innerText.match(new RegExp(pattern))?.at(-1) ?? null;
   },
 
   sees(text) {

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from court.demo.seed import PEOPLE, STAFF
+from court.demo.people import PEOPLE, STAFF
 from court_process import CourtProcess
 from tests.interop.browsers import Page
 from tests.interop.seeing import until
 
 DRIVER = Path(__file__).with_name("driver.js").read_text()
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 NAMES = {role: name for role, name, *_ in (*STAFF, *PEOPLE)}
 STAFF_ROLES = {role for role, *_ in STAFF}
 ROOM = ".stage"
@@ -26,12 +27,14 @@ class Person:
     def __init__(self, court: CourtProcess, role: str, page: Page) -> None:
         self.court, self.role, self.page = court, role, page
         self.name = NAMES.get(role, role)
+        self.base = ""
+        """The path of the court that she is in, if it is a practice."""
 
     # what she does
 
     async def goes(self, path: str) -> None:
         """Opens a page of the court, as `/hearings`; each role has a host's name and so a log-in of its own."""
-        await self.page.goto(f"{self.court.url(f'{self.role}.localhost')}/#{path}")
+        await self.page.goto(f"{self.court.url(f'{self.role}.localhost')}{self.base}/#{path}")
 
     async def _tries(self, what: str, call: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
         said = ", ".join(json.dumps(each) for each in arguments)
@@ -54,8 +57,11 @@ class Person:
     async def checks(self, label: str, within: str = "") -> None:
         await self._tries(f"checks {label!r}", "check", label, within)
 
-    async def attaches(self, *files: tuple[str, bytes], selector: str = "input[type=file]") -> None:
-        coded = [(name, base64.b64encode(data).decode()) for name, data in files]
+    async def attaches(
+        self, *files: tuple[str, bytes] | tuple[str, bytes, int], selector: str = "input[type=file]"
+    ) -> None:
+        """Files by name and bytes; a third item is the length up to which zeroes follow."""
+        coded = [(name, base64.b64encode(data).decode(), *length) for name, data, *length in files]
         await self._tries("attaches files", "attach", coded, selector)
 
     async def answers(self, text: str = "") -> None:
@@ -72,6 +78,30 @@ class Person:
 
     async def sees(self, text: str, patience: float = PATIENCE_S) -> None:
         await self._tries(f"sees {text!r}", "sees", text, patience=patience)
+
+    async def reads(self, pattern: str) -> str:
+        """What stands on the page: the last group of a regular expression."""
+        return str(await self._tries(f"reads {pattern!r}", "reads", pattern))
+
+    async def reads_address(self, pattern: str) -> str:
+        """The same of the window's address."""
+
+        async def look() -> Any:
+            found = re.search(pattern, await self.page.evaluate("location.href"))
+            return found and found[1]
+
+        return str(await until(f"{self.role}'s address is {pattern!r}", look, self.page))
+
+    async def moves_on(self, name: str) -> None:
+        """Presses what leads to another court's pages."""
+        async with self.page.driven.expect_navigation():  # type: ignore[attr-defined]
+            await self.presses(name)
+
+    async def downloads(self, name: str, within: str = "") -> Path:
+        """What a link of this name brings, in Chromium."""
+        async with self.page.driven.expect_download() as download:  # type: ignore[attr-defined]
+            await self.presses(name, within)
+        return Path(await (await download.value).path())
 
     async def misses(self, text: str, patience: float = PATIENCE_S) -> None:
         """The text goes away, or is not there."""
@@ -114,9 +144,16 @@ class Person:
         await self.goes(f"/hearings/{(await self.hearing())['id']}")
         await until("the lobby", lambda: self.page.evaluate("!!document.querySelector('.stand')"), self.page)
 
-    async def gets_ready(self) -> None:
-        """Identity and declaration, where they are asked of this role."""
+    async def goes_to_record(self, hearing: str) -> None:
+        """To what belongs to a hearing."""
+        await self.goes(f"/hearings/{hearing}/record")
+        await self.asserts("the record's tabs", "!!document.querySelector('[role=tab]')")
+
+    async def gets_ready(self, identity: str = "") -> None:
+        """Identity and declaration, where they are asked of this role; the demonstration's people need not type it."""
         if self.role not in STAFF_ROLES:
+            if identity:
+                await self.fills("身份证号", identity)
             await self.presses("核验")
             await self.sees("身份已核验")
             await self.checks("本人承诺")
