@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text
 
 from court.database.base import Base
 from court_stage import Stage, Trial
+from uploading import PDF, announce, send
 
 
 async def count_rows(stage: Stage) -> dict[str, int]:
@@ -39,7 +40,11 @@ async def test_after_a_practice_database_disk_and_recordings_are_as_before(trial
     (hearing,) = (await user.get("/hearings"))["items"]
     path = f"/hearings/{hearing['id']}"
     await user.post(f"{path}/identity", {"name": login["name"], "identity_number": login["identity_number"]})
-    await user.post(f"{path}/exhibits", {"title": "练习"}, 201)
+    exhibit = await user.post(f"{path}/exhibits", {"title": "练习"}, 201)
+    place = await announce(user, len(PDF), filename="a.pdf", purpose="exhibit", target=exhibit["id"])
+    assert place.startswith(base)
+    assert (await stage.user().http.patch(place.replace(base, ""), content=PDF)).status_code == 401
+    assert (await send(user, f"http://court.test{place}", PDF)).status_code == 204
     assert await trial.plaintiff.refused(path, method="GET") == "not_found"
     assert await count_rows(stage) == rows
     await stage.user().ask("DELETE", f"/practice/{made['id']}", 204)

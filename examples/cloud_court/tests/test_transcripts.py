@@ -14,8 +14,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from court.audit.models import AuditEvent
 from court_stage import Trial, User
 
 
@@ -210,25 +212,29 @@ async def test_parties_sign_the_recordings_integrity_value_in_place_of_a_transcr
     assert (await trial.judge.get(f"{trial.path}/transcript"))["unsigned"] == ["李四"]
 
 
-SPOILS = {
-    "edited": "UPDATE audit_events SET line = (SELECT line FROM audit_events b WHERE b.chain = :c AND b.n = 2) "
-    "WHERE chain = :c AND n = 3",
-    "removed": "DELETE FROM audit_events WHERE chain = :c AND n = 3",
-    "reordered": "UPDATE audit_events SET line = CASE n"
-    " WHEN 3 THEN (SELECT line FROM audit_events b WHERE b.chain = :c AND b.n = 4)"
-    " ELSE (SELECT line FROM audit_events b WHERE b.chain = :c AND b.n = 3) END"
-    " WHERE chain = :c AND n IN (3, 4)",
-}
+async def spoil(db: AsyncSession, chain: str, how: str) -> None:
+    """Change the fourth line, counted from 1; reordered: exchange it with the fifth."""
+
+    def row(n: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return AuditEvent.chain == chain, AuditEvent.n == n
+
+    if how == "removed":
+        await db.execute(delete(AuditEvent).where(*row(3)))
+        return
+    lines = {n: await db.scalar(select(AuditEvent.line).where(*row(n))) for n in (2, 3, 4)}
+    changes = {3: lines[4], 4: lines[3]} if how == "reordered" else {3: lines[2]}
+    for n, line in changes.items():
+        await db.execute(update(AuditEvent).where(*row(n)).values(line=line))
 
 
-@pytest.mark.parametrize("how", sorted(SPOILS))
+@pytest.mark.parametrize("how", ["edited", "removed", "reordered"])
 async def test_the_verifier_names_each_line_of_the_audit_that_is_wrong(trial: Trial, how: str) -> None:
     """Scenario 8, for the audit; for the record it is `sfu verify`'s own."""
     await trial.open()
     verdicts = await trial.judge.get(f"{trial.path}/verify")
     assert [each["good"] for each in verdicts] == [True]
     async with trial.stage.court.database.write() as db:
-        await db.execute(text(SPOILS[how]), {"c": trial.id})
+        await spoil(db, trial.id, how)
     verdicts = await trial.judge.get(f"{trial.path}/verify")
     wrong = [4, 5] if how == "reordered" else [4]
     assert [(each["good"], each["line"]) for each in verdicts] == [(False, line) for line in wrong]

@@ -103,9 +103,9 @@ async def create(court: TheCourt, me: Me, request: Request) -> Response:
             sha256="",
         )
         work.db.add(upload)
-    path = path_of(court, upload.id)
-    await asyncio.to_thread(_make, path)
-    return Response(None, 201, {**VERSION, "Location": f"/api/uploads/{upload.id}", "Upload-Offset": "0"})
+    await asyncio.to_thread(_make, path_of(court, upload.id))
+    below = request.scope.get("root_path", "")  # of a practice, whose uploads are not the court's
+    return Response(None, 201, {**VERSION, "Location": f"{below}/api/uploads/{upload.id}", "Upload-Offset": "0"})
 
 
 def _make(path: Path) -> None:

@@ -92,9 +92,9 @@ class Person:
 
         return str(await until(f"{self.role}'s address is {pattern!r}", look, self.page))
 
-    async def moves_on(self, name: str) -> None:
-        """Presses what leads to another court's pages."""
-        async with self.page.driven.expect_navigation():  # type: ignore[attr-defined]
+    async def moves_on(self, name: str, to: str) -> None:
+        """Presses what leads to another court's pages; `to`: a regular expression of their address."""
+        async with self.page.driven.expect_navigation(url=re.compile(to)):  # type: ignore[attr-defined]
             await self.presses(name)
 
     async def downloads(self, name: str, within: str = "") -> Path:

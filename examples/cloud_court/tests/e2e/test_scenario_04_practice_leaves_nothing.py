@@ -45,7 +45,7 @@ async def test_scenario_04_after_a_practice_database_disk_and_recordings_are_as_
     before = await asyncio.to_thread(picture, court.folder)
     judge, plaintiff = await meet("judge"), await meet("plaintiff")
     await plaintiff.goes("/")
-    await plaintiff.moves_on("开始练习")
+    await plaintiff.moves_on("开始练习", "/practice/")
     await plaintiff.sees("练习模式")
     judge.base = plaintiff.base = await plaintiff.reads_address(r"(/practice/\w+)/")
     await judge.comes()
@@ -82,7 +82,7 @@ async def test_scenario_04_after_a_practice_database_disk_and_recordings_are_as_
     await plaintiff.checks("我已阅看笔录")
     await plaintiff.presses("签名", "SHA-256")
     await plaintiff.sees("您已签名")
-    await plaintiff.moves_on("结束练习")
+    await plaintiff.moves_on("结束练习", r"^(?!.*/practice/)")
     await plaintiff.sees("公开查询")
     assert "/practice/" not in await plaintiff.page.evaluate("location.href")
 
