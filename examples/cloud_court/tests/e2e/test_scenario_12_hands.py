@@ -10,6 +10,7 @@ import pytest
 
 from court_process import CourtProcess
 from person import Meet, Person
+from tests.interop.seeing import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
@@ -43,6 +44,16 @@ async def strokes(person: Person, selector: str, *shares: tuple[float, float]) -
     for kind, points in [("touchStart", places[:1]), *(("touchMove", [each]) for each in places[1:]), ("touchEnd", [])]:
         await fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     await fingers.detach()
+
+
+async def draws(person: Person, selector: str, done: str, *shares: tuple[float, float]) -> None:
+    """Until it is there: a browser drops a touch that a busy page does not answer in time."""
+
+    async def draw() -> bool:
+        await strokes(person, selector, *shares)
+        return bool(await person.page.evaluate(done))
+
+    await until(f"{person.role} draws", draw, person.page)
 
 
 async def freezes(judge: Person, clerk: Person) -> None:
@@ -82,7 +93,9 @@ async def test_scenario_12_a_phone_annotates_flips_its_camera_and_signs_by_hand_
     await judge.presses("收据")
     await phone.presses("收据", within="张三")
     await phone.presses("框选批注")
-    await strokes(phone, "svg.layer", (0.2, 0.2), (0.4, 0.4), (0.6, 0.5))
+    loaded = "document.querySelector('.paper img')?.naturalWidth > 0"
+    await phone.asserts("the picture is there", loaded)
+    await draws(phone, "svg.layer", "!document.querySelector('svg.layer.tool')", (0.2, 0.2), (0.4, 0.3), (0.6, 0.4))
     await phone.answers("金额在此")
     await phone.sees("金额在此")
     await judge.sees("金额在此")
@@ -112,7 +125,8 @@ async def test_scenario_12_a_phone_annotates_flips_its_camera_and_signs_by_hand_
     await signer.presses("笔录")
     await signer.presses("确认并签署笔录")
     await signer.sees("本设备已核对")
-    await strokes(signer, "canvas", (0.2, 0.3), (0.4, 0.7), (0.6, 0.3), (0.8, 0.6))
+    drawn = "document.querySelector('canvas').ariaLabel === '手写签名'"
+    await draws(signer, "canvas", drawn, (0.2, 0.3), (0.4, 0.7), (0.6, 0.3), (0.8, 0.6))
     await signer.checks("我已阅看笔录")
     await signer.presses("签名", within="SHA-256")
     await signer.sees("您已签名或已表示拒绝")
