@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from sfu.clock import Clock, utc_now
 from sfu.errors import LocalError
 from sfu.recording.entries import check_line
-from sfu.recording.feed import Deliver, Feed
+from sfu.recording.feed import Feed
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recordable import Recordable
+from sfu.recording.recorded_track import RecordedTrack
 from sfu.recording.recorder import ClosedRecord, Recorder
 from sfu.recording.watch import SILENCE_S, Progress, Watch
 from sfu.routing.plane import TappedPackets
@@ -61,21 +62,6 @@ class Observer(Protocol):
         ...
 
 
-@dataclass
-class _RecordedTrack:
-    track: Recordable
-    key: int
-    deliver: Deliver
-    since: float
-    muted: bool
-    begun: bool = False
-    """Whether its first packet has come, so that the recorders know of it."""
-    awaited: float | None = None
-    """Since when its first packet could have come; None while none can come."""
-    silence_reported: bool = False
-    reported: float = float("-inf")
-
-
 class Recording:
     """Made by `Room.record`. Runs until `stop`, or until its last recorder has failed."""
 
@@ -103,7 +89,7 @@ class Recording:
         self._options = options
         self._clock = clock
         self._keys = itertools.count()
-        self._tracks: dict[str, _RecordedTrack] = {}
+        self._tracks: dict[str, RecordedTrack] = {}
         # The feed tells recorders, too: all of them in one order, and what changes here changes with it.
         self._telling = threading.RLock()
         now = self._start = clock()
@@ -242,13 +228,13 @@ class Recording:
             for recorder in self._recorders:
                 recorder.miss(recorded.key)
 
-        recorded = _RecordedTrack(track, next(self._keys), deliver, self._clock(), track.muted)
+        recorded = RecordedTrack(track, next(self._keys), deliver, self._clock(), track.muted)
         self._tracks[track.id] = recorded
         self._feed.connect(track.place, deliver, missed)
         if not self.paused:
             track.start()
 
-    def _begin(self, recorded: _RecordedTrack, packets: TappedPackets) -> bool:
+    def _begin(self, recorded: RecordedTrack, packets: TappedPackets) -> bool:
         """Tell recorders of a Track if its first packet with media is among these; also called in the feed's thread."""
         with self._telling:
             if self.paused:

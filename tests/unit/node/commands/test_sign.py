@@ -168,7 +168,7 @@ def test_a_recorder_goes_on_without_its_signer_and_has_all_signed_when_it_is_bac
     assert b"the signer was killed" in (folder / "ledger.jsonl").read_bytes()
     with signing(key, path):
         wait_until(lambda: heads(folder) > signed and recorder.progress.unsigned is None)
-    recorder.stop("stopped")
+    recorder.stop("stopped", monotonic())
     wait_until(lambda: b'"type":"stop"' in (folder / "ledger.jsonl").read_bytes())
     assert recorder.running and not (folder / "manifest.json").exists()  # it waits, with all on disk
     with signing(key, path):
@@ -185,7 +185,7 @@ def test_a_record_whose_signer_stays_away_can_be_recovered(
     with signing(key, path):
         recorder = begin(folder, RemoteSigner.connect(path))
         wait_until(lambda: heads(folder) >= 1)
-    recorder.stop("stopped")
+    recorder.stop("stopped", monotonic())
     wait_until(lambda: not recorder.running)
     assert "the signer does not answer" in str(recorder.progress.failure)
     assert verify_record(folder, KEY.public).outcome is Outcome.NOT_CLOSED
