@@ -144,10 +144,12 @@ class Person:
         await self.goes(f"/hearings/{(await self.hearing())['id']}")
         await until("the lobby", lambda: self.page.evaluate("!!document.querySelector('.stand')"), self.page)
 
-    async def goes_to_record(self, hearing: str) -> None:
-        """To what belongs to a hearing."""
-        await self.goes(f"/hearings/{hearing}/record")
-        await self.asserts("the record's tabs", "!!document.querySelector('[role=tab]')")
+    async def goes_to_record(self, hearing: str = "", part: str = "") -> None:
+        """To what belongs to a hearing, hers unless one is named; `part`: a tab, as `证据`."""
+        await self.goes(f"/hearings/{hearing or (await self.hearing())['id']}/record")
+        await self.asserts("the record's tabs", "!!document.querySelector('main [role=tab]')")
+        if part:
+            await self.presses(part)
 
     async def gets_ready(self, identity: str = "") -> None:
         """Identity and declaration, where they are asked of this role; the demonstration's people need not type it."""

@@ -37,7 +37,7 @@ async def signs(person: Person) -> None:
     await person.sees("您已签名或已表示拒绝")
 
 
-@pytest.mark.parametrize("browser", ["chromium"])
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
 async def test_scenario_07_an_objection_is_heard_again_and_a_correction_voids_what_was_signed(
     meet: Meet, browser: str
 ) -> None:
@@ -51,8 +51,8 @@ async def test_scenario_07_an_objection_is_heard_again_and_a_correction_voids_wh
     await judge.watches("李四")
     for person in (clerk, plaintiff):
         await person.comes()
-        await person.goes(f"/hearings/{(await person.hearing())['id']}/record")
-    for person in (judge, defendant, clerk, plaintiff):
+        await person.goes_to_record(part="笔录")
+    for person in (judge, defendant):
         await person.presses("笔录")
 
     # what the clerk types is wrong: the defendant objects, and everybody can hear what was said
@@ -87,7 +87,7 @@ async def test_scenario_07_an_objection_is_heard_again_and_a_correction_voids_wh
     await judge.presses("宣布闭庭")
     await judge.answers()
     for person in (judge, defendant):
-        await person.goes(f"/hearings/{(await person.hearing())['id']}/record")
+        await person.goes_to_record(part="笔录")
         await person.sees(RIGHT)
     await plaintiff.presses("回放", within="我说的是没有收到")
     await hears(plaintiff, moment)

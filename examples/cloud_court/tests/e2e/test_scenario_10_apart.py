@@ -36,8 +36,7 @@ async def test_scenario_10_a_witness_gets_no_packet_transcript_or_exhibit_before
     clerk, plaintiff = await meet("clerk"), await meet("plaintiff")
     for person in (clerk, plaintiff):
         await person.comes()
-        await person.goes(f"/hearings/{(await person.hearing())['id']}/record")
-    await plaintiff.presses("证据")
+        await person.goes_to_record(part="证据")
     await plaintiff.presses("添加证据")
     await plaintiff.attaches(("收据.txt", "今收到货款".encode()))
     await plaintiff.presses("上传为草稿")
@@ -46,6 +45,8 @@ async def test_scenario_10_a_witness_gets_no_packet_transcript_or_exhibit_before
     await judge.attends()
     await judge.presses("主持")
     await judge.presses("宣布开庭")
+    await plaintiff.presses("出示")
+    await plaintiff.sees("已出示")
     await clerk.presses("笔录")
     await clerk.fills("笔录内容", SAID)
     await clerk.presses("记入笔录")

@@ -94,7 +94,7 @@ async def test_scenario_11_whatever_is_read_of_a_case_is_not_found_by_others(mee
         await person.comes()
     hearing = await judge.hearing()
     path = f"api/hearings/{hearing['id']}"
-    await plaintiff.goes(f"/hearings/{hearing['id']}/record")
+    await plaintiff.goes_to_record(part="证据")
     await plaintiff.presses("添加证据")
     await plaintiff.attaches(("收据.txt", "今收到货款".encode()))
     await plaintiff.presses("上传为草稿")

@@ -226,12 +226,13 @@ export function useRoom(options: {
   async function flip(): Promise<void> {
     const track = room.localParticipant.getTrackPublication(Track.Source.Camera)?.videoTrack as LocalVideoTrack | undefined
     if (!track) return
+    const before = track.mediaStreamTrack.getSettings().deviceId
     facing = facing === 'user' ? 'environment' : 'user'
     if (matchMedia('(pointer: coarse)').matches) await track.restartTrack({ facingMode: facing })
-    else {
+    if (track.mediaStreamTrack.getSettings().deviceId === before) {
+      // a mouse, or cameras that do not say where they look: the next one
       const all = await Room.getLocalDevices('videoinput')
-      const now = all.findIndex((each) => each.deviceId === room.getActiveDevice('videoinput'))
-      const next = all[(now + 1) % all.length]
+      const next = all[(all.findIndex((each) => each.deviceId === before) + 1) % all.length]
       if (next) await room.switchActiveDevice('videoinput', next.deviceId)
     }
     refresh()
