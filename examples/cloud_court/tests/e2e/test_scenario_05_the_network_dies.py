@@ -13,6 +13,7 @@ from network import Network
 from person import Meet, Person
 from sfu.recording import Outcome, load_public_key, verify_record
 from sfu.recording.reader import read_record
+from tests.interop.seeing import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
@@ -43,6 +44,13 @@ async def test_scenario_05_a_network_that_dies_for_half_a_minute_costs_no_seat_a
         await asyncio.gather(plaintiff.watches("王法官"), judge.watches("张三"))
         tiles = await judge.page.evaluate("document.querySelectorAll('.tile').length")
 
+        (folder,) = (court.folder / "records").iterdir()
+
+        async def some_seconds() -> bool:
+            own = [each for each in read_record(folder).sources if each.metadata.get("name") == plaintiff.name]
+            return len(own) == 2 and all(len(each.fragments) > 5 for each in own)
+
+        await until("the plaintiff is recorded", some_seconds, deadline=60)
         await network.cut()
         began = time.monotonic()
         await plaintiff.sees("网络中断，正在重新连接，您的席位会保留")
@@ -66,10 +74,9 @@ async def test_scenario_05_a_network_that_dies_for_half_a_minute_costs_no_seat_a
         await judge.answers()
         await judge.sees("庭审已结束")
 
-    (folder,) = (court.folder / "records").iterdir()
     verdict = verify_record(folder, load_public_key(court.folder / "record-public.pem"))
     assert verdict.outcome is Outcome.INTACT, verdict.problem
-    sources = [each for each in read_record(folder).sources if each.peer == log[0]["person_id"]]
+    sources = [each for each in read_record(folder).sources if each.metadata.get("name") == plaintiff.name]
     assert {each.kind for each in sources} == {"audio", "video"}
     for source in sources:
         gaps = [each for each in source.gaps if each.cause in ("stall", "disconnect")]
