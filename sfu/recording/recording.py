@@ -254,7 +254,7 @@ class Recording:
         """Stop recording a Track that has ended or must not be recorded; `cause` is that of the gap that begins."""
         if id in self._tracks:
             self._feed.step()  # what came until now belongs to it
-            self._take_off(id, cause, self._clock())
+            self._take_off(id, cause)
 
     def set_muted(self, id: str, muted: bool) -> None:
         """Note that a Track's publisher has stopped it for now, or goes on."""
@@ -287,11 +287,11 @@ class Recording:
 
     # inside
 
-    def _take_off(self, id: str, cause: str, now: float) -> None:
+    def _take_off(self, id: str, cause: str, at: float | None = None) -> None:
         recorded = self._tracks.pop(id)
         self._feed.disconnect(recorded.track.place, recorded.deliver)
         recorded.track.stop()
-        self._tell(lambda recorder, at: recorder.end_track(recorded.key, at, cause), now)
+        self._tell(lambda recorder, when: recorder.end_track(recorded.key, when, cause), at)
 
     def _check_running(self) -> None:
         if self.stopped:
