@@ -21,6 +21,7 @@ from court.database.engine import Database
 from court.live.hub import Hub, News
 from court.media.bridge import Media
 from court.records.playing import Players
+from court.records.tail import Tails
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Of codes that people type: nothing that looks like something else."""
@@ -44,6 +45,7 @@ class Court:
     passwords: PasswordHasher = field(default_factory=PasswordHasher)
     hub: Hub = field(default_factory=Hub)
     players: Players = field(default_factory=Players)
+    tails: Tails = field(default_factory=Tails)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def now(self) -> datetime.datetime:

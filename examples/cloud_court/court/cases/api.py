@@ -32,7 +32,7 @@ from court.cases.schemas import (
 )
 from court.court import ALPHABET, Work
 from court.errors import Refusal, not_found
-from court.exhibits.files import find_extension, hand_out
+from court.exhibits.files import hand_out_one
 from court.hearings.api import Limit, Offset
 from court.hearings.models import Hearing
 from court.hearings.schemas import HearingOut
@@ -180,8 +180,7 @@ async def get_material(court: TheCourt, me: Me, case_id: str, material_id: str) 
         row = await db.get(Material, material_id)
     if row is None or row.case_id != case_id or not (me.account.is_staff or row.account_id == me.id):
         raise not_found()
-    media_type = court.config.allowed_types.get(find_extension(row.name), "application/octet-stream")
-    return hand_out(court.config.folder, [row.sha256], row.name, media_type, row.sha256)
+    return hand_out_one(court.config, row.name, row.sha256)
 
 
 async def _deliver(work: Work, case_id: str, account: str) -> list[MessageOut]:

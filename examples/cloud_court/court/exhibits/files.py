@@ -11,6 +11,7 @@ from urllib.parse import quote
 import puremagic
 from fastapi.responses import StreamingResponse
 
+from court.config import CourtConfig
 from court.errors import Refusal
 
 CHUNK = 1 << 20
@@ -74,6 +75,12 @@ def hand_out(folder: Path, sha256s: Sequence[str], name: str, media_type: str, j
         "X-SHA256": joint,
     }
     return StreamingResponse(read_files(paths), media_type=media_type, headers=headers)
+
+
+def hand_out_one(config: CourtConfig, name: str, sha256: str) -> StreamingResponse:
+    """One file that is no part of an exhibit; its type is that of its name, which was checked when it came."""
+    media_type = config.allowed_types.get(find_extension(name), "application/octet-stream")
+    return hand_out(config.folder, [sha256], name, media_type, sha256)
 
 
 def find_extension(name: str) -> str:

@@ -19,7 +19,7 @@ from court.cases.binding import bind_parties
 from court.cases.materials import hand_in
 from court.cases.schemas import NewCase, NewParty
 from court.errors import Refusal, not_found
-from court.exhibits.files import find_extension, hand_out
+from court.exhibits.files import hand_out_one
 from court.exhibits.models import Upload
 from court.filings.models import Filing
 from court.hearings.schemas import Id
@@ -141,9 +141,7 @@ async def get_document(court: TheCourt, me: Me, filing_id: str, upload_id: str) 
         found = [each for each in await list_documents(db, filing_id) if each.id == upload_id]
     if not found:
         raise not_found()
-    file = found[0]
-    media_type = court.config.allowed_types.get(find_extension(file.name), "application/octet-stream")
-    return hand_out(court.config.folder, [file.sha256], file.name, media_type, file.sha256)
+    return hand_out_one(court.config, found[0].name, found[0].sha256)
 
 
 @router.post("", status_code=201)
