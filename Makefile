@@ -107,7 +107,7 @@ court-e2e: $(DEV_READY) ## Play the cloud court's scenarios in browsers, each wi
 	@$(BIN)/pytest $(if $(ARGS),$(ARGS),examples/cloud_court/tests/e2e)
 
 court-load: $(DEV_READY) ## Hold ten recorded hearings of five at once in the cloud court, and look for gaps
-	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/ten_hearings.py $(ARGS)
+	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/ten_hearings.py $(ARGS)
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,42 +14,28 @@ import pytest_asyncio
 from build_web import DIST
 from court_process import CourtProcess
 from person import Meet, OpenCourt, Person
-from tests.interop.browsers import BROWSERS, Browser, Chromium, Page
+from tests.interop.browsers import Browser, Chromium, Page
+from tests.interop.windows import FAILED, GetBrowser, add_headed, browsers, pytest_runtest_makereport
+
+__all__ = ["browsers", "pytest_runtest_makereport"]
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-FAILED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--headed", action="store_true", help="show the browsers' windows (needs a display)")
+    add_headed(parser)
     parser.addoption("--pictures", help="a folder for pictures of every page")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    report = yield
-    if report.when == "call":
-        item.stash[FAILED] = report.failed
-    return report
+@pytest.fixture(scope="session")
+def prepare() -> Callable[[Browser], None]:
+    """Several windows encode on few cores, and a phone has two cameras."""
 
+    def give_cameras(browser: Browser) -> None:
+        if isinstance(browser, Chromium):
+            browser.fake_device = "fps=5,device-count=2"
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browsers(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[str], Awaitable[Browser]]]:
-    """The browser of this name, started once; the test is skipped where it is not installed."""
-    running: dict[str, Browser] = {}
-    async with AsyncExitStack() as stack:
-
-        async def get(name: str) -> Browser:
-            if not BROWSERS[name].installed():
-                pytest.skip(f"{name} is not installed: as root, `.ci/packages browsers` installs it from Debian")
-            if name not in running:
-                browser = BROWSERS[name](headed=request.config.getoption("--headed"))
-                if isinstance(browser, Chromium):  # several windows encode on few cores; a phone has two cameras
-                    browser.fake_device = "fps=5,device-count=2"
-                running[name] = await stack.enter_async_context(browser)
-            return running[name]
-
-        yield get
+    return give_cameras
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -72,9 +58,7 @@ async def court(open_court: OpenCourt) -> CourtProcess:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def meet(
-    court: CourtProcess, browsers: Callable[[str], Awaitable[Browser]], request: pytest.FixtureRequest
-) -> AsyncIterator[Meet]:
+async def meet(court: CourtProcess, browsers: GetBrowser, request: pytest.FixtureRequest) -> AsyncIterator[Meet]:
     """A window for one of the court's people: `await meet("judge")`. `browser`: hers; `options`: of her window, as
     `phone=True`. A failed test leaves pictures of all windows."""
     people: list[Person] = []

@@ -122,12 +122,7 @@ class Person:
     async def comes(self) -> None:
         """By the demonstration's link."""
         await self.goes(f"/demo/{self.role}")
-        await until(
-            f"{self.role} has come in",
-            lambda: self.page.evaluate("/#\\/(hearings|board)/.test(location.href)"),
-            self.page,
-            deadline=PATIENCE_S,
-        )
+        await self.asserts("has come in", "/#\\/(hearings|board)/.test(location.href)")
 
     async def lists_connections(self) -> None:
         """From now on `window.peers` holds all connections of her page."""
@@ -142,7 +137,7 @@ class Person:
     async def goes_to_hearing(self) -> None:
         """To the lobby."""
         await self.goes(f"/hearings/{(await self.hearing())['id']}")
-        await until("the lobby", lambda: self.page.evaluate("!!document.querySelector('.stand')"), self.page)
+        await self.asserts("the lobby", "!!document.querySelector('.stand')")
 
     async def goes_to_record(self, hearing: str = "", part: str = "") -> None:
         """To what belongs to a hearing, hers unless one is named; `part`: a tab, as `证据`."""
@@ -165,7 +160,7 @@ class Person:
     async def enters(self) -> None:
         """From the lobby into the room, as soon as that is allowed."""
         await self.presses("进入法庭")
-        await until("the room", lambda: self.page.evaluate(f"!!document.querySelector('{ROOM}')"), self.page)
+        await self.asserts("the room", f"!!document.querySelector('{ROOM}')")
 
     async def stands_ready(self) -> None:
         """By the link, through the lobby, up to the door."""

@@ -30,12 +30,12 @@ from bench.livekit.room import compile_generator
 from bench.livekit.sections import BEST, TRAFFIC
 from court.demo.people import PASSWORD, STAFF
 from court_process import CourtProcess
+from court_stage import make_identity
 from sfu.recording.reader import read_record
 
 PHONES = {role: phone for role, _, phone, _ in STAFF}
 ROLES = ("judge", "clerk", "plaintiff", "defendant", "third_party")
 SIDES = ROLES[2:]
-WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,6 @@ class User:
     async def log_in(self, path: str, body: dict[str, Any]) -> User:
         self.http.headers["X-CSRF"] = (await self.ask("POST", path, body))["csrf"]
         return self
-
-
-def make_identity(number: int) -> str:
-    """An identity number with a right check digit (GB 11643)."""
-    body = f"1101051980010{number:04d}"
-    return body + "10X98765432"[sum(int(digit) * each for digit, each in zip(body, WEIGHTS, strict=True)) % 11]
 
 
 @dataclass
