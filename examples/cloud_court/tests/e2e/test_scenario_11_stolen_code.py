@@ -104,12 +104,25 @@ async def test_scenario_11_whatever_is_read_of_a_case_is_not_found_by_others(mee
         assert (await judge.api("POST", f"{path}/acts", {"act": act}))[0] == 200
     assert (await judge.api("POST", f"{path}/transcript/freeze"))[0] == 200
     _, exhibits = await judge.api("GET", f"{path}/exhibits")
+    case_id = hearing["case_id"]
+    await plaintiff.goes(f"/cases/{case_id}")
+    await plaintiff.sees("提交材料")
+    await plaintiff.attaches(("代理词.txt", "如诉讼请求".encode()))
+    await plaintiff.presses("提交（1）")
+    await plaintiff.sees("回执号")
+    _, page = await plaintiff.api("GET", f"api/cases/{case_id}")
+    other_side = {"name": "王五", "phone": "13800000097", "identity_number": OUTSIDER["identity_number"]}
+    filing = {"title": "张三诉王五", "cause": "合同纠纷", "claim": "返还货款", "defendant": other_side}
+    status, begun = await plaintiff.api("POST", "api/filings", filing)
+    assert status == 201, begun
     _, recordings = await judge.api("GET", f"{path}/recordings")
-    _, cases = await judge.api("GET", "api/cases")
     _, playback = await judge.api("POST", f"{path}/recordings/{recordings[0]['id']}/playback")
     ids = {
         "hearing_id": hearing["id"],
-        "case_id": cases["items"][0]["id"],
+        "case_id": case_id,
+        "material_id": page["materials"][0]["id"],
+        "filing_id": begun["id"],
+        "upload_id": "0" * 22,  # of no document: the filing itself is not found
         "exhibit_id": exhibits[0]["id"],
         "index": "1",
         "number": "1",
