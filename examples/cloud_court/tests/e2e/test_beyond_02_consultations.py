@@ -90,32 +90,36 @@ async def test_beyond_02_who_does_not_answer_in_time_is_not_asked_any_more(meet:
     assert (status, refused["code"]) == (409, "act.impossible")
 
 
-async def test_beyond_02_judges_alone_observers_never_and_who_consults_comes_back(meet: Meet) -> None:
-    judge, clerk = await meet("judge"), await meet("clerk")
-    plaintiff, lawyer, gallery = await meet("plaintiff"), await meet("lawyer"), await meet("gallery")
-    await judge.attends()
+async def test_beyond_02_judges_consult_alone_and_observers_never(meet: Meet) -> None:
+    judge, clerk, plaintiff = await meet("judge"), await meet("clerk"), await meet("plaintiff")
+    await waits_in_lobby(plaintiff)
     await clerk.comes()
     await clerk.goes_to_hearing()
+    await judge.attends()
     await judge.presses("密谈室")
     await judge.checks("李书记员")
     await judge.checks("合议室")
     await judge.presses("发起密谈")
     await clerk.presses("接受", "合议")
     await sees_tiles(clerk, "李书记员", "王法官")
-    await waits_in_lobby(plaintiff, lawyer, gallery)
+    path, rooms = await list_rooms(plaintiff)
+    assert rooms == [], "the judges' room is not for him to see"
     asked = "[...document.querySelectorAll('fieldset .check')].map((each) => each.innerText).join()"
     assert "书记员" in (shown := await plaintiff.page.evaluate(asked)) and "旁听人员" not in shown
-    path = f"api/hearings/{(await plaintiff.hearing())['id']}"
-    assert (await list_rooms(plaintiff))[1] == [], "the judges' room is not for him to see"
-    people = (await plaintiff.api("GET", f"{path}/people"))[1]
+    people = (await plaintiff.api("GET", path.replace("consultations", "people")))[1]
     visitor = next(each["id"] for each in people if each["role"] == "gallery")
-    assert (await plaintiff.api("POST", f"{path}/consultations", {"persons": [visitor]}))[0] == 403
-    assert (await plaintiff.api("POST", f"{path}/consultations", {"kind": "judges", "persons": []}))[0] == 403
+    assert (await plaintiff.api("POST", path, {"persons": [visitor]}))[0] == 403
+    assert (await plaintiff.api("POST", path, {"kind": "judges", "persons": []}))[0] == 403
+
+
+async def test_beyond_02_who_consults_comes_back_when_the_court_sits(meet: Meet) -> None:
+    judge, plaintiff, lawyer = await meet("judge"), await meet("plaintiff"), await meet("lawyer")
+    await waits_in_lobby(plaintiff, lawyer)
+    await judge.attends()
     await plaintiff.checks("陈律师")
     await plaintiff.presses("发起密谈")
     await lawyer.presses("接受", "私密交谈")
     await lawyer.watches("张三")
-    await judge.presses("离开")
     await judge.presses("主持")
     await judge.presses("宣布开庭")
     for each in (plaintiff, lawyer):

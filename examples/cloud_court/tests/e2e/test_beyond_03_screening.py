@@ -27,19 +27,21 @@ window.received = [];
   const fetched = window.fetch;
   window.fetch = async (...given) => {
     const answer = await fetched(...given);
+    if (answer.url.endsWith("/api/demo")) return answer;
     answer.clone().text().then((text) => window.received.push(text), () => undefined);
     return answer;
   };
 }
 """
-"""Keeps all that the page is told: by the court's API, its news, and the media's signalling."""
+"""Keeps all that the page is told: by the court's API, its news, and the media's signalling; but for the list of whom
+one may play in a demonstration."""
 VOICES = "[...document.querySelectorAll('body > audio')].filter((each) => each.srcObject?.active).length"
 
 
 async def was_told(person: Person, *words: str) -> list[str]:
-    """Which of these have come to her page in any way, or stand on it."""
-    found = await person.page.evaluate("[...window.received, document.body.innerText].join('\\n')")
-    return [word for word in words if word in found]
+    """What has come to her page in any way, or stands on it, that has one of these words."""
+    told: list[str] = await person.page.evaluate("[...window.received, document.body.innerText]")
+    return [each[max(0, at - 300) : at + 30] for each in told for word in words if (at := each.find(word)) >= 0]
 
 
 async def screens(host: Person, protected: str, other: str) -> None:
