@@ -6,10 +6,13 @@ import fcntl
 import importlib
 import io
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +66,12 @@ SAYS_NONSENSE = "import os; os.write(1, b'\\n \\nkept\\nkept nothing\\nbegun\\n\
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A module with a small plane, instead of the real one."""
-    name = f"plane_of_{tmp_path.name}"
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A module with a small plane, instead of the real one.
+
+    Its name is new at each run and what is kept of it goes: no earlier run has compiled it.
+    """
+    name = f"plane_{secrets.token_hex(8)}"
     (tmp_path / f"{name}.py").write_text(MODULE.format(name=name))
     monkeypatch.syspath_prepend(str(tmp_path))
     module = importlib.import_module(name)
@@ -74,7 +80,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(warming, "_first", lambda _: [(module.receive, types)])
     monkeypatch.setattr(warming, "_second", lambda _: [(module.send, types)])
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    return module
+    yield module
+    kept = Entrance(module.loop).path
+    assert kept is not None
+    kept.unlink(missing_ok=True)
+    shutil.rmtree(module.send.stage.stats.cache_path, ignore_errors=True)  # where it was compiled
 
 
 def compile_small(small: Any, shares: list[float]) -> None:
