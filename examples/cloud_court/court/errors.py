@@ -60,6 +60,7 @@ CODES: dict[str, tuple[int, str]] = {
     "consultation.over": (409, "The consultation is over."),
     "messages.too_many": (429, "No more than {limit} messages a day."),
     "standin.off": (404, "This court has no stand-ins."),
+    "court.busy": (503, "The court's database does not answer now; try again in {retry_after} s."),
     "media.unavailable": (503, "The media server does not run."),
     "package.open": (409, "Only a sealed hearing has a package."),
 }

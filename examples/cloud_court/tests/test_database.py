@@ -10,7 +10,9 @@ from sqlalchemy import Connection, func, select, update
 from court.audit.models import AuditEvent
 from court.audit.trail import append_line
 from court.database.base import Base
+from court.database.engine import Database
 from court.database.tables import TABLES
+from court.errors import Refusal
 from court.records.verifying import verify_audit
 from court_stage import Stage
 
@@ -41,6 +43,25 @@ async def test_who_reads_twice_finds_what_he_found_first(stage: Stage) -> None:
         assert await db.scalar(count) == 1
     async with stage.court.database.read() as db:
         assert await db.scalar(count) == 2
+
+
+async def test_who_gets_no_connection_in_time_is_told_to_come_again(stage: Stage) -> None:
+    url = stage.court.database.engine.url.render_as_string(hide_password=False)
+    database = stage.court.database = Database(url, connections=1, patience=0.05)
+    try:
+        async with database.read():
+            told = await stage.user().http.post("/api/register/code", json={"phone": "13700000001"})
+        assert (told.status_code, told.json()["code"], told.headers["Retry-After"]) == (503, "court.busy", "5")
+    finally:
+        await database.close()
+
+
+async def test_a_database_that_is_gone_is_said_so() -> None:
+    database = Database("postgresql+asyncpg://court@127.0.0.1:9/court")
+    with pytest.raises(Refusal) as refused:
+        async with database.read():
+            pytest.fail("nobody answers there")
+    assert refused.value.code == "court.busy"
 
 
 @pytest.mark.parametrize("change", ["empty", "double", "other"])

@@ -157,6 +157,28 @@ async def test_consultations_are_closed_to_observers_screened_persons_and_in_the
     assert await trial.plaintiff.refused(path, {}) == "consultation.closed"
 
 
+async def test_nobody_but_the_court_and_who_belongs_to_her_consults_with_a_witness_before_she_is_called(
+    trial: Trial,
+) -> None:
+    await trial.agree()
+    witness = await trial.invite("witness", "证人")
+    id = await trial.person_of(witness)
+    await trial.invite("interpreter", "译员", language="en", linked_to=id)
+    await trial.prepare(trial.plaintiff, trial.defendant, witness)
+    path = f"{trial.path}/consultations"
+    assert await trial.plaintiff.refused(path, {"persons": [id]}) == "consultation.denied"
+    assert await witness.refused(path, {"persons": [await trial.person_of(trial.plaintiff)]}) == "consultation.denied"
+    with_court = await begin(trial, trial.judge, witness)
+    assert len(with_court["members"]) == 3, "her interpreter comes with her"
+    more = {"persons": [await trial.person_of(trial.plaintiff)]}
+    assert await trial.judge.refused(f"{path}/{with_court['id']}/invitations", more) == "consultation.denied"
+    await begin(trial, witness)
+    await trial.judge.act(trial.id, "open")
+    await trial.judge.post(f"{trial.path}/people/{id}/acts", {"act": "call"})
+    await trial.judge.act(trial.id, "recess")
+    await begin(trial, trial.plaintiff, witness)
+
+
 async def test_an_invitation_of_who_is_interpreted_for_asks_the_interpreter_too(trial: Trial) -> None:
     await trial.agree()
     await trial.prepare(trial.plaintiff)

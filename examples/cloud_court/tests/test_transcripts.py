@@ -127,6 +127,20 @@ async def test_only_a_signature_of_this_revision_by_this_key_counts(trial: Trial
     assert hashlib.sha256(content.content).hexdigest() == revision["sha256"]
 
 
+async def test_a_screened_persons_signature_is_on_no_list_of_the_other(trial: Trial) -> None:
+    await trial.open()
+    await say(trial, "陈述")
+    revision = await freeze(trial)
+    ids = [await trial.person_of(user) for user in (trial.plaintiff, trial.defendant)]
+    await trial.clerk.post(f"{trial.path}/screening", {"protected_id": ids[0], "from_id": ids[1]}, 204)
+    await sign(trial, trial.plaintiff, revision)
+    signed = [
+        [each["person_id"] for each in (await user.get(f"{trial.path}/transcript"))["signatures"]]
+        for user in (trial.plaintiff, trial.defendant, trial.judge)
+    ]
+    assert signed == [[ids[0]], [], [ids[0]]]
+
+
 async def test_a_phone_signs_by_a_log_in_that_was_handed_to_it_once(trial: Trial) -> None:
     """Scenario 12, at the server."""
     await trial.open()

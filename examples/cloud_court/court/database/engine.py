@@ -10,7 +10,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from court.errors import Refusal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -18,8 +21,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 class Database:
     """One court's. Writers come one after the other: the audit's chain has one head, and SQLite one writer."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = create_async_engine(url)
+    def __init__(self, url: str, connections: int = 20, patience: float = 10.0) -> None:
+        """`patience`: seconds that a request waits for one of the connections before it is told to come again."""
+        self.engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=patience)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writer = asyncio.Lock()
         self._snapshot: dict[str, str] = {}
@@ -33,13 +37,14 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session to read with: all that it finds is of one moment, however often it asks."""
         async with self._sessions() as session:
-            await session.connection(execution_options=self._snapshot)
+            await _reach(session, self._snapshot)
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction: all of it, or nothing."""
         async with self._writer, self._sessions() as session, session.begin():
+            await _reach(session, {})
             yield session
 
     async def migrate(self) -> None:
@@ -50,6 +55,14 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
+
+
+async def _reach(session: AsyncSession, options: dict[str, str]) -> None:
+    """Get a connection; refuse where all are taken for too long or the database is gone."""
+    try:
+        await session.connection(execution_options=options)
+    except (TimeoutError, OperationalError, InterfaceError, OSError) as error:
+        raise Refusal("court.busy", retry_after=5) from error
 
 
 def _upgrade(connection: Connection) -> None:

@@ -137,6 +137,10 @@ async def _add(work: Work, standing: Standing, consultation: Consultation, wante
         role = persons[id].role
         if role in NEVER or (consultation.kind == "judges" and role not in HOSTS):
             raise Refusal("consultation.denied")
+        if role == "witness" and not persons[id].called:  # nobody prepares a witness before she is heard
+            own = {id, *list_linked(persons.values(), id)}
+            if any(each not in own and persons[each].role not in HOSTS for each in everybody):
+                raise Refusal("consultation.denied")
         if everybody & await list_screened(work.db, standing.hearing.id, id):
             raise Refusal("consultation.denied")
     for id in ids:

@@ -95,7 +95,7 @@ async def get_transcript(court: TheCourt, me: Me, hearing_id: str) -> Transcript
             if head
             else None,
             objections=[ObjectionOut.model_validate(each) for each in objections],
-            signatures=[SignatureOut.model_validate(each) for each in signatures],
+            signatures=[SignatureOut.model_validate(each) for each in signatures if each.person_id not in hidden],
             unsigned=await list_unsigned(db, hearing_id, hidden),
         )
 
