@@ -102,6 +102,8 @@ class Client(Participant):
         self._permits: dict[str, set[str]] | None = None  # the identities that may have each track; None: all
         self._trusted: set[str] = set()  # those that may have all of them
         self._gated: set[Track] = set()  # media that nobody has announced, or that may not be published any more
+        self._broken = False  # a connection has ended
+        self._hung_up: set[str] = set()  # connections that the client itself has closed
         self.cuts_resume = False
         """Its next socket is cut off when it resumes, for a test of its SDK."""
         kind = SingleTransport if join.single else DualTransports
@@ -317,9 +319,31 @@ class Client(Participant):
             self.touch()
             self._room.tell(self)
 
-    def handle_closed(self, connection: str) -> None:
-        """A connection has ended. What it carried can only come back by another one: the client is to begin anew."""
-        if self.attached and self.state != State.DISCONNECTED and self.transports.owns(connection):
+    def handle_closed(self, connection: str, reason: str) -> None:
+        """A connection has ended, for a `reason` that `ConnectionStateChanged` names. What it carried can only come
+        back by another one: the client is to begin anew. It is told so at the next tick, since who leaves closes its
+        connections, too.
+        """
+        if self.transports.owns(connection):
+            self._broken = True
+            if reason == "remote_close":
+                self._hung_up.add(connection)
+
+    @property
+    def has_hung_up(self) -> bool:
+        """Whether it has closed its socket and its connections: it will not come back to go on.
+
+        Its word that it leaves can get lost. What we send to a socket that is closed at the other end has the system
+        throw away what stands in it unread.
+        """
+        both = (self.transports.publisher, self.transports.subscriber)
+        left = {each.id for each in both if each is not None} - self._hung_up
+        return self.left_at is not None and bool(self._hung_up) and not left
+
+    def handle_tick(self) -> None:
+        """Do what is due."""
+        if self._broken and self.attached and self.state != State.DISCONNECTED:
+            self._broken = False
             self.send(SignalResponse(leave=LeaveRequest(action=LeaveRequest.Action.RECONNECT)))
 
     def is_called(self, sid: str) -> bool:

@@ -392,7 +392,7 @@ class LiveKitRoom:
             self._note_connected(client)
             client.subscribing.apply()
         elif event.state is sfu.ConnectionState.CLOSED:
-            client.handle_closed(event.connection)
+            client.handle_closed(event.connection, event.reason)
 
     def _note_connected(self, client: Client) -> None:
         if client.connected and client.state == State.JOINED:

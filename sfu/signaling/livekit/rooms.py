@@ -137,8 +137,11 @@ class Rooms:
 
     def _look(self, room: LiveKitRoom, now: float) -> None:
         for client in room.clients:
-            if client.is_lost(now):
+            if client.has_hung_up:
+                room.remove(client, DisconnectReason.CLIENT_INITIATED, told=False)
+            elif client.is_lost(now):
                 room.remove(client, DisconnectReason.SIGNAL_CLOSE)
+            client.handle_tick()
         room.tell_speakers()
         room.tell_all_wanted()
         room.data.handle_tick(now)
