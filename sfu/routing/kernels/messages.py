@@ -14,6 +14,7 @@ from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.kernels.system import MESSAGE, VECTOR
 
 RECEIVE_MESSAGES = 64
 RECEIVE_BYTES = 65536
@@ -30,21 +31,6 @@ MAX_SEGMENTS = 64
 """Packets that one UDP_SEGMENT message may carry (the kernel's UDP_MAX_SEGMENTS)."""
 MAX_MESSAGE_BYTES = 60000
 SEGMENT_CONTROL_BYTES = 24
-
-# struct mmsghdr and struct iovec of 64-bit Linux; pointers as integers
-MESSAGE = np.dtype(
-    [
-        ("name", np.int64),
-        ("name_bytes", np.int64),
-        ("vectors", np.int64),
-        ("vector_count", np.int64),
-        ("control", np.int64),
-        ("control_bytes", np.int64),
-        ("flags", np.int64),
-        ("bytes", np.int64),
-    ]
-)
-VECTOR = np.dtype([("base", np.int64), ("bytes", np.int64)])
 
 COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED, FOLLOWED = 0, 1, 2, 3, 4, 5, 6, 7
 STATES = 8

@@ -1,8 +1,7 @@
-"""The C functions that kernels call: system calls from libc, SRTP from the libsrtp inside pylibsrtp.
+"""The C functions that the plane's kernels call: system calls from libc, SRTP from the libsrtp inside pylibsrtp.
 
-Symbols are registered by name, so that kernels which use them can be cached. With `NUMBA_DISABLE_JIT=1` an
-external function silently does nothing, so all of them live here and in no other module: every kernel that does not
-import this one also runs as plain Python.
+With `NUMBA_DISABLE_JIT=1` an external function silently does nothing, so all of them live here and in `system.py`:
+every kernel that imports neither also runs as plain Python.
 """
 
 from __future__ import annotations
@@ -16,27 +15,58 @@ from pylibsrtp._binding import ffi, lib
 from sfu.wire.kernels.deferred import external, intrinsic
 from sfu.wire.kernels.kernel import stage
 from sfu.wire.kernels.modes import PLAIN
+from sfu.wire.kernels.system import (
+    CLOCK_MONOTONIC,
+    EAGAIN,
+    EINTR,
+    EINVAL,
+    EIO,
+    EMSGSIZE,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    MSG_TRUNC,
+    SOL_UDP,
+    UDP_GRO,
+    UDP_SEGMENT,
+    bind_libc,
+    clock_gettime,
+    errno,
+    read,
+    recvmmsg,
+    write,
+)
 
-_libc = ctypes.CDLL(None, use_errno=True)
+__all__ = [
+    "CLOCK_MONOTONIC",
+    "EAGAIN",
+    "EINTR",
+    "EINVAL",
+    "EIO",
+    "EMSGSIZE",
+    "MSG_DONTWAIT",
+    "MSG_NOSIGNAL",
+    "MSG_TRUNC",
+    "POLLIN",
+    "POLLOUT",
+    "SOL_UDP",
+    "UDP_GRO",
+    "UDP_SEGMENT",
+    "clock_gettime",
+    "errno",
+    "read",
+    "recvmmsg",
+    "write",
+]
+
 _I32, _I64, _U32 = "int32", "int64", "uint32"  # pointers are passed as plain 64-bit integers
-
-
-def _bind_libc(name: str, *signature: str) -> Any:
-    address = ctypes.cast(getattr(_libc, name), ctypes.c_void_p).value
-    return external(f"sfu_{name}", address, *signature)
 
 
 def _bind_srtp(name: str, *signature: str) -> Any:
     return external(f"sfu_{name}", int(ffi.cast("uintptr_t", ffi.addressof(lib, name))), *signature)
 
 
-recvmmsg = _bind_libc("recvmmsg", _I32, _I32, _I64, _U32, _I32, _I64)
-sendmmsg = _bind_libc("sendmmsg", _I32, _I32, _I64, _U32, _I32)
-poll = _bind_libc("poll", _I32, _I64, _I64, _I32)
-read = _bind_libc("read", _I64, _I32, _I64, _I64)
-write = _bind_libc("write", _I64, _I32, _I64, _I64)
-clock_gettime = _bind_libc("clock_gettime", _I32, _I32, _I64)
-_errno_location = _bind_libc("__errno_location", _I64)
+sendmmsg = bind_libc("sendmmsg", _I32, _I32, _I64, _U32, _I32)
+poll = bind_libc("poll", _I32, _I64, _I64, _I32)
 
 srtp_protect = _bind_srtp("srtp_protect", _I32, _I64, _I64, _I64)
 srtp_unprotect = _bind_srtp("srtp_unprotect", _I32, _I64, _I64, _I64)
@@ -44,24 +74,14 @@ srtp_protect_rtcp = _bind_srtp("srtp_protect_rtcp", _I32, _I64, _I64, _I64)
 srtp_unprotect_rtcp = _bind_srtp("srtp_unprotect_rtcp", _I32, _I64, _I64, _I64)
 srtp_remove_stream = _bind_srtp("srtp_remove_stream", _I32, _I64, _U32)
 
-_load_acquire, _store_release, _load_i32 = map(intrinsic, ("load_acquire", "store_release", "load_i32"))
+_load_acquire, _store_release = map(intrinsic, ("load_acquire", "store_release"))
 
 SRTP_OK = 0
 SRTP_AUTH_FAIL = 7
 SRTP_REPLAY_FAIL = 9
 SRTP_REPLAY_OLD = 10
 
-CLOCK_MONOTONIC = 1
-EINTR, EIO, EAGAIN, EINVAL, EMSGSIZE = 4, 5, 11, 22, 90
 POLLIN, POLLOUT = 1, 4
-MSG_DONTWAIT, MSG_TRUNC, MSG_NOSIGNAL = 0x40, 0x20, 0x4000
-SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
-
-
-@stage
-def errno() -> int:
-    """The calling thread's error number after a failed system call."""
-    return _load_i32(_errno_location())
 
 
 @stage

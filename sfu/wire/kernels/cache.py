@@ -14,7 +14,7 @@ from sfu.wire.kernels.modes import CHECKED, NUMBA, PLAIN
 
 _log = logging.getLogger("sfu.kernels")
 _warned: set[str] = set()
-_SOURCES = ("wire", "wire/kernels", "bwe/kernels", "routing/kernels")
+_SOURCES = ("wire", "wire/kernels", "bwe/kernels", "routing/kernels", "tcp/kernels")
 """What kernels are made of: `wire` itself has constants that they use."""
 _KEPT_CACHES = 3
 
