@@ -1,0 +1,1 @@
+"""The compiled part: what moves octets between a TCP connection and its legs."""
