@@ -150,11 +150,15 @@ class Pump:
         """Totals, each of which only grows."""
         return {f"tcp_{each.name.lower()}": int(self._pumped.counters[each]) for each in Counter}
 
-    def moved_ms(self, row: int) -> int:
-        """When the connection took something last or had nothing to take, in milliseconds of CLOCK_MONOTONIC."""
-        held = self._pumped.rows
-        waits = held["head"].item(row) != held["tail"].item(row)
-        return int(held["moved_ms"].item(row)) if waits else -1
+    def stalled_s(self, row: int, now: float) -> float:
+        """How long a connection has taken nothing of what waits for it; `now` in seconds of CLOCK_MONOTONIC."""
+        rows = self._pumped.rows
+        waits = rows["head"].item(row) != rows["tail"].item(row)
+        return now - rows["moved_ms"].item(row) / 1000 if waits else 0.0
+
+    def silent_s(self, row: int, now: float) -> float:
+        """How long nothing has come on a connection."""
+        return float(now - self._pumped.rows["heard_ms"].item(row) / 1000)
 
     def _post(
         self, order: Order, row: int, leg: int = 0, number: int = 0, data: bytes = b"", end: socket.socket | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sfu.tcp.kernels import native
-from sfu.tcp.kernels.outbox import flush, open_frame, put, room
+from sfu.tcp.kernels.outbox import count_waiting, flush, open_frame, put
 from sfu.tcp.kernels.polling import leave_leg, look_at_leg
-from sfu.tcp.kernels.rows import CONTROL_STRIDE, RECEIVE_BYTES, RECEIVE_MESSAGES, Carries, Counter, Pumped
+from sfu.tcp.kernels.rows import CONTROL_STRIDE, HTTP_BYTES, RECEIVE_BYTES, RECEIVE_MESSAGES, Carries, Counter, Pumped
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import store16
@@ -21,8 +21,8 @@ _PACKETS, _TRUNCATED = int(Counter.PACKETS_OUT), int(Counter.DROP_TRUNCATED)
 def read_http(pumped: Pumped, row: int, now_ms: int) -> None:
     """Take what the HTTP server has written, as far as there is room."""
     held = pumped.rows[row]
-    space = min(room(pumped, row), i64(RECEIVE_BYTES))
-    if space < RECEIVE_BYTES // 4:
+    space = HTTP_BYTES - count_waiting(pumped, row)
+    if space < HTTP_BYTES // 2:
         look_at_leg(pumped, row, i64(0), i64(1), i64(pumped.legs[row, 0]["writes"]))
         return
     count = native.recv(pumped.legs[row, 0]["fd"], pumped.received.ctypes.data, space, MSG_DONTWAIT)

@@ -31,10 +31,9 @@ RECORD_BYTES = 16_384
 
 
 @stage
-def room(pumped: Pumped, row: int) -> int:
-    """Octets that still fit."""
-    held = pumped.rows[row]
-    return OUT_BYTES - i64(held["tail"] - held["head"])
+def count_waiting(pumped: Pumped, row: int) -> int:
+    """Octets that wait to be sent."""
+    return i64(pumped.rows[row]["tail"] - pumped.rows[row]["head"])
 
 
 @stage

@@ -88,6 +88,8 @@ IN_BYTES = 20_480
 """One record of TLS, and what is left of a message before it."""
 OUT_BYTES = 196_608
 """What may wait for one connection: a second at 1.5 Mbit/s."""
+HTTP_BYTES = 32_768
+"""And of it what may wait of HTTP, which the HTTP server holds back itself."""
 ENTRIES = 512
 """Packets that may wait for one connection."""
 WAKE = 0xFFFF_FFFF

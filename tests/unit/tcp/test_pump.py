@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import queue
 import socket
 import ssl
@@ -13,14 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
 from sfu.tcp.pump import Carries, Ended, NoticeKind, Pump, Told
 from sfu.wire.kernels.modes import PLAIN
+from tests.unit.tcp.certificates import make_certificate
 
 pytestmark = pytest.mark.skipif(PLAIN, reason="plain Python makes no system calls for kernels")
 
@@ -38,27 +34,6 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 def channel_data(channel: int, data: bytes) -> bytes:
     return struct.pack("!HH", channel, len(data)) + data + bytes(-len(data) % 4)
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
 
 
 class Port:

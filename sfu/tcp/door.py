@@ -1,0 +1,290 @@
+"""The door: what a TCP connection carries is told by its first octets, behind TLS too, and it is led where it belongs.
+
+HTTP goes to the HTTP server. ICE-TCP (RFC 6544, passive) goes to the shard whose connection its first check is for,
+TURN (RFC 8656) to the shards' media addresses. Media never come through here: the pump moves them (`pump.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import ipaddress
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from OpenSSL import SSL
+
+from sfu.tcp.pump import LEGS, Carries, Ended, NoticeKind, Pump, Told
+from sfu.tcp.tls import Certificate
+from sfu.tcp.turn import Address, TurnOptions, TurnSession
+
+_log = logging.getLogger("sfu.tcp")
+
+_TLS_HANDSHAKE = 0x16
+_TICK_S = 1.0
+_FIRST_OCTETS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorLimits:
+    """What clients may take. Times in seconds."""
+
+    connections: int = 4096
+    """TLS, TURN and ICE-TCP together; plain HTTP is the HTTP server's to bound."""
+    per_address: int = 1024
+    """Of one IP address: many people may sit behind one, at a court or an office."""
+    first_timeout: float = 10.0
+    """Until its first octets, its TLS handshake and its allocation have come."""
+    silence: float = 60.0
+    """Clients of TURN and ICE-TCP send checks all the time."""
+    stall: float = 30.0
+    """How long one may take nothing of what waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """Where the door leads."""
+
+    find_port: Callable[[bytes], int | None]
+    """The UDP port of the shard for which a connectivity check is; None: nobody knows it."""
+    media_host: str
+    """Where the shards' ports are reached from here."""
+    left: Callable[[str], None]
+    """Of an IP address a connection, which was counted as one of HTTP, is none."""
+
+
+class _Client:
+    """One connection in the pump."""
+
+    __slots__ = ("address", "carries", "since", "turn")
+
+    def __init__(self, address: Address, since: float) -> None:
+        self.address = address
+        self.since = since
+        self.carries = Carries.UNKNOWN
+        self.turn: TurnSession | None = None
+
+
+def _serve_nothing(accepted: socket.socket, address: Address, tls: bool) -> None:
+    accepted.close()
+
+
+def name_media_host(host: str) -> str:
+    """Where a shard that binds `host` is reached from its own machine."""
+    bound = ipaddress.ip_address(host)
+    return "127.0.0.1" if bound.is_unspecified else str(bound)
+
+
+class Door:
+    """Lives in an event loop, between `start` and `close`."""
+
+    def __init__(
+        self, ways: Ways, *, turn: TurnOptions | None, certificate: Certificate | None, limits: DoorLimits | None = None
+    ) -> None:
+        """Without `turn` TURN is refused, without `certificate` TLS."""
+        self.serve_http: Callable[[socket.socket, Address, bool], None] = _serve_nothing
+        """Serves a connection as HTTP, and is told whether it came by TLS. Set by the HTTP server."""
+        self._ways = ways
+        self._turn = turn
+        self._certificate = certificate
+        self._limits = limits or DoorLimits()
+        self._pump = Pump(self._limits.connections, self._tell)
+        self._loop = asyncio.get_running_loop()
+        self._peeking: dict[socket.socket, tuple[Address, asyncio.TimerHandle]] = {}
+        self._clients: dict[int, _Client] = {}
+        self._by_host: collections.Counter[str] = collections.Counter()
+        self._ticker: asyncio.TimerHandle | None = None
+        self.ended: collections.Counter[str] = collections.Counter()
+        """Connections that were ended, by reason."""
+
+    async def start(self) -> None:
+        """Begin to serve; compiles at the first start of a machine."""
+        await asyncio.to_thread(self._pump.start)
+        self._ticker = self._loop.call_later(_TICK_S, self._tick)
+
+    async def close(self) -> None:
+        """End all connections. Idempotent."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        for accepted in list(self._peeking):
+            self._stop_peeking(accepted)
+            accepted.close()
+        await asyncio.to_thread(self._pump.stop)
+        self._clients.clear()
+
+    def counters(self) -> dict[str, int]:
+        """Totals, each of which only grows."""
+        return self._pump.counters()
+
+    def count(self, carries: Carries) -> int:
+        """Open connections that carry this."""
+        return sum(1 for each in self._clients.values() if each.carries is carries)
+
+    # the first octets
+
+    def take(self, accepted: socket.socket, address: Address) -> None:
+        """Lead an accepted connection on, once its first octets are there."""
+        accepted.setblocking(False)
+        timer = self._loop.call_later(self._limits.first_timeout, self._give_up, accepted)
+        self._peeking[accepted] = address, timer
+        self._loop.add_reader(accepted, self._peek, accepted)
+
+    def _stop_peeking(self, accepted: socket.socket) -> Address:
+        address, timer = self._peeking.pop(accepted)
+        timer.cancel()
+        self._loop.remove_reader(accepted)
+        return address
+
+    def _give_up(self, accepted: socket.socket) -> None:
+        self._refuse(accepted, self._stop_peeking(accepted), "nothing_came")
+
+    def _refuse(self, accepted: socket.socket, address: Address, reason: str) -> None:
+        self.ended[reason] += 1
+        accepted.close()
+        self._ways.left(address[0])
+
+    def _peek(self, accepted: socket.socket) -> None:
+        try:
+            first = accepted.recv(_FIRST_OCTETS, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            first = b""
+        address = self._stop_peeking(accepted)
+        if not first:
+            self._refuse(accepted, address, "closed")
+        elif first[0] == _TLS_HANDSHAKE:
+            if self._certificate is None:
+                self._refuse(accepted, address, "tls_not_set_up")
+            else:
+                connection = SSL.Connection(self._certificate.context, accepted)
+                connection.set_accept_state()
+                self._pump_it(accepted, address, connection)
+        elif first[0] < 0x20 or first[0] >= 0x80:
+            self._pump_it(accepted, address, None)
+        else:
+            self.serve_http(accepted, address, False)
+
+    def _pump_it(self, accepted: socket.socket, address: Address, tls: SSL.Connection | None) -> None:
+        if self._by_host[address[0]] >= self._limits.per_address:
+            self._refuse(accepted, address, "too_many_of_address")
+            return
+        row = self._pump.open(accepted, tls)
+        if row is None:
+            self._refuse(accepted, address, "too_many")
+            return
+        self._clients[row] = _Client(address, time.monotonic())
+        self._by_host[address[0]] += 1
+
+    # what the pump tells
+
+    def _tell(self, told: list[Told]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._handle, told)
+
+    def _handle(self, told: list[Told]) -> None:
+        for each in told:
+            client = self._clients.get(each.row)
+            if client is None:
+                continue
+            client.carries = each.carries
+            if each.kind is NoticeKind.ENDED:
+                self._forget(each, client)
+            elif each.kind is NoticeKind.CARRIES:
+                self._serve_http(each.row, client)
+            elif each.carries is Carries.ICE:
+                self._lead_to_shard(each, client)
+            else:
+                self._answer_turn(each, client)
+
+    def _forget(self, told: Told, client: _Client) -> None:
+        del self._clients[told.row]
+        self.ended[told.ended.name.lower()] += 1
+        self._by_host[client.address[0]] -= 1
+        if not self._by_host[client.address[0]]:
+            del self._by_host[client.address[0]]
+        if told.carries is not Carries.HTTP:
+            self._ways.left(client.address[0])
+
+    def _serve_http(self, row: int, client: _Client) -> None:
+        near, far = socket.socketpair()
+        self._pump.attach(row, 0, near)
+        self._pump.answer(row)
+        self.serve_http(far, client.address, True)
+
+    def _lead_to_shard(self, told: Told, client: _Client) -> None:
+        port = self._ways.find_port(told.data)
+        if port is None:
+            self.ended["unknown_check"] += 1
+            self._pump.close(told.row)
+            return
+        if self._attach(told.row, 0, port, b""):
+            self._pump.answer(told.row)
+
+    def _answer_turn(self, told: Told, client: _Client) -> None:
+        if self._turn is None:
+            self.ended["turn_not_set_up"] += 1
+            self._pump.close(told.row)
+            return
+        if client.turn is None:
+            client.turn = TurnSession(self._turn, client.address, time.time(), os.urandom)
+        outcome = client.turn.handle_message(told.data, time.time())
+        for leg, peer, prefix in outcome.opened:
+            if not self._attach(told.row, leg, peer[1], prefix):
+                return
+        if outcome.bound is not None:
+            self._pump.bind(told.row, *outcome.bound)
+        self._pump.answer(told.row, outcome.reply)
+        if outcome.ends:
+            self._pump.close(told.row)
+
+    def _attach(self, row: int, leg: int, port: int, prefix: bytes) -> bool:
+        """Open a leg to a shard's port; where the system has no socket for it, end the connection."""
+        host = self._ways.media_host
+        made = None
+        try:
+            made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+            made.connect((host, port))
+        except OSError as error:
+            _log.warning("no way to a shard", extra={"port": port, "error": error.strerror})
+            if made is not None:
+                made.close()
+            self._pump.close(row)
+            return False
+        self._pump.attach(row, leg, made, prefix)
+        return True
+
+    # time
+
+    def _tick(self) -> None:
+        self._ticker = self._loop.call_later(_TICK_S, self._tick)
+        now, wall = time.monotonic(), time.time()
+        if self._certificate is not None:
+            self._certificate.refresh()
+        for row, client in list(self._clients.items()):
+            reason = self._find_fault(row, client, now, wall)
+            if reason:
+                self.ended[reason] += 1
+                self._pump.close(row)
+
+    def _find_fault(self, row: int, client: _Client, now: float, wall: float) -> str:
+        """Why a connection is to end now; empty: it may go on."""
+        limits, turn = self._limits, client.turn
+        if self._pump.stalled_s(row, now) > limits.stall:
+            return "stalled"
+        if client.carries is Carries.HTTP:
+            return ""
+        if client.carries is Carries.UNKNOWN or (turn is not None and not turn.allocated):
+            return "too_slow" if now - client.since > limits.first_timeout else ""
+        if turn is not None and wall > turn.expires:
+            return "expired"
+        return "silent" if self._pump.silent_s(row, now) > limits.silence else ""
+
+
+__all__ = ["LEGS", "Door", "DoorLimits", "Ended", "Ways", "name_media_host"]
