@@ -27,7 +27,7 @@ from sfu.rooms.room import Room
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
-from sfu.transport import Identity
+from sfu.transport import Identity, parse_username
 
 _log = logging.getLogger("sfu.server")
 
@@ -76,6 +76,21 @@ class Server:
     def udp_ports(self) -> tuple[int, ...]:
         """The UDP ports of the shards; empty unless the server runs."""
         return tuple(shard.plane.port for shard in self._shards)
+
+    def announce_tcp(self, port: int | None) -> None:
+        """Tell clients from now on that they can come by TCP, too (RFC 6544), at the announced addresses and this port;
+        None: no longer. Whoever listens there leads them to the shards, as `sfu serve` does.
+        """
+        for shard in self._shards:
+            shard.tcp_port = port
+
+    def find_udp_port(self, check: bytes) -> int | None:
+        """The UDP port of the shard for whose connection a connectivity check is, by the name that it calls
+        (RFC 8445 section 7.2.2); None: none of them has it.
+        """
+        ufrag = parse_username(check)
+        found = (shard.plane.port for shard in self._shards if ufrag is not None and shard.has_ufrag(ufrag))
+        return next(found, None)
 
     @property
     def announced(self) -> tuple[str, ...]:

@@ -167,20 +167,28 @@ class RemoteTransport:
         return self.setup == "passive"
 
 
+_UDP_PREFERENCE, _TCP_PREFERENCE = 126, 90
+"""Of a host candidate; what waits for lost packets comes behind what does not (RFC 6544 section 4.2)."""
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A host candidate of ours over UDP (RFC 8445 section 5.1.1.1): a textual IP address and a port."""
+    """A host candidate of ours (RFC 8445 section 5.1.1.1): a textual IP address and a port of UDP, or of TCP, where
+    the client connects (RFC 6544).
+    """
 
     ip: str
     port: int
+    tcp: bool = False
 
     def line(self, index: int) -> str:
         """The candidate attribute's value (RFC 8839 section 5.1) for the candidate at place `index` of our list.
 
         The place is the local preference, so that priorities are unique (RFC 8445 section 5.1.2.1).
         """
-        priority = (126 << 24) | ((65535 - index) << 8) | 255
-        return f"{index + 1} 1 udp {priority} {self.ip} {self.port} typ host"
+        priority = ((_TCP_PREFERENCE if self.tcp else _UDP_PREFERENCE) << 24) | ((65535 - index) << 8) | 255
+        protocol, kind = ("tcp", " tcptype passive") if self.tcp else ("udp", "")
+        return f"{index + 1} 1 {protocol} {priority} {self.ip} {self.port} typ host{kind}"
 
 
 @dataclass(frozen=True)

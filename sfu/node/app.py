@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,7 +23,7 @@ from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import RecordCollector, RecordingEnds
 from sfu.node.metrics.server import MetricsEndpoint, ServerCollector
 from sfu.node.tokens import TokenAuthorizer
-from sfu.signaling import Authorizer, RecordStore, create_app
+from sfu.signaling import Authorizer, OwnTurn, RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.resources.resource import Resource
 
@@ -37,11 +38,13 @@ def create_node_app(
     connections: HttpConnections | None = None,
     descriptors: DescriptorPlan | None = None,
     url: str = "",
+    own_turn: OwnTurn | None = None,
 ) -> Starlette:
     """Return the app that `sfu serve` runs; at `app.state.metrics` is one for operators only. `server` must be started.
 
     `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as are
-    `connections`, those of the listener, and `descriptors`. `url`: where the node listens. Whether a token is good for
+    `connections`, those of the listener, and `descriptors`. `url`: where the node listens, and
+    `own_turn` how it is a TURN server there. Whether a token is good for
     anything is told by `app.state.is_valid`. LiveKit is spoken by `app.state.livekit`, or None, and its server API by
     `app.state.livekit_api`; raises sfu.ConfigError where its settings do not fit.
     """
@@ -69,7 +72,7 @@ def create_node_app(
         from sfu.signaling.livekit.app import LiveKit
         from sfu.signaling.livekit.ingress.ingresses import IngressAuthorizer
 
-        livekit = LiveKit(server, settings.livekit_secrets(), settings.build_livekit())
+        livekit = LiveKit(server, settings.livekit_secrets(), replace(settings.build_livekit(), own_turn=own_turn))
         api = build_server_api(livekit, settings, records, url)
         authorizer = IngressAuthorizer(own_tokens, api.ingresses)
         checks.append(livekit.keys.is_valid)
@@ -80,7 +83,7 @@ def create_node_app(
     app = create_app(
         server,
         authorizer,
-        settings.build_options(),
+        replace(settings.build_options(), own_turn=own_turn),
         records=records,
         routes=routes,
         middleware=[Middleware(AccessRecorder, statistics=statistics)],

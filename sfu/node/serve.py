@@ -26,8 +26,10 @@ from sfu.node.http.server import build_http_server
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
+from sfu.node.tcp import build_door, describe_port, load_certificate
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
+from sfu.tcp.door import Door
 
 if TYPE_CHECKING:
     from sfu.signaling.livekit.app import LiveKit
@@ -80,14 +82,15 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
     # What may fail at once comes before what takes long.
     try:
         records = open_record_store(settings)
+        certificate = load_certificate(settings)
     except sfu.ConfigError as error:
         raise ServeError(str(error)) from error
     descriptors = _plan_descriptors(settings, records)
-    with contextlib.ExitStack() as sockets:
-        listener = sockets.enter_context(_bind("port", settings.host, settings.port))
+    async with contextlib.AsyncExitStack() as closing:
+        listener = closing.enter_context(_bind("port", settings.host, settings.port))
         apart = None
         if settings.metrics_port is not None:
-            apart = sockets.enter_context(_bind("metrics_port", settings.metrics_host, settings.metrics_port))
+            apart = closing.enter_context(_bind("metrics_port", settings.metrics_host, settings.metrics_port))
         server = sfu.Server(settings.build_config())
         ends = RecordingEnds()
         event_log = EventWatcher(server, [log_event, ends.handle_event])
@@ -105,10 +108,16 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
 
             rates = RequestRates(limits, is_valid)
             connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
-            url = _url_of(listener)
-            app = create_node_app(server, settings, records, ends, connections, descriptors, url)
+            url = _url_of(listener, tls=certificate is not None)
+            port = describe_port(server, settings, certificate, listener.getsockname()[1])
+            app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn)
+            door = build_door(server, port, connections)
+            if door is not None:
+                await door.start()
+                closing.push_async_callback(door.close)
+            server.announce_tcp(port.port if port.open else None)
             started = Started(url, "" if apart is None else _url_of(apart), server.udp_ports)
-            await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started))
+            await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started), door)
             _log.info(
                 "closing",
                 extra={
@@ -185,9 +194,10 @@ def _bind(setting: str, host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url_of(listener: socket.socket) -> str:
+def _url_of(listener: socket.socket, *, tls: bool = False) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 async def _run_http(
@@ -197,12 +207,18 @@ async def _run_http(
     apart: socket.socket | None,
     settings: Settings,
     on_started: Callable[[], None],
+    door: Door | None,
 ) -> None:
     shutdown_s = max(1, round(settings.shutdown_timeout))
     livekit: LiveKit | None = app.state.livekit
     api: ServerApi | None = app.state.livekit_api
     http = build_http_server(
-        app, connections, shutdown_s=shutdown_s, on_started=on_started, websockets=livekit is not None
+        app,
+        connections,
+        shutdown_s=shutdown_s,
+        on_started=on_started,
+        websockets=livekit is not None,
+        door=door,
     )
     servers = [(http, listener)]
     if apart is not None:

@@ -108,6 +108,8 @@ class Shard:
         self.drops: collections.Counter[str] = collections.Counter()
         """What the control side dropped, by reason."""
         self._announce = tuple(announce)
+        self.tcp_port: int | None = None
+        """Where clients reach this machine by TCP, at the same addresses; None: nowhere."""
         self._clock = clock
         self._members: dict[int, Member] = {}
         self._demux: Demux[Member] = Demux()
@@ -131,8 +133,9 @@ class Shard:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The ICE candidates at which clients reach this shard."""
-        port = self.plane.port
-        return tuple(Candidate(ip, port) for ip in self._announce)
+        port, tcp = self.plane.port, self.tcp_port
+        by_tcp = () if tcp is None else tuple(Candidate(ip, tcp, tcp=True) for ip in self._announce)
+        return (*(Candidate(ip, port) for ip in self._announce), *by_tcp)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read notices. The plane must run already."""
@@ -159,6 +162,10 @@ class Shard:
         self._members[member.row] = member
         self.update_ufrags(member)
         self.touch(member)
+
+    def has_ufrag(self, ufrag: str) -> bool:
+        """Whether one of its connections has that local user fragment."""
+        return self._demux.find_ufrag(ufrag) is not None
 
     def touch(self, member: Member) -> None:
         """Take the member's next deadline, which may have changed."""

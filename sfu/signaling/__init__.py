@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sfu.signaling.app import Signaling, create_app
 from sfu.signaling.http.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
-from sfu.signaling.http.ice_servers import IceServer, TurnServers
+from sfu.signaling.http.ice_servers import IceServer, OwnTurn, TurnServers
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.problem import Problem
 from sfu.signaling.records.store import RecordStore
@@ -15,6 +15,7 @@ __all__ = [
     "Authorizer",
     "Grants",
     "IceServer",
+    "OwnTurn",
     "Problem",
     "RecordStore",
     "Signaling",

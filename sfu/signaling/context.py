@@ -13,6 +13,7 @@ from sfu.negotiation import SdpLimits
 from sfu.signaling.http.authorization import Authorizer, digest_token
 from sfu.signaling.http.client_address import group_address
 from sfu.signaling.http.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
+from sfu.signaling.http.ice_servers import issue_ice_servers
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.quotas import Holder, Quotas
 from sfu.signaling.records.store import RecordStore
@@ -56,17 +57,16 @@ class Context:
             "Accept-Patch": f"{FRAGMENT}, {SDP}" if isinstance(session.connection, ServerOffered) else FRAGMENT,
             "Cache-Control": "no-store",
         }
-        response = Response(sdp, 201, headers | self.ice_headers(session), media_type=SDP)
+        response = Response(sdp, 201, headers | self.ice_headers(request, session), media_type=SDP)
         if session.right == "subscribe":
             for link in build_extension_links(headers["Location"]):
                 response.headers.append("Link", link)
         return response
 
-    def ice_headers(self, session: Session) -> dict[str, str]:
+    def ice_headers(self, request: Request, session: Session) -> dict[str, str]:
         """The Link header that tells a session's client of ICE servers (RFC 9725 section 4.6), if there are any, with
         fresh credentials of its own where they can be made.
         """
-        turn = self.options.turn
-        issued = [] if turn is None else turn.issue(session.peer.stream_id, self.clock())
-        links = build_ice_links([*self.options.ice_servers, *issued])
+        host = request.url.hostname or ""
+        links = build_ice_links(issue_ice_servers(self.options, session.peer.stream_id, self.clock(), host))
         return {"Link": links} if links else {}

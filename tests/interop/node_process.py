@@ -96,7 +96,7 @@ class NodeProcess:
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode(errors="replace"):
             self.log.append(line.rstrip())
-            match = re.search(r"http://127\.0\.0\.1:\d+", line)
+            match = re.search(r"https?://127\.0\.0\.1:\d+", line)
             if match and not found.done():
                 found.set_result(match[0])
         if not found.done():

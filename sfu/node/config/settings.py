@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import secrets
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import sfu
+from sfu.node.config.texts import Texts, check_ip, parse_ice_servers, parse_pairs
 from sfu.node.http.connections import TrustedProxies
 from sfu.node.http.limits import HttpLimits
 from sfu.node.logs.setup import LogFormat, LogLevel
@@ -27,51 +27,6 @@ _HTTP = HttpLimits()
 _RECORDING = sfu.RecordingOptions()
 _SIGNALING = SignalingOptions()
 _KEY_ID = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
-
-
-def _split(value: Any) -> Any:
-    """Split a list that is given as one string, `a, b`; TOML has lists of its own."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _parse_pairs(value: Any) -> Any:
-    """Parse a table that is given as one string, `id:secret, id:secret`."""
-    if not isinstance(value, str):
-        return value
-    pairs = {}
-    for part in _split(value):
-        key, colon, secret = part.partition(":")
-        if not colon:
-            raise ValueError("write it as 'id:secret', several separated by commas")
-        pairs[key.strip()] = secret.strip()
-    return pairs
-
-
-def _parse_ice_servers(value: Any) -> Any:
-    """Parse ICE servers that are given as one string: URLs separated by commas, or a JSON list of objects."""
-    if isinstance(value, str):
-        if value.lstrip().startswith("["):
-            try:
-                return json.loads(value)
-            except ValueError as error:
-                raise ValueError(f"is not a JSON list: {error}") from error
-        return [{"urls": url} for url in _split(value)]
-    return value
-
-
-def _check_ip(value: str) -> str:
-    if value == "localhost":
-        return "127.0.0.1"
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is not an IP address (use 0.0.0.0 or :: for all)") from None
-    return value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class IceServerSetting(BaseModel):
@@ -107,6 +62,14 @@ class Settings(BaseSettings):
     """
     port: int = Field(default=8080, ge=0, le=65535)
     """TCP port of the HTTP server; 0 lets the system choose."""
+    tls_cert: str = ""
+    """PEM file of the certificate and its chain: HTTPS is served on `port` beside HTTP. Read again when it changes."""
+    tls_key: str = ""
+    """PEM file of the certificate's key."""
+    tcp: bool = True
+    """Take media on `port`, too, over TLS or without: by ICE-TCP, and by a TURN server that leads to this node alone.
+    Clients are told of both, unless `host` is none of the addresses that they are told.
+    """
     udp_host: str = ""
     """IP address of the media sockets; empty: that of `host`."""
     udp_port: int = sfu.Config.udp_port
@@ -115,9 +78,9 @@ class Settings(BaseSettings):
     announce: Texts = sfu.Config.announce
     shards: int = sfu.Config.shards
 
-    keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
+    keys: Annotated[dict[str, SecretStr], BeforeValidator(parse_pairs)] = Field(default_factory=dict)
     """Secrets that sign tokens, by key id."""
-    livekit_keys: Annotated[dict[str, SecretStr], BeforeValidator(_parse_pairs)] = Field(default_factory=dict)
+    livekit_keys: Annotated[dict[str, SecretStr], BeforeValidator(parse_pairs)] = Field(default_factory=dict)
     """Secrets by API key, for clients that speak the LiveKit protocol; empty: it is not spoken."""
     livekit_dir: str = ""
     """Folder for webhooks that wait and for ingresses; empty: no webhooks, and ingresses end with the process."""
@@ -145,7 +108,7 @@ class Settings(BaseSettings):
     """
     cors_origins: Texts = ("*",)
     """Sites whose pages may call this node; in development none unless they are set."""
-    ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(_parse_ice_servers)] = ()
+    ice_servers: Annotated[tuple[IceServerSetting, ...], BeforeValidator(parse_ice_servers)] = ()
     """STUN and TURN servers that clients are told of. Everyone gets the credentials here, and they last: prefer
     `turn_urls`.
     """
@@ -252,12 +215,12 @@ class Settings(BaseSettings):
     @field_validator("host", "metrics_host")
     @classmethod
     def _check_host(cls, value: str) -> str:
-        return _check_ip(value)
+        return check_ip(value)
 
     @field_validator("udp_host")
     @classmethod
     def _check_udp_host(cls, value: str) -> str:
-        return _check_ip(value) if value else value
+        return check_ip(value) if value else value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -58,18 +58,26 @@ class _Flow(FlowControl):
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """`connections` counts this connection and what waits in it; `on_lost` is called at its end."""
+    """`connections` counts this connection and what waits in it; `on_lost` is called at its end. `origin` is the
+    client's address where its connection ended before us, as TLS does.
+    """
 
     flow: _Flow
 
     def __init__(
-        self, *arguments: Any, connections: HttpConnections, on_lost: Callable[[], None] = lambda: None, **more: Any
+        self,
+        *arguments: Any,
+        connections: HttpConnections,
+        on_lost: Callable[[], None] = lambda: None,
+        origin: tuple[str, int] | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(*arguments, **more)
         self.connected = False
         """Whether `on_lost` will be called, or has been."""
         self._connections = connections
         self._on_lost = on_lost
+        self._origin = origin
         self._limits = self._connections.limits
         self._inbound = bytearray()
         self._searched = 0
@@ -89,6 +97,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request, since a client has connected."""
         super().connection_made(transport)
+        if self._origin is not None:
+            self.client, self.scheme = self._origin, "https"
         self.connected = True
         self.flow = _Flow(transport)
         transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
@@ -224,6 +234,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             linger=self._limits.linger_timeout,
         )
         websocket.connection_made(self.transport)
+        if self._origin is not None:
+            websocket.client, websocket.scheme = self._origin, "wss"
         self.transport.set_protocol(websocket)
         lines = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
         for name, value in self.scope["headers"]:

@@ -16,6 +16,9 @@ from starlette.applications import Starlette
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.protocol import BoundedHttpProtocol
 from sfu.node.http.websocket import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, BoundedWebSocket
+from sfu.tcp.door import Door
+
+Address = tuple[str, int]
 
 _log = logging.getLogger("sfu.node")
 
@@ -38,7 +41,7 @@ def _build_refusal() -> bytes:
 _REFUSAL = _build_refusal()
 
 
-BuildProtocol = Callable[[Callable[[], None]], BoundedHttpProtocol]
+BuildProtocol = Callable[[Callable[[], None], Address | None], BoundedHttpProtocol]
 
 
 class Listener:
@@ -52,12 +55,18 @@ class Listener:
         self,
         listener: socket.socket,
         connections: HttpConnections,
-        build: Callable[[Callable[[], None]], BoundedHttpProtocol],
+        build: BuildProtocol,
+        door: Door | None = None,
     ) -> None:
-        """`build(on_lost)` makes the protocol of a new connection, which calls `on_lost` at its end."""
+        """`build(on_lost, origin)` makes the protocol of a new connection, which calls `on_lost` at its end. `door`
+        tells what else than HTTP comes.
+        """
         self._listener = listener
         self._connections = connections
         self._build = build
+        self._door = door
+        if door is not None:
+            door.serve_http = self._begin
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
@@ -109,19 +118,22 @@ class Listener:
                 self._pause()
                 self._retry = self._loop.call_later(_RETRY_S, self._try_again)
                 return
-            if self._connections.enter(address[0]):
-                self._begin(accepted, address[0])
-            else:
+            if not self._connections.enter(address[0]):
                 _refuse(accepted)
+            elif self._door is not None:
+                self._door.take(accepted, address[:2])
+            else:
+                self._begin(accepted, address[:2], False)
 
-    def _begin(self, accepted: socket.socket, host: str) -> None:
+    def _begin(self, accepted: socket.socket, address: Address, tls: bool) -> None:
         accepted.setblocking(False)
-        task = self._loop.create_task(self._connect(accepted, host))
+        task = self._loop.create_task(self._connect(accepted, address, tls))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, accepted: socket.socket, host: str) -> None:
-        protocol = self._build(functools.partial(self._connections.leave, host))
+    async def _connect(self, accepted: socket.socket, address: Address, tls: bool) -> None:
+        host = address[0]
+        protocol = self._build(functools.partial(self._connections.leave, host), address if tls else None)
         with contextlib.suppress(OSError):  # it is gone already
             await self._loop.connect_accepted_socket(lambda: protocol, accepted)
         if not protocol.connected:
@@ -139,10 +151,17 @@ def _refuse(accepted: socket.socket) -> None:
 class HttpServer(uvicorn.Server):
     """uvicorn without its signal handling, which would end the process before the media server is closed."""
 
-    def __init__(self, config: uvicorn.Config, connections: HttpConnections, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: HttpConnections,
+        on_started: Callable[[], None],
+        door: Door | None = None,
+    ) -> None:
         super().__init__(config)
         self.connections = connections
         self._on_started = on_started
+        self._door = door
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -153,17 +172,18 @@ class HttpServer(uvicorn.Server):
         """Start on the given sockets, then report the start."""
         await super().startup([])
         if self.started:
-            listeners = [Listener(listener, self.connections, self._build_protocol) for listener in sockets or []]
+            listeners = [Listener(each, self.connections, self._build_protocol, self._door) for each in sockets or []]
             self.servers.extend(listeners)  # type: ignore[arg-type]  # they can do what is asked of them there
             self._on_started()
 
-    def _build_protocol(self, on_lost: Callable[[], None]) -> BoundedHttpProtocol:
+    def _build_protocol(self, on_lost: Callable[[], None], origin: Address | None) -> BoundedHttpProtocol:
         return BoundedHttpProtocol(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
             connections=self.connections,
             on_lost=on_lost,
+            origin=origin,
         )
 
 
@@ -174,8 +194,11 @@ def build_http_server(
     shutdown_s: int,
     on_started: Callable[[], None] = lambda: None,
     websockets: bool = False,
+    door: Door | None = None,
 ) -> HttpServer:
-    """HTTP as we serve it: bounded, and silent where we log and tell ourselves; `websockets`: if the app has any."""
+    """HTTP as we serve it: bounded, and silent where we log and tell ourselves. `websockets`: if the app has any;
+    `door`: tells what else comes on its sockets.
+    """
     proxies = list(connections.proxies.networks)
     config = uvicorn.Config(
         app,
@@ -194,4 +217,4 @@ def build_http_server(
         timeout_keep_alive=connections.limits.idle_timeout,  # type: ignore[arg-type]  # it is only given to call_later
         timeout_graceful_shutdown=shutdown_s,
     )
-    return HttpServer(config, connections, on_started)
+    return HttpServer(config, connections, on_started, door)

@@ -6,6 +6,7 @@ import base64
 import hmac
 import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 MIN_SECRET_BYTES = 16
 TURN_TTL = 12 * 3600.0
@@ -34,6 +35,34 @@ class IceServer:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnTurn:
+    """The TURN server of our own port (`sfu.tcp`), which clients reach where they reach its HTTP."""
+
+    port: int
+    secret: str = field(repr=False)
+    tls: bool
+    """Whether TLS is spoken there."""
+    ttl: float = 600.0
+    """Seconds in which an allocation has to begin. It goes on as long as it is refreshed."""
+
+    def issue(self, user: str, now: float, host: str) -> list[IceServer]:
+        """Return it with credentials for `user`. `host` is the name by which the client has found us; where that can be
+        in no URL there is none. `now` is in seconds since the Unix epoch.
+        """
+        username, credential = make_credentials(self.secret, user, now + self.ttl)
+        place = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        urls = [f"turn:{place}?transport=tcp", *([f"turns:{place}?transport=tcp"] if self.tls else [])]
+        return [IceServer(url, username, credential) for url in urls if host and _ICE_URL.fullmatch(url)]
+
+
+def make_credentials(secret: str, user: str, expires: float) -> tuple[str, str]:
+    """A user name that says until when it is good, and its password (draft-uberti-behave-turn-rest-00)."""
+    username = f"{int(expires)}:{user}"
+    digest = hmac.digest(secret.encode(), username.encode(), "sha1")
+    return username, base64.b64encode(digest).decode()
+
+
+@dataclass(frozen=True, slots=True)
 class TurnServers:
     """TURN servers that share a secret with us: coturn's `use-auth-secret` (draft-uberti-behave-turn-rest-00).
 
@@ -59,7 +88,31 @@ class TurnServers:
         """Return the servers with credentials for `user`, whom the TURN server logs. `now` is in seconds since the Unix
         epoch.
         """
-        username = f"{int(now + self.ttl)}:{user}"
-        digest = hmac.digest(self.secret.encode(), username.encode(), "sha1")
-        credential = base64.b64encode(digest).decode()
+        username, credential = make_credentials(self.secret, user, now + self.ttl)
         return [IceServer(url, username, credential) for url in self.urls]
+
+
+class IceOptions(Protocol):
+    """What is set of them."""
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """Told to everybody as they are."""
+        ...
+
+    @property
+    def turn(self) -> TurnServers | None:
+        """TURN servers elsewhere."""
+        ...
+
+    @property
+    def own_turn(self) -> OwnTurn | None:
+        """That of our own port."""
+        ...
+
+
+def issue_ice_servers(options: IceOptions, user: str, now: float, host: str) -> list[IceServer]:
+    """All for one client, with fresh credentials of its own; see `OwnTurn.issue`."""
+    elsewhere = [] if options.turn is None else options.turn.issue(user, now)
+    own = [] if options.own_turn is None else options.own_turn.issue(user, now, host)
+    return [*options.ice_servers, *elsewhere, *own]

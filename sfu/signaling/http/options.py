@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfu.signaling.http.ice_servers import IceServer, TurnServers
+from sfu.signaling.http.ice_servers import IceServer, OwnTurn, TurnServers
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class SignalingOptions:
     """STUN and TURN servers to tell clients of. Everyone gets the credentials here, and they last: prefer `turn`."""
     turn: TurnServers | None = None
     """TURN servers for which each session gets credentials of its own, of limited time."""
+    own_turn: OwnTurn | None = None
+    """The same of our own port, where the program that serves us listens for that."""
     cors_origins: tuple[str, ...] = ("*",)
     """Origins that scripts may call from. To allow all does no harm, since only its token gives a request rights."""
     token_grace: float = 60.0

@@ -163,7 +163,8 @@ class LiveKit:
             await socket.run(lambda frame: None)
             return
         room, client = found
-        session = Session(self.rooms, room, client, socket, mint=self.keys.mint, counts=self.requests)
+        host = websocket.url.hostname or ""
+        session = Session(self.rooms, room, client, socket, mint=self.keys.mint, counts=self.requests, host=host)
         self._sessions.add(session)
         try:
             if join.resumes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sfu.signaling.http.ice_servers import IceServer, TurnServers
+from sfu.signaling.http.ice_servers import IceServer, OwnTurn, TurnServers
 from sfu.signaling.livekit.socket import SocketLimits
 
 
@@ -16,6 +16,8 @@ class LiveKitOptions:
     """Told to clients as they are."""
     turn: TurnServers | None = None
     """TURN servers for which each participant gets credentials of its own."""
+    own_turn: OwnTurn | None = None
+    """The same of our own port, where the program that serves us listens for that."""
     auto_create: bool = True
     """Make a room when its first participant comes; else only `CreateRoom` does."""
     empty_timeout: int = 300

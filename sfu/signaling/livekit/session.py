@@ -20,6 +20,7 @@ from livekit.protocol.rtc import (
     SignalResponse,
 )
 
+from sfu.signaling.http.ice_servers import issue_ice_servers
 from sfu.signaling.livekit import sids
 from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.client import Client
@@ -57,14 +58,18 @@ class Session:
         *,
         mint: Callable[[Claims], str],
         counts: collections.Counter[str],
+        host: str = "",
     ) -> None:
-        """`mint`: makes a token that says the same, to come back with. `counts`: of requests, by kind."""
+        """`mint`: makes a token that says the same, to come back with. `counts`: of requests, by kind. `host`: the name
+        by which the client has found us.
+        """
         self.rooms = rooms
         self.room = room
         self.client = client
         self.socket = socket
         self._mint = mint
         self._counts = counts
+        self._host = host
         self._bad_frames = 0
         self._refresh_at = 0.0
 
@@ -200,12 +205,8 @@ class Session:
             self.socket.close()
 
     def _list_ice_servers(self) -> list[ICEServer]:
-        options = self.rooms.options
-        issued = [] if options.turn is None else options.turn.issue(self.client.sid, self.rooms.clock())
-        return [
-            ICEServer(urls=[each.url], username=each.username, credential=each.credential)
-            for each in (*options.ice_servers, *issued)
-        ]
+        issued = issue_ice_servers(self.rooms.options, self.client.sid, self.rooms.clock(), self._host)
+        return [ICEServer(urls=[each.url], username=each.username, credential=each.credential) for each in issued]
 
 
 _NUMBERED = frozenset({"update_metadata", "store_data_blob_request", "get_data_blob_request"})

@@ -46,7 +46,7 @@ class SessionResource:
         text = decode_sdp(await read_body(request, self._context.options, self._context.sdp_limits.size))
         if kind == SDP:
             return self._accept(session, text)
-        return self._trickle(session, text, request.headers.get("if-match"))
+        return self._trickle(request, session, text)
 
     def _accept(self, session: Session, answer: str) -> Response:
         connection = session.connection
@@ -56,10 +56,11 @@ class SessionResource:
         connection.accept(answer)
         return Response(status_code=204)
 
-    def _trickle(self, session: Session, text: str, condition: str | None) -> Response:
+    def _trickle(self, request: Request, session: Session, text: str) -> Response:
         """RFC 9725 section 4.3.1 asks for If-Match. Only a restart is in need of it: candidates, and the credentials in
         use, change nothing, but those of an ICE session that is over would put an end to the one that stands.
         """
+        condition = request.headers.get("if-match")
         if condition is not None and not if_match(condition, session.etag):
             raise Problem(412, "Precondition Failed", "The ETag is that of an ICE session which is over.")
         connection = session.connection
@@ -75,5 +76,5 @@ class SessionResource:
             return Response(status_code=204)
         session.generation += 1
         # who gathers anew may need TURN servers anew, and the credentials of the session's beginning may be over
-        headers = {"ETag": session.etag, "Cache-Control": "no-store", **self._context.ice_headers(session)}
+        headers = {"ETag": session.etag, "Cache-Control": "no-store", **self._context.ice_headers(request, session)}
         return Response(answer, 200, headers, media_type=FRAGMENT)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sfu.negotiation import Answerer, LocalTransport, NegotiationError, NoCommonCodecError, Outgoing
+from sfu.negotiation import Answerer, Candidate, LocalTransport, NegotiationError, NoCommonCodecError, Outgoing
 from sfu.negotiation.sdp import MediaDescription, SessionDescription, parse_sdp
 from sfu.wire.extensions import Extension
 from tests.unit.negotiation.conftest import MakeOutgoing
@@ -73,6 +73,12 @@ def test_a_publisher(
     ]
     assert answer.media[0].connection == "IN IP4 192.0.2.1"
     assert answer.media[0].port == 5000
+
+
+def test_a_candidate_of_tcp_is_one_to_connect_to_and_comes_behind_all_of_udp() -> None:
+    by_udp, by_tcp = Candidate("192.0.2.1", 5000).line(7), Candidate("192.0.2.1", 443, tcp=True).line(0)
+    assert by_tcp == f"1 1 tcp {(90 << 24) | (65535 << 8) | 255} 192.0.2.1 443 typ host tcptype passive"
+    assert int(by_udp.split()[3]) > int(by_tcp.split()[3])
 
 
 def test_candidates_stand_in_the_first_section_only(vector: Vector, answerer: Answerer, local: LocalTransport) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 START_TIMEOUT = 240.0
-LINK = re.compile(r"(http://127\.0\.0\.1:\d+)/#room=lobby&token=([\w.\-]+)")
+LINK = re.compile(r"(https?://127\.0\.0\.1:\d+)/#room=lobby&token=([\w.\-]+)")
 
 
 @contextmanager

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import ssl
+import time
 from pathlib import Path
 
 import httpx
@@ -13,6 +16,8 @@ import sfu
 from sfu.node import serve
 from sfu.node.serve import Started
 from tests.unit.node.process import START_TIMEOUT, node
+from tests.unit.offers import make_offer
+from tests.unit.tcp.certificates import make_certificate
 
 
 @pytest.mark.timeout(START_TIMEOUT)
@@ -63,6 +68,45 @@ def test_a_node_answers_over_a_real_socket_and_operators_over_one_of_their_own(t
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+@pytest.mark.timeout(START_TIMEOUT)
+def test_https_and_http_are_served_on_one_port_and_a_new_certificate_at_once(tmp_path: Path) -> None:
+    chain, key = make_certificate(tmp_path)
+    config = tmp_path / "sfu.toml"
+    config.write_text(f'tls_cert = "{chain}"\ntls_key = "{key}"\nannounce = ["127.0.0.1"]\n')
+    with node("--config", str(config)) as (process, url, token):
+        assert url.startswith("https://")
+        for base in (url, url.replace("https", "http")):
+            verify = ssl.create_default_context(cafile=str(chain))
+            answer = httpx.get(f"{base}/rooms/lobby", headers={"Authorization": f"Bearer {token}"}, verify=verify)
+            assert answer.json()["room"] == "lobby"
+        port = httpx.URL(url).port
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
+        made = httpx.post(
+            f"{url}/rooms/lobby/whip",
+            content=make_offer(("audio", "sendonly")),
+            headers=headers,
+            verify=verify,
+            timeout=20,
+        )
+        assert f"127.0.0.1 {port} typ host tcptype passive" in made.text
+        assert f"<turns:127.0.0.1:{port}?transport=tcp>" in made.headers["link"]
+        make_certificate(tmp_path)
+        os.utime(chain, (0, 0))
+        renewed = ssl.create_default_context(cafile=str(chain))
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                assert httpx.get(f"{url}/healthz", verify=renewed).status_code == 200
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.timeout(START_TIMEOUT)

@@ -12,12 +12,13 @@ import httpx
 import pytest
 
 import sfu
-from sfu.signaling import IceServer, SignalingOptions, TurnServers, create_app
+from sfu.signaling import IceServer, OwnTurn, SignalingOptions, TurnServers, create_app
 from tests.unit.offers import make_answer
 from tests.unit.signaling.conftest import RECEIVE, SDP, SEND, FakeAuthorizer, WallClock
 from tests.unit.signaling.fragments import CANDIDATE, FRAGMENT, NEW
 
 SECRET = "a secret that coturn has"
+OURS = ("turn:sfu.test:8080?transport=tcp", "turns:sfu.test:8080?transport=tcp")
 URLS = ("turn:turn.example.net?transport=udp", "turns:turn.example.net:443?transport=tcp")
 
 
@@ -45,11 +46,29 @@ def test_the_secret_is_not_shown() -> None:
     assert SECRET not in repr(SignalingOptions(turn=TurnServers(URLS, SECRET)))
 
 
+@pytest.mark.parametrize(
+    ("host", "tls", "urls"),
+    [
+        ("court.example", False, ["turn:court.example:443?transport=tcp"]),
+        ("court.example", True, ["turn:court.example:443?transport=tcp", "turns:court.example:443?transport=tcp"]),
+        ("2001:db8::5", False, ["turn:[2001:db8::5]:443?transport=tcp"]),
+        ("", True, []),
+        ("a>; rel=x", True, []),
+    ],
+)
+def test_our_own_turn_server_is_where_the_client_has_found_us(host: str, tls: bool, urls: list[str]) -> None:
+    issued = OwnTurn(443, SECRET, tls=tls).issue("alice", 1_800_000_000.9, host)
+    assert [each.url for each in issued] == urls
+    assert {each.username for each in issued} <= {"1800000600:alice"}
+
+
 @pytest.fixture
 async def http(
     server: sfu.Server, authorizer: FakeAuthorizer, options: SignalingOptions, clock: WallClock
 ) -> AsyncIterator[httpx.AsyncClient]:
-    options = dataclasses.replace(options, turn=TurnServers(URLS, SECRET, ttl=600.0))
+    options = dataclasses.replace(
+        options, turn=TurnServers(URLS, SECRET, ttl=600.0), own_turn=OwnTurn(8080, SECRET, tls=True)
+    )
     app = create_app(server, authorizer, options, clock=clock)
     headers = authorizer.add("anyone")
     transport = httpx.ASGITransport(app)
@@ -70,7 +89,7 @@ async def test_each_session_is_told_its_own(
         assert response.status_code == 201
         link = response.headers["link"]
         assert 'stun:stun.example.net>; rel="ice-server"' in link
-        for url in URLS:
+        for url in (*URLS, *OURS):
             found = re.search(rf'<{re.escape(url)}>; rel="ice-server"; username="([^"]*)"; credential="([^"]*)"', link)
             assert found is not None
             assert found[1] == expected
@@ -97,6 +116,6 @@ async def test_a_restart_of_ice_brings_fresh_credentials(
     assert restarted.status_code == 200
     link = restarted.headers["link"]
     assert 'stun:stun.example.net>; rel="ice-server"' in link
-    for url in URLS:
+    for url in (*URLS, *OURS):
         assert f'<{url}>; rel="ice-server"; username="1800001199:alice"; ' in link
     assert "urn:ietf" not in link  # the extensions of a session do not change
