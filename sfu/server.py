@@ -27,7 +27,7 @@ from sfu.rooms.room import Room
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
-from sfu.transport import Identity, parse_username
+from sfu.transport import Address, Identity, parse_username
 
 _log = logging.getLogger("sfu.server")
 
@@ -49,6 +49,7 @@ class Server:
         identity = Identity.generate(clocks.utc_now())
         self._environment = Environment(self.config, identity, clock, rng or random.SystemRandom())
         self._shards: list[Shard] = []
+        self._origins: dict[Address, Address] = {}
         self._rooms: dict[str, Room] = {}
         self._guarded: dict[str, Room] = {}
         self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
@@ -83,6 +84,15 @@ class Server:
         """
         for shard in self._shards:
             shard.tcp_port = port
+
+    def set_origin(self, address: Address, origin: Address | None) -> None:
+        """Note that what comes from `address` is handed on for a client at `origin`, which its ICE is told as its own;
+        None: no longer. For who listens by TCP; see `announce_tcp`.
+        """
+        if origin is None:
+            self._origins.pop(address, None)
+        else:
+            self._origins[address] = origin
 
     def find_udp_port(self, check: bytes) -> int | None:
         """The UDP port of the shard for whose connection a connectivity check is, by the name that it calls
@@ -137,7 +147,8 @@ class Server:
                     "set host and udp_port to what is free on this machine"
                 ) from error
         announced = self.announced
-        self._shards = [Shard(plane, announce=announced, clock=self._environment.clock) for plane in planes]
+        clock = self._environment.clock
+        self._shards = [Shard(plane, announce=announced, clock=clock, origins=self._origins) for plane in planes]
         self._loop = loop = asyncio.get_running_loop()
         for shard in self._shards:
             shard.start(loop)

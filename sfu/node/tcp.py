@@ -57,10 +57,14 @@ def build_door(server: Server, port: TcpPort, connections: HttpConnections) -> D
     turn = None
     if port.turn is not None:
         peers = {str(ipaddress.ip_address(each)): server.udp_ports for each in server.announced}
-        relayed = (server.announced[0], server.udp_ports[0])
-        turn = TurnOptions(REALM, port.turn.secret.encode(), peers, relayed, LEGS)
+        turn = TurnOptions(REALM, port.turn.secret.encode(), peers, LEGS)
     find_port = server.find_udp_port if port.open else _find_nobody
-    ways = Ways(find_port=find_port, media_host=name_media_host(server.config.host), left=connections.leave)
+    ways = Ways(
+        find_port=find_port,
+        set_origin=server.set_origin,
+        media_host=name_media_host(server.config.host),
+        left=connections.leave,
+    )
     limits = DoorLimits(per_address=connections.limits.connections_per_address)
     return Door(ways, turn=turn, certificate=port.certificate, limits=limits)
 

@@ -49,6 +49,7 @@ class Transport:
             consent_timeout=environment.config.consent_timeout,
             handshake_timeout=environment.config.handshake_timeout,
             now=environment.clock(),
+            find_origin=shard.find_origin,
         )
 
     @property

@@ -102,12 +102,17 @@ class Member(Protocol):
 class Shard:
     """One plane and the connections on it."""
 
-    def __init__(self, plane: Plane, *, announce: Sequence[str], clock: Clock) -> None:
-        """`announce` lists the IP addresses at which clients reach this machine."""
+    def __init__(
+        self, plane: Plane, *, announce: Sequence[str], clock: Clock, origins: Mapping[Address, Address] | None = None
+    ) -> None:
+        """`announce` lists the IP addresses at which clients reach this machine. `origins`: where clients are that send
+        from these addresses, since something of ours stands between.
+        """
         self.plane = plane
         self.drops: collections.Counter[str] = collections.Counter()
         """What the control side dropped, by reason."""
         self._announce = tuple(announce)
+        self._origins = {} if origins is None else origins
         self.tcp_port: int | None = None
         """Where clients reach this machine by TCP, at the same addresses; None: nowhere."""
         self._clock = clock
@@ -162,6 +167,10 @@ class Shard:
         self._members[member.row] = member
         self.update_ufrags(member)
         self.touch(member)
+
+    def find_origin(self, address: Address) -> Address:
+        """Where a client is that sends from an address."""
+        return self._origins.get(address, address)
 
     def has_ufrag(self, ufrag: str) -> bool:
         """Whether one of its connections has that local user fragment."""

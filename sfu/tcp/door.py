@@ -52,6 +52,8 @@ class Ways:
 
     find_port: Callable[[bytes], int | None]
     """The UDP port of the shard for which a connectivity check is; None: nobody knows it."""
+    set_origin: Callable[[Address, Address | None], None]
+    """What comes to the shards from an address is of a client elsewhere; None: no longer."""
     media_host: str
     """Where the shards' ports are reached from here."""
     left: Callable[[str], None]
@@ -61,11 +63,14 @@ class Ways:
 class _Client:
     """One connection in the pump."""
 
-    __slots__ = ("address", "carries", "since", "turn")
+    __slots__ = ("address", "carries", "legs", "origin", "since", "turn")
 
     def __init__(self, address: Address, since: float) -> None:
         self.address = address
         self.since = since
+        self.origin = address
+        """Where it is, as its ICE knows it: at its relayed address, if it has one."""
+        self.legs: list[Address] = []
         self.carries = Carries.UNKNOWN
         self.turn: TurnSession | None = None
 
@@ -131,6 +136,7 @@ class Door:
     def take(self, accepted: socket.socket, address: Address) -> None:
         """Lead an accepted connection on, once its first octets are there."""
         accepted.setblocking(False)
+        address = address[0].removeprefix("::ffff:"), address[1]
         timer = self._loop.call_later(self._limits.first_timeout, self._give_up, accepted)
         self._peeking[accepted] = address, timer
         self._loop.add_reader(accepted, self._peek, accepted)
@@ -209,6 +215,8 @@ class Door:
         self._by_host[client.address[0]] -= 1
         if not self._by_host[client.address[0]]:
             del self._by_host[client.address[0]]
+        for leg in client.legs:
+            self._ways.set_origin(leg, None)
         if told.carries is not Carries.HTTP:
             self._ways.left(client.address[0])
 
@@ -224,7 +232,7 @@ class Door:
             self.ended["unknown_check"] += 1
             self._pump.close(told.row)
             return
-        if self._attach(told.row, 0, port, b""):
+        if self._attach(told.row, client, 0, port, b""):
             self._pump.answer(told.row)
 
     def _answer_turn(self, told: Told, client: _Client) -> None:
@@ -233,10 +241,12 @@ class Door:
             self._pump.close(told.row)
             return
         if client.turn is None:
-            client.turn = TurnSession(self._turn, client.address, time.time(), os.urandom)
+            # no other client is told this one; the first of a shard's addresses is as good as any
+            client.origin = next(iter(self._turn.peers)), told.row + 1
+            client.turn = TurnSession(self._turn, client.address, client.origin, time.time(), os.urandom)
         outcome = client.turn.handle_message(told.data, time.time())
         for leg, peer, prefix in outcome.opened:
-            if not self._attach(told.row, leg, peer[1], prefix):
+            if not self._attach(told.row, client, leg, peer[1], prefix):
                 return
         if outcome.bound is not None:
             self._pump.bind(told.row, *outcome.bound)
@@ -244,7 +254,7 @@ class Door:
         if outcome.ends:
             self._pump.close(told.row)
 
-    def _attach(self, row: int, leg: int, port: int, prefix: bytes) -> bool:
+    def _attach(self, row: int, client: _Client, leg: int, port: int, prefix: bytes) -> bool:
         """Open a leg to a shard's port; where the system has no socket for it, end the connection."""
         host = self._ways.media_host
         made = None
@@ -257,6 +267,9 @@ class Door:
                 made.close()
             self._pump.close(row)
             return False
+        address: Address = made.getsockname()[:2]
+        client.legs.append(address)
+        self._ways.set_origin(address, client.origin)
         self._pump.attach(row, leg, made, prefix)
         return True
 

@@ -36,8 +36,6 @@ class TurnOptions:
     """From which credentials follow: `EXPIRY:USER` and the HMAC of that (draft-uberti-behave-turn-rest-00)."""
     peers: Mapping[str, tuple[int, ...]]
     """The addresses that are ours, and the ports of each."""
-    relayed: Address
-    """What a client is told as its relayed address. Nothing is sent there."""
     max_legs: int
 
 
@@ -74,9 +72,13 @@ def _hash_key(username: str, realm: str, password: str) -> bytes:
 class TurnSession:
     """One client's connection. Times are seconds since the Unix epoch, as in its credentials."""
 
-    def __init__(self, options: TurnOptions, client: Address, now: float, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, options: TurnOptions, client: Address, relayed: Address, now: float, random: Callable[[int], bytes]
+    ) -> None:
+        """`relayed`: what the client is told as its relayed address; nothing is ever sent there."""
         self._options = options
         self._client = client
+        self._relayed = relayed
         self._transaction = random(12)
         self._salt = random(8)
         self._username = ""
@@ -172,7 +174,7 @@ class TurnSession:
         lifetime = self._set_lifetime(asked, now)
         self._username = asked.attributes["USERNAME"]
         told = {
-            "XOR-RELAYED-ADDRESS": self._options.relayed,
+            "XOR-RELAYED-ADDRESS": self._relayed,
             "XOR-MAPPED-ADDRESS": self._client,
             "LIFETIME": lifetime,
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sfu.transport.dtls import DtlsAssociation, DtlsState, is_client_hello
@@ -80,6 +80,7 @@ class Endpoint:
         consent_timeout: seconds without an authentic check or packet after which the peer counts as gone.
         handshake_timeout: seconds from `now` until there must be keys.
         now: the time in seconds, of a clock that never goes back.
+        find_origin: see `IceLite`.
     """
 
     def __init__(
@@ -91,10 +92,11 @@ class Endpoint:
         consent_timeout: float,
         handshake_timeout: float,
         now: float,
+        find_origin: Callable[[Address], Address] = lambda address: address,
     ) -> None:
         self.drops: Counter[str] = Counter()
         """What was dropped, by reason."""
-        self._ice = IceLite(credentials, self.drops)
+        self._ice = IceLite(credentials, self.drops, find_origin)
         self._context = identity.context(profiles)
         self._dtls = DtlsAssociation(self._context)
         self._role_known = False

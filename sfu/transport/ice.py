@@ -93,14 +93,21 @@ class IceLite:
     Args:
         credentials: the local ones.
         drops: counts, by reason, what is dropped; shared with the owner.
+        find_origin: where a peer is that sends from an address. It is another one where a relay of ours stands between.
     """
 
-    def __init__(self, credentials: IceCredentials, drops: Counter[str]) -> None:
+    def __init__(
+        self,
+        credentials: IceCredentials,
+        drops: Counter[str],
+        find_origin: Callable[[Address], Address] = lambda address: address,
+    ) -> None:
         self.selected: Address | None = None
         """Where to send: the first verified address until the peer nominates, then that until it has moved."""
         self.consented: float | None = None
         """When the last authentic check or packet came, in seconds: the peer's consent. None before the first check."""
         self._drops = drops
+        self._find_origin = find_origin
         self._current = _Generation(credentials)
         self._previous: _Generation | None = None
         self._remote_ufrags: tuple[bytes, ...] = ()
@@ -222,7 +229,7 @@ class IceLite:
             self._drops["ice_replayed_check"] += 1
             return None
         # else the peer, or somebody else, repeats itself: it is answered, and proves nothing
-        return build_success(request, generation.key, *address)
+        return build_success(request, generation.key, *self._find_origin(address))
 
     def _match(self, request: BindingRequest) -> _Generation | None:
         """Return the local credentials that the request proves to know; if it knows none, drop and count it."""

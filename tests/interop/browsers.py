@@ -153,6 +153,8 @@ class Chromium(Browser):
     tone_hertz = 400.0
     fake_device = "fps=10"
     """Options of its camera, as `fps=5,device-count=2`; half the frames that it has by itself, which cost most."""
+    flags: tuple[str, ...] = ()
+    """More of its command line."""
     _playwright: Playwright
     _browser: PlaywrightBrowser
 
@@ -160,7 +162,7 @@ class Chromium(Browser):
         self._playwright = await async_playwright().start()
         self._browser = await self._playwright.chromium.launch(
             executable_path=shutil.which(self.executable),
-            args=(*CHROMIUM_FLAGS, f"--use-fake-device-for-media-stream={self.fake_device}"),
+            args=(*CHROMIUM_FLAGS, *self.flags, f"--use-fake-device-for-media-stream={self.fake_device}"),
             headless=not self.headed,
             timeout=START_TIMEOUT * 1000,
         )

@@ -40,8 +40,14 @@ class Entrance:
         self.known = {b"known"}
         self.left: list[str] = []
         self.served: list[tuple[Address, bool]] = []
-        options = TurnOptions("court", SECRET, {"203.0.113.5": (self.port,)}, ("203.0.113.5", self.port), LEGS)
-        ways = Ways(find_port=self._find, media_host="127.0.0.1", left=self.left.append)
+        options = TurnOptions("court", SECRET, {"203.0.113.5": (self.port,)}, LEGS)
+        self.origins: dict[Address, Address | None] = {}
+        ways = Ways(
+            find_port=self._find,
+            set_origin=self.origins.__setitem__,
+            media_host="127.0.0.1",
+            left=self.left.append,
+        )
         self.door = Door(ways, turn=options if turn_options else None, certificate=certificate, limits=limits)
         self.door.serve_http = self._serve
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -137,8 +143,10 @@ async def test_a_connectivity_check_leads_to_its_shard(entrance: Open, tls: bool
     assert await reader.readexactly(2 + len(check)) == struct.pack("!H", len(check)) + check
     writer.write(b"\x00\x04data")
     assert await reader.readexactly(6) == b"\x00\x04data"
+    assert list(opened.origins.values()) == [writer.get_extra_info("sockname")]
     writer.close()
     await opened.until(lambda: opened.left == ["127.0.0.1"])
+    assert list(opened.origins.values()) == [None]
 
 
 async def test_a_check_that_nobody_knows_ends_its_connection(entrance: Open) -> None:
@@ -177,6 +185,7 @@ async def test_a_turn_client_that_we_did_not_write_reaches_the_shard(entrance: O
         transport.sendto(data, ("203.0.113.5", opened.port))
         received = await asyncio.wait_for(protocol.received.get(), PATIENCE)
         assert received == (data, ("203.0.113.5", opened.port))
+    assert list(opened.origins.values()) == [transport.get_extra_info("sockname")], "its relayed address"
     transport.close()
     await opened.until(lambda: opened.left)
 

@@ -17,7 +17,6 @@ OPTIONS = TurnOptions(
     realm="court.example",
     secret=SECRET,
     peers={"203.0.113.5": (4000, 4001), "2001:db8::5": (4000, 4001)},
-    relayed=OURS,
     max_legs=4,
 )
 
@@ -26,7 +25,7 @@ class Client:
     """A client that knows its credentials."""
 
     def __init__(self, expires: float = NOW + 60, user: str = "alice") -> None:
-        self.session = TurnSession(OPTIONS, ("192.0.2.9", 50000), NOW, lambda count: b"r" * count)
+        self.session = TurnSession(OPTIONS, ("192.0.2.9", 50000), OURS, NOW, lambda count: b"r" * count)
         self.now = NOW
         self.username = f"{int(expires)}:{user}"
         self.password = make_credential(SECRET, self.username)
@@ -193,7 +192,7 @@ def test_a_channel_has_one_peer_and_a_peer_one_channel() -> None:
 
 def test_legs_are_bounded() -> None:
     client = Client()
-    client.session._options = TurnOptions("court.example", SECRET, {OURS[0]: tuple(range(1, 9))}, OURS, max_legs=4)
+    client.session._options = TurnOptions("court.example", SECRET, {OURS[0]: tuple(range(1, 9))}, max_legs=4)
     client.allocate()
     for port in range(1, 5):
         assert client.ask(Method.CREATE_PERMISSION, xor_peer_address=(OURS[0], port)).message_class is Class.RESPONSE

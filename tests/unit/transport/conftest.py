@@ -178,6 +178,7 @@ class Pair:
         profiles: Sequence[SrtpProfile] = DEFAULT_PROFILES,
         lose_up: Lose = lambda number, datagram: False,
         lose_down: Lose = lambda number, datagram: False,
+        find_origin: Callable[[Address], Address] = lambda address: address,
     ) -> None:
         self.now = START
         self.client = client or Client()
@@ -188,6 +189,7 @@ class Pair:
             consent_timeout=CONSENT_TIMEOUT,
             handshake_timeout=HANDSHAKE_TIMEOUT,
             now=self.now,
+            find_origin=find_origin,
         )
         self.address = HOME
         self.events: list[EndpointEvent] = []

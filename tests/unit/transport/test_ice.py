@@ -57,6 +57,16 @@ def test_a_check_is_answered_with_the_senders_address(new_pair, check, address, 
     assert pair.endpoint.poll_transmit() is None
 
 
+def test_who_comes_by_a_relay_of_ours_is_told_where_it_is_itself(new_pair, check):
+    relay = ("127.0.0.1", 50007)
+    pair = new_pair(find_origin=lambda address: OTHER if address == relay else address)
+    for address, told in ((relay, OTHER), (("192.0.2.1", 4), ("192.0.2.1", 4))):
+        pair.endpoint.handle_datagram(check(), address, pair.now)
+        datagram, destination = pair.endpoint.poll_transmit()
+        assert destination == address
+        assert stun.parse_message(datagram).attributes["XOR-MAPPED-ADDRESS"] == told
+
+
 def test_the_first_check_selects_and_a_nomination_moves(new_pair):
     pair = new_pair()
     pair.check()

@@ -1,0 +1,111 @@
+"""A town of network namespaces: a node in one, people in others, each with a way of its own. Nothing leaves it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+NODE4, NODE6 = "10.77.0.1", "fd77::1"
+"""The node's addresses, which are at the end of every way."""
+PROXY_PORT = 3128
+
+
+def possible() -> bool:
+    """Whether namespaces can be made here: it takes root, which some containers do not really have, and iproute2."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return False
+    name = f"sfu{os.getpid()}-try"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode == 0
+    if made:
+        subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return made
+
+
+def ip(*arguments: str) -> None:
+    """Run iproute2's command."""
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr.strip()}"
+
+
+class Town:
+    """Namespaces named after this process; they vanish with everything in them at the end."""
+
+    def __init__(self) -> None:
+        self._prefix = f"sfu{os.getpid()}"
+        self._made: list[str] = []
+        self._numbers = itertools.count(1)
+        self._folder = Path(tempfile.mkdtemp(prefix="sfu-town-"))
+
+    def __enter__(self) -> Self:
+        self.node = self._add("node")
+        for address in (f"{NODE4}/32", f"{NODE6}/128"):
+            ip("-n", self.node, "addr", "add", address, "dev", "lo")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in self._made:
+            ip("netns", "del", name)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _add(self, name: str) -> str:
+        made = f"{self._prefix}-{name}"
+        ip("netns", "add", made)
+        self._made.append(made)
+        ip("-n", made, "link", "set", "lo", "up")
+        return made
+
+    def _join(self, near: str, far: str, *, version: int) -> str:
+        """A link from `near` to `far`, over which `near` finds all that is there; return the address of `far` on it."""
+        number = next(self._numbers)
+        ends = f"v{number}n", f"v{number}f"
+        ip("-n", near, "link", "add", ends[0], "type", "veth", "peer", ends[1], "netns", far)
+        base, mask = (f"10.77.{number}.", "30") if version == 4 else (f"fd77:{number}::", "64")
+        for namespace, device, last in ((near, ends[0], 2), (far, ends[1], 1)):
+            lasting = ["nodad"] if version == 6 else []
+            ip("-n", namespace, "addr", "add", f"{base}{last}/{mask}", "dev", device, *lasting)
+            ip("-n", namespace, "link", "set", device, "up")
+        ip("-n", near, f"-{version}", "route", "add", "default", "via", f"{base}1")
+        if far == self.node:  # it answers from the address that it has told
+            net, own = (f"{base}0/{mask}", NODE4) if version == 4 else (f"{base}/{mask}", NODE6)
+            former = ["src", f"{base}1"] if version == 4 else ["metric", "256"]
+            ip("-n", far, f"-{version}", "route", "add", net, "dev", ends[1], "src", own, "metric", "1")
+            ip("-n", far, f"-{version}", "route", "del", net, "dev", ends[1], *former)
+        return f"{base}1"
+
+    def house(self, name: str, *, version: int = 4, only_tcp: int | None = None) -> str:
+        """A namespace of somebody who reaches the node. `only_tcp`: by this TCP port, and nothing else passes."""
+        made = self._add(name)
+        self._join(made, self.node, version=version)
+        if only_tcp is not None:
+            ip("-n", made, "rule", "add", "pref", "100", "ipproto", "tcp", "dport", str(only_tcp), "lookup", "main")
+            ip("-n", made, "rule", "add", "pref", "200", "prohibit")
+        return made
+
+    def house_behind_proxy(self, name: str) -> tuple[str, str, str]:
+        """A namespace from which nothing but a proxy is reached: it, the proxy's own namespace and address."""
+        made, proxy = self._add(name), self._add(f"{name}-proxy")
+        self._join(proxy, self.node, version=4)
+        address = self._join(made, proxy, version=4)
+        ip("-n", made, "route", "del", "default")
+        return made, proxy, address
+
+    def command(self, namespace: str, *command: str) -> list[str]:
+        """A command such that it runs in a namespace; `ip` replaces itself, so the process is the command's."""
+        return ["ip", "netns", "exec", namespace, *command]
+
+    def wrap(self, namespace: str, program: str, flags: Sequence[str] = ()) -> str:
+        """A program that runs another one in a namespace, for those who start what they are given."""
+        path = self._folder / f"{namespace}-{Path(program).name}"
+        path.write_text("#!/bin/sh\n" + " ".join(["exec", *self.command(namespace, program, *flags), '"$@"']) + "\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return str(path)
