@@ -81,7 +81,7 @@ stable: $(STABLE_READY) # the clients of other makers, for tests/interop/stable
 interop: stable kernels ## Let all of the other makers' clients publish and watch
 	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable tests/interop/livekit
 
-COMPILE := from sfu.routing.plane import compile_kernels; compile_kernels()
+COMPILE := from sfu.routing import plane; from sfu.tcp import pump; plane.compile_kernels(); pump.compile_kernels()
 COMPILE_CHECKED := from tests.fuzz.packet_path import PacketPath; PacketPath().run(bytes([1, 0, 1, 0]))
 
 kernels: $(DEV_READY) # compiled once, before two processes need them

@@ -15,6 +15,10 @@ _SHARD = 8
 """Descriptors of a shard: a media socket, and what wakes its thread and the loop."""
 
 
+_TCP = 3
+"""Of a connection that comes by TLS or carries media: its own, and a pair towards the HTTP server or two legs."""
+
+
 @dataclass(frozen=True, slots=True)
 class DescriptorPlan:
     """How many descriptors there are, and what they are for."""
@@ -25,6 +29,8 @@ class DescriptorPlan:
     """Descriptors for media sockets, records and the process itself, which HTTP connections never take."""
     http: int
     """HTTP connections at once: as many as wanted, if the limit allows."""
+    tcp: int
+    """Connections at once that come by TLS or carry media: as many as wanted, if that takes no more than a quarter."""
     wanted: int
     """The limit that all settings together would need."""
 
@@ -47,11 +53,16 @@ def raise_limit() -> int:
     return most
 
 
-def plan_descriptors(limit: int, *, connections: int, shards: int, recordings: int, folders: int) -> DescriptorPlan:
+def plan_descriptors(
+    limit: int, *, connections: int, shards: int, recordings: int, folders: int, tcp: int = 0
+) -> DescriptorPlan:
     """Divide `limit`: media and records come first, and HTTP `connections` get what is left.
 
-    `recordings` is how many run at once, each in `folders` folders. HTTP may always have a quarter of the limit.
+    `recordings` is how many run at once, each in `folders` folders; `tcp` is how many connections come by TLS or carry
+    media. HTTP may always have a quarter of the limit.
     """
-    reserve = _PROCESS + _SHARD * shards + RECORD_DESCRIPTORS * recordings * folders
+    needed = _PROCESS + _SHARD * shards + RECORD_DESCRIPTORS * recordings * folders
+    given = min(tcp, max(limit - needed, 0) // 4 // _TCP)
+    reserve = needed + _TCP * given
     http = min(connections, max(limit - reserve, limit // 4))
-    return DescriptorPlan(limit, min(reserve, limit - http), http, reserve + connections)
+    return DescriptorPlan(limit, min(reserve, limit - http), http, given, needed + _TCP * tcp + connections)

@@ -29,7 +29,8 @@ from sfu.node.records.store import open_record_store
 from sfu.node.tcp import build_door, describe_port, load_certificate
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
-from sfu.tcp.door import Door
+from sfu.tcp import pump as tcp_kernels
+from sfu.tcp.door import Door, DoorLimits
 
 if TYPE_CHECKING:
     from sfu.signaling.livekit.app import LiveKit
@@ -110,8 +111,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
             url = _url_of(listener, tls=certificate is not None)
             port = describe_port(server, settings, certificate, listener.getsockname()[1])
-            app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn)
-            door = build_door(server, port, connections)
+            door = build_door(server, port, connections, descriptors.tcp)
+            app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn, door)
             if door is not None:
                 await door.start()
                 closing.push_async_callback(door.close)
@@ -141,6 +142,7 @@ def _plan_descriptors(settings: Settings, records: RecordStore | None) -> Descri
         shards=settings.shards,
         recordings=0 if records is None else records.most,
         folders=0 if records is None else len(records.places),
+        tcp=DoorLimits().connections if settings.tcp or settings.tls_cert else 0,
     )
     facts = {"limit": plan.limit, "reserved": plan.reserved, "http_connections": plan.http}
     if plan.is_low:
@@ -172,6 +174,7 @@ async def _start(server: sfu.Server, reporter: Reporter) -> None:
         reporter.compiling(share)
 
     await asyncio.to_thread(sfu.compile_kernels, tell)
+    await asyncio.to_thread(tcp_kernels.compile_kernels)  # what helped with the others has compiled it already
     if told:
         reporter.compiled(loop.time() - began)
     await server.start()

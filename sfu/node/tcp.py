@@ -50,8 +50,8 @@ def describe_port(server: Server, settings: Settings, certificate: Certificate |
     return TcpPort(port, certificate, reached, turn)
 
 
-def build_door(server: Server, port: TcpPort, connections: HttpConnections) -> Door | None:
-    """What tells the kinds of connections apart; None where there is HTTP alone."""
+def build_door(server: Server, port: TcpPort, connections: HttpConnections, most: int) -> Door | None:
+    """What tells the kinds of connections apart; None where there is HTTP alone. `most`: of TLS and media at once."""
     if port.turn is None and port.certificate is None:
         return None
     turn = None
@@ -65,7 +65,7 @@ def build_door(server: Server, port: TcpPort, connections: HttpConnections) -> D
         media_host=name_media_host(server.config.host),
         left=connections.leave,
     )
-    limits = DoorLimits(per_address=connections.limits.connections_per_address)
+    limits = DoorLimits(connections=max(most, 1), per_address=connections.limits.connections_per_address)
     return Door(ways, turn=turn, certificate=port.certificate, limits=limits)
 
 

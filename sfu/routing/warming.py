@@ -38,7 +38,10 @@ Progress = Callable[[float], None]
 _TYPED = 0.75
 """The share of the work that is done when the last function is typed; what remains is one step of LLVM's."""
 _BEGUN, _KEPT = "begun", "kept"
-_HELPER = "from sfu.routing.plane import compile_second; compile_second()"
+_HELPER = (
+    "from sfu.routing.plane import compile_second; compile_second(); "
+    "from sfu.tcp.pump import compile_kernels; compile_kernels()"  # while this process is at its last step
+)
 
 
 def _name(function: Any) -> str:

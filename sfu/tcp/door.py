@@ -300,4 +300,4 @@ class Door:
         return "silent" if self._pump.silent_s(row, now) > limits.silence else ""
 
 
-__all__ = ["LEGS", "Door", "DoorLimits", "Ended", "Ways", "name_media_host"]
+__all__ = ["LEGS", "Carries", "Door", "DoorLimits", "Ended", "Ways", "name_media_host"]

@@ -148,7 +148,7 @@ class Pump:
 
     def counters(self) -> dict[str, int]:
         """Totals, each of which only grows."""
-        return {f"tcp_{each.name.lower()}": int(self._pumped.counters[each]) for each in Counter}
+        return {each.name.lower(): int(self._pumped.counters[each]) for each in Counter}
 
     def stalled_s(self, row: int, now: float) -> float:
         """How long a connection has taken nothing of what waits for it; `now` in seconds of CLOCK_MONOTONIC."""

@@ -18,6 +18,7 @@ from sfu.node.livekit.server_api import ServerApiCollector
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.records import _ALARMS, RecordCollector, RecordingEnds
 from sfu.node.metrics.server import ServerCollector
+from sfu.node.metrics.tcp import TcpCollector
 from sfu.routing.plane import Counter
 from sfu.signaling import Grants, Signaling, SignalingOptions
 from sfu.signaling.livekit.app import LiveKit
@@ -82,7 +83,8 @@ def collect_families() -> Iterator[Metric]:
     limits = HttpLimits()
     yield from ServerCollector(server, signaling, HttpStatistics()).collect()
     yield from RecordCollector(server, None, RecordingEnds()).collect()
-    yield from HttpConnectionCollector(HttpConnections(limits), DescriptorPlan(0, 0, 0, 0)).collect()
+    yield from HttpConnectionCollector(HttpConnections(limits), DescriptorPlan(0, 0, 0, 0, 0)).collect()
+    yield from TcpCollector().collect()
     livekit = LiveKit(server, {"key": "s" * 40})
     with tempfile.TemporaryDirectory() as folder:
         webhooks = Webhooks(WebhookOptions(Path(folder) / "outbox", ("http://127.0.0.1/",)), _post, threads=False)

@@ -48,11 +48,13 @@ def warm() -> None:
     It goes to $SFU_KERNEL_CACHE, else below $XDG_CACHE_HOME or ~/.cache; a node finds it there.
     """
     import sfu
+    from sfu.tcp import pump
 
     bar = CompileBar(_err)
     began = time.monotonic()
     try:
         sfu.compile_kernels(bar.show)
+        pump.compile_kernels()
     finally:
         bar.end(time.monotonic() - began)
     typer.echo("The forwarding plane is compiled.")

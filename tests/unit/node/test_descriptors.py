@@ -25,6 +25,14 @@ def test_http_is_left_what_media_and_records_do_not_need() -> None:
     assert plan.reserved == plan_descriptors(1 << 20, connections=1, shards=1, recordings=16, folders=1).reserved
 
 
+@pytest.mark.parametrize(("limit", "given"), [(1 << 20, 4096), (20_000, 1660), (1024, 79), (64, 0)])
+def test_what_comes_by_tls_or_carries_media_has_a_quarter_of_what_is_left(limit: int, given: int) -> None:
+    plan = plan_descriptors(limit, connections=8192, shards=1, recordings=0, folders=0, tcp=4096)
+    assert plan.tcp == given
+    assert plan.http + plan.reserved <= limit
+    assert plan.wanted == 64 + 8 + 3 * 4096 + 8192
+
+
 @pytest.mark.parametrize("limit", [64, 256, 1024])
 def test_http_is_left_a_quarter_where_there_are_too_few(limit: int) -> None:
     plan = plan_descriptors(limit, connections=8192, shards=1, recordings=1024, folders=4)

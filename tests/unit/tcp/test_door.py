@@ -205,7 +205,7 @@ async def test_nobody_else_is_reached_by_turn(entrance: Open) -> None:
     )
     transport.sendto(b"hello", other.getsockname())
     transport.sendto(b"hello", ("203.0.113.5", opened.port))
-    await opened.until(lambda: opened.door.counters()["tcp_packets_in"] == 1)
+    await opened.until(lambda: opened.door.counters()["packets_in"] == 1)
     with pytest.raises(BlockingIOError):
         other.recv(100)
     other.close()

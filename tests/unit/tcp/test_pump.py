@@ -88,7 +88,7 @@ class Port:
     def count_taken(self) -> int:
         """How many packets of legs have been looked at."""
         counters = self.pump.counters()
-        return counters["tcp_packets_out"] + counters["tcp_drop_full"]
+        return counters["packets_out"] + counters["drop_full"]
 
     def close(self) -> None:
         self.pump.stop()

@@ -1,0 +1,44 @@
+"""Metrics of what comes by TLS, and of media by TCP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sfu.tcp.door import Carries, Door
+
+_NAMES = {Carries.UNKNOWN: "unknown", Carries.HTTP: "http", Carries.ICE: "ice", Carries.TURN: "turn"}
+
+
+class TcpCollector(Collector):
+    """Reads the door's connections at each scrape; shows zeros where there is none."""
+
+    def __init__(self, door: Door | None = None) -> None:
+        self._door = door
+
+    def collect(self) -> Iterator[Metric]:
+        """Return all metric families (prometheus-client calls this at each scrape)."""
+        door = self._door
+        text = "Open connections by TLS, and those of media by TCP, by what they carry."
+        loads = GaugeMetricFamily("sfu_tcp_connections", text, labels=["carries"])
+        for carries, name in _NAMES.items():
+            loads.add_metric([name], 0 if door is None else door.count(carries))
+        yield loads
+        text = "Such connections that were refused or have ended, by reason."
+        ended = CounterMetricFamily("sfu_tcp_ended_connections", text, labels=["reason"])
+        for reason, count in [] if door is None else sorted(door.ended.items()):
+            ended.add_metric([reason], count)
+        yield ended
+        counters = {} if door is None else door.counters()
+        passed = CounterMetricFamily("sfu_tcp_packets", "Packets of media by TCP.", labels=["direction"])
+        for direction in ("in", "out"):
+            passed.add_metric([direction], counters.get(f"packets_{direction}", 0))
+        yield passed
+        text = "Packets of media by TCP that were left out, by reason."
+        dropped = CounterMetricFamily("sfu_tcp_dropped_packets", text, labels=["reason"])
+        for name, count in sorted(counters.items()):
+            if name.startswith("drop_"):
+                dropped.add_metric([name.removeprefix("drop_")], count)
+        yield dropped
