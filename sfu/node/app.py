@@ -27,7 +27,7 @@ from sfu.node.tokens import TokenAuthorizer
 from sfu.signaling import Authorizer, OwnTurn, RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.resources.resource import Resource
-from sfu.tcp.door import Door
+from sfu.tcp.mux import TcpMux
 
 _log = logging.getLogger("sfu.node")
 
@@ -41,13 +41,13 @@ def create_node_app(
     descriptors: DescriptorPlan | None = None,
     url: str = "",
     own_turn: OwnTurn | None = None,
-    door: Door | None = None,
+    mux: TcpMux | None = None,
 ) -> Starlette:
     """Return the app that `sfu serve` runs; at `app.state.metrics` is one for operators only. `server` must be started.
 
     `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as are
     `connections`, those of the listener, and `descriptors`. `url`: where the node listens, and
-    `own_turn` how it is a TURN server there, behind `door`. Whether a token is good for
+    `own_turn` how it is a TURN server there, behind `mux`. Whether a token is good for
     anything is told by `app.state.is_valid`. LiveKit is spoken by `app.state.livekit`, or None, and its server API by
     `app.state.livekit_api`; raises sfu.ConfigError where its settings do not fit.
     """
@@ -95,7 +95,7 @@ def create_node_app(
     app.state.is_valid = lambda token: any(check(token) for check in checks)
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
-    metrics.register(TcpCollector(door))
+    metrics.register(TcpCollector(mux))
     if connections is not None:
         metrics.register(HttpConnectionCollector(connections, descriptors))
     apart: list[BaseRoute] = [health, Route("/metrics", Resource({"GET": metrics.get_apart}))]

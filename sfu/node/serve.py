@@ -26,11 +26,11 @@ from sfu.node.http.server import build_http_server
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
-from sfu.node.tcp import build_door, describe_port, load_certificate
+from sfu.node.tcp import build_mux, describe_port, load_certificate
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
 from sfu.tcp import pump as tcp_kernels
-from sfu.tcp.door import Door, DoorLimits
+from sfu.tcp.mux import TcpLimits, TcpMux
 
 if TYPE_CHECKING:
     from sfu.signaling.livekit.app import LiveKit
@@ -111,14 +111,14 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
             url = _url_of(listener, tls=certificate is not None)
             port = describe_port(server, settings, certificate, listener.getsockname()[1])
-            door = build_door(server, port, connections, descriptors.tcp)
-            app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn, door)
-            if door is not None:
-                await door.start()
-                closing.push_async_callback(door.close)
+            mux = build_mux(server, port, connections, descriptors.tcp)
+            app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn, mux)
+            if mux is not None:
+                await mux.start()
+                closing.push_async_callback(mux.close)
             server.announce_tcp(port.port if port.open else None)
             started = Started(url, "" if apart is None else _url_of(apart), server.udp_ports)
-            await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started), door)
+            await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started), mux)
             _log.info(
                 "closing",
                 extra={
@@ -142,7 +142,7 @@ def _plan_descriptors(settings: Settings, records: RecordStore | None) -> Descri
         shards=settings.shards,
         recordings=0 if records is None else records.most,
         folders=0 if records is None else len(records.places),
-        tcp=DoorLimits().connections if settings.tcp or settings.tls_cert else 0,
+        tcp=TcpLimits().connections if settings.tcp or settings.tls_cert else 0,
     )
     facts = {"limit": plan.limit, "reserved": plan.reserved, "http_connections": plan.http}
     if plan.is_low:
@@ -210,7 +210,7 @@ async def _run_http(
     apart: socket.socket | None,
     settings: Settings,
     on_started: Callable[[], None],
-    door: Door | None,
+    mux: TcpMux | None,
 ) -> None:
     shutdown_s = max(1, round(settings.shutdown_timeout))
     livekit: LiveKit | None = app.state.livekit
@@ -221,7 +221,7 @@ async def _run_http(
         shutdown_s=shutdown_s,
         on_started=on_started,
         websockets=livekit is not None,
-        door=door,
+        mux=mux,
     )
     servers = [(http, listener)]
     if apart is not None:

@@ -11,7 +11,7 @@ from sfu import ConfigError, Server
 from sfu.node.config.settings import Settings
 from sfu.node.http.connections import HttpConnections
 from sfu.signaling import OwnTurn
-from sfu.tcp.door import LEGS, Door, DoorLimits, Ways, name_media_host
+from sfu.tcp.mux import LEGS, TcpLimits, TcpMux, Ways, name_media_host
 from sfu.tcp.tls import Certificate, CertificateError
 from sfu.tcp.turn import TurnOptions
 
@@ -50,7 +50,7 @@ def describe_port(server: Server, settings: Settings, certificate: Certificate |
     return TcpPort(port, certificate, reached, turn)
 
 
-def build_door(server: Server, port: TcpPort, connections: HttpConnections, most: int) -> Door | None:
+def build_mux(server: Server, port: TcpPort, connections: HttpConnections, most: int) -> TcpMux | None:
     """What tells the kinds of connections apart; None where there is HTTP alone. `most`: of TLS and media at once."""
     if port.turn is None and port.certificate is None:
         return None
@@ -65,8 +65,8 @@ def build_door(server: Server, port: TcpPort, connections: HttpConnections, most
         media_host=name_media_host(server.config.host),
         left=connections.leave,
     )
-    limits = DoorLimits(connections=max(most, 1), per_address=connections.limits.connections_per_address)
-    return Door(ways, turn=turn, certificate=port.certificate, limits=limits)
+    limits = TcpLimits(connections=max(most, 1), per_address=connections.limits.connections_per_address)
+    return TcpMux(ways, turn=turn, certificate=port.certificate, limits=limits)
 
 
 def _find_nobody(check: bytes) -> None:

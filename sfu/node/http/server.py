@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.protocol import BoundedHttpProtocol
 from sfu.node.http.websocket import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, BoundedWebSocket
-from sfu.tcp.door import Door
+from sfu.tcp.mux import TcpMux
 
 Address = tuple[str, int]
 
@@ -56,17 +56,17 @@ class Listener:
         listener: socket.socket,
         connections: HttpConnections,
         build: BuildProtocol,
-        door: Door | None = None,
+        mux: TcpMux | None = None,
     ) -> None:
-        """`build(on_lost, origin)` makes the protocol of a new connection, which calls `on_lost` at its end. `door`
+        """`build(on_lost, origin)` makes the protocol of a new connection, which calls `on_lost` at its end. `mux`
         tells what else than HTTP comes.
         """
         self._listener = listener
         self._connections = connections
         self._build = build
-        self._door = door
-        if door is not None:
-            door.serve_http = self._begin
+        self._door = mux
+        if mux is not None:
+            mux.serve_http = self._begin
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
@@ -156,12 +156,12 @@ class HttpServer(uvicorn.Server):
         config: uvicorn.Config,
         connections: HttpConnections,
         on_started: Callable[[], None],
-        door: Door | None = None,
+        mux: TcpMux | None = None,
     ) -> None:
         super().__init__(config)
         self.connections = connections
         self._on_started = on_started
-        self._door = door
+        self._door = mux
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -194,10 +194,10 @@ def build_http_server(
     shutdown_s: int,
     on_started: Callable[[], None] = lambda: None,
     websockets: bool = False,
-    door: Door | None = None,
+    mux: TcpMux | None = None,
 ) -> HttpServer:
     """HTTP as we serve it: bounded, and silent where we log and tell ourselves. `websockets`: if the app has any;
-    `door`: tells what else comes on its sockets.
+    `mux`: tells what else comes on its sockets.
     """
     proxies = list(connections.proxies.networks)
     config = uvicorn.Config(
@@ -217,4 +217,4 @@ def build_http_server(
         timeout_keep_alive=connections.limits.idle_timeout,  # type: ignore[arg-type]  # it is only given to call_later
         timeout_graceful_shutdown=shutdown_s,
     )
-    return HttpServer(config, connections, on_started, door)
+    return HttpServer(config, connections, on_started, mux)

@@ -7,31 +7,31 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sfu.tcp.door import Carries, Door
+from sfu.tcp.mux import Carries, TcpMux
 
 _NAMES = {Carries.UNKNOWN: "unknown", Carries.HTTP: "http", Carries.ICE: "ice", Carries.TURN: "turn"}
 
 
 class TcpCollector(Collector):
-    """Reads the door's connections at each scrape; shows zeros where there is none."""
+    """Reads the mux's connections at each scrape; shows zeros where there is none."""
 
-    def __init__(self, door: Door | None = None) -> None:
-        self._door = door
+    def __init__(self, mux: TcpMux | None = None) -> None:
+        self._door = mux
 
     def collect(self) -> Iterator[Metric]:
         """Return all metric families (prometheus-client calls this at each scrape)."""
-        door = self._door
+        mux = self._door
         text = "Open connections by TLS, and those of media by TCP, by what they carry."
         loads = GaugeMetricFamily("sfu_tcp_connections", text, labels=["carries"])
         for carries, name in _NAMES.items():
-            loads.add_metric([name], 0 if door is None else door.count(carries))
+            loads.add_metric([name], 0 if mux is None else mux.count(carries))
         yield loads
         text = "Such connections that were refused or have ended, by reason."
         ended = CounterMetricFamily("sfu_tcp_ended_connections", text, labels=["reason"])
-        for reason, count in [] if door is None else sorted(door.ended.items()):
+        for reason, count in [] if mux is None else sorted(mux.ended.items()):
             ended.add_metric([reason], count)
         yield ended
-        counters = {} if door is None else door.counters()
+        counters = {} if mux is None else mux.counters()
         passed = CounterMetricFamily("sfu_tcp_packets", "Packets of media by TCP.", labels=["direction"])
         for direction in ("in", "out"):
             passed.add_metric([direction], counters.get(f"packets_{direction}", 0))

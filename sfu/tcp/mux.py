@@ -1,4 +1,4 @@
-"""The door: what a TCP connection carries is told by its first octets, behind TLS too, and it is led where it belongs.
+"""What a TCP connection carries is told by its first octets, behind TLS too, and it is led where it belongs.
 
 HTTP goes to the HTTP server. ICE-TCP (RFC 6544, passive) goes to the shard whose connection its first check is for,
 TURN (RFC 8656) to the shards' media addresses. Media never come through here: the pump moves them (`pump.py`).
@@ -31,7 +31,7 @@ _FIRST_OCTETS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoorLimits:
+class TcpLimits:
     """What clients may take. Times in seconds."""
 
     connections: int = 4096
@@ -48,7 +48,7 @@ class DoorLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """Where the door leads."""
+    """Where the mux leads."""
 
     find_port: Callable[[bytes], int | None]
     """The UDP port of the shard for which a connectivity check is; None: nobody knows it."""
@@ -85,11 +85,11 @@ def name_media_host(host: str) -> str:
     return "127.0.0.1" if bound.is_unspecified else str(bound)
 
 
-class Door:
+class TcpMux:
     """Lives in an event loop, between `start` and `close`."""
 
     def __init__(
-        self, ways: Ways, *, turn: TurnOptions | None, certificate: Certificate | None, limits: DoorLimits | None = None
+        self, ways: Ways, *, turn: TurnOptions | None, certificate: Certificate | None, limits: TcpLimits | None = None
     ) -> None:
         """Without `turn` TURN is refused, without `certificate` TLS."""
         self.serve_http: Callable[[socket.socket, Address, bool], None] = _serve_nothing
@@ -97,7 +97,7 @@ class Door:
         self._ways = ways
         self._turn = turn
         self._certificate = certificate
-        self._limits = limits or DoorLimits()
+        self._limits = limits or TcpLimits()
         self._pump = Pump(self._limits.connections, self._tell)
         self._loop = asyncio.get_running_loop()
         self._peeking: dict[socket.socket, tuple[Address, asyncio.TimerHandle]] = {}
@@ -300,4 +300,4 @@ class Door:
         return "silent" if self._pump.silent_s(row, now) > limits.silence else ""
 
 
-__all__ = ["LEGS", "Carries", "Door", "DoorLimits", "Ended", "Ways", "name_media_host"]
+__all__ = ["LEGS", "Carries", "Ended", "TcpLimits", "TcpMux", "Ways", "name_media_host"]

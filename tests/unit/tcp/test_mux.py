@@ -1,4 +1,4 @@
-"""The door on a real port: whoever comes is led by what it says first, and whoever says nothing goes."""
+"""The TCP mux on a real port: whoever comes is led by what it says first, and whoever says nothing goes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from aioice import turn
 from aioice.stun import Class, Message, Method
 
-from sfu.tcp.door import LEGS, Address, Door, DoorLimits, Ways
+from sfu.tcp.mux import LEGS, Address, TcpLimits, TcpMux, Ways
 from sfu.tcp.tls import Certificate
 from sfu.tcp.turn import TurnOptions, make_credential
 from sfu.wire.kernels.modes import PLAIN
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.skipif(PLAIN, reason="plain Python makes no system call
 
 SECRET = b"a secret that is long enough"
 PATIENCE = 10.0
-QUICK = DoorLimits(first_timeout=0.1)
+QUICK = TcpLimits(first_timeout=0.1)
 
 
 class Entrance:
-    """A listening socket before a door, a shard behind it that answers, and an HTTP server that says hello."""
+    """A listening socket before a mux, a shard behind it that answers, and an HTTP server that says hello."""
 
-    def __init__(self, certificate: Certificate | None, limits: DoorLimits, turn_options: bool) -> None:
+    def __init__(self, certificate: Certificate | None, limits: TcpLimits, turn_options: bool) -> None:
         self.shard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.shard.bind(("127.0.0.1", 0))
         self.shard.setblocking(False)
@@ -48,8 +48,8 @@ class Entrance:
             media_host="127.0.0.1",
             left=self.left.append,
         )
-        self.door = Door(ways, turn=options if turn_options else None, certificate=certificate, limits=limits)
-        self.door.serve_http = self._serve
+        self.mux = TcpMux(ways, turn=options if turn_options else None, certificate=certificate, limits=limits)
+        self.mux.serve_http = self._serve
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
         self._loop = asyncio.get_running_loop()
@@ -61,7 +61,7 @@ class Entrance:
 
     def _accept(self) -> None:
         accepted, address = self.listener.accept()
-        self.door.take(accepted, address)
+        self.mux.take(accepted, address)
 
     def _echo(self) -> None:
         data, address = self.shard.recvfrom(2000)
@@ -88,13 +88,13 @@ class Entrance:
     async def until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < deadline, dict(self.door.ended)
+            assert time.monotonic() < deadline, dict(self.mux.ended)
             await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         self._loop.remove_reader(self.listener)
         self._loop.remove_reader(self.shard)
-        await self.door.close()
+        await self.mux.close()
         self.listener.close()
         self.shard.close()
 
@@ -112,11 +112,11 @@ Open = Callable[..., Any]
 async def entrance(tmp_path: Path) -> AsyncIterator[Open]:
     opened: list[Entrance] = []
 
-    async def open_one(*, tls: bool = True, turn: bool = True, limits: DoorLimits | None = None) -> Entrance:
+    async def open_one(*, tls: bool = True, turn: bool = True, limits: TcpLimits | None = None) -> Entrance:
         certificate = Certificate(*make_certificate(tmp_path)) if tls else None
-        made = Entrance(certificate, limits or DoorLimits(), turn)
+        made = Entrance(certificate, limits or TcpLimits(), turn)
         opened.append(made)
-        await made.door.start()
+        await made.mux.start()
         return made
 
     yield open_one
@@ -155,7 +155,7 @@ async def test_a_check_that_nobody_knows_ends_its_connection(entrance: Open) -> 
     check = bytes(Message(Method.BINDING, Class.REQUEST, b"t" * 12, {"USERNAME": "strange:theirs"}))
     writer.write(struct.pack("!H", len(check)) + check)
     assert await reader.read() == b""
-    assert opened.door.ended["unknown_check"] == 1
+    assert opened.mux.ended["unknown_check"] == 1
     writer.close()
 
 
@@ -205,7 +205,7 @@ async def test_nobody_else_is_reached_by_turn(entrance: Open) -> None:
     )
     transport.sendto(b"hello", other.getsockname())
     transport.sendto(b"hello", ("203.0.113.5", opened.port))
-    await opened.until(lambda: opened.door.counters()["packets_in"] == 1)
+    await opened.until(lambda: opened.mux.counters()["packets_in"] == 1)
     with pytest.raises(BlockingIOError):
         other.recv(100)
     other.close()
@@ -218,7 +218,7 @@ async def test_who_says_nothing_goes(entrance: Open, tls: bool) -> None:
     reader, writer = await opened.connect(tls=tls)
     assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
     await opened.until(lambda: opened.left == ["127.0.0.1"])
-    assert opened.door.ended["too_slow" if tls else "nothing_came"] == 1
+    assert opened.mux.ended["too_slow" if tls else "nothing_came"] == 1
     writer.close()
 
 
@@ -237,7 +237,7 @@ async def test_who_does_not_go_on_goes(entrance: Open, said: bytes) -> None:
     with contextlib.suppress(ConnectionResetError):
         await asyncio.wait_for(reader.read(), PATIENCE)
     await opened.until(lambda: opened.left == ["127.0.0.1"])
-    assert opened.door.ended["too_slow"] == 1
+    assert opened.mux.ended["too_slow"] == 1
     writer.close()
 
 
@@ -254,16 +254,16 @@ async def test_what_is_not_set_up_is_not_spoken(entrance: Open, said: bytes, rea
     writer.write(said)
     with contextlib.suppress(ConnectionResetError):
         assert await reader.read() == b""
-    assert opened.door.ended[reason] == 1
+    assert opened.mux.ended[reason] == 1
     writer.close()
 
 
 async def test_one_address_has_its_share(entrance: Open) -> None:
-    opened = await entrance(limits=DoorLimits(per_address=2))
+    opened = await entrance(limits=TcpLimits(per_address=2))
     writers = [(await opened.connect(tls=True))[1] for _ in range(2)]
     with pytest.raises((ConnectionError, ssl.SSLError)):
         await opened.connect(tls=True)
-    assert opened.door.ended["too_many_of_address"] == 1
+    assert opened.mux.ended["too_many_of_address"] == 1
     writers[0].close()
     await opened.until(lambda: opened.left == ["127.0.0.1"] * 2)
     writers.append((await opened.connect(tls=True))[1])
