@@ -123,6 +123,10 @@ class TcpMux:
         await asyncio.to_thread(self._pump.stop)
         self._clients.clear()
 
+    def cpu_s(self) -> float:
+        """CPU time that the pump has taken, in seconds."""
+        return self._pump.cpu_s()
+
     def counters(self) -> dict[str, int]:
         """Totals, each of which only grows."""
         return self._pump.counters()

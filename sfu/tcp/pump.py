@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -145,6 +146,12 @@ class Pump:
     def load(self) -> int:
         """Connections that are open."""
         return len(self._held)
+
+    def cpu_s(self) -> float:
+        """CPU time of the pump's thread, in seconds."""
+        if self._thread is None or self._thread.ident is None:
+            return 0.0
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
 
     def counters(self) -> dict[str, int]:
         """Totals, each of which only grows."""
