@@ -1,0 +1,108 @@
+"""Whatever comes on a TCP connection, in whatever pieces: what is whole is taken once, and nothing beyond it."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfu.tcp.kernels.frames import take
+from sfu.tcp.kernels.rows import IN_BYTES, MAX_MESSAGE_BYTES, WAITING, Carries, Counter, Ended, State, make_pumped
+from sfu.wire.kernels.modes import PLAIN
+from tests.property.modes import examples
+
+pytestmark = pytest.mark.skipif(PLAIN, reason="plain Python makes no system calls for kernels")
+
+COOKIE = b"\x21\x12\xa4\x42"
+ROW = 1
+
+
+def stun(kind: int, body: bytes) -> bytes:
+    return struct.pack("!HH", kind, len(body)) + COOKIE + bytes(12) + body
+
+
+bodies = st.binary(max_size=60).map(lambda body: body[: len(body) & ~3])
+attributes = st.tuples(st.sampled_from([0x12, 0x13, 6]), st.binary(max_size=40), st.integers(-9, 9)).map(
+    lambda each: struct.pack("!HH", each[0], max(0, len(each[1]) + each[2])) + each[1] + bytes(-len(each[1]) % 4)
+)
+indications = st.lists(attributes, max_size=4).map(lambda each: stun(0x16, b"".join(each)))
+channels = st.tuples(st.integers(0x4000, 0x4FFF), st.binary(max_size=300)).map(
+    lambda each: struct.pack("!HH", each[0], len(each[1])) + each[1] + bytes(-len(each[1]) % 4)
+)
+requests = bodies.map(lambda body: stun(3, body))
+frames = st.one_of(indications, channels, requests)
+
+
+class Row:
+    """A connection without a socket: system calls for it fail, and that changes nothing."""
+
+    def __init__(self, carries: Carries) -> None:
+        self.pumped = make_pumped(2)
+        row = self.pumped.rows[ROW]
+        row["state"], row["carries"], row["tcp"] = State.OPEN, carries, -1
+        self.pumped.inbox[0], self.pumped.inbox[ROW] = 0xEE, 0xDD
+        self.messages: list[bytes] = []
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.pumped.rows["state"][ROW] == State.OPEN)
+
+    def feed(self, data: bytes) -> None:
+        held = int(self.pumped.rows["in_bytes"][ROW])
+        assert held + len(data) <= IN_BYTES
+        self.pumped.inbox[ROW, held : held + len(data)] = np.frombuffer(data, np.uint8)
+        self.pumped.rows["in_bytes"][ROW] = held + len(data)
+        while self.is_open:
+            before = int(self.pumped.rows["in_bytes"][ROW])
+            take(self.pumped, ROW)
+            after = int(self.pumped.rows["in_bytes"][ROW])
+            assert 0 <= after <= before
+            waits = bool(self.pumped.rows["waits"][ROW])
+            for k in range(int(self.pumped.state[WAITING])):
+                count = int(self.pumped.notices["bytes"][k])
+                assert count <= MAX_MESSAGE_BYTES
+                self.messages.append(self.pumped.notice_data[k, :count].tobytes())
+            self.pumped.state[WAITING] = 0
+            self.pumped.rows["waits"][ROW] = 0
+            if not waits or after == before:
+                break
+        assert (self.pumped.inbox[0] == 0xEE).all(), "another's"
+
+    def result(self) -> tuple[object, ...]:
+        counts = [int(self.pumped.counters[each]) for each in Counter]
+        return self.is_open, int(self.pumped.rows["ended"][ROW]), self.messages, counts
+
+
+@given(st.lists(frames, max_size=12), st.lists(st.integers(1, 200), min_size=1, max_size=20))
+@settings(deadline=None, max_examples=examples(150))
+def test_a_stream_is_the_same_in_whatever_pieces_it_comes(sent: list[bytes], sizes: list[int]) -> None:
+    stream = b"".join(sent)
+    whole = Row(Carries.TURN)
+    whole.feed(stream)
+    pieces = Row(Carries.TURN)
+    at = turn = 0
+    while at < len(stream) and pieces.is_open:
+        size = sizes[turn % len(sizes)]
+        pieces.feed(stream[at : at + size])
+        at += size
+        turn += 1
+    assert pieces.result() == whole.result()
+    assert whole.is_open
+    assert whole.messages == [each for each in sent if each[:2] == b"\x00\x03"]
+    assert int(whole.pumped.rows["in_bytes"][ROW]) == 0
+
+
+@given(st.sampled_from([Carries.UNKNOWN, Carries.ICE, Carries.TURN]), st.lists(st.binary(max_size=3000), max_size=5))
+@settings(deadline=None, max_examples=examples(300))
+def test_octets_that_are_nothing_end_their_connection_or_wait(carries: Carries, pieces: list[bytes]) -> None:
+    row = Row(carries)
+    for each in pieces:
+        if row.is_open and int(row.pumped.rows["in_bytes"][ROW]) + len(each) <= IN_BYTES:
+            row.feed(each)
+    if row.is_open:
+        assert int(row.pumped.rows["in_bytes"][ROW]) <= max(MAX_MESSAGE_BYTES + 4, sum(map(len, pieces)))
+    else:
+        assert row.pumped.rows["ended"][ROW] == Ended.NONSENSE
