@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ALLOWED_TYPES = {
@@ -32,6 +32,26 @@ DISCIPLINE = (
 DECLARATION = "本人承诺：不录音、不录像、不截屏、不传播本次庭审，并独自在安静、封闭的环境中参加庭审。"
 
 
+class CourtTexts(BaseModel):
+    """The court's own words in another language than its first one, which is the one that binds."""
+
+    name: str
+    discipline: tuple[str, ...]
+    declaration: str
+
+
+ENGLISH = CourtTexts(
+    name="Beijing Cloud Court",
+    discipline=(
+        "Without the court's leave nobody records sound, pictures or video of the hearing, or spreads them.",
+        "All follow the presiding judge, and speak or ask only with leave.",
+        "Nobody leaves the picture during the hearing; if network or device fail, tell the court in time.",
+        "A witness does not watch the hearing before testifying.",
+    ),
+    declaration="I will not record, capture or spread this hearing, and attend it alone in a quiet, closed room.",
+)
+
+
 class CourtConfig(BaseSettings):
     """Settings of one court, also as `COURT_...` in the environment. Times are seconds."""
 
@@ -42,6 +62,8 @@ class CourtConfig(BaseSettings):
     languages: tuple[str, ...] = ("zh", "en")
     discipline: tuple[str, ...] = DISCIPLINE
     declaration: str = DECLARATION
+    translations: dict[str, CourtTexts] = Field(default={"en": ENGLISH})
+    """By language; where one is missing, the court's first language stands on the page."""
     folder: Path = Path("court-data")
     """Database, files, records, keys."""
     mirrors: tuple[Path, ...] = ()

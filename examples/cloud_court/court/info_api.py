@@ -13,6 +13,7 @@ from sqlalchemy import select
 from court.accounts.login import TheCourt
 from court.accounts.models import Account, SmsMessage
 from court.accounts.schemas import Told
+from court.config import CourtTexts
 from court.court import Court
 from court.demo.people import PASSWORD, PEOPLE, STAFF
 from court.errors import Refusal, not_found
@@ -29,6 +30,7 @@ class CourtOut(BaseModel):
     languages: list[str]
     discipline: list[str]
     declaration: str
+    translations: dict[str, CourtTexts]
     allowed_types: dict[str, str]
     max_file_bytes: int
     max_parts: int
@@ -93,6 +95,7 @@ async def get_court(court: TheCourt) -> CourtOut:
         languages=list(config.languages),
         discipline=list(config.discipline),
         declaration=config.declaration,
+        translations=config.translations,
         allowed_types=config.allowed_types,
         max_file_bytes=config.max_file_bytes,
         max_parts=config.max_parts,

@@ -91,28 +91,28 @@ async def test_beyond_04_listeners_choose_floor_interpretation_or_both(meet: Mee
     await judge.presses("宣布开庭")
     await interpreter.attends()
     await plaintiff.attends()
-    await plaintiff.watches("王法官", "Interpreter")
+    await plaintiff.watches("王法官", "林译员")
     await hears(plaintiff, 王法官=1)
     await plaintiff.presses("设备")
     await plaintiff.checks("翻译（en）")
-    heard = await hears(plaintiff, Interpreter=1)
-    assert heard["Interpreter"]["language"] == "en", "the track is marked by its language"
-    before = (await hears(plaintiff, Interpreter=1))["Interpreter"]["bytes"]
+    heard = await hears(plaintiff, 林译员=1)
+    assert heard["林译员"]["language"] == "en", "the track is marked by its language"
+    before = (await hears(plaintiff, 林译员=1))["林译员"]["bytes"]
     all_before = await count_bytes(plaintiff)
 
     async def came() -> Any:
-        now = (await hears(plaintiff, Interpreter=1))["Interpreter"]["bytes"] - before
+        now = (await hears(plaintiff, 林译员=1))["林译员"]["bytes"] - before
         return now if now > 5000 else None
 
     own = await until("five thousand bytes of the interpretation", came, plaintiff.page)
     assert await count_bytes(plaintiff) - all_before < 2 * own, "the floor is not sent to who does not listen to it"
     await plaintiff.checks("翻译（en）为主")
-    await hears(plaintiff, Interpreter=1, 王法官=0.25)
+    await hears(plaintiff, 林译员=1, 王法官=0.25)
     await plaintiff.checks("原声")
     await hears(plaintiff, 王法官=1)
     # whoever interprets goes: nobody sits in silence
     await plaintiff.checks("翻译（en）")
-    await hears(plaintiff, Interpreter=1)
+    await hears(plaintiff, 林译员=1)
     await interpreter.presses("离开")
     await hears(plaintiff, 王法官=1)
     await judge.presses("宣布闭庭")
@@ -122,7 +122,7 @@ async def test_beyond_04_listeners_choose_floor_interpretation_or_both(meet: Mee
     lines = [json.loads(line) for line in (record / "ledger.jsonl").read_text().splitlines()]
     sources = [each for each in lines if each["type"] == "source" and each["kind"] == "audio"]
     languages = {each["metadata"]["name"]: each["metadata"]["attributes"].get("language") for each in sources}
-    assert languages == {"王法官": None, "张三": None, "Interpreter": "en"}, "a source of its own in the record"
+    assert languages == {"王法官": None, "张三": None, "林译员": "en"}, "a source of its own in the record"
     assert len({each["file"] for each in sources}) == 3
 
 
@@ -147,7 +147,7 @@ async def test_beyond_04_nobody_is_asked_in_without_the_interpreter(meet: Meet) 
     await defendant.checks("周证人")
     await defendant.presses("发起密谈")
     await witness.presses("接受", "私密交谈")
-    await witness.sees("须与 Interpreter（翻译） 一同接受")
+    await witness.sees("须与 林译员（翻译） 一同接受")
     await interpreter.presses("拒绝", "私密交谈")
     path = f"api/hearings/{(await witness.hearing())['id']}/consultations"
     (room,) = (await witness.api("GET", path))[1]

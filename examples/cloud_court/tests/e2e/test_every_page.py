@@ -72,12 +72,26 @@ class Tour:
         )
         if raw:
             self.findings.append(f"{name}: a text is missing: {raw}")
+        names = "[...document.querySelectorAll('[aria-label]')].map((each) => each.getAttribute('aria-label'))"
+        for each in await page.evaluate(names) if self._language == "zh" else ():
+            if re.fullmatch(r"[A-Za-z ,.]+", each) and each not in ("English",):
+                self.findings.append(f"{name}: an English name on a Chinese page: {each}")
         self.seen.add(re.sub(r"[0-9a-z]{22}", ":id", (await page.evaluate("location.hash"))[1:]))
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
             assert isinstance(page, ChromiumPage)
             path = self._folder / f"{name.replace(' ', '-')}-{self._size}-{self._language}.png"
             await page.driven.screenshot(path=path, full_page=True)
+
+    async def dialog(self, person: Person, name: str, button: str) -> None:
+        """What the page's first button that this selector finds opens."""
+        page, found = person.page, json.dumps(button)
+        await until(f"{name}: its button", lambda: page.evaluate(f"!!document.querySelector({found})"), page)
+        await page.evaluate(f"(document.querySelector({found}).click(), 1)")
+        await self.look(person, name, ".el-dialog, .el-message-box")
+        await page.driven.keyboard.press("Escape")  # type: ignore[attr-defined]
+        gone = "![...document.querySelectorAll('.el-overlay')].some((each) => each.getClientRects().length)"
+        await until(f"{name} is gone", lambda: page.evaluate(gone), page)
 
     async def panels(self, person: Person, where: str) -> None:
         """Each panel of the room."""
@@ -142,6 +156,11 @@ async def test_every_page_is_fit_to_be_seen(
         for tab in await person.page.evaluate("[...document.querySelectorAll('[role=tab]')].map((each) => each.id)"):
             await person.page.evaluate(f"(document.getElementById('{tab}').click(), 1)")
             await tour.look(person, f"{person.role} record {tab.removeprefix('tab-')}", "[role=tabpanel]")
+    await plaintiff.page.evaluate("(document.getElementById('tab-transcript').click(), 1)")
+    await tour.dialog(plaintiff, "dialog sign", "[role=tabpanel] .btn.primary")
+    await tour.dialog(plaintiff, "dialog refuse", "[role=tabpanel] .btn.danger")
+    await clerk.goes("/hearings")
+    await tour.dialog(clerk, "dialog schedule", "main .btn.primary")
     assert not tour.findings, "\n".join(tour.findings)
     assert {name for name in routes() if not any(re.fullmatch(name, path) for path in tour.seen)} == set()
 

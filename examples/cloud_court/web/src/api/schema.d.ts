@@ -2117,6 +2117,10 @@ export interface components {
             discipline: string[];
             /** Declaration */
             declaration: string;
+            /** Translations */
+            translations: {
+                [key: string]: components["schemas"]["CourtTexts"];
+            };
             /** Allowed Types */
             allowed_types: {
                 [key: string]: string;
@@ -2138,6 +2142,18 @@ export interface components {
              * Format: date-time
              */
             now: string;
+        };
+        /**
+         * CourtTexts
+         * @description The court's own words in another language than its first one, which is the one that binds.
+         */
+        CourtTexts: {
+            /** Name */
+            name: string;
+            /** Discipline */
+            discipline: string[];
+            /** Declaration */
+            declaration: string;
         };
         /**
          * Decision

@@ -85,7 +85,7 @@ export function provideHearing(id: string): HearingStore {
     },
     nameOf(person) {
       const found = people.value.find((each) => each.id === person)
-      return found ? `${found.name}（${t(`role.${found.role}`)}）` : t('common.somebody')
+      return found ? t('common.named', { name: found.name, role: t(`role.${found.role}`) }) : t('common.somebody')
     },
     async act(body) {
       const asked = { phase: '', reason: '', ...body } as Schemas['ActAsked']

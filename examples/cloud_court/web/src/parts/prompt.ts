@@ -3,7 +3,12 @@ import { i18n } from '../i18n'
 
 const box = async () => (await import('./box')).ElMessageBox
 
-const buttons = () => ({ confirmButtonText: i18n.global.t('common.ok'), cancelButtonText: i18n.global.t('common.cancel') })
+/** Its own close button has an English name; Cancel and Escape do the same. */
+const buttons = () => ({
+  showClose: false,
+  confirmButtonText: i18n.global.t('common.ok'),
+  cancelButtonText: i18n.global.t('common.cancel'),
+})
 
 /** What was written; null: given up. */
 export async function askText(title: string, text: string, required = true): Promise<string | null> {
