@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
-    bench fuzz soak audit clean court court-test court-e2e court-load
+    bench fuzz soak audit clean court court-test court-e2e court-load court-speed
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -108,6 +108,11 @@ court-e2e: $(DEV_READY) ## Play the cloud court's scenarios in browsers, each wi
 
 court-load: $(DEV_READY) ## Hold ten recorded hearings of five at once in the cloud court, and look for gaps
 	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/ten_hearings.py $(ARGS)
+
+court-speed: $(DEV_READY) ## How soon the cloud court's first page can be used on a phone, and a change seen by others
+	@.ci/packages browsers
+	@$(BIN)/python examples/cloud_court/build_web.py
+	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/speed.py $(ARGS)
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check

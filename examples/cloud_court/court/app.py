@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from court import errors, info_api
@@ -173,5 +174,6 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
 
         app.mount("/media", door)
     if web.is_dir():
-        app.mount("/", StaticFiles(directory=web, html=True))
+        pages = StaticFiles(directory=web, html=True)
+        app.mount("/", GZipMiddleware(pages, compresslevel=6))  # what the court says stays as it is (BREACH)
     return app

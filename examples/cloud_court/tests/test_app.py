@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx
+
+from court.app import create_app
 from court.errors import CODES
 from court_stage import Stage
 
@@ -22,3 +25,12 @@ async def test_the_contract_names_each_way_once(stage: Stage) -> None:
     names = [each["operationId"] for path in ways["paths"].values() for each in path.values()]
     assert len(names) == len(set(names)) > 60
     assert all(path.startswith("/api/") for path in ways["paths"])
+
+
+async def test_pages_come_compressed_and_what_the_court_says_does_not(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>words</p>" * 100)
+    transport = httpx.ASGITransport(create_app(stage.court, web=tmp_path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://court.test") as client:
+        page, told = await client.get("/"), await client.get("/api/court")
+    assert page.headers["content-encoding"] == "gzip" and page.text == "<p>words</p>" * 100
+    assert told.status_code == 200 and "content-encoding" not in told.headers and len(told.content) > 500

@@ -30,8 +30,8 @@ export const router = createRouter({
 })
 
 router.beforeEach(async (to) => {
-  const me = await whoAmI().catch(() => null)
-  if (!me && !to.meta.open) return { name: 'login', query: { to: to.fullPath } }
+  const asked = whoAmI().catch(() => null)
+  if (!to.meta.open && !(await asked)) return { name: 'login', query: { to: to.fullPath } }
   return true
 })
 

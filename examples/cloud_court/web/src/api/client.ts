@@ -33,8 +33,10 @@ export class Problem extends Error {
 export const http = createClient<paths>({ baseUrl: BASE.replace(/\/$/, ''), credentials: 'same-origin' })
 
 http.use({
-  onRequest({ request }) {
-    if (session.me && request.method !== 'GET') request.headers.set('X-CSRF', session.me.csrf)
+  async onRequest({ request }) {
+    if (request.method === 'GET') return request
+    await whoAmI().catch(() => null)
+    if (session.me) request.headers.set('X-CSRF', session.me.csrf)
     return request
   },
 })
@@ -66,14 +68,14 @@ export async function enter(answer: Promise<{ data?: Me; error?: unknown; respon
 
 /** Who is logged in, asked once for each page load. */
 export async function whoAmI(): Promise<Me | null> {
-  if (!session.known) {
-    try {
-      session.me = await ask(http.GET('/api/me'))
-    } catch (error) {
-      if (!(error instanceof Problem) || error.status !== 401) throw error
-    }
-    session.known = true
+  if (session.known) return session.me
+  try {
+    const me = await ask(http.GET('/api/me'))
+    if (!session.known) session.me = me // who has logged in meanwhile is another
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) throw error
   }
+  session.known = true
   return session.me
 }
 
