@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
-    bench fuzz soak audit clean court court-test court-e2e court-load court-speed
+    bench fuzz soak audit clean court court-test court-e2e court-load court-speed court-pictures
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -113,6 +113,12 @@ court-speed: $(DEV_READY) ## How soon the cloud court's first page can be used o
 	@.ci/packages browsers
 	@$(BIN)/python examples/cloud_court/build_web.py
 	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/speed.py $(ARGS)
+
+court-pictures: $(DEV_READY) ## The cloud court's pictures in docs/pictures anew
+	@.ci/packages browsers
+	@.ci/packages fonts
+	@$(BIN)/python examples/cloud_court/build_web.py
+	@PYTHONPATH=.:examples/cloud_court:examples/cloud_court/tests/e2e $(BIN)/python examples/cloud_court/tests/e2e/pictures.py
 
 lint: $(DEV_READY) ## Style, types and the layers of the architecture
 	@$(BIN)/ruff check
