@@ -2,7 +2,16 @@
 const KEPT = 'court-web-1'
 const MOST = 150
 
-self.addEventListener('install', () => self.skipWaiting())
+/** The first page was there before this was: it is fetched once more, with what it names. */
+async function begin() {
+  const cache = await caches.open(KEPT)
+  const page = await fetch('./')
+  const names = [...(await page.clone().text()).matchAll(/"\.\/([^"]+)"/g)].map((each) => each[1])
+  await cache.put('./', page)
+  await cache.addAll(names)
+}
+
+self.addEventListener('install', (event) => event.waitUntil(begin().then(() => self.skipWaiting())))
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
 
 async function keep(request, response) {
@@ -23,7 +32,8 @@ async function answer(event) {
     event.waitUntil(keep(request, response.clone()))
     return response
   } catch (error) {
-    if (kept) return kept
+    const known = kept ?? (request.mode === 'navigate' ? await caches.match('./') : undefined)
+    if (known) return known
     throw error
   }
 }
@@ -33,5 +43,6 @@ self.addEventListener('fetch', (event) => {
   const scope = new URL(self.registration.scope)
   const path = url.pathname.slice(scope.pathname.length)
   const ours = url.origin === scope.origin && url.pathname.startsWith(scope.pathname)
-  if (event.request.method === 'GET' && ours && !path.startsWith('api/') && !path.startsWith('media')) event.respondWith(answer(event))
+  const says = /(^|\/)(api|media)(\/|$)/.test(path) // the court, or a practice below it
+  if (event.request.method === 'GET' && ours && !says) event.respondWith(answer(event))
 })

@@ -1,6 +1,6 @@
 /** Pages, each loaded when it is needed; all but a few ask who is logged in. */
 import { createRouter, createWebHashHistory } from 'vue-router'
-import { whoAmI } from './api/client'
+import { session, whoAmI } from './api/client'
 import { i18n } from './i18n'
 import Landing from './pages/Landing.vue'
 
@@ -30,10 +30,16 @@ export const router = createRouter({
 })
 
 router.beforeEach(async (to) => {
-  const asked = whoAmI().catch(() => null)
-  if (!to.meta.open && !(await asked)) return { name: 'login', query: { to: to.fullPath } }
-  return true
+  const asked = whoAmI()
+  if (to.meta.open) return (asked.catch(() => undefined), true)
+  try {
+    return (await asked) ? true : { name: 'login', query: { to: to.fullPath } }
+  } catch {
+    session.cut = true
+    return false
+  }
 })
+router.onError(() => (session.cut = true)) // a page that has not come
 
 router.afterEach((to, from) => {
   document.title = `${i18n.global.t(`title.${String(to.name)}`)} · ${i18n.global.t('app.name')}`

@@ -16,8 +16,8 @@ export type Consultation = Schemas['ConsultationOut']
 /** Where the court is mounted; ends with a slash. */
 export const BASE = new URL('.', location.href.split('#')[0]).href
 
-/** Who is logged in; `csrf` is the word that each change carries. */
-export const session = reactive<{ me: Me | null; known: boolean }>({ me: null, known: false })
+/** Who is logged in; `csrf` is the word that each change carries. `cut`: a page was asked for, and the court could not be reached. */
+export const session = reactive<{ me: Me | null; known: boolean; cut: boolean }>({ me: null, known: false, cut: false })
 
 /** What the court refuses: `code` is translated, `facts` stand in the sentence. */
 export class Problem extends Error {
