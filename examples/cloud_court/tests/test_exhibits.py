@@ -52,6 +52,36 @@ async def test_a_draft_is_its_owners_until_submitted_and_withdrawn_only_before_t
     assert await see(trial, trial.defendant) == []
 
 
+async def test_a_new_edition_takes_the_number_and_the_place_of_the_former_whose_trace_and_file_stay(
+    trial: Trial,
+) -> None:
+    first = await draft(trial, trial.plaintiff)
+    path, asked = f"{trial.path}/exhibits", {"title": "合同", "replaces": first}
+    assert await trial.plaintiff.refused(path, asked) == "act.impossible", "a draft is corrected, not replaced"
+    before = await act(trial, trial.plaintiff, first, "submit")
+    assert await trial.defendant.refused(path, asked) == "role.denied", "it is not his"
+    second, rival = [(await trial.plaintiff.post(path, asked, 201))["id"] for _ in range(2)]
+    newer = PDF + b"corrected\n"
+    for each in (second, rival):
+        await upload(trial.plaintiff, each, newer)
+    assert await see(trial, trial.defendant) == [first], "a draft replaces nothing yet"
+    after = await act(trial, trial.plaintiff, second, "submit")
+    assert (after["number"], after["edition"], after["replaces"]) == (before["number"], 2, first)
+    assert await trial.plaintiff.refused(f"{path}/{rival}/acts", {"act": "submit"}) == "act.impossible"
+    earlier = {"edition": 1, "joint_sha256": before["joint_sha256"], "submitted": before["submitted"]}
+    (seen,) = await trial.defendant.get(path)
+    assert (seen["id"], seen["joint_sha256"], seen["earlier"]) == (second, hashlib.sha256(newer).hexdigest(), [earlier])
+    assert await trial.defendant.refused(f"{path}/{first}/file", method="GET") == "not_found"
+    states = {each["id"]: each["state"] for each in await trial.judge.get(path)}
+    assert states == {second: "submitted", first: "replaced"}
+    assert (await trial.judge.http.get(f"/api{path}/{first}/file")).content == PDF
+    await trial.open()
+    asked["replaces"] = second
+    assert await trial.plaintiff.refused(path, asked) == "act.impossible", "only before the opening"
+    verdicts = {each["part"]: each["good"] for each in await trial.judge.get(f"{trial.path}/verify")}
+    assert verdicts["exhibit:1:0"] and verdicts["exhibit:1:0:1"]
+
+
 async def test_a_file_one_byte_over_the_limit_is_refused_before_it_is_sent(trial: Trial) -> None:
     """Scenario 2, at the server."""
     limit = trial.stage.court.config.max_file_bytes

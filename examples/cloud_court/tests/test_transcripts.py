@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from court.audit.models import AuditEvent
 from court_stage import Trial, User
+from uploading import PDF, upload
 
 
 class Pen:
@@ -184,7 +185,16 @@ def check_package(folder: Path) -> None:
 async def test_sealing_asks_for_signatures_and_explanations_and_makes_a_package_that_openssl_checks(
     trial: Trial, tmp_path: Path
 ) -> None:
-    """Scenario 9 (the explanation) and the package of scenario 1."""
+    """Scenario 9 (the explanation) and the package of scenario 1; of a withdrawn exhibit no edition is in it."""
+    for withdrawn in (False, True):
+        former = None
+        for data in (PDF, PDF + b"corrected\n"):
+            asked = {"title": "合同", "replaces": former}
+            former = (await trial.plaintiff.post(f"{trial.path}/exhibits", asked, 201))["id"]
+            await upload(trial.plaintiff, former, data)
+            await trial.plaintiff.post(f"{trial.path}/exhibits/{former}/acts", {"act": "submit"})
+        if withdrawn:
+            await trial.plaintiff.post(f"{trial.path}/exhibits/{former}/acts", {"act": "withdraw"})
     await trial.open()
     await trial.stage.happen("recorder_lost", trial.room, detail="write_failed")
     await finish(trial)
@@ -209,6 +219,8 @@ async def test_sealing_asks_for_signatures_and_explanations_and_makes_a_package_
         archive.extractall(tmp_path / "package")
     folder = tmp_path / "package"
     check_package(folder)
+    exhibits = {str(each.relative_to(folder)) for each in (folder / "exhibits").rglob("*") if each.is_file()}
+    assert exhibits == {"exhibits/1/0-合同.pdf", "exhibits/1/edition-1/0-合同.pdf"}
     stem = folder / "records/1-explanation"
     assert Path(f"{stem}.statement").read_text() == statement
     assert hashlib.sha256(Path(f"{stem}.txt").read_bytes()).hexdigest() == digest

@@ -21,6 +21,7 @@ from court.exhibits.schemas import (
     AnnotationAsked,
     BatchFile,
     BatchOut,
+    EarlierOut,
     ExhibitAct,
     ExhibitOut,
     NewExhibit,
@@ -39,6 +40,8 @@ checks = APIRouter(prefix="/api", tags=["exhibits"])
 OWNERS = SIDES | {"lawyer", "legal_worker"}
 MAX_ANNOTATION = 32_768
 MAX_ANNOTATIONS = 2_000
+NEWEST = (Exhibit.number.is_(None), Exhibit.number, Exhibit.edition.desc(), Exhibit.created, Exhibit.id)
+"""The order of the list: by number, the newest edition first; drafts last."""
 
 
 @checks.post("/uploads/check")
@@ -70,14 +73,18 @@ async def list_parts(db: AsyncSession, exhibit_id: str) -> list[Part]:
 
 
 async def tell_exhibit(db: AsyncSession, exhibit: Exhibit) -> ExhibitOut:
-    """An exhibit with its files."""
-    told = ExhibitOut.model_validate({**_columns(exhibit), "parts": []})
+    """An exhibit with its files, and the editions before it."""
+    told = ExhibitOut.model_validate(_columns(exhibit))
     told.parts = [PartOut.model_validate(each) for each in await list_parts(db, exhibit.id)]
+    if exhibit.edition > 1:
+        here = (Exhibit.hearing_id == exhibit.hearing_id, Exhibit.number == exhibit.number)
+        query = select(Exhibit).where(*here, Exhibit.edition < exhibit.edition).order_by(Exhibit.edition)
+        told.earlier = [EarlierOut.model_validate(each) for each in await db.scalars(query)]
     return told
 
 
 def _columns(exhibit: Exhibit) -> dict[str, Any]:
-    return {name: getattr(exhibit, name) for name in ExhibitOut.model_fields if name != "parts"}
+    return {name: getattr(exhibit, name) for name in ExhibitOut.model_fields if name not in ("parts", "earlier")}
 
 
 @router.get("")
@@ -86,7 +93,7 @@ async def list_exhibits(court: TheCourt, me: Me, hearing_id: str) -> list[Exhibi
     async with court.database.read() as db:
         standing = await find_standing(db, me, hearing_id)
         query = select(Exhibit).where(visible_to(standing))
-        found = await db.scalars(query.order_by(Exhibit.number.is_(None), Exhibit.number, Exhibit.created, Exhibit.id))
+        found = await db.scalars(query.order_by(*NEWEST))
         return [await tell_exhibit(db, each) for each in list(found)]
 
 
@@ -103,6 +110,9 @@ async def draft(court: TheCourt, me: Me, hearing_id: str, asked: NewExhibit) -> 
         own = select(func.count()).where(Exhibit.hearing_id == hearing_id, Exhibit.person_id == person.id)
         if (await work.db.scalar(own) or 0) >= court.config.max_exhibits:
             raise Refusal("exhibit.too_many", limit=court.config.max_exhibits)
+        if asked.replaces is not None:
+            former = await find_exhibit(work.db, standing, asked.replaces)
+            find_move("replace", former.state, standing.hearing.state, _roles(standing, former))
         exhibit = Exhibit(
             id=court.new_id(),
             hearing_id=hearing_id,
@@ -111,6 +121,8 @@ async def draft(court: TheCourt, me: Me, hearing_id: str, asked: NewExhibit) -> 
             title=asked.title,
             purpose=asked.purpose,
             state="draft",
+            replaces=asked.replaces,
+            edition=1,
             late=False,
             part_count=asked.part_count,
             joint_sha256="",
@@ -121,7 +133,8 @@ async def draft(court: TheCourt, me: Me, hearing_id: str, asked: NewExhibit) -> 
         )
         work.db.add(exhibit)
         await work.db.flush()
-        work.audit("exhibit", "draft", me.id, hearing=hearing_id, exhibit=exhibit.id)
+        facts = {"replaces": asked.replaces} if asked.replaces else {}
+        work.audit("exhibit", "draft", me.id, hearing=hearing_id, exhibit=exhibit.id, **facts)
         return await tell_exhibit(work.db, exhibit)
 
 
@@ -155,11 +168,14 @@ async def act(court: TheCourt, me: Me, hearing_id: str, exhibit_id: str, asked: 
         return await tell_exhibit(work.db, exhibit)
 
 
+def _roles(standing: Standing, exhibit: Exhibit) -> frozenset[str]:
+    owns = standing.person is not None and standing.person.id == exhibit.person_id
+    return frozenset({standing.role, *(("owner",) if owns else ())})
+
+
 async def _perform(work: Work, standing: Standing, exhibit: Exhibit, asked: ExhibitAct) -> None:
     hearing, before = standing.hearing, exhibit.state
-    owns = standing.person is not None and standing.person.id == exhibit.person_id
-    roles = frozenset({standing.role, *({"owner"} if owns else ())})
-    move = find_move(asked.act, before, hearing.state, roles)
+    move = find_move(asked.act, before, hearing.state, _roles(standing, exhibit))
     if asked.act == "submit":
         await _submit(work, standing, exhibit)
     exhibit.state = move.to
@@ -185,8 +201,13 @@ async def _submit(work: Work, standing: Standing, exhibit: Exhibit) -> None:
         raise Refusal("exhibit.empty")
     paths = [place_of(work.court.config.folder, each.sha256) for each in parts]
     exhibit.joint_sha256 = parts[0].sha256 if len(parts) == 1 else await asyncio.to_thread(hash_files, paths)
-    highest = select(func.max(Exhibit.number)).where(Exhibit.hearing_id == exhibit.hearing_id)
-    exhibit.number = (await work.db.scalar(highest) or 0) + 1
+    if exhibit.replaces is None:
+        highest = select(func.max(Exhibit.number)).where(Exhibit.hearing_id == exhibit.hearing_id)
+        exhibit.number = (await work.db.scalar(highest) or 0) + 1
+    else:
+        former = await find_exhibit(work.db, standing, exhibit.replaces)
+        await _perform(work, standing, former, ExhibitAct.model_construct(act="replace"))
+        exhibit.number, exhibit.edition = former.number, former.edition + 1
     exhibit.submitted = work.now
     exhibit.late = standing.hearing.state not in BEFORE
 

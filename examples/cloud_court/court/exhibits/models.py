@@ -24,6 +24,10 @@ class Exhibit(Base):
     purpose: Mapped[str] = mapped_column(String(2000))
     """What it is to prove."""
     state: Mapped[str] = mapped_column(String(20))
+    replaces: Mapped[str | None] = mapped_column(ForeignKey("exhibits.id"))
+    """The submitted one of which this is a new edition."""
+    edition: Mapped[int]
+    """1 for the first; a new one has the number of the one before."""
     late: Mapped[bool]
     """Submitted once the hearing was open."""
     part_count: Mapped[int]

@@ -1,4 +1,6 @@
-"""The exhibit as a state machine: draft > submitted > presented > examined > admitted or excluded; or withdrawn."""
+"""The exhibit as a state machine: draft > submitted > presented > examined > admitted or excluded; or withdrawn, or
+replaced by a new edition.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from court.exhibits.models import Exhibit
 from court.hearings.rules import BEFORE, OVER
 from court.hearings.standing import Standing
 
-STATES = ("draft", "submitted", "presented", "examined", "admitted", "excluded", "withdrawn")
+STATES = ("draft", "submitted", "presented", "examined", "admitted", "excluded", "withdrawn", "replaced")
 SUBMITTED = ("submitted", "presented", "examined", "admitted", "excluded")
 PRESENTED = SUBMITTED[1:]
 OWNER, JUDGE, CLERK = "owner", "judge", "clerk"
@@ -38,6 +40,7 @@ MOVES = {
     for move in (
         _move("submit", "draft", "submitted", OWNER, "any"),
         _move("withdraw", "submitted", "withdrawn", OWNER, "before"),
+        _move("replace", "submitted", "replaced", OWNER, "before"),
         _move("order_withdrawal", "submitted presented examined", "withdrawn", JUDGE, "any"),
         _move("present", "submitted", "presented", "judge clerk owner", "open"),
         _move("examine", "presented", "examined", JUDGE, "open"),

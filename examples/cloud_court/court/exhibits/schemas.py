@@ -19,6 +19,8 @@ class NewExhibit(Asked):
     purpose: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
     part_count: Annotated[int, Field(ge=1, le=1000)] = 1
     """Into how many parts its file was split."""
+    replaces: Annotated[str, StringConstraints(max_length=40)] | None = None
+    """One's own submitted exhibit, of which this is to be a new edition."""
 
 
 class ExhibitAct(Asked):
@@ -54,6 +56,14 @@ class PartOut(Told):
     media_type: str
 
 
+class EarlierOut(Told):
+    """An edition that another has replaced, for whoever sees the newest."""
+
+    edition: int
+    joint_sha256: str
+    submitted: datetime.datetime | None
+
+
 class ExhibitOut(Told):
     """An exhibit, as its reader may see it."""
 
@@ -63,6 +73,8 @@ class ExhibitOut(Told):
     title: str
     purpose: str
     state: str
+    replaces: str | None
+    edition: int
     late: bool
     part_count: int
     joint_sha256: str
@@ -71,6 +83,7 @@ class ExhibitOut(Told):
     withdrawn: datetime.datetime | None
     version: int
     parts: list[PartOut] = Field(default_factory=list)
+    earlier: list[EarlierOut] = Field(default_factory=list)
 
 
 class AnnotationAsked(Asked):

@@ -95,10 +95,13 @@ async def _gather(court: Court, db: AsyncSession, hearing: Hearing, recordings: 
     for row in signatures:
         if not row.refused:
             _add_signature(contents, f"transcript/signatures/{row.id}", row.statement, row.public_key, row.signature)
+    here = (Exhibit.hearing_id == hearing.id, Exhibit.number.is_not(None))
+    gone = select(Exhibit.number).where(*here, Exhibit.state == "withdrawn")
     query = select(Part, Exhibit).join(Exhibit, Exhibit.id == Part.exhibit_id)
-    query = query.where(Exhibit.hearing_id == hearing.id, Exhibit.number.is_not(None), Exhibit.state != "withdrawn")
-    for part, exhibit in (await db.execute(query)).all():
-        contents[f"exhibits/{exhibit.number}/{part.index}-{part.name}"] = place_of(court.config.folder, part.sha256)
+    for part, exhibit in (await db.execute(query.where(*here, Exhibit.number.not_in(gone)))).all():
+        earlier = f"edition-{exhibit.edition}/" if exhibit.state == "replaced" else ""
+        place = f"exhibits/{exhibit.number}/{earlier}{part.index}-{part.name}"
+        contents[place] = place_of(court.config.folder, part.sha256)
     return contents
 
 

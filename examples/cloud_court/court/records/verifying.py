@@ -129,7 +129,8 @@ async def _verify_exhibits(court: Court, db: AsyncSession, hearing_id: str) -> l
     for part, exhibit in (await db.execute(query.order_by(Exhibit.number, Part.index))).all():
         path = place_of(court.config.folder, part.sha256)
         good = path.is_file() and await asyncio.to_thread(hash_file, path) == part.sha256
-        name = f"exhibit:{exhibit.number}:{part.index}"
+        edition = f":{exhibit.edition}" if exhibit.state == "replaced" else ""
+        name = f"exhibit:{exhibit.number}:{part.index}{edition}"
         told.append(VerdictOut(part=name, good=good, problem="" if good else "the file is not what it was"))
     return told
 

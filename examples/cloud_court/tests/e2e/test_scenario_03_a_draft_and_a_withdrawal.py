@@ -79,3 +79,27 @@ async def test_scenario_03_a_draft_is_invisible_and_a_withdrawal_leaves_its_trac
     assert await statuses(defendant, second["id"]) == GONE
     status, verdicts = await judge.api("GET", f"api/hearings/{hearing}/verify")
     assert status == 200 and all(each["good"] for each in verdicts), verdicts
+
+
+async def test_a_submitted_exhibit_is_corrected_by_a_new_edition_that_keeps_its_number(meet: Meet) -> None:
+    judge, plaintiff, defendant = await meet("judge"), await meet("plaintiff"), await meet("defendant")
+    people = (judge, plaintiff, defendant)
+    await asyncio.gather(*(each.comes() for each in people))
+    for each in people:
+        await each.goes_to_record(part="证据")
+    await plaintiff.presses("添加证据")
+    await plaintiff.attaches(("收据.png", make_png()))
+    await plaintiff.presses("上传为草稿（1）")
+    await plaintiff.presses("提交", "收据")
+    await defendant.sees("已提交")
+    await plaintiff.presses("提交新版本", "收据")
+    await plaintiff.sees("这是证据 1《收据》的新版本")
+    await plaintiff.attaches(("新收据.png", make_png(shade=90)))
+    await plaintiff.presses("上传为草稿（1）")
+    await plaintiff.presses("提交", "草稿")
+    await asyncio.gather(*(each.sees("第 2 版") for each in people))
+    for each in (defendant, judge):
+        await each.sees("第 1 版 · 已被新版本替换")
+    path = f"api/hearings/{(await plaintiff.hearing())['id']}/exhibits"
+    seen = [[one["state"] for one in (await each.api("GET", path))[1]] for each in (defendant, judge)]
+    assert seen == [["submitted"], ["submitted", "replaced"]]

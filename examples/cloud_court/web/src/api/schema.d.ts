@@ -2213,6 +2213,18 @@ export interface components {
             identity_number: string;
         };
         /**
+         * EarlierOut
+         * @description An edition that another has replaced, for whoever sees the newest.
+         */
+        EarlierOut: {
+            /** Edition */
+            edition: number;
+            /** Joint Sha256 */
+            joint_sha256: string;
+            /** Submitted */
+            submitted: string | null;
+        };
+        /**
          * ExhibitAct
          * @description One act on an exhibit.
          */
@@ -2245,6 +2257,10 @@ export interface components {
             purpose: string;
             /** State */
             state: string;
+            /** Replaces */
+            replaces: string | null;
+            /** Edition */
+            edition: number;
             /** Late */
             late: boolean;
             /** Part Count */
@@ -2264,6 +2280,8 @@ export interface components {
             version: number;
             /** Parts */
             parts?: components["schemas"]["PartOut"][];
+            /** Earlier */
+            earlier?: components["schemas"]["EarlierOut"][];
         };
         /**
          * ExplanationAsked
@@ -2738,6 +2756,8 @@ export interface components {
              * @default 1
              */
             part_count: number;
+            /** Replaces */
+            replaces?: string | null;
         };
         /**
          * NewHearing

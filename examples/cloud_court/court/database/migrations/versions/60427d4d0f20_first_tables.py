@@ -410,6 +410,8 @@ def upgrade() -> None:
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("purpose", sa.String(length=2000), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("replaces", sa.String(length=22), nullable=True),
+        sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("late", sa.Boolean(), nullable=False),
         sa.Column("part_count", sa.Integer(), nullable=False),
         sa.Column("joint_sha256", sa.String(length=64), nullable=False),
@@ -419,6 +421,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["hearing_id"], ["hearings.id"], name=op.f("fk_exhibits_hearing_id")),
         sa.ForeignKeyConstraint(["person_id"], ["persons.id"], name=op.f("fk_exhibits_person_id")),
+        sa.ForeignKeyConstraint(["replaces"], ["exhibits.id"], name=op.f("fk_exhibits_replaces")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exhibits")),
     )
     with op.batch_alter_table("exhibits", schema=None) as batch_op:
