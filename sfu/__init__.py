@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sfu.session.selection import ALL, Selection
     from sfu.session.server_offered import ServerOffered
     from sfu.session.steered import Steered
+    from sfu.shard.statistics import ShardStats
 
 __all__ = [
     "ALL",
@@ -76,6 +77,7 @@ __all__ = [
     "Server",
     "ServerOffered",
     "SfuError",
+    "ShardStats",
     "Signer",
     "SigningKey",
     "Steered",
@@ -122,6 +124,7 @@ _HOMES = {
     "Server": "sfu.server",
     "ServerOffered": "sfu.session.server_offered",
     "SfuError": "sfu.errors",
+    "ShardStats": "sfu.shard.statistics",
     "Signer": "sfu.recording.signing",
     "SigningKey": "sfu.recording.signing",
     "Steered": "sfu.session.steered",

@@ -14,6 +14,9 @@ CODECS = ("opus", "VP8", "VP9", "H264", "AV1")
 SRTP_PROFILES = ("AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80")
 """All SRTP protection profiles, in the order of preference (GCM costs half of what the last one does)."""
 
+SOCKET_BUFFER_BYTES = 8 * 1024 * 1024
+"""What a media socket asks for, in each direction: a quarter of a second of 256 Mbit/s."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -27,6 +27,7 @@ from sfu.rooms.room import Room
 from sfu.routing.plane import Plane, PlaneLimits, link_planes
 from sfu.shard.environment import Environment
 from sfu.shard.shard import Shard
+from sfu.shard.statistics import ShardStats
 from sfu.transport import Address, Identity, parse_username
 
 _log = logging.getLogger("sfu.server")
@@ -208,6 +209,10 @@ class Server:
         for shard in self._shards:
             total.update(shard.counters())
         return dict(total)
+
+    def shard_stats(self) -> tuple[ShardStats, ...]:
+        """Return how much each shard does, and whether it keeps up; empty unless the server runs."""
+        return tuple(shard.stats() for shard in self._shards)
 
     def rows_in_use(self) -> dict[str, int]:
         """Return the rows in use in the planes' tables: `connections`, `tracks`, `encodings`, `subscriptions`."""

@@ -20,6 +20,7 @@ from sfu.node.http.connections import HttpConnections
 from sfu.node.http.meeting_page import MeetingPage
 from sfu.node.http.statistics import HttpStatistics
 from sfu.node.metrics.http import HttpConnectionCollector
+from sfu.node.metrics.load import LoadCollector
 from sfu.node.metrics.records import RecordCollector, RecordingEnds
 from sfu.node.metrics.server import MetricsEndpoint, ServerCollector
 from sfu.node.metrics.tcp import TcpCollector
@@ -94,6 +95,7 @@ def create_node_app(
     app.state.livekit, app.state.livekit_api = livekit, api
     app.state.is_valid = lambda token: any(check(token) for check in checks)
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
+    metrics.register(LoadCollector(server))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
     metrics.register(TcpCollector(mux))
     if connections is not None:

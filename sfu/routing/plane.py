@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ from sfu.routing.kernels.wiring import Wiring
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.queues import NOTICE_SLOTS, Datagram, Notice, NoticeQueue, PlaneError
 from sfu.routing.rows import CapacityError
-from sfu.routing.sockets import Address, open_socket, sendable
+from sfu.routing.sockets import Address, count_lost, open_socket, sendable
 from sfu.routing.states import AudioLevel, SubscriptionState
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
 from sfu.wire.kernels.entrance import Entrance
@@ -208,6 +209,21 @@ class Plane(Commander):
     def tap_missed(self) -> int:
         """Return how many packets of tapped tracks have not fitted into the ring so far."""
         return int(self._tables.counters[Counter.DROP_TAP_RING_FULL])
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Processor time of the plane's thread so far, in seconds; None while there is none."""
+        if self._thread is None or self._thread.native_id is None:
+            return None
+        try:  # a thread's clock as Linux numbers it, which is safe where the thread is gone
+            return time.clock_gettime((~self._thread.native_id << 3) | 6)
+        except OSError:
+            return None
+
+    @property
+    def lost_messages(self) -> int | None:
+        """What the socket has lost so far since its buffer was full; None where the system does not tell."""
+        return None if self._socket is None else count_lost(self._socket)
 
     def counters(self) -> dict[str, int]:
         """Totals, and every drop by reason; each only grows."""

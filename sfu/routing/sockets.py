@@ -10,6 +10,7 @@ import socket
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.config import SOCKET_BUFFER_BYTES
 from sfu.routing.kernels.connection_columns import ADDRESS_BYTES
 from sfu.routing.kernels.index import AF_INET
 
@@ -18,7 +19,7 @@ Address = tuple[str, int]
 
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
 _UDP_GRO = 104
-_BUFFER_BYTES = 8 * 1024 * 1024
+_SO_MEMINFO, _SK_MEMINFO_DROPS = 55, 8
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -45,9 +46,19 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 def _enlarge(opened: socket.socket, forced: int, plain: int) -> None:
     try:
-        opened.setsockopt(socket.SOL_SOCKET, forced, _BUFFER_BYTES)
+        opened.setsockopt(socket.SOL_SOCKET, forced, SOCKET_BUFFER_BYTES)
     except PermissionError:
-        opened.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)  # capped by net.core.*mem_max
+        opened.setsockopt(socket.SOL_SOCKET, plain, SOCKET_BUFFER_BYTES)  # capped by net.core.*mem_max
+
+
+def count_lost(opened: socket.socket) -> int | None:
+    """Count what a socket has lost so far since its receive buffer was full (SO_MEMINFO); None before Linux 4.12."""
+    try:
+        told = opened.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_SK_MEMINFO_DROPS + 1))
+    except OSError:
+        return None
+    figures = np.frombuffer(told, np.uint32)
+    return int(figures[_SK_MEMINFO_DROPS]) if len(figures) > _SK_MEMINFO_DROPS else None
 
 
 def encode_address(address: Address, family: int) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ from sfu.routing.plane import (
     UplinkEstimate,
 )
 from sfu.shard.demux import Demux
+from sfu.shard.statistics import ShardStats
 from sfu.shard.timers import Timers
 from sfu.transport import Address, parse_username
 
@@ -222,6 +223,11 @@ class Shard:
             for reason, count in member.drops.items():
                 counted[f"drop_endpoint_{reason}"] += count
         return counted
+
+    def stats(self) -> ShardStats:
+        """Return how much it does, and whether it keeps up."""
+        plane = self.plane
+        return ShardStats(self.index, plane.port, len(self._members), plane.cpu_s, plane.lost_messages)
 
     # from the plane and the clock
 

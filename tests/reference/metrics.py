@@ -16,6 +16,7 @@ from sfu.node.http.limits import HttpLimits
 from sfu.node.http.statistics import HttpStatistics
 from sfu.node.livekit.server_api import ServerApiCollector
 from sfu.node.metrics.http import HttpConnectionCollector
+from sfu.node.metrics.load import LoadCollector
 from sfu.node.metrics.records import _ALARMS, RecordCollector, RecordingEnds
 from sfu.node.metrics.server import ServerCollector
 from sfu.node.metrics.tcp import TcpCollector
@@ -82,6 +83,7 @@ def collect_families() -> Iterator[Metric]:
     signaling = Signaling(server, _Nobody())
     limits = HttpLimits()
     yield from ServerCollector(server, signaling, HttpStatistics()).collect()
+    yield from LoadCollector(server).collect()
     yield from RecordCollector(server, None, RecordingEnds()).collect()
     yield from HttpConnectionCollector(HttpConnections(limits), DescriptorPlan(0, 0, 0, 0, 0)).collect()
     yield from TcpCollector().collect()

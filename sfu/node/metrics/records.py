@@ -70,6 +70,7 @@ class RecordCollector(Collector):
         self._server = server
         self._ends = ends
         self._ledger = Ledger(2)
+        self._least_free = None if store is None else store.options.least_free_bytes
         self._space = FreeSpace(() if store is None else store.places)
 
     def collect(self) -> Iterator[Metric]:
@@ -100,6 +101,12 @@ class RecordCollector(Collector):
         for place, left in self._space.bytes.items():
             free.add_metric([name_place(place)], left)
         yield free
+        least = GaugeMetricFamily(
+            "sfu_recording_least_free_bytes", "What they must have left: below that an alarm rings."
+        )
+        if self._least_free is not None:
+            least.add_metric([], self._least_free)
+        yield least
 
 
 def _gauge(name: str, text: str, label: str, values: collections.Counter[str]) -> Metric:

@@ -29,6 +29,8 @@ _DROP = "drop_"
 # What the plane calls a repeat is a retransmission to everyone else.
 _RENAMED = {"repeated_packets": "retransmitted_packets"}
 _NOT_REPEATED = {"repeat_refused": "refused", "repeat_missed": "missed"}
+# Prometheus sees no increase in a series that begins with its first count.
+_FROM_ZERO = {"drop_internal_error": 0}
 _HELP = {
     "control_sent": "Datagrams that the control side sent: answers to checks, DTLS, RTCP.",
     "control_send_failed": "Of these, what the system refused to send.",
@@ -112,7 +114,7 @@ class ServerCollector(Collector):
         refused = CounterMetricFamily(
             "sfu_not_retransmitted_packets", "Packets that were asked for and not sent again.", labels=["reason"]
         )
-        for counter, value in sorted(self._server.counters().items()):
+        for counter, value in sorted((_FROM_ZERO | self._server.counters()).items()):
             name = _RENAMED.get(counter, counter)
             if _NAME.fullmatch(name) is None:
                 continue

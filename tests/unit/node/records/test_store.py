@@ -220,6 +220,7 @@ async def test_metrics_tell_of_recordings(server: sfu.Server, tmp_path: Path) ->
         }
         assert before["sfu_recordings", "recording"] == before["sfu_recording_bytes_total", ""] == 0
         assert before["sfu_recording_free_bytes", "main"] > 0
+        assert before["sfu_recording_least_free_bytes", ""] == 1 << 60
         assert (await http.post("/rooms/lobby/recording")).status_code == 201
         async for event in events:
             if isinstance(event, RecordingAlarm):  # since no disk is as large as that
