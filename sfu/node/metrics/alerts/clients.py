@@ -1,0 +1,94 @@
+"""Who is kept out, and what the platform is not told."""
+
+from __future__ import annotations
+
+from sfu.node.metrics.alerts.alert import Alert
+
+_KEPT_OUT = "address|full|memory|system"
+
+CLIENTS = (
+    Alert(
+        name="SfuRefusesSessions",
+        severity="warning",
+        expression="sum by (job, instance, reason) (rate(sfu_refused_sessions_total[5m])) > 0.2",
+        holds="5m",
+        summary="People are refused, since a limit is reached.",
+        means=(
+            "`reason` says which: of a token, an address or a room. An audience behind one address, or "
+            "with one token, looks like this as well as an attack."
+        ),
+        look="*Kept out* on the dashboard.",
+        steps=(
+            ("If they are yours, raise `max_peers_per_token`, `max_peers_per_address` or `max_peers_per_room`."),
+            ("If you stand behind a proxy, is it named in `trusted_proxies`? Else all count as one address."),
+            "If they are strangers, nothing is to be done: the limit does its work.",
+        ),
+    ),
+    Alert(
+        name="SfuRefusesStreams",
+        severity="warning",
+        expression="sum by (job, instance, reason) (rate(sfu_refused_event_streams_total[5m])) > 0.2",
+        holds="5m",
+        summary="Event streams are refused, since a limit is reached.",
+        means=(
+            "Pages do not hear who comes and goes. `reason` says which limit: of a token, an address, a "
+            "room or the server."
+        ),
+        look="*Kept out* on the dashboard.",
+        steps=("Raise `max_streams_per_token` or `max_streams_per_address`, if they are yours.",),
+    ),
+    Alert(
+        name="SfuRefusesRequests",
+        severity="warning",
+        expression="sum by (job, instance) (rate(sfu_http_refused_requests_total[5m])) "
+        f'+ sum by (job, instance) (rate(sfu_http_ended_connections_total{{reason=~"{_KEPT_OUT}"}}[5m])) > 5',
+        holds="5m",
+        summary="Requests or connections are refused by the dozen.",
+        means="Somebody asks too fast, or the node's HTTP connections are all taken.",
+        look="*Kept out* and *HTTP connections* on the dashboard. The proxy's log tells who it is.",
+        steps=(
+            "If you stand behind a proxy, is it named in `trusted_proxies`?",
+            "If they are strangers, let the proxy or the firewall keep them out.",
+            "If they are yours, raise the rate: see limits.",
+        ),
+    ),
+    Alert(
+        name="SfuHttpNearlyFull",
+        severity="warning",
+        expression="sfu_http_connections > 0.9 * sfu_http_connections_limit",
+        holds="5m",
+        summary="Nearly all HTTP connections are taken.",
+        means="Beyond the limit idle ones give way, then new ones wait. Media are not concerned.",
+        look="*HTTP connections* on the dashboard.",
+        steps=(("Raise `max_http_connections`; `sfu_descriptors_wanted` says what limit of open files it needs."),),
+    ),
+    Alert(
+        name="SfuWebhooksStuck",
+        severity="warning",
+        expression="sfu_webhook_alarm > 0",
+        holds="5m",
+        summary="Webhooks do not reach the platform.",
+        means=(
+            "`behind`: they wait for long; `large`: the outbox is; `unwritable`: they cannot be kept on "
+            "disk. They are delivered once the platform answers, in order."
+        ),
+        look="*Webhooks* on the dashboard; the log says what the platform answered.",
+        steps=(
+            "Mend what does not answer at `livekit_webhook_urls`.",
+            "For `unwritable`, look at the disk of `livekit_dir`.",
+        ),
+    ),
+    Alert(
+        name="SfuWebhooksLost",
+        severity="critical",
+        expression="increase(sfu_webhooks_lost_total[30m]) > 0",
+        holds="0m",
+        summary="Webhooks were given up, and will never be delivered.",
+        means="The disk took none for long. The platform does not know what happened in its rooms.",
+        look="The log, and *Webhooks* on the dashboard.",
+        steps=(
+            "Mend the disk of `livekit_dir`.",
+            "Let the platform ask for the rooms as they are (`ListRooms`).",
+        ),
+    ),
+)
