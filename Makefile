@@ -65,6 +65,7 @@ breadth: kernels-checked # takes what the clients and their building leave
 
 browsers: # while others compute
 	@.ci/packages browsers
+	@.ci/packages prometheus
 
 STABLE_READY := $(VENV)/.ready-stable
 STABLE_SOURCES := $(shell find tests/interop/stable -name '*.go' -o -name '*.rs' -o -name '*.mjs' -o -name build_clients \

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reference.pages import PAGES, REFERENCE
+from tests.reference.pages import FILES, PAGES, REFERENCE
 
-for name, build in PAGES.items():
-    (REFERENCE / name).write_text(build(), encoding="utf-8")
+for path, build in {**{REFERENCE / name: build for name, build in PAGES.items()}, **FILES}.items():
+    path.write_text(build(), encoding="utf-8")

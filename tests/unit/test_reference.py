@@ -31,7 +31,7 @@ from tests.reference.drops import DROPS
 from tests.reference.events import VIEWER_TEXTS, find_events, translate
 from tests.reference.http import find_schema, load_document, resolve
 from tests.reference.metrics import collect_families, find_drop_reasons
-from tests.reference.pages import PAGES, REFERENCE
+from tests.reference.pages import FILES, PAGES, REFERENCE
 from tests.reference.settings import describe_settings
 from tests.unit.offers import make_offer
 
@@ -43,6 +43,11 @@ RECEIVE = make_offer(("audio", "recvonly"), ("video", "recvonly"))
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_makes_of_it(name: str) -> None:
     assert (REFERENCE / name).read_text(encoding="utf-8") == PAGES[name](), "run: python -m tests.reference"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_is_what_the_code_makes_of_it(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == FILES[path](), "run: python -m tests.reference"
 
 
 def test_each_setting_says_what_it_is() -> None:
