@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sfu.rooms.event_stream import EventStream
     from sfu.rooms.peer import Peer
     from sfu.rooms.room import Room
-    from sfu.routing.plane import compile_kernels
+    from sfu.routing.plane import KernelCache, compile_kernels, find_kernel_cache
     from sfu.server import Server
     from sfu.session.answering import Answered
     from sfu.session.bandwidth import BandwidthStats
@@ -63,6 +63,7 @@ __all__ = [
     "EntryError",
     "EventStream",
     "Journal",
+    "KernelCache",
     "Layer",
     "LocalError",
     "Peer",
@@ -88,6 +89,7 @@ __all__ = [
     "compile_kernels",
     "errors",
     "events",
+    "find_kernel_cache",
     "load_or_create_signing_key",
     "load_signing_key",
 ]
@@ -110,6 +112,7 @@ _HOMES = {
     "EntryError": "sfu.recording.entries",
     "EventStream": "sfu.rooms.event_stream",
     "Journal": "sfu.recording.journal",
+    "KernelCache": "sfu.routing.plane",
     "Layer": "sfu.media.layer",
     "LocalError": "sfu.errors",
     "Peer": "sfu.rooms.peer",
@@ -135,6 +138,7 @@ _HOMES = {
     "compile_kernels": "sfu.routing.plane",
     "errors": "sfu.errors",
     "events": "sfu.events",
+    "find_kernel_cache": "sfu.routing.plane",
     "load_or_create_signing_key": "sfu.recording.signing",
     "load_signing_key": "sfu.recording.signing",
 }

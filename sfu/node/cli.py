@@ -1,5 +1,5 @@
 """The command line: `sfu serve`, `sfu token`, `sfu verify`, `sfu recover`, `sfu compose`, `sfu play`,
-`sfu sign`, `sfu warm`, `sfu bench`, `sfu version`.
+`sfu sign`, `sfu warm`, `sfu doctor`, `sfu bench`, `sfu version`.
 
 What a command needs is imported when it runs: a server takes a second to load, and most commands need none.
 """
@@ -21,6 +21,7 @@ from rich.markup import escape
 from sfu.errors import InvalidNameError
 from sfu.node.commands.bench import app as bench
 from sfu.node.commands.compose import compose
+from sfu.node.commands.doctor import doctor
 from sfu.node.commands.play import play
 from sfu.node.commands.records import recover, verify
 from sfu.node.commands.sign import sign
@@ -47,6 +48,7 @@ app.command()(compose)
 app.command()(play)
 app.command()(sign)
 app.command()(warm)
+app.command()(doctor)
 _log = logging.getLogger("sfu.node")
 _out = Console()
 _err = Console(stderr=True)

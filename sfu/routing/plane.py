@@ -6,10 +6,13 @@ read counters from the tables, which only the plane writes. Only the tap is read
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +56,7 @@ __all__ = [
     "Estimate",
     "Feedback",
     "Gap",
+    "KernelCache",
     "KeyFrameNeeded",
     "Notice",
     "Plane",
@@ -272,6 +276,28 @@ def compile_kernels(progress: Callable[[float], None] | None = None) -> None:
     _enter_loop(*arguments)
     idle.stop()
     _warmed = True
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCache:
+    """Where the compiled plane is kept."""
+
+    folder: Path | None
+    """None: nothing can be kept."""
+    compiled: bool
+    """Whether this version's plane for this processor is there, so that a start takes no time."""
+    writable: bool
+    """Whether this process may write there."""
+    known_compiler: bool
+    """Whether the installed Numba is one with which starts are quick."""
+
+
+def find_kernel_cache() -> KernelCache:
+    """Return where the compiled plane is kept; loads no compiler."""
+    path = _enter_loop.path
+    folder = None if path is None else path.parent
+    writable = folder is not None and os.access(folder, os.W_OK | os.X_OK)
+    return KernelCache(folder, path is not None and path.is_file(), writable, _enter_loop.is_possible)
 
 
 def compile_second() -> None:
