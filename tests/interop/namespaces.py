@@ -82,13 +82,25 @@ class Town:
             ip("-n", far, f"-{version}", "route", "del", net, "dev", ends[1], *former)
         return f"{base}1"
 
-    def house(self, name: str, *, version: int = 4, only_tcp: int | None = None) -> str:
-        """A namespace of somebody who reaches the node. `only_tcp`: by this TCP port, and nothing else passes."""
+    def house(self, name: str, *, version: int = 4) -> str:
+        """A namespace of somebody who reaches the node."""
         made = self._add(name)
         self._join(made, self.node, version=version)
-        if only_tcp is not None:
-            ip("-n", made, "rule", "add", "pref", "100", "ipproto", "tcp", "dport", str(only_tcp), "lookup", "main")
-            ip("-n", made, "rule", "add", "pref", "200", "prohibit")
+        return made
+
+    def house_behind_firewall(self, name: str, port: int) -> str:
+        """A namespace from which one TCP port is reached; all else is dropped on the way, without a word."""
+        made, firewall = self._add(name), self._add(f"{name}-firewall")
+        to_node = self._join(firewall, self.node, version=4)
+        inside = self._join(made, firewall, version=4)
+        net = f"{inside.removesuffix('1')}0/30"
+        back = f"{to_node.removesuffix('1')}2"
+        ip("-n", self.node, "route", "add", net, "via", back, "src", NODE4)
+        forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+        subprocess.run(self.command(firewall, "sh", "-c", forward), check=True, timeout=10)
+        rule = ["-n", firewall, "rule", "add", "from", net]
+        ip(*rule, "pref", "100", "ipproto", "tcp", "dport", str(port), "lookup", "main")
+        ip(*rule, "pref", "200", "blackhole")
         return made
 
     def house_behind_proxy(self, name: str) -> tuple[str, str, str]:

@@ -113,7 +113,7 @@ async def court(tmp_path: Path) -> AsyncIterator[Court]:
         house, proxy_house, proxy_host = town.house_behind_proxy("proxy")
         seats = {
             "udp": Seat(town.house("udp"), NODE4),
-            "tcp": Seat(town.house("tcp", only_tcp=PORT), NODE4),
+            "tcp": Seat(town.house_behind_firewall("tcp", PORT), NODE4),
             "v6": Seat(town.house("v6", version=6), f"[{NODE6}]"),
             "proxy": Seat(house, NODE4, (f"--proxy-server=http://{proxy_host}:{PROXY_PORT}",)),
         }
