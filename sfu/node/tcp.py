@@ -65,8 +65,7 @@ def build_mux(server: Server, port: TcpPort, connections: HttpConnections, most:
         media_host=name_media_host(server.config.host),
         left=connections.leave,
     )
-    limits = TcpLimits(connections=max(most, 1), per_address=connections.limits.connections_per_address)
-    return TcpMux(ways, turn=turn, certificate=port.certificate, limits=limits)
+    return TcpMux(ways, turn=turn, certificate=port.certificate, limits=TcpLimits(connections=max(most, 1)))
 
 
 def _find_nobody(check: bytes) -> None:

@@ -35,13 +35,11 @@ class TcpLimits:
     """What clients may take. Times in seconds."""
 
     connections: int = 4096
-    """TLS, TURN and ICE-TCP together; plain HTTP is the HTTP server's to bound."""
-    per_address: int = 1024
-    """Of one IP address: many people may sit behind one, at a court or an office."""
+    """TLS, TURN and ICE-TCP together. Whoever accepts bounds those of one address; see `Ways.left`."""
     first_timeout: float = 10.0
     """Until its first octets, its TLS handshake and its allocation have come."""
     silence: float = 60.0
-    """Clients of TURN and ICE-TCP send checks all the time."""
+    """Clients of ICE-TCP send checks all the time; an allocation of TURN has an end of its own."""
     stall: float = 30.0
     """How long one may take nothing of what waits for it."""
 
@@ -102,7 +100,6 @@ class TcpMux:
         self._loop = asyncio.get_running_loop()
         self._peeking: dict[socket.socket, tuple[Address, asyncio.TimerHandle]] = {}
         self._clients: dict[int, _Client] = {}
-        self._by_host: collections.Counter[str] = collections.Counter()
         self._ticker: asyncio.TimerHandle | None = None
         self.ended: collections.Counter[str] = collections.Counter()
         """Connections that were ended, by reason."""
@@ -182,15 +179,11 @@ class TcpMux:
             self.serve_http(accepted, address, False)
 
     def _pump_it(self, accepted: socket.socket, address: Address, tls: SSL.Connection | None) -> None:
-        if self._by_host[address[0]] >= self._limits.per_address:
-            self._refuse(accepted, address, "too_many_of_address")
-            return
         row = self._pump.open(accepted, tls)
         if row is None:
             self._refuse(accepted, address, "too_many")
             return
         self._clients[row] = _Client(address, time.monotonic())
-        self._by_host[address[0]] += 1
 
     # what the pump tells
 
@@ -216,9 +209,6 @@ class TcpMux:
     def _forget(self, told: Told, client: _Client) -> None:
         del self._clients[told.row]
         self.ended[told.ended.name.lower()] += 1
-        self._by_host[client.address[0]] -= 1
-        if not self._by_host[client.address[0]]:
-            del self._by_host[client.address[0]]
         for leg in client.legs:
             self._ways.set_origin(leg, None)
         if told.carries is not Carries.HTTP:
@@ -299,8 +289,8 @@ class TcpMux:
             return ""
         if client.carries is Carries.UNKNOWN or (turn is not None and not turn.allocated):
             return "too_slow" if now - client.since > limits.first_timeout else ""
-        if turn is not None and wall > turn.expires:
-            return "expired"
+        if turn is not None:
+            return "expired" if wall > turn.expires else ""
         return "silent" if self._pump.silent_s(row, now) > limits.silence else ""
 
 

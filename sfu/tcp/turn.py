@@ -18,8 +18,8 @@ from aioice.stun import Class, Message, Method, parse_message
 
 Address = tuple[str, int]
 
-DEFAULT_LIFETIME, MAX_LIFETIME = 600, 3600
-"""Seconds of an allocation (RFC 8656 section 3.2)."""
+LIFETIME = 600
+"""Seconds of an allocation, whatever is asked for (RFC 8656 section 7.2): it holds a connection that may be dead."""
 NONCE_LIFETIME = 3600
 FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x4FFF
 MAX_FAILURES = 10
@@ -171,24 +171,20 @@ class TurnSession:
             raise _RefusedError(437, "Allocation Mismatch")
         if asked.attributes.get("REQUESTED-TRANSPORT", 0) >> 24 != _UDP:
             raise _RefusedError(442, "Unsupported Transport Protocol")
-        lifetime = self._set_lifetime(asked, now)
+        self.expires = now + LIFETIME
         self._username = asked.attributes["USERNAME"]
         told = {
             "XOR-RELAYED-ADDRESS": self._relayed,
             "XOR-MAPPED-ADDRESS": self._client,
-            "LIFETIME": lifetime,
+            "LIFETIME": LIFETIME,
         }
         return Outcome(self._reply(asked, told, key))
-
-    def _set_lifetime(self, asked: Message, now: float) -> int:
-        lifetime = min(max(asked.attributes.get("LIFETIME", DEFAULT_LIFETIME), DEFAULT_LIFETIME), MAX_LIFETIME)
-        self.expires = now + lifetime
-        return int(lifetime)
 
     def _refresh(self, asked: Message, key: bytes, now: float) -> Outcome:
         if asked.attributes.get("LIFETIME") == 0:
             return Outcome(self._reply(asked, {"LIFETIME": 0}, key), ends=True)
-        return Outcome(self._reply(asked, {"LIFETIME": self._set_lifetime(asked, now)}, key))
+        self.expires = now + LIFETIME
+        return Outcome(self._reply(asked, {"LIFETIME": LIFETIME}, key))
 
     def _find_peer(self, asked: Message) -> Address:
         peer: Address | None = asked.attributes.get("XOR-PEER-ADDRESS")

@@ -258,12 +258,12 @@ async def test_what_is_not_set_up_is_not_spoken(entrance: Open, said: bytes, rea
     writer.close()
 
 
-async def test_one_address_has_its_share(entrance: Open) -> None:
-    opened = await entrance(limits=TcpLimits(per_address=2))
+async def test_beyond_the_bound_nobody_is_served(entrance: Open) -> None:
+    opened = await entrance(limits=TcpLimits(connections=2))
     writers = [(await opened.connect(tls=True))[1] for _ in range(2)]
     with pytest.raises((ConnectionError, ssl.SSLError)):
         await opened.connect(tls=True)
-    assert opened.mux.ended["too_many_of_address"] == 1
+    assert opened.mux.ended["too_many"] == 1
     writers[0].close()
     await opened.until(lambda: opened.left == ["127.0.0.1"] * 2)
     writers.append((await opened.connect(tls=True))[1])
