@@ -251,6 +251,6 @@ def _watch(epoll: int, event: int) -> None:
 
 
 def compile_kernels() -> None:
-    """Compile the pump, if this machine has not yet."""
-    if not _enter.load():
+    """Compile the pump, if this machine has not yet; where it has no entrance of its own its first run does so."""
+    if _enter.is_possible and not _enter.load():
         _enter.make((make_pumped(1),))
