@@ -135,9 +135,9 @@ async def measure(participants: int, seconds: float, stack: contextlib.ExitStack
     )
     clients.start()
     await asyncio.to_thread(shard_near.recv)
-    before, packets = mux.cpu_s(), mux.counters()
+    before, packets = mux.cpu_s or 0.0, mux.counters()
     sent, received, took = await asyncio.to_thread(shard_near.recv)
-    used = mux.cpu_s() - before
+    used = (mux.cpu_s or 0.0) - before
     clients_near.send(None)
     _, (median, late) = await asyncio.to_thread(clients_near.recv)
     counted = {name: count - packets[name] for name, count in mux.counters().items()}

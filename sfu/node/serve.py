@@ -26,11 +26,11 @@ from sfu.node.http.server import build_http_server
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
-from sfu.node.tcp import build_mux, describe_port, load_certificate
+from sfu.node.tcp import build_mux, count_wanted, describe_port, load_certificate
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
 from sfu.tcp import pump as tcp_kernels
-from sfu.tcp.mux import TcpLimits, TcpMux
+from sfu.tcp.mux import TcpMux
 
 if TYPE_CHECKING:
     from sfu.signaling.livekit.app import LiveKit
@@ -142,7 +142,7 @@ def _plan_descriptors(settings: Settings, records: RecordStore | None) -> Descri
         shards=settings.shards,
         recordings=0 if records is None else records.most,
         folders=0 if records is None else len(records.places),
-        tcp=TcpLimits().connections if settings.tcp or settings.tls_cert else 0,
+        tcp=count_wanted(settings),
     )
     facts = {"limit": plan.limit, "reserved": plan.reserved, "http_connections": plan.http}
     if plan.is_low:

@@ -42,6 +42,11 @@ def load_certificate(settings: Settings) -> Certificate | None:
         raise ConfigError("tls_cert", str(error)) from error
 
 
+def count_wanted(settings: Settings) -> int:
+    """How many connections at once may come by TLS or carry media, as descriptors are planned."""
+    return TcpLimits().connections if settings.tcp or settings.tls_cert else 0
+
+
 def describe_port(server: Server, settings: Settings, certificate: Certificate | None, port: int) -> TcpPort:
     """What a server that runs can tell its clients of the port on which its HTTP is served."""
     host = ipaddress.ip_address(settings.host)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from sfu.bwe.kernels.state import START_BPS
+from sfu.clock import read_thread_clock
 from sfu.errors import ConfigError
 from sfu.routing.commander import Commander, Feedback
 from sfu.routing.kernels.command_records import SetData, Stop
@@ -217,12 +217,7 @@ class Plane(Commander):
     @property
     def cpu_s(self) -> float | None:
         """Processor time of the plane's thread so far, in seconds; None while there is none."""
-        if self._thread is None or self._thread.native_id is None:
-            return None
-        try:  # a thread's clock as Linux numbers it, which is safe where the thread is gone
-            return time.clock_gettime((~self._thread.native_id << 3) | 6)
-        except OSError:
-            return None
+        return None if self._thread is None else read_thread_clock(self._thread.native_id)
 
     @property
     def lost_messages(self) -> int | None:

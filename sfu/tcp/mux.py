@@ -94,7 +94,8 @@ class TcpMux:
         """Serves a connection as HTTP, and is told whether it came by TLS. Set by the HTTP server."""
         self._ways = ways
         self._turn = turn
-        self._certificate = certificate
+        self.certificate = certificate
+        """What is served by TLS, if anything is."""
         self._limits = limits or TcpLimits()
         self._pump = Pump(self._limits.connections, self._tell)
         self._loop = asyncio.get_running_loop()
@@ -120,13 +121,14 @@ class TcpMux:
         await asyncio.to_thread(self._pump.stop)
         self._clients.clear()
 
-    def cpu_s(self) -> float:
-        """CPU time that the pump has taken, in seconds."""
-        return self._pump.cpu_s()
-
     def counters(self) -> dict[str, int]:
         """Totals, each of which only grows."""
         return self._pump.counters()
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Processor time of the pump's thread so far, in seconds; None where there is none."""
+        return self._pump.cpu_s
 
     def count(self, carries: Carries) -> int:
         """Open connections that carry this."""
@@ -167,10 +169,10 @@ class TcpMux:
         if not first:
             self._refuse(accepted, address, "closed")
         elif first[0] == _TLS_HANDSHAKE:
-            if self._certificate is None:
+            if self.certificate is None:
                 self._refuse(accepted, address, "tls_not_set_up")
             else:
-                connection = SSL.Connection(self._certificate.context, accepted)
+                connection = SSL.Connection(self.certificate.context, accepted)
                 connection.set_accept_state()
                 self._pump_it(accepted, address, connection)
         elif first[0] < 0x20 or first[0] >= 0x80:
@@ -272,8 +274,8 @@ class TcpMux:
     def _tick(self) -> None:
         self._ticker = self._loop.call_later(_TICK_S, self._tick)
         now, wall = time.monotonic(), time.time()
-        if self._certificate is not None:
-            self._certificate.refresh()
+        if self.certificate is not None:
+            self.certificate.refresh()
         for row, client in list(self._clients.items()):
             reason = self._find_fault(row, client, now, wall)
             if reason:

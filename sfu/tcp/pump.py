@@ -10,12 +10,12 @@ import select
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from OpenSSL import SSL
 
+from sfu.clock import read_thread_clock
 from sfu.tcp.kernels.native import EPOLL_CTL_ADD, EPOLLIN, EVENT_KEY, EVENT_WORDS, ssl_handle
 from sfu.tcp.kernels.pump import run_pump
 from sfu.tcp.kernels.rows import (
@@ -147,11 +147,10 @@ class Pump:
         """Connections that are open."""
         return len(self._held)
 
-    def cpu_s(self) -> float:
-        """CPU time of the pump's thread, in seconds."""
-        if self._thread is None or self._thread.ident is None:
-            return 0.0
-        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
+    @property
+    def cpu_s(self) -> float | None:
+        """Processor time of the thread so far, in seconds; None while there is none."""
+        return None if self._thread is None else read_thread_clock(self._thread.native_id)
 
     def counters(self) -> dict[str, int]:
         """Totals, each of which only grows."""
@@ -254,3 +253,8 @@ def compile_kernels() -> None:
     """Compile the pump, if this machine has not yet; where it has no entrance of its own its first run does so."""
     if _enter.is_possible and not _enter.load():
         _enter.make((make_pumped(1),))
+
+
+def is_compiled() -> bool:
+    """Whether the pump of this version is kept for this processor."""
+    return _enter.path is not None and _enter.path.is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from cryptography import x509
 from OpenSSL import SSL
 
 _log = logging.getLogger("sfu.tcp")
@@ -21,8 +22,8 @@ class Certificate:
         """Load both; raises CertificateError."""
         self._chain, self._key = chain, key
         self._seen = self._look()
-        self.context = self._load()
-        """For the next connection."""
+        self.context, self.expires = self._load()
+        """For the next connection; and until when its certificate is good, in seconds since 1970."""
 
     def refresh(self) -> None:
         """Take the files anew if they have changed. What cannot be used is logged once, and the former goes on."""
@@ -31,7 +32,7 @@ class Certificate:
             return
         self._seen = seen
         try:
-            self.context = self._load()
+            self.context, self.expires = self._load()
         except CertificateError as error:
             advice = "the former one is still served; mend the files, and they are read again"
             _log.warning("the new certificate cannot be used", extra={"error": str(error), "advice": advice})
@@ -49,7 +50,7 @@ class Certificate:
                 found.append((state.st_mtime_ns, state.st_size))
         return tuple(found)
 
-    def _load(self) -> SSL.Context:
+    def _load(self) -> tuple[SSL.Context, float]:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
@@ -65,7 +66,8 @@ class Certificate:
                 if "mismatch" in reason:
                     raise CertificateError(f"{self._key} is not the key of {self._chain}") from error
                 raise CertificateError(f"{path} is no PEM file that TLS can use: {reason}") from error
-        return context
+        served = x509.load_pem_x509_certificate(self._chain.read_bytes())  # the first; OpenSSL has read it before
+        return context, served.not_valid_after_utc.timestamp()
 
 
 def _describe(error: SSL.Error) -> str:

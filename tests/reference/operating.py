@@ -27,9 +27,6 @@ dashboard of which this page speaks: [deployment](deployment.md#prometheus-and-g
 [limits](../limits.md).
 
 `sfu doctor` on the machine of the node looks at what the metrics do not tell: ports, clock, buffers, disks, caches.
-
-Not watched yet: certificates, since the node has none of its own (the proxy has), and whether a node takes new rooms,
-since it always does.
 """
 
 

@@ -30,11 +30,10 @@ def doctor(
     time_from: Annotated[str, typer.Option(metavar="URL", help="Web server to compare the clock with.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Look at ports, addresses, buffers, clock, disks, limits and caches, and say what to change. Run it as the node's
-    user.
+    """Look at ports, addresses, buffers, clock, certificate, disks, limits and caches, and say what to change.
 
-    It changes nothing, and asks nobody unless --stun or --time-from names a server. Each line is ok, warn or fail, what
-    was seen, and what to change. A node may run meanwhile. Exit codes:
+    Run it as the node's user. It changes nothing, and asks nobody unless --stun or --time-from names a server. Each
+    line is ok, warn or fail, what was seen, and what to change. A node may run meanwhile. Exit codes:
 
     0  nothing fails, though something may be warned of;
 

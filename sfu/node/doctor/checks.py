@@ -14,6 +14,8 @@ LATE_CLOCK_S = 0.5
 """Most by which the clock may be wrong: records say when somebody spoke."""
 WRONG_CLOCK_S = 30.0
 """By so much tokens are refused that are good, or taken that have expired."""
+SOON_S = 14 * 86400.0
+"""So long before its end a certificate should have been renewed: certbot does it 30 days before."""
 SLOW_SYNC_S = 0.5
 """A recorder brings each source to disk about once a second."""
 SLOW_DISK_BPS = 5_000_000
@@ -121,6 +123,20 @@ def check_offload(sends: bool, receives: bool) -> Diagnosis:
     lacking = " and ".join(name for name, there in (("GSO", sends), ("GRO", receives)) if not there)
     advice = "use Linux 5.0 or newer, without a sandbox that emulates the network"
     return Diagnosis("UDP GSO and GRO", "warn", f"no {lacking}: each packet costs up to three times as much", advice)
+
+
+def check_certificate(expires: float | str, now: float) -> Diagnosis:
+    """The certificate can be served, and for some time yet. `expires` is an error's text where it cannot."""
+    if isinstance(expires, str):
+        return Diagnosis("certificate", "fail", expires, "mend tls_cert and tls_key: the node would not start")
+    left = expires - now
+    if left <= 0:
+        advice = "renew it: no browser takes it, nor TURN by TLS"
+        return Diagnosis("certificate", "fail", f"expired {-left / 86400:.0f} days ago", advice)
+    seen = f"good for {left / 86400:.0f} days"
+    if left < SOON_S:
+        return Diagnosis("certificate", "warn", seen, "renew it: what should have done so (certbot.timer) has not")
+    return Diagnosis("certificate", "ok", seen)
 
 
 def check_descriptors(plan: DescriptorPlan) -> Diagnosis:

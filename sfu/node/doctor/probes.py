@@ -24,6 +24,7 @@ from aioice import stun
 
 import sfu
 from sfu.node.doctor.checks import ClockFacts, DiskFacts, KernelFacts, PortFacts
+from sfu.tcp import pump
 
 _SOL_UDP, _UDP_SEGMENT, _UDP_GRO = 17, 103, 104
 _STA_UNSYNC, _TIME_ERROR = 0x0040, 5
@@ -172,10 +173,10 @@ def ask_stun(server: str) -> str:
 
 
 def find_kernels() -> KernelFacts:
-    """The cache of the compiled plane."""
+    """The cache of the compiled plane, and of the pump, which goes with it."""
     found = sfu.find_kernel_cache()
     folder = "" if found.folder is None else str(found.folder)
-    return KernelFacts(folder, found.compiled, found.writable, found.known_compiler)
+    return KernelFacts(folder, found.compiled and pump.is_compiled(), found.writable, found.known_compiler)
 
 
 def read_versions() -> dict[str, str | None]:

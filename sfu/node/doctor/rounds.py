@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sfu.node.descriptors import plan_descriptors, raise_limit
 from sfu.node.doctor import checks, probes
 from sfu.node.doctor.diagnosis import Diagnosis
 from sfu.node.records.store import open_record_store
+from sfu.node.tcp import count_wanted, load_certificate
 
 
 def examine(settings: Settings, *, stun: str = "", time_from: str = "") -> Iterator[Diagnosis]:
@@ -23,6 +25,7 @@ def examine(settings: Settings, *, stun: str = "", time_from: str = "") -> Itera
     yield checks.check_offload(*probes.try_offload())
     yield checks.check_cores(settings.shards, len(os.sched_getaffinity(0)))
     yield from _examine_clock(time_from)
+    yield from _examine_certificate(settings)
     folders = [Path(each) for each in (settings.record_dir, *settings.record_mirrors) if each]
     plan = plan_descriptors(
         raise_limit(),
@@ -30,6 +33,7 @@ def examine(settings: Settings, *, stun: str = "", time_from: str = "") -> Itera
         shards=settings.shards,
         recordings=settings.max_recordings if folders else 0,
         folders=len(folders),
+        tcp=count_wanted(settings),
     )
     yield checks.check_descriptors(plan)
     yield from _examine_disks(settings, folders)
@@ -72,6 +76,16 @@ def _examine_clock(time_from: str) -> Iterator[Diagnosis]:
         except (OSError, ValueError) as error:
             advice = "name another server"
             yield Diagnosis("clock against another", "fail", f"cannot be compared: {error}", advice)
+
+
+def _examine_certificate(settings: Settings) -> Iterator[Diagnosis]:
+    try:
+        certificate = load_certificate(settings)
+    except sfu.ConfigError as error:
+        yield checks.check_certificate(str(error), time.time())
+    else:
+        if certificate is not None:
+            yield checks.check_certificate(certificate.expires, time.time())
 
 
 def _examine_disks(settings: Settings, folders: list[Path]) -> Iterator[Diagnosis]:

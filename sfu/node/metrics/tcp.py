@@ -16,11 +16,11 @@ class TcpCollector(Collector):
     """Reads the mux's connections at each scrape; shows zeros where there is none."""
 
     def __init__(self, mux: TcpMux | None = None) -> None:
-        self._door = mux
+        self._mux = mux
 
     def collect(self) -> Iterator[Metric]:
         """Return all metric families (prometheus-client calls this at each scrape)."""
-        mux = self._door
+        mux = self._mux
         text = "Open connections by TLS, and those of media by TCP, by what they carry."
         loads = GaugeMetricFamily("sfu_tcp_connections", text, labels=["carries"])
         for carries, name in _NAMES.items():
@@ -42,3 +42,14 @@ class TcpCollector(Collector):
             if name.startswith("drop_"):
                 dropped.add_metric([name.removeprefix("drop_")], count)
         yield dropped
+        busy = CounterMetricFamily(
+            "sfu_tcp_cpu_seconds", "Processor time of the thread that serves TLS, and media by TCP."
+        )
+        if mux is not None and mux.cpu_s is not None:
+            busy.add_metric([], mux.cpu_s)
+        yield busy
+        text = "Until when the certificate that is served is good, in seconds since 1970."
+        expires = GaugeMetricFamily("sfu_certificate_expires_seconds", text)
+        if mux is not None and mux.certificate is not None:
+            expires.add_metric([], mux.certificate.expires)
+        yield expires

@@ -269,3 +269,10 @@ async def test_beyond_the_bound_nobody_is_served(entrance: Open) -> None:
     writers.append((await opened.connect(tls=True))[1])
     for each in writers:
         each.close()
+
+
+async def test_the_processor_time_of_its_thread_is_told(entrance: Open) -> None:
+    opened = await entrance()
+    assert opened.mux.cpu_s is not None and opened.mux.cpu_s >= 0
+    await opened.mux.close()
+    assert opened.mux.cpu_s is None

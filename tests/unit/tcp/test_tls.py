@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def test_a_new_certificate_is_served_to_who_connects_from_then_on(tmp_path: Path
     touch(tmp_path / "cert.pem")
     served.refresh()
     assert served.context is not former
+
+
+def test_it_tells_until_when_what_is_served_is_good(tmp_path: Path) -> None:
+    served = Certificate(*make_certificate(tmp_path))
+    assert 86340 < served.expires - time.time() <= 86400
+    served.expires = 0.0
+    make_certificate(tmp_path)
+    touch(tmp_path / "cert.pem")
+    served.refresh()
+    assert served.expires > time.time()
 
 
 @pytest.mark.parametrize("how", ["half written", "gone", "of another key"])

@@ -63,6 +63,32 @@ CLIENTS = (
         steps=(("Raise `max_http_connections`; `sfu_descriptors_wanted` says what limit of open files it needs."),),
     ),
     Alert(
+        name="SfuCertificateEndsSoon",
+        severity="warning",
+        expression="sfu_certificate_expires_seconds - time() < 14 * 86400",
+        holds="1h",
+        summary="The certificate that is served is good for less than two weeks.",
+        means="What should renew it does not: certbot does so 30 days before the end. Nothing is broken yet.",
+        look="`systemctl list-timers certbot.timer`, `journalctl -u certbot`; `sfu doctor` says how long it is good.",
+        steps=(
+            "Renew it: `certbot renew`. The node takes new files by itself, within seconds.",
+            "If the files are new and the node serves the old ones, its log says what is wrong with them.",
+        ),
+    ),
+    Alert(
+        name="SfuCertificateEnds",
+        severity="critical",
+        expression="sfu_certificate_expires_seconds - time() < 2 * 86400",
+        holds="10m",
+        summary="The certificate that is served ends within two days, or has ended.",
+        means="Then no browser opens the page, no client joins, and nobody comes by TURN over TLS.",
+        look="`sfu doctor`; `openssl x509 -noout -enddate -in` the file of `tls_cert`.",
+        steps=(
+            "Renew it now: `certbot renew`. The node takes new files by itself, within seconds.",
+            "If that fails, take one from elsewhere for the time being, and put it in the place of the files.",
+        ),
+    ),
+    Alert(
         name="SfuWebhooksStuck",
         severity="warning",
         expression="sfu_webhook_alarm > 0",

@@ -102,6 +102,22 @@ NODE = (
         ),
     ),
     Alert(
+        name="SfuTcpBusy",
+        severity="warning",
+        expression="rate(sfu_tcp_cpu_seconds_total[5m]) > 0.85",
+        holds="5m",
+        summary="The thread that serves TLS and media by TCP has less than a sixth of its core left.",
+        means=(
+            "Beyond a whole core those who come by TCP hear and see late, and video is left out for them. Who has UDP "
+            "does not notice."
+        ),
+        look="*Threads*, *Connections by TCP* and *Packets by TCP* on the dashboard.",
+        steps=(
+            "Is UDP blocked for people who should have it? Look whether the firewall lets the media ports through.",
+            "If one network brings them all by TCP, send their rooms to another node.",
+        ),
+    ),
+    Alert(
         name="SfuInternalError",
         severity="warning",
         expression='increase(sfu_drops_total{reason="internal_error"}[15m]) > 0',

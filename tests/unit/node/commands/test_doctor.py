@@ -15,6 +15,7 @@ from sfu.node.cli import app
 from sfu.node.doctor import probes
 from sfu.node.doctor.checks import ClockFacts, PortFacts
 from tests.unit.node.process import START_TIMEOUT, node
+from tests.unit.tcp.certificates import make_certificate
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
 
@@ -72,6 +73,18 @@ def test_what_stops_a_start_gets_exit_code_1(tmp_path: Path) -> None:
     assert found[f"disk of {tmp_path / 'none'}"] == ("fail", f"{tmp_path / 'none'}: No such file or directory")
     assert found["records"][0] == "fail"
     assert found["environment"] == ("warn", "SFU_SHARD is no setting")
+
+
+def test_a_certificate_is_looked_at_where_one_is_set(tmp_path: Path) -> None:
+    chain, key = make_certificate(tmp_path)
+    _, found = run("--dev", SFU_TLS_CERT=str(chain), SFU_TLS_KEY=str(key))
+    assert found["certificate"] == ("warn", "good for 1 days")
+    key.unlink()
+    code, found = run("--dev", SFU_TLS_CERT=str(chain), SFU_TLS_KEY=str(key))
+    assert code == 1
+    assert "cannot be read: No such file" in found["certificate"][1]
+    _, found = run("--dev")
+    assert "certificate" not in found
 
 
 def test_a_configuration_that_cannot_be_used_is_told_first(tmp_path: Path) -> None:

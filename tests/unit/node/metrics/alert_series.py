@@ -50,6 +50,7 @@ TROUBLES = {
     "SfuRestarts": Trouble({"process_start_time_seconds": "0x5 400x5 700x30"}, quiet_at="10m"),
     "SfuPlaneBusy": Trouble({'sfu_plane_cpu_seconds_total{shard="1"}': steady(57)}, {"shard": "1"}, quiet_at="5m"),
     "SfuControlBusy": Trouble({"sfu_control_cpu_seconds_total": steady(51)}, quiet_at="5m"),
+    "SfuTcpBusy": Trouble({"sfu_tcp_cpu_seconds_total": steady(55)}, quiet_at="5m"),
     "SfuInternalError": Trouble({'sfu_drops_total{reason="internal_error"}': jumps()}, {"reason": "internal_error"}),
     "SfuDescriptorsLow": Trouble({"sfu_descriptors_limit": still(1024), "sfu_descriptors_wanted": still(8800)}),
     "SfuDescriptorsNearlyOut": Trouble({"process_open_fds": still(950), "process_max_fds": still(1024)}),
@@ -117,6 +118,10 @@ TROUBLES = {
         quiet_at="4m",
     ),
     "SfuHttpNearlyFull": Trouble({"sfu_http_connections": still(8000), "sfu_http_connections_limit": still(8192)}),
+    "SfuCertificateEndsSoon": Trouble(
+        {"sfu_certificate_expires_seconds": still(10 * 86400, DAY)}, at="2h", quiet_at="50m"
+    ),
+    "SfuCertificateEnds": Trouble({"sfu_certificate_expires_seconds": still(86400)}, quiet_at="5m"),
     "SfuWebhooksStuck": Trouble({'sfu_webhook_alarm{what="behind"}': still(1)}, {"what": "behind"}),
     "SfuWebhooksLost": Trouble({"sfu_webhooks_lost_total": jumps()}, quiet_at="5m"),
 }
@@ -127,6 +132,7 @@ HEALTHY = {
     "process_start_time_seconds": f"-9000x60 3600x{DAY}",  # restarted once
     'sfu_plane_cpu_seconds_total{shard="0"}': steady(48, DAY),
     "sfu_control_cpu_seconds_total": steady(45, DAY),
+    "sfu_tcp_cpu_seconds_total": steady(48, DAY),
     'sfu_drops_total{reason="internal_error"}': still(3, DAY),  # long ago
     'sfu_drops_total{reason="send_congested"}': steady(20, DAY),
     'sfu_drops_total{reason="send_failed"}': steady(20, DAY),
@@ -157,6 +163,7 @@ HEALTHY = {
     'sfu_http_ended_connections_total{reason="head_timeout"}': steady(900, DAY),
     "sfu_http_connections": still(5000, DAY),
     "sfu_http_connections_limit": still(8192, DAY),
+    "sfu_certificate_expires_seconds": still(20 * 86400, DAY),
     'sfu_webhook_alarm{what="behind"}': still(0, DAY),
     "sfu_webhooks_lost_total": still(2, DAY),
 }
