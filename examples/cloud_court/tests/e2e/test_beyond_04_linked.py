@@ -141,11 +141,12 @@ async def test_beyond_04_a_client_is_asked_in_with_his_lawyer_and_goes_in_with_h
 
 
 async def test_beyond_04_nobody_is_asked_in_without_the_interpreter(meet: Meet) -> None:
-    defendant, witness, interpreter = await meet("defendant"), await meet("witness"), await meet("interpreter")
-    for each in (witness, interpreter, defendant):
+    """By the judge: nobody else prepares a witness who was not called."""
+    judge, witness, interpreter = await meet("judge"), await meet("witness"), await meet("interpreter")
+    for each in (witness, interpreter, judge):
         await each.stands_ready()
-    await defendant.checks("周证人")
-    await defendant.presses("发起密谈")
+    await judge.checks("周证人")
+    await judge.presses("发起密谈")
     await witness.presses("接受", "私密交谈")
     await witness.sees("须与 林译员（翻译） 一同接受")
     await interpreter.presses("拒绝", "私密交谈")

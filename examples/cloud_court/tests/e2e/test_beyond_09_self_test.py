@@ -25,7 +25,7 @@ async def test_beyond_09_a_self_test_in_steps_and_the_officer_sees_its_score(mee
     await plaintiff.comes()
     await plaintiff.goes_to_hearing()
     await plaintiff.presses("打开摄像头")
-    shown = "document.querySelector('video.picture')?.videoWidth ?? 0"
+    shown = "document.querySelector('.picture video')?.videoWidth ?? 0"
     await until("her own picture", lambda: plaintiff.page.evaluate(shown), plaintiff.page)
     await plaintiff.presses("看得清楚")
     await plaintiff.presses("开始说话")

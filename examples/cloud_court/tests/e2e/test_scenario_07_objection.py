@@ -25,7 +25,7 @@ async def hears(person: Person, at: float) -> None:
     played = PLAYED % max(0.0, at - 5)
     await person.asserts("the record is seen and heard", f"{played}.slice(0, 2).every((count) => count >= 2)")
     assert (await person.page.evaluate(played))[2] is False
-    await person.page.evaluate("document.querySelector('[role=dialog] .el-dialog__headerbtn').click()")
+    await person.page.evaluate("document.querySelector('[role=dialog] .el-dialog__header button').click()")
 
 
 async def signs(person: Person) -> None:

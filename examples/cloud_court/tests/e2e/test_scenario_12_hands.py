@@ -130,7 +130,7 @@ async def test_scenario_12_a_phone_annotates_flips_its_camera_and_signs_by_hand_
     await signer.checks("我已阅看笔录")
     await signer.presses("签名", within="SHA-256")
     await signer.sees("您已签名或已表示拒绝")
-    await desk.page.evaluate("document.querySelector('[role=dialog] .el-dialog__headerbtn')?.click()")
+    await desk.page.evaluate("document.querySelector('[role=dialog] .el-dialog__header button').click()")
     await desk.sees("您已签名或已表示拒绝")
     again = await meet("another-phone", **PHONE)
     await again.page.goto(link)
