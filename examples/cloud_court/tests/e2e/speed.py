@@ -1,7 +1,7 @@
 """`make court-speed`: how soon a page can be used on a phone, and how soon a change stands on another's screen.
 
 The phone is Chromium with its CPU held to a quarter, 1.6 Mbit/s down, 750 kbit/s up and 150 ms there and back, and an
-empty cache. Changes go from a window to another in the same hearing, of three who send pictures, on an idle machine.
+empty cache. Changes go from a window to another in the same hearing, of three who have arrived and send pictures.
 Told is what was measured; nothing is asserted.
 """
 
@@ -71,11 +71,10 @@ async def measure_page(browser: Chromium, court: CourtProcess, path: str, button
 async def measure_change(
     act: Callable[[], Awaitable[object]], author: Person, reader: Person, place: str, text: str
 ) -> float:
-    """Milliseconds from an act in one window until a text stands in another."""
+    """Milliseconds from an act in one window, which notes when it `began`, until a text stands in another."""
     shown = asyncio.create_task(reader.page.evaluate(SHOWN % (json.dumps(place), json.dumps(text))))
-    began = float(await author.page.evaluate(NOW))
     await act()
-    return float(await shown) - began
+    return float(await shown) - float(await author.page.evaluate("window.began"))
 
 
 async def measure_changes(browser: Chromium, court: CourtProcess, count: int) -> dict[str, list[float]]:
@@ -88,14 +87,19 @@ async def measure_changes(browser: Chromium, court: CourtProcess, count: int) ->
     path = f"api/hearings/{(await judge.hearing())['id']}/acts"
 
     async def order(act: str) -> None:
-        status, said = await judge.api("POST", path, {"act": act})
-        assert status == 200, said
+        call = f"person.api('POST', {json.dumps(path)}, {json.dumps({'act': act})})"
+        said = await judge.page.evaluate(f"(window.began = {NOW}, {call})")
+        assert said["status"] == 200, said
 
     await order("open")
     for each in (clerk, plaintiff):
         await each.enters()
         await each.presses("笔录")
     await clerk.asserts("the form", "!!document.querySelector('form.type textarea')")
+    for each in people.values():  # all have arrived: who just enters has more to do than to read news
+        await each.watches(*(other.name for other in people.values()))
+    noted = f"(addEventListener('keydown', () => (window.began = {NOW}), true), 1)"
+    await clerk.page.evaluate(noted)
     field = clerk.page.driven.locator("form.type textarea")  # type: ignore[attr-defined]
     told: dict[str, list[float]] = {"a typed segment": [], "a change of the hearing's state": []}
     for number in range(count):
