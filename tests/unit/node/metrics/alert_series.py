@@ -134,16 +134,16 @@ HEALTHY = {
     "sfu_control_cpu_seconds_total": steady(45, DAY),
     "sfu_tcp_cpu_seconds_total": steady(48, DAY),
     'sfu_drops_total{reason="internal_error"}': still(3, DAY),  # long ago
-    'sfu_drops_total{reason="send_congested"}': steady(20, DAY),
-    'sfu_drops_total{reason="send_failed"}': steady(20, DAY),
+    'sfu_drops_total{reason="send_congested"}': steady(45, DAY),
+    'sfu_drops_total{reason="send_failed"}': steady(30, DAY),
     'sfu_drops_total{reason="stun_unknown_user"}': steady(90_000, DAY),  # what strangers send
-    "sfu_control_send_failed_total": steady(10, DAY),
-    'sfu_socket_lost_messages_total{shard="0"}': steady(20, DAY),
+    "sfu_control_send_failed_total": steady(15, DAY),
+    'sfu_socket_lost_messages_total{shard="0"}': steady(45, DAY),
     "sfu_descriptors_limit": still(65536, DAY),
     "sfu_descriptors_wanted": still(10_000, DAY),
     "process_open_fds": still(50_000, DAY),
     "process_max_fds": still(65536, DAY),
-    "process_resident_memory_bytes": f"1e9+1e6x400 14e8+0x{DAY - 400}",  # a morning that fills
+    "process_resident_memory_bytes": f"3e9+5e5x400 32e8+0x{DAY - 400}",  # a morning that fills
     "sfu_memory_limit_bytes": still(4e9, DAY),
     'sfu_subscription_fraction_lost_bucket{le="0.05", kind="video"}': still(85, DAY),
     'sfu_subscription_fraction_lost_bucket{le="+Inf", kind="video"}': still(100, DAY),
@@ -156,8 +156,8 @@ HEALTHY = {
     "sfu_recording_missed_packets_total": still(12, DAY),
     'sfu_recording_free_bytes{place="main"}': f"90e9-30e6x{DAY}",
     "sfu_recording_least_free_bytes": still(1 << 30, DAY),
-    'sfu_refused_sessions_total{reason="room"}': steady(6, DAY),
-    'sfu_refused_event_streams_total{reason="token"}': steady(6, DAY),
+    'sfu_refused_sessions_total{reason="room"}': steady(9, DAY),
+    'sfu_refused_event_streams_total{reason="token"}': steady(9, DAY),
     'sfu_http_refused_requests_total{reason="address"}': steady(100, DAY),
     'sfu_http_ended_connections_total{reason="full"}': steady(100, DAY),
     'sfu_http_ended_connections_total{reason="head_timeout"}': steady(900, DAY),
