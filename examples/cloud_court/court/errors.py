@@ -35,6 +35,7 @@ CODES: dict[str, tuple[int, str]] = {
     "hearing.dismissed": (403, "The court has dismissed you from this hearing."),
     "hearing.declaration": (403, "Confirm first that you will not record the hearing."),
     "recording.missing": (503, "The recording cannot be started: {reason}"),
+    "recording.idle": (409, "Nothing is being recorded."),
     "recording.unexplained": (409, "The recording has faults that the presiding judge has not explained yet."),
     "recording.unreadable": (409, "The recording cannot be played: {reason}"),
     "exhibit.too_large": (

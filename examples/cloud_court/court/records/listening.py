@@ -34,13 +34,13 @@ async def listen(
         standing.require_host()
         running = await find_running(db, hearing_id)
     if running is None or not running.folders:
-        raise Refusal("recording.missing", reason="nothing is being recorded")
+        raise Refusal("recording.idle")
     tail = court.tails.find(Path(running.folders[0]))
     try:
         async with tail.lock:
             made = await asyncio.to_thread(tail.make_piece, after_us)
     except (ChainError, FFmpegError, OSError, ValueError) as error:
-        raise Refusal("recording.missing", reason=str(error)) from error
+        raise Refusal("recording.unreadable", reason=str(error)) from error
     if made is None:
         return Response(status_code=204)
     until_us, sound = made
