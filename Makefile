@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-all clients breadth browsers stable interop kernels kernels-checked lint format docs \
+.PHONY: help install run test test-all clients breadth in-browsers pages browsers stable interop kernels kernels-checked lint format docs \
     bench fuzz soak audit clean court court-test court-check court-e2e court-load court-speed court-pictures
 
 help: ## Show this list
@@ -52,18 +52,27 @@ test: $(DEV_READY) ## Check what a change breaks often: style, types, layers, al
 	@$(BIN)/pytest $(PARALLEL) --no-loadscope-reorder -m "not slow and not browser and not stable and not breadth"
 	@$(BIN)/pytest -m "browser and not slow" $(FIRST_BROWSERS)
 
+# Gives way to what is watched in real time, also where that is in a session of its own, which `nice` does not.
+IDLE := $(if $(shell chrt --idle 0 echo yes 2>/dev/null),chrt --idle 0,nice -n 15)
+
 test-all: test ## Check all but the slow tests: also browsers in breadth, other makers' clients, other modes of the kernels
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients breadth
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
-	@$(BIN)/pytest examples/cloud_court/tests/e2e/test_opening.py
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target in-browsers pages
 
 clients: stable # watch and are watched in real time, which leaves most of a processor to others
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
 
 breadth: kernels-checked # takes what the clients and their building leave
-	@nice -n 15 $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
-	@nice -n 15 $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
-	@nice -n 15 $(MAKE) --no-print-directory court-check
+	@$(IDLE) $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
+	@$(IDLE) $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
+
+in-browsers:
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
+	@$(BIN)/python examples/cloud_court/build_web.py
+	@$(BIN)/pytest examples/cloud_court/tests/e2e/test_opening.py
+
+pages: # while browsers wait for each other
+	@$(IDLE) $(MAKE) --no-print-directory court-check
 
 browsers: # while others compute
 	@.ci/packages browsers
