@@ -210,6 +210,7 @@ class TcpMux:
 
     def _forget(self, told: Told, client: _Client) -> None:
         del self._clients[told.row]
+        self._pump.release(told.row)
         self.ended[told.ended.name.lower()] += 1
         for leg in client.legs:
             self._ways.set_origin(leg, None)

@@ -142,6 +142,12 @@ class Pump:
         """End a connection. It is told as ended, if it has not been."""
         self._post(Order.CLOSE, row)
 
+    def release(self, row: int) -> None:
+        """Give back the row of a connection that was told as ended: before that it is no other's, so that what is told
+        late of the one is not taken for the other's.
+        """
+        self._free.append(row)
+
     @property
     def load(self) -> int:
         """Connections that are open."""
@@ -206,6 +212,7 @@ class Pump:
             pumped.rows[row] = 0
             pumped.legs[row] = 0
             pumped.legs["fd"][row] = -1
+            pumped.rows["state"][row] = State.OPEN  # so that orders which follow it in the same round are its own
             pumped.rows["tcp"][row] = held.tcp.fileno()
             pumped.rows["ssl"][row] = 0 if held.tls is None else ssl_handle(held.tls)
         elif held is None or pumped.rows["state"][row] != State.OPEN:
@@ -238,7 +245,6 @@ class Pump:
         self._pumped.legs["fd"][row] = -1
         for each in (held.tcp, *held.legs):
             each.close()
-        self._free.append(row)
 
 
 def _watch(epoll: int, event: int) -> None:

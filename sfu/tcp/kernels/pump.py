@@ -47,7 +47,6 @@ def _handle_leg(pumped: Pumped, row: int, leg: int, flags: int, now_ms: int) -> 
 @stage
 def _open(pumped: Pumped, row: int, now_ms: int) -> None:
     held = pumped.rows[row]
-    held["state"] = _OPEN
     held["heard_ms"] = held["moved_ms"] = now_ms
     look_at(pumped, i64(held["tcp"]), key_of(row, i64(-1)))
     read_tcp(pumped, row, now_ms)

@@ -70,7 +70,10 @@ class Port:
         return client, row
 
     def next(self) -> Told:
-        return self.told.get(timeout=PATIENCE)
+        told = self.told.get(timeout=PATIENCE)
+        if told.kind is NoticeKind.ENDED:
+            self.pump.release(told.row)
+        return told
 
     def add_leg(self, row: int, leg: int = 0, prefix: bytes = b"") -> socket.socket:
         """A UDP socket at the other end of a new leg."""
@@ -239,6 +242,20 @@ def test_a_handshake_that_fails_ends_its_connection_alone(port: Port) -> None:
     told = port.next()
     assert (told.kind, told.ended) == (NoticeKind.ENDED, Ended.FAILED)
     client.close()
+
+
+def test_a_row_is_no_others_before_its_end_was_taken_note_of(port: Port) -> None:
+    client, row = port.connect()
+    client.close()
+    told = port.told.get(timeout=PATIENCE)
+    assert (told.row, told.kind) == (row, NoticeKind.ENDED)
+    _, next_row = port.connect()
+    assert next_row != row
+    port.pump.release(row)
+    assert port.connect()[1] == row
+    for each in (row, next_row):
+        port.pump.close(each)
+        port.next()
 
 
 def test_nothing_to_do_costs_nothing(port: Port) -> None:
