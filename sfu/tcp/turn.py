@@ -23,7 +23,7 @@ LIFETIME = 600
 NONCE_LIFETIME = 3600
 FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x4FFF
 MAX_FAILURES = 10
-"""Refused requests of one connection, before it is ended."""
+"""Refused requests of one connection in a row, before it is ended."""
 _UDP = 17
 
 
@@ -111,9 +111,11 @@ class TurnSession:
         key = None
         try:
             key = self._authenticate(asked, now)
-            return self._carry_out(asked, key, now)
+            outcome = self._carry_out(asked, key, now)
         except _RefusedError as error:
             return self._refuse(asked, error, key, now)
+        self._failures = 0  # each hour a nonce is stale: that is no fault
+        return outcome
 
     # credentials
 
@@ -198,14 +200,12 @@ class TurnSession:
         """Open what leads to a peer. A permission is for an address: where its port is none of ours it means all."""
         ports = self._options.peers[peer[0]]
         wanted = [(peer[0], port) for port in (ports if peer[1] not in ports else (peer[1],))]
-        opened = []
-        for each in wanted:
-            if each not in self._legs:
-                if len(self._legs) >= self._options.max_legs:
-                    raise _RefusedError(508, "Insufficient Capacity")
-                self._legs.append(each)
-                opened.append((len(self._legs) - 1, each, self._begin_indication(each)))
-        return opened
+        opened = [each for each in wanted if each not in self._legs]
+        first = len(self._legs)
+        if first + len(opened) > self._options.max_legs:
+            raise _RefusedError(508, "Insufficient Capacity")
+        self._legs += opened
+        return [(first + number, each, self._begin_indication(each)) for number, each in enumerate(opened)]
 
     def _bind(self, asked: Message, key: bytes) -> Outcome:
         peer, channel = self._find_peer(asked), asked.attributes.get("CHANNEL-NUMBER", 0)

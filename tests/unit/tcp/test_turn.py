@@ -199,6 +199,28 @@ def test_legs_are_bounded() -> None:
     assert code_of(client.ask(Method.CREATE_PERMISSION, xor_peer_address=(OURS[0], 5))) == 508
 
 
+def test_what_is_too_much_at_once_opens_nothing() -> None:
+    client = Client()
+    client.session._options = TurnOptions("court.example", SECRET, {OURS[0]: tuple(range(1, 9))}, max_legs=4)
+    client.allocate()
+    assert code_of(client.ask(Method.CREATE_PERMISSION, xor_peer_address=(OURS[0], 0))) == 508
+    client.ask(Method.CREATE_PERMISSION, xor_peer_address=(OURS[0], 1))
+    assert client.last is not None
+    assert [(number, peer) for number, peer, _ in client.last.opened] == [(0, (OURS[0], 1))]
+
+
+def test_who_goes_on_for_days_is_not_ended_for_each_hours_stale_nonce() -> None:
+    client = Client()
+    client.allocate()
+    for _ in range(2 * MAX_FAILURES):
+        client.now += NONCE_LIFETIME + 1
+        stale = client.ask(Method.REFRESH)
+        assert client.last is not None
+        assert (code_of(stale), client.last.ends) == (438, False)
+        client.nonce = stale.attributes["NONCE"]
+        assert client.ask(Method.REFRESH).message_class is Class.RESPONSE
+
+
 def test_nothing_is_permitted_before_an_allocation() -> None:
     client = Client()
     assert code_of(client.ask(Method.CREATE_PERMISSION, xor_peer_address=OURS)) == 437
