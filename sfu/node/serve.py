@@ -29,7 +29,6 @@ from sfu.node.records.store import open_record_store
 from sfu.node.tcp import build_mux, count_wanted, describe_port, load_certificate
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
-from sfu.tcp import pump as tcp_kernels
 from sfu.tcp.mux import TcpMux
 
 if TYPE_CHECKING:
@@ -114,7 +113,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             mux = build_mux(server, port, connections, descriptors.tcp)
             app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn, mux)
             if mux is not None:
-                await mux.start()
+                with _killable():  # it compiles, too, unless who helped with the plane has done it
+                    await mux.start()
                 closing.push_async_callback(mux.close)
             server.announce_tcp(port.port if port.open else None)
             started = Started(url, "" if apart is None else _url_of(apart), server.udp_ports)
@@ -174,7 +174,6 @@ async def _start(server: sfu.Server, reporter: Reporter) -> None:
         reporter.compiling(share)
 
     await asyncio.to_thread(sfu.compile_kernels, tell)
-    await asyncio.to_thread(tcp_kernels.compile_kernels)  # what helped with the others has compiled it already
     if told:
         reporter.compiled(loop.time() - began)
     await server.start()
