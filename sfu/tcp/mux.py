@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from OpenSSL import SSL
 
-from sfu.tcp.pump import LEGS, Carries, Ended, NoticeKind, Pump, Told
+from sfu.tcp.pump import LEGS, Carries, NoticeKind, Pump, Told
 from sfu.tcp.tls import Certificate
 from sfu.tcp.turn import Address, TurnOptions, TurnSession
 
@@ -137,9 +137,8 @@ class TcpMux:
     # the first octets
 
     def take(self, accepted: socket.socket, address: Address) -> None:
-        """Lead an accepted connection on, once its first octets are there."""
+        """Lead an accepted connection on, once its first octets are there. `address`: IPv4 as such, not within IPv6."""
         accepted.setblocking(False)
-        address = address[0].removeprefix("::ffff:"), address[1]
         timer = self._loop.call_later(self._limits.first_timeout, self._give_up, accepted)
         self._peeking[accepted] = address, timer
         self._loop.add_reader(accepted, self._peek, accepted)
@@ -218,7 +217,12 @@ class TcpMux:
             self._ways.left(client.address[0])
 
     def _serve_http(self, row: int, client: _Client) -> None:
-        near, far = socket.socketpair()
+        try:
+            near, far = socket.socketpair()
+        except OSError as error:
+            self._give_up_leg(row, error)
+            self._ways.left(client.address[0])  # there is no HTTP connection that would say so
+            return
         self._pump.attach(row, 0, near)
         self._pump.answer(row)
         self.serve_http(far, client.address, True)
@@ -259,16 +263,20 @@ class TcpMux:
             made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
             made.connect((host, port))
         except OSError as error:
-            _log.warning("no way to a shard", extra={"port": port, "error": error.strerror})
             if made is not None:
                 made.close()
-            self._pump.close(row)
+            self._give_up_leg(row, error)
             return False
         address: Address = made.getsockname()[:2]
         client.legs.append(address)
         self._ways.set_origin(address, client.origin)
         self._pump.attach(row, leg, made, prefix)
         return True
+
+    def _give_up_leg(self, row: int, error: OSError) -> None:
+        """End a connection for which the system has no socket."""
+        _log.warning("a connection cannot be led on", extra={"error": error.strerror})
+        self._pump.close(row)
 
     # time
 
@@ -297,4 +305,4 @@ class TcpMux:
         return "silent" if self._pump.silent_s(row, now) > limits.silence else ""
 
 
-__all__ = ["LEGS", "Carries", "Ended", "TcpLimits", "TcpMux", "Ways", "name_media_host"]
+__all__ = ["LEGS", "Address", "Carries", "TcpLimits", "TcpMux", "Ways", "name_media_host"]

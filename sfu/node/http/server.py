@@ -16,9 +16,7 @@ from starlette.applications import Starlette
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.protocol import BoundedHttpProtocol
 from sfu.node.http.websocket import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, BoundedWebSocket
-from sfu.tcp.mux import TcpMux
-
-Address = tuple[str, int]
+from sfu.tcp.mux import Address, TcpMux
 
 _log = logging.getLogger("sfu.node")
 
@@ -64,7 +62,7 @@ class Listener:
         self._listener = listener
         self._connections = connections
         self._build = build
-        self._door = mux
+        self._mux = mux
         if mux is not None:
             mux.serve_http = self._begin
         self._loop = asyncio.get_running_loop()
@@ -118,12 +116,14 @@ class Listener:
                 self._pause()
                 self._retry = self._loop.call_later(_RETRY_S, self._try_again)
                 return
-            if not self._connections.enter(address[0]):
+            # IPv4 on a socket of IPv6 is counted, believed and told as the IPv4 that it is, now and at its end
+            client = address[0].removeprefix("::ffff:"), address[1]
+            if not self._connections.enter(client[0]):
                 _refuse(accepted)
-            elif self._door is not None:
-                self._door.take(accepted, address[:2])
+            elif self._mux is not None:
+                self._mux.take(accepted, client)
             else:
-                self._begin(accepted, address[:2], False)
+                self._begin(accepted, client, False)
 
     def _begin(self, accepted: socket.socket, address: Address, tls: bool) -> None:
         accepted.setblocking(False)
@@ -161,7 +161,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
         self.connections = connections
         self._on_started = on_started
-        self._door = mux
+        self._mux = mux
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -172,7 +172,7 @@ class HttpServer(uvicorn.Server):
         """Start on the given sockets, then report the start."""
         await super().startup([])
         if self.started:
-            listeners = [Listener(each, self.connections, self._build_protocol, self._door) for each in sockets or []]
+            listeners = [Listener(each, self.connections, self._build_protocol, self._mux) for each in sockets or []]
             self.servers.extend(listeners)  # type: ignore[arg-type]  # they can do what is asked of them there
             self._on_started()
 

@@ -67,14 +67,18 @@ async def connect(port: int, source: str = "127.0.0.1") -> tuple[asyncio.StreamR
 
 @contextlib.asynccontextmanager
 async def serving(
-    limits: HttpLimits, app: Counted | None = None, proxies: TrustedProxies | None = None
+    limits: HttpLimits,
+    app: Counted | None = None,
+    proxies: TrustedProxies | None = None,
+    family: socket.AddressFamily = socket.AF_INET,
 ) -> AsyncIterator[tuple[HttpServer, int]]:
     rates = RequestRates(limits, is_valid=lambda token: token.startswith("good"), clock=lambda: 0.0)
     connections = HttpConnections(limits, proxies, rates)
     server = build_http_server(app or Counted(), connections, shutdown_s=1)  # type: ignore[arg-type]
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    both = family == socket.AF_INET6
+    with socket.create_server(("::" if both else "127.0.0.1", 0), family=family, dualstack_ipv6=both) as listener:
         listener.setblocking(False)
         await server.startup([listener])
         try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -188,6 +189,17 @@ async def test_a_trusted_proxy_is_no_client_and_says_who_is() -> None:
         writer.write(REQUEST + CLOSE + b"X-Forwarded-For: 192.0.2.7\r\n\r\n")
         assert (await reader.read()).endswith(b"hello")
     assert app.clients == ["192.0.2.7", "192.0.2.8", "127.0.0.9"]
+
+
+async def test_a_proxy_by_ipv4_is_one_on_a_socket_of_ipv6_too_and_leaves_as_what_it_came() -> None:
+    limits = replace(PATIENT, connections_per_address=1)
+    async with serving(limits, proxies=TrustedProxies(["127.0.0.1"]), family=socket.AF_INET6) as (server, port):
+        opened = [await connect(port) for _ in range(2)]
+        await until(lambda: len(server.connections) == 2)
+        for _, writer in opened:
+            writer.close()
+        await until(lambda: len(server.connections) == 0)
+        assert (await talk(port, REQUEST + CLOSE + b"\r\n")).endswith(b"hello")
 
 
 async def test_at_the_limit_those_that_wait_for_a_request_make_room() -> None:
