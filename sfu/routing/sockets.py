@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sfu.config import SOCKET_BUFFER_BYTES
 from sfu.routing.kernels.connection_columns import ADDRESS_BYTES
 from sfu.routing.kernels.index import AF_INET
+from sfu.wire.kernels.system import UDP_GRO
 
 Address = tuple[str, int]
 """Textual IP address (IPv4 dotted, IPv6 compressed) and port."""
 
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
-_UDP_GRO = 104
 _SO_MEMINFO, _SK_MEMINFO_DROPS = 55, 8
 
 
@@ -36,7 +36,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         _enlarge(opened, _SO_RCVBUFFORCE, socket.SO_RCVBUF)
         _enlarge(opened, _SO_SNDBUFFORCE, socket.SO_SNDBUF)
         with contextlib.suppress(OSError):  # before Linux 5.0: datagrams then arrive one by one
-            opened.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+            opened.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
         opened.bind((host, port))
     except OSError:
         opened.close()

@@ -36,13 +36,13 @@ from sfu.tcp.kernels.rows import (
     make_pumped,
 )
 from sfu.wire.kernels.entrance import Entrance
+from sfu.wire.kernels.system import UDP_GRO
 
 __all__ = ["LEGS", "MAX_MESSAGE_BYTES", "Carries", "Ended", "NoticeKind", "Pump", "Told"]
 
 _NOTSENT_LOWAT = 25
 _NOTSENT_BYTES = 16_384
 """What the system may hold unsent: more waits with us, where late video can be left out (`outbox.py`)."""
-_UDP_GRO = 104
 _libc = ctypes.CDLL(None, use_errno=True)
 _enter = Entrance(run_pump)
 
@@ -127,7 +127,7 @@ class Pump:
         """
         end.setblocking(False)
         with contextlib.suppress(OSError):  # an older kernel, or no UDP
-            end.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+            end.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
         self._post(Order.ATTACH, row, leg, data=prefix, end=end)
 
     def bind(self, row: int, leg: int, channel: int) -> None:

@@ -21,13 +21,14 @@ from sfu.routing.kernels.messages import (
     VIRTUAL_US,
     Buffers,
 )
-from sfu.routing.kernels.receive import receive_messages, segment_size
+from sfu.routing.kernels.receive import receive_messages
 from sfu.routing.kernels.relay import copy_out, relay_waiting, signal, take_relayed, wake_shards
 from sfu.routing.kernels.release import release_waiting
 from sfu.routing.kernels.send import flush
 from sfu.routing.kernels.source_id import source_encoding
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.wiring import Wiring
+from sfu.wire.kernels.gro import segment_size
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
 _DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)
@@ -62,7 +63,7 @@ def _receive_round(tables: Tables, buffers: Buffers, wiring: Wiring, first: int,
             counters[_TRUNCATED] += 1
             continue
         counters[_BYTES] += size
-        step = segment_size(buffers, message, size)
+        step = segment_size(buffers.receive_messages, buffers.receive_controls, message, size)
         start = message * RECEIVE_BYTES
         end = start + size
         while True:

@@ -12,6 +12,7 @@ from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import NUMBERS
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.wire.kernels.bundle import bundle
+from sfu.wire.kernels.gro import CONTROL_STRIDE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.kernels.system import MESSAGE, VECTOR
@@ -22,7 +23,6 @@ RELAY_PACKETS = 256
 """Packets taken from relay rings in one round."""
 BATCH_PACKETS = 1024
 NAME_STRIDE = 32
-CONTROL_STRIDE = 64
 RELAY_BASE = RECEIVE_MESSAGES * RECEIVE_BYTES
 
 SEND_MESSAGES = 32

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import re
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from sfu.tcp.turn import make_credential
 
 MIN_SECRET_BYTES = 16
 TURN_TTL = 12 * 3600.0
@@ -58,8 +58,7 @@ class OwnTurn:
 def make_credentials(secret: str, user: str, expires: float) -> tuple[str, str]:
     """A user name that says until when it is good, and its password (draft-uberti-behave-turn-rest-00)."""
     username = f"{int(expires)}:{user}"
-    digest = hmac.digest(secret.encode(), username.encode(), "sha1")
-    return username, base64.b64encode(digest).decode()
+    return username, make_credential(secret.encode(), username)
 
 
 @dataclass(frozen=True, slots=True)

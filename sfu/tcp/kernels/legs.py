@@ -7,11 +7,12 @@ import numpy as np
 from sfu.tcp.kernels import native
 from sfu.tcp.kernels.outbox import count_waiting, flush, open_frame, put
 from sfu.tcp.kernels.polling import leave_leg, look_at_leg
-from sfu.tcp.kernels.rows import CONTROL_STRIDE, HTTP_BYTES, RECEIVE_BYTES, RECEIVE_MESSAGES, Carries, Counter, Pumped
+from sfu.tcp.kernels.rows import HTTP_BYTES, RECEIVE_BYTES, RECEIVE_MESSAGES, Carries, Counter, Pumped
 from sfu.wire.kernels.copying import copy_octets
+from sfu.wire.kernels.gro import CONTROL_STRIDE, segment_size
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import store16
-from sfu.wire.kernels.system import EAGAIN, EINTR, MSG_DONTWAIT, MSG_TRUNC, SOL_UDP, UDP_GRO, errno, recvmmsg
+from sfu.wire.kernels.system import EAGAIN, EINTR, MSG_DONTWAIT, MSG_TRUNC, errno, recvmmsg
 
 _ICE = int(Carries.ICE)
 _PACKETS, _TRUNCATED = int(Counter.PACKETS_OUT), int(Counter.DROP_TRUNCATED)
@@ -35,27 +36,6 @@ def read_http(pumped: Pumped, row: int, now_ms: int) -> None:
         leave_leg(pumped, row, i64(0))
         held["closing"] = 1
         flush(pumped, row, now_ms)
-
-
-@stage
-def _native32(pumped: Pumped, at: int) -> int:
-    controls = pumped.controls
-    return (
-        i64(controls[at]) | (i64(controls[at + 1]) << 8) | (i64(controls[at + 2]) << 16) | (i64(controls[at + 3]) << 24)
-    )
-
-
-@stage
-def _segment_bytes(pumped: Pumped, message: int, size: int) -> int:
-    """The size of each datagram in a message that UDP_GRO has joined; `size` when it is a single one."""
-    at = message * CONTROL_STRIDE
-    if pumped.messages[message]["control_bytes"] < 20:
-        return size
-    if _native32(pumped, at + 8) == SOL_UDP and _native32(pumped, at + 12) == UDP_GRO:
-        joined = _native32(pumped, at + 16)
-        if 0 < joined < size:
-            return joined
-    return size
 
 
 @kernel
@@ -105,7 +85,7 @@ def read_packets(pumped: Pumped, row: int, leg: int, now_ms: int) -> None:
         if pumped.messages[message]["flags"] & MSG_TRUNC:
             pumped.counters[_TRUNCATED] += 1
             continue
-        step = _segment_bytes(pumped, message, size)
+        step = segment_size(pumped.messages, pumped.controls, message, size)
         start = i64(message * RECEIVE_BYTES)
         stop = start + size
         while start < stop:

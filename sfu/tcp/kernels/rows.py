@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sfu.tcp.kernels.native import EVENT_WORDS
 from sfu.wire.kernels.bundle import bundle
+from sfu.wire.kernels.gro import CONTROL_STRIDE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.system import MESSAGE, VECTOR
 
@@ -139,7 +140,6 @@ NOTICE = np.dtype([("row", np.int32), ("kind", np.int32), ("bytes", np.int32)], 
 
 RECEIVE_MESSAGES = 32
 RECEIVE_BYTES = 65_536
-CONTROL_STRIDE = 64
 
 
 class Counter(IntEnum):

@@ -167,11 +167,10 @@ class Peer(asyncio.DatagramProtocol):
         self.received.put_nowait((data, addr))
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
-async def test_a_turn_client_that_we_did_not_write_reaches_the_shard(entrance: Open, tls: bool) -> None:
-    opened = await entrance()
+async def allocate(opened: Entrance, *, tls: bool) -> tuple[asyncio.DatagramTransport, Peer]:
+    """A client of aioice's with an allocation."""
     username = f"{int(time.time()) + 60}:alice"
-    transport, protocol = await turn.create_turn_endpoint(
+    made: tuple[asyncio.DatagramTransport, Peer] = await turn.create_turn_endpoint(
         Peer,
         server_addr=opened.listener.getsockname(),
         username=username,
@@ -179,6 +178,13 @@ async def test_a_turn_client_that_we_did_not_write_reaches_the_shard(entrance: O
         transport="tcp",
         ssl=unverified() if tls else False,
     )
+    return made
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+async def test_a_turn_client_that_we_did_not_write_reaches_the_shard(entrance: Open, tls: bool) -> None:
+    opened = await entrance()
+    transport, protocol = await allocate(opened, tls=tls)
     assert transport.get_extra_info("related_address") is not None
     for size in (1, 500, 1200):
         data = bytes([size % 251]) * size
@@ -195,14 +201,7 @@ async def test_nobody_else_is_reached_by_turn(entrance: Open) -> None:
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     other.bind(("127.0.0.1", 0))
     other.setblocking(False)
-    username = f"{int(time.time()) + 60}:alice"
-    transport, _ = await turn.create_turn_endpoint(
-        Peer,
-        server_addr=opened.listener.getsockname(),
-        username=username,
-        password=make_credential(SECRET, username),
-        transport="tcp",
-    )
+    transport, _ = await allocate(opened, tls=False)
     transport.sendto(b"hello", other.getsockname())
     transport.sendto(b"hello", ("203.0.113.5", opened.port))
     await opened.until(lambda: opened.mux.counters()["packets_in"] == 1)
