@@ -59,11 +59,15 @@ test-all: test ## Check all but the slow tests: also browsers in breadth, other 
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target clients breadth
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target in-browsers pages
 
+# Of the long tests those that count what is asked for again within a round trip: they may not be kept waiting.
+REAL_TIME := tests/unit/bench/test_engine.py
+
 clients: stable # watch and are watched in real time, which leaves most of a processor to others
 	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
+	@$(BIN)/pytest -m "breadth and not slow" $(REAL_TIME)
 
 breadth: kernels-checked # takes what the clients and their building leave
-	@$(IDLE) $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable"
+	@$(IDLE) $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable" $(REAL_TIME:%=--ignore=%)
 	@$(IDLE) $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
 
 in-browsers:
