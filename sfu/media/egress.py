@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from sfu.feedback.reports import EgressReports
 from sfu.media.forwarding import Forwarding, TrackRoute
 from sfu.media.layer import Layer
 from sfu.media.statistics import RateMeter, SubscriptionStats
 from sfu.media.track import Track
 from sfu.negotiation import Codec, mid_on_wire
-from sfu.routing.plane import LEAST_REPEAT_MS, SubscriptionState
+from sfu.routing.plane import NO_REPORTS, SubscriptionReports, SubscriptionState
 from sfu.shard.shard import Shard
-from sfu.units import MILLISECONDS
 from sfu.wire.layers import layer_bit
-from sfu.wire.rtcp import ReportBlock
 
 
 class Egress:
@@ -22,14 +19,12 @@ class Egress:
 
     def __init__(self, ssrc: int, repair_ssrc: int, cname: str) -> None:
         """`repair_ssrc` is the SSRC of retransmissions (RFC 4588); 0: there are none."""
-        self.reports = EgressReports(ssrc, cname)
-        """The receiver's reports: loss, jitter, round-trip time."""
         self._ssrc = ssrc
         self._repair_ssrc = repair_ssrc
+        self._cname = cname
         self._forwarding: Forwarding | None = None
         self._rate = RateMeter()
         self._stopped = False  # as the plane knows it
-        self._repeat_interval_ms = LEAST_REPEAT_MS  # as the plane knows it
 
     @property
     def is_open(self) -> bool:
@@ -51,6 +46,7 @@ class Egress:
             redundant_type=codec.redundant_type,
             transport_cc="transport-cc" in codec.feedback,
             pads=codec.kind == "video",
+            cname=self._cname,
         )
         if codec.repair_type and self._repair_ssrc:
             self._forwarding.set_repair(self._repair_ssrc, codec.repair_type)
@@ -62,10 +58,10 @@ class Egress:
         if self._forwarding is not None:
             self._forwarding.move(route)
 
-    def close(self) -> None:
-        """Free the row."""
+    def close(self, *, goodbye: bool) -> None:
+        """Free the row; with `goodbye`, tell the client by RTCP that the source has left (RFC 3550 section 6.3.7)."""
         if self._forwarding is not None:
-            self._forwarding.close()
+            self._forwarding.close(goodbye=goodbye)
             self._forwarding = None
 
     @property
@@ -84,6 +80,14 @@ class Egress:
             return None
         state = self._forwarding.state()
         return state if state.ssrc == self._ssrc else None
+
+    @property
+    def reports(self) -> SubscriptionReports:
+        """What the receiver has reported last: loss, jitter, round-trip time."""
+        if self._forwarding is None:
+            return NO_REPORTS
+        reports = self._forwarding.reports()
+        return reports if reports.ssrc == self._ssrc else NO_REPORTS
 
     def find_layer(self, *, simulcast: bool) -> Layer | None:
         """Return the Layer that is forwarded; None while nothing is."""
@@ -116,14 +120,6 @@ class Egress:
         self._stopped = stopped
         self._forwarding.set_paused(stopped)
         return True
-
-    def handle_block(self, block: ReportBlock, now: float) -> None:
-        """Take a report block of the receiver, and let the plane repeat packets no sooner than after a round trip."""
-        self.reports.handle_block(block, now)
-        interval_ms = max(LEAST_REPEAT_MS, round((self.reports.round_trip_time or 0.0) * MILLISECONDS))
-        if self._forwarding is not None and not 0.8 <= interval_ms / self._repeat_interval_ms <= 1.25:
-            self._repeat_interval_ms = interval_ms
-            self._forwarding.set_repeat_interval(interval_ms)
 
     def stats(
         self,
@@ -162,20 +158,4 @@ class Egress:
             starved=starved,
             layer_switches=0 if state is None else state.switches,
             freezes=0 if state is None else state.freezes,
-        )
-
-    def build_sender_report(self, track: Track, now: float) -> bytes | None:
-        """Return the publisher's last sender report in our numbering; None while there is none to send."""
-        state = self.state()
-        if state is None or not state.started or state.source < 0:
-            return None  # the numbering that stands in the row belongs to another source
-        reception = track.encodings[max(0, state.current_index)].reception
-        if reception is None or reception.clock is None:
-            return None
-        return self.reports.build(
-            reception.clock,
-            timestamp_offset=state.timestamp_offset,
-            packets=state.packets,
-            octets=state.octets,
-            now=now,
         )

@@ -1,4 +1,4 @@
-"""One RTP stream of a Track: its rows, our reports on it, and our requests to its publisher."""
+"""One RTP stream of a Track: its rows, and our requests to its publisher."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Encoding:
         """Whether it stays away though it is wanted, so that others are used for now; see `note_absence`."""
         self.key_frames = KeyFrameRequests(throttle)
         self.reception = Reception(stream.ssrc) if stream.ssrc else None
-        """Our reports on the Encoding; None until its SSRC is known."""
+        """What its publisher has reported; None until its SSRC is known."""
         self.intra_requests = 0
         self.measurements = 0
         """How often its rates were measured."""
@@ -111,6 +111,11 @@ class Encoding:
     def ssrc(self) -> int | None:
         """The publisher's SSRC, from SDP or else from the first packet; None until it is known."""
         return None if self.reception is None else self.reception.ssrc
+
+    @property
+    def fraction_lost(self) -> float:
+        """Share of its packets that were lost in the last second, before repair, 0..1."""
+        return self._plane.encoding_loss(self.row)
 
     def handle_source(self, ssrc: int, now: float) -> None:
         """Take an SSRC that the plane has learned, or whose numbering began anew."""
@@ -232,7 +237,7 @@ class Encoding:
             octets=state.octets,
             bit_rate_bps=self._rate.bps,
             packets_lost=state.expected - state.packets,
-            fraction_lost=0.0 if self.reception is None else self.reception.fraction_lost,
+            fraction_lost=self.fraction_lost,
             jitter_s=state.jitter / self._clock_rate,
             round_trip_time_s=None if nacks is None else nacks.round_trip_time,
             nacks_sent=0 if nacks is None else nacks.asked,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sfu.errors import ServerFullError
-from sfu.routing.plane import CapacityError, SubscriptionState
+from sfu.routing.plane import CapacityError, SubscriptionReports, SubscriptionState
 from sfu.shard.shard import Shard
 
 
@@ -33,6 +33,7 @@ class TrackRoute:
         self._users: dict[int, int] = {}
         self._sets: tuple[bytes, ...] = ()
         self._indexes = 0
+        self._reports: dict[int, tuple[int, int]] = {}
 
     def tell_parameters(self, sets: tuple[bytes, ...], encodings: int) -> None:
         """Give the plane the H.264 parameter sets of the publisher's SDP, for each Encoding, since SDP does not tell
@@ -41,9 +42,24 @@ class TrackRoute:
         if sets == self._sets:
             return
         self._sets, self._indexes = sets, encodings
-        self._tell(self.shard, self.row)
-        for shard, row in self._relays.values():
+        for shard, row in self._rows():
             self._tell(shard, row)
+
+    def pass_report(self, index: int, ntp_time: int, rtp_timestamp: int) -> None:
+        """Pass a sender report on the Encoding `index` on to all who are shown that."""
+        self._reports[index] = ntp_time, rtp_timestamp
+        for shard, row in self._rows():
+            shard.plane.pass_report(row, index, ntp_time, rtp_timestamp)
+
+    def forget_report(self, index: int) -> None:
+        """Forget the last sender report on the Encoding `index`, since another source has taken its place."""
+        if self._reports.pop(index, None) is not None:
+            for shard, row in self._rows():
+                shard.plane.forget_report(row, index)
+
+    def _rows(self) -> Iterator[tuple[Shard, int]]:
+        yield self.shard, self.row
+        yield from self._relays.values()
 
     def _tell(self, shard: Shard, row: int) -> None:
         if self._sets:
@@ -60,6 +76,8 @@ class TrackRoute:
                 self._relays[shard.index] = (shard, row)
                 self.shard.plane.set_relay(self.row, shard.index, row)
                 self._tell(shard, row)
+                for index, report in self._reports.items():
+                    shard.plane.pass_report(row, index, *report)
             row = self._relays[shard.index][1]
         self._users[shard.index] = self._users.get(shard.index, 0) + 1
         return row
@@ -99,8 +117,10 @@ class Forwarding:
         redundant_type: int = 0,
         transport_cc: bool = False,
         pads: bool = False,
+        cname: str,
     ) -> None:
-        """`connection` is the connection's row on `shard`; `mid`, `ssrc` and the payload types go into the packets.
+        """`connection` is the connection's row on `shard`; `mid`, `ssrc` and the payload types go into the packets,
+        `cname` into the reports.
 
         `transport_cc`: the media section takes transport-wide sequence numbers. `pads`: the stream may carry padding.
         """
@@ -118,6 +138,7 @@ class Forwarding:
                     redundant_type=redundant_type,
                     transport_cc=transport_cc,
                     pads=pads,
+                    cname=cname,
                 )
         except ServerFullError:
             route.leave(shard)
@@ -128,6 +149,10 @@ class Forwarding:
         user.
         """
         return self._shard.plane.subscription_state(self.row)
+
+    def reports(self) -> SubscriptionReports:
+        """Return what its receiver has reported; check `ssrc` there, too."""
+        return self._shard.plane.subscription_reports(self.row)
 
     def set_paused(self, paused: bool) -> None:
         """Hold the media back, or let them through."""
@@ -158,13 +183,9 @@ class Forwarding:
         if not self._shard.plane.repairs.use_resending(self.row, audio=audio):
             self._shard.drops["drop_resending_no_room_left"] += 1
 
-    def set_repeat_interval(self, interval_ms: int) -> None:
-        """Set the least interval, in milliseconds, between two retransmissions of one packet."""
-        self._shard.plane.repairs.set_interval(self.row, interval_ms)
-
-    def close(self) -> None:
-        """Stop forwarding, and free the row."""
-        self._shard.plane.close_subscription(self.row)
+    def close(self, *, goodbye: bool) -> None:
+        """Stop forwarding, and free the row; with `goodbye`, tell the client by RTCP."""
+        self._shard.plane.close_subscription(self.row, goodbye=goodbye)
         self._leave()
 
     def _leave(self) -> None:

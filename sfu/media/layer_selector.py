@@ -27,6 +27,7 @@ class LayerSelector:
         self.is_new = True
         """Whether nothing was allocated since the Subscription began, or was shown again."""
         self._allocated = WHOLE
+        self._most_bps: float | None = None
         self._track = track
         self._takes_layers = takes_layers
 
@@ -59,6 +60,23 @@ class LayerSelector:
             return False
         self._allocated = layer
         return True
+
+    def let_grow(self, growth_bps: float) -> None:
+        """Note that it has the best Layer, and that this may cost so much more until another choice is due."""
+        steps = self.list_steps()
+        self._most_bps = steps[-1].rate_bps + growth_bps if steps else None
+
+    def bound_growth(self) -> None:
+        """Forget that: a choice is due soon anyway."""
+        self._most_bps = None
+
+    @property
+    def has_outgrown(self) -> bool:
+        """Whether there is a better Layer now, or it costs more than it may without another choice."""
+        if self._most_bps is None:
+            return False
+        steps = self.list_steps()
+        return bool(steps) and (steps[-1].layer != self._allocated or steps[-1].rate_bps > self._most_bps)
 
     def list_steps(self) -> tuple[Step[Layer], ...]:
         """Return the qualities that can be chosen, and what each costs."""

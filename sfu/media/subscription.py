@@ -13,7 +13,7 @@ from sfu.media.layer_selector import LayerSelector
 from sfu.media.statistics import SubscriptionStats
 from sfu.media.track import Track
 from sfu.negotiation import Codec
-from sfu.wire.rtcp import ReportBlock
+from sfu.routing.plane import SubscriptionReports
 
 
 class Subscriber(Protocol):
@@ -38,8 +38,9 @@ class Subscriber(Protocol):
         """Allocate the budget anew, since what a Subscription could use has changed."""
         ...
 
-    def send_sender_report(self, subscription: Subscription, now: float) -> None:
-        """Send the client the Subscription's sender report, if there is one."""
+    @property
+    def says_goodbye(self) -> bool:
+        """Whether RTCP tells the client of an ended Subscription; where the next offer is ours, SDP can tell it."""
         ...
 
     def track_ended(self, subscription: Subscription) -> None:
@@ -93,8 +94,6 @@ class Subscription:
         self._context = context
         self._subscriber = subscriber
         self._egress = Egress(ssrc, repair_ssrc, track.cname)
-        self.reports = self._egress.reports
-        """What its receiver reports: loss, jitter, round-trip time."""
         track.subscriptions[id] = self
 
     def __repr__(self) -> str:
@@ -134,6 +133,11 @@ class Subscription:
     def octets(self) -> int:
         """Octets of payload sent so far."""
         return self._egress.octets
+
+    @property
+    def reports(self) -> SubscriptionReports:
+        """What its receiver has reported last: loss, jitter, round-trip time."""
+        return self._egress.reports
 
     @property
     def current(self) -> Layer | None:
@@ -223,7 +227,7 @@ class Subscription:
         was_starved = self.starved
         moved = self.layers.allocate(layer)
         if self.starved != was_starved:
-            self.apply_hold()
+            self._apply_hold()
             kind = SubscriptionStarved if self.starved else SubscriptionFed
             self._context.post(kind(self._context.room, self._context.peer, self.track.id))
         if moved:
@@ -274,10 +278,6 @@ class Subscription:
             starved=self.starved,
         )
 
-    def handle_block(self, block: ReportBlock, now: float) -> None:
-        """Take a report block of the receiver."""
-        self._egress.handle_block(block, now)
-
     def handle_key_frame_request(self, now: float) -> None:
         """Request a key frame: the receiver asked for one, or asked for packets that the history no longer has."""
         self.key_frame_requests += 1
@@ -298,10 +298,21 @@ class Subscription:
         """Let the media through again; video goes on from the next key frame."""
         self._pause(False)
 
-    def apply_hold(self) -> None:
+    def _apply_hold(self) -> None:
         """Tell the plane whether it is `stopped`, which may have changed."""
         if self._egress.stop(self.stopped) and not self.stopped and self._subscriber.connected:
             self._ask_for_key_frame(self._context.clock())
+
+    def handle_hold(self) -> None:
+        """Take up that its Track is held back, or is not any more."""
+        self._apply_hold()
+        if self.track.kind == "video":  # a budget is shared among videos
+            self._subscriber.demand_changed()
+
+    def handle_measurement(self) -> None:
+        """Have the budget allocated anew where what was measured of the Track matters to it."""
+        if self.layers.has_outgrown:
+            self._subscriber.demand_changed()
 
     def close(self) -> None:
         """End the Subscription. On a server-offered connection `NegotiationNeeded` follows. Idempotent."""
@@ -309,7 +320,7 @@ class Subscription:
             return
         self.closed = True
         self.track.subscriptions.pop(self.id, None)
-        self._egress.close()
+        self._egress.close(goodbye=self._subscriber.says_goodbye)
         self._subscriber.end_subscription(self)
         self.track.note_wanted(self._context.clock())
 
@@ -322,7 +333,7 @@ class Subscription:
 
     def _begin(self) -> None:
         """Let the Track's media go out."""
-        self.apply_hold()
+        self._apply_hold()
         self._subscriber.demand_changed()
         now = self._context.clock()
         self.aim(now)  # no earlier: a budget begins low, and a key frame of the best would be asked for in vain
@@ -350,16 +361,6 @@ class Subscription:
         self.layers.follow(track)
         self._begin()
 
-    def pass_sender_report(self, index: int, now: float) -> None:
-        """Pass on the sender report that the publisher has sent for the Encoding `index`, if that is forwarded."""
-        sends = self.negotiated and self._subscriber.connected
-        if sends and (len(self.track.encodings) == 1 or self.shows(index)):
-            self._subscriber.send_sender_report(self, now)
-
-    def build_sender_report(self, now: float) -> bytes | None:
-        """Return the publisher's last sender report in our numbering; None while there is none to send."""
-        return self._egress.build_sender_report(self.track, now)
-
     def _pause(self, paused: bool) -> None:
         if paused != self.paused and not self.closed:
             self.paused = paused
@@ -368,7 +369,7 @@ class Subscription:
     def _begin_anew(self) -> None:
         """Have the Layer allocated anew, since the Subscription was shown, hidden or vacated."""
         self.layers.is_new = True
-        self.apply_hold()
+        self._apply_hold()
         self._subscriber.demand_changed()
 
     def _ask_for_key_frame(self, now: float) -> None:

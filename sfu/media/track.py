@@ -169,6 +169,7 @@ class Track:
         """
         was_active, before = encoding.active, encoding.ssrc
         encoding.handle_source(ssrc, now)
+        self.route.forget_report(encoding.index)
         if not was_active:
             self._handle_activity(encoding, now)
         if not any(subscription.wants(encoding.index) for subscription in self.subscriptions.values()):
@@ -205,8 +206,7 @@ class Track:
     def await_switch(self, subscription: TrackSubscriber, now: float) -> None:
         """Ask for key frames until a Subscription has reached its target.
 
-        A higher Layer of the same Encoding can often be entered without a key frame, so none is asked for within
-        `LAYER_PATIENCE`.
+        A higher Layer of the same Encoding often needs none, so none is asked for within `LAYER_PATIENCE`.
         """
         self._waiting[subscription] = now
         self._publisher.touch()
@@ -226,6 +226,8 @@ class Track:
                 encoding.note_absence(now, lower_comes=going[0].index < encoding.index)
             self.note_wanted(now)  # nobody has come yet, perhaps
         self._help_waiting(now)
+        for subscription in list(self.subscriptions.values()):
+            subscription.handle_measurement()
 
     def _help_waiting(self, now: float) -> None:
         for subscription, since in list(self._waiting.items()):
@@ -311,19 +313,19 @@ class Track:
         """Hold the Track back from all its subscribers, or let it through to those who have not paused it."""
         self.held = held
         for subscription in list(self.subscriptions.values()):
-            subscription.apply_hold()
+            subscription.handle_hold()
 
     def block(self, blocked: bool) -> None:
         """Keep the Track from everyone, or let it through to those who want it."""
         self.blocked = blocked
         for subscription in list(self.subscriptions.values()):
-            subscription.apply_hold()
+            subscription.handle_hold()
 
     def state_mute(self, muted: bool) -> bool:
         """Take what is said by word; return whether `muted` has changed. Video goes on from a key frame."""
         changed = self.mute.state(muted)
         for subscription in list(self.subscriptions.values()):
-            subscription.apply_hold()
+            subscription.handle_hold()
         self.note_wanted(self._context.clock())
         return changed
 

@@ -67,12 +67,12 @@ class TrackSubscriber(Protocol):
         """Choose the target anew, since Encodings have come or gone."""
         ...
 
-    def apply_hold(self) -> None:
+    def handle_hold(self) -> None:
         """Stop or let through: whether the Track is `kept_back` has changed."""
         ...
 
-    def pass_sender_report(self, index: int, now: float) -> None:
-        """Pass on the sender report that the publisher has sent for the Encoding `index`."""
+    def handle_measurement(self) -> None:
+        """Take up that the Track's qualities have been measured."""
         ...
 
     def handle_track_ended(self) -> None:

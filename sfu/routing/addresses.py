@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sfu.routing.kernels import command_records as commands
+from sfu.routing.kernels.command_class import Command
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.kernels.tables import Tables
-from sfu.routing.sockets import Address, encode_address
+from sfu.wire.sockaddr import Address, encode_address
 
 
 class Addresses:
     """The control side's copy of which addresses each connection has, and which of them is sent to."""
 
-    def __init__(
-        self, tables: Tables, post: Callable[[int, commands.Command], None], family: Callable[[], int]
-    ) -> None:
+    def __init__(self, tables: Tables, post: Callable[[int, Command], None], family: Callable[[], int]) -> None:
         """`post` posts a command for a row; `family` returns that of the plane's socket, known once that is bound."""
         self._post = post
         self._family = family
@@ -33,9 +32,11 @@ class Addresses:
         del self._held[connection]
         self._selected.pop(connection, None)
 
-    def set(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
+    def set(
+        self, connection: int, addresses: Sequence[Address], selected: Address | None, *, tcp: bool = False
+    ) -> None:
         """Take what comes from these addresses, at most `MAX_ADDRESSES`, for the peer's, from nowhere else; send to
-        `selected`.
+        `selected`, from where it goes on by TCP or not.
 
         An address that another connection had is this one's from now on.
         """
@@ -55,7 +56,7 @@ class Addresses:
         if selected != self._selected.get(connection):
             self._selected[connection] = selected
             raw = b"" if selected is None else encode_address(selected, self._family()).tobytes()
-            self._post(connection, commands.SetAddress(raw))
+            self._post(connection, commands.SetAddress(raw, tcp))
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
         """Return when something authentic (SRTP, SRTCP) last came from each address, in seconds of CLOCK_MONOTONIC.

@@ -19,6 +19,7 @@ from sfu.routing.queues import CommandQueue
 from sfu.routing.repairs import Repairs
 from sfu.routing.rows import Rows
 from sfu.routing.table_reader import TableReader
+from sfu.units import MASK_32
 from sfu.wire.extensions import EXTENSION_COUNT, MAX_EXTENSION_ID, Extension
 from sfu.wire.payload_format import PayloadFormat
 from sfu.wire.ufrag import pack_ufrag
@@ -64,11 +65,15 @@ class Commander(TableReader, abc.ABC):
         """Whether the plane has applied every command."""
         return self._queue.applied
 
-    def open_connection(self) -> int:
-        """Take a row for one peer's connection. Raises CapacityError."""
+    def open_connection(self, *, report_ssrc: int = 0, cname: str = "") -> int:
+        """Take a row for one peer's connection. Raises CapacityError.
+
+        `report_ssrc`: ours, in the plane's feedback and reports to the client (0: it sends no reports); used for
+        nothing else, since the plane counts its SRTCP index. `cname`: our name in them.
+        """
         row = self._connections.take()
         self.addresses.open(row)
-        self._post(row, commands.OpenConnection())
+        self._post(row, commands.OpenConnection(report_ssrc, cname.encode("ascii")))
         return row
 
     def set_extensions(self, connection: int, ids: Mapping[Extension, int], *, mixed: bool = False) -> None:
@@ -84,7 +89,7 @@ class Commander(TableReader, abc.ABC):
         self._post(connection, commands.SetExtensions(mixed, bytes(identifiers)))
 
     def set_keys(self, connection: int, receive_srtp: Any, send_srtp: Any) -> None:
-        """Give a connection its SRTP sessions (`pylibsrtp.Session`), for RTP only; the plane keeps them alive."""
+        """Give a connection its SRTP sessions (`pylibsrtp.Session`), which the plane alone uses from then on."""
         self._queue.keep_until_applied(self._sessions.pop(connection, None))
         self._sessions[connection] = (receive_srtp, send_srtp)
         self._post(connection, commands.SetKeys(srtp_handle(receive_srtp), srtp_handle(send_srtp)))
@@ -96,15 +101,14 @@ class Commander(TableReader, abc.ABC):
             raise ValueError(f"{len(packed)} user fragments; a connection has at most {UFRAGS}")
         self._post(connection, commands.SetUfrags(*packed, *[-1] * (UFRAGS - len(packed))))
 
-    def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
+    def set_control(self, connection: int, feedback: Feedback, *, reports: Feedback) -> None:
         """Agree on congestion feedback.
 
         Args:
             feedback: what the client tells us of what it gets.
             reports: what we tell the client of what it sends; with `RATES` an `UplinkEstimate` comes, to be told.
-            ssrc: ours, for reports on packets; used for nothing else, since the plane counts their SRTCP index.
         """
-        self._post(connection, commands.SetControl(feedback, reports, ssrc))
+        self._post(connection, commands.SetControl(feedback, reports))
 
     def set_limit(self, connection: int, rate_bps: int) -> None:
         """Set the rate that a connection can use at most: no higher rate is tried."""
@@ -208,12 +212,14 @@ class Commander(TableReader, abc.ABC):
         redundant_type: int = 0,
         transport_cc: bool = True,
         pads: bool = False,
+        cname: str = "",
     ) -> int:
         """Forward a track to a connection as `ssrc`; numbering starts at random. Raises CapacityError.
 
         `redundant_type`: the client's payload type of RED; 0: RED is unpacked for it. `transport_cc`: the packets carry
         transport-wide sequence numbers, if the connection has an id for them. `pads`: where it has no retransmission
-        stream, probes of its path are packets of padding among its own.
+        stream, probes of its path are packets of padding among its own. `cname`: its name in reports, at most
+        `CNAME_BYTES` characters.
         """
         row = self._subscriptions.take()
         seed = self._rng.getrandbits(47)  # RFC 3550 section 5.1; not near the sequence's wrap, for early losses
@@ -230,6 +236,7 @@ class Commander(TableReader, abc.ABC):
                 seed_sequence=seed & 0x7FFF,
                 seed_timestamp=seed >> 16,
                 mid=_name(mid),
+                cname=cname.encode("ascii"),
             ),
         )
         return row
@@ -240,9 +247,9 @@ class Commander(TableReader, abc.ABC):
         """
         self._post(subscription, commands.MoveSubscription(track))
 
-    def close_subscription(self, subscription: int) -> None:
-        """Stop forwarding and free the row."""
-        self._post(subscription, commands.CloseSubscription())
+    def close_subscription(self, subscription: int, *, goodbye: bool = False) -> None:
+        """Stop forwarding and free the row; with `goodbye`, a client that has got sender reports is told by BYE."""
+        self._post(subscription, commands.CloseSubscription(goodbye))
         self._subscriptions.give_back(subscription)
         self.repairs.release(subscription)
 
@@ -268,6 +275,16 @@ class Commander(TableReader, abc.ABC):
     def set_tapped(self, track: int, encodings: int) -> None:
         """Copy the decrypted packets of some of a track's encodings to the tap ring: bit k for encoding k, 0: none."""
         self._post(track, commands.SetTap(encodings))
+
+    def pass_report(self, track: int, index: int, ntp_time: int, rtp_timestamp: int) -> None:
+        """Pass a publisher's sender report on the Encoding `index` of a track on to who is shown that, now and as the
+        first report of who comes later. `ntp_time` is in 1/2^32 s.
+        """
+        self._post(track, commands.PassReport(index, ntp_time >> 32, ntp_time & MASK_32, rtp_timestamp))
+
+    def forget_report(self, track: int, index: int) -> None:
+        """Forget the last sender report on the Encoding `index`, since another source has taken its place."""
+        self._post(track, commands.ForgetReport(index))
 
     def set_relay(self, track: int, shard: int, target: int) -> None:
         """Relay a track to `target`, its row on another shard (-1: stop)."""

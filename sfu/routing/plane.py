@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ import numpy as np
 
 from sfu.bwe.kernels.state import START_BPS
 from sfu.clock import read_thread_clock
-from sfu.errors import ConfigError
+from sfu.errors import ConfigError, LocalError
 from sfu.routing.commander import Commander, Feedback
+from sfu.routing.compiling import compile_apart, say_share
 from sfu.routing.kernels.command_records import SetData, Stop
 from sfu.routing.kernels.counters import COUNTER_COUNT, Counter
 from sfu.routing.kernels.loop import run_plane, step_plane
@@ -34,20 +36,23 @@ from sfu.routing.kernels.notice_records import (
     SourceLearned,
     UplinkEstimate,
 )
-from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.routing.kernels.receiver_reports import FIRST_FEEDBACK_US, MOST_UNREAD
 from sfu.routing.kernels.rings import PacketRings, make_packet_rings
 from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.routing.kernels.wiring import Wiring
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.queues import NOTICE_SLOTS, Datagram, Notice, NoticeQueue, PlaneError
 from sfu.routing.rows import CapacityError
-from sfu.routing.sockets import Address, count_lost, open_socket, sendable
-from sfu.routing.states import AudioLevel, SubscriptionState
+from sfu.routing.sockets import choose_sockets, count_lost, open_socket, open_twin
+from sfu.routing.states import NO_REPORTS, AudioLevel, SubscriptionReports, SubscriptionState
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
 from sfu.wire.kernels.entrance import Entrance
+from sfu.wire.sockaddr import Address, sendable
 
 __all__ = [
-    "LEAST_REPEAT_MS",
+    "FIRST_FEEDBACK_US",
+    "MOST_UNREAD",
+    "NO_REPORTS",
     "START_BPS",
     "Address",
     "AudioLevel",
@@ -65,10 +70,12 @@ __all__ = [
     "Repaired",
     "RepeatMissed",
     "SourceLearned",
+    "SubscriptionReports",
     "SubscriptionState",
     "TappedPacket",
     "TappedPackets",
     "UplinkEstimate",
+    "choose_sockets",
 ]
 
 _RELAY_SLOTS = 4096
@@ -88,7 +95,8 @@ class Plane(Commander):
     ) -> None:
         limits = limits or PlaneLimits()
         self.index = index
-        self._host, self._wanted_port = host, port
+        self._host, self.wanted_port = host, port
+
         tables = make_tables(
             limits.connections,
             limits.tracks,
@@ -126,18 +134,23 @@ class Plane(Commander):
         """File descriptor for the event loop, readable when notices wait."""
         return self._notices.event
 
-    def start(self) -> None:
-        """Compile (first run only), bind the socket, and begin to forward. Raises OSError if the port cannot be
-        bound.
+    def start(self, inherited: socket.socket | None = None) -> None:
+        """Compile (first run only), bind the socket, and begin to forward. `inherited`: a socket that another process
+        has bound, which is used instead. Raises OSError if the port cannot be bound.
         """
         compile_kernels()
-        self._socket = open_socket(self._host, self._wanted_port)
+        self._socket = open_socket(self._host, self.wanted_port) if inherited is None else inherited
         self._thread = threading.Thread(target=self._run, name=f"sfu-plane-{self.index}", daemon=True)
         self._thread.start()
 
+    def share_socket(self) -> socket.socket:
+        """Return a duplicate of the socket, for another process; the caller closes it."""
+        shared: socket.socket = self._socket.dup()
+        return shared
+
     def start_stepped(self) -> None:
         """Bind the socket, but let the caller run the rounds by `step`, in virtual time: for tests and the emulator."""
-        self._socket = open_socket(self._host, self._wanted_port)
+        self._socket = open_socket(self._host, self.wanted_port)
 
     def step(self, now_us: int) -> int:
         """Do one round at `now_us` (above 0); return when something is due without a packet, in microseconds."""
@@ -205,6 +218,12 @@ class Plane(Commander):
         except OSError:
             self._control_counters["control_send_failed"] += 1
 
+    def open_twin(self) -> socket.socket:
+        """Return a socket on the same port to which what is said to a TURN server comes from now on; see `open_twin` of
+        `sockets.py`. Raises OSError where the system has no such thing.
+        """
+        return open_twin(self._socket)
+
     def poll_tap(self) -> list[TappedPackets]:
         """Packets of tapped tracks, each track's in order of arrival; may be called in the recorders' thread."""
         return self._tap.poll()
@@ -227,6 +246,19 @@ class Plane(Commander):
     def counters(self) -> dict[str, int]:
         """Totals, and every drop by reason; each only grows."""
         return super().counters() | self._control_counters
+
+
+def open_twins(planes: Iterable[Plane]) -> list[socket.socket]:
+    """Return a twin of each plane's socket, or raise LocalError."""
+    opened: list[socket.socket] = []
+    try:
+        for plane in planes:
+            opened.append(plane.open_twin())
+    except OSError as error:
+        for each in opened:
+            each.close()
+        raise LocalError(f"this system cannot lead TURN by UDP to a socket of its own ({error})") from error
+    return opened
 
 
 def link_planes(planes: list[Plane]) -> None:
@@ -264,13 +296,28 @@ def compile_kernels(progress: Callable[[float], None] | None = None) -> None:
         return
     idle, arguments = _idle_plane()
     if not _enter_loop.load():
-        from sfu.routing import warming
-
-        warming.compile_plane(_enter_loop, arguments, progress)
+        cache = find_kernel_cache()
+        if cache.writable and cache.known_compiler:
+            compile_apart(progress)
+        if not _enter_loop.load():
+            _compile_here(arguments, progress)
     idle._post(0, Stop())
     _enter_loop(*arguments)
     idle.stop()
     _warmed = True
+
+
+def _compile_here(arguments: tuple[Tables, Buffers, Wiring], progress: Callable[[float], None] | None) -> None:
+    from sfu.routing import warming
+
+    warming.compile_plane(_enter_loop, arguments, progress)
+
+
+def compile_for_another() -> None:
+    """Compile the loop for the process that has started this one, and tell it what part is done."""
+    idle, arguments = _idle_plane()
+    _compile_here(arguments, say_share)
+    idle.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.kernels.command_records import COMMAND, OPERATION_OF, Command
+from sfu.routing.kernels.command_class import Command
+from sfu.routing.kernels.command_records import COMMAND, OPERATION_OF
 from sfu.routing.kernels.notice_records import NOTICE, NOTICES, NoticeKind, Numbers
 from sfu.routing.kernels.rings import INDEX_LENGTH, READ, WRITTEN
 from sfu.routing.kernels.slots import stored_fields, write_fields
 from sfu.routing.ring_ends import ReadEnd, WriteEnd
-from sfu.routing.sockets import Address, decode_address
+from sfu.wire.sockaddr import Address, decode_address
 
 
 def _offset(field: str) -> int:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 
 from sfu.routing.kernels import command_records as commands
+from sfu.routing.kernels.command_class import Command
 from sfu.routing.kernels.subscription_columns import SEALED_AUDIO_BYTES, SEALED_BYTES
 from sfu.routing.limits import PlaneLimits
 from sfu.routing.rows import CapacityError, Rows
@@ -18,7 +19,7 @@ class Repairs:
     Both are limited, independently of the number of subscriptions: a subscription that finds none left goes without.
     """
 
-    def __init__(self, limits: PlaneLimits, post: Callable[[int, commands.Command], None], rng: random.Random) -> None:
+    def __init__(self, limits: PlaneLimits, post: Callable[[int, Command], None], rng: random.Random) -> None:
         """`post` posts a command for a row."""
         self._post = post
         self._rng = rng
@@ -55,10 +56,6 @@ class Repairs:
         size = SEALED_AUDIO_BYTES if audio else SEALED_BYTES
         self._post(subscription, commands.SetResending(sealed, size, log))
         return True
-
-    def set_interval(self, subscription: int, interval_ms: int) -> None:
-        """Set the least time between two repeats of a packet that its receiver asks for repeatedly (RFC 4585)."""
-        self._post(subscription, commands.SetRepeatInterval(interval_ms))
 
     def release(self, subscription: int) -> None:
         """Give back what a subscription has, since its row is freed."""

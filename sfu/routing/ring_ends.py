@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfu.routing.kernels.rings import READ, WRITTEN
-from sfu.wire.kernels.machine import atomics
 
-_load_acquire = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(atomics().get_function_address("sfu_load_acquire"))
-_store_release = ctypes.PYFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(
-    atomics().get_function_address("sfu_store_release")
-)
+if platform.machine() == "x86_64":
+    # The processor moves no read before an earlier one, and no write before what was read or written before it; and
+    # the interpreter reads and writes eight octets at once.
+
+    def _load_acquire(address: int) -> int:
+        return ctypes.c_int64.from_address(address).value
+
+    def _store_release(address: int, value: int) -> None:
+        ctypes.c_int64.from_address(address).value = value
+
+else:
+    from sfu.wire.kernels.machine import atomics
+
+    _load_acquire = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(
+        atomics().get_function_address("sfu_load_acquire")
+    )
+    _store_release = ctypes.PYFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(
+        atomics().get_function_address("sfu_store_release")
+    )
 
 
 class _End:

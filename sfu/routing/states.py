@@ -79,6 +79,33 @@ class SubscriptionState:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionReports:
+    """What the receiver of a subscription has reported last (RFC 3550 section 6.4.1)."""
+
+    ssrc: int
+    lost_256: int
+    packets_lost: int
+    """Since the start; duplicates make it negative."""
+    jitter: int
+    """Timestamp units."""
+    round_trip_us: int
+
+    @property
+    def fraction_lost(self) -> float:
+        """Share of packets lost on the way to it since its report before, 0..1."""
+        return self.lost_256 / 256
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Seconds, without the receiver's own delay; None: not known."""
+        return None if self.round_trip_us < 0 else self.round_trip_us / 1e6
+
+
+NO_REPORTS = SubscriptionReports(0, 0, 0, 0, -1)
+"""Of a subscription whose receiver has reported nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionState:
     """Traffic of a connection; datagrams of all kinds in, RTP out."""
 

@@ -11,6 +11,7 @@ from sfu.routing.states import (
     EncodingState,
     EstimatorState,
     StateReader,
+    SubscriptionReports,
     SubscriptionState,
 )
 
@@ -23,14 +24,20 @@ class TableReader:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._encoding_states = StateReader(EncodingState, tables.encodings)
+        self._lost = tables.encodings["lost_256"]
         self._audio_levels = StateReader(AudioLevel, tables.encodings)
         self._subscription_states = StateReader(SubscriptionState, tables.subscriptions)
+        self._subscription_reports = StateReader(SubscriptionReports, tables.subscriptions)
         self._connection_states = StateReader(ConnectionState, tables.connections)
         self._estimator_states = StateReader(EstimatorState, tables.estimators)
 
     def encoding_state(self, encoding: int) -> EncodingState:
         """Return the reception statistics of an encoding."""
         return self._encoding_states.read(encoding)
+
+    def encoding_loss(self, encoding: int) -> float:
+        """Return the share of an encoding's packets that were lost in the last second, before repair, 0..1."""
+        return float(self._lost.item(encoding)) / 256
 
     def audio_level(self, encoding: int) -> AudioLevel:
         """Return what the packets of an audio encoding said of their loudness."""
@@ -60,6 +67,10 @@ class TableReader:
     def subscription_state(self, subscription: int) -> SubscriptionState:
         """Return the counters and offsets of a subscription."""
         return self._subscription_states.read(subscription)
+
+    def subscription_reports(self, subscription: int) -> SubscriptionReports:
+        """Return what a subscription's receiver has reported."""
+        return self._subscription_reports.read(subscription)
 
     def connection_state(self, connection: int) -> ConnectionState:
         """Return the traffic of a connection."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import numba
 from numba.core import event
 
+from sfu.routing.compiling import say, start_python
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
@@ -64,7 +64,7 @@ def _second(arguments: tuple[Tables, Buffers, Wiring]) -> list[tuple[Any, tuple[
         (answer_nack, (tables, buffers, *queue, *[numba.int64] * 5)),
         (forward_batch, (tables, buffers, numba.int64, numba.int64)),
         (run_timers, (tables, buffers, wiring, numba.int64)),
-        (apply_commands, (tables, buffers, *commands)),
+        (apply_commands, (tables, buffers, *commands, numba.int64)),
     ]
 
 
@@ -83,17 +83,10 @@ class _Counted(event.Listener):
 
 def compile_second(arguments: tuple[Tables, Buffers, Wiring]) -> None:
     """Compile the other process's part, and say on standard output how far it is."""
-    with event.install_listener("numba:compile", _Counted(lambda name: _say(_BEGUN, name))):
+    with event.install_listener("numba:compile", _Counted(lambda name: say(_BEGUN, name))):
         for kernel, types in _second(arguments):
             kernel.stage.compile(types)
-            _say(_KEPT, _name(kernel.py_func))
-
-
-def _say(word: str, name: str) -> None:
-    try:
-        print(word, name, flush=True)  # noqa: T201
-    except BrokenPipeError:  # who is helped has ended
-        os._exit(1)
+            say(_KEPT, _name(kernel.py_func))
 
 
 class _Helper:
@@ -102,16 +95,7 @@ class _Helper:
     def __init__(self, functions: list[Any], tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._kept = {_name(function): threading.Event() for function in functions}
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
-        command = [sys.executable, "-c", _HELPER]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            start_new_session=True,  # Ctrl-C ends this process, and with it that one, without a traceback
-        )
+        self._process = start_python(_HELPER)
         self._reader = threading.Thread(target=self._read, name="sfu-compile", daemon=True)
         self._reader.start()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sfu.bwe.allocation import MARGIN, Allocator, Demand, Step
 from sfu.bwe.backlog import Backlog
+from sfu.bwe.headroom import find_headroom
 from sfu.bwe.key_frame_budget import WAIT, KeyFrameBudget
 from sfu.bwe.receiver_reports import ReportedLoss
 from sfu.media.layer import Layer
@@ -15,7 +16,9 @@ from sfu.media.subscription import Subscription
 from sfu.routing.plane import Plane
 
 INTERVAL = 0.5
-"""Seconds between two updates of a budget."""
+"""Seconds between two updates of a budget of which nobody can say how long the choice holds."""
+RESTS = 5.0
+"""The same where all videos have their best, with headroom: then an update comes as soon as that is used up."""
 _AUDIO_OVERHEAD_BPS = 20_000.0
 _UNBOUNDED_BPS = 1_000_000_000
 _USABLE = 1.04
@@ -58,6 +61,10 @@ class BandwidthStats:
     round_trip_time_s: float
     queue_delay_s: float
     """How much longer than at best packets are on their way now."""
+    received_octets: int
+    """Octets of UDP payload that have come from the client so far, of all kinds."""
+    sent_octets: int
+    """Octets of media that have gone to it, with their headers."""
 
 
 class Budget:
@@ -86,6 +93,7 @@ class Budget:
         self._sent = RateMeter()
         self._limit_bps = 0.0
         self._next: float | None = None
+        self._least_bps = float("inf")  # an estimate of that or more changes nothing
 
     @property
     def controlled(self) -> bool:
@@ -112,11 +120,15 @@ class Budget:
         self.estimate_bps = None
         self.update(now)
 
-    def handle_estimate(self, rate_bps: float, now: float) -> None:
-        """Take the plane's estimate of what the path carries."""
-        if self._controlled:
-            self.estimate_bps = rate_bps if rate_bps < _UNBOUNDED_BPS else None
-            self.update(now)
+    def handle_estimate(self, rate_bps: float, now: float) -> bool:
+        """Take the plane's estimate of what the path carries; return whether the budget was allocated anew."""
+        if not self._controlled:
+            return False
+        self.estimate_bps = rate_bps if rate_bps < _UNBOUNDED_BPS else None
+        if rate_bps >= self._least_bps:
+            return False
+        self.update(now)
+        return True
 
     def handle_loss(self, fraction_lost: float, now: float) -> None:
         """Take the loss (0..1) from receiver reports, which count where the client gives no better feedback."""
@@ -140,26 +152,19 @@ class Budget:
         """Allocate the budget anew among the videos."""
         if not self._controlled:
             return
-        self._next = now + INTERVAL
+        self._next = usual = now + INTERVAL
         path = self._plane.estimator_state(self._row)
         videos: list[Subscription] = []
         audio_bps = 0.0
         best_bps = 0.0
         for subscription in self._subscriptions:
+            subscription.layers.bound_growth()
             if subscription.track.kind == "audio":
                 audio_bps += self._measure_audio(subscription, now)
             elif subscription.negotiated and subscription.is_shown:
                 videos.append(subscription)
                 best_bps += subscription.track.best_rate_bps
-        if self.estimate_bps is None:
-            self.budget_bps = None if self._bound_bps == float("inf") else max(0.0, self._bound_bps - audio_bps)
-        else:
-            repairs = min(path.loss, _MOST_REPAIRS)
-            queued = self._plane.connection_state(self._row).queued_bytes
-            backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
-            catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
-            carried_bps = self.estimate_bps * (_USABLE - repairs) - catch_up_bps
-            self.budget_bps = max(0.0, min(carried_bps, self._bound_bps) - audio_bps)
+        self.budget_bps = self._find_budget(audio_bps, path.loss, now)
         videos.sort(key=lambda video: -video.priority)
         demands = [Demand(video.id, video.layers.list_steps(), video.priority) for video in videos]
         allocation = self._allocator.allocate(
@@ -185,12 +190,37 @@ class Budget:
         hold = self._allocator.poll_timeout()
         if hold is not None:
             self._next = min(self._next, max(hold, now))
+        self._least_bps = float("inf")
         if len(allocation.chosen) == len(videos):  # otherwise not all rates are known
             self._set_limit(best_bps + audio_bps, has_video=bool(videos))
+            if allocation.next_bps is None and hold is None and self._next == usual:
+                self._rest(videos, allocation.spent_bps + audio_bps, now)
+
+    def _find_budget(self, audio_bps: float, loss: float, now: float) -> float | None:
+        """Return what may be spent on video; None: no limit is known."""
+        if self.estimate_bps is None:
+            return None if self._bound_bps == float("inf") else max(0.0, self._bound_bps - audio_bps)
+        queued = self._plane.connection_state(self._row).queued_bytes
+        backlog_bps = self._backlog.update(queued, now) / _CATCH_UP_S
+        catch_up_bps = min(backlog_bps, _MOST_CATCH_UP * self.estimate_bps)
+        carried_bps = self.estimate_bps * (_USABLE - min(loss, _MOST_REPAIRS)) - catch_up_bps
+        return max(0.0, min(carried_bps, self._bound_bps) - audio_bps)
+
+    def _rest(self, videos: Sequence[Subscription], spent_bps: float, now: float) -> None:
+        """Decide nothing for a while, since all videos have their best, unless there is hardly room for it."""
+        carried_bps = float("inf") if self.estimate_bps is None else self.estimate_bps
+        headroom = find_headroom(carried_bps, self._bound_bps, usable=_USABLE - _MOST_REPAIRS, spent_bps=spent_bps)
+        if headroom is None:
+            return
+        self._least_bps = headroom.least_bps
+        self._next = now + RESTS
+        for video in videos:
+            video.layers.let_grow(headroom.growth_bps / len(videos))
 
     def stats(self) -> BandwidthStats:
         """Return a snapshot."""
         state = self._plane.estimator_state(self._row)
+        traffic = self._plane.connection_state(self._row)
         known = self._controlled and self.estimate_bps is not None
         return BandwidthStats(
             estimate_bps=None if not known else round(self.estimate_bps or 0.0),
@@ -202,6 +232,8 @@ class Budget:
             loss=state.loss if known else 0.0,
             round_trip_time_s=state.round_trip_us / 1e6 if known else 0.0,
             queue_delay_s=state.queue_ms / 1e3 if known else 0.0,
+            received_octets=traffic.bytes_in,
+            sent_octets=traffic.bytes_out,
         )
 
     def _find_floor(self, videos: Sequence[Subscription], full_bps: float, audio_bps: float, now: float) -> float:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from sfu.routing.plane import Feedback, Plane
+from sfu.routing.plane import FIRST_FEEDBACK_US, MOST_UNREAD, Feedback, Plane
 from sfu.wire.extensions import Extension
 
 _log = logging.getLogger("sfu.session.client_feedback")
-
-_MOST_UNREAD = 3.0
-"""The plane's measure of unreadable feedback at which it is given up: about two messages in five."""
-_FIRST_US = 1_000_000
-"""Microseconds after the first packet by which feedback must have come, once receiver reports come."""
 
 
 class ClientFeedback:
@@ -21,13 +16,12 @@ class ClientFeedback:
     report.
     """
 
-    def __init__(self, plane: Plane, row: int, ssrc: int) -> None:
-        """`row` is the connection's. `ssrc` is ours, in the feedback that we send on the client's media."""
+    def __init__(self, plane: Plane, row: int) -> None:
+        """`row` is the connection's."""
         self.by_packets = False
         """Whether the client reports on each packet (transport-wide feedback), or only on rates and loss."""
         self._plane = plane
         self._row = row
-        self._ssrc = ssrc
         self._ours = Feedback.NONE
         self._useless = False
 
@@ -44,13 +38,14 @@ class ClientFeedback:
         """Whether a receiver report shows that transport-wide feedback is of no use; then receiver reports have to do.
 
         Some clients offer transport-wide feedback and send none, or some whose chunks and deltas do not fit together.
-        Without this check their silence would look like a path on which nothing arrives.
+        Without this check their silence would look like a path on which nothing arrives. The plane passes a report on
+        only where this holds (`decides_by_reports` in routing/kernels/receiver_reports.py).
         """
         if not self.by_packets:
             return False
         path = self._plane.estimator_state(self._row)
-        silent = path.feedbacks == 0 and path.unanswered_us and now * 1e6 - path.unanswered_us > _FIRST_US
-        if not silent and path.unread < _MOST_UNREAD:
+        silent = path.feedbacks == 0 and path.unanswered_us and now * 1e6 - path.unanswered_us > FIRST_FEEDBACK_US
+        if not silent and path.unread < MOST_UNREAD:
             return False
         self._useless = True
         self.by_packets = False
@@ -61,4 +56,4 @@ class ClientFeedback:
 
     def _apply(self) -> None:
         theirs = Feedback.PACKETS if self.by_packets else Feedback.RATES
-        self._plane.set_control(self._row, theirs, reports=self._ours, ssrc=self._ssrc)
+        self._plane.set_control(self._row, theirs, reports=self._ours)

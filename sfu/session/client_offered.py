@@ -106,7 +106,6 @@ class ClientOffered(Answering):
                 subscription.move(track)
                 self._vacancies.discard(subscription)
                 self._followed.add(track.peer)
-                self._reporter.add_subscription(subscription, now)
                 wanted.remove(track)
         except ServerFullError:
             self.close("refused")

@@ -53,8 +53,9 @@ class Connection(abc.ABC):
         self._clock = environment.clock
         self.data = DataChannels(environment, taken=data, changed=self._send_data)
         """Its data channels."""
-        self._transport = Transport(context.shard, environment, self.data)
         self._ssrcs = SsrcSequence(environment.rng)
+        cname = environment.new_id()
+        self._transport = Transport(context.shard, environment, self.data, report_ssrc=self._ssrcs.take(), cname=cname)
         self._tracks: dict[str, Track] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._reporter = Reporter(
@@ -63,14 +64,14 @@ class Connection(abc.ABC):
             tracks=self._tracks.values(),
             subscriptions=self._subscriptions,
             ssrc=self._ssrcs.take(),
-            cname=environment.new_id(),
+            cname=cname,
         )
         self._media = MediaContext(
             context.room, context.peer, context.shard, self._transport.row, environment.clock, self._outbox.post
         )
         self._published = Published(context, self._media, self._transport, self._reporter, self._tracks, self.touch)
         self._budget = Budget(context.shard.plane, self.row, self._subscriptions.values())
-        self._feedback = ClientFeedback(context.shard.plane, self.row, self._ssrcs.take())
+        self._feedback = ClientFeedback(context.shard.plane, self.row)
         self._remote: RemoteTransport | None = None
         self.reads_dependencies = False
         """Whether the client has agreed to the dependency descriptor (AV1 RTP payload format, appendix A)."""
@@ -201,10 +202,6 @@ class Connection(abc.ABC):
         """Tell the shard that a deadline has changed."""
         self.shard.touch(self)
 
-    def send_sender_report(self, subscription: Subscription, now: float) -> None:
-        """Send the client a Subscription's sender report, if there is one."""
-        self._reporter.send_sender_report(subscription, now)
-
     def demand_changed(self) -> None:
         """Allocate the budget anew, since what a Subscription could use has changed."""
         if not self._closing:
@@ -220,7 +217,6 @@ class Connection(abc.ABC):
         """Remove a Subscription that has closed, and free its media section."""
         with self._outbox:
             self._subscriptions.pop(subscription.ssrc, None)
-            self._reporter.end_subscription(subscription, goodbye=self._says_goodbye)
             if not self._closing:
                 self._release_section(subscription)
 
@@ -257,6 +253,7 @@ class Connection(abc.ABC):
             for fraction_lost in self._reporter.handle_rtcp(data, now):
                 if self._feedback.gives_up(now):
                     self._budget.heed_reports(now)
+                    self.touch()
                 self._budget.handle_loss(fraction_lost, now)
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:
@@ -267,17 +264,17 @@ class Connection(abc.ABC):
 
     def _handle_notice(self, notice: MediaNotice, now: float) -> None:
         if isinstance(notice, Estimate):
-            self._budget.handle_estimate(notice.rate_bps, now)
-            return
-        if isinstance(notice, UplinkEstimate):
+            if self._budget.handle_estimate(notice.rate_bps, now):
+                self.touch()
+        elif isinstance(notice, UplinkEstimate):
             self._reporter.tell_bound(notice.rate_bps)
-            return
-        if isinstance(notice, RepeatMissed):
+        elif isinstance(notice, RepeatMissed):
             for subscription in self.subscriptions:
                 if subscription.is_forwarded_by(notice.subscription):
                     subscription.handle_key_frame_request(now)
-            return
-        self._published.handle_notice(notice, now)
+        else:
+            self._published.handle_notice(notice, now)
+            self.touch()
 
     def poll_timeout(self) -> float | None:
         """Return the connection's next deadline."""
@@ -314,7 +311,7 @@ class Connection(abc.ABC):
 
     # for the two kinds
 
-    _says_goodbye = True
+    says_goodbye = True
     """Whether RTCP tells the client of an ended Subscription; where the next offer is ours, SDP can tell it."""
 
     @abc.abstractmethod
@@ -364,7 +361,6 @@ class Connection(abc.ABC):
 
     def _start_subscription(self, subscription: Subscription, codec: Codec) -> None:
         subscription.start(codec)
-        self._reporter.add_subscription(subscription, self._clock())
 
     def _flush(self, now: float) -> None:
         if self._transport.flush(self, now):

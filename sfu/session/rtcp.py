@@ -14,7 +14,6 @@ from sfu.session.outbox import Outbox
 from sfu.session.transport import Transport
 from sfu.wire.remb import MOST_SSRCS, build_remb
 from sfu.wire.rtcp import (
-    MAX_BLOCKS,
     FullIntraRequest,
     Goodbye,
     PictureLoss,
@@ -22,7 +21,6 @@ from sfu.wire.rtcp import (
     ReportBlock,
     RtcpError,
     SenderReport,
-    build_goodbye,
     build_receiver_report,
     build_source_description,
     parse_compound,
@@ -30,7 +28,7 @@ from sfu.wire.rtcp import (
 
 
 class Reporter:
-    """Handles the RTCP that comes in, and sends reports once a second."""
+    """Handles the RTCP that comes in, and looks once a second at what is published."""
 
     def __init__(
         self,
@@ -43,7 +41,7 @@ class Reporter:
         cname: str,
     ) -> None:
         """`tracks` and `subscriptions` (by our SSRCs) are live views of what the connection publishes and receives.
-        `ssrc` and `cname` are ours as a receiver, in reports and feedback to the client.
+        `ssrc` and `cname` are ours as a receiver, in what we ask of the client.
         """
         self.ssrc = ssrc
         self._transport = transport
@@ -52,17 +50,11 @@ class Reporter:
         self._subscriptions = subscriptions
         self._description = build_source_description(ssrc, cname)
         self._next: float | None = None
-        self._fresh: set[int] = set()
 
     def start(self, now: float) -> None:
         """Start the once-a-second work, since the connection is up or has more to report."""
         if self._transport.connected and self._next is None:
             self._next = now + REPORT_INTERVAL
-
-    def add_subscription(self, subscription: Subscription, now: float) -> None:
-        """Give a new Subscription its first sender report as soon as there is one."""
-        self._fresh.add(subscription.ssrc)
-        self.start(now)
 
     def handle_rtcp(self, data: bytes, now: float) -> Sequence[float]:
         """Take an authentic RTCP packet; what is malformed is dropped and counted.
@@ -77,10 +69,10 @@ class Reporter:
             return losses
         for packet in packets:
             if isinstance(packet, ReceiverReport):
-                losses.extend(self._handle_blocks(packet.blocks, now))
+                losses.extend(self._find_losses(packet.blocks))
             elif isinstance(packet, SenderReport):
                 self._handle_sender_report(packet, now)
-                losses.extend(self._handle_blocks(packet.blocks, now))
+                losses.extend(self._find_losses(packet.blocks))
             elif isinstance(packet, PictureLoss):
                 self._handle_key_frame_request(packet.media_ssrc, now)
             elif isinstance(packet, FullIntraRequest):
@@ -91,31 +83,24 @@ class Reporter:
         return losses
 
     def poll_timeout(self) -> float | None:
-        """Return when the next reports are due; None while there are none."""
+        """Return when the next look is due; None while nothing is published."""
         return self._next
 
     def handle_timeout(self, now: float) -> None:
-        """Send the reports that are due."""
+        """Look at what is published, if that is due: which Encodings flow, and whether a mute has ended."""
         if self._next is None or now < self._next:
             return
-        blocks: list[ReportBlock] = []
         published = False
         for track in self._tracks:
             published = True
             for encoding in track.encodings:
-                block = self._report_on(track, encoding, now)
-                if block is not None:
-                    blocks.append(block)
+                self._note_packets(track, encoding, now)
             track.handle_tick(now)
-        for first in range(0, len(blocks), MAX_BLOCKS):
-            report = build_receiver_report(self.ssrc, blocks[first : first + MAX_BLOCKS])
-            self._transport.send_rtcp(report + self._description, self.ssrc)
-        self._send_first_reports(now)
-        self._next = now + REPORT_INTERVAL if published or self._fresh else None
+        self._next = now + REPORT_INTERVAL if published else None
 
     def send(self, packet: bytes) -> None:
         """Send feedback as a compound packet (RFC 3550 section 6.1: a report comes first)."""
-        self._transport.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet, self.ssrc)
+        self._transport.send_rtcp(build_receiver_report(self.ssrc) + self._description + packet)
 
     def tell_bound(self, rate_bps: int) -> None:
         """Tell the client by REMB what its path carries to us, where that was negotiated."""
@@ -129,31 +114,12 @@ class Reporter:
         if ssrcs:
             self.send(build_remb(self.ssrc, rate_bps, ssrcs[:MOST_SSRCS]))
 
-    def send_sender_report(self, subscription: Subscription, now: float) -> None:
-        """Pass the publisher's clock on to the client."""
-        report = subscription.build_sender_report(now)
-        if report is not None:
-            self._fresh.discard(subscription.ssrc)
-            self._transport.send_rtcp(report, subscription.ssrc)
-
-    def end_subscription(self, subscription: Subscription, *, goodbye: bool) -> None:
-        """Forget a Subscription; with `goodbye`, tell the client that its source has left (RFC 3550 section 6.3.7)."""
-        ssrc = subscription.ssrc
-        self._fresh.discard(ssrc)
-        if not subscription.reports.sent:
-            return
-        if goodbye:
-            description = build_source_description(ssrc, subscription.track.cname)
-            self._transport.send_rtcp(build_receiver_report(ssrc) + description + build_goodbye([ssrc]), ssrc)
-        self._transport.forget_source(ssrc)
-
-    def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> Sequence[float]:
+    def _find_losses(self, blocks: Iterable[ReportBlock]) -> Sequence[float]:
         shares = []
         for block in blocks:
             subscription = self._subscriptions.get(block.ssrc)
             if subscription is not None:
-                subscription.handle_block(block, now)
-                shares.append(_lost_behind_us(subscription))
+                shares.append(_lost_behind_us(subscription, block.fraction_lost / 256))
         return (max(shares),) if shares else ()
 
     def _handle_sender_report(self, report: SenderReport, now: float) -> None:
@@ -164,8 +130,7 @@ class Reporter:
         if encoding.reception is not None and encoding.reception.handle_sender_report(report, now):
             if len(track.encodings) > 1:
                 encoding.align(track.codec.clock_rate)
-            for subscription in track.subscriptions.values():
-                subscription.pass_sender_report(encoding.index, now)
+            track.route.pass_report(encoding.index, report.ntp_time, report.rtp_timestamp)
 
     def _handle_key_frame_request(self, ssrc: int, now: float) -> None:
         subscription = self._subscriptions.get(ssrc)
@@ -194,37 +159,17 @@ class Reporter:
                     return track, encoding
         return None
 
-    def _report_on(self, track: Track, encoding: Encoding, now: float) -> ReportBlock | None:
-        reception = encoding.reception
-        if reception is None:
-            return None
+    def _note_packets(self, track: Track, encoding: Encoding, now: float) -> None:
         state = self._transport.shard.plane.encoding_state(encoding.row)
-        if state.ssrc != reception.ssrc or not state.packets:
-            return None
+        if encoding.ssrc is None or state.ssrc != encoding.ssrc or not state.packets:
+            return
         if track.note_packets(encoding, state.packets, now):
             self._outbox.post(MuteChanged(track, muted=False))
-        return reception.build_block(
-            packets=state.packets,
-            first=state.base_sequence,
-            highest=state.extended_sequence,
-            jitter=state.jitter,
-            now=now,
-        )
-
-    def _send_first_reports(self, now: float) -> None:
-        for ssrc in list(self._fresh):
-            subscription = self._subscriptions.get(ssrc)
-            if subscription is None:
-                self._fresh.discard(ssrc)
-            else:
-                self.send_sender_report(subscription, now)
 
 
-def _lost_behind_us(subscription: Subscription) -> float:
-    """Return the share of what we sent that the receiver's own path lost. What the publisher's path loses is missing in
-    the receiver's reports, too, until it is repaired, and is left out here.
+def _lost_behind_us(subscription: Subscription, lost: float) -> float:
+    """Return the share of what we sent that the receiver's own path lost; `lost` is missing to it. What the publisher's
+    path loses is missing in the receiver's reports, too, until it is repaired, and is left out here.
     """
-    lost = subscription.reports.fraction_lost
-    reception = subscription.track.encodings[subscription.target_index].reception
-    missing = 0.0 if reception is None else reception.fraction_lost
+    missing = subscription.track.encodings[subscription.target_index].fraction_lost
     return max(0.0, lost - missing) / (1.0 - missing) if missing < 1.0 else 0.0

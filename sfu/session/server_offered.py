@@ -32,7 +32,7 @@ class ServerOffered(Connection):
     """
 
     # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
-    _says_goodbye = False
+    says_goodbye = False
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ class Steered(Answering):
     """
 
     # A BYE would end the section's receiver for good in some clients (aiortc), and the section is used again.
-    _says_goodbye = False
+    says_goodbye = False
 
     def __init__(
         self, context: ConnectionContext, answerer: Answerer, requested: Mapping[Track, Msid | None], *, data: bool

@@ -28,8 +28,10 @@ _log = logging.getLogger("sfu.session.transport")
 class Transport:
     """One connection's ICE, DTLS and row in the plane; `close` ends it and frees the row."""
 
-    def __init__(self, shard: Shard, environment: Environment, data: DataChannels) -> None:
-        """May raise ServerFullError."""
+    def __init__(
+        self, shard: Shard, environment: Environment, data: DataChannels, *, report_ssrc: int, cname: str
+    ) -> None:
+        """`report_ssrc` and `cname` are ours in what the plane reports to the client. May raise ServerFullError."""
         self.shard = shard
         self.connected = False
         self.closed_reason = ""
@@ -39,9 +41,8 @@ class Transport:
         self._dtls_client = False
         self._address: Address | None = None
         self._cipher: RtcpCipher | None = None
-        self._rtcp_sources: set[int] = set()
         with capacity_checked():
-            self.row = shard.plane.open_connection()
+            self.row = shard.plane.open_connection(report_ssrc=report_ssrc, cname=cname)
         self._endpoint = Endpoint(
             identity=environment.identity,
             credentials=self._new_credentials(),
@@ -147,18 +148,13 @@ class Transport:
             self._endpoint.send_data(packet)
         self._transmit()
 
-    def send_rtcp(self, packet: bytes, ssrc: int) -> None:
-        """Protect and send a compound packet whose first SSRC is `ssrc`; do nothing before the client is connected."""
+    def send_rtcp(self, packet: bytes) -> None:
+        """Protect and send a compound packet under our SSRC as a receiver (transport/srtp.py: no other's index is
+        counted here); do nothing before the client is connected.
+        """
         if self._cipher is None or self._address is None:
             return
         self.shard.plane.send(self._cipher.protect(packet), self._address)
-        self._rtcp_sources.add(ssrc)
-
-    def forget_source(self, ssrc: int) -> None:
-        """Free the cipher's state of an SSRC of ours that sends no more RTCP."""
-        if self._cipher is not None and ssrc in self._rtcp_sources:
-            self._rtcp_sources.discard(ssrc)
-            self._cipher.forget_local(ssrc)
 
     def close(self, now: float) -> None:
         """Tell the client, and free the row. Its Encodings and Subscriptions must be closed already."""

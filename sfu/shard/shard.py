@@ -24,6 +24,7 @@ from sfu.routing.plane import (
     UplinkEstimate,
 )
 from sfu.shard.demux import Demux
+from sfu.shard.origins import Origins
 from sfu.shard.statistics import ShardStats
 from sfu.shard.timers import Timers
 from sfu.transport import Address, parse_username
@@ -66,7 +67,7 @@ class Member(Protocol):
         ...
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Handle a datagram of STUN or DTLS."""
+        """Handle a datagram of STUN or DTLS, after which the shard asks for the next deadline."""
         ...
 
     def forget_address(self, address: Address, now: float) -> None:
@@ -74,11 +75,13 @@ class Member(Protocol):
         ...
 
     def handle_rtcp(self, data: bytes, now: float) -> None:
-        """Handle an authentic RTCP packet."""
+        """Handle an authentic RTCP packet, and call `Shard.touch` where that moves a deadline to an earlier time."""
         ...
 
     def handle_notice(self, notice: MediaNotice, now: float) -> None:
-        """Handle the plane's notice of this connection's path, or of one of its Encodings or Subscriptions."""
+        """Handle the plane's notice of this connection's path, or of one of its Encodings or Subscriptions, and call
+        `Shard.touch` where that moves a deadline to an earlier time.
+        """
         ...
 
     def poll_timeout(self) -> float | None:
@@ -103,17 +106,13 @@ class Member(Protocol):
 class Shard:
     """One plane and the connections on it."""
 
-    def __init__(
-        self, plane: Plane, *, announce: Sequence[str], clock: Clock, origins: Mapping[Address, Address] | None = None
-    ) -> None:
-        """`announce` lists the IP addresses at which clients reach this machine. `origins`: where clients are that send
-        from these addresses, since something of ours stands between.
-        """
+    def __init__(self, plane: Plane, *, announce: Sequence[str], clock: Clock, origins: Origins | None = None) -> None:
+        """`announce` lists the IP addresses at which clients reach this machine."""
         self.plane = plane
         self.drops: collections.Counter[str] = collections.Counter()
         """What the control side dropped, by reason."""
         self._announce = tuple(announce)
-        self._origins = {} if origins is None else origins
+        self._origins = origins or Origins()
         self.tcp_port: int | None = None
         """Where clients reach this machine by TCP, at the same addresses; None: nowhere."""
         self._clock = clock
@@ -171,7 +170,7 @@ class Shard:
 
     def find_origin(self, address: Address) -> Address:
         """Where a client is that sends from an address."""
-        return self._origins.get(address, address)
+        return self._origins.find(address)
 
     def has_ufrag(self, ufrag: str) -> bool:
         """Whether one of its connections has that local user fragment."""
@@ -201,7 +200,7 @@ class Shard:
             with self._contained(loser, now):
                 loser.forget_address(address, now)
             self.touch(loser)
-        self.plane.addresses.set(member.row, addresses, selected)
+        self.plane.addresses.set(member.row, addresses, selected, tcp=self._origins.is_tcp(selected))
 
     def detach(self, member: Member) -> None:
         """Forget a connection, which closes its row itself."""
@@ -244,7 +243,8 @@ class Shard:
                 continue
             with self._contained(member, now):
                 self._deliver(member, notice, now)
-            touched[member] = None
+            if isinstance(notice, Datagram) and notice.kind != "rtcp":
+                touched[member] = None  # of all else most moves no deadline: a member says what does
         for member in touched:
             self.touch(member)
         if self._loop is not None and self.plane.notices_read < self.plane.notices_written:

@@ -22,9 +22,9 @@ from sfu.routing.kernels.messages import BATCH_PACKETS, NAME_STRIDE, PACKETS, VI
 from sfu.routing.kernels.notice_records import NoticeKind
 from sfu.routing.kernels.rings import READ, WRITTEN
 from sfu.routing.plane import Plane, PlaneLimits
-from sfu.routing.sockets import Address, encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.payload_format import PayloadFormat
+from sfu.wire.sockaddr import Address, encode_address
 
 _NO_DATAGRAMS = (Counter.DROP_SEND_FAILED, Counter.DROP_PROTECT_FAILED, Counter.DROP_LATE, Counter.DROP_NACK_RATE)
 """They count what goes out, or a part of a datagram."""
@@ -43,6 +43,8 @@ NO_SOCKET = -1
 COMMAND = 0x18
 """The bits of an operation's kind that make a command of it."""
 STRANGE = 4
+VIEWER = 0x20
+"""RTCP that is encrypted comes from the subscriber."""
 MOST_PLAIN_BYTES = 1200
 KEPT_NOTICES = 1024
 """When so many wait, the control side takes them."""
@@ -87,6 +89,7 @@ class PacketPath:
         self.plane = Plane(0, host="127.0.0.1", port=0, limits=_LIMITS, rng=random.Random(1))
         self.plane._socket = _Family()
         self.rows: list[int] = []
+        self.tracks: list[int] = []
         self.encrypt = _session(Policy.SSRC_ANY_OUTBOUND)
         self.encrypt_asking = _session(Policy.SSRC_ANY_OUTBOUND)
         publisher = self.plane.open_connection()
@@ -124,6 +127,7 @@ class PacketPath:
                 self.plane.repairs.use_rtx(row, ssrc=900 + number, payload_type=101)
             self.plane.tell_parameters(track, 0, [b"\x67\x42\xc0\x1e\xd9", b"\x68\xce\x3c\x80"])
             self.rows.append(row)
+            self.tracks.append(track)
         self.now_us = 1
         self.apply()
         self.passed_on = self.apart = 0
@@ -132,18 +136,21 @@ class PacketPath:
         """Let the plane take what was posted."""
         plane = self.plane
         plane._buffers.state[VIRTUAL_US] = self.now_us
-        apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records)
+        apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records, NO_SOCKET)
 
     def command(self, body: bytes) -> None:
-        """What a subscriber can bring about: it asks for packets again, or for another Layer."""
+        """What clients bring about: a subscriber asks for packets again or for another Layer, a publisher reports."""
         row = self.rows[body[0] % len(self.rows)]
         first, mask = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+        if body[0] & 0xC0 == 0xC0:
+            self.plane.pass_report(self.tracks[body[0] % len(self.tracks)], body[1], first << 32 | mask, first)
+            self.apply()
+            return
         if body[0] & 0x80:
             self.plane.set_target(row, body[1] % 3, body[2] & 3, body[3] & 7)
             self.apply()
             return
-        self.plane.repairs.set_interval(row, body[0] >> 4 & 3)
-        self.apply()
+        self.plane._tables.subscriptions[row]["repeat_interval_ms"] = body[0] >> 4 & 3
         state = self.plane.subscription_state(row)
         if body[0] & 0x40:  # near what was sent
             first = (int(state.last_sequence) - body[1] % 16) & 0xFFFF
@@ -192,15 +199,18 @@ class PacketPath:
                 self.command(body)
                 continue
             compound = False
+            source = STRANGER if kind & STRANGE else PUBLISHER
             if kind & 3 == 0:
                 compound = len(body) > 1 and 192 <= body[1] < 224
                 protect = self.encrypt.protect_rtcp if compound else self.encrypt.protect
+                if compound and kind & VIEWER:
+                    protect, source = self.encrypt_asking.protect_rtcp, SUBSCRIBER
                 try:
                     body = protect(body[:MOST_PLAIN_BYTES])
                 except Error:
                     continue  # libsrtp refuses to encrypt what is neither
                 before = self.accounted() if compound else 0
-            self.receive(body, STRANGER if kind & STRANGE else PUBLISHER)
+            self.receive(body, source)
             if compound:  # one may tell of several paths, or of nothing that is new
                 self.apart += self.accounted() - before
             else:

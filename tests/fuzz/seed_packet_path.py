@@ -11,8 +11,15 @@ from pathlib import Path
 
 from sfu.wire.extensions import Extension
 from sfu.wire.remb import build_remb
-from sfu.wire.rtcp import build_nack, build_picture_loss, build_receiver_report, build_sender_report
-from tests.fuzz.packet_path import COMMAND, STRANGE, UFRAG
+from sfu.wire.rtcp import (
+    ReportBlock,
+    build_nack,
+    build_picture_loss,
+    build_receiver_report,
+    build_sender_report,
+    build_source_description,
+)
+from tests.fuzz.packet_path import COMMAND, STRANGE, UFRAG, VIEWER
 from tests.property.oracle import build_rtp
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -83,6 +90,12 @@ def others() -> dict[str, bytes]:
         build_sender_report(77, 1 << 60, 1, 2, 3),
         build_remb(1, 1 << 20, [500]),
     )
+    block = ReportBlock(501, 64, -3, 70_000, 9, 0x00010002, 100)
+    told = (
+        build_receiver_report(1, [block, block._replace(ssrc=500), block._replace(ssrc=9)]),
+        build_sender_report(77, 1 << 60, 1, 2, 3) + build_receiver_report(1, [block] * 31),
+        build_receiver_report(1, [block]) + build_source_description(1, "name"),
+    )
     asked = (bytes([0x41, 3, 0, 0xFF, 0xFF]), bytes([0x02, 0, 1, 0, 0]), bytes([0x81, 0, 1, 2, 0]), bytes([0x44] * 5))
     ours, theirs = ((0x0006, f"{name}:them".encode()) for name in (UFRAG, "nobody's"))
     priority, integrity = (0x0024, bytes(4)), (0x0008, bytes(20))
@@ -91,6 +104,9 @@ def others() -> dict[str, bytes]:
         "checks": b"".join(operation(kind, one) for one in checks for kind in (RAW, STRANGE | RAW)),
         "records": b"".join(operation(RAW, record(kind)) for kind in (20, 21, 22, 23)),
         "rtcp": b"".join(operation(kind, one) for one in compounds for kind in (SEALED, RAW)),
+        "reports": media("vp8")
+        + operation(COMMAND, bytes([0xC1, 0, 1, 0, 2]))
+        + b"".join(operation(kind, one) for one in told for kind in (VIEWER | SEALED, SEALED)),
         "strange": b"".join(operation(STRANGE | kind, compounds[0]) for kind in (SEALED, RAW)),
         "commands": media("vp8") + b"".join(operation(COMMAND, one) for one in asked),
     }

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
-from sfu.routing.kernels.index import ROW, find_address
+from sfu.routing.kernels.index import find_address
 from sfu.routing.plane import Plane, PlaneLimits
-from sfu.routing.sockets import encode_address
+from sfu.wire.kernels.row_index import ROW
+from sfu.wire.sockaddr import encode_address
 from tests.property.modes import examples
 
 ADDRESSES = [(ip, port) for ip in ("10.0.0.1", "10.0.0.2", "2001:db8::1") for port in range(1, 5)]
@@ -21,7 +22,7 @@ class _Family:
 
 
 def apply(plane: Plane) -> None:
-    apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records)
+    apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records, -1)
 
 
 claims = st.tuples(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sfu.routing.kernels.gso_leveling import MAX_PAD_BYTES, level_sizes
 from sfu.routing.kernels.index import (
-    ROW,
     find_address,
     find_encoding,
     insert_address,
@@ -25,10 +24,11 @@ from sfu.routing.kernels.rings import make_packet_rings, push_packet, readable, 
 from sfu.routing.kernels.select import FORWARD, select_packet
 from sfu.routing.kernels.tables import make_tables
 from sfu.routing.kernels.template import build_template
-from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import describe_opaque
+from sfu.wire.kernels.row_index import ROW
 from sfu.wire.kernels.rtp import PACKET, parse_rtp, strip_padding
+from sfu.wire.sockaddr import encode_address
 
 from . import oracle
 from .modes import examples

@@ -19,6 +19,7 @@ MODULES = [
         "addresses",
         "ring_records",
         "source_id",
+        "reports",
     )
 ]
 

@@ -33,7 +33,7 @@ from sfu.routing.kernels.slots import Octets, Padded, stored_fields
 from sfu.routing.kernels.tables import make_tables
 from sfu.routing.plane import Datagram
 from sfu.routing.queues import CommandQueue, NoticeQueue
-from sfu.routing.sockets import encode_address
+from sfu.wire.sockaddr import encode_address
 
 from .modes import examples
 
@@ -179,6 +179,7 @@ def test_the_plane_reads_every_field_of_a_command(command: type) -> None:
     buffers.state[VIRTUAL_US] = 1
     tables.connections["first_subscription"] = tables.tracks["first_subscription"] = tables.subscriptions["track"] = -1
     tables.connections["controlled"] = 2 if command is commands.SetLossBound else 0
+    tables.tracks["active"] = 1
     index = np.zeros(INDEX_LENGTH, np.int64)
     slot = np.zeros(1, commands.COMMAND)[0]
     slot["operation"] = commands.COMMANDS.index(command)
@@ -187,7 +188,7 @@ def test_the_plane_reads_every_field_of_a_command(command: type) -> None:
             slot[command.__name__][name] = 1
     index[WRITTEN] = 1
     noting = Noting(slot)
-    assert apply_commands(tables, buffers, index, [noting]) == (command is commands.Stop)
+    assert apply_commands(tables, buffers, index, [noting], -1) == (command is commands.Stop)
     assert index[READ] == 1
     if stored_fields(command):
         assert set(noting.read) == {"operation", "row", command.__name__}

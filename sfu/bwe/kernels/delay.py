@@ -22,6 +22,9 @@ _LEAST_WINDOW_US = 10_000_000
 _USUAL = 0.02
 """Weight of a group in the average of the queue's delay."""
 
+_HELD_UP_MS = 300.0
+"""So long TCP may hold packets up for one that is sent again: a long round trip, or its timer."""
+
 _SMOOTHING = 0.9
 _GAIN = 4.0
 _MOST_DELTAS = 60
@@ -139,6 +142,22 @@ def end_interval(state: Any) -> None:
     known = least < FAR_US and base < FAR_US and state["untimed"] == 0
     state["standing_ms"] = max(0.0, (least - base) / 1000.0) if known else 0.0
     state["interval_least_us"] = FAR_US
+
+
+@stage
+def queue_to_heed(state: Any) -> float:
+    """The queue's length, as far as it may be one. A packet that TCP sends again holds up all that follow it, and they
+    come in one go: there a queue is what spares no packet of an interval, or is longer than that takes.
+    """
+    if state["by_tcp"] == 1 and state["queue_ms"] < _HELD_UP_MS:
+        return float(state["standing_ms"])
+    return float(max(state["queue_ms"], state["standing_ms"]))
+
+
+@stage
+def set_by_tcp(state: Any, by_tcp: int) -> None:
+    """Note whether what is sent goes on by TCP."""
+    state["by_tcp"] = by_tcp
 
 
 @stage

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sfu.bwe.kernels.capacity import forget_capacity, learn_capacity, lower_bound, upper_bound
+from sfu.bwe.kernels.delay import queue_to_heed
 from sfu.bwe.kernels.full_path import note_decrease, refute_full
 from sfu.bwe.kernels.loss import settle_overflow
 from sfu.bwe.kernels.probe_result import share_of_shown
@@ -82,7 +83,7 @@ def update_rate(state: Any, limited: bool, now_us: int) -> None:
         usage = NORMAL  # the queue is not ours
     elif _collapses(state, now_us):
         usage = OVERUSED
-    if usage == OVERUSED and state["congested"] == 0 and max(state["queue_ms"], state["standing_ms"]) < _SHORT_MS:
+    if usage == OVERUSED and state["congested"] == 0 and queue_to_heed(state) < _SHORT_MS:
         state["phase"] = HOLD  # a burst, no queue that has to be given way to
         state["changed_us"] = now_us
         return

@@ -100,6 +100,7 @@ ESTIMATOR_COLUMNS = Columns(
         ("queue_ms", np.float64),
         ("usual_ms", np.float64),  # the same, smoothed
         ("interval_least_us", np.int64),
+        ("by_tcp", np.int32),  # 1: what is sent goes on by TCP
         ("standing_ms", np.float64),  # what even the fastest packet of the last interval waited
         ("stood_ms", np.float64),  # and in the interval before
         # trend of the delay

@@ -10,14 +10,14 @@ from sfu.routing.kernels.connection_columns import ALLOWANCES
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
-RTCP, NACK_ENTRIES, CHECKS, CLAIMS, RECORDS, DATA_RECORDS = 0, 1, 2, 3, 4, 5
+RTCP, NACK_ENTRIES, CHECKS, CLAIMS, RECORDS, DATA_RECORDS, REPORT_BLOCKS = 0, 1, 2, 3, 4, 5, 6
 """Kinds: RTCP that the control side handles; entries of NACKs (RFC 4585 section 6.2.1); connectivity checks from an
 address where the client has proved to be; checks from any other, which whoever has seen its SDP can write; DTLS
-records; DTLS records of application data, where the connection takes data channels."""
+records; DTLS records of application data, where the connection takes data channels; blocks of receiver reports."""
 
-_INTERVAL_US = (2_000, 500, 10_000, 20_000, 10_000, 500)
-_BURST_US = (1_000_000, 500_000, 2_000_000, 2_000_000, 2_000_000, 500_000)
-"""Microseconds' worth that may come at once: 500, 1000, 200, 100, 200 and 1000 of each kind."""
+_INTERVAL_US = (2_000, 500, 10_000, 20_000, 10_000, 500, 500)
+_BURST_US = (1_000_000, 500_000, 2_000_000, 2_000_000, 2_000_000, 500_000, 500_000)
+"""Microseconds' worth that may come at once: 500, 1000, 200, 100, 200, 1000 and 1000 of each kind."""
 
 
 @stage

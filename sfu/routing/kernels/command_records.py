@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, dataclass_transform
+from typing import Annotated
 
-from sfu.routing.kernels.connection_columns import NAME_BYTES
+from sfu.routing.kernels.command_class import COMMANDS, Command
+from sfu.routing.kernels.connection_columns import CNAME_BYTES, NAME_BYTES
 from sfu.routing.kernels.slots import Flag, Int32, Int64, Octet, Octets, Padded, make_slot
 from sfu.wire.extensions import EXTENSION_COUNT
 
@@ -13,19 +13,7 @@ PART_BYTES = 64
 """Most octets of a parameter set that one command carries."""
 _SOCKADDR_BYTES = 32
 _Name = Annotated[bytes, Octets(NAME_BYTES)]
-
-
-COMMANDS: list[type[Command]] = []
-"""All classes of commands; each is known in the ring by its index here."""
-
-
-@dataclass_transform(frozen_default=True)
-class Command:
-    """What a command says: a frozen dataclass."""
-
-    def __init_subclass__(cls) -> None:
-        dataclass(frozen=True)(cls)
-        COMMANDS.append(cls)
+_Cname = Annotated[bytes, Octets(CNAME_BYTES)]
 
 
 class Stop(Command):
@@ -34,6 +22,10 @@ class Stop(Command):
 
 class OpenConnection(Command):
     """Begin a fresh row of a connection: no address, no keys."""
+
+    report_ssrc: Int64
+    """Ours in feedback and reports to the client; 0: none are sent."""
+    cname: _Cname
 
 
 class SetExtensions(Command):
@@ -59,9 +51,10 @@ class SetKeys(Command):
 
 
 class SetAddress(Command):
-    """Select where to send; nowhere when the address is empty."""
+    """Select where to send, from where it may go on by TCP; nowhere when the address is empty."""
 
     address: Annotated[bytes, Octets(_SOCKADDR_BYTES)]
+    tcp: Flag
 
 
 class ClaimAddress(Command):
@@ -94,8 +87,6 @@ class SetControl(Command):
     """The congestion feedback that the receiver sends on egress."""
     reports: Octet
     """The congestion feedback that we send on ingress."""
-    ssrc: Int64
-    """Our SSRC in reports."""
 
 
 class SetLimit(Command):
@@ -132,19 +123,32 @@ class SetRelay(Command):
 
     shard: Octet
     target: Int32
-    """The row on the other shard; -1: stop."""
+    """The row on the other shard, and its `generation`; -1: stop."""
     generation: Int64
-    """Which use of that row it is."""
 
 
 class TellSet(Command):
-    """Carry a part of an H.264 parameter set from SDP."""
+    """Carry a part of an H.264 parameter set from SDP, for the Encoding `index`."""
 
     index: Octet
-    """Index of the track's Encoding."""
     first: Flag
     last: Flag
     part: Annotated[bytes, Octets(PART_BYTES)]
+
+
+class PassReport(Command):
+    """Pass a publisher's sender report on an Encoding of the track on to who is shown that."""
+
+    index: Octet
+    ntp_seconds: Int64
+    ntp_fraction: Int64
+    rtp_timestamp: Int64
+
+
+class ForgetReport(Command):
+    """Forget the last report on an Encoding of the track: another source has taken its place."""
+
+    index: Octet
 
 
 class CloseTrack(Command):
@@ -192,6 +196,7 @@ class OpenSubscription(Command):
     seed_sequence: Int64
     seed_timestamp: Int64
     mid: _Name
+    cname: _Cname
 
 
 class MoveSubscription(Command):
@@ -215,35 +220,30 @@ class SetTarget(Command):
 
 
 class SetRepair(Command):
-    """Let a subscription ask for packets again, by RTX."""
+    """Let a subscription ask for packets again, by RTX, whose numbers begin with `sequence`."""
 
     ssrc: Int64
     payload_type: Octet
     log: Int32
     """The subscription's row in the logs of sent packets."""
     sequence: Int32
-    """The first number of the retransmission stream."""
 
 
 class SetResending(Command):
     """Let a subscription ask for packets again, as they went out."""
 
     sealed: Int32
-    """The row where the packets are kept."""
+    """The row where the packets are kept, of which `sealed_bytes` octets are used."""
     sealed_bytes: Int32
-    """Number of octets of that row that are used."""
     log: Int32
     """Row in the logs of sent packets, for the pacer; -1: none."""
 
 
-class SetRepeatInterval(Command):
-    """Set the least time between two repeats of a packet."""
-
-    interval_ms: Int32
-
-
 class CloseSubscription(Command):
     """Free a subscription's row."""
+
+    goodbye: Flag
+    """Tell the client by BYE that the source has left."""
 
 
 OPERATION_OF = {command: number for number, command in enumerate(COMMANDS)}

@@ -35,13 +35,14 @@ from sfu.routing.kernels.media_commands import (
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.parameters import tell_set
 from sfu.routing.kernels.rings import READ, readable, release
+from sfu.routing.kernels.send import flush
+from sfu.routing.kernels.sender_reports import forget_report, pass_report
 from sfu.routing.kernels.subscribing import move_subscription
 from sfu.routing.kernels.subscription_commands import (
     close_subscription,
     open_subscription,
     set_paused,
     set_repair,
-    set_repeat_interval,
     set_resending,
     set_target,
 )
@@ -65,6 +66,8 @@ _OPEN_TRACK = OPERATION_OF[records.OpenTrack]
 _SET_TAP = OPERATION_OF[records.SetTap]
 _SET_RELAY = OPERATION_OF[records.SetRelay]
 _TELL_SET = OPERATION_OF[records.TellSet]
+_PASS_REPORT = OPERATION_OF[records.PassReport]
+_FORGET_REPORT = OPERATION_OF[records.ForgetReport]
 _CLOSE_TRACK = OPERATION_OF[records.CloseTrack]
 _OPEN_ENCODING = OPERATION_OF[records.OpenEncoding]
 _SET_CLOCK_OFFSET = OPERATION_OF[records.SetClockOffset]
@@ -75,14 +78,13 @@ _SET_PAUSED = OPERATION_OF[records.SetPaused]
 _SET_TARGET = OPERATION_OF[records.SetTarget]
 _SET_REPAIR = OPERATION_OF[records.SetRepair]
 _SET_RESENDING = OPERATION_OF[records.SetResending]
-_SET_REPEAT_INTERVAL = OPERATION_OF[records.SetRepeatInterval]
 _CLOSE_SUBSCRIPTION = OPERATION_OF[records.CloseSubscription]
 
 
 @stage
-def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any) -> None:
+def _apply_to_connection(tables: Tables, buffers: Buffers, operation: int, row: int, command: Any, socket: int) -> None:
     if operation == _OPEN_CONNECTION:
-        open_connection(tables, row)
+        open_connection(tables, row, command["OpenConnection"])
     elif operation == _SET_EXTENSIONS:
         set_extensions(tables, row, command["SetExtensions"])
     elif operation == _SET_DATA:
@@ -98,6 +100,7 @@ def _apply_to_connection(tables: Tables, operation: int, row: int, command: Any)
     elif operation == _SET_UFRAGS:
         set_ufrags(tables, row, command["SetUfrags"])
     elif operation == _CLOSE_CONNECTION:
+        flush(buffers, tables, socket)  # its address is read when what is for it leaves
         close_connection(tables, row)
 
 
@@ -112,11 +115,13 @@ def _apply_to_control(tables: Tables, operation: int, row: int, command: Any, no
 
 
 @stage
-def _apply_to_subscription(tables: Tables, operation: int, row: int, command: Any) -> None:
+def _apply_to_subscription(
+    tables: Tables, buffers: Buffers, operation: int, row: int, command: Any, socket: int
+) -> None:
     if operation == _OPEN_SUBSCRIPTION:
         open_subscription(tables, row, command["OpenSubscription"])
     elif operation == _CLOSE_SUBSCRIPTION:
-        close_subscription(tables, row)
+        close_subscription(tables, buffers, row, command["CloseSubscription"]["goodbye"] == 1, socket)
     elif operation == _SET_PAUSED:
         set_paused(tables, row, i64(command["SetPaused"]["paused"]))
     elif operation == _SET_TARGET:
@@ -125,14 +130,12 @@ def _apply_to_subscription(tables: Tables, operation: int, row: int, command: An
         set_repair(tables, row, command["SetRepair"])
     elif operation == _SET_RESENDING:
         set_resending(tables, row, command["SetResending"])
-    elif operation == _SET_REPEAT_INTERVAL:
-        set_repeat_interval(tables, row, i64(command["SetRepeatInterval"]["interval_ms"]))
     elif operation == _MOVE_SUBSCRIPTION:
         move_subscription(tables, row, i64(command["MoveSubscription"]["track"]))
 
 
 @stage
-def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> None:
+def _apply_to_media(tables: Tables, buffers: Buffers, operation: int, row: int, command: Any, socket: int) -> None:
     if operation == _OPEN_TRACK:
         open_track(tables, row, i64(command["OpenTrack"]["generation"]))
     elif operation == _CLOSE_TRACK:
@@ -147,10 +150,14 @@ def _apply_to_media(tables: Tables, operation: int, row: int, command: Any) -> N
         set_relay(tables, row, command["SetRelay"])
     elif operation == _TELL_SET:
         tell_set(tables, row, command["TellSet"])
+    elif operation == _PASS_REPORT:
+        pass_report(tables, buffers, row, command["PassReport"], socket, monotonic_us(buffers))
+    elif operation == _FORGET_REPORT:
+        forget_report(tables, row, i64(command["ForgetReport"]["index"]))
     elif operation == _SET_CLOCK_OFFSET:
         set_clock_offset(tables, row, i64(command["SetClockOffset"]["clock_offset"]))
     else:
-        _apply_to_subscription(tables, operation, row, command)
+        _apply_to_subscription(tables, buffers, operation, row, command, socket)
 
 
 @kernel
@@ -159,21 +166,24 @@ def apply_commands(
     buffers: Buffers,
     index: NDArray[np.int64],
     commands: NDArray[Any],
+    socket: int,
 ) -> bool:
-    """Apply all waiting commands, between two batches; return True if the plane is to stop."""
+    """Apply all waiting commands, between two batches, and send what they bring; return True for the plane to stop."""
     waiting = readable(index)
     for _ in range(waiting):
         command = commands[index[READ] % len(commands)]
         operation = command["operation"]
         if operation == _STOP:
             release(index, 1)
+            flush(buffers, tables, socket)
             return True
         row = i64(command["row"])
         if operation == _SET_CONTROL or operation == _SET_LIMIT or operation == _SET_LOSS_BOUND:
             _apply_to_control(tables, operation, row, command, monotonic_us(buffers))
         elif operation <= _CLOSE_CONNECTION:
-            _apply_to_connection(tables, operation, row, command)
+            _apply_to_connection(tables, buffers, operation, row, command, socket)
         else:
-            _apply_to_media(tables, operation, row, command)
+            _apply_to_media(tables, buffers, operation, row, command, socket)
         release(index, 1)
+    flush(buffers, tables, socket)
     return False

@@ -6,15 +6,18 @@ import numpy as np
 
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.columns import Columns
+from sfu.wire.sockaddr import SOCKADDR_BYTES
 
-ADDRESS_BYTES = 28
+ADDRESS_BYTES = SOCKADDR_BYTES
 """Length of a `sockaddr_in6`, the longest address that we handle."""
 NAME_BYTES = 16
 """Longest MID or RID that fits; negotiation refuses longer ones."""
 MAX_ADDRESSES = 8
 """Addresses that datagrams of one connection may come from."""
-ALLOWANCES = 6
+ALLOWANCES = 7
 """Number of kinds of requests that a connection may make only at a limited rate."""
+CNAME_BYTES = 32
+"""Longest CNAME (RFC 7022) that fits; ours have 24 characters."""
 UFRAGS = 2
 """Most ICE user fragments of a connection: two while ICE restarts."""
 MAX_SOURCES = 512
@@ -40,7 +43,9 @@ CONNECTION_COLUMNS = Columns(
         ("extension_id", np.uint8, (EXTENSION_COUNT,)),  # negotiated id by Extension
         ("controlled", np.int32),  # 0: no feedback is agreed on, 1: the receiver tells of each packet, 2: of rates
         ("reports", np.int32),  # feedback to it. 1: transport-wide, 2: REMB instead
-        ("report_ssrc", np.int64),
+        ("report_ssrc", np.int64),  # ours in feedback and reports to it, 0: none are sent
+        ("cname_bytes", np.int32),
+        ("cname", np.uint8, (CNAME_BYTES,)),
         ("mixed", np.int32),  # 1: takes one-byte and two-byte header extensions (RFC 8285 section 4.1.2)
         ("takes_data", np.int32),  # 1: data channels are negotiated
     ],
@@ -50,6 +55,13 @@ CONNECTION_COLUMNS = Columns(
     subscription_commands=[
         ("first_subscription", np.int32),
         ("subscriptions", np.int32),
+    ],
+    sender_reports=[
+        ("unreported", np.int32),  # subscriptions that await a sender report
+        ("look_us", np.int64),  # when those are looked at again
+    ],
+    publisher_reports=[
+        ("tell_us", np.int64),  # when it is told next of what it sends
     ],
     sources=[
         ("sources", np.int32),  # SSRCs that it is known by

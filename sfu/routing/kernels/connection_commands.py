@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sfu.bwe.kernels.delay import set_by_tcp
 from sfu.bwe.kernels.reset import free_estimate, reset_estimator, reset_uplink
 from sfu.routing.kernels.allowances import forget_allowances
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
@@ -19,7 +20,7 @@ from sfu.wire.kernels.kernel import i64, stage
 
 
 @stage
-def open_connection(tables: Tables, row: int) -> None:
+def open_connection(tables: Tables, row: int, command: Any) -> None:
     """Begin a fresh row: no address, no keys."""
     entry = tables.connections[row]
     entry["active"] = 1
@@ -29,6 +30,13 @@ def open_connection(tables: Tables, row: int) -> None:
     entry["first_encoding"] = -1
     entry["subscriptions"] = 0
     entry["first_subscription"] = -1
+    entry["unreported"] = 0
+    entry["report_ssrc"] = command["report_ssrc"]
+    entry["cname_bytes"] = command["cname_bytes"]
+    for k in range(len(entry["cname"])):
+        entry["cname"][k] = command["cname"][k]
+    entry["tell_us"] = 0
+    entry["look_us"] = 0
     entry["transport_sequence"] = 0
     entry["controlled"] = 0
     entry["reported_bps"] = 0.0
@@ -58,6 +66,7 @@ def open_connection(tables: Tables, row: int) -> None:
     forget_allowances(tables, row)
     forget_sources(tables, row)
     forget_queued(tables, row)
+    set_by_tcp(tables.estimators[row], i64(0))
 
 
 @stage
@@ -80,7 +89,6 @@ def set_control(tables: Tables, row: int, command: Any, now_us: int) -> None:
         entry["reports"] = command["reports"]
         if entry["reports"] == 2:
             reset_uplink(tables.uplinks[row], now_us)
-    entry["report_ssrc"] = command["ssrc"]
 
 
 @stage
@@ -145,6 +153,7 @@ def set_address(tables: Tables, row: int, command: Any) -> None:
         entry["address"][k] = command["address"][k]
     entry["address_bytes"] = command["address_bytes"]
     entry["gso_bytes"] = ANY_BYTES
+    set_by_tcp(tables.estimators[row], i64(command["tcp"]))
 
 
 @stage

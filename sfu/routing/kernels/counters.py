@@ -95,6 +95,8 @@ class Counter(enum.IntEnum):
     """Authentic RTCP beyond the rate of one connection."""
     DROP_NACK_RATE = 62
     """Entries of NACKs beyond the rate of one connection."""
+    SENT_REPORTS = 63
+    """Sender reports and BYEs to subscribers, receiver reports to publishers."""
 
 
 COUNTER_COUNT = len(Counter)

@@ -1,5 +1,5 @@
-"""RTCP that comes in: decrypted here; what tells of the path goes to the estimator, NACKs are answered, and the rest
-goes to the control side.
+"""RTCP that comes in: decrypted here; what tells of the path goes to the estimator, receiver reports to the
+subscriptions' rows, NACKs are answered, and the rest goes to the control side.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.nack import answer_nack
 from sfu.routing.kernels.notice_records import NoticeKind
 from sfu.routing.kernels.notices import push_datagram
+from sfu.routing.kernels.publisher_reports import note_sender_report
+from sfu.routing.kernels.receiver_reports import decides_by_reports, take_blocks
 from sfu.routing.kernels.sources import NOBODY, find_slot, has_room, note_source
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.octets import load16, load32
+from sfu.wire.kernels.octets import Octets, load16, load32
 from sfu.wire.kernels.remb import parse_remb
+from sfu.wire.kernels.rtcp_build import BLOCK_BYTES, RECEIVER_REPORT_BYTES, SENDER_REPORT_BYTES
 from sfu.wire.kernels.transport_feedback import NOT_RECEIVED, parse_transport_feedback
 
 _NO_KEYS = int(Counter.DROP_RTCP_NO_KEYS)
@@ -39,8 +42,10 @@ _RECEIVED = int(Counter.RECEIVED_FEEDBACK)
 _RTCP_NOTICE = int(NoticeKind.RTCP)
 _LEAST_BYTES = 8
 _REFERENCE_WRAP_US = (1 << 24) * 64_000
-_TRANSPORT_FEEDBACK, _PAYLOAD_FEEDBACK, _RECEIVER_REPORT = 205, 206, 201
+_SENDER_REPORT, _RECEIVER_REPORT, _DESCRIPTION = 200, 201, 202
+_TRANSPORT_FEEDBACK, _PAYLOAD_FEEDBACK, _EXTENDED_REPORT = 205, 206, 207
 _NACK = 1
+_TAKEN, _NEEDED, _MALFORMED = 0, 1, 2
 _WIDE = 15  # the format of transport-wide feedback, and of application layer feedback such as REMB
 
 
@@ -96,6 +101,20 @@ def receive_rtcp(
 
 
 @stage
+def _take_report(tables: Tables, connection: int, octets: Octets, start: int, end: int, now_us: int) -> int:
+    """Take the sender or receiver report in `octets[start:end]`; return whether the control side needs it, too."""
+    sends = octets[start + 1] == _SENDER_REPORT
+    blocks = i64(octets[start]) & 0x1F
+    fixed = SENDER_REPORT_BYTES if sends else RECEIVER_REPORT_BYTES
+    if end - start < fixed + blocks * BLOCK_BYTES:
+        return _MALFORMED
+    if sends:
+        note_sender_report(tables, connection, octets, start, now_us)
+    take_blocks(tables, connection, octets, start + fixed, blocks, now_us)
+    return _NEEDED if sends or (blocks > 0 and decides_by_reports(tables, connection, now_us)) else _TAKEN
+
+
+@stage
 def take_feedback(
     tables: Tables,
     buffers: Buffers,
@@ -107,7 +126,9 @@ def take_feedback(
     socket: int,
     now_us: int,
 ) -> bool:
-    """Take what a compound packet tells of the path, and answer its NACKs; return whether there is no more in it."""
+    """Take what a compound packet tells of the path and of our streams, and answer its NACKs; return whether it holds
+    nothing for the control side.
+    """
     received = buffers.received
     at = start
     whole = True
@@ -134,7 +155,12 @@ def take_feedback(
             if rate >= 0 and tables.connections[connection]["controlled"] != 0:
                 set_remote(tables.estimators[connection], float(rate), now_us)
                 tell_estimate(tables, buffers, notice_index, notices, connection, now_us)
-        elif kind != _RECEIVER_REPORT or form != 0:
+        elif kind == _RECEIVER_REPORT or kind == _SENDER_REPORT:
+            taken = _take_report(tables, connection, received, at, body, now_us)
+            if taken == _MALFORMED:
+                return False
+            whole = whole and taken == _TAKEN
+        elif kind != _DESCRIPTION and kind != _EXTENDED_REPORT:
             whole = False
         at = stop
     return whole and at == end

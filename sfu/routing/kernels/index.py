@@ -1,8 +1,5 @@
 """Three hash indexes: an address to its row, which tells its connection, (connection, SSRC) to an encoding, and an ICE
 user fragment to its row.
-
-Open addressing with linear probing; a removal shifts later entries back, so no tombstones pile up. A slot has a row and
-the hash of its key, by which it may be moved; the keys themselves are read from the rows.
 """
 
 from __future__ import annotations
@@ -13,87 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.wire.kernels.kernel import i64, kernel, stage
-from sfu.wire.kernels.octets import Octets, load32
-
-AF_INET = 2
-AF_INET6 = 10
-_MASK = 0x7FFFFFFF
-
-ROW, HASH = 0, 1
-"""Fields of a slot; a row of -1 means that the slot is empty."""
-
-
-@stage
-def _mix(state: int, value: int) -> int:
-    """One step of a multiplicative hash within 31 bits, equal in compiled and plain Python."""
-    state = (state ^ value) & _MASK
-    state = (state * 0x9E3779B1) & 0x3FFFFFFFFFFFFFFF
-    return (state ^ (state >> 29)) & _MASK
-
-
-@stage
-def may_fill(hole: int, slot: int, start: int, mask: int) -> bool:
-    """Whether what stands in `slot` is still found once it has moved back into `hole`: the search for it begins at
-    `start`, and must not begin behind the hole.
-    """
-    return ((slot - start) & mask) >= ((slot - hole) & mask)
-
-
-@stage
-def _insert(index: NDArray[np.int32], hashed: int, row: int) -> None:
-    """Enter a row under the hash of its key."""
-    mask = len(index) - 1
-    slot = hashed & mask
-    while index[slot, ROW] >= 0:
-        slot = (slot + 1) & mask
-    index[slot, ROW] = row
-    index[slot, HASH] = hashed
-
-
-@stage
-def _remove(index: NDArray[np.int32], hashed: int, row: int) -> None:
-    """Take a row out that was entered under this hash, and close the hole; does nothing when it is not in."""
-    mask = len(index) - 1
-    slot = hashed & mask
-    while index[slot, ROW] != row:
-        if index[slot, ROW] < 0:
-            return
-        slot = (slot + 1) & mask
-    hole = slot
-    slot = (slot + 1) & mask
-    while index[slot, ROW] >= 0:
-        if may_fill(hole, slot, i64(index[slot, HASH]) & mask, mask):
-            index[hole, ROW] = index[slot, ROW]
-            index[hole, HASH] = index[slot, HASH]
-            hole = slot
-        slot = (slot + 1) & mask
-    index[hole, ROW] = -1
-
-
-@stage
-def hash_address(octets: Octets, at: int) -> int:
-    """Hash the port and IP of the sockaddr at `octets[at]` (native-endian family, network-order port)."""
-    state = _mix(17, (i64(octets[at + 2]) << 8) | i64(octets[at + 3]))
-    if octets[at] == AF_INET:
-        return _mix(state, load32(octets, at + 4))
-    for word in range(4):
-        state = _mix(state, load32(octets, at + 8 + 4 * word))
-    return state
-
-
-@stage
-def same_address(left: Octets, left_at: int, right: Octets, right_at: int) -> bool:
-    """Whether two sockaddrs name the same IP and port; flow label and scope are not compared."""
-    if left[left_at] != right[right_at]:
-        return False
-    for k in range(2, 4):
-        if left[left_at + k] != right[right_at + k]:
-            return False
-    first, last = (4, 8) if left[left_at] == AF_INET else (8, 24)
-    for k in range(first, last):
-        if left[left_at + k] != right[right_at + k]:
-            return False
-    return True
+from sfu.wire.kernels.octets import Octets
+from sfu.wire.kernels.row_index import ROW, hash_address, insert, mix, remove, same_address
 
 
 @kernel
@@ -112,19 +30,19 @@ def find_address(index: NDArray[np.int32], addresses: NDArray[Any], octets: Octe
 @kernel
 def insert_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
     """Enter `addresses[row]`; the caller has removed another row with that address."""
-    _insert(index, hash_address(addresses[row]["address"], 0), row)
+    insert(index, hash_address(addresses[row]["address"], 0), row)
 
 
 @kernel
 def remove_address(index: NDArray[np.int32], addresses: NDArray[Any], row: int) -> None:
     """Take `addresses[row]` out; does nothing when it is not in."""
-    _remove(index, hash_address(addresses[row]["address"], 0), row)
+    remove(index, hash_address(addresses[row]["address"], 0), row)
 
 
 @stage
 def hash_source(connection: int, ssrc: int) -> int:
     """Hash a connection's SSRC."""
-    return _mix(_mix(29, i64(connection)), i64(ssrc))
+    return mix(mix(29, i64(connection)), i64(ssrc))
 
 
 @kernel
@@ -143,19 +61,19 @@ def find_encoding(index: NDArray[np.int32], encodings: NDArray[Any], connection:
 @kernel
 def insert_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
     """Enter `encodings[row]` under its connection and SSRC."""
-    _insert(index, hash_source(encodings[row]["connection"], encodings[row]["ssrc"]), row)
+    insert(index, hash_source(encodings[row]["connection"], encodings[row]["ssrc"]), row)
 
 
 @kernel
 def remove_encoding(index: NDArray[np.int32], encodings: NDArray[Any], row: int) -> None:
     """Take `encodings[row]` out; does nothing when it is not in."""
-    _remove(index, hash_source(encodings[row]["connection"], encodings[row]["ssrc"]), row)
+    remove(index, hash_source(encodings[row]["connection"], encodings[row]["ssrc"]), row)
 
 
 @stage
 def hash_ufrag(ufrag: int) -> int:
     """Hash a user fragment."""
-    return _mix(_mix(41, i64(ufrag >> 32)), i64(ufrag & 0xFFFFFFFF))
+    return mix(mix(41, i64(ufrag >> 32)), i64(ufrag & 0xFFFFFFFF))
 
 
 @kernel
@@ -174,10 +92,10 @@ def find_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], ufrag: int) 
 @kernel
 def insert_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
     """Enter `ufrags[row]`."""
-    _insert(index, hash_ufrag(i64(ufrags[row])), row)
+    insert(index, hash_ufrag(i64(ufrags[row])), row)
 
 
 @kernel
 def remove_ufrag(index: NDArray[np.int32], ufrags: NDArray[np.int64], row: int) -> None:
     """Take `ufrags[row]` out; does nothing when it is not in."""
-    _remove(index, hash_ufrag(i64(ufrags[row])), row)
+    remove(index, hash_ufrag(i64(ufrags[row])), row)

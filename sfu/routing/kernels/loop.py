@@ -26,6 +26,7 @@ from sfu.routing.kernels.relay import copy_out, relay_waiting, signal, take_rela
 from sfu.routing.kernels.release import release_waiting
 from sfu.routing.kernels.send import flush
 from sfu.routing.kernels.source_id import source_encoding
+from sfu.routing.kernels.sweep import sweep_reports
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.wiring import Wiring
 from sfu.wire.kernels.gro import segment_size
@@ -122,7 +123,7 @@ def _gather_frame(tables: Tables, buffers: Buffers, wiring: Wiring, first: int, 
 
 @stage
 def _apply(tables: Tables, buffers: Buffers, wiring: Wiring) -> bool:
-    return apply_commands(tables, buffers, wiring.command_index, wiring.commands)
+    return apply_commands(tables, buffers, wiring.command_index, wiring.commands, wiring.socket)
 
 
 @kernel
@@ -135,6 +136,7 @@ def run_timers(tables: Tables, buffers: Buffers, wiring: Wiring, now_us: int) ->
     if now_us - buffers.state[SWEPT_US] >= SWEEP_US:
         buffers.state[SWEPT_US] = now_us
         buffers.state[CONTROLLED] = sweep_estimates(tables, buffers, wiring.notice_index, wiring.notices, now_us)
+        sweep_reports(tables, buffers, wiring.socket, now_us)
     return due
 
 

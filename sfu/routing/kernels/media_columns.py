@@ -19,6 +19,8 @@ packet."""
 PARAMETER_INDEXES = 4
 """Number of a Track's Encodings whose parameter sets are kept."""
 LARGEST_SET_BYTES = 512
+CLOCKS = 4
+"""Number of a Track's Encodings whose sender reports are kept."""
 PACKET_SLOT_BYTES = 1536
 """A stored RTP packet's place."""
 
@@ -38,6 +40,12 @@ TRACK_COLUMNS = Columns(
     ],
     history=[
         ("kept", np.int64),  # position of its latest packet in the history, -1: none
+    ],
+    sender_reports=[  # the last of each Encoding, by its index
+        ("clock_known", np.int32, (CLOCKS,)),
+        ("clock_seconds", np.int64, (CLOCKS,)),  # NTP time
+        ("clock_fraction", np.int64, (CLOCKS,)),
+        ("clock_timestamp", np.int64, (CLOCKS,)),  # the RTP timestamp at that time
     ],
     fanout=[
         ("batch_first", np.int32),  # this batch's packets
@@ -86,6 +94,14 @@ ENCODING_COLUMNS = Columns(
         ("last_arrival_us", np.int64),
         ("resume_sequence", np.int32),  # what must come next for a jump to be a restart, -1: no jump yet
         ("repaired", np.int64),  # packets that came by retransmission
+    ],
+    publisher_reports=[
+        ("told_generation", np.int32),  # the source that its publisher was told of, and as of then
+        ("told_expected", np.int64),
+        ("told_packets", np.int64),
+        ("lost_256", np.int32),  # the share that was lost in the last interval, in 1/256
+        ("sender_ntp", np.int64),  # of its publisher's last sender report, the middle 32 bits
+        ("sender_us", np.int64),  # and when it came, 0: none has
     ],
     describe=[
         ("media_packets", np.int64),  # of video, without those that hold nothing but padding

@@ -10,6 +10,7 @@ from sfu.routing.kernels.index import insert_encoding, remove_encoding
 from sfu.routing.kernels.media_columns import MAX_SHARDS
 from sfu.routing.kernels.parameters import forget_parameters
 from sfu.routing.kernels.reception import begin_generation
+from sfu.routing.kernels.sender_reports import forget_reports
 from sfu.routing.kernels.sources import CURRENT, hold_source, release_source
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
@@ -27,6 +28,7 @@ def open_track(tables: Tables, row: int, generation: int) -> None:
     entry["relayed"] = 0
     entry["kept"] = -1
     forget_parameters(tables, row)
+    forget_reports(tables, row)
     for k in range(MAX_SHARDS):
         entry["relay"][k] = -1
     entry["batch_first"] = -1
@@ -82,6 +84,7 @@ def open_encoding(tables: Tables, row: int, command: Any) -> None:
     begin_generation(tables.encodings, tables.arrivals, row)
     entry["last_arrival_us"] = 0
     entry["repaired"] = 0
+    entry["lost_256"] = 0
     entry["key_frames"] = 0
     entry["key_frames_before"] = 0
     entry["aligned"] = 0

@@ -14,6 +14,7 @@ from sfu.routing.kernels.allowances import NACK_ENTRIES, take_allowance
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.notices import push_missed
+from sfu.routing.kernels.receiver_reports import find_subscription
 from sfu.routing.kernels.repeat import MISSED, repeat_packet
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
@@ -25,16 +26,6 @@ _MASK_BITS = 16
 _FIXED_BYTES = 12
 _MISSED_US = 100_000
 """Least time between two notices that the history no longer has what was asked for: a key frame is all that helps."""
-
-
-@stage
-def _find_subscription(tables: Tables, connection: int, ssrc: int) -> int:
-    subscription = i64(tables.connections[connection]["first_subscription"])
-    while subscription >= 0:
-        if tables.subscriptions[subscription]["ssrc"] == ssrc:
-            return subscription
-        subscription = i64(tables.subscriptions[subscription]["sibling"])
-    return -1
 
 
 @stage
@@ -79,7 +70,7 @@ def answer_nack(
     if not take_allowance(tables, connection, NACK_ENTRIES, now_us):
         tables.counters[_OVER_RATE] += entries
         return True
-    subscription = _find_subscription(tables, connection, load32(received, start + 8))
+    subscription = find_subscription(tables, connection, load32(received, start + 8))
     if subscription < 0:
         return True  # of a Subscription that has ended
     missed = 0

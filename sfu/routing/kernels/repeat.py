@@ -18,9 +18,6 @@ from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
-LEAST_REPEAT_MS = 20
-"""Least time between two repeats of a packet, however short the round trip seems."""
-
 REPEATED, UNKNOWN, REFUSED, MISSED = 0, 1, 2, 3
 """Outcomes; UNKNOWN: never sent, still waiting, or so long ago that the log has forgotten it."""
 

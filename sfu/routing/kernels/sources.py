@@ -8,9 +8,10 @@ packet as the first of a new stream. So an SSRC that was given up is remembered 
 from __future__ import annotations
 
 from sfu.routing.kernels.connection_columns import MAX_RETIRED, MAX_SOURCES, RETIRED_SLOTS, SOURCE_SLOTS
-from sfu.routing.kernels.index import hash_source, may_fill
+from sfu.routing.kernels.index import hash_source
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
+from sfu.wire.kernels.row_index import may_fill
 
 KEPT_SOURCES = 64
 """Number of SSRCs up to which none is given up: a client that returns to an SSRC within that many changes is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sfu.routing.kernels.numbering import forget_clock, leave_source
 from sfu.routing.kernels.select import leave_layer
+from sfu.routing.kernels.sender_reports import await_report
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -50,6 +51,7 @@ def move_subscription(tables: Tables, row: int, track: int) -> None:
     unlink_subscription(tables, row)
     if track >= 0:
         link_subscription(tables, row, track)
+        await_report(tables, row)
     leave_source(tables, row)
     forget_clock(tables, row)
     leave_layer(tables, row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfu.routing.kernels.connection_columns import NAME_BYTES
+from sfu.routing.kernels.connection_columns import CNAME_BYTES, NAME_BYTES
 from sfu.wire.kernels.columns import Columns
 
 TEMPLATE_BYTES = 64
@@ -35,12 +35,13 @@ SUBSCRIPTION_COLUMNS = Columns(
         ("pads", np.int32),  # 1: video, among which there may be packets of padding
         ("repair_type", np.int32),  # payload type of retransmissions, 0: none
         ("repair_ssrc", np.int64),
-        ("repeat_interval_ms", np.int32),  # a packet is not repeated sooner
         ("log", np.int32),  # row of sent packets, -1: none
         ("sealed", np.int32),  # without RTX: row of packets as they went out plus one, 0: none
         ("sealed_bytes", np.int32),  # how much of that row is used
         ("mid_bytes", np.int32),
         ("mid", np.uint8, (NAME_BYTES,)),
+        ("cname_bytes", np.int32),
+        ("cname", np.uint8, (CNAME_BYTES,)),
         ("target_index", np.int32),
         ("target_spatial", np.int32),
         ("target_temporal", np.int32),
@@ -50,6 +51,22 @@ SUBSCRIPTION_COLUMNS = Columns(
         ("track", np.int32),
         ("next", np.int32),  # the track's next subscription
         ("previous", np.int32),
+    ],
+    sender_reports=[
+        ("reported", np.int32),  # 1: a sender report has gone out
+        (
+            "awaits_report",
+            np.int32,
+        ),  # 1: the first report on its track is to go out as soon as it can
+        ("report_ntp", np.int64),  # of the last one, the middle 32 bits
+        ("report_us", np.int64),  # and when it went out
+    ],
+    receiver_reports=[  # what its receiver has reported last
+        ("lost_256", np.int32),  # the share of packets that it lost since the report before, in 1/256
+        ("packets_lost", np.int64),
+        ("jitter", np.int64),  # timestamp units
+        ("round_trip_us", np.int64),  # without the receiver's own delay, -1: not known
+        ("repeat_interval_ms", np.int32),  # a packet is not repeated sooner
     ],
     padding=[
         ("padded", np.int32),  # 1: there were packets of padding among its media

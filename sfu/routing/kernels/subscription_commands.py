@@ -6,10 +6,12 @@ from typing import Any
 
 from sfu.routing.kernels import native
 from sfu.routing.kernels.history import begin_log
+from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.numbering import leave_source
-from sfu.routing.kernels.repeat import LEAST_REPEAT_MS
+from sfu.routing.kernels.receiver_reports import begin_reception
 from sfu.routing.kernels.sealed import begin_sealing
 from sfu.routing.kernels.select import leave_layer
+from sfu.routing.kernels.sender_reports import begin_reports, end_reports
 from sfu.routing.kernels.subscribing import link_subscription, unlink_subscription
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.template import build_template
@@ -32,7 +34,7 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["padded"] = 0
     entry["picture_ended"] = 1
     entry["repair_type"] = 0
-    entry["repeat_interval_ms"] = LEAST_REPEAT_MS
+    begin_reception(entry)
     entry["nacks"] = 0
     entry["missed_us"] = 0
     entry["log"] = -1
@@ -41,6 +43,9 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     entry["mid_bytes"] = command["mid_bytes"]
     for k in range(len(entry["mid"])):
         entry["mid"][k] = command["mid"][k]
+    entry["cname_bytes"] = command["cname_bytes"]
+    for k in range(len(entry["cname"])):
+        entry["cname"][k] = command["cname"][k]
     entry["started"] = 0
     entry["source"] = -1
     entry["seed_sequence"] = command["seed_sequence"]
@@ -55,20 +60,22 @@ def open_subscription(tables: Tables, row: int, command: Any) -> None:
     connection["subscriptions"] += 1
     entry["sibling"] = connection["first_subscription"]
     connection["first_subscription"] = row
+    begin_reports(tables, row)
     build_template(tables, row)
 
 
 @stage
-def close_subscription(tables: Tables, row: int) -> None:
-    """Free a subscription's row."""
+def close_subscription(tables: Tables, buffers: Buffers, row: int, goodbye: bool, socket: int) -> None:
+    """Free a subscription's row; with `goodbye`, its client is told."""
     entry = tables.subscriptions[row]
+    reported = end_reports(tables, buffers, row, goodbye, socket)
     unlink_subscription(tables, row)
     entry["active"] = 0
     connection = tables.connections[entry["connection"]]
     connection["subscriptions"] -= 1
     _leave_connection(tables, connection, row)
     if connection["send_srtp"] != 0:
-        if entry["started"] == 1 or entry["padded"] == 1:
+        if entry["started"] == 1 or entry["padded"] == 1 or reported:
             native.forget_stream(connection["send_srtp"], i64(entry["ssrc"]))
         if entry["repeated"] > 0 and entry["repair_type"] > 0:
             native.forget_stream(connection["send_srtp"], i64(entry["repair_ssrc"]))
@@ -133,12 +140,6 @@ def set_target(tables: Tables, row: int, command: Any) -> None:
     entry["target_index"] = command["index"]
     entry["target_spatial"] = command["spatial"]
     entry["target_temporal"] = command["temporal"]
-
-
-@stage
-def set_repeat_interval(tables: Tables, row: int, interval_ms: int) -> None:
-    """Set the least time between two repeats of a packet."""
-    tables.subscriptions[row]["repeat_interval_ms"] = interval_ms
 
 
 @stage

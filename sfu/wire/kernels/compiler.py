@@ -7,7 +7,7 @@ from typing import Any
 import numba
 from numba.core.registry import cpu_target
 
-from sfu.wire.kernels import bundle, bundle_type
+from sfu.wire.kernels import bundle, bundle_type, machine  # noqa: F401 - machine tells LLVM what C functions there are
 from sfu.wire.kernels.cache import cache_folder
 from sfu.wire.kernels.modes import LINKED, OPTIONS
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
+from sfu.wire.kernels.symbols import add_symbol
 
 
 class Deferred:
@@ -39,9 +39,9 @@ def intrinsic(name: str) -> Any:
     return Deferred(make)
 
 
-def external(symbol: str, address: int | None, result: str, *parameters: str) -> Any:
+def external(symbol: str, address: int, result: str, *parameters: str) -> Any:
     """A C function at `address`, under a name for the linker; types are Numba's, as `int32`, pointers `int64`."""
-    llvmlite.binding.add_symbol(symbol, address)
+    add_symbol(symbol, address)
 
     def make() -> Any:
         from numba import types

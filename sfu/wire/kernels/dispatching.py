@@ -9,7 +9,7 @@ from numba.core.registry import CPUDispatcher
 
 from sfu.wire.kernels.cache import tell_kept_nowhere
 from sfu.wire.kernels.kept import KernelCache
-from sfu.wire.kernels.linking import KernelCompiler, StageCache, StageCompiler
+from sfu.wire.kernels.linking import CodeCompiler, KernelCompiler, StageCache, StageCompiler
 
 _WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
@@ -27,7 +27,7 @@ class _CodeDispatcher(CPUDispatcher):
     """A function that is entered by its address (`entrance.py`)."""
 
     def __init__(self, function: Any, options: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions=options | _WITHOUT_WRAPPERS, pipeline_class=KernelCompiler)
+        super().__init__(function, targetoptions=options | _WITHOUT_WRAPPERS, pipeline_class=CodeCompiler)
 
 
 class KernelDispatcher(CPUDispatcher):
@@ -68,4 +68,5 @@ class KernelDispatcher(CPUDispatcher):
         compiled = _CodeDispatcher(self.py_func, self.targetoptions)
         compiled.compile(signature)
         made: Any = compiled.overloads[signature]
-        return made.fndesc.llvm_func_name, made.library._get_compiled_object()
+        symbol = made.fndesc.llvm_func_name
+        return symbol, made.library.machine_code(symbol)

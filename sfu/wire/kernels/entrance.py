@@ -1,15 +1,18 @@
 """A kernel's entrance from Python that needs no compiler: its machine code on disk, and how its arguments are laid out.
 
-Numba's own cache can only be read by Numba, which takes a second to load and 60 MB to hold. What a node enters is
-therefore kept a second time, as an object file behind its digest: what was cut off or changed must not reach LLVM,
-which would end the process.
+Numba's own cache can only be read by Numba, which takes a second to load and 60 MB to hold; and an object file by LLVM,
+which takes as much again. What a node enters is therefore kept a second time, as an image (`image.py`), which needs
+neither; as an object file where there are no images. It stands behind its digest: what was cut off or changed must not
+be entered, and would end the process.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import hashlib
+import json
 import os
 import secrets
 from pathlib import Path
@@ -17,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from sfu.wire.kernels import image
 from sfu.wire.kernels.bundle import is_bundle
 from sfu.wire.kernels.cache import cache_folder, tell_kept_nowhere, tell_once
-from sfu.wire.kernels.machine import load_object, processor
+from sfu.wire.kernels.image import Image, ImageError, OpenImage
 from sfu.wire.kernels.modes import CHECKED, LINKED
+from sfu.wire.kernels.processor import target
 
 _DIGEST_BYTES = 32
 _NEVER_RAISES = LINKED and not CHECKED
@@ -37,7 +42,8 @@ class Entrance:
     def __init__(self, kernel: Any) -> None:
         """`kernel` may be entered through the compiler, too: where its code is not to be had without."""
         self._kernel = kernel
-        self._engine: Any = None
+        self._opened: Any = None
+        """What keeps the code in memory."""
         self._function: Any = None
 
     @property
@@ -50,7 +56,7 @@ class Entrance:
         """The file of this kernel for this processor, or None where nothing is kept."""
         folder = cache_folder()
         name = f"{self._kernel.__module__}.{self._kernel.__qualname__}"
-        return folder / f"{name}-{hashlib.sha256(processor().encode()).hexdigest()[:16]}.entrance" if folder else None
+        return folder / f"{name}-{hashlib.sha256(target().encode()).hexdigest()[:16]}.entrance" if folder else None
 
     def load(self) -> bool:
         """Take it from the cache; False where it has to be compiled."""
@@ -67,18 +73,21 @@ class Entrance:
             _tell_unreadable(path, error)
             return False
         digest, content = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
-        symbol, _, code = content.partition(b"\n")
         if digest != hashlib.sha256(content).digest():
             _tell_unreadable(path, "its digest is another")
             return False
-        self._open(symbol.decode(), code)
+        try:
+            self._open(content)
+        except ImageError as error:
+            _tell_unreadable(path, error)
+            return False
         return True
 
     def make(self, arguments: tuple[Any, ...]) -> None:
         """Compile it for such arguments, keep it, and open it."""
-        symbol, code = self._kernel.machine_code(arguments)
-        self._keep(symbol.encode() + b"\n" + code)
-        self._open(symbol, code)
+        content = _pack(*self._kernel.machine_code(arguments))
+        self._keep(content)
+        self._open(content)
 
     def _keep(self, content: bytes) -> None:
         path = self.path
@@ -94,9 +103,17 @@ class Entrance:
                 draft.unlink()
             tell_kept_nowhere(error)
 
-    def _open(self, symbol: str, code: bytes) -> None:
-        self._engine = load_object(code)
-        self._function = self._engine.get_function_address(symbol)
+    def _open(self, content: bytes) -> None:
+        head, _, code = content.partition(b"\n")
+        told = json.loads(head)
+        if "symbol" in told:
+            from sfu.wire.kernels.machine import load_object
+
+            self._opened = load_object(code)
+            self._function = self._opened.get_function_address(told["symbol"])
+        else:
+            self._opened = OpenImage(Image(code, **told))
+            self._function = self._opened.entry
 
     def __call__(self, *arguments: Any) -> None:
         """Enter the kernel, which returns nothing; the GIL is released. The arguments outlive the call."""
@@ -111,6 +128,20 @@ class Entrance:
         place = ctypes.addressof(places)
         if enter(place, place + 8, *passed):
             raise EntranceError(f"{self._kernel.__qualname__} has raised, which no kernel may")
+
+
+def _pack(symbol: str, code: bytes) -> bytes:
+    """What is kept of a kernel: a line that says what it is, and an image, else the object file itself."""
+    head: dict[str, Any] = {"symbol": symbol}
+    if image.POSSIBLE:
+        try:
+            made = image.link(code, symbol)
+        except ImageError as error:
+            tell_once("a kernel needs LLVM to be loaded", error=str(error), advice="it takes 60 MB more; tell us")
+        else:
+            head = dataclasses.asdict(made)
+            code = head.pop("code")
+    return json.dumps(head).encode() + b"\n" + code
 
 
 def _tell_unreadable(path: Path, error: object) -> None:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import binding
-from numba.core import typed_passes, untyped_passes
+from numba.core import config, typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult
 
 from sfu.wire.kernels.kept import KernelCache, KernelCacheImpl
+from sfu.wire.kernels.machine import emit_object
 
 _UNUSED_PASSES = frozenset(
     {
@@ -34,7 +35,6 @@ _UNUSED_PASSES = frozenset(
     }
 )
 """For closures, `with`, whole-array arithmetic and the like, which no kernel has: a fourth of the time to type."""
-
 
 _FIRST_ID = secrets.randbits(40) << 24
 """Numba tells versions of a function apart by a number; two processes whose work is linked must not give the same."""
@@ -173,6 +173,28 @@ class KernelLibrary(JITCodeLibrary):
             passes.run(self._final_module, builder)
 
 
+class CodeLibrary(KernelLibrary):
+    """A kernel whose machine code is for a file, and not to be run by this compiler."""
+
+    @property
+    def codegen(self) -> Any:
+        """That of all, but for environments."""
+        return _WithoutCode(self._codegen)
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """No address, since it is not here; but all that it calls is known by now, and is linked."""
+        self._ensure_finalized()
+        return 0
+
+    def machine_code(self, entry: str) -> bytes:
+        """The object file, for whoever enters the function `entry`."""
+        how = self._codegen._get_host_cpu_name(), self._codegen._tm_features, int(config.OPT)  # type: ignore[attr-defined]
+        return emit_object(self._final_module, entry, *how)
+
+
 class _LinkedCompiler(Compiler):
     library_class: Any
 
@@ -198,6 +220,12 @@ class KernelCompiler(_LinkedCompiler):
     """Compiles a function that Python enters."""
 
     library_class = KernelLibrary
+
+
+class CodeCompiler(_LinkedCompiler):
+    """Compiles a function that is entered by its address."""
+
+    library_class = CodeLibrary
 
 
 class _StageCacheImpl(KernelCacheImpl):

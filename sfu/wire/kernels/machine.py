@@ -1,12 +1,19 @@
-"""Machine code without a compiler's front end: what LLVM needs to run it in this process."""
+"""LLVM without the compiler's front end: it makes object files, and loads them where there are no images (`image.py`).
+
+Whoever imports this loads LLVM, 60 MB of a process.
+"""
 
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 import llvmlite.binding as llvm
+
+from sfu.wire.kernels import image
+from sfu.wire.kernels.symbols import tell_of_symbols
+
+tell_of_symbols(llvm.add_symbol)
 
 _ATOMICS = """
 define i64 @sfu_load_acquire(i64 %address) {
@@ -23,9 +30,21 @@ define void @sfu_store_release(i64 %address, i64 %value) {
 
 
 def processor() -> str:
-    """What code is made for: this machine's processor, unless Numba's variables name another."""
-    features = os.environ.get("NUMBA_CPU_FEATURES", llvm.get_host_cpu_features().flatten())
-    return f"{llvm.get_process_triple()} {os.environ.get('NUMBA_CPU_NAME', llvm.get_host_cpu_name())} {features}"
+    """Return this machine's processor and all that it can, as LLVM reads it."""
+    return f"{llvm.get_process_triple()} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+
+
+def emit_object(module: Any, entry: str, cpu: str, features: str, opt: int) -> bytes:
+    """The object file of an optimised module of which `entry` is called from outside; `opt` is from 0 to 3."""
+    for function in module.functions:
+        if not function.is_declaration:
+            function.linkage = llvm.Linkage.external if function.name == entry else llvm.Linkage.internal
+        elif not function.name.startswith("llvm."):
+            function.add_function_attribute("nonlazybind")  # called by its address, without a jump in between
+    placed = {"reloc": "pic", "codemodel": "small"} if image.POSSIBLE else {"jit": True}
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    content: bytes = target.create_target_machine(cpu=cpu, features=features, opt=opt, **placed).emit_object(module)
+    return content
 
 
 def load_object(code: bytes) -> Any:

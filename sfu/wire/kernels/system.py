@@ -21,6 +21,7 @@ _I32, _I64, _U32 = "int32", "int64", "uint32"  # pointers are passed as plain 64
 def bind_libc(name: str, *signature: str) -> Any:
     """A function of libc: its result's type, then its parameters', as Numba names them."""
     address = ctypes.cast(getattr(_libc, name), ctypes.c_void_p).value
+    assert address is not None
     return external(f"sfu_{name}", address, *signature)
 
 

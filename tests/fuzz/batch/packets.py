@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sfu.routing.kernels import native
-from sfu.routing.kernels.command_records import OPERATION_OF, SetRepeatInterval, SetTarget
+from sfu.routing.kernels.command_records import OPERATION_OF, PassReport, SetTarget
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.fanout import forward_batch
 from sfu.routing.kernels.ingress import receive_datagram
@@ -33,6 +33,7 @@ from tests.fuzz.packet_path import (
     STRANGE,
     STRANGER,
     SUBSCRIBER,
+    VIEWER,
     PacketPath,
     sender,
 )
@@ -43,7 +44,7 @@ from .mutate import Octets, Offsets
 from .target import CONTRADICTION, COUNT, OPERATIONS, POSITION, STATUS, Words, fold, mix
 
 _SOURCE_LEARNED = int(NoticeKind.SOURCE_LEARNED)
-_SET_REPEAT_INTERVAL, _SET_TARGET = OPERATION_OF[SetRepeatInterval], OPERATION_OF[SetTarget]
+_PASS_REPORT, _SET_TARGET = OPERATION_OF[PassReport], OPERATION_OF[SetTarget]
 _RECEIVE, _FORWARD, _APPLY = Linked(receive_datagram), Linked(forward_batch), Linked(apply_commands)
 _SSRCS = 16
 _SOURCES = (PUBLISHER, STRANGER, SUBSCRIBER)
@@ -76,7 +77,7 @@ def _forward(_typing: Any, tables: Any, buffers: Any, socket: Any, now_us: Any) 
 
 
 @intrinsic
-def _apply(_typing: Any, tables: Any, buffers: Any, index: Any, commands: Any) -> Any:
+def _apply(_typing: Any, tables: Any, buffers: Any, index: Any, commands: Any, socket: Any) -> Any:
     return _APPLY.signature, _APPLY.generate
 
 
@@ -91,7 +92,7 @@ class Packets:
         tables, buffers, notices, queue = plane._tables, plane._buffers, plane._notices, plane._queue
         _RECEIVE.link(tables, buffers, notices.index, notices.records, 0, 0, 0, 0, 0)
         _FORWARD.link(tables, buffers, 0, 0)
-        _APPLY.link(tables, buffers, queue.index, queue.records)
+        _APPLY.link(tables, buffers, queue.index, queue.records, 0)
 
     def judge(self, inputs: Octets, ends: Offsets, progress: Words, marks: Words, *, again: bool = False) -> int:
         """A `Fault` at `progress[POSITION]`, or 0 at the end. Unless `again`, they are numbered anew."""
@@ -113,6 +114,7 @@ class Packets:
                 native.srtp_handle(path.encrypt),
                 native.srtp_handle(path.encrypt_asking),
                 np.array(path.rows),
+                np.array(path.tracks),
                 self.senders,
                 self.accounts,
                 path.now_us,
@@ -136,6 +138,7 @@ def judge_packets(
     encrypt: int,
     encrypt_asking: int,
     rows: NDArray[np.int64],
+    tracks: NDArray[np.int64],
     senders: NDArray[np.uint8],
     accounts: NDArray[np.int64],
     now_us: int,
@@ -157,12 +160,14 @@ def judge_packets(
             index[READ] = index[WRITTEN]
         source, expected = (kind & STRANGE) // STRANGE, 1
         if kind & COMMAND == COMMAND and size >= 5:
-            _command(inputs, start, commands[command_index[WRITTEN] % len(commands)], rows)
-            command_index[WRITTEN] += 1
-            buffers.state[VIRTUAL_US] = now_us
-            _apply(tables, buffers, command_index, commands)
             if inputs[start] & 0x80:
+                _command(inputs, start, commands[command_index[WRITTEN] % len(commands)], rows, tracks)
+                command_index[WRITTEN] += 1
+                buffers.state[VIRTUAL_US] = now_us
+                _apply(tables, buffers, command_index, commands, NO_SOCKET)
                 continue
+            lead = np.int64(inputs[start])
+            tables.subscriptions[rows[lead % len(rows)]]["repeat_interval_ms"] = (lead >> 4) & 3
             _ask(inputs, start, tables, buffers.received, rows)
             size = _protect(encrypt_asking, True, _NACK_BYTES, buffers)
             source, expected = _SUBSCRIBER, 0
@@ -173,7 +178,9 @@ def judge_packets(
             if not (again or compound) and size >= 12:
                 _number(inputs, start, numbers)
             _copy(inputs, start, size, buffers.received)
-            size = _protect(encrypt, compound, size, buffers)
+            viewer = compound and kind & VIEWER != 0
+            source = _SUBSCRIBER if viewer else source
+            size = _protect(encrypt_asking if viewer else encrypt, compound, size, buffers)
             if size < 0:
                 marks[k] = 1
                 continue
@@ -249,18 +256,23 @@ def _protect(encrypt: int, compound: bool, size: int, buffers: Buffers) -> int:
 
 
 @loop
-def _command(inputs: Octets, start: int, command: Any, rows: NDArray[np.int64]) -> None:
+def _command(inputs: Octets, start: int, command: Any, rows: NDArray[np.int64], tracks: NDArray[np.int64]) -> None:
     """Write the command that `PacketPath.command` posts."""
     lead = np.int64(inputs[start])
-    command["row"] = rows[lead % len(rows)]
-    if lead & 0x80:
+    if lead & 0x40:
+        first = np.int64(inputs[start + 1]) << 8 | np.int64(inputs[start + 2])
+        command["row"] = tracks[lead % len(tracks)]
+        command["operation"] = _PASS_REPORT
+        command["PassReport"]["index"] = inputs[start + 1]
+        command["PassReport"]["ntp_seconds"] = first
+        command["PassReport"]["ntp_fraction"] = np.int64(inputs[start + 3]) << 8 | np.int64(inputs[start + 4])
+        command["PassReport"]["rtp_timestamp"] = first
+    else:
+        command["row"] = rows[lead % len(rows)]
         command["operation"] = _SET_TARGET
         command["SetTarget"]["index"] = np.int64(inputs[start + 1]) % 3
         command["SetTarget"]["spatial"] = inputs[start + 2] & 3
         command["SetTarget"]["temporal"] = inputs[start + 3] & 7
-    else:
-        command["operation"] = _SET_REPEAT_INTERVAL
-        command["SetRepeatInterval"]["interval_ms"] = (lead >> 4) & 3
 
 
 @loop

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.bwe.kernels.delay import set_by_tcp
 from sfu.bwe.kernels.estimate import (
     conclude,
     end_feedback,
@@ -77,6 +78,12 @@ def look(states: NDArray[Any], now_us: int) -> None:
         conclude(state)
     fade_unused(state, now_us)
     begin_due_probe(state, now_us)
+
+
+@kernel
+def go_by_tcp(states: NDArray[Any], by_tcp: int) -> None:
+    """What is sent goes on by TCP from now on, or no longer."""
+    set_by_tcp(states[0], by_tcp)
 
 
 @kernel

@@ -56,6 +56,10 @@ class Path:
     """What would wait longer is lost."""
     loss: float = 0.0
     """Share of the packets that is lost in any case."""
+    by_tcp: bool = False
+    """What is lost comes a round trip later, and with it all that was sent behind it, as by TCP."""
+    told_of_tcp: bool = True
+    """And the estimator knows that it is TCP."""
     jitter_ms: int = 0
     """Each packet comes by up to this later; none overtakes another."""
     bucket_bytes: int = 0
@@ -195,6 +199,7 @@ class Play:
     def change(self, fields: Mapping[str, Any]) -> None:
         self.path = dataclasses.replace(self.path, **fields)
         kernels.want(self.states, float(self.path.wants_bps), self.now_us)
+        kernels.go_by_tcp(self.states, int(self.path.by_tcp and self.path.told_of_tcp))
         if self.path.remote_bps is not None:
             kernels.bound(self.states, float(self.path.remote_bps), self.now_us)
 
@@ -249,11 +254,12 @@ class Play:
         kernels.depart(self.states, self.log, self.sequence, size, now_us)
         self.sequence += 1
         left_us = self.line.take(size, self.path, now_us)
-        if left_us is None or self.rng.random() < self.path.loss:
+        lost = self.rng.random() < self.path.loss
+        if left_us is None or (lost and not self.path.by_tcp):
             self.lost += 1
             self.fates.append(NOT_RECEIVED)
             return
-        late_us = self.rng.randrange(1000 * self.path.jitter_ms + 1)
+        late_us = self.rng.randrange(1000 * self.path.jitter_ms + 1) + 2000 * self.path.delay_ms * lost
         self.latest_us = max(self.latest_us, left_us + 1000 * self.path.delay_ms + late_us)
         self.fates.append(self.latest_us)
 

@@ -46,7 +46,7 @@ RIDS = ("q", "h", "f")
 
 
 class Subscriber:
-    row, connected = 3, True
+    row, connected, says_goodbye = 3, True, True
 
     def __init__(self, shard: Any, *, reads: bool = False) -> None:
         self.context = make_context(shard, self.row, peer="bob", clock=self.now, post=self.post)
@@ -64,8 +64,6 @@ class Subscriber:
     def post(self, event: Event) -> None: ...
 
     def demand_changed(self) -> None: ...
-
-    def send_sender_report(self, subscription: Subscription, now: float) -> None: ...
 
     def end_subscription(self, subscription: Subscription) -> None: ...
 

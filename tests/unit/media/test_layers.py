@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from sfu import Layer
-from sfu.feedback.reports import SourceClock
 from sfu.media.layer import WHOLE
 from sfu.media.statistics import RateMeter
 from sfu.negotiation.types import IncomingEncoding
 from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired
-from sfu.units import compact_ntp
 from sfu.wire.kernels.layers import layers_of
-from sfu.wire.rtcp import GenericNack, PictureLoss, ReportBlock
+from sfu.wire.rtcp import GenericNack, PictureLoss
 from tests.unit.fakes import FakePlane
 from tests.unit.media.scene import OURS, RIDS, Scene
 
@@ -197,19 +195,6 @@ def test_who_is_on_a_layer_that_cannot_go_on_gets_a_key_frame(
     assert scene.asked() == []
     scene.track.handle_notice(encoding, KeyFrameNeeded(0, encoding.row, layers_of(0, 0)), 300.0)
     assert bool(scene.asked()) == asked
-
-
-def test_the_plane_learns_of_a_round_trip_that_has_clearly_changed(scene: Scene) -> None:
-    """It answers NACKs by itself, and repeats nothing sooner than in a round trip."""
-    scene.start()
-    told = []
-    for at, round_trip in enumerate([0.010, 0.100, 0.110, 0.200, 0.001]):
-        clock = SourceClock(at << 32, 0, float(at))
-        scene.subscription.reports.build(clock, timestamp_offset=0, packets=1, octets=1, now=float(at))
-        block = ReportBlock(scene.subscription.ssrc, 0, 0, 0, 0, compact_ntp(at << 32), 0)
-        scene.subscription.handle_block(block, at + round_trip)
-        told.append([interval for _, interval in scene.plane.repairs.intervals])
-    assert told == [[], [100], [100], [100, 200], [100, 200, 20]]
 
 
 def test_rates() -> None:

@@ -95,8 +95,8 @@ class RawPeer:
 
     def ask(self, row: int, first: int, mask: int = 0, *, interval_ms: int) -> None:
         """Ask for packets of a subscription again, by NACK (RFC 4585 section 6.2.1), and wait until it was heard."""
-        self.plane.repairs.set_interval(row, interval_ms)
         wait_until(lambda: self.plane.settled)
+        self.plane._tables.subscriptions[row]["repeat_interval_ms"] = interval_ms
         state = self.plane.subscription_state(row)
         self.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, state.ssrc, first, mask))
         wait_until(lambda: self.plane.subscription_state(row).nacks == state.nacks + 1 + mask.bit_count())

@@ -28,9 +28,9 @@ from sfu.routing.kernels.numbering import FRAME, MARKER, NUMBERS, PICTURE, SEQUE
 from sfu.routing.kernels.pacing import MEDIA, REPEATS
 from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.routing.kernels.template import build_template
-from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.rtp import PACKET, parse_rtp
+from sfu.wire.sockaddr import encode_address
 from tests.unit.bwe import kernels as estimator
 
 from . import kernels

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from sfu.routing.kernels.command_records import OpenConnection
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.plane import Datagram
 
@@ -64,11 +65,11 @@ def test_media_rtcp_and_dtls_count_from_each_address(plane, make_peer, elsewhere
         sender.send(rtp(number, bytes([number])))
     received = subscriber.receive(MAX_ADDRESSES)
     assert sorted(packet[-1] for packet in received) == list(range(MAX_ADDRESSES))
-    others[-1].socket.send(publisher.send_srtp.protect_rtcp(b"\x81\xca\0\1rtcp"))
+    others[-1].socket.send(publisher.send_srtp.protect_rtcp(b"\x81\xcb\0\1rtcp"))
     others[-1].socket.send(b"\x16dtls")
     wait_until(lambda: plane.counters()["received_datagrams"] == MAX_ADDRESSES + 2)
     assert plane.poll_notices() == [
-        Datagram("rtcp", b"\x81\xca\0\1rtcp", others[-1].address, publisher.connection),
+        Datagram("rtcp", b"\x81\xcb\0\1rtcp", others[-1].address, publisher.connection),
         Datagram("dtls", b"\x16dtls", others[-1].address, publisher.connection),
     ]
     assert plane.counters()["drop_unknown_address"] == 0
@@ -146,7 +147,7 @@ def test_what_is_authentic_tells_when_its_address_was_heard(plane, make_peer, el
     [(address, when)] = plane.addresses.heard(publisher.connection)
     assert address == home
     assert before <= when <= time.monotonic()
-    report = publisher.send_srtp.protect_rtcp(b"\x81\xca\0\1rtcp")
+    report = publisher.send_srtp.protect_rtcp(b"\x81\xcb\0\1rtcp")
     other.socket.send(report)
     wait_until(lambda: len(plane.addresses.heard(publisher.connection)) == 2)
     heard = plane.addresses.heard(publisher.connection)
@@ -174,3 +175,16 @@ def test_what_is_authentic_tells_when_its_address_was_heard(plane, make_peer, el
     assert [address for address, _ in plane.addresses.heard(publisher.connection)] == [home]
     settle(plane)
     assert [address for address, _ in plane.addresses.heard(publisher.connection)] == [home]
+
+
+def test_what_goes_on_by_tcp_is_known_as_long_as_it_does(plane, make_peer):
+    peer = make_peer(plane, 1)
+    home = peer.socket.getsockname()
+    by_tcp = plane._tables.estimators["by_tcp"]
+    for address, tcp in ((None, False), (home, True), (None, False), (home, True)):
+        plane.addresses.set(peer.connection, [home], address, tcp=tcp)
+        settle(plane)
+        assert by_tcp.item(peer.connection) == tcp
+    plane._post(peer.connection, OpenConnection(0, b""))  # as for who has the row next
+    settle(plane)
+    assert by_tcp.item(peer.connection) == 0

@@ -155,7 +155,7 @@ def test_notices_carry_stun_dtls_and_rtcp_with_their_sender(plane, make_peer):
     check = build_check("ourfrag+")
     peer.socket.send(check)
     peer.socket.send(b"\x16dtls")
-    report = b"\x80\xc9\0\1rtcp" + b"\x81\xca\0\1more"
+    report = b"\x80\xc9\0\1rtcp" + b"\x81\xcb\0\1more"
     peer.socket.send(peer.send_srtp.protect_rtcp(report))
     wait_until(lambda: plane.counters()["received_datagrams"] == 3)
     address = peer.socket.getsockname()

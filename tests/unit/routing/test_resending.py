@@ -144,7 +144,7 @@ def test_repeats_wait_for_the_pacer_and_tell_nothing_of_the_path(plane, make_pee
     connection = stage.subscriber.connection
     stage.subscriber.socket.setsockopt(1, 8, 1 << 20)
     plane.set_extensions(connection, {Extension.ABS_SEND_TIME: 3, Extension.TRANSPORT_SEQUENCE: 4})
-    plane.set_control(connection, Feedback.PACKETS, reports=Feedback.NONE, ssrc=99)
+    plane.set_control(connection, Feedback.PACKETS, reports=Feedback.NONE)
     wait_until(lambda: plane.settled)
     for k in range(30):
         stage.send(k, vp8(k, key=k == 0) + bytes(1100), timestamp=3000 * k)

@@ -12,7 +12,7 @@ from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import COUNT, POSITION, make_buffers
 from sfu.routing.kernels.send import ANY_BYTES, GSO_RETRY_US, append_packet, flush, retry_gso
 from sfu.routing.kernels.tables import make_tables
-from sfu.routing.sockets import encode_address
+from sfu.wire.sockaddr import encode_address
 
 from .conftest import rtp, wait_until
 from .stage import parse, publish_one

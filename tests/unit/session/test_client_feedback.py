@@ -24,8 +24,8 @@ class Path:
         assert row == 7
         return self.state
 
-    def set_control(self, row: int, feedback: Feedback, *, reports: Feedback, ssrc: int) -> None:
-        assert (row, ssrc) == (7, 99)
+    def set_control(self, row: int, feedback: Feedback, *, reports: Feedback) -> None:
+        assert row == 7
         self.controls.append((feedback, reports))
 
 
@@ -36,7 +36,7 @@ def path() -> Path:
 
 @pytest.fixture
 def feedback(path: Path) -> ClientFeedback:
-    return ClientFeedback(path, 7, 99)  # type: ignore[arg-type]
+    return ClientFeedback(path, 7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

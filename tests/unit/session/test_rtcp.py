@@ -7,26 +7,21 @@ from typing import Any
 
 import pytest
 
-from sfu.feedback.reports import EgressReports, Reception
+from bench.control.work import watch_one
 from sfu.session.outbox import Outbox
 from sfu.session.rtcp import Reporter
 from sfu.wire.rtcp import ReportBlock, build_receiver_report
+from tests.unit.routing.conftest import wait_until
 
 
 class Viewer:
     """Two Subscriptions to Tracks whose publishers' paths lose this share each."""
 
-    def __init__(self, *upstream: float | None) -> None:
+    def __init__(self, *upstream: float) -> None:
         self.subscriptions: dict[int, Any] = {}
         for place, share in enumerate(upstream):
-            reception = None if share is None else Reception(500 + place)
-            if reception is not None and share is not None:
-                reception.fraction_lost = share
-            reports = EgressReports(70 + place, "c")
             self.subscriptions[70 + place] = SimpleNamespace(
-                reports=reports,
-                handle_block=reports.handle_block,
-                track=SimpleNamespace(encodings=[SimpleNamespace(reception=reception)]),
+                track=SimpleNamespace(encodings=[SimpleNamespace(fraction_lost=share)]),
                 target_index=0,
             )
 
@@ -41,7 +36,7 @@ def report(viewer: Viewer, *fractions: int) -> float:
 
 
 def test_the_worst_of_what_is_received_says_what_the_path_loses() -> None:
-    assert report(Viewer(0.0, None), 26, 64) == 0.25
+    assert report(Viewer(0.0, 0.0), 26, 64) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -51,3 +46,15 @@ def test_what_the_publishers_path_has_lost_is_no_loss_of_the_viewers(
     upstream: float, reported: int, own: float
 ) -> None:
     assert report(Viewer(upstream), reported) == pytest.approx(own)
+
+
+async def test_no_ssrc_of_ours_sends_rtcp_both_from_the_plane_and_from_here() -> None:
+    """Each has a libsrtp session under the same key, so an SRTCP index would be used twice."""
+    async with watch_one() as made:
+        for connection in made:
+            plane = connection.shard.plane
+            wait_until(lambda plane=plane: plane.settled)
+            by_the_plane = [int(plane._tables.connections[connection.row]["report_ssrc"])]
+            by_the_plane += [held.ssrc for held in connection.subscriptions]
+            assert min(by_the_plane) > 0
+            assert len({connection._reporter.ssrc, *by_the_plane}) == 1 + len(by_the_plane)

@@ -42,4 +42,4 @@ def give_states(
 ) -> None:
     """What a budget reads of a connection and its estimator."""
     plane.estimator_state = lambda row: SimpleNamespace(**STATE, full_bps=full_bps())  # type: ignore[attr-defined]
-    plane.connection_state = lambda row: SimpleNamespace(queued_bytes=queued())  # type: ignore[attr-defined]
+    plane.connection_state = lambda row: SimpleNamespace(queued_bytes=queued(), bytes_in=0, bytes_out=0)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from aioice import stun
 
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES as PLACES
 from sfu.routing.plane import Datagram, SourceLearned
+from sfu.shard.origins import Origins
 from sfu.shard.shard import Shard
 from sfu.transport import MAX_ADDRESSES, Address
 from tests.unit.fakes import FakeClock, FakePlane, make_shard
@@ -161,6 +162,17 @@ async def test_who_loses_an_address_is_told_and_dtls_from_there_is_the_new_holde
     await settle()
     assert newest.calls == [("datagram", b"\x16a", HERE)]
     assert former.calls[1:] == [("datagram", b"\x16b", THERE)]
+
+
+async def test_the_plane_is_told_whether_what_it_sends_goes_on_by_tcp(plane: FakePlane, clock: FakeClock) -> None:
+    origins = Origins()
+    origins.set(HERE, ("192.0.2.9", 50000), tcp=True)
+    shard = make_shard(plane, clock, origins)
+    member = Member(1)
+    shard.attach(member)
+    for selected, by_tcp in ((HERE, True), (THERE, False), (HERE, True), (None, False)):
+        shard.set_addresses(member, [HERE, THERE], selected)
+        assert plane.addresses.by_tcp == {1: by_tcp}
 
 
 async def test_a_defect_in_who_loses_an_address_is_its_own(shard: Shard, plane: FakePlane) -> None:

@@ -82,12 +82,3 @@ def test_the_longest_rtcp(profile):
         sealing.protect(packet + b"\0")
     with pytest.raises(SrtpError, match="build packets of"):
         sealing.protect(b"short")
-
-
-def test_forget_local_frees_the_ssrc():
-    sealing, _ = cipher(SrtpProfile.AEAD_AES_128_GCM)
-    first = sealing.protect(RECEIVER_REPORT)
-    sealing.forget_local(0x01020304)
-    assert sealing.protect(RECEIVER_REPORT) == first  # its state is gone, hence "never use again"
-    with pytest.raises(SrtpError, match="SSRC 5"):
-        sealing.forget_local(5)

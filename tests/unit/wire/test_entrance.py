@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sfu.wire.kernels import cache, entrance
+from sfu.wire.kernels import cache, entrance, image
 from sfu.wire.kernels.entrance import Entrance, EntranceError
 from sfu.wire.kernels.modes import CHECKED, LINKED
 
@@ -115,7 +115,7 @@ def test_what_was_compiled_is_entered_from_the_cache(program: Program) -> None:
         pytest.param(lambda whole: b"nonsense" * 100, id="other"),
     ],
 )
-def test_a_damaged_file_never_reaches_llvm(
+def test_a_damaged_file_is_never_entered(
     program: Program, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
 ) -> None:
     program.start()
@@ -153,6 +153,46 @@ def test_code_for_another_processor_is_left_alone(program: Program, monkeypatch:
     assert ours.exists()
 
 
+def test_without_images_llvm_loads_what_is_kept(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "POSSIBLE", False)
+    assert not program.start()[0]
+    assert program.start()[0]
+    assert b'{"symbol"' in program.file().read_bytes()
+
+
+def test_what_no_image_can_be_made_of_is_loaded_by_llvm_and_said(
+    program: Program, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(content: bytes, entry: str) -> image.Image:
+        raise image.ImageError("it has a relocation of type 999")
+
+    monkeypatch.setattr(image, "link", refuse)
+    monkeypatch.setattr(image, "POSSIBLE", True)
+    assert not program.start()[0]
+    assert program.start()[0]
+    assert caplog.messages == ["a kernel needs LLVM to be loaded"]
+
+
+@pytest.mark.skipif(not image.POSSIBLE, reason="there are no images for this processor")
+def test_an_image_that_calls_what_is_not_there_is_compiled_anew(
+    program: Program, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program.start()
+    link = image.link
+
+    def call_more(content: bytes, entry: str) -> image.Image:
+        made = link(content, entry)
+        return image.Image(made.code + bytes(8), made.entry, ("sfu_of_another_build",), made.absolute)
+
+    with monkeypatch.context() as other:
+        other.setattr(image, "link", call_more)
+        with pytest.raises(image.ImageError, match="sfu_of_another_build"):
+            Entrance(program.module.work).make(program.module.arguments())
+    assert not program.start()[0]
+    assert caplog.messages == ["a compiled kernel cannot be read"]
+    assert program.start()[0]
+
+
 def test_what_kernels_cannot_take_is_refused(program: Program) -> None:
     opened = program.start()[1]
     outer, row, _ = program.module.arguments()
@@ -160,17 +200,21 @@ def test_what_kernels_cannot_take_is_refused(program: Program) -> None:
         opened(outer, row, [0])
 
 
-def test_a_later_start_of_a_plane_loads_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not image.POSSIBLE, reason="there are no images for this processor")
+def test_a_later_start_of_a_node_loads_neither_numba_nor_llvm() -> None:
     code = (
         "import sys\n"
+        "import sfu.node.serve\n"
+        "from sfu.tcp import pump\n"
         "from sfu.routing.plane import Plane, PlaneLimits, compile_kernels\n"
         "compile_kernels()\n"
+        "pump.compile_kernels()\n"
         "plane = Plane(0, host='127.0.0.1', port=0, limits=PlaneLimits(4, 4, 4, 4, 4, 4, 4))\n"
         "plane.start()\n"
         "plane.stop()\n"
-        "print('numba' in sys.modules, plane.counters()['control_sent'])\n"
+        "print({'numba', 'llvmlite'} & sys.modules.keys(), plane.counters()['control_sent'])\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     for _ in range(2):  # whoever runs this test alone has nothing in the cache yet
         done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert done.stdout == "False 0\n"
+    assert done.stdout == "set() 0\n"
