@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from sfu.recording.entries import format_utc
+from sfu.recording.entries import VERSION, format_utc
 from sfu.recording.folder import LEDGER, PUBLIC_KEY, media_file
 from sfu.recording.ledger import Ledger
 from sfu.recording.manifest import build_manifest, digest_file, write_manifest
@@ -22,7 +22,7 @@ class SampleRecord:
     """Writes a record as the store does: media first, then the line that tells of them."""
 
     def __init__(
-        self, folder: Path, key: SigningKey, seed: int = 0, room: str = "saal 1", copy: int = 0, version: int = 2
+        self, folder: Path, key: SigningKey, seed: int = 0, room: str = "saal 1", copy: int = 0, version: int = VERSION
     ) -> None:
         self.folder = folder
         self.key = key
@@ -34,12 +34,17 @@ class SampleRecord:
         self._indexes: dict[int, int] = {}
         self._files: dict[int, Path] = {}
         self._stamps = 0
-        if version == 2:
+        self._suspended_us = 0
+        self._ended: set[int] = set()
+        self._continued: set[int] = set()
+        self._version = version
+        if version == VERSION:
             self.write(self.ledger.start(room, BEGAN, "sfu test", {"case": "7 C 12/26"}, copy=copy))
         else:
             self.event(
                 "start", 0, format="sfu-record", version=version, record=self.ledger.record, room=room,
                 utc=format_utc(BEGAN), key=key.key_id, software="sfu test", metadata={},
+                **({"copy": copy} if version > 1 else {}),
             )  # fmt: skip
 
     def write(self, line: bytes) -> None:
@@ -49,7 +54,7 @@ class SampleRecord:
     def event(self, type: str, t_us: int, /, **fields: Any) -> None:
         self.write(self.ledger.append(type, t_us, **fields))
 
-    def source(self, source: int, kind: str, peer: str, t_us: int = 0, **more: str) -> None:
+    def source(self, source: int, kind: str, peer: str, t_us: int = 0, **more: str | int) -> None:
         name = media_file(source, kind)
         self._files[source] = self.folder / name
         self._files[source].touch()
@@ -87,6 +92,29 @@ class SampleRecord:
         digest = hashlib.sha256(response).hexdigest()
         self.event("timestamp", t_us, file=name, bytes=len(response), sha256=digest, head=self.ledger.prev)
 
+    def suspend(self, t_us: int) -> None:
+        """As who hands the record over."""
+        for source in self._files.keys() - self._ended:
+            self.event("track", t_us, at_us=t_us, event="end", source=source, track=f"t{source}")
+        utc = format_utc(BEGAN + datetime.timedelta(microseconds=t_us))
+        self.event("suspend", t_us, at_us=t_us, utc=utc, process=7)
+        self.head(t_us)
+        self._suspended_us = t_us
+        self._ended.update(self._files)
+
+    def go_on(self, t_us: int) -> None:
+        """As who continues it."""
+        utc = format_utc(BEGAN + datetime.timedelta(microseconds=t_us))
+        span = {"begin_us": self._suspended_us, "end_us": t_us}
+        self.event("continue", t_us, **span, utc=utc, key=self.key.key_id, clock="monotonic", process=8, software="sfu")
+        for source in sorted(self._ended - self._continued):
+            self.event("gap", t_us, source=source, cause="restart", **span)
+
+    def come_again(self, source: int, number: int, kind: str, peer: str, t_us: int) -> None:
+        """Somebody's new file, which continues another."""
+        self._continued.add(source)
+        self.source(number, kind, peer, t_us, continues=source)
+
     def close(self, t_us: int) -> None:
         utc = BEGAN + datetime.timedelta(microseconds=t_us)
         counts = self.ledger.counts
@@ -95,7 +123,9 @@ class SampleRecord:
         names = sorted(str(each.relative_to(self.folder)) for each in self.folder.rglob("*") if each.is_file())
         files = [digest_file(self.folder, name) for name in names]
         ledger = self.ledger
-        manifest = build_manifest(ledger.record, self.key.key_id, ledger.n, ledger.prev, ledger.counts, files)
+        manifest = build_manifest(
+            ledger.record, self.key.key_id, ledger.n, ledger.prev, ledger.counts, files, self._version
+        )
         write_manifest(self.folder, manifest, self.key)
 
 
@@ -107,9 +137,10 @@ def begin_record(
     stamp: bytes = b"a response",
     room: str = "saal 1",
     copy: int = 0,
+    version: int = VERSION,
 ) -> SampleRecord:
     """A record of three sources that goes on."""
-    made = SampleRecord(folder, key, seed, room, copy)
+    made = SampleRecord(folder, key, seed, room, copy, version)
     made.event("join", 1000, peer="Żofia", metadata={"role": "witness"})
     made.source(1, "audio", "Żofia", 1000)
     made.source(2, "video", "Żofia", 1000)
@@ -136,9 +167,36 @@ def begin_record(
 
 
 def build_record(
-    folder: Path, key: SigningKey, seed: int = 0, seconds: int = 6, stamp: bytes = b"a response", copy: int = 0
+    folder: Path,
+    key: SigningKey,
+    seed: int = 0,
+    seconds: int = 6,
+    stamp: bytes = b"a response",
+    copy: int = 0,
+    version: int = VERSION,
 ) -> SampleRecord:
     """A record that was closed."""
-    made = begin_record(folder, key, seed, seconds, stamp, copy=copy)
+    made = begin_record(folder, key, seed, seconds, stamp, copy=copy, version=version)
     made.close(seconds * SECOND_US)
+    return made
+
+
+def begin_continued(folder: Path, key: SigningKey, seed: int = 0, seconds: int = 4) -> SampleRecord:
+    """A record that two processes have written, and that goes on."""
+    made = begin_record(folder, key, seed, copy=0)
+    made.suspend(6 * SECOND_US)
+    made.go_on(8 * SECOND_US)
+    made.come_again(1, 4, "audio", "Żofia", 8 * SECOND_US)
+    made.head(8 * SECOND_US)
+    for second in range(8, 8 + seconds):
+        made.fragment(4, second * SECOND_US, (second + 1) * SECOND_US)
+        if second % 2:
+            made.head((second + 1) * SECOND_US)
+    return made
+
+
+def build_continued(folder: Path, key: SigningKey, seed: int = 0) -> SampleRecord:
+    """A record that two processes have written, and that was closed."""
+    made = begin_continued(folder, key, seed)
+    made.close(12 * SECOND_US)
     return made

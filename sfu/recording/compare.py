@@ -42,6 +42,7 @@ _OF_ITS_OWN = frozenset(
 """Types of lines in which two recorders may differ, since each acts by itself. Of media, the frames are compared."""
 _OF_THE_START = ("format", "record", "room", "key", "metadata", "subject")
 _OF_THE_STOP = ("cause", "subject")
+_OF_A_RESTART = {"suspend": ("at_us",), "continue": ("begin_us", "end_us")}
 _GRAVE = (Outcome.ALTERED, Outcome.OTHER_KEY)
 _BY_WEIGHT = (Outcome.NOT_CLOSED, Outcome.UNPINNED, Outcome.RECOVERED, Outcome.INTACT)
 
@@ -125,7 +126,7 @@ def _read(path: Path, verdict: Verdict) -> _Recorded:
             elif entry.type == "fragment":
                 told.fragments.setdefault(files[entry.integer("source")], []).append(entry)
             elif entry.type not in _OF_ITS_OWN:
-                told.story.append((encode({"type": entry.type, **entry.fields}), entry))
+                told.story.append((encode({"type": entry.type, **_pick(entry)}), entry))
             if entry.type == "source":
                 files[entry.integer("source")] = entry.text("file")
     except OSError as error:
@@ -133,6 +134,12 @@ def _read(path: Path, verdict: Verdict) -> _Recorded:
     except LedgerError as error:
         raise RecordError(path / LEDGER, f"this file was changed meanwhile: {error}") from error
     return told
+
+
+def _pick(entry: Entry) -> dict[str, Any]:
+    """Return the fields that two recorders tell alike: each suspends and continues in a moment of its own."""
+    keys = _OF_A_RESTART.get(entry.type)
+    return dict(entry.fields) if keys is None else {key: entry.fields.get(key) for key in keys}
 
 
 def _compare_stories(a: _Recorded, b: _Recorded, contradictions: list[str], lacks: list[str]) -> int:

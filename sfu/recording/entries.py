@@ -17,9 +17,9 @@ from typing import Any, Final
 from sfu.errors import LocalError
 
 FORMAT: Final = "sfu-record"
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the format that is written."""
-VERSIONS: Final = (1, 2)
+VERSIONS: Final = (1, 2, 3)
 """Versions of the format that are read."""
 NO_HEAD: Final = "0" * 64
 """The field `prev` of the first line."""
@@ -159,7 +159,7 @@ def read_fields(line: bytes) -> tuple[int, int, str, str, dict[str, Any]]:
     if tuple(fields)[:4] != _COMMON:
         raise EntryError("it does not begin with n, t_us, prev and type")
     n, t_us, prev, kind = (fields.pop(key) for key in _COMMON)
-    for key, good in (("n", is_count(n)), ("t_us", is_count(t_us)), ("prev", _is_hash(prev))):
+    for key, good in (("n", is_count(n)), ("t_us", is_count(t_us)), ("prev", is_hash(prev))):
         if not good:
             raise EntryError(f"{key} is not what it must be")
     if not isinstance(kind, str):
@@ -246,11 +246,13 @@ def _is_count_or_unknown(value: Any) -> bool:
     return value is None or is_count(value)
 
 
-def _is_hash(value: Any) -> bool:
+def is_hash(value: Any) -> bool:
+    """Whether a value is a SHA-256 as ledgers write it."""
     return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
-def _is_record_id(value: Any) -> bool:
+def is_record_id(value: Any) -> bool:
+    """Whether a value is the id of a record."""
     return isinstance(value, str) and _RECORD_ID.fullmatch(value) is not None
 
 
@@ -280,16 +282,16 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
-_PLACE: dict[str, Check] = {"bytes": is_count, "sha256": _is_hash}
+_PLACE: dict[str, Check] = {"bytes": is_count, "sha256": is_hash}
 
 _FIELDS: dict[str, dict[str, Check]] = {
     "start": {
         "format": _is_text,
         "version": is_count,
-        "record": _is_record_id,
+        "record": is_record_id,
         "room": _is_text,
         "utc": _is_utc,
-        "key": _is_hash,
+        "key": is_hash,
         "software": _is_text,
         "metadata": _is_object,
     },
@@ -325,12 +327,14 @@ _FIELDS: dict[str, dict[str, Check]] = {
     "mark": {"name": _is_text},
     "phase": {"name": _is_text},
     "speakers": {"peers": _is_list},
-    "head": {"head": _is_hash, "signature": _is_text, "utc": _is_utc},
-    "timestamp": {"file": _is_text, **_PLACE, "head": _is_hash},
+    "head": {"head": is_hash, "signature": _is_text, "utc": _is_utc},
+    "timestamp": {"file": _is_text, **_PLACE, "head": is_hash},
     "torn": {"file": _is_text, **_PLACE},
     "tail": {"source": is_count, "file": _is_text, "offset": is_count, **_PLACE},
     "stray": {"file": _is_text, **_PLACE},
     "unattested": {"file": _is_text, **_PLACE},
     "recover": {"utc": _is_utc},
+    "suspend": {"at_us": is_count, "utc": _is_utc},
+    "continue": {"begin_us": is_count, "end_us": is_count, "utc": _is_utc, "key": is_hash, "clock": _is_text},
     "stop": {"cause": _is_text, "utc": _is_utc},
 }

@@ -14,3 +14,11 @@ class RecordError(LocalError):
         super().__init__(f"{path}: {message}")
         self.path = Path(path)
         self.reason = message
+
+
+class RefusedError(RecordError):
+    """It will not be done, however often it is asked for: the record is not what it would have to be."""
+
+
+class InUseError(RecordError):
+    """Somebody else writes the record, or reads it while it must not change."""

@@ -7,8 +7,6 @@ that no fragment line has announced, or files that no line has named yet. Those 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime
 import hashlib
 import io
@@ -16,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from sfu.recording.entries import FORMAT, MAX_LINE_BYTES, VERSION, VERSIONS, Entry, is_count, parse_utc
-from sfu.recording.errors import RecordError
+from sfu.recording.errors import RecordError, RefusedError
 from sfu.recording.findings import Fault, SourceFacts, Stamp, tell_time
 from sfu.recording.folder import (
     LEDGER,
@@ -31,9 +29,11 @@ from sfu.recording.folder import (
     parse_unattested_file,
     printable,
 )
+from sfu.recording.heads import head_is_signed
 from sfu.recording.ledger import LedgerError, LedgerParser
 from sfu.recording.manifest import FileFact
-from sfu.recording.signing import MAX_PEM_BYTES, PublicKey, build_head_statement, parse_public_key
+from sfu.recording.restart.rules import RestartRules
+from sfu.recording.signing import MAX_PEM_BYTES, PublicKey, parse_public_key
 
 MAX_SOURCES = 65_536
 _MAX_HEADS = 65_536
@@ -63,6 +63,7 @@ class Examination:
         """Of these, how many the recorder itself had signed, where a recovery signed the others; None: none did."""
         self.unattested: list[FileFact] = []
         """What a recovery found behind them and set apart."""
+        self.restarts = RestartRules(self.sources)
         self.version = VERSION
         self.torn_bytes = 0
         """Of the ledger after its last whole line, in a record that was not closed."""
@@ -92,6 +93,7 @@ class Examination:
             "unattested": self._take_unattested,
             "tail": self._take_tail,
             "stop": self._take_stop,
+            "continue": self._take_continue,
         }
 
     def run(self, progress: Progress | None = None) -> None:
@@ -105,6 +107,9 @@ class Examination:
                 raise self._fault(entry, f"a {entry.type} line cannot stand after the record was stopped")
             if self.version > 1 and entry.type in _VERSION_1:
                 raise self._fault(entry, f"a {entry.type} line cannot stand in a record of version {self.version}")
+            wrong = self.restarts.check(entry) if self.version > 2 else ""
+            if wrong:
+                raise self._fault(entry, wrong)
             taker = self._takers.get(entry.type)
             if taker is not None:
                 taker(entry)
@@ -164,13 +169,13 @@ class Examination:
 
     def _take_start(self, entry: Entry) -> None:
         if entry.text("format") != FORMAT:
-            raise RecordError(
+            raise RefusedError(
                 self._folder.path, f"the ledger is not one of a record, but {printable(entry.text('format'))}"
             )
         self.version = entry.integer("version")
         if self.version not in VERSIONS:
-            known = " and ".join(map(str, VERSIONS))
-            raise RecordError(
+            known = f"{', '.join(map(str, VERSIONS[:-1]))} and {VERSIONS[-1]}"
+            raise RefusedError(
                 self._folder.path,
                 f"this record is of version {self.version}; this program knows versions {known} only",
             )
@@ -351,6 +356,10 @@ class Examination:
     def _take_stop(self, entry: Entry) -> None:
         self.stop = entry
 
+    def _take_continue(self, entry: Entry) -> None:
+        if self.start is not None and self.version > 2 and entry.text("key") != self.start.text("key"):
+            raise self._fault(entry, "another key continues the record than the one that began it")
+
     def _check_end(self) -> None:
         if self.start is None or self.last is None:
             raise Fault(LEDGER, "the ledger is empty: not even its first line is there", line=1)
@@ -382,19 +391,3 @@ class Examination:
                 raise Fault(
                     file, f"{size - covered} bytes were added after byte {covered}, where its last fragment ends"
                 )
-
-
-def head_is_signed(key: PublicKey, start: Entry, head: Entry) -> bool:
-    """Whether the key has signed what a `head` line says, in the ledger that begins with `start`."""
-    record, utc = start.text("record"), head.text("utc")
-    statement = build_head_statement(record, head.n, head.t_us, utc, head.prev)
-    return key.verify(statement, _decode_signature(head.text("signature")))
-
-
-def _decode_signature(text: str) -> bytes:
-    """Decode the bytes of a signature; empty if it is not in base64, or not in the only way to write it."""
-    try:
-        signature = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-    return signature if base64.b64encode(signature).decode() == text else b""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sfu.recording.chain import Chain, ChainError, ChainParser
-from sfu.recording.entries import FORMAT, NO_HEAD, VERSION, Entry, EntryError, format_utc, name_count
+from sfu.recording.entries import FORMAT, NO_HEAD, VERSION, Entry, EntryError, format_utc, is_record_id, name_count
 from sfu.recording.signing import Signer, build_head_statement
 
 
@@ -60,14 +60,17 @@ class Ledger(Chain):
         *,
         copy: int = 0,
         subject: str | None = None,
+        follows: str | None = None,
     ) -> bytes:
         """Return the first line: whose record it is, when the clock was zero, and which key signs.
 
         `copy`: 0 for the main record, then one number for each of its mirrors. `subject`: who was authenticated as the
-        one who had it begun.
+        one who had it begun. `follows`: the id of another record, which this one goes on with.
         """
         if self.n:
             raise EntryError("a ledger starts once")
+        if follows is not None and not is_record_id(follows):
+            raise EntryError(f"no record has the id {follows!r}, which this one would follow")
         return self.append(
             "start",
             0,
@@ -81,6 +84,7 @@ class Ledger(Chain):
             software=software,
             metadata=dict(metadata or {}),
             subject=subject,
+            **({"follows": follows} if follows is not None else {}),
         )
 
     def sign_head(self, t_us: int, utc: datetime.datetime) -> bytes:

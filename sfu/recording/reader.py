@@ -34,7 +34,9 @@ class SourceGap(Span):
     """A span in which media of a source are missing."""
 
     cause: str
-    """`loss`, `mute`, `stall`, `disconnect`, `block`, `pause`, `recorder_fault` or `key_frame`."""
+    """`loss`, `mute`, `stall`, `disconnect`, `block`, `pause`, `recorder_fault`, `restart` or
+    `key_frame`.
+    """
 
 
 @dataclass(frozen=True, slots=True)

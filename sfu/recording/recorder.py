@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from typing import Any
 from sfu.clock import Clock
 from sfu.recording.errors import RecordError
 from sfu.recording.inbox import Inbox
+from sfu.recording.restart.absence import WriterState
+from sfu.recording.restart.suspension import SuspendedCopy
 from sfu.recording.store import Store
 from sfu.recording.track_writing import TrackInfo
 from sfu.recording.watch import Progress
@@ -51,7 +54,7 @@ class Recorder:
     ) -> None:
         """`finish` writes and signs the manifest, and is called again after an error. `wait`: for so many seconds."""
         self.path = store.path
-        self.progress = Progress()
+        self.progress = Progress(writer.written_bytes)
         self.closed: ClosedRecord | None = None
         """Once it has stopped without a failure."""
         self.wanting_key_frames: list[int] = []
@@ -65,6 +68,9 @@ class Recorder:
         self._cause = ""
         self._stopped_at = 0.0
         self._subject: str | None = None
+        self._given_up_at: float | None = None
+        self.suspended: SuspendedCopy | None = None
+        """Once it has been suspended without a failure."""
         self._thread = threading.Thread(target=self._run, name="sfu-recorder", daemon=True)
         self._thread.start()
 
@@ -113,6 +119,23 @@ class Recorder:
 
         self._order(close)
 
+    def suspend(self, now: float, until: float) -> None:
+        """End at `now` without closing the record, so that another process can continue it. Until `until` it is tried
+        to bring it to disk and to sign it.
+        """
+
+        def suspend() -> None:
+            self._cause, self._stopped_at, self._given_up_at = "suspended", now, until
+
+        self._order(suspend)
+
+    def describe_suspended(self) -> SuspendedCopy:
+        """Return what another process needs to continue the record, or why none can."""
+        if self.suspended is not None and not self.running:
+            return self.suspended
+        why = self.progress.failure or "its disk or its signer did not answer in time"
+        return SuspendedCopy(path=str(self.path.absolute()), failure=why)
+
     def _order(self, order: Callable[[], None]) -> None:
         if self.running:  # else nobody would ever take it
             self._inbox.put(order)
@@ -143,10 +166,11 @@ class Recorder:
                 self._writer.poll(_us(self._clock()))
                 self.wanting_key_frames = self._writer.wanting_key_frames
                 self._report()
-            self._writer.close(_us(self._stopped_at), self._cause, self._subject)
-            self._end()
+            if self._given_up_at is None:
+                self._close()
+            else:
+                self._suspend(self._given_up_at)
             self._report()
-            self.closed = ClosedRecord(self.path, self._writer.head)
         except NotClosedError as error:
             _log.error("a record could not be closed", extra={"path": str(self.path), "reason": str(error)})
             self._report(str(error), unclosed=str(error))
@@ -159,22 +183,51 @@ class Recorder:
         finally:
             self._store.close()
 
-    def _end(self) -> None:
+    def _close(self) -> None:
+        def close() -> None:
+            self._writer.seal(_us(self._clock()))
+            self._finish()
+
+        self._writer.close(_us(self._stopped_at), self._cause, self._subject)
+        self._try(close, self._clock() + _CLOSING_S)
+        self.closed = ClosedRecord(self.path, self._writer.head)
+
+    def _suspend(self, until: float) -> None:
+        found: list[WriterState] = []
+
+        def suspend() -> None:
+            found.append(self._writer.seal_suspended(_us(self._clock())))
+
+        self._writer.suspend(_us(self._stopped_at), os.getpid())
+        self._try(suspend, until)
+        state, ledger = found[-1], self._writer.ledger
+        self.suspended = SuspendedCopy(
+            path=str(self.path.absolute()),
+            lines=ledger.n,
+            head=ledger.prev,
+            t_us=ledger.t_us,
+            counts=dict(ledger.counts),
+            files=tuple(self._store.facts()),
+            sources=state.sources,
+            ended=state.ended,
+            timestamps=state.stamps,
+            written_bytes=state.written_bytes,
+        )
+
+    def _try(self, end: Callable[[], None], until: float) -> None:
         """Write and sign everything. If a signer does not answer or the disk is full, that is tried again for a
         while.
         """
-        until = self._clock() + _CLOSING_S
         while True:
             try:
-                self._writer.seal(_us(self._clock()))
-                self._finish()
+                end()
                 return
             except RecordError as error:
                 if self._clock() >= until:
                     raise NotClosedError(error) from error
                 _log.warning("a record waits to be closed", extra={"path": str(self.path), "reason": str(error)})
                 self._report(unclosed=f"the record is not closed yet, and that is tried again: {error}")
-                self._wait(_CLOSE_AGAIN_S)
+                self._wait(min(_CLOSE_AGAIN_S, until - self._clock()))
 
     def _report(self, failure: str | None = None, unclosed: str | None = None) -> None:
         try:

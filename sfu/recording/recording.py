@@ -3,63 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sfu.clock import Clock, utc_now
 from sfu.errors import LocalError
-from sfu.recording.entries import check_line
+from sfu.recording.entries import check_line, parse_utc
 from sfu.recording.feed import Feed
-from sfu.recording.options import RecordingOptions
+from sfu.recording.observer import Observer
 from sfu.recording.recordable import Recordable
 from sfu.recording.recorded_track import RecordedTrack
 from sfu.recording.recorder import ClosedRecord, Recorder
-from sfu.recording.watch import SILENCE_S, Progress, Watch
+from sfu.recording.recorder_stats import RecorderStats, describe_recorder
+from sfu.recording.restart.suspension import Asked, SuspendedRecording, describe_suspension
+from sfu.recording.watch import Watch
 from sfu.routing.plane import TappedPackets
 
 _TICK_S = 1.0
 _CLOSING_S = 0.01
-_REPORT_EACH_S = 10.0
 _LATEST_US = (1 << 63) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderStats:
-    """The state of one recorder of a Recording."""
-
-    path: Path
-    written_bytes: int
-    """Bytes of media that are on disk."""
-    free_bytes: int | None
-    missed_packets: int
-    failure: str | None
-    """Why the recorder has stopped recording."""
-    alarms: Mapping[str, str]
-
-
-class Observer(Protocol):
-    """Who is told what happens to a Recording: its room."""
-
-    def handle_alarm(self, recording: Recording, path: Path, what: str, detail: str | None) -> None:
-        """Something is wrong with a recorder; with `detail` None, it no longer is."""
-        ...
-
-    def handle_paused(self, recording: Recording, ground: str, authoriser: str) -> None:
-        """The recording was paused."""
-        ...
-
-    def handle_resumed(self, recording: Recording) -> None:
-        """The recording goes on after a pause."""
-        ...
-
-    def handle_stopped(self, recording: Recording, cause: str) -> None:
-        """The recording has ended."""
-        ...
 
 
 class Recording:
@@ -72,32 +39,40 @@ class Recording:
         feed: Feed,
         observer: Observer,
         *,
-        options: RecordingOptions,
         clock: Clock,
+        asked: Asked,
+        start: float,
+        takes_up: SuspendedRecording | None = None,
     ) -> None:
+        """`start`: time 0 of its records. `takes_up`: what it goes on with, in the same records if it has that id."""
+        continues = takes_up is not None and takes_up.id == id
         self.id = id
         """In the ledger and the manifest."""
-        self.since = utc_now()
+        self.since = parse_utc(takes_up.since) if takes_up is not None and continues else utc_now()
         """When it began."""
-        self.paused = False
-        self.ground = ""
-        """Why it is paused."""
         self.stopped = False
+        self.suspended = False
+        """Whether it has stopped so that another process continues it."""
+        self._pause = None if takes_up is None else takes_up.pause
+        """What was said when it was paused, while it is."""
         self._recorders = tuple(recorders)
         self._feed = feed
         self._observer = observer
-        self._options = options
         self._clock = clock
         self._keys = itertools.count()
         self._tracks: dict[str, RecordedTrack] = {}
         # The feed tells recorders, too: all of them in one order, and what changes here changes with it.
         self._telling = threading.RLock()
-        now = self._start = clock()
+        self._asked = asked
+        now = clock()
+        self._start = start
         self._resumed = now
-        self._watches = [Watch(options.least_free_bytes, now) for _ in recorders]
+        self._watches = [Watch(asked.options.least_free_bytes, now) for _ in recorders]
         self._key_frames = now
         self._unsaid: list[str] | None = None
         """Who has begun to speak in the pause; None: it is who spoke before."""
+        if takes_up is not None:
+            self._take_up(takes_up, new=not continues)
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._arm()
@@ -106,8 +81,20 @@ class Recording:
         return f"<Recording {self.id} {self.state}>"
 
     @property
+    def paused(self) -> bool:
+        """Whether it is off the record."""
+        return self._pause is not None
+
+    @property
+    def ground(self) -> str:
+        """Why it is paused; empty: it is not."""
+        return "" if self._pause is None else str(self._pause["ground"])
+
+    @property
     def state(self) -> str:
-        """`recording`, `paused`, `failed` or `stopped`."""
+        """`recording`, `paused`, `failed`, `stopped` or `suspended`."""
+        if self.suspended:
+            return "suspended"
         if self.stopped:
             return "failed" if self.failed else "stopped"
         return "paused" if self.paused else "recording"
@@ -170,10 +157,9 @@ class Recording:
             recorded.track.stop()
         self._feed.step()  # what came until now is on the record
         with self._telling:
-            self.paused = True
-            self.ground = ground
+            self._pause = about
             self._tell(lambda recorder, now: recorder.pause(now, **about))
-        self._observer.handle_paused(self, ground, authoriser)
+        self._observer.handle_paused(self.id, ground, authoriser)
 
     def resume(self, *, authoriser: str, subject: str | None = None) -> None:
         """Go on after a pause. LocalError when there is none; EntryError as with `pause`."""
@@ -182,8 +168,7 @@ class Recording:
             raise LocalError(f"recording {self.id} is not paused")
         _check("resume", authoriser=authoriser, subject=subject)
         with self._telling:
-            self.paused = False
-            self.ground = ""
+            self._pause = None
             self._resumed = self._tell(
                 lambda recorder, now: recorder.resume(now, authoriser=authoriser, subject=subject)
             )
@@ -192,7 +177,7 @@ class Recording:
             self._unsaid = None
         for recorded in self._tracks.values():
             recorded.track.start()
-        self._observer.handle_resumed(self)
+        self._observer.handle_resumed(self.id)
 
     async def stop(self, cause: str = "stopped", *, subject: str | None = None) -> tuple[ClosedRecord, ...]:
         """End the recording, and close those of its records that are whole. Idempotent.
@@ -201,18 +186,35 @@ class Recording:
         """
         if not self.stopped:
             self._end(cause, subject)
-        while any(recorder.running for recorder in self._recorders):  # noqa: ASYNC110 - they are threads
-            await asyncio.sleep(_CLOSING_S)
+        await self._wait_for_recorders()
         self._look_after(self._clock())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._hold_timer()
         return tuple(recorder.closed for recorder in self._recorders if recorder.closed is not None)
+
+    async def suspend(self, within: float = 5.0) -> SuspendedRecording:
+        """End here, with records that are signed but not closed, and return what another process needs to continue
+        them: give it to `Room.continue_recording` there.
+
+        A record that is not on disk `within` so many seconds is given up: `sfu recover` closes it. Raises LocalError
+        if the recording has ended.
+        """
+        self._check_running()
+        now, utc = self._take_all_off(), utc_now()
+        self.suspended = True
+        for recorder in self._recorders:
+            recorder.suspend(now, now + within)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._wait_for_recorders()
+        self._hold_timer()
+        self._observer.handle_suspended(self.id)
+        copies = tuple(recorder.describe_suspended() for recorder in self._recorders)
+        return describe_suspension(self._asked, self.id, self.since, self._start, now, utc, self._pause, copies)
 
     def stats(self) -> tuple[RecorderStats, ...]:
         """Return a snapshot of each recorder."""
         both = zip(self._recorders, self._watches, strict=True)
-        return tuple(_describe(recorder.path, recorder.progress, watch) for recorder, watch in both)
+        return tuple(describe_recorder(recorder.path, recorder.progress, watch) for recorder, watch in both)
 
     # from the room
 
@@ -239,9 +241,7 @@ class Recording:
         with self._telling:
             if self.paused:
                 return False
-            arrivals = zip(packets.arrivals, packets.payloads, strict=True)
-            heard = (arrival_us / 1e6 for arrival_us, payload in arrivals if payload)
-            first = next((arrival for arrival in heard if arrival >= max(recorded.since, self._resumed)), None)
+            first = recorded.find_first(packets, self._resumed)
             if first is None:
                 return False
             recorded.begun = True
@@ -287,6 +287,14 @@ class Recording:
 
     # inside
 
+    def _take_up(self, suspended: SuspendedRecording, *, new: bool) -> None:
+        """Be as the recording was that another process has suspended: off the record, if it was. Nobody speaks yet."""
+        if self._pause is None:
+            self.note_speakers([])
+        elif new:
+            self._tell(lambda recorder, now: recorder.pause(now, **suspended.pause or {}))
+        self._unsaid = None if self._pause is None else []
+
     def _take_off(self, id: str, cause: str, at: float | None = None) -> None:
         recorded = self._tracks.pop(id)
         self._feed.disconnect(recorded.track.place, recorded.deliver)
@@ -308,15 +316,28 @@ class Recording:
                 order(recorder, when)
         return when
 
-    def _end(self, cause: str, subject: str | None = None) -> None:
+    def _take_all_off(self) -> float:
         self._feed.step()
         now = self._clock()  # all of it ends in one moment, however long closing takes: nothing is missing after it
         for id in list(self._tracks):
             self._take_off(id, "disconnect", now)
         self.stopped = True
+        return now
+
+    def _end(self, cause: str, subject: str | None = None) -> None:
+        now = self._take_all_off()
         for recorder in self._recorders:
             recorder.stop(cause, now, subject)
-        self._observer.handle_stopped(self, cause)
+        self._observer.handle_stopped(self.id, cause)
+
+    async def _wait_for_recorders(self) -> None:
+        while any(recorder.running for recorder in self._recorders):  # noqa: ASYNC110 - they are threads
+            await asyncio.sleep(_CLOSING_S)
+
+    def _hold_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _arm(self) -> None:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
@@ -342,19 +363,11 @@ class Recording:
             for what, detail in (*begun.items(), *((what, None) for what in ended)):
                 if not self.stopped:
                     self._note("alarm", recorder=number, what=what, detail=detail)
-                self._observer.handle_alarm(self, recorder.path, what, detail)
+                self._observer.handle_alarm(self.id, recorder.path, what, detail)
 
     def _note_silent(self, now: float) -> None:
-        """Note, once, each Track from which nothing has come although it could."""
         for recorded in self._tracks.values():
-            if recorded.silence_reported or recorded.begun:
-                continue
-            if self.paused or recorded.muted or not recorded.track.connected:
-                recorded.awaited = None
-            elif recorded.awaited is None:
-                recorded.awaited = now
-            elif now >= recorded.awaited + SILENCE_S:
-                recorded.silence_reported = True
+            if recorded.falls_silent(now, paused=self.paused):
                 about = recorded.track.info
                 self._note("silent", peer=about.peer, kind=about.kind, label=about.label, track=about.track)
 
@@ -362,7 +375,7 @@ class Recording:
         if self.paused:
             return
         wanting = {key for recorder in self._recorders for key in recorder.wanting_key_frames}
-        due = now >= self._key_frames + self._options.key_frame_interval
+        due = now >= self._key_frames + self._asked.options.key_frame_interval
         if due:
             self._key_frames = now
         for recorded in self._tracks.values():
@@ -370,19 +383,10 @@ class Recording:
                 recorded.track.request_key_frame()
 
     def _note_sender_clocks(self, now: float) -> None:
-        for recorded in self._tracks.values():
-            clock = recorded.track.sender_clock()
-            if clock is None or not recorded.begun or now < recorded.reported + _REPORT_EACH_S or self.paused:
-                continue
-            recorded.reported = now
-            ssrc, ntp_time, rtp_timestamp, arrival = clock
-            about: dict[str, Any] = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
-            arrival_us = round((arrival - self._start) * 1e6)
-            self._tell(partial(_note_report, key=recorded.key, arrival_us=arrival_us, **about))
-
-
-def _describe(path: Path, it: Progress, watch: Watch) -> RecorderStats:
-    return RecorderStats(path, it.written_bytes, it.free_bytes, it.missed_packets, it.failure, dict(watch.alarms))
+        for recorded in self._tracks.values() if not self.paused else ():
+            about = recorded.find_report(now, self._start)
+            if about is not None:
+                self._tell(partial(_note_report, key=recorded.key, **about))
 
 
 def _note_report(recorder: Recorder, now: float, key: int, **fields: Any) -> None:

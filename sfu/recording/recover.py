@@ -11,17 +11,18 @@ from __future__ import annotations
 import datetime
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sfu.recording.entries import format_utc
-from sfu.recording.errors import RecordError
+from sfu.recording.errors import RecordError, RefusedError
 from sfu.recording.examine import Examination, Progress
 from sfu.recording.findings import Fault, SourceFacts
 from sfu.recording.folder import LEDGER, MANIFEST, PUBLIC_KEY, Folder, Listing, write_whole
 from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.ledger import Ledger
-from sfu.recording.lock import lock_for_writing
+from sfu.recording.lock import open_to_continue
 from sfu.recording.manifest import FileFact, build_manifest, write_manifest
 from sfu.recording.remainder import SignedPart, describe_set_apart, find_signed_part, is_missing_end, set_apart
 from sfu.recording.signing import Signer
@@ -32,6 +33,7 @@ class Recovery:
     """What a recovery found and did."""
 
     record: str
+    room: str
     lines: int
     """Whole lines that the ledger had."""
     signed_lines: int
@@ -52,30 +54,40 @@ def recover_record(
     utc: datetime.datetime,
     progress: Progress | None = None,
     journal: Journal | None = None,
+    breathe: Callable[[], None] = lambda: None,
 ) -> Recovery:
     """Close a record that its recorder did not close; `utc` is now. `journal` is asked first, and told then.
+    `breathe` is called at each line that is read; what it raises ends the recovery, and another one goes on.
 
-    RecordError when it is closed already, or the journal knows it as closed, is still being written, is not a record,
-    was begun with another key, when nothing in it is signed, or what was signed is wrong: then nothing was changed.
+    RefusedError when it is closed already, or the journal knows it as closed, is not a record, was begun with another
+    key, when nothing in it is signed, or what was signed is wrong: then nothing was changed. InUseError when it is
+    still being written; RecordError when something cannot be read, written or signed.
     """
+
+    def advance(done: int, total: int) -> None:
+        breathe()
+        if progress is not None:
+            progress(done, total)
+
     path = Path(path)
-    with _open_ledger(path) as ledger_file, Folder(path) as folder:
+    with io.FileIO(open_to_continue(path), "r+") as ledger_file, Folder(path) as folder:
         listing = folder.list()
         if MANIFEST in listing.sizes:
-            raise RecordError(path, "this record is closed; there is nothing to recover")
-        signed = find_signed_part(folder, key.public)
+            raise RefusedError(path, "this record is closed; there is nothing to recover")
+        signed = find_signed_part(folder, key.public, breathe)
         restored = journal is not None and _is_known(path, signed, listing, journal)
         listing.sizes[LEDGER] = signed.bytes
-        found = _examine(folder, listing, key, progress)
+        found = _examine(folder, listing, key, advance)
         if restored and found.uncovered:
-            raise RecordError(path, f"{found.uncovered[0].path} was added after this record was closed")
+            raise RefusedError(path, f"{found.uncovered[0].path} was added after this record was closed")
         gaps = () if restored else _append_end(path, ledger_file, found, signed, key, utc)
         if PUBLIC_KEY not in listing.sizes:
             write_whole(path / PUBLIC_KEY, key.public.pem)
-        whole = _examine(folder, folder.list(), key, progress)
+        whole = _examine(folder, folder.list(), key, advance)
         _close(path, whole, key, None if restored else journal)
-    record, unattested = signed.start.text("record"), tuple(whole.unattested)
-    return Recovery(record, signed.lines, signed.signed_lines, found.parser.t_us, unattested, gaps, restored)
+    start, unattested = signed.start, tuple(whole.unattested)
+    about = start.text("record"), start.text("room")
+    return Recovery(*about, signed.lines, signed.signed_lines, found.parser.t_us, unattested, gaps, restored)
 
 
 def _is_known(path: Path, signed: SignedPart, listing: Listing, journal: Journal) -> bool:
@@ -85,24 +97,11 @@ def _is_known(path: Path, signed: SignedPart, listing: Listing, journal: Journal
         return False
     if signed.bytes == listing.sizes[LEDGER] and any(each.head == signed.head for each in known):
         return True
-    raise RecordError(
+    raise RefusedError(
         path,
         f"the journal knows this record as closed, with {known[-1].lines} lines and the head {known[-1].head}; what is "
         f"here is signed up to line {signed.signed_lines} and has another: it was altered, and is not recovered",
     )
-
-
-def _open_ledger(path: Path) -> io.FileIO:
-    """The ledger, locked for writing."""
-    name = path / LEDGER
-    try:
-        descriptor = os.open(name, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise RecordError(path, f"this folder has no {LEDGER} that can be written: {error.strerror}") from error
-    if not lock_for_writing(descriptor):
-        os.close(descriptor)
-        raise RecordError(path, "this record is still being written, or somebody verifies it now")
-    return io.FileIO(descriptor, "r+")
 
 
 def _examine(folder: Folder, listing: Listing, key: Signer, progress: Progress | None) -> Examination:
@@ -110,7 +109,7 @@ def _examine(folder: Folder, listing: Listing, key: Signer, progress: Progress |
     try:
         examination.run(progress)
     except Fault as fault:
-        raise RecordError(
+        raise RefusedError(
             folder.path, f"this record is wrong, and recovery would hide it: {fault.place}: {fault}"
         ) from fault
     return examination
@@ -160,7 +159,7 @@ def _close(path: Path, whole: Examination, key: Signer, journal: Journal | None)
     """Sign what was found to be whole. The journal comes first: what it knows can be closed again, as it is."""
     start, parser = whole.start, whole.parser
     if start is None or whole.uncovered or whole.torn_bytes or whole.signed_lines != parser.n:
-        raise RecordError(path, "this record was changed while it was recovered; nothing of it was closed")
+        raise RefusedError(path, "this record was changed while it was recovered; nothing of it was closed")
     record = start.text("record")
     manifest = build_manifest(record, key.key_id, parser.n, parser.prev, parser.counts, whole.files, whole.version)
     if journal is not None:

@@ -6,17 +6,17 @@ media files to the folder `unattested`, byte for byte, where a recovery's own li
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sfu.recording.entries import MAX_LINE_BYTES, Entry
-from sfu.recording.errors import RecordError
-from sfu.recording.examine import head_is_signed
+from sfu.recording.errors import RecordError, RefusedError
 from sfu.recording.findings import SourceFacts
 from sfu.recording.folder import (
     FOLDER_MODE,
@@ -28,6 +28,7 @@ from sfu.recording.folder import (
     sync_folder,
     unattested_file,
 )
+from sfu.recording.heads import head_is_signed
 from sfu.recording.ledger import LedgerError, LedgerParser
 from sfu.recording.manifest import FileFact
 from sfu.recording.signing import PublicKey
@@ -49,10 +50,10 @@ class SignedPart:
     """Number of whole and chained lines, signed or not."""
 
 
-def find_signed_part(folder: Folder, key: PublicKey) -> SignedPart:
-    """Find the last head that the key has signed.
+def find_signed_part(folder: Folder, key: PublicKey, breathe: Callable[[], None] = lambda: None) -> SignedPart:
+    """Find the last head that the key has signed. `breathe` is called at each line.
 
-    RecordError when there is none, when another key began the record, or when lines that were signed are not what they
+    RefusedError when there is none, when another key began the record, or when lines that were signed are not what they
     were: behind what is wrong stands another head. What was never signed may be anything.
     """
     parser = LedgerParser()
@@ -61,6 +62,7 @@ def find_signed_part(folder: Folder, key: PublicKey) -> SignedPart:
     head, wrong = "", "the ledger is empty"
     with io.BufferedReader(folder.open(LEDGER), 1 << 16) as file:
         for line in _read_lines(folder, file):
+            breathe()
             try:
                 entry = parser.parse(line)
             except LedgerError as error:
@@ -71,16 +73,16 @@ def find_signed_part(folder: Folder, key: PublicKey) -> SignedPart:
             if start is None:
                 start = entry
                 if entry.text("key") != key.key_id:
-                    raise RecordError(folder.path, "this record was begun with another key; recover it with that one")
+                    raise RefusedError(folder.path, "this record was begun with another key; recover it with that one")
             if entry.type != "head":
                 continue
             if not head_is_signed(key, start, entry):
                 raise _altered(folder, f"{LEDGER}, line {parser.n}: its signature does not fit the lines before it")
             signed_lines, signed_bytes, head = parser.n, parser.offset, entry.head
     if start is None:
-        raise RecordError(folder.path, f"this is no record that can be recovered: {wrong}")
+        raise RefusedError(folder.path, f"this is no record that can be recovered: {wrong}")
     if not signed_lines:
-        raise RecordError(
+        raise RefusedError(
             folder.path,
             "no line of this record was signed, so there is nothing that a recovery could vouch for",
         )
@@ -100,8 +102,8 @@ def _is_head(line: bytes) -> bool:
     return _HEAD_TYPE in line and line.endswith(b"\n")
 
 
-def _altered(folder: Folder, reason: str) -> RecordError:
-    return RecordError(folder.path, f"this record is wrong, and recovery would hide it: {reason}")
+def _altered(folder: Folder, reason: str) -> RefusedError:
+    return RefusedError(folder.path, f"this record is wrong, and recovery would hide it: {reason}")
 
 
 def set_apart(path: Path, ledger: io.FileIO, signed_bytes: int, uncovered: list[FileFact]) -> int:
@@ -156,11 +158,16 @@ def _cut_off(descriptor: int, offset: int, to: Path) -> None:
 def copy_rest(descriptor: int, offset: int, to: Path) -> None:
     """Write a new file of what stands from an offset on, and see it on the disk."""
     with open(to, "xb", opener=open_as_ours) as file:
-        while chunk := os.pread(descriptor, 1 << 20, offset):
-            file.write(chunk)
-            offset += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            while chunk := os.pread(descriptor, 1 << 20, offset):
+                file.write(chunk)
+                offset += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # a part of it helps nobody, and takes what a full disk lacks
+                to.unlink()
+            raise
     sync_folder(to.parent)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sfu.recording.errors import RecordError
-from sfu.recording.folder import FILE_MODE, FOLDER_MODE, LEDGER, MEDIA, discard_whole, sync_folder, write_whole
-from sfu.recording.lock import lock_for_writing
+from sfu.recording.folder import FILE_MODE, FOLDER_MODE, LEDGER, MEDIA, Folder, discard_whole, sync_folder, write_whole
+from sfu.recording.lock import lock_for_writing, open_to_continue
 from sfu.recording.manifest import FileFact
 from sfu.recording.media_file import APPEND, MediaFile, write_all
 
@@ -18,6 +20,7 @@ MOST_OPEN = 32
 """Most media files that are open at once; in a hearing with hundreds of speakers few speak."""
 DESCRIPTORS = MOST_OPEN + 4
 """Most descriptors that a record needs: those media files, its ledger, and further files for a moment."""
+_LOCK_TRIES, _LOCK_AGAIN_S = 200, 0.005
 _SYNCS = 8
 """Files synced at a time: file systems commit several together in their journals."""
 
@@ -34,6 +37,8 @@ class Store:
         """Those written last stand last."""
         self._sizes = {LEDGER: 0}
         self._digests = {LEDGER: hashlib.sha256()}
+        self._ended: list[FileFact] = []
+        """Files that another process has written, to which nothing is added any more."""
         self._pool = ThreadPoolExecutor(_SYNCS, thread_name_prefix="sfu-sync")
 
     @classmethod
@@ -51,12 +56,42 @@ class Store:
         except OSError as error:
             raise RecordError(path, f"no record can be made here: {error.strerror}") from error
         try:
-            lock_for_writing(ledger)  # nobody else knows of it yet
+            _lock_new(path, ledger)
             sync_folder(path)
         except BaseException:
             os.close(ledger)
             raise
         return cls(path, ledger)
+
+    @classmethod
+    def reopen(cls, path: Path, files: Sequence[FileFact]) -> Store:
+        """Go on with a record that another process has suspended. `files` are what it had: nothing else may be there.
+
+        Its ledger is read, and must be the same bytes; of other files only the size is looked at, since a verification
+        reads them.
+        """
+        expected = {each.path: each for each in files}
+        ledger = open_to_continue(path)
+        try:
+            with Folder(path) as folder:
+                listing = folder.list()
+                for name, reason in listing.strange:
+                    raise RecordError(path / name, reason)
+                for name in sorted(listing.sizes.keys() | expected.keys()):
+                    if name not in expected or listing.sizes.get(name) != expected[name].bytes:
+                        raise RecordError(path / name, "this file is not as it was when the record was suspended")
+                digest = hashlib.sha256()
+                for chunk in folder.read_chunks(LEDGER, 0, expected[LEDGER].bytes):
+                    digest.update(chunk)
+            if digest.hexdigest() != expected[LEDGER].sha256:
+                raise RecordError(path / LEDGER, "this is not the ledger that was suspended: it was changed since")
+        except BaseException:
+            os.close(ledger)
+            raise
+        made = cls(path, ledger)
+        made._ended = [each for each in files if each.path != LEDGER]
+        made._sizes[LEDGER], made._digests[LEDGER] = expected[LEDGER].bytes, digest
+        return made
 
     def append_media(self, file: str, data: bytes) -> int:
         """Append to a media file, new or not, and return the offset. The bytes are surely on disk only after
@@ -149,7 +184,7 @@ class Store:
         """Return every file, with what was written to it."""
         facts = [FileFact(file, self._sizes[file], digest.hexdigest()) for file, digest in self._digests.items()]
         made = [(file, media) for file, media in self._media.items() if media.exists]
-        return facts + [FileFact(file, media.size, media.digest.hexdigest()) for file, media in made]
+        return facts + self._ended + [FileFact(file, media.size, media.digest.hexdigest()) for file, media in made]
 
     def free_bytes(self) -> int:
         """Return how many bytes the file system has left for us."""
@@ -187,3 +222,12 @@ class Store:
         except OSError as error:
             return RecordError(self.path / file, f"cannot be brought to disk: {error.strerror}")
         return None
+
+
+def _lock_new(path: Path, ledger: int) -> None:
+    """Lock a ledger that was just made: who looks for records that were left open may look at it in this moment."""
+    for _ in range(_LOCK_TRIES):
+        if lock_for_writing(ledger):
+            return
+        time.sleep(_LOCK_AGAIN_S)
+    raise RecordError(path / LEDGER, "somebody else holds it")

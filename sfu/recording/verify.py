@@ -200,6 +200,8 @@ def _tell_recovered(examination: Examination, attested: int) -> Fault:
 def _tell_open(examination: Examination, written: bool) -> Fault:
     """Say what is known of a record without an end."""
     state = "is still being written" if written else "was not closed"
+    if examination.restarts.suspended is not None and not written:
+        state = "was suspended, so that another process continues it, which none has done"
     lines, signed = examination.parser.n, examination.signed_lines
     parts = [f"this record {state}: it is in order up to line {lines} of the ledger, signed up to line {signed}"]
     if examination.torn_bytes:

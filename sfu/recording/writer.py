@@ -7,31 +7,30 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sfu.recording.cutter import Fragment, Gap
 from sfu.recording.entries import EntryError, check_line, format_utc
 from sfu.recording.errors import RecordError
 from sfu.recording.fault import Fault
-from sfu.recording.folder import media_file, timestamp_file
+from sfu.recording.folder import media_file
 from sfu.recording.ledger import Ledger
+from sfu.recording.ledger_writer import MOST_REASON, LedgerWriter
 from sfu.recording.options import RecordingOptions
-from sfu.recording.remote_signer import SignerError
+from sfu.recording.restart.absence import NEW, Absence, Absences, EndedSource, WriterState
 from sfu.recording.source import SourceRecorder
-from sfu.recording.stamping import Stamped, Stamper
+from sfu.recording.stamping import Stamper
 from sfu.recording.store import MOST_OPEN, Store
 from sfu.recording.track_writing import TrackInfo, TrackWriting, WrittenSource
 from sfu.routing.plane import TappedPackets
 
 _CAUSES = ("pause", "disconnect", "block", "mute")
 """Reasons not to record; of several, the first one listed is named."""
-_MOST_REASON = 500
-_SIGN_AGAIN_US = 1_000_000
 
 
 class RecordWriter:
-    """Made with an open Store and a Ledger that has no line yet."""
+    """Made with an open Store and a Ledger that has its first line, or what another process has suspended."""
 
     def __init__(
         self,
@@ -42,31 +41,41 @@ class RecordWriter:
         options: RecordingOptions,
         utc: Callable[[], datetime.datetime],
         stamper: Stamper | None = None,
+        state: WriterState = NEW,
     ) -> None:
-        """`utc` tells the date and time. `stamper` has heads stamped."""
-        self.written_bytes = 0
+        """`utc` tells the date and time. `stamper` has heads stamped. `state`: of what was suspended; say then
+        `continue_record`.
+        """
+        self.written_bytes = state.written_bytes
         """Of media, on disk."""
         self._store = store
-        self._ledger = ledger
         self._start_us = start_us
         self._options = options
         self._utc = utc
-        self._stamper = stamper
-        self._stamps = 0
-        self._lines: list[bytes] = []
+        self._lines = LedgerWriter(
+            store, ledger, start_us=start_us, options=options, utc=utc, stamper=stamper, stamps=state.stamps
+        )
+        self._earlier = state.sources
+        """How many sources other processes have written."""
+        self._absences = Absences(state.ended, paused=state.paused)
         self._sources: list[WrittenSource] = []
-        self._last_head = b""
-        self._signed_lines = 0
         self._writings: dict[int, TrackWriting] = {}
-        self._paused = False
-        self.unsigned: str | None = None
-        """Why the signer did not sign, when it was asked last."""
-        self._sign_us = start_us + round(options.head_interval * 1e6)
+        self._paused = state.paused
 
     @property
     def head(self) -> str:
         """SHA-256 of the ledger's last line, which stands for everything written so far."""
-        return self._ledger.prev
+        return self._lines.head
+
+    @property
+    def ledger(self) -> Ledger:
+        """The chain of its lines."""
+        return self._lines.ledger
+
+    @property
+    def unsigned(self) -> str | None:
+        """Why the signer did not sign, when it was asked last."""
+        return self._lines.unsigned
 
     @property
     def wanting_key_frames(self) -> list[int]:
@@ -80,11 +89,7 @@ class RecordWriter:
 
     def note(self, kind: str, now_us: int, /, **fields: Any) -> None:
         """Write a line into the ledger about an event at `now_us`."""
-        at_us = self._at(now_us)
-        try:
-            self._line(kind, at_us, at_us=at_us, **fields)
-        except EntryError as error:  # the embedder's data must not end a record
-            self._line("unstorable", at_us, at_us=at_us, of=kind, reason=str(error)[:_MOST_REASON])
+        self._lines.note(kind, now_us, **fields)
 
     def begin_track(self, key: int, info: TrackInfo, now_us: int) -> None:
         """Record a Track from its first packet on; `key` names it to the other methods."""
@@ -131,6 +136,7 @@ class RecordWriter:
         """Keep not a byte of the media that come from now on."""
         self._paused = True
         self.note("pause", now_us, **fields)
+        self._declare(self._absences.set_paused(True, now_us), now_us)
         for writing in self._writings.values():
             self._set_reason(writing, "pause", True, now_us)
 
@@ -138,6 +144,7 @@ class RecordWriter:
         """Go on after a pause."""
         self._paused = False
         self.note("resume", now_us, **fields)
+        self._declare(self._absences.set_paused(False, now_us), now_us)
         for source in self._sources:
             if source.left and not source.in_use:
                 source.recorder.interrupt(source.left, now_us)
@@ -167,50 +174,74 @@ class RecordWriter:
             if source.fault is not None and source.fault.is_due(now_us):
                 self._try_again(source, source.fault, now_us)
         self._write([(source, source.recorder.poll(now_us)) for source in self._sources], now_us)
-        if self._stamper is not None:
-            self._write_stamp(self._stamper.poll(), now_us)
-        if now_us >= self._sign_us:
-            line = self._try_to_sign(now_us)
-            if line is not None and self._stamper is not None:
-                self._stamper.offer(line, self._ledger.prev, now_us)
-        self._flush()
+        self._lines.poll(now_us)
 
     def close(self, now_us: int, cause: str, subject: str | None = None) -> None:
         """Bring all media to disk. The last lines are written by `seal`, which signs them."""
-        self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
-        self._line(
+        self._end_sources(now_us)
+        counts = self._lines.ledger.counts
+        self._lines.add(
             "stop",
-            self._at(now_us),
+            self._lines.at(now_us),
             cause=cause,
             utc=format_utc(self._utc()),
             subject=subject,
-            fragments=self._ledger.counts["fragment"],
-            gaps=self._ledger.counts["gap"],
+            fragments=counts["fragment"],
+            gaps=counts["gap"],
         )
 
     def seal(self, now_us: int) -> None:
         """Write and sign all that was closed. After a RecordError it may be tried again: it goes on where it was."""
         self._store.repair_media()
-        self._flush()
-        self._sign_end(now_us)
-        if self._stamper is not None:
-            stamper, self._stamper = self._stamper, None
-            stamped = stamper.stamp(self._last_head, self._ledger.prev)
-            if stamped.response:  # after the stop nothing else may be told, nor that this one could not be kept
-                self._keep_stamp(stamped, now_us)
-        self._sign_end(now_us)
+        self._lines.seal(now_us)
 
-    def _sign_end(self, now_us: int) -> None:
-        if self._ledger.n != self._signed_lines:
-            self._sign(now_us)
-        self._flush()
+    def suspend(self, now_us: int, process: int) -> None:
+        """As `close`, for a record that another process will continue. The last lines are written by `seal_suspended`.
+
+        `process`: the id of this one.
+        """
+        self._end_sources(now_us)
+        self._lines.take_stamp(now_us)
+        self.note("suspend", now_us, utc=format_utc(self._utc()), process=process)
+
+    def seal_suspended(self, now_us: int) -> WriterState:
+        """Write and sign all until the suspension. After a RecordError it may be tried again."""
+        self._store.repair_media()
+        self._lines.sign_end(now_us)
+        ended = (*self._absences.sources, *(EndedSource(each.number, each.speaker) for each in self._sources))
+        return WriterState(
+            self._earlier + len(self._sources), ended, self._lines.stamps, self.written_bytes, self._paused
+        )
+
+    def continue_record(self, suspended_us: int, now_us: int, **fields: Any) -> None:
+        """Go on with what another process has suspended, at a time on this one's clock: say so, declare what is missing
+        since then, and bring that to disk. Raises RecordError.
+        """
+        ended = self._absences.sources
+        begin_us, end_us = self._lines.at(suspended_us), self._lines.at(now_us)
+        self._lines.add("continue", end_us, begin_us=begin_us, end_us=end_us, utc=format_utc(self._utc()), **fields)
+        self._declare((Absence(each.number, "restart", suspended_us, now_us) for each in ended), now_us)
+        self._absences = Absences(ended, now_us, paused=self._paused)
+        self._lines.flush()
+        self._lines.try_to_sign(now_us)
+        self._lines.flush()
+
+    def _end_sources(self, now_us: int) -> None:
+        self._write([(source, source.recorder.close(now_us)) for source in self._sources], now_us)
+        self._declare(self._absences.end(now_us), now_us)
+
+    def _declare(self, absences: Iterable[Absence], now_us: int) -> None:
+        at, t_us = self._lines.at, self._lines.at(now_us)
+        for each in absences:
+            gap = Gap(each.cause, at(each.begin_us), at(each.end_us))
+            self._lines.add("gap", t_us, source=each.source, **gap._asdict())
 
     def _find_source(self, info: TrackInfo, now_us: int) -> WrittenSource:
         for source in self._sources:
             if not source.in_use and source.speaker == info.speaker:
                 source.in_use = True
                 return source
-        number = len(self._sources) + 1
+        number = self._earlier + len(self._sources) + 1
         file = media_file(number, info.kind)
         recorder = SourceRecorder(
             info.kind,
@@ -223,6 +254,9 @@ class RecordWriter:
         )
         source = WrittenSource(number, file, info.speaker, recorder)
         self._sources.append(source)
+        absence = self._absences.take(info.speaker, now_us)
+        if absence is not None:
+            self._declare([absence], now_us)
         self.note(
             "source",
             now_us,
@@ -232,6 +266,7 @@ class RecordWriter:
             codec=info.codec,
             clock_rate=info.clock_rate,
             peer=info.peer,
+            **({"continues": absence.source} if absence is not None else {}),
             label=info.label,
             metadata=_storable(info.metadata),
             **({"encryption": info.encryption} if info.encryption else {}),
@@ -263,7 +298,7 @@ class RecordWriter:
             self._write_some(found[at : at + MOST_OPEN], now_us)
 
     def _write_some(self, found: list[tuple[WrittenSource, list[Fragment | Gap]]], now_us: int) -> None:
-        t_us = self._at(now_us)
+        t_us = self._lines.at(now_us)
         placed: list[tuple[WrittenSource, Fragment | Gap, int]] = []
         touched: dict[str, WrittenSource] = {}
         for source, items in found:
@@ -285,23 +320,23 @@ class RecordWriter:
                 self.note("fault", now_us, source=source.number, file=file, reason=None)
         for source, item, offset in placed:
             if isinstance(item, Gap):
-                self._line("gap", t_us, source=source.number, **item._asdict())
+                self._lines.add("gap", t_us, source=source.number, **item._asdict())
             elif offset < 0 or source.file in unsynced:
                 self._line_missing(source, item, t_us)
             else:
                 self.written_bytes += len(item.data)
-                self._line("fragment", t_us, **self._describe_fragment(source, item, offset))
+                self._lines.add("fragment", t_us, **self._describe_fragment(source, item, offset))
 
     def _line_missing(self, source: WrittenSource, fragment: Fragment, t_us: int) -> None:
         """A fragment did not come to disk."""
         gap = Gap("recorder_fault", fragment.begin_us, fragment.end_us, packets=fragment.packets)
-        self._line("gap", t_us, source=source.number, **gap._asdict())
+        self._lines.add("gap", t_us, source=source.number, **gap._asdict())
 
     def _fail(self, source: WrittenSource, error: RecordError, now_us: int) -> None:
         """Note that a source's file cannot be written: keep nothing of the source for a while."""
         if source.fault is None:
             source.fault = Fault(str(error), now_us)
-            self.note("fault", now_us, source=source.number, file=source.file, reason=str(error)[:_MOST_REASON])
+            self.note("fault", now_us, source=source.number, file=source.file, reason=str(error)[:MOST_REASON])
         else:
             source.fault.repeat(str(error), now_us)
         if self._is_in_use(source):
@@ -336,64 +371,13 @@ class RecordWriter:
             "source": source.number, "index": index, "offset": offset, "bytes": len(data), "sha256": digest, **about
         }  # fmt: skip
 
-    def _at(self, now_us: int) -> int:
-        return max(0, now_us - self._start_us)
-
-    def _line(self, kind: str, t_us: int, /, **fields: Any) -> None:
-        self._lines.append(self._ledger.append(kind, t_us, **fields))
-
-    def _try_to_sign(self, now_us: int) -> bytes | None:
-        """Sign, if the signer answers; if not, media still go to disk, and it is asked again."""
-        self._sign_us = now_us + round(self._options.head_interval * 1e6)
-        try:
-            line = self._sign(now_us)
-        except SignerError as error:
-            self.unsigned = str(error)
-            self._sign_us = min(self._sign_us, now_us + _SIGN_AGAIN_US)
-            return None
-        self.unsigned = None
-        return line
-
-    def _sign(self, now_us: int) -> bytes:
-        self._last_head = self._ledger.sign_head(self._at(now_us), self._utc())
-        self._signed_lines = self._ledger.n
-        self._lines.append(self._last_head)
-        return self._last_head
-
-    def _write_stamp(self, stamped: Stamped | None, now_us: int) -> None:
-        if stamped is None:
-            return
-        failure = stamped.failure or self._keep_stamp(stamped, now_us)
-        if failure:
-            self.note("unstamped", now_us, head=stamped.head, reason=failure[:_MOST_REASON])
-
-    def _keep_stamp(self, stamped: Stamped, now_us: int) -> str:
-        """Keep a timestamp; return why that is impossible, or an empty string."""
-        self._stamps += 1
-        file = timestamp_file(self._stamps)
-        try:
-            self._store.write_file(file, stamped.response)
-        except RecordError as error:
-            self._stamps -= 1
-            return str(error)
-        digest = hashlib.sha256(stamped.response).hexdigest()
-        self._line(
-            "timestamp", self._at(now_us), file=file, bytes=len(stamped.response), sha256=digest, head=stamped.head
-        )
-        return ""
-
-    def _flush(self) -> None:
-        if self._lines:
-            self._store.append_ledger(b"".join(self._lines))
-            self._lines.clear()
-
 
 def _storable(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Peer's metadata if a ledger can hold them, else nothing and the reason."""
     try:
         check_line("source", {**_EMPTY_SOURCE, "metadata": dict(metadata)})
     except EntryError as error:
-        return {"unstorable": str(error)[:_MOST_REASON]}
+        return {"unstorable": str(error)[:MOST_REASON]}
     return dict(metadata)
 
 

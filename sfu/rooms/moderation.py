@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from sfu.errors import ExcludedError, RoomClosedError
+from sfu.rooms.room_state import RoomState
 
 _MOST = 4096
 """Most decisions of one kind; beyond that the oldest is forgotten."""
@@ -49,6 +50,22 @@ class Moderation:
         """Whether nobody is kept out any more."""
         until = [self._closed_until, *self._excluded.values(), *self._excluded_names.values()]
         return max(until) <= now
+
+    def export(self, now: float) -> tuple[float, dict[str, float], dict[str, float], list[tuple[str, str, str | None]]]:
+        """Return the decisions, as `RoomState` has them from `closed_for` to `blocked`."""
+
+        def left(held: Mapping[str, float]) -> dict[str, float]:
+            return {key: until - now for key, until in held.items() if until > now}
+
+        blocked = [(name, kind, by) for (name, kind), by in self._blocked.items()]
+        return max(self._closed_until - now, 0.0), left(self._excluded), left(self._excluded_names), blocked
+
+    def restore(self, state: RoomState, now: float) -> None:
+        """Take over what another server has decided."""
+        self._closed_until = now + state.closed_for
+        self._excluded = {key: now + left for key, left in state.excluded.items()}
+        self._excluded_names = {key: now + left for key, left in state.excluded_names.items()}
+        self._blocked = {(name, kind): by for name, kind, by in state.blocked}
 
     @property
     def blocked(self) -> Mapping[tuple[str, str], str | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 
 from sfu.errors import NameHeldError
 from sfu.rooms.lookalikes import appearances
@@ -16,6 +17,11 @@ class NameHolders:
         self._most = most
         self._subjects: dict[str, str] = {}
         self._by_appearance: dict[str, str] = {}
+
+    @property
+    def subjects(self) -> Mapping[str, str]:
+        """Who holds each name, those used least lately first."""
+        return MappingProxyType(self._subjects)
 
     def check(self, name: str, subject: str | None) -> None:
         """Raise NameHeldError if `name`, or one that looks like it, is held by a subject other than `subject`."""

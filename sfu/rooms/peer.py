@@ -71,6 +71,7 @@ class Peer:
         *,
         subject: str | None = None,
         named: bool = False,
+        tenant: str = "",
         leave_when_idle: bool,
         metadata: Mapping[str, Any],
     ) -> None:
@@ -79,6 +80,8 @@ class Peer:
         self._subjects = collections.deque(() if subject is None else (subject,), maxlen=_MOST_SUBJECTS)
         self.named = named
         """Whether the client's credentials say its name, too."""
+        self.tenant = tenant
+        """Whose key let the client in; empty: not known."""
         self.metadata = metadata
         """Whatever the embedding program wants to remember here."""
         self.left = False

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from sfu.errors import (
     InvalidNameError,
     LocalError,
-    NothingPublishedError,
     PeerExistsError,
-    PrivateError,
     RoomFullError,
-    UnknownPublisherError,
 )
-from sfu.events import ConnectionState, ConnectionStateChanged, PeerJoined, PeerLeft, PeerRemoved, RoomClosed
+from sfu.events import ConnectionState, ConnectionStateChanged, Event, PeerJoined, PeerLeft, PeerRemoved, RoomClosed
 from sfu.media.track import Track
 from sfu.negotiation import Kind
 from sfu.recording.feed import Feed
-from sfu.recording.journal import Journal
-from sfu.recording.options import RecordingOptions
 from sfu.recording.recording import Recording
-from sfu.recording.signing import Signer
+from sfu.rooms.attendance import Attendance
 from sfu.rooms.event_stream import EventHub, EventStream
-from sfu.rooms.lookalikes import appearances
 from sfu.rooms.moderation import Moderation
 from sfu.rooms.name_holders import NameHolders
 from sfu.rooms.names import parse_name
 from sfu.rooms.peer import Departed, Peer
+from sfu.rooms.peer_names import check_publisher, find_usurpers
+from sfu.rooms.recorded_room import RecordedRoom
+from sfu.rooms.room_state import RoomState
 from sfu.rooms.tracks import RoomTracks
 from sfu.session.events import MuteChanged, SessionEvent, TrackAdded, TrackRemoved
 from sfu.session.outbox import Outbox
@@ -66,8 +62,13 @@ class RoomOwner(Protocol):
         """The feed that brings recorders the packets of all shards; may raise LocalError."""
         ...
 
+    @property
+    def attendance(self) -> Attendance:
+        """Who counts the Peers that come and go."""
+        ...
 
-class Room:
+
+class Room(RecordedRoom):
     """A routing domain; `Server.room` returns it. The Server lists it while it has Peers."""
 
     def __init__(
@@ -144,6 +145,7 @@ class Room:
         *,
         subject: str | None = None,
         named: bool = False,
+        tenant: str = "",
         leave_when_idle: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> Peer:
@@ -155,6 +157,7 @@ class Room:
             named: whether those credentials say the name, too. Then it is the subject's own while the room lives:
                 others can have neither that name nor one that looks like it, and a Peer that has such a name without
                 credentials must leave.
+            tenant: whose key let the client in; `Server.attendance` counts by it.
             leave_when_idle: whether the Peer leaves by itself when its last connection closes, or its first one fails.
             metadata: kept on the Peer for the embedding program.
 
@@ -170,7 +173,7 @@ class Room:
             raise InvalidNameError(f"No peer can be named {ALL!r}: in a selection it stands for everyone.")
         self._moderation.check(subject, self._environment.clock(), name)
         self._holders.check(name, subject)
-        displaced = self._find_usurpers(name) if named else []
+        displaced = find_usurpers(name, self._peers.values()) if named else []
         known = self._peers.get(name)
         if known is not None and known not in displaced:
             raise PeerExistsError(f"{name!r} is in room {self.name!r} already; choose another name")
@@ -190,38 +193,15 @@ class Room:
             self._outbox,
             subject=subject,
             named=named,
+            tenant=tenant,
             leave_when_idle=leave_when_idle,
             metadata=metadata or {},
         )
         self._peers[name] = peer
+        self._owner.attendance.enter(self.name, name, tenant)
         self._hub.publish(PeerJoined(self.name, name))
         self._tracks.records.handle_joined(name, peer.metadata)
         return peer
-
-    def _find_usurpers(self, name: str) -> list[Peer]:
-        """Return the Peers whose name is `name`, or looks like it, and who have no credentials for it."""
-        sought = appearances(name)
-        return [peer for peer in self._peers.values() if not peer.named and sought & appearances(peer.name)]
-
-    @property
-    def private(self) -> bool:
-        """Whether the room must not be recorded, such as a confidential consultation."""
-        return self._tracks.records.private
-
-    def set_private(self, private: bool) -> None:
-        """Mark the room as private, or not. It stays so while it is empty, too.
-
-        Raises:
-            PrivateError: the room is being recorded; stop that first.
-            ServerFullError: the server has `max_rooms` private rooms.
-        """
-        if private and self._tracks.records.recordings:
-            raise PrivateError(f"room {self.name!r} is being recorded; stop that before it becomes private")
-        self._tracks.records.private = private and self._owner.retain_private(self)
-
-    def set_track_private(self, track: Track, private: bool) -> None:
-        """Mark a Track as private, or not. Its recording, if there is one, ends at once."""
-        self._tracks.set_private(track, private)
 
     def set_track_muted(self, track: Track, muted: bool) -> None:
         """Say for its publisher that a Track is muted, or not any more. What is muted goes to nobody, recorders
@@ -230,64 +210,14 @@ class Room:
         self._tracks.set_muted(track, muted)
 
     @property
-    def recording(self) -> Recording | None:
-        """The Recording that runs, also while it is paused, the oldest of several; None: there is none."""
-        return next(iter(self.recordings), None)
+    def _feed(self) -> Feed:
+        return self._owner.feed
 
-    @property
-    def recordings(self) -> tuple[Recording, ...]:
-        """All Recordings that run, the oldest first."""
-        return self._tracks.records.recordings
-
-    def record(
-        self,
-        path: Path | str,
-        *,
-        key: Signer,
-        mirrors: Iterable[Path | str] = (),
-        tracks: Iterable[Track] | Callable[[Track], bool] | None = None,
-        options: RecordingOptions | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        subject: str | None = None,
-        journal: Journal | None = None,
-        beside: bool = False,
-    ) -> Recording:
-        """Record the room from now on: one file for each speaker and source, and a signed ledger of all that happens.
-
-        Args:
-            path: folder of the record, new or empty.
-            key: signs the record; see `load_or_create_signing_key`.
-            mirrors: folders, best on other disks, in which the same is recorded independently.
-            tracks: only these, or all of which this is true when they come, as those of one Peer; by default all, those
-                that come later too. Private ones are left out.
-            options: how.
-            metadata: kept in the ledger's first line, such as the number of the case.
-            subject: who ordered the recording, as authenticated by the `sub` of a token; None: nobody was
-                authenticated.
-            journal: notes when a record is closed, so that nobody can pass off an earlier part of it as the whole.
-            beside: also while other Recordings of the room run. Each is one by itself: what is said to one of them, as
-                a pause or a mark, the others do not hear.
-
-        Raises:
-            PrivateError: the room, or one of `tracks`, is private. Nothing was made.
-            RecordError: a folder cannot be used.
-            EntryError: a ledger cannot hold `metadata`. Nothing was made.
-            LocalError: the room is being recorded already; with `beside`, a Recording of it is paused.
-        """
-        recording = self._tracks.records.start(
-            self._owner.feed,
-            [Path(path), *map(Path, mirrors)],
-            key,
-            options=options or RecordingOptions(),
-            metadata=metadata or {},
-            tracks=tracks,
-            subject=subject,
-            journal=journal,
-            beside=beside,
-        )
+    def _keep(self, recording: Recording) -> None:
         self._owner.keep(self, recording)
-        self._tracks.tell_recording(recording)
-        return recording
+
+    def _retain_private(self) -> bool:
+        return self._owner.retain_private(self)
 
     def events(self) -> EventStream:
         """Open a stream of what happens in the room from now on. May raise LimitError."""
@@ -339,18 +269,7 @@ class Room:
 
     def check_publisher(self, selection: Selection) -> None:
         """See `PeerOwner.check_publisher`."""
-        if selection is None or selection == ALL:
-            return
-        if isinstance(selection, str):
-            publisher = self._peers.get(selection)
-            if publisher is None:
-                raise UnknownPublisherError(f"no Peer {selection!r} is in room {self.name!r}")
-            if not publisher.tracks:
-                raise NothingPublishedError(f"{selection!r} publishes nothing in room {self.name!r} yet")
-            return
-        for track in selection:
-            if track not in self.tracks:
-                raise LocalError(f"{track!r} has ended, or is not of room {self.name!r}")
+        check_publisher(selection, self.name, self._peers, self.tracks)
 
     def choose_shard(self) -> Shard:
         """Return the shard for one more connection: the room's own, unless another is less loaded."""
@@ -384,6 +303,7 @@ class Room:
 
     def _handle_departed(self, peer: Peer, reason: str) -> None:
         del self._peers[peer.name]
+        self._owner.attendance.leave(self.name, peer.name, peer.tenant)
         self._hub.publish(PeerLeft(self.name, peer.name))
         self._tracks.records.handle_left(peer.name, reason)
         if not self._peers:
@@ -394,6 +314,26 @@ class Room:
     def update_speakers(self, now: float) -> None:
         """Find who speaks now, and emit events for what has changed."""
         self._tracks.update_speakers(now)
+
+    def export(self) -> RoomState:
+        """Return what another process has to know of the room to go on with it."""
+        moderated = self._moderation.export(self._environment.clock())
+        return RoomState(self.name, self.private, *moderated, dict(self._holders.subjects), list(self._peers))
+
+    def restore(self, state: RoomState) -> None:
+        """Go on with a room of another process, which nobody has entered yet here."""
+        self._moderation.restore(state, self._environment.clock())
+        for name, subject in state.held_names.items():
+            self._holders.hold(name, subject, ())
+        for name in state.present:
+            self._owner.attendance.expect(self.name, name)
+        if self.is_guarded():
+            self._owner.retain(self)
+        self.set_private(state.private)
+
+    def publish(self, event: Event) -> None:
+        """Tell the room's readers what happens to the whole server."""
+        self._hub.publish(event)
 
     def end_events(self) -> None:
         """End the room's event streams."""

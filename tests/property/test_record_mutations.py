@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from tests.property.record_files import (
     mutate,
     read,
 )
-from tests.recording_samples import build_record
+from tests.recording_samples import build_continued, build_record
 
 MUTATIONS = 1000
 
@@ -34,11 +35,20 @@ def is_found(verdict: Verdict | RecordError, files: Files) -> bool:
     return verdict.outcome is Outcome.ALTERED and bool(verdict.problem) and bool(verdict.file)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_of_1000_changes_by_who_has_no_key_1000_are_found(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "build"),
+    [
+        (1, build_record),
+        pytest.param(2, build_record, marks=pytest.mark.slow),
+        pytest.param(3, build_continued, marks=pytest.mark.breadth),
+    ],
+)
+def test_of_1000_changes_by_who_has_no_key_1000_are_found(
+    tmp_path: Path, seed: int, build: Callable[[Path, SigningKey, int], object]
+) -> None:
     key, dice = SigningKey.generate(), random.Random(seed)
     folder = tmp_path / "record"
-    build_record(folder, key, seed)
+    build(folder, key, seed)
     original = read(folder)
     assert verify_record(folder).outcome is Outcome.UNPINNED
     missed, made = [], Counter[str]()

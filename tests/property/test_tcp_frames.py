@@ -1,20 +1,47 @@
-"""Whatever comes on a TCP connection, in whatever pieces: what is whole is taken once, and nothing beyond it."""
+"""What comes of a client, by TCP in whatever pieces or by UDP: what is whole is taken once, and nothing beyond it."""
 
 from __future__ import annotations
 
+import ctypes
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sfu.tcp.kernels import native
+from sfu.tcp.kernels.counters import Counter
+from sfu.tcp.kernels.datagrams import STRANGERS_BURST_MS, meet_stranger, take_datagram
 from sfu.tcp.kernels.frames import take
-from sfu.tcp.kernels.rows import IN_BYTES, MAX_MESSAGE_BYTES, WAITING, Carries, Counter, Ended, State, make_pumped
+from sfu.tcp.kernels.rows import (
+    IN_BYTES,
+    MAX_MESSAGE_BYTES,
+    NOTICES,
+    TWINS_TOLD,
+    WAITING,
+    Carries,
+    Ended,
+    NoticeKind,
+    State,
+    make_pumped,
+)
 from sfu.wire.kernels.modes import PLAIN
+from sfu.wire.sockaddr import SOCKADDR_BYTES
 from tests.property.modes import examples
 
-pytestmark = pytest.mark.skipif(PLAIN, reason="plain Python makes no system calls for kernels")
+
+@pytest.fixture(scope="module", autouse=True)
+def calls() -> Iterator[None]:
+    """In plain Python external functions do nothing; here those of sockets fail, as they do compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        if PLAIN:
+            patch.setattr(native, "send", lambda *_: -1)
+            patch.setattr(native, "epoll_ctl", lambda *_: -1)
+            patch.setattr(native, "memmove", lambda to, source, count: ctypes.memmove(int(to), int(source), int(count)))
+        yield
+
 
 COOKIE = b"\x21\x12\xa4\x42"
 ROW = 1
@@ -106,3 +133,70 @@ def test_octets_that_are_nothing_end_their_connection_or_wait(carries: Carries, 
         assert int(row.pumped.rows["in_bytes"][ROW]) <= max(MAX_MESSAGE_BYTES + 4, sum(map(len, pieces)))
     else:
         assert row.pumped.rows["ended"][ROW] == Ended.NONSENSE
+
+
+datagrams = st.one_of(
+    frames,
+    st.binary(max_size=100),
+    st.tuples(frames, st.integers(0, 400)).map(lambda each: each[0][: each[1]]),
+    st.integers(MAX_MESSAGE_BYTES - 40, 3000).map(lambda size: stun(3, bytes(size & ~3))),
+)
+
+
+@given(st.lists(st.tuples(datagrams, st.integers(0, 400)), max_size=20))
+@example([(stun(3, b"")[:17], 0)])  # a header that lacks its last octets
+@settings(deadline=None, max_examples=examples(200))
+def test_each_datagram_of_a_client_stands_for_itself(sent: list[tuple[bytes, int]]) -> None:
+    row = Row(Carries.TURN)
+    pumped = row.pumped
+    pumped.rows["twin"][ROW] = 1
+    now_ms = 1_000
+    for data, later in sent:
+        now_ms += later
+        pumped.received[: len(data)] = np.frombuffer(data, np.uint8)
+        before = int(pumped.counters.sum())
+        take_datagram(pumped, ROW, 0, len(data), now_ms)
+        told = int(pumped.state[WAITING])
+        if told:
+            assert data[:2] != b"\x00\x16" and data[4:8] == COOKIE
+            size = 20 + int.from_bytes(data[2:4], "big")
+            assert pumped.notice_data[0, : pumped.notices["bytes"][0]].tobytes() == data[:size]
+            assert (told, int(pumped.rows["waits"][ROW])) == (1, 1)
+        assert told + int(pumped.counters.sum()) - before == 1, "done with, or counted, once"
+        assert row.is_open
+        pumped.state[WAITING] = pumped.state[TWINS_TOLD] = 0
+        pumped.rows["waits"][ROW] = 0
+    assert (pumped.inbox[0] == 0xEE).all(), "another's"
+
+
+@given(st.lists(st.tuples(datagrams, st.integers(0, 30)), max_size=20))
+@settings(deadline=None, max_examples=examples(200))
+def test_of_strangers_only_what_asks_for_an_allocation_is_told(sent: list[tuple[bytes, int]]) -> None:
+    pumped = make_pumped(2)
+    pumped.names[:SOCKADDR_BYTES] = np.arange(SOCKADDR_BYTES)
+    now_ms = 1_000
+    for data, later in sent:
+        now_ms += later
+        pumped.received[: len(data)] = np.frombuffer(data, np.uint8)
+        before = int(pumped.counters.sum())
+        meet_stranger(pumped, 0, 0, 0, len(data), now_ms)
+        if pumped.state[WAITING]:
+            assert data[:2] == b"\x00\x03" and data[4:8] == COOKIE
+            assert pumped.notices["kind"][0] == NoticeKind.STRANGER
+            told = pumped.notice_data[0, : pumped.notices["bytes"][0]].tobytes()
+            assert told == bytes(range(SOCKADDR_BYTES)) + data
+        else:
+            assert int(pumped.counters.sum()) == before + 1
+        pumped.state[WAITING] = pumped.state[TWINS_TOLD] = 0
+
+
+@given(st.integers(1, 2000))
+@settings(deadline=None, max_examples=examples(20))
+def test_a_round_tells_no_more_than_there_is_room_for(count: int) -> None:
+    pumped = make_pumped(2)
+    data = stun(3, bytes(8))
+    pumped.received[: len(data)] = np.frombuffer(data, np.uint8)
+    for k in range(count):
+        meet_stranger(pumped, 0, 0, 0, len(data), k * STRANGERS_BURST_MS)
+    assert pumped.state[WAITING] <= min(count, NOTICES)
+    assert pumped.state[WAITING] + pumped.counters.sum() == count

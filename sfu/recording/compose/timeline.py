@@ -22,7 +22,18 @@ MARK_US = 5_000_000
 """How long a mark's name is shown."""
 
 MEDIA = "media"
-_CAUSES = ("pause", "block", "mute", "encrypted", "recorder_fault", "stall", "disconnect", "loss", "key_frame")
+_CAUSES = (
+    "pause",
+    "block",
+    "mute",
+    "encrypted",
+    "restart",
+    "recorder_fault",
+    "stall",
+    "disconnect",
+    "loss",
+    "key_frame",
+)
 """Causes of missing media; of several at a time, the first one listed is shown."""
 _NO_PICTURE: Mapping[str, str] = {
     "block": "Blocked by a moderator",
@@ -33,6 +44,7 @@ _NO_PICTURE: Mapping[str, str] = {
     "loss": "Picture lost",
     "key_frame": "Picture lost",
     "pause": "Not recorded",
+    "restart": "Not recorded (the server restarted)",
     "recorder_fault": "Not recorded (fault of the recorder)",
 }
 _NO_SOUND: Mapping[str, str] = {
@@ -42,6 +54,7 @@ _NO_SOUND: Mapping[str, str] = {
     "stall": "Connection lost",
     "disconnect": "No microphone",
     "loss": "Sound lost",
+    "restart": "Sound not recorded",
     "recorder_fault": "Sound not recorded",
 }
 _OTHER_PICTURE, _OTHER_SOUND = "No picture", "No sound"

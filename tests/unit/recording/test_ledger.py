@@ -55,7 +55,7 @@ def test_what_was_written_is_read() -> None:
     assert [entry.type for entry in entries] == ["start", "join", "mark", "head", "stop", "head"]
     assert [entry.t_us for entry in entries] == [0, 10, 20, 30, 40, 40]
     assert entries[2].fields == {"name": "oath", "data": {"n": 1.5, "list": [None, True, -3]}}
-    assert entries[0].text("room") == "saal 1" and (entries[0].integer("version"), entries[0].copy) == (2, 0)
+    assert entries[0].text("room") == "saal 1" and (entries[0].integer("version"), entries[0].copy) == (3, 0)
     assert entries[3].prev == entries[2].head == entries[3].text("head")
     assert list(parse_ledger(b"")) == []
 

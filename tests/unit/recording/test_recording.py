@@ -15,6 +15,7 @@ from sfu.recording.feed import Feed, Place
 from sfu.recording.options import RecordingOptions
 from sfu.recording.recorder import Recorder
 from sfu.recording.recording import Recording
+from sfu.recording.restart.suspension import Asked
 from sfu.recording.track_writing import TrackInfo
 from sfu.recording.watch import NOT_CLOSED, NOTHING_WRITTEN, SILENCE_S, Progress
 from sfu.routing.plane import TappedPacket, TappedPackets
@@ -105,16 +106,19 @@ class FakeObserver:
     def __init__(self) -> None:
         self.alarms: set[str] = set()
 
-    def handle_alarm(self, recording: Recording, path: Path, what: str, detail: str | None) -> None:
+    def handle_alarm(self, id: str, path: Path, what: str, detail: str | None) -> None:
         (self.alarms.discard if detail is None else self.alarms.add)(what)
 
-    def handle_paused(self, recording: Recording, ground: str, authoriser: str) -> None:
+    def handle_paused(self, id: str, ground: str, authoriser: str) -> None:
         pass
 
-    def handle_resumed(self, recording: Recording) -> None:
+    def handle_resumed(self, id: str) -> None:
         pass
 
-    def handle_stopped(self, recording: Recording, cause: str) -> None:
+    def handle_stopped(self, id: str, cause: str) -> None:
+        pass
+
+    def handle_suspended(self, id: str) -> None:
         pass
 
 
@@ -128,8 +132,8 @@ class Hearing:
         self.recorders = [FakeRecorder(), FakeRecorder()]
         self.observer = FakeObserver()
         self.recording = Recording(
-            "0" * 32, cast("list[Recorder]", self.recorders), self.feed, self.observer, options=RecordingOptions(),
-            clock=self.clock,
+            "0" * 32, cast("list[Recorder]", self.recorders), self.feed, self.observer, clock=self.clock,
+            asked=Asked("court", "1" * 64, RecordingOptions(), {}, None, False, None), start=self.clock.now,
         )  # fmt: skip
         self._sequence = 0
         self._hold_timer()

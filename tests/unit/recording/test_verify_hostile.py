@@ -153,11 +153,11 @@ def test_a_fragment_of_impossible_size_is_not_read(tmp_path: Path) -> None:
         ([("source", SOURCE | {"source": 2, "kind": "video"})], "cannot be the file of video source 2"),
         (
             [("tail", {"source": 1, "file": "media/001-audio.mkv", "offset": 3})],
-            "cannot stand in a record of version 2",
+            "cannot stand in a record of version 3",
         ),
         (
             [("torn", {"file": "torn/0001.bin", "bytes": 1, "sha256": "0" * 64})],
-            "cannot stand in a record of version 2",
+            "cannot stand in a record of version 3",
         ),
         ([("stray", {"file": "timestamps/0001.tsr", "bytes": 1, "sha256": "0" * 64})], "cannot stand in a record of"),
         ([("unattested", APART)], "there was no recovery before it"),

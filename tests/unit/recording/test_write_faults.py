@@ -127,7 +127,7 @@ def test_a_timestamp_that_cannot_be_kept_does_not_end_the_record(desk: Desk) -> 
     desk.writer.begin_track(0, ALICE, desk.now_us)
     talk_all(desk, range(1), 2_000)
     with no_more_descriptors():
-        desk.writer._write_stamp(Stamped(desk.writer.head, b"a response", ""), desk.now_us)
+        desk.writer._lines._write_stamp(Stamped(desk.writer.head, b"a response", ""), desk.now_us)
         talk_all(desk, range(1), 2_000)
     (entry,) = desk.lines("unstamped")
     assert "Too many open files" in entry.text("reason")

@@ -39,6 +39,7 @@ def test_who_has_a_camera_is_seen_and_who_has_none_has_a_tile_with_initials() ->
         ("loss", "Picture lost"),
         ("disconnect", "Not connected"),
         ("recorder_fault", "Not recorded (fault of the recorder)"),
+        ("restart", "Not recorded (the server restarted)"),
         ("something new", "No picture"),
     ],
 )
@@ -68,6 +69,22 @@ def test_a_gap_of_the_sound_is_noted_beside_the_name() -> None:
 def test_a_gap_too_short_to_be_read_about_leaves_the_last_picture() -> None:
     of = record(60, source(1, "anna", "video", [(0, 20), (20.3, 60)], [(20, 20.3, "loss")]))
     assert view(of, 20.1).source == 1
+
+
+def test_who_comes_again_after_a_restart_goes_on_in_the_same_tile_from_another_file() -> None:
+    away = [(20, 22, "restart"), (22, 25, "disconnect")]
+    sources = [
+        source(1, "anna", "video", [(0, 20)], away), source(2, "anna", "audio", [(0, 20)], away),
+        source(3, "anna", "video", [(25, 60)]), source(4, "anna", "audio", [(25, 60)]),
+    ]  # fmt: skip
+    of = record(60, *sources)
+    assert len(build_tiles(of)) == 1
+    assert [(view(of, at).source, view(of, at).card, view(of, at).microphone) for at in (10, 21, 23, 40)] == [
+        (1, "", 2),
+        (None, "Not recorded (the server restarted)", None),
+        (None, "Not connected", None),
+        (3, "", 4),
+    ]
 
 
 def test_media_that_just_stop_are_told_as_not_connected() -> None:

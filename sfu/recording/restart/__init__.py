@@ -1,0 +1,1 @@
+"""A record that one process suspends and another continues."""
