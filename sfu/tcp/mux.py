@@ -1,7 +1,8 @@
-"""What a TCP connection carries is told by its first octets, behind TLS too, and it is led where it belongs.
+"""What a client carries by TCP is told by its first octets, behind TLS too, and it is led where it belongs.
 
 HTTP goes to the HTTP server. ICE-TCP (RFC 6544, passive) goes to the shard whose connection its first check is for,
-TURN (RFC 8656) to the shards' media addresses. Media never come through here: the pump moves them (`pump.py`).
+TURN (RFC 8656) to the shards' media addresses, also what comes of it by UDP. Media never come through here: the pump
+moves them (`pump.py`).
 """
 
 from __future__ import annotations
@@ -9,63 +10,38 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import ipaddress
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from OpenSSL import SSL
 
 from sfu.tcp.pump import LEGS, Carries, NoticeKind, Pump, Told
 from sfu.tcp.tls import Certificate
-from sfu.tcp.turn import Address, TurnOptions, TurnSession
+from sfu.tcp.turn import TurnOptions, TurnSession
+from sfu.tcp.ways import TcpLimits, Ways
+from sfu.wire.sockaddr import SOCKADDR_BYTES, Address, decode_address, encode_address, sendable
 
 _log = logging.getLogger("sfu.tcp")
 
 _TLS_HANDSHAKE = 0x16
 _TICK_S = 1.0
+_LOOK_S = 0.02
 _FIRST_OCTETS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpLimits:
-    """What clients may take. Times in seconds."""
-
-    connections: int = 4096
-    """TLS, TURN and ICE-TCP together. Whoever accepts bounds those of one address; see `Ways.left`."""
-    first_timeout: float = 10.0
-    """Until its first octets, its TLS handshake and its allocation have come."""
-    silence: float = 60.0
-    """Clients of ICE-TCP send checks all the time; an allocation of TURN has an end of its own."""
-    stall: float = 30.0
-    """How long one may take nothing of what waits for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """Where the mux leads."""
-
-    find_port: Callable[[bytes], int | None]
-    """The UDP port of the shard for which a connectivity check is; None: nobody knows it."""
-    set_origin: Callable[[Address, Address | None], None]
-    """What comes to the shards from an address is of a client elsewhere; None: no longer."""
-    media_host: str
-    """Where the shards' ports are reached from here."""
-    left: Callable[[str], None]
-    """Of an IP address a connection, which was counted as one of HTTP, is none."""
-
-
 class _Client:
-    """One connection in the pump."""
+    """One connection in the pump, or what a client of TURN has there by UDP."""
 
-    __slots__ = ("address", "carries", "legs", "origin", "since", "turn")
+    __slots__ = ("address", "carries", "legs", "origin", "since", "turn", "twin")
 
-    def __init__(self, address: Address, since: float) -> None:
+    def __init__(self, address: Address, since: float, twin: int | None = None) -> None:
         self.address = address
         self.since = since
+        self.twin = twin
+        """Where it comes by UDP."""
         self.origin = address
         """Where it is, as its ICE knows it: at its relayed address, if it has one."""
         self.legs: list[Address] = []
@@ -77,19 +53,21 @@ def _serve_nothing(accepted: socket.socket, address: Address, tls: bool) -> None
     accepted.close()
 
 
-def name_media_host(host: str) -> str:
-    """Where a shard that binds `host` is reached from its own machine."""
-    bound = ipaddress.ip_address(host)
-    return "127.0.0.1" if bound.is_unspecified else str(bound)
-
-
 class TcpMux:
     """Lives in an event loop, between `start` and `close`."""
 
     def __init__(
-        self, ways: Ways, *, turn: TurnOptions | None, certificate: Certificate | None, limits: TcpLimits | None = None
+        self,
+        ways: Ways,
+        *,
+        turn: TurnOptions | None,
+        certificate: Certificate | None,
+        limits: TcpLimits | None = None,
+        twins: Sequence[socket.socket] = (),
     ) -> None:
-        """Without `turn` TURN is refused, without `certificate` TLS."""
+        """Without `turn` TURN is refused, without `certificate` TLS. `twins`: UDP sockets on which clients of TURN
+        come; they are closed with the mux.
+        """
         self.serve_http: Callable[[socket.socket, Address, bool], None] = _serve_nothing
         """Serves a connection as HTTP, and is told whether it came by TLS. Set by the HTTP server."""
         self._ways = ways
@@ -97,10 +75,15 @@ class TcpMux:
         self.certificate = certificate
         """What is served by TLS, if anything is."""
         self._limits = limits or TcpLimits()
-        self._pump = Pump(self._limits.connections, self._tell)
+        self._twins = tuple(twins)
+        self._pump = Pump(self._limits.connections, self._tell, self._twins)
         self._loop = asyncio.get_running_loop()
         self._peeking: dict[socket.socket, tuple[Address, asyncio.TimerHandle]] = {}
         self._clients: dict[int, _Client] = {}
+        self._by_datagrams: dict[tuple[int, Address], int] = {}
+        self._legs: set[Address] = set()
+        self._unsent = 0
+        self._ends = False
         self._ticker: asyncio.TimerHandle | None = None
         self.ended: collections.Counter[str] = collections.Counter()
         """Connections that were ended, by reason."""
@@ -115,15 +98,37 @@ class TcpMux:
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-        for accepted in list(self._peeking):
-            self._stop_peeking(accepted)
+        for accepted in self.withdraw():
             accepted.close()
         await asyncio.to_thread(self._pump.stop)
         self._clients.clear()
+        self._by_datagrams.clear()
+
+    def withdraw(self) -> list[socket.socket]:
+        """Give up the connections on which nothing has come yet: the caller serves or closes them."""
+        waiting = list(self._peeking)
+        for accepted in waiting:
+            self._stop_peeking(accepted)
+        return waiting
+
+    async def end_media(self) -> None:
+        """Go on with HTTP alone, until `close`: another process serves the rest."""
+        self._ends = True
+        for row, client in list(self._clients.items()):
+            if client.carries in (Carries.ICE, Carries.TURN):
+                self._pump.close(row)
+        await asyncio.to_thread(self._pump.close_twins)
+
+    async def wait_without(self, carries: Carries, within: float) -> None:
+        """Wait until no open connection carries this, for at most `within` seconds."""
+        until = self._loop.time() + within
+        while self.count(carries) and self._loop.time() < until:  # noqa: ASYNC110 - seldom, and not for long
+            await asyncio.sleep(_LOOK_S)
 
     def counters(self) -> dict[str, int]:
         """Totals, each of which only grows."""
-        return self._pump.counters()
+        counted = self._pump.counters()
+        return counted | {"drop_send_failed": counted["drop_send_failed"] + self._unsent}
 
     @property
     def cpu_s(self) -> float | None:
@@ -194,6 +199,11 @@ class TcpMux:
 
     def _handle(self, told: list[Told]) -> None:
         for each in told:
+            if each.kind is NoticeKind.STRANGER:
+                if not self._ends:
+                    name, data = each.data[:SOCKADDR_BYTES], each.data[SOCKADDR_BYTES:]
+                    self._meet_stranger(each.row, decode_address(name), data)
+                continue
             client = self._clients.get(each.row)
             if client is None:
                 continue
@@ -202,17 +212,22 @@ class TcpMux:
                 self._forget(each, client)
             elif each.kind is NoticeKind.CARRIES:
                 self._serve_http(each.row, client)
+            elif self._ends:
+                self._pump.close(each.row)
             elif each.carries is Carries.ICE:
                 self._lead_to_shard(each, client)
             else:
-                self._answer_turn(each, client)
+                self._answer_turn(each.row, client, each.data)
 
     def _forget(self, told: Told, client: _Client) -> None:
         del self._clients[told.row]
+        if client.twin is not None:
+            del self._by_datagrams[client.twin, client.address]
+        self._legs.difference_update(client.legs)
         self._pump.release(told.row)
         self.ended[told.ended.name.lower()] += 1
         for leg in client.legs:
-            self._ways.set_origin(leg, None)
+            self._ways.set_origin(leg, None, client.twin is None)
         if told.carries is not Carries.HTTP:
             self._ways.left(client.address[0])
 
@@ -236,24 +251,78 @@ class TcpMux:
         if self._attach(told.row, client, 0, port, b""):
             self._pump.answer(told.row)
 
-    def _answer_turn(self, told: Told, client: _Client) -> None:
+    def _answer_turn(self, row: int, client: _Client, data: bytes) -> None:
         if self._turn is None:
             self.ended["turn_not_set_up"] += 1
-            self._pump.close(told.row)
+            self._pump.close(row)
             return
         if client.turn is None:
-            # no other client is told this one; the first of a shard's addresses is as good as any
-            client.origin = next(iter(self._turn.peers)), told.row + 1
-            client.turn = TurnSession(self._turn, client.address, client.origin, time.time(), os.urandom)
-        outcome = client.turn.handle_message(told.data, time.time())
+            client.origin = self._name_relayed(row, self._turn)
+            client.turn = TurnSession(self._turn, client.address, lambda: client.origin, time.time(), os.urandom)
+        outcome = client.turn.handle_message(data, time.time())
         for leg, peer, prefix in outcome.opened:
-            if not self._attach(told.row, client, leg, peer[1], prefix):
+            if not self._attach(row, client, leg, peer[1], prefix):
                 return
         if outcome.bound is not None:
-            self._pump.bind(told.row, *outcome.bound)
-        self._pump.answer(told.row, outcome.reply)
+            self._pump.bind(row, *outcome.bound)
+        self._pump.answer(row, outcome.reply)
         if outcome.ends:
-            self._pump.close(told.row)
+            self._pump.close(row)
+
+    @staticmethod
+    def _name_relayed(row: int, turn: TurnOptions) -> Address:
+        """What no other client is told as its relayed address; the first of ours is as good as any."""
+        return next(iter(turn.peers)), row + 1
+
+    # TURN by UDP
+
+    def _meet_stranger(self, twin: int, address: Address, data: bytes) -> None:
+        """Answer who has no allocation by UDP. He gets a row once he has shown that he knows the credentials, and that
+        he is where he says he is, since the nonce was sent there.
+        """
+        row = self._by_datagrams.get((twin, address))
+        if row is not None:  # he has asked twice before the pump knew of his row
+            self._answer_turn(row, self._clients[row], data)
+            return
+        if self._turn is None or address in self._legs:  # TURN within TURN
+            self.ended["turn_not_set_up" if self._turn is None else "within_turn"] += 1
+            return
+        client = _Client(address, time.monotonic(), twin)
+        client.carries = Carries.TURN
+        turn = self._turn
+
+        def allot() -> Address | None:
+            row = self._admit(client, twin)
+            return None if row is None else self._name_relayed(row, turn)
+
+        session = TurnSession(turn, address, allot, time.time(), os.urandom, datagrams=True)
+        reply = session.handle_message(data, time.time()).reply
+        if session.allocated:
+            row = self._by_datagrams[twin, address]
+            client.turn, client.origin = session, self._name_relayed(row, turn)
+            self._pump.answer(row, reply)
+        elif reply:
+            self._send_by_twin(twin, address, reply)
+
+    def _admit(self, client: _Client, twin: int) -> int | None:
+        """Give a client by UDP a row; None where there are enough of its address, or altogether."""
+        if not self._ways.enter(client.address[0]):
+            self.ended["address"] += 1
+            return None
+        row = self._pump.open_datagrams(twin, encode_address(client.address, self._twins[twin].family).tobytes())
+        if row is None:
+            self.ended["too_many"] += 1
+            self._ways.left(client.address[0])
+            return None
+        self._clients[row] = client
+        self._by_datagrams[twin, client.address] = row
+        return row
+
+    def _send_by_twin(self, twin: int, address: Address, reply: bytes) -> None:
+        try:
+            self._twins[twin].sendto(reply, sendable(address, self._twins[twin].family))
+        except OSError:
+            self._unsent += 1
 
     def _attach(self, row: int, client: _Client, leg: int, port: int, prefix: bytes) -> bool:
         """Open a leg to a shard's port; where the system has no socket for it, end the connection."""
@@ -269,7 +338,8 @@ class TcpMux:
             return False
         address: Address = made.getsockname()[:2]
         client.legs.append(address)
-        self._ways.set_origin(address, client.origin)
+        self._legs.add(address)
+        self._ways.set_origin(address, client.origin, client.twin is None)
         self._pump.attach(row, leg, made, prefix)
         return True
 
@@ -305,4 +375,4 @@ class TcpMux:
         return "silent" if self._pump.silent_s(row, now) > limits.silence else ""
 
 
-__all__ = ["LEGS", "Address", "Carries", "TcpLimits", "TcpMux", "Ways", "name_media_host"]
+__all__ = ["LEGS", "Address", "Carries", "TcpMux"]

@@ -1,4 +1,6 @@
-"""The thread that serves TCP connections: compiled, without the GIL, until something has to be decided."""
+"""The thread that serves clients by TCP, and those of TURN by UDP: compiled, without the GIL, until something has to be
+decided.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,13 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from OpenSSL import SSL
 
 from sfu.clock import read_thread_clock
+from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.native import EPOLL_CTL_ADD, EPOLLIN, EVENT_KEY, EVENT_WORDS, ssl_handle
 from sfu.tcp.kernels.pump import run_pump
 from sfu.tcp.kernels.rows import (
@@ -24,11 +27,11 @@ from sfu.tcp.kernels.rows import (
     MAX_MESSAGE_BYTES,
     ORDERED,
     ORDERS,
+    TWIN_KEYS,
     WAITING,
     WAKE,
     WAKE_EVENT,
     Carries,
-    Counter,
     Ended,
     NoticeKind,
     Order,
@@ -38,11 +41,25 @@ from sfu.tcp.kernels.rows import (
 from sfu.wire.kernels.entrance import Entrance
 from sfu.wire.kernels.system import UDP_GRO
 
-__all__ = ["LEGS", "MAX_MESSAGE_BYTES", "Carries", "Ended", "NoticeKind", "Pump", "Told"]
+__all__ = [
+    "LEGS",
+    "MAX_MESSAGE_BYTES",
+    "MEDIA_CONTROL",
+    "Carries",
+    "Ended",
+    "NoticeKind",
+    "Pump",
+    "Told",
+    "prefer_media",
+]
 
 _NOTSENT_LOWAT = 25
 _NOTSENT_BYTES = 16_384
 """What the system may hold unsent: more waits with us, where late video can be left out (`outbox.py`)."""
+MEDIA_CONTROL = "bbr"
+"""TCP's congestion control for media: others take each packet that a path loses for a sign that it is full, and then
+what the estimator takes it to carry does not get through.
+"""
 _libc = ctypes.CDLL(None, use_errno=True)
 _enter = Entrance(run_pump)
 
@@ -52,6 +69,7 @@ class Told:
     """What the pump tells of a connection."""
 
     row: int
+    """Of a stranger the number of the twin at which he is."""
     kind: NoticeKind
     data: bytes
     carries: Carries
@@ -62,16 +80,20 @@ class Told:
 class _Held:
     """What must stay open as long as the kernel may use it."""
 
-    tcp: socket.socket
+    tcp: socket.socket | None
     tls: SSL.Connection | None
+    twin: int = 0
+    address: bytes = b""
     legs: list[socket.socket] = field(default_factory=list)
 
 
 class Pump:
     """A thread and its connections. All methods are called from one other thread, and return at once."""
 
-    def __init__(self, rows: int, tell: Callable[[list[Told]], None]) -> None:
-        """`rows`: connections at once. `tell` is called in the pump's thread."""
+    def __init__(self, rows: int, tell: Callable[[list[Told]], None], twins: Sequence[socket.socket] = ()) -> None:
+        """`rows`: connections at once. `tell` is called in the pump's thread. `twins`: UDP sockets on which clients of
+        TURN come; they are the pump's from now on.
+        """
         self._pumped = make_pumped(rows)
         self._tell = tell
         self._free = list(range(rows - 1, -1, -1))
@@ -81,8 +103,14 @@ class Pump:
         self._epoll = select.epoll()
         self._pumped.state[EPOLL] = self._epoll.fileno()
         self._pumped.state[WAKE_EVENT] = self._wake
-        _watch(self._epoll.fileno(), self._wake)
+        _watch(self._epoll.fileno(), self._wake, WAKE)
+        self._twins = tuple(twins)
+        for number, twin in enumerate(self._twins):
+            self._pumped.twins[number] = twin.fileno()
+            _watch(self._epoll.fileno(), twin.fileno(), TWIN_KEYS + number)
         self._stopping = False
+        self._ends_twins = False
+        self._twins_closed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -100,10 +128,19 @@ class Pump:
             self._thread = None
         for row in list(self._held):
             self._close(row)
+        for twin in self._twins:
+            twin.close()
         if self._wake >= 0:
             self._epoll.close()
             os.close(self._wake)
             self._wake = -1
+
+    def close_twins(self) -> None:
+        """Take nothing by UDP any more, and wait until the twins are closed; who has come so was closed before."""
+        self._ends_twins = True
+        if self._thread is not None:
+            os.eventfd_write(self._wake, 1)
+            self._twins_closed.wait()
 
     def open(self, tcp: socket.socket, tls: SSL.Connection | None) -> int | None:
         """Serve a connection that was accepted and does not block; return its row, or None where there are too many.
@@ -117,6 +154,17 @@ class Pump:
             tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             tcp.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _NOTSENT_BYTES)
         self._held[row] = _Held(tcp, tls)
+        self._post(Order.OPEN, row)
+        return row
+
+    def open_datagrams(self, twin: int, address: bytes) -> int | None:
+        """Serve the client of TURN that comes from a sockaddr on a twin, and has no row yet; return it, or None where
+        there are too many.
+        """
+        if not self._free:
+            return None
+        row = self._free.pop()
+        self._held[row] = _Held(None, None, twin + 1, address)
         self._post(Order.OPEN, row)
         return row
 
@@ -184,11 +232,22 @@ class Pump:
 
     def _run(self) -> None:
         while not self._stopping:
+            ends_twins = self._ends_twins and not self._twins_closed.is_set()
+            if ends_twins:
+                os.eventfd_write(self._wake, 1)  # this round carries out what was ordered, and does not wait
             self._give_orders()
             _enter(self._pumped)
             told = self._take_notices()
             if told:
                 self._tell(told)
+            if ends_twins and not self._orders:
+                self._close_twins()
+
+    def _close_twins(self) -> None:
+        self._pumped.twins[:] = -1
+        for twin in self._twins:
+            twin.close()
+        self._twins_closed.set()
 
     def _give_orders(self) -> None:
         pumped = self._pumped
@@ -213,7 +272,9 @@ class Pump:
             pumped.legs[row] = 0
             pumped.legs["fd"][row] = -1
             pumped.rows["state"][row] = State.OPEN  # so that orders which follow it in the same round are its own
-            pumped.rows["tcp"][row] = held.tcp.fileno()
+            pumped.rows["tcp"][row] = -1 if held.tcp is None else held.tcp.fileno()
+            pumped.rows["twin"][row] = held.twin
+            pumped.rows["address"][row, : len(held.address)] = memoryview(held.address)
             pumped.rows["ssl"][row] = 0 if held.tls is None else ssl_handle(held.tls)
         elif held is None or pumped.rows["state"][row] != State.OPEN:
             if end is not None:
@@ -221,6 +282,8 @@ class Pump:
             return False
         elif end is not None:
             held.legs.append(end)
+            if held.tcp is not None and end.type == socket.SOCK_DGRAM:
+                prefer_media(held.tcp)
             slot = pumped.legs[row, leg]
             slot["fd"], slot["channel"], slot["paused"], slot["writes"] = end.fileno(), 0, 0, 0
             slot["prefix_bytes"] = len(data)
@@ -232,8 +295,12 @@ class Pump:
         told = []
         for k in range(int(pumped.state[WAITING])):
             row, kind, count = (int(each) for each in pumped.notices[k])
+            data = pumped.notice_data[k, :count].tobytes()
+            if kind == NoticeKind.STRANGER:
+                told.append(Told(row, NoticeKind.STRANGER, data, Carries.TURN, Ended.CLOSED))
+                continue
             carries, ended = Carries(pumped.rows["carries"][row]), Ended(pumped.rows["ended"][row])
-            told.append(Told(row, NoticeKind(kind), pumped.notice_data[k, :count].tobytes(), carries, ended))
+            told.append(Told(row, NoticeKind(kind), data, carries, ended))
             if kind == NoticeKind.ENDED:
                 self._close(row)
         pumped.state[WAITING] = 0
@@ -243,16 +310,25 @@ class Pump:
         held = self._held.pop(row)
         self._pumped.rows["state"][row] = State.FREE
         self._pumped.legs["fd"][row] = -1
-        for each in (held.tcp, *held.legs):
+        for each in held.legs if held.tcp is None else (held.tcp, *held.legs):
             each.close()
 
 
-def _watch(epoll: int, event: int) -> None:
-    """Register the wake event under its key, which `select.epoll` cannot."""
+def _watch(epoll: int, fd: int, key: int) -> None:
+    """Register a descriptor under a key, which `select.epoll` cannot."""
     words = [0] * EVENT_WORDS
-    words[0], words[EVENT_KEY] = EPOLLIN, WAKE
-    if _libc.epoll_ctl(epoll, EPOLL_CTL_ADD, event, struct.pack(f"={EVENT_WORDS}I", *words)):
+    words[0], words[EVENT_KEY] = EPOLLIN, key
+    if _libc.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, struct.pack(f"={EVENT_WORDS}I", *words)):
         raise OSError(ctypes.get_errno(), "epoll_ctl")
+
+
+def prefer_media(tcp: socket.socket) -> bool:
+    """Use `MEDIA_CONTROL` on a connection; False where the system does not have it, or does not allow it."""
+    try:
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, MEDIA_CONTROL.encode())
+    except OSError:
+        return False
+    return True
 
 
 def compile_kernels() -> None:

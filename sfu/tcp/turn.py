@@ -1,4 +1,4 @@
-"""A TURN server that relays to ourselves alone (RFC 8656), sans-IO: what a client on a TCP connection asks, decided.
+"""A TURN server that relays to ourselves alone (RFC 8656), sans-IO: what a client asks by TCP or UDP, decided.
 
 It is no open proxy by construction: a peer is one of our own media addresses or refused, and what a client sends goes
 to a socket that is connected to one of them. So permissions and channels need no end of their own; they last as long as
@@ -20,7 +20,11 @@ Address = tuple[str, int]
 
 LIFETIME = 600
 """Seconds of an allocation, whatever is asked for (RFC 8656 section 7.2): it holds a connection that may be dead."""
+DATAGRAM_LIFETIME = 180
+"""And of one by UDP, where nothing else tells that a client is gone."""
 NONCE_LIFETIME = 3600
+_MAC_BYTES = 8
+"""Of a nonce: with more, what is answered to a stranger by UDP would be more than three times what he has sent."""
 FIRST_CHANNEL, LAST_CHANNEL = 0x4000, 0x4FFF
 MAX_FAILURES = 10
 """Refused requests of one connection in a row, before it is ended."""
@@ -70,17 +74,33 @@ def _hash_key(username: str, realm: str, password: str) -> bytes:
 
 
 class TurnSession:
-    """One client's connection. Times are seconds since the Unix epoch, as in its credentials."""
+    """One client's connection, or by UDP its address. Times are seconds since the Unix epoch, as in its credentials.
+
+    By UDP a session is nothing that a stranger can make last: before there is an allocation a new one answers the same.
+    """
 
     def __init__(
-        self, options: TurnOptions, client: Address, relayed: Address, now: float, random: Callable[[int], bytes]
+        self,
+        options: TurnOptions,
+        client: Address,
+        allot: Callable[[], Address | None],
+        now: float,
+        random: Callable[[int], bytes],
+        *,
+        datagrams: bool = False,
     ) -> None:
-        """`relayed`: what the client is told as its relayed address; nothing is ever sent there."""
+        """`allot`: called when an allocation begins; returns what the client is told as its relayed address, to which
+        nothing is ever sent, or None where there is no room. `datagrams`: the client comes by UDP, so anybody can write
+        its address.
+        """
         self._options = options
         self._client = client
-        self._relayed = relayed
+        self._allot = allot
+        self._datagrams = datagrams
+        self._lifetime = DATAGRAM_LIFETIME if datagrams else LIFETIME
         self._transaction = random(12)
-        self._salt = random(8)
+        self._salt = repr(client).encode() if datagrams else random(8)
+        self._answered = b"", b""
         self._username = ""
         self._legs: list[Address] = []
         self._channels: dict[int, int] = {}  # by leg
@@ -106,6 +126,8 @@ class TurnSession:
             return self._fail(b"")
         if asked.message_class != Class.REQUEST:
             return self._fail(b"")
+        if self._datagrams and data == self._answered[0]:  # the answer was lost (RFC 8489 section 6.3.1)
+            return Outcome(self._answered[1])
         if asked.message_method == Method.BINDING:
             return Outcome(self._reply(asked, {"XOR-MAPPED-ADDRESS": self._client}, None))
         key = None
@@ -114,6 +136,7 @@ class TurnSession:
             outcome = self._carry_out(asked, key, now)
         except _RefusedError as error:
             return self._refuse(asked, error, key, now)
+        self._answered = data, outcome.reply
         self._failures = 0  # each hour a nonce is stale: that is no fault
         return outcome
 
@@ -121,7 +144,8 @@ class TurnSession:
 
     def _nonce(self, now: float) -> bytes:
         stamp = f"{int(now):x}"
-        return f"{stamp}-{hmac.digest(self._options.secret, self._salt + stamp.encode(), 'sha256')[:12].hex()}".encode()
+        mac = hmac.digest(self._options.secret, self._salt + stamp.encode(), "sha256")[:_MAC_BYTES]
+        return f"{stamp}-{mac.hex()}".encode()
 
     def _is_fresh(self, nonce: bytes, now: float) -> bool:
         stamp, _, _ = nonce.partition(b"-")
@@ -173,20 +197,23 @@ class TurnSession:
             raise _RefusedError(437, "Allocation Mismatch")
         if asked.attributes.get("REQUESTED-TRANSPORT", 0) >> 24 != _UDP:
             raise _RefusedError(442, "Unsupported Transport Protocol")
-        self.expires = now + LIFETIME
+        relayed = self._allot()
+        if relayed is None:
+            raise _RefusedError(508, "Insufficient Capacity")
+        self.expires = now + self._lifetime
         self._username = asked.attributes["USERNAME"]
         told = {
-            "XOR-RELAYED-ADDRESS": self._relayed,
+            "XOR-RELAYED-ADDRESS": relayed,
             "XOR-MAPPED-ADDRESS": self._client,
-            "LIFETIME": LIFETIME,
+            "LIFETIME": self._lifetime,
         }
         return Outcome(self._reply(asked, told, key))
 
     def _refresh(self, asked: Message, key: bytes, now: float) -> Outcome:
         if asked.attributes.get("LIFETIME") == 0:
             return Outcome(self._reply(asked, {"LIFETIME": 0}, key), ends=True)
-        self.expires = now + LIFETIME
-        return Outcome(self._reply(asked, {"LIFETIME": LIFETIME}, key))
+        self.expires = now + self._lifetime
+        return Outcome(self._reply(asked, {"LIFETIME": self._lifetime}, key))
 
     def _find_peer(self, asked: Message) -> Address:
         peer: Address | None = asked.attributes.get("XOR-PEER-ADDRESS")
@@ -247,4 +274,4 @@ class TurnSession:
 
     def _fail(self, reply: bytes) -> Outcome:
         self._failures += 1
-        return Outcome(reply, ends=self._failures >= MAX_FAILURES)
+        return Outcome(reply, ends=self._failures >= MAX_FAILURES and not self._datagrams)

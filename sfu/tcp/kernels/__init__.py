@@ -1,1 +1,1 @@
-"""The compiled part: what moves octets between a TCP connection and its legs."""
+"""The compiled part: what moves octets between clients, by TCP and UDP, and their legs."""

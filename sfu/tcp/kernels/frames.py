@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sfu.tcp.kernels import native
+from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.polling import end, look_at_leg, set_waits, tell
-from sfu.tcp.kernels.rows import IN_BYTES, LEGS, MAX_MESSAGE_BYTES, Carries, Counter, Ended, NoticeKind, Pumped
+from sfu.tcp.kernels.rows import IN_BYTES, LEGS, MAX_MESSAGE_BYTES, Carries, Ended, NoticeKind, Pumped
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import Octets, load16, load32
 from sfu.wire.kernels.system import EAGAIN, EINTR, MSG_DONTWAIT, MSG_NOSIGNAL, errno
@@ -108,7 +109,7 @@ def _take_indication(pumped: Pumped, row: int, at: int, stop: int) -> None:
 
 
 @stage
-def _take_turn(pumped: Pumped, row: int, at: int, stop: int) -> int:
+def take_turn(pumped: Pumped, row: int, at: int, stop: int) -> int:
     """Take one message; return where the next begins, -1: it is not whole yet, -2: it is none."""
     data = pumped.inbox[row]
     if stop - at < 4:
@@ -202,7 +203,7 @@ def take(pumped: Pumped, row: int) -> None:
     else:
         while held["waits"] == 0:
             parse_turn = held["carries"] == _TURN
-            following = _take_turn(pumped, row, at, stop) if parse_turn else _take_ice(pumped, row, at, stop)
+            following = take_turn(pumped, row, at, stop) if parse_turn else _take_ice(pumped, row, at, stop)
             if following == -2:
                 end(pumped, row, _NONSENSE)
                 return

@@ -23,6 +23,7 @@ epoll_wait = bind_libc("epoll_wait", _I32, _I32, _I64, _I32, _I32)
 epoll_ctl = bind_libc("epoll_ctl", _I32, _I32, _I32, _I32, _I64)
 recv = bind_libc("recv", _I64, _I32, _I64, _I64, _I32)
 send = bind_libc("send", _I64, _I32, _I64, _I64, _I32)
+sendmsg = bind_libc("sendmsg", _I64, _I32, _I64, _I32)
 memmove = bind_libc("memmove", _I64, _I64, _I64, _I64)
 
 ssl_read = _bind_openssl("SSL_read", _I32, _I64, _I64, _I32)

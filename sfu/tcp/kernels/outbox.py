@@ -8,8 +8,9 @@ The estimator sees both, as delay first and then as loss, and brings the rate do
 from __future__ import annotations
 
 from sfu.tcp.kernels import native
+from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.polling import end, set_writes
-from sfu.tcp.kernels.rows import ENTRIES, OUT_BYTES, Counter, Ended, Pumped
+from sfu.tcp.kernels.rows import ENTRIES, OUT_BYTES, Ended, Pumped
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import Octets

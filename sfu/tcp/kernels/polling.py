@@ -9,6 +9,7 @@ from sfu.tcp.kernels.rows import EPOLL, LEGS, NOTICES, WAITING, NoticeKind, Pump
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import Octets
+from sfu.wire.kernels.row_index import hash_address, remove
 from sfu.wire.kernels.system import CLOCK_MONOTONIC, clock_gettime
 
 _OPEN, _ENDED = int(State.OPEN), int(State.ENDED)
@@ -46,6 +47,8 @@ def look_at(pumped: Pumped, fd: int, key: int) -> None:
 def look_again(pumped: Pumped, row: int) -> None:
     """Look at a TCP connection for what its row says now."""
     held = pumped.rows[row]
+    if held["twin"]:
+        return
     flags = (0 if held["waits"] else native.EPOLLIN) | (native.EPOLLOUT if held["writes"] else 0)
     _control(pumped, native.EPOLL_CTL_MOD, held["tcp"], key_of(row, i64(-1)), flags)
 
@@ -105,7 +108,10 @@ def end(pumped: Pumped, row: int, why: int) -> None:
         return
     held["state"] = _ENDED
     held["ended"] = why
-    _control(pumped, native.EPOLL_CTL_DEL, held["tcp"], i64(0), 0)
+    if held["twin"]:
+        remove(pumped.by_address, hash_address(held["address"], 0), row)
+    else:
+        _control(pumped, native.EPOLL_CTL_DEL, held["tcp"], i64(0), 0)
     for leg in range(LEGS):
         if pumped.legs[row, leg]["fd"] >= 0:
             _control(pumped, native.EPOLL_CTL_DEL, pumped.legs[row, leg]["fd"], i64(0), 0)

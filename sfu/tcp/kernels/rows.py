@@ -1,4 +1,4 @@
-"""The state of TCP connections: a row each, up to four legs of each, and what waits to be sent on it."""
+"""The state of TCP connections, and of allocations by UDP: a row each, up to four legs of each, and what waits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.native import EVENT_WORDS
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.gro import CONTROL_STRIDE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.system import MESSAGE, VECTOR
+from sfu.wire.sockaddr import SOCKADDR_BYTES
 
 
 class Carries(IntEnum):
@@ -73,6 +75,8 @@ class NoticeKind(IntEnum):
     MESSAGE = 1
     """A STUN message that is for Python. The connection waits until it is answered."""
     ENDED = 2
+    STRANGER = 3
+    """Who has no row asks by UDP for an allocation: the row is the twin's number, the data begin with his sockaddr."""
 
 
 LEGS = 4
@@ -81,8 +85,12 @@ EVENTS = 64
 """Descriptors that are handled in one round."""
 ORDERS = 64
 """Orders that are carried out in one round."""
-NOTICES = 2 * EVENTS + 2 * ORDERS
-"""One descriptor makes no more than two notices, and so does one order."""
+TWINS = 64
+"""UDP sockets on which clients of TURN come, one for each shard."""
+TWIN_NOTICES = 64
+"""Requests that are taken from all of them in one round; more are dropped, and come again."""
+NOTICES = 2 * EVENTS + 2 * ORDERS + TWIN_NOTICES
+"""One descriptor of a row makes no more than two notices, and so does one order."""
 MAX_MESSAGE_BYTES = 2048
 """Longest STUN message or packet that is taken."""
 IN_BYTES = 20_480
@@ -95,11 +103,14 @@ ENTRIES = 512
 """Packets that may wait for one connection."""
 WAKE = 0xFFFF_FFFF
 """The key of the event that wakes the kernel."""
+TWIN_KEYS = 0xFFFF_FF00
+"""The key of the first twin; the others follow."""
 
 ROW = np.dtype(
     [
         ("ssl", np.int64),
-        ("tcp", np.int32),
+        ("tcp", np.int32),  # -1: it is UDP
+        ("twin", np.int32),  # by which an allocation by UDP comes, counted from 1; 0: it is TCP
         ("state", np.uint8),
         ("carries", np.uint8),
         ("ended", np.uint8),  # why
@@ -117,6 +128,8 @@ ROW = np.dtype(
         ("moved_ms", np.int64),  # when something went out last, or nothing waited
         ("in_total", np.int64),
         ("out_total", np.int64),
+        ("asks_ms", np.int64),  # of UDP: until when what it asks is paid for
+        ("address", np.uint8, SOCKADDR_BYTES),  # of UDP
     ],
     align=True,
 )
@@ -140,18 +153,9 @@ NOTICE = np.dtype([("row", np.int32), ("kind", np.int32), ("bytes", np.int32)], 
 
 RECEIVE_MESSAGES = 32
 RECEIVE_BYTES = 65_536
-
-
-class Counter(IntEnum):
-    """Totals of all connections; each only grows."""
-
-    PACKETS_IN = 0
-    PACKETS_OUT = 1
-    DROP_LATE = 2
-    DROP_FULL = 3
-    DROP_NO_LEG = 4
-    DROP_SEND_FAILED = 5
-    DROP_TRUNCATED = 6
+NAME_STRIDE = 32
+FRAMES_BYTES = RECEIVE_BYTES
+"""What one message to a client by UDP takes; the system splits it again (UDP_SEGMENT)."""
 
 
 @bundle
@@ -167,7 +171,9 @@ class Pumped(NamedTuple):
     notice_data: Octets  # [NOTICES, MAX_MESSAGE_BYTES]
     orders: NDArray[Any]
     order_data: Octets  # [ORDERS, MAX_MESSAGE_BYTES]
-    state: NDArray[np.int64]  # epoll's descriptor, the wake event's, notices and orders that wait
+    state: NDArray[np.int64]  # see below
+    twins: NDArray[np.int32]  # descriptors; -1: none
+    by_address: NDArray[np.int32]  # rows of UDP, see row_index.py
     counters: NDArray[np.int64]
     events: NDArray[np.uint32]  # struct epoll_event, in words
     event: NDArray[np.uint32]  # one to hand over
@@ -176,9 +182,17 @@ class Pumped(NamedTuple):
     messages: NDArray[Any]
     vectors: NDArray[Any]
     controls: Octets
+    names: Octets
+    frames: Octets
+    sent: NDArray[Any]  # the message that is sent by UDP
+    sent_vector: NDArray[Any]
+    sent_control: NDArray[np.int64]
 
 
-EPOLL, WAKE_EVENT, WAITING, ORDERED = 0, 1, 2, 3
+EPOLL, WAKE_EVENT, WAITING, ORDERED, TWINS_TOLD, STRANGERS_MS = 0, 1, 2, 3, 4, 5
+"""Of `state`: epoll's descriptor, the wake event's, notices and orders that wait; notices of twins in this round; until
+when what strangers ask is paid for.
+"""
 
 
 def make_pumped(rows: int) -> Pumped:
@@ -193,7 +207,9 @@ def make_pumped(rows: int) -> Pumped:
         notice_data=np.zeros((NOTICES, MAX_MESSAGE_BYTES), np.uint8),
         orders=np.zeros(ORDERS, ORDER),
         order_data=np.zeros((ORDERS, MAX_MESSAGE_BYTES), np.uint8),
-        state=np.full(4, -1, np.int64),
+        state=np.full(6, -1, np.int64),
+        twins=np.full(TWINS, -1, np.int32),
+        by_address=np.full((1 << (2 * rows).bit_length(), 2), -1, np.int32),
         counters=np.zeros(len(Counter), np.int64),
         events=np.zeros(EVENTS * EVENT_WORDS, np.uint32),
         event=np.zeros(EVENT_WORDS, np.uint32),
@@ -202,9 +218,14 @@ def make_pumped(rows: int) -> Pumped:
         messages=np.zeros(RECEIVE_MESSAGES, MESSAGE),
         vectors=np.zeros(RECEIVE_MESSAGES, VECTOR),
         controls=np.zeros(RECEIVE_MESSAGES * CONTROL_STRIDE, np.uint8),
+        names=np.zeros(RECEIVE_MESSAGES * NAME_STRIDE, np.uint8),
+        frames=np.zeros(FRAMES_BYTES, np.uint8),
+        sent=np.zeros(1, MESSAGE),
+        sent_vector=np.zeros(1, VECTOR),
+        sent_control=np.zeros(3, np.int64),
     )
     made.legs["fd"] = -1
-    made.state[WAITING] = made.state[ORDERED] = 0
+    made.state[WAITING:] = 0
     for k in range(RECEIVE_MESSAGES):
         made.vectors[k]["base"] = made.received.ctypes.data + k * RECEIVE_BYTES
         made.vectors[k]["bytes"] = RECEIVE_BYTES

@@ -16,11 +16,13 @@ import pytest
 from aioice import turn
 from aioice.stun import Class, Message, Method
 
-from sfu.tcp.mux import LEGS, Address, TcpLimits, TcpMux, Ways
+from sfu.tcp.mux import LEGS, Address, TcpMux
 from sfu.tcp.tls import Certificate
 from sfu.tcp.turn import TurnOptions, make_credential
+from sfu.tcp.ways import TcpLimits, Ways
 from sfu.wire.kernels.modes import PLAIN
 from tests.unit.tcp.certificates import make_certificate
+from tests.unit.tcp.peers import Peer
 
 pytestmark = pytest.mark.skipif(PLAIN, reason="plain Python makes no system calls for kernels")
 
@@ -42,10 +44,12 @@ class Entrance:
         self.served: list[tuple[Address, bool]] = []
         options = TurnOptions("court", SECRET, {"203.0.113.5": (self.port,)}, LEGS)
         self.origins: dict[Address, Address | None] = {}
+        self.by_tcp: set[bool] = set()
         ways = Ways(
             find_port=self._find,
-            set_origin=self.origins.__setitem__,
+            set_origin=self._set_origin,
             media_host="127.0.0.1",
+            enter=lambda host: True,
             left=self.left.append,
         )
         self.mux = TcpMux(ways, turn=options if turn_options else None, certificate=certificate, limits=limits)
@@ -55,6 +59,10 @@ class Entrance:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.listener, self._accept)
         self._loop.add_reader(self.shard, self._echo)
+
+    def _set_origin(self, address: Address, origin: Address | None, tcp: bool) -> None:
+        self.origins[address] = origin
+        self.by_tcp.add(tcp)
 
     def _find(self, check: bytes) -> int | None:
         return self.port if any(name in check for name in self.known) else None
@@ -147,6 +155,7 @@ async def test_a_connectivity_check_leads_to_its_shard(entrance: Open, tls: bool
     writer.close()
     await opened.until(lambda: opened.left == ["127.0.0.1"])
     assert list(opened.origins.values()) == [None]
+    assert opened.by_tcp == {True}
 
 
 async def test_a_check_that_nobody_knows_ends_its_connection(entrance: Open) -> None:
@@ -157,14 +166,6 @@ async def test_a_check_that_nobody_knows_ends_its_connection(entrance: Open) -> 
     assert await reader.read() == b""
     assert opened.mux.ended["unknown_check"] == 1
     writer.close()
-
-
-class Peer(asyncio.DatagramProtocol):
-    def __init__(self) -> None:
-        self.received: asyncio.Queue[tuple[bytes, Address]] = asyncio.Queue()
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        self.received.put_nowait((data, addr))
 
 
 async def allocate(opened: Entrance, *, tls: bool) -> tuple[asyncio.DatagramTransport, Peer]:

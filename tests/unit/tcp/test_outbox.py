@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.outbox import LARGE_BYTES, LATE_MS, TOO_LATE_MS, open_frame
-from sfu.tcp.kernels.rows import ENTRIES, OUT_BYTES, Counter, make_pumped
+from sfu.tcp.kernels.rows import ENTRIES, OUT_BYTES, make_pumped
 from sfu.wire.kernels.modes import PLAIN
 
 pytestmark = pytest.mark.skipif(PLAIN, reason="plain Python makes no system calls for kernels")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from sfu.tcp.pump import Carries, Ended, NoticeKind, Pump, Told
+from sfu.tcp.pump import MEDIA_CONTROL, Carries, Ended, NoticeKind, Pump, Told, prefer_media
 from sfu.wire.kernels.modes import PLAIN
 from tests.unit.tcp.certificates import make_certificate
 
@@ -242,6 +242,36 @@ def test_a_handshake_that_fails_ends_its_connection_alone(port: Port) -> None:
     told = port.next()
     assert (told.kind, told.ended) == (NoticeKind.ENDED, Ended.FAILED)
     client.close()
+
+
+def test_media_have_a_congestion_control_of_their_own_and_http_has_the_usual_one(port: Port) -> None:
+    usual = b"reno"  # which every system has, and allows
+
+    def control_of(row: int) -> bytes:
+        held = port.pump._held[row].tcp
+        assert held is not None
+        return held.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
+
+    port.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, usual)
+    media, media_row = port.connect()
+    http, http_row = port.connect()
+    media.sendall(stun(3))
+    assert port.next().row == media_row
+    port.add_leg(media_row, 0, stun(0x17))
+    http.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert port.next().row == http_row
+    near, server = socket.socketpair()
+    port.opened.append(server)
+    port.pump.attach(http_row, 0, near)
+    for row, client in ((media_row, media), (http_row, http)):
+        port.pump.answer(row, b"go")
+        assert receive(client, 2) == b"go"
+    with socket.socket() as other:
+        wanted = MEDIA_CONTROL.encode() if prefer_media(other) else usual
+    assert (control_of(media_row), control_of(http_row)) == (wanted, usual)
+    for row in (media_row, http_row):
+        port.pump.close(row)
+        port.next()
 
 
 def test_a_row_is_no_others_before_its_end_was_taken_note_of(port: Port) -> None:

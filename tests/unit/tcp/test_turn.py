@@ -25,7 +25,7 @@ class Client:
     """A client that knows its credentials."""
 
     def __init__(self, expires: float = NOW + 60, user: str = "alice") -> None:
-        self.session = TurnSession(OPTIONS, ("192.0.2.9", 50000), OURS, NOW, lambda count: b"r" * count)
+        self.session = TurnSession(OPTIONS, ("192.0.2.9", 50000), lambda: OURS, NOW, lambda count: b"r" * count)
         self.now = NOW
         self.username = f"{int(expires)}:{user}"
         self.password = make_credential(SECRET, self.username)
