@@ -8,24 +8,28 @@ from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from sfu import Server
+from sfu.node.admission.free_space import FreeSpace
+from sfu.node.bounds import build_bounds
 from sfu.node.config.settings import Settings
 from sfu.node.descriptors import DescriptorPlan
+from sfu.node.drain import NodeDrain
 from sfu.node.http.access import AccessRecorder
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.meeting_page import MeetingPage
+from sfu.node.http.operator import OperatorResource
 from sfu.node.http.statistics import HttpStatistics
+from sfu.node.metrics.admission import AdmissionCollector
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.load import LoadCollector
 from sfu.node.metrics.records import RecordCollector, RecordingEnds
 from sfu.node.metrics.server import MetricsEndpoint, ServerCollector
 from sfu.node.metrics.tcp import TcpCollector
+from sfu.node.restart.successor import NodeRestart
 from sfu.node.tokens import TokenAuthorizer
-from sfu.signaling import Authorizer, OwnTurn, RecordStore, create_app
+from sfu.signaling import Admissions, Authorizer, OwnTurn, RecordStore, create_app
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.resources.resource import Resource
 from sfu.tcp.mux import TcpMux
@@ -49,25 +53,21 @@ def create_node_app(
     `records`: see `open_record_store`. `ends` hears the server's events, and is shown in the metrics, as are
     `connections`, those of the listener, and `descriptors`. `url`: where the node listens, and
     `own_turn` how it is a TURN server there, behind `mux`. Whether a token is good for
-    anything is told by `app.state.is_valid`. LiveKit is spoken by `app.state.livekit`, or None, and its server API by
+    anything is told by `app.state.is_valid`; `app.state.drain` runs the node empty, `app.state.restart` puts another
+    process in its place, and `app.state.bounds`, once it is started, keeps new clients out while the node is at its
+    limit.
+    LiveKit is spoken by `app.state.livekit`, or None, and its server API by
     `app.state.livekit_api`; raises sfu.ConfigError where its settings do not fit.
     """
-
-    async def get_health(request: Request) -> Response:
-        """200 while the server runs, 503 once it is closed."""
-        if server.running:
-            return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "closed"}, 503)
-
+    space = FreeSpace(() if records is None else records.places)
+    bounds = build_bounds(server, settings, records, space, connections, descriptors)
+    admissions = Admissions([bounds.load, bounds.quotas])
     statistics = HttpStatistics()
     metrics = MetricsEndpoint(settings.metrics_token.get_secret_value(), public=settings.dev)
-    health = Route("/healthz", Resource({"GET": get_health}))
-    routes: list[BaseRoute] = [
-        health,
-        Route("/metrics", Resource({"GET": metrics.get})),
-    ]
+    routes: list[BaseRoute] = [Route("/metrics", Resource({"GET": metrics.get}))]
     own_tokens = _build_authorizer(settings)
     authorizer: Authorizer = own_tokens
+    options = replace(settings.build_options(), own_turn=own_turn)
     checks = [own_tokens.is_valid]
     livekit = api = None
     if settings.livekit_keys:
@@ -76,31 +76,44 @@ def create_node_app(
         from sfu.signaling.livekit.app import LiveKit
         from sfu.signaling.livekit.ingress.ingresses import IngressAuthorizer
 
-        livekit = LiveKit(server, settings.livekit_secrets(), replace(settings.build_livekit(), own_turn=own_turn))
+        livekit = LiveKit(
+            server,
+            settings.livekit_secrets(),
+            replace(settings.build_livekit(), own_turn=own_turn),
+            admission=admissions,
+        )
         api = build_server_api(livekit, settings, records, url)
         authorizer = IngressAuthorizer(own_tokens, api.ingresses)
         checks.append(livekit.keys.is_valid)
         routes.extend([*livekit.routes, *api.routes])
         metrics.register(ServerApiCollector(api))
+    drain = NodeDrain(server, lambda: None if livekit is None else livekit.rooms.close())
+    restart = NodeRestart()
+    operator = OperatorResource(server, authorizer, options, drain, restart, bounds.quotas)
+    routes.extend(operator.routes)
     if settings.page:
         routes.append(Mount("/", MeetingPage()))
     app = create_app(
         server,
         authorizer,
-        replace(settings.build_options(), own_turn=own_turn),
+        options,
+        admission=admissions,
         records=records,
         routes=routes,
         middleware=[Middleware(AccessRecorder, statistics=statistics)],
     )
-    app.state.livekit, app.state.livekit_api = livekit, api
+    app.state.livekit, app.state.livekit_api, app.state.drain = livekit, api, drain
+    app.state.restart = restart
+    app.state.bounds = bounds
     app.state.is_valid = lambda token: any(check(token) for check in checks)
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(LoadCollector(server))
-    metrics.register(RecordCollector(server, records, ends or RecordingEnds()))
+    metrics.register(AdmissionCollector(admissions, bounds.load, bounds.quotas))
+    metrics.register(RecordCollector(server, records, ends or RecordingEnds(), space))
     metrics.register(TcpCollector(mux))
     if connections is not None:
         metrics.register(HttpConnectionCollector(connections, descriptors))
-    apart: list[BaseRoute] = [health, Route("/metrics", Resource({"GET": metrics.get_apart}))]
+    apart: list[BaseRoute] = [*operator.probes, Route("/metrics", Resource({"GET": metrics.get_apart}))]
     app.state.metrics = Starlette(routes=apart, exception_handlers={**EXCEPTION_HANDLERS, Exception: handle_crash})
     return app
 

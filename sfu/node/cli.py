@@ -1,5 +1,5 @@
 """The command line: `sfu serve`, `sfu token`, `sfu verify`, `sfu recover`, `sfu compose`, `sfu play`,
-`sfu sign`, `sfu warm`, `sfu doctor`, `sfu bench`, `sfu version`.
+`sfu sign`, `sfu warm`, `sfu doctor`, `sfu drain`, `sfu restart`, `sfu bench`, `sfu version`.
 
 What a command needs is imported when it runs: a server takes a second to load, and most commands need none.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,8 @@ from sfu.errors import InvalidNameError
 from sfu.node.commands.bench import app as bench
 from sfu.node.commands.compose import compose
 from sfu.node.commands.doctor import doctor
+from sfu.node.commands.durations import parse_duration
+from sfu.node.commands.orders import drain, restart
 from sfu.node.commands.play import play
 from sfu.node.commands.records import recover, verify
 from sfu.node.commands.sign import sign
@@ -49,14 +50,14 @@ app.command()(play)
 app.command()(sign)
 app.command()(warm)
 app.command()(doctor)
+app.command()(drain)
+app.command()(restart)
 _log = logging.getLogger("sfu.node")
 _out = Console()
 _err = Console(stderr=True)
 
 _DEV_ROOM = "lobby"
 _DEV_TTL_S = 12 * 3600.0
-_TTL = re.compile(r"(\d{1,9})([smhd]?)")
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 ConfigOption = Annotated[
     Path | None,
@@ -235,10 +236,7 @@ def _signing_key(settings: Settings, key_id: str | None) -> tuple[str, str]:
 
 
 def _parse_ttl(text: str, most: float) -> float:
-    match = _TTL.fullmatch(text)
-    seconds = int(match[1]) * _UNITS_S[match[2]] if match else 0
-    if seconds <= 0:
-        raise ValueError(f"--ttl {text!r}: write a time like 90s, 15m, 12h or 7d")
+    seconds = parse_duration("--ttl", text)
     if seconds > most:
         raise ValueError(f"--ttl {text!r}: no token may be good for more than {most:.0f} s (max_token_lifetime)")
     return seconds

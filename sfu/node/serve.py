@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,22 +24,32 @@ from sfu.node.descriptors import DescriptorPlan, plan_descriptors, raise_limit
 from sfu.node.http.connections import HttpConnections, TrustedProxies
 from sfu.node.http.limits import HttpLimits
 from sfu.node.http.rates import RequestRates
-from sfu.node.http.server import build_http_server
+from sfu.node.http.server import HttpServer, build_http_server
+from sfu.node.lifecycle import Lifecycle
 from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
+from sfu.node.records.recovery import RecordRecovery
 from sfu.node.records.store import open_record_store
+from sfu.node.restart.continuing import take_over_rooms
+from sfu.node.restart.farewell import leave_to
+from sfu.node.restart.handover import Handover, HandoverError
+from sfu.node.restart.notify import notify
+from sfu.node.restart.predecessor import Predecessor, find_predecessor
+from sfu.node.restart.successor import NodeRestart
 from sfu.node.tcp import build_mux, count_wanted, describe_port, load_certificate
+from sfu.rooms import lookalikes
 from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
+from sfu.tcp import pump
 from sfu.tcp.mux import TcpMux
 
 if TYPE_CHECKING:
-    from sfu.signaling.livekit.app import LiveKit
-    from sfu.signaling.livekit.server_api import ServerApi
+    pass
 
 _log = logging.getLogger("sfu.node")
 
 _BACKLOG = 1024
+_BIND_ATTEMPTS, _BIND_AGAIN_S = 30, 0.1
 _MAX_OPERATORS = 64
 
 
@@ -74,11 +86,14 @@ _YOUNG, _OLDER = 20_000, 10
 
 
 def serve(settings: Settings, reporter: Reporter) -> None:
-    """Run a node until SIGINT or SIGTERM. Raises ServeError."""
-    uvloop.run(_serve(settings, reporter))
+    """Run a node until SIGINT or SIGTERM, or until another process has taken its place. Raises ServeError."""
+    successor = uvloop.run(_serve(settings, reporter))
+    if successor is not None:
+        leave_to(successor)
 
 
-async def _serve(settings: Settings, reporter: Reporter) -> None:
+async def _serve(settings: Settings, reporter: Reporter) -> int | None:
+    """Return the id of the process that goes on, if one does."""
     # What may fail at once comes before what takes long.
     try:
         records = open_record_store(settings)
@@ -86,17 +101,24 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
     except sfu.ConfigError as error:
         raise ServeError(str(error)) from error
     descriptors = _plan_descriptors(settings, records)
+    predecessor = find_predecessor(os.environ)
     async with contextlib.AsyncExitStack() as closing:
-        listener = closing.enter_context(_bind("port", settings.host, settings.port))
+        handover = None if predecessor is None else await _take_over(predecessor, settings, reporter)
+        inherited = None if handover is None else handover.http
+        listener = closing.enter_context(await _listen("port", settings.host, settings.port, inherited))
         apart = None
+        inherited = None if handover is None else handover.metrics
         if settings.metrics_port is not None:
-            apart = closing.enter_context(_bind("metrics_port", settings.metrics_host, settings.metrics_port))
+            place = settings.metrics_host, settings.metrics_port
+            apart = closing.enter_context(await _listen("metrics_port", *place, inherited))
+        elif inherited is not None:
+            inherited.close()
         server = sfu.Server(settings.build_config())
         ends = RecordingEnds()
         event_log = EventWatcher(server, [log_event, ends.handle_event])
         try:
             with _killable():
-                await _start(server, reporter)
+                await _start(server, reporter, () if handover is None else handover.udp)
             gc.collect()
             gc.freeze()  # what the imports made stays for good: no later collection needs to walk over it
             gc.set_threshold(_YOUNG, _OLDER, _OLDER)
@@ -109,7 +131,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
             rates = RequestRates(limits, is_valid)
             connections = HttpConnections(limits, TrustedProxies(settings.trusted_proxies), rates)
             url = _url_of(listener, tls=certificate is not None)
-            port = describe_port(server, settings, certificate, listener.getsockname()[1])
+            turn_secret = "" if handover is None else handover.state.get("turn_secret", "")
+            port = describe_port(server, settings, certificate, listener.getsockname()[1], turn_secret)
             mux = build_mux(server, port, connections, descriptors.tcp)
             app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn, mux)
             if mux is not None:
@@ -118,7 +141,24 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
                 closing.push_async_callback(mux.close)
             server.announce_tcp(port.port if port.open else None)
             started = Started(url, "" if apart is None else _url_of(apart), server.udp_ports)
-            await _run_http(app, connections, listener, apart, settings, lambda: reporter.started(started), mux)
+            if handover is not None:
+                state = app.state
+                await take_over_rooms(handover.state, server, records, state.livekit, state.livekit_api)
+
+            def tell_started() -> None:
+                reporter.started(started)
+                notify("READY=1")
+                if predecessor is not None:
+                    predecessor.tell_serving()
+                if records is not None and settings.recover_records:  # what was handed over is continued by now
+                    recovery = RecordRecovery(records, server.publish)
+                    closing.callback(recovery.stop)
+                    recovery.start()
+
+            accepted = () if handover is None else handover.accepted
+            servers = _build_servers(app, connections, listener, apart, settings, tell_started, mux, accepted)
+            lifecycle = Lifecycle(server, app, settings, records, servers, mux, port.turn)
+            await lifecycle.run()
             _log.info(
                 "closing",
                 extra={
@@ -127,12 +167,18 @@ async def _serve(settings: Settings, reporter: Reporter) -> None:
                     "recordings": len(server.recordings),
                 },
             )
-        except sfu.LocalError as error:
+        except (sfu.LocalError, HandoverError) as error:
             raise ServeError(str(error)) from error
         finally:
             await server.close()
             await event_log.close()
+    restart: NodeRestart = app.state.restart
+    if restart.failed:
+        raise ServeError(f"the restart has failed, and nobody serves: {restart.state.failure}")
     _log.info("stopped")
+    if restart.successor is not None and lifecycle.passed_on is not None:
+        restart.successor.send_signal(lifecycle.passed_on)
+    return None if restart.successor is None else restart.successor.pid
 
 
 def _plan_descriptors(settings: Settings, records: RecordStore | None) -> DescriptorPlan:
@@ -163,7 +209,27 @@ def _killable() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-async def _start(server: sfu.Server, reporter: Reporter) -> None:
+async def _take_over(predecessor: Predecessor, settings: Settings, reporter: Reporter) -> Handover:
+    """Do all that takes long and needs no port while the other process serves, then take its place."""
+    await _compile(reporter)
+    await asyncio.to_thread(pump.compile_kernels)
+    await asyncio.to_thread(lookalikes.load)
+    if settings.livekit_keys:
+        await asyncio.to_thread(importlib.import_module, "sfu.node.livekit.server_api")
+    try:
+        handover = await predecessor.take()
+    except HandoverError as error:
+        raise ServeError(str(error)) from error
+    settings.take_dev_secret(handover.state.get("dev_secret", ""))
+    return handover
+
+
+async def _start(server: sfu.Server, reporter: Reporter, sockets: Sequence[socket.socket]) -> None:
+    await _compile(reporter)
+    await server.start(sockets)
+
+
+async def _compile(reporter: Reporter) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     told = False
@@ -176,7 +242,21 @@ async def _start(server: sfu.Server, reporter: Reporter) -> None:
     await asyncio.to_thread(sfu.compile_kernels, tell)
     if told:
         reporter.compiled(loop.time() - began)
-    await server.start()
+
+
+async def _listen(setting: str, host: str, port: int, inherited: socket.socket | None) -> socket.socket:
+    """Return the listener of the process before, if it is where the settings say, or else one of our own."""
+    if inherited is None:
+        return _bind(setting, host, port)
+    if inherited.getsockname()[0] == host and port in (0, inherited.getsockname()[1]):
+        inherited.setblocking(False)
+        return inherited
+    inherited.close()
+    for _ in range(_BIND_ATTEMPTS):  # the other process is about to let its own go
+        with contextlib.suppress(ServeError):
+            return _bind(setting, host, port)
+        await asyncio.sleep(_BIND_AGAIN_S)
+    return _bind(setting, host, port)
 
 
 def _bind(setting: str, host: str, port: int) -> socket.socket:
@@ -202,7 +282,7 @@ def _url_of(listener: socket.socket, *, tls: bool = False) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-async def _run_http(
+def _build_servers(
     app: Starlette,
     connections: HttpConnections,
     listener: socket.socket,
@@ -210,50 +290,20 @@ async def _run_http(
     settings: Settings,
     on_started: Callable[[], None],
     mux: TcpMux | None,
-) -> None:
+    accepted: Sequence[socket.socket],
+) -> list[tuple[HttpServer, socket.socket]]:
     shutdown_s = max(1, round(settings.shutdown_timeout))
-    livekit: LiveKit | None = app.state.livekit
-    api: ServerApi | None = app.state.livekit_api
     http = build_http_server(
         app,
         connections,
         shutdown_s=shutdown_s,
         on_started=on_started,
-        websockets=livekit is not None,
+        websockets=app.state.livekit is not None,
         mux=mux,
+        accepted=accepted,
     )
     servers = [(http, listener)]
     if apart is not None:
         operators = HttpConnections(HttpLimits(connections=_MAX_OPERATORS))
         servers.append((build_http_server(app.state.metrics, operators, shutdown_s=shutdown_s), apart))
-    signaling = app.state.signaling
-    loop = asyncio.get_running_loop()
-
-    def stop(name: str) -> None:
-        if http.should_exit:
-            _log.warning("second signal: requests are cut", extra={"signal": name})
-            for server, _ in servers:
-                server.force_exit = True
-            return
-        _log.info("signal received", extra={"signal": name})
-        # Event streams never end by themselves, and the HTTP server waits for its requests.
-        signaling.end_streams()
-        if livekit is not None:
-            livekit.end_sessions()
-        for server, _ in servers:
-            server.should_exit = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number.name)
-    if livekit is not None and api is not None:
-        livekit.ensure_running()
-        api.start()
-    try:
-        await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        await signaling.close()
-        if livekit is not None and api is not None:
-            await livekit.close()
-            await api.close()
+    return servers

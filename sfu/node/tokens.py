@@ -16,7 +16,7 @@ import jwt
 from sfu.errors import InvalidNameError
 from sfu.signaling import ANY_ROOM, AuthorizationError, Grants
 from sfu.signaling.http.names import parse_peer_name, parse_room_name
-from sfu.signaling.http.signed_tokens import ALGORITHM, SignedTokens, read_signer
+from sfu.signaling.http.signed_tokens import ALGORITHM, Key, SignedTokens, read_signer
 
 MAX_TOKEN_BYTES = 4096
 _MAX_LOGIN_LENGTH = 256
@@ -83,14 +83,14 @@ class TokenAuthorizer:
         self._clock = clock
         self._audience = audience
         self._max_lifetime = max_lifetime
-        self._tokens = SignedTokens(self._find_secret, _keep, AuthorizationError, max_bytes=MAX_TOKEN_BYTES)
+        self._tokens = SignedTokens(self._find_key, _keep, AuthorizationError, max_bytes=MAX_TOKEN_BYTES)
 
     def authorize(self, token: str) -> Grants:
         """Return the token's grants; raise AuthorizationError, which says what is wrong with the token."""
-        claims = self._tokens.read(token)
+        claims, key_id = self._tokens.read(token)
         _check_times(claims, self._clock(), self._max_lifetime)
         _check_audience(claims, self._audience)
-        return _read_grants(claims)
+        return _read_grants(claims, key_id)
 
     def is_valid(self, token: str) -> bool:
         """Whether the token is valid, for whatever room."""
@@ -100,7 +100,7 @@ class TokenAuthorizer:
             return False
         return True
 
-    def _find_secret(self, token: str) -> str:
+    def _find_key(self, token: str) -> Key:
         signer = read_signer(token)
         key_id = signer.issuer if signer.key_id is None else signer.key_id
         if not isinstance(key_id, str):
@@ -108,12 +108,12 @@ class TokenAuthorizer:
         secret = self._keys.get(key_id)
         if secret is None:
             raise AuthorizationError("The token names a key that this server does not have.")
-        return secret
+        return Key(key_id, secret)
 
 
-def _keep(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+def _keep(claims: Mapping[str, Any], key_id: str) -> tuple[Mapping[str, Any], str]:
     """What a token says is looked at when it is used, since a clock and an audience belong to that."""
-    return claims
+    return claims, key_id
 
 
 def _check_times(claims: Mapping[str, Any], now: float, max_lifetime: float) -> None:
@@ -151,7 +151,7 @@ def _read_time(claims: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _read_grants(claims: Mapping[str, Any]) -> Grants:
+def _read_grants(claims: Mapping[str, Any], key_id: str) -> Grants:
     room, peer = claims.get("room"), claims.get("sub")
     rights = {right: claims.get(right, False) for right in ("publish", "subscribe", "record", "admin")}
     if not isinstance(room, str):
@@ -167,4 +167,5 @@ def _read_grants(claims: Mapping[str, Any]) -> Grants:
     login = claims.get("sid")
     if login is not None and not (isinstance(login, str) and 0 < len(login) <= _MAX_LOGIN_LENGTH):
         raise AuthorizationError(f"The token's claim sid is not a text of 1 to {_MAX_LOGIN_LENGTH} characters.")
-    return Grants(room=room, peer=peer, login=login, expires=_read_time(claims, "exp"), **rights)
+    expires = _read_time(claims, "exp")
+    return Grants(room=room, peer=peer, login=login, tenant=key_id, expires=expires, **rights)

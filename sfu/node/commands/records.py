@@ -203,6 +203,8 @@ def _tell(verdict: Verdict, stamps_checked: bool) -> None:
     counts = verdict.counts
     facts = ", ".join(f"{counts.get(each, 0)} {each}s" for each in ("source", "fragment", "gap"))
     _out.print(f"  content   {facts}; {verdict.lines} lines examined, {verdict.signed_lines} of them signed")
+    if counts.get("continue"):
+        _out.print(f"  restarts  {counts['continue']}: another process continued the record, and declared the gap")
     for file, encryption in verdict.encrypted.items():
         _out.print(
             f"  encrypted {file}: holds ciphertext ({printable(encryption)}), encrypted from end to end by its "

@@ -8,9 +8,10 @@ import secrets
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 import sfu
+from sfu.node.config.bounds import BoundSettings
 from sfu.node.config.texts import Texts, check_ip, parse_ice_servers, parse_pairs
 from sfu.node.http.connections import TrustedProxies
 from sfu.node.http.limits import HttpLimits
@@ -43,7 +44,7 @@ class IceServerSetting(BaseModel):
         return [IceServer(url, self.username, self.credential.get_secret_value()) for url in self.urls]
 
 
-class Settings(BaseSettings):
+class Settings(BoundSettings):
     """All settings of the node. The key of a setting is the field's name; times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
     tcp: bool = True
     """Take media on `port`, too, over TLS or without: by ICE-TCP, and by a TURN server that leads to this node alone.
     Clients are told of both, unless `host` is none of the addresses that they are told.
+    """
+    turn_udp: bool = False
+    """Serve TURN by UDP on the media ports, too, and name it to clients. For those that are to relay all that they
+    send: libwebrtc (Chromium) takes nothing that comes directly from an address that it knows as a TURN server's.
     """
     udp_host: str = ""
     """IP address of the media sockets; empty: that of `host`."""
@@ -169,6 +174,8 @@ class Settings(BaseSettings):
     """Unix socket of `sfu sign`, which then has the key, instead of `record_key`."""
     record_journal: str = ""
     """File that lists which records were closed; empty: `<record_dir>-journal.jsonl`, beside the records' folder."""
+    recover_records: bool = True
+    """Whether records that a crash has left open are recovered at the start, in the background."""
     record_least_free_bytes: int = _RECORDING.least_free_bytes
     """Free bytes of a disk with records below which an alarm is raised."""
     record_key_frame_interval: float = _RECORDING.key_frame_interval
@@ -189,6 +196,10 @@ class Settings(BaseSettings):
     """Least level of the log lines that are written."""
     log_format: LogFormat = "console"
     """Format of the log: columns for people, or a JSON object a line for programs."""
+    drain_timeout: float = Field(default=5.0, ge=0.0, le=7 * 86400.0)
+    """Time after SIGTERM in which the rooms that are there go on, and no others open; a node without rooms stops at
+    once. What ends the process must wait for longer: `docker stop` waits 10 s, unless it is told otherwise.
+    """
     shutdown_timeout: float = Field(default=5.0, ge=0.0, le=300.0)
     """Time after the signal to stop at which requests that still run are cut off."""
 
@@ -357,6 +368,15 @@ class Settings(BaseSettings):
         if self.dev:
             found[DEV_KEY_ID] = self._dev_secret
         return found
+
+    def take_dev_secret(self, secret: str) -> None:
+        """In development, go on with the key of the process before, so that its links stay good."""
+        if secret and self.dev:
+            self._dev_secret = secret
+
+    def list_tenants(self) -> list[str]:
+        """Return the ids of all keys: those of one id are one tenant's."""
+        return list(dict.fromkeys([*self.secrets(), *self.livekit_keys]))
 
     def is_loopback(self) -> bool:
         """Whether HTTP, the only way in, is on loopback only."""

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
 import sfu
+from sfu.node.admission.quotas import EVERYBODY
 from sfu.node.config.settings import ENV_PREFIX, Settings
 
 CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
@@ -137,6 +138,10 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
     except sfu.ConfigError as error:
         problems.append(SettingProblem(error.key, str(error).removeprefix(f"{error.key}: "), origins.find(error.key)))
     problems += _check_recording(settings, origins)
+    unknown = sorted(settings.quotas.keys() - {EVERYBODY, *settings.list_tenants()})
+    if unknown and need_keys:
+        message = f"{unknown[0][:64]!r} is the id of no key; quotas are for ids of keys and livekit_keys, or for '*'"
+        problems.append(SettingProblem("quotas", message, origins.find("quotas")))
     if settings.dev and not settings.is_loopback():
         message = "development is for this machine, so dev listens on a loopback address only; set keys for others"
         problems.append(SettingProblem("host", message, origins.find("host")))

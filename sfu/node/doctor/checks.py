@@ -125,6 +125,14 @@ def check_offload(sends: bool, receives: bool) -> Diagnosis:
     return Diagnosis("UDP GSO and GRO", "warn", f"no {lacking}: each packet costs up to three times as much", advice)
 
 
+def check_congestion_control(name: str, there: bool) -> Diagnosis:
+    """Media by TCP may use a congestion control that does not take each loss for a sign that the path is full."""
+    if there:
+        return Diagnosis("TCP for media", "ok", f"uses {name}")
+    advice = f"modprobe tcp_{name}, and add {name} to the sysctl net.ipv4.tcp_allowed_congestion_control"
+    return Diagnosis("TCP for media", "warn", f"no {name}: who has TCP alone sees less on paths that lose", advice)
+
+
 def check_certificate(expires: float | str, now: float) -> Diagnosis:
     """The certificate can be served, and for some time yet. `expires` is an error's text where it cannot."""
     if isinstance(expires, str):

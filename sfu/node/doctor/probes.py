@@ -127,6 +127,12 @@ def try_offload() -> tuple[bool, bool]:
             return False, receives
 
 
+def try_congestion_control() -> bool:
+    """Whether a TCP connection may have the congestion control that media want."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+        return pump.prefer_media(tcp)
+
+
 def try_disk(folder: Path) -> DiskFacts | str:
     """Write some megabytes to a folder, part by part until each is on disk; the text of the error if that fails."""
     waits = []

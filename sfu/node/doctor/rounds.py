@@ -15,6 +15,7 @@ from sfu.node.doctor import checks, probes
 from sfu.node.doctor.diagnosis import Diagnosis
 from sfu.node.records.store import open_record_store
 from sfu.node.tcp import count_wanted, load_certificate
+from sfu.tcp.pump import MEDIA_CONTROL
 
 
 def examine(settings: Settings, *, stun: str = "", time_from: str = "") -> Iterator[Diagnosis]:
@@ -23,6 +24,8 @@ def examine(settings: Settings, *, stun: str = "", time_from: str = "") -> Itera
     yield from _examine_addresses(settings, stun)
     yield checks.check_buffers(SOCKET_BUFFER_BYTES, probes.read_buffer_limits())
     yield checks.check_offload(*probes.try_offload())
+    if settings.tcp:
+        yield checks.check_congestion_control(MEDIA_CONTROL, probes.try_congestion_control())
     yield checks.check_cores(settings.shards, len(os.sched_getaffinity(0)))
     yield from _examine_clock(time_from)
     yield from _examine_certificate(settings)

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from sfu.node.http.body_length import CHUNKED, read_body_length
 from sfu.node.http.connections import HttpConnections
+from sfu.node.http.ending import ENDING, LAST_REQUEST_S, changes
 from sfu.node.http.rates import Client, refuse
 from sfu.node.http.websocket import BoundedWebSocket
 
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 _HEAD_END = re.compile(rb"\n\r?\n")
 _WRITE_BUFFER_BYTES = 4096
-_CHUNKED = -1
 _TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -59,7 +60,7 @@ class _Flow(FlowControl):
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """`connections` counts this connection and what waits in it; `on_lost` is called at its end. `origin` is the
-    client's address where its connection ended before us, as TLS does.
+    client's address where its connection ended before us, as TLS does. `ends`: as after `shutdown`.
     """
 
     flow: _Flow
@@ -70,6 +71,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         connections: HttpConnections,
         on_lost: Callable[[], None] = lambda: None,
         origin: tuple[str, int] | None = None,
+        ends: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(*arguments, **more)
@@ -78,6 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._connections = connections
         self._on_lost = on_lost
         self._origin = origin
+        self._ends = ends  # no other request is taken than one that may be on its way
         self._limits = self._connections.limits
         self._inbound = bytearray()
         self._searched = 0
@@ -103,7 +106,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.flow = _Flow(transport)
         transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
         self._connections.wait(self)
-        self._arm(self._limits.head_timeout, functools.partial(self.drop, "head_timeout"))
+        wait = LAST_REQUEST_S if self._ends else self._limits.head_timeout
+        self._arm(wait, functools.partial(self.drop, "head_timeout"))
+
+    def shutdown(self) -> None:
+        """Take no more requests, since the server ends. A client that has just connected, or has sent a part of a
+        request, is still answered; where nothing is asked the connection ends, which is no loss (RFC 9112 section 9.5).
+        """
+        if self._ends or self.transport.is_closing():
+            return
+        self._ends = True
+        if self._inbound or not (self._answered or self._answering or self._in_body):
+            if self._began is None:
+                self._arm(LAST_REQUEST_S, self.transport.close)
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up, since the client has gone or was cut off."""
@@ -166,7 +183,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _find_piece(self) -> int:
         """Return how many of the waiting bytes can be parsed without parts of more than one request."""
         if self._in_body:
-            if self._body_left == _CHUNKED:  # of each chunk the parser tells: not before somebody wants to know
+            if self._body_left == CHUNKED:  # of each chunk the parser tells: not before somebody wants to know
                 return (self._inbound.find(b"\n") + 1 or len(self._inbound)) if self._wanted else 0
             return min(self._body_left, len(self._inbound))
         found = _HEAD_END.search(self._inbound, max(0, self._searched - 2))
@@ -199,7 +216,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin a request, whose head is complete."""
         super().on_headers_complete()
-        self._body_left = _read_body_length(self.headers)
+        self._body_left = read_body_length(self.headers)
         self._in_body = True
         self._wanted = False
         self._answered = False
@@ -216,8 +233,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         host = self.client[0] if self.client else ""
         rates, proxies = self._connections.rates, self._connections.proxies
         client = rates.find_client(proxies.find_client(host, self.headers), self.url, self.headers)
-        if rates.take(client) > 0:
-            self.transport.write(_TOO_MANY)
+        refusal = _TOO_MANY if rates.take(client) > 0 else ENDING.octets if self._ends else b""
+        if refusal:
+            self.transport.write(refusal)
             self.transport.close()
             self._arm(self._limits.linger_timeout, self.transport.abort)
             return
@@ -246,7 +264,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the request's body."""
-        if self._body_left != _CHUNKED:
+        if self._body_left != CHUNKED:
             self._body_left -= len(body)
         super().on_body(body)
 
@@ -268,6 +286,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if wait > 0:
             app = refuse(client, wait)
             self._last = self._last or host not in proxies  # theirs may carry others' requests, too
+        elif self._ends and changes(self.scope["method"]):
+            app = ENDING.answer
         self._asking = client
         self._connections.request_queue.ask(client, self, functools.partial(self._begin, cycle, app))
 
@@ -284,7 +304,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         send: ASGISendCallable,
     ) -> None:
         async def send_last(message: ASGISendEvent) -> None:
-            if message["type"] == "http.response.start" and (cycle.more_body or self._last):
+            if message["type"] == "http.response.start" and (cycle.more_body or self._last or self._ends):
                 self._last = True
                 cycle.keep_alive = False  # says so in the answer
                 await send(message)
@@ -368,16 +388,3 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def _read_body_length(headers: list[tuple[bytes, bytes]]) -> int:
-    """Return the length of the body (RFC 9112 section 6.3), which the parser has checked; `_CHUNKED` if it comes in
-    chunks.
-    """
-    length = 0
-    for name, value in headers:
-        if name == b"transfer-encoding":
-            return _CHUNKED
-        if name == b"content-length":
-            length = int(value)
-    return length

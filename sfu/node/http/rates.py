@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import json
 import math
 import time
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sfu.node.http.limits import HttpLimits
+from sfu.node.http.refusal import Refusal
 from sfu.signaling.http.authorization import digest_token, find_token
 from sfu.signaling.http.client_address import group_address
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+    from uvicorn._types import ASGI3Application
 
 _SWEPT = 2
 """How many full buckets are forgotten for each new one."""
@@ -155,19 +155,7 @@ class RequestQueue:
 def refuse(client: Client, wait: float) -> ASGI3Application:
     """Return an app that answers 429: try again after `wait` seconds (RFC 6585 section 4)."""
     detail = f"This {client.kind} has sent more requests than it may; wait before the next one."
-    body = json.dumps({"title": "Too many requests", "status": 429, "detail": detail}).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"cache-control", b"no-store"),
-        (b"retry-after", b"%d" % max(1, math.ceil(wait))),
-        (b"content-length", b"%d" % len(body)),
-    ]
-
-    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        await send({"type": "http.response.start", "status": 429, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
+    return Refusal(429, "Too many requests", detail, max(1, math.ceil(wait))).answer
 
 
 def _read_token(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> str | None:

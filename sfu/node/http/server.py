@@ -5,38 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from sfu.node.http.connections import HttpConnections
+from sfu.node.http.ending import LAST_REQUEST_S
 from sfu.node.http.protocol import BoundedHttpProtocol
+from sfu.node.http.refusal import Refusal
 from sfu.node.http.websocket import MAX_MESSAGE_BYTES, PING_INTERVAL_S, PING_TIMEOUT_S, BoundedWebSocket
-from sfu.tcp.mux import Address, TcpMux
+from sfu.tcp.mux import Address, Carries, TcpMux
 
 _log = logging.getLogger("sfu.node")
 
 _ACCEPTS = 64
 """How many connections are accepted at a time: the loop has other work, too."""
+_SENDS_S = 1.0
+"""Seconds until the last answers by TLS have reached the network."""
 _RETRY_S = 1.0
 """Seconds until the next attempt, after the system could not give us a connection."""
 
 
-def _build_refusal() -> bytes:
-    detail = "This address has as many connections open as it may have, or opens them too fast."
-    body = json.dumps({"title": "Too many connections", "status": 429, "detail": detail}).encode()
-    head = (
-        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
-        f"Retry-After: 10\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-_REFUSAL = _build_refusal()
+_REFUSAL = Refusal(
+    429,
+    "Too many connections",
+    "This address has as many connections open as it may have, or opens them too fast.",
+    retry_after=10,
+).octets
 
 
 BuildProtocol = Callable[[Callable[[], None], Address | None], BoundedHttpProtocol]
@@ -116,14 +114,18 @@ class Listener:
                 self._pause()
                 self._retry = self._loop.call_later(_RETRY_S, self._try_again)
                 return
-            # IPv4 on a socket of IPv6 is counted, believed and told as the IPv4 that it is, now and at its end
-            client = address[0].removeprefix("::ffff:"), address[1]
-            if not self._connections.enter(client[0]):
-                _refuse(accepted)
-            elif self._mux is not None:
-                self._mux.take(accepted, client)
-            else:
-                self._begin(accepted, client, False)
+            self.take(accepted, address)
+
+    def take(self, accepted: socket.socket, address: Address) -> None:
+        """Serve a connection that has been accepted, if its address may have it."""
+        # IPv4 on a socket of IPv6 is counted, believed and told as the IPv4 that it is, now and at its end
+        client = address[0].removeprefix("::ffff:"), address[1]
+        if not self._connections.enter(client[0]):
+            _refuse(accepted)
+        elif self._mux is not None:
+            self._mux.take(accepted, client)
+        else:
+            self._begin(accepted, client, False)
 
     def _begin(self, accepted: socket.socket, address: Address, tls: bool) -> None:
         accepted.setblocking(False)
@@ -157,11 +159,15 @@ class HttpServer(uvicorn.Server):
         connections: HttpConnections,
         on_started: Callable[[], None],
         mux: TcpMux | None = None,
+        accepted: Sequence[socket.socket] = (),
     ) -> None:
+        """`accepted`: by the process before; nothing has been read of them."""
         super().__init__(config)
         self.connections = connections
         self._on_started = on_started
         self._mux = mux
+        self._accepted = accepted
+        self._stopping = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -174,7 +180,32 @@ class HttpServer(uvicorn.Server):
         if self.started:
             listeners = [Listener(each, self.connections, self._build_protocol, self._mux) for each in sockets or []]
             self.servers.extend(listeners)  # type: ignore[arg-type]  # they can do what is asked of them there
+            for each in self._accepted:
+                with contextlib.suppress(OSError):  # it is gone
+                    listeners[0].take(each, each.getpeername())
             self._on_started()
+
+    def stop_accepting(self) -> None:
+        """Leave new connections to who else listens on the same sockets, and end those on which nothing is asked now:
+        their clients come again there.
+        """
+        self._stopping = True
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedHttpProtocol):
+                connection.shutdown()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, once those who have connected are answered."""
+        self.stop_accepting()
+        if self._mux is not None:
+            await self._mux.wait_without(Carries.UNKNOWN, LAST_REQUEST_S)
+        for listener in self.servers:
+            await listener.wait_closed()
+        await super().shutdown(sockets)
+        if self._mux is not None:
+            await self._mux.wait_without(Carries.HTTP, _SENDS_S)
 
     def _build_protocol(self, on_lost: Callable[[], None], origin: Address | None) -> BoundedHttpProtocol:
         return BoundedHttpProtocol(
@@ -184,20 +215,23 @@ class HttpServer(uvicorn.Server):
             connections=self.connections,
             on_lost=on_lost,
             origin=origin,
+            ends=self._stopping,
         )
 
 
 def build_http_server(
-    app: Starlette,
+    app: ASGIApp,
     connections: HttpConnections,
     *,
     shutdown_s: int,
     on_started: Callable[[], None] = lambda: None,
     websockets: bool = False,
     mux: TcpMux | None = None,
+    lifespan: bool = False,
+    accepted: Sequence[socket.socket] = (),
 ) -> HttpServer:
-    """HTTP as we serve it: bounded, and silent where we log and tell ourselves. `websockets`: if the app has any;
-    `mux`: tells what else comes on its sockets.
+    """HTTP as we serve it: bounded, and silent where we log and tell ourselves. `websockets`, `lifespan`: whether the
+    app has any; `mux`: tells what else comes on its sockets; `accepted`: see `HttpServer`.
     """
     proxies = list(connections.proxies.networks)
     config = uvicorn.Config(
@@ -208,7 +242,7 @@ def build_http_server(
         ws_ping_interval=PING_INTERVAL_S,
         ws_ping_timeout=PING_TIMEOUT_S,
         loop="none",
-        lifespan="off",
+        lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -217,4 +251,4 @@ def build_http_server(
         timeout_keep_alive=connections.limits.idle_timeout,  # type: ignore[arg-type]  # it is only given to call_later
         timeout_graceful_shutdown=shutdown_s,
     )
-    return HttpServer(config, connections, on_started, mux)
+    return HttpServer(config, connections, on_started, mux, accepted)

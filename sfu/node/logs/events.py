@@ -6,7 +6,16 @@ import dataclasses
 import logging
 import re
 
-from sfu.events import Event, EventsLost, NegotiationNeeded, RecordingAlarm, RecordingStopped
+from sfu.events import (
+    Event,
+    EventsLost,
+    NegotiationNeeded,
+    RecordingAlarm,
+    RecordingNotContinued,
+    RecordingStopped,
+    RecordNotRecovered,
+    RecordRecovered,
+)
 
 _log = logging.getLogger("sfu.rooms")
 
@@ -29,6 +38,8 @@ def log_event(event: Event) -> None:
 
 
 def _choose_level(event: Event) -> int:
-    if isinstance(event, RecordingAlarm) or (isinstance(event, RecordingStopped) and event.cause == "failed"):
+    if isinstance(event, RecordingAlarm | RecordingNotContinued | RecordNotRecovered) or (
+        isinstance(event, RecordingStopped) and event.cause == "failed"
+    ):
         return logging.ERROR
-    return logging.WARNING if isinstance(event, EventsLost) else logging.INFO
+    return logging.WARNING if isinstance(event, EventsLost | RecordRecovered) else logging.INFO

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import collections
-import os
-import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sfu import Server
-from sfu.events import Event, RecordingStopped
+from sfu.events import Event, RecordingStopped, RecordNotRecovered, RecordRecovered
+from sfu.node.admission.free_space import FreeSpace
 from sfu.node.metrics.media import Entry, Ledger
 from sfu.recording.watch import BEHIND, DISK_NEARLY_FULL, NOT_CLOSED, NOT_SIGNED, NOTHING_WRITTEN, WRITE_FAILED
 from sfu.signaling import RecordStore
@@ -22,56 +20,47 @@ _STATES = ("recording", "paused", "stopped", "failed")
 _ALARMS = (WRITE_FAILED, NOTHING_WRITTEN, DISK_NEARLY_FULL, BEHIND, NOT_SIGNED, NOT_CLOSED)
 _CAUSES = ("stopped", "failed", "server_closed")
 _OTHER = "other"
+_WHY = ("refused", "failed")
 
 
 class RecordingEnds:
-    """Counts recordings that have ended, by cause, since one that failed may be gone before the next scrape."""
+    """Counts recordings that have ended, by cause, since one that failed may be gone before the next scrape; and what
+    became of records that were found open.
+    """
 
     def __init__(self) -> None:
         self.counts: collections.Counter[str] = collections.Counter(dict.fromkeys(_CAUSES, 0))
+        self.recovered = 0
+        self._left: dict[str, str] = {}
 
     def handle_event(self, event: Event) -> None:
-        """Count an event of the server, if it ends a recording."""
+        """Count an event of the server, if it is of these."""
         if isinstance(event, RecordingStopped):
             self.counts[event.cause if event.cause in _CAUSES else _OTHER] += 1
+        elif isinstance(event, RecordNotRecovered):
+            self._left[event.path] = event.why
+        elif isinstance(event, RecordRecovered):
+            self.recovered += 1
+            self._left.pop(event.path, None)
 
-
-class FreeSpace:
-    """The free space of disks, read in a thread, since a disk that hangs must not hold up a scrape or the server."""
-
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
-        self._asking: threading.Thread | None = None
-        self.bytes: dict[int, int] = {}
-        """By place, as found last. A disk that cannot be asked is missing."""
-        self._ask()
-
-    def refresh(self) -> None:
-        """Read the free space anew, unless the last reading is still under way."""
-        if self._folders and (self._asking is None or not self._asking.is_alive()):
-            self._asking = threading.Thread(target=self._ask, name="sfu-free-space", daemon=True)
-            self._asking.start()
-
-    def _ask(self) -> None:
-        found = {}
-        for place, folder in enumerate(self._folders):
-            try:
-                status = os.statvfs(folder)
-            except OSError:
-                continue  # its series ends, and a recorder that writes there raises an alarm
-            found[place] = status.f_bavail * status.f_frsize
-        self.bytes = found
+    @property
+    def not_recovered(self) -> collections.Counter[str]:
+        """How many records were found open and are not closed, by why."""
+        counts = collections.Counter(dict.fromkeys(_WHY, 0))
+        counts.update(self._left.values())
+        return counts
 
 
 class RecordCollector(Collector):
     """Reads all recordings at each scrape."""
 
-    def __init__(self, server: Server, store: RecordStore | None, ends: RecordingEnds) -> None:
+    def __init__(self, server: Server, store: RecordStore | None, ends: RecordingEnds, space: FreeSpace) -> None:
+        """`space`: that of the store's places."""
         self._server = server
         self._ends = ends
         self._ledger = Ledger(2)
         self._least_free = None if store is None else store.options.least_free_bytes
-        self._space = FreeSpace(() if store is None else store.places)
+        self._space = space
 
     def collect(self) -> Iterator[Metric]:
         """Return all metric families (prometheus-client calls this at each scrape)."""
@@ -89,6 +78,15 @@ class RecordCollector(Collector):
         for cause, count in self._ends.counts.items():
             ended.add_metric([cause], count)
         yield ended
+        yield CounterMetricFamily(
+            "sfu_records_recovered",
+            "Records that a crash had left open, and that were closed.",
+            value=self._ends.recovered,
+        )
+        yield _gauge(
+            "sfu_records_not_recovered", "Records that were found open and could not be closed, by why.", "why",
+            self._ends.not_recovered,
+        )  # fmt: skip
         written, missed = self._ledger.update(living).get("", [0, 0])
         yield CounterMetricFamily("sfu_recording_bytes", "Media on disk, mirrors included.", value=written)
         yield CounterMetricFamily(

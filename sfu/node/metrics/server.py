@@ -49,6 +49,7 @@ _HELP = {
     "send_calls": "System calls to send.",
     "sent_bytes": "Octets of UDP payload that the plane sent.",
     "sent_feedback": "Transport-wide feedback to publishers.",
+    "sent_reports": "Sender reports and BYEs to subscribers, receiver reports to publishers.",
     "sent_messages": "Messages to the system; with UDP GSO one holds several packets.",
     "sent_packets": "Packets that the plane sent.",
     "tapped_packets": "Packets that were copied for recorders.",
@@ -105,6 +106,8 @@ class ServerCollector(Collector):
                 for connection in peer.connections:
                     states[connection.state.value] += 1
         yield GaugeMetricFamily("sfu_rooms", "Rooms in use.", value=len(self._server.rooms))
+        text = "1 while the node drains: it opens no new rooms, and is to stop."
+        yield GaugeMetricFamily("sfu_draining", text, value=float(self._server.drain_left is not None))
         yield GaugeMetricFamily("sfu_peers", "Peers in all rooms.", value=peers)
         yield _gauge("sfu_tracks", "Published tracks.", "kind", tracks.items())
         yield _gauge("sfu_connections", "Connections.", "state", states.items())

@@ -21,7 +21,7 @@ class TcpCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return all metric families (prometheus-client calls this at each scrape)."""
         mux = self._mux
-        text = "Open connections by TLS, and those of media by TCP, by what they carry."
+        text = "Open connections by TLS, and those of media by TCP or by TURN over UDP, by what they carry."
         loads = GaugeMetricFamily("sfu_tcp_connections", text, labels=["carries"])
         for carries, name in _NAMES.items():
             loads.add_metric([name], 0 if mux is None else mux.count(carries))
@@ -32,11 +32,13 @@ class TcpCollector(Collector):
             ended.add_metric([reason], count)
         yield ended
         counters = {} if mux is None else mux.counters()
-        passed = CounterMetricFamily("sfu_tcp_packets", "Packets of media by TCP.", labels=["direction"])
+        passed = CounterMetricFamily(
+            "sfu_tcp_packets", "Packets of media by TCP, and by TURN over UDP.", labels=["direction"]
+        )
         for direction in ("in", "out"):
             passed.add_metric([direction], counters.get(f"packets_{direction}", 0))
         yield passed
-        text = "Packets of media by TCP that were left out, by reason."
+        text = "Packets of media by TCP, and by TURN over UDP, that were left out, by reason."
         dropped = CounterMetricFamily("sfu_tcp_dropped_packets", text, labels=["reason"])
         for name, count in sorted(counters.items()):
             if name.startswith("drop_"):

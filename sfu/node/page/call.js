@@ -1,5 +1,6 @@
 /** Being in the room: publish ourselves, follow who comes and goes, show everyone. */
 import { Controls } from "./controls.js";
+import { DrainNews } from "./drain.js";
 import { EventStream } from "./events.js";
 import { Grid } from "./grid.js";
 import { shownName } from "./invitation.js";
@@ -21,7 +22,7 @@ const $ = (id) => document.getElementById(id);
 
 /** Milliseconds between two looks at the statistics. */
 const SAMPLE = 500;
-/** Milliseconds a peer without tracks keeps its tile: it may be reconnecting. */
+/** Milliseconds in which a peer without tracks, or whom the node has no more after a break, may be back. */
 const PATIENCE = 10000;
 /** Milliseconds after our own session began in which its tracks may still be announced. */
 const OWN = 3000;
@@ -38,6 +39,7 @@ export class Call {
   #roster = new Roster((change) => this.#follow(change));
   #speakers = new Speakers();
   #recording = new RecordingSign($("recording"));
+  #drain = new DrainNews();
   #publisher = null;
   #watch = null;
   #events = null;
@@ -104,6 +106,7 @@ export class Call {
       onEvent: (event, body) => {
         this.#roster.handle(event, body);
         this.#recording.handle(event, body);
+        this.#drain.handle(event, body);
         if (event === "blocked" || event === "unblocked") this.#tellBlocked(event, body);
         if (this.#speakers.handle(event, body)) this.#showSpeakers();
       },
@@ -202,6 +205,7 @@ export class Call {
   #heard(live, problem) {
     if (this.#entered && (live || problem.status === 404)) this.#entered.resolve();
     else if (this.#entered) this.#entered.reject(problem);
+    if (live) for (const each of [this.#publisher, this.#watch]) each?.link.revive();
     $("stream-state").hidden = live;
     $("stream-state").textContent = live ? "" : "Reconnecting to the room…";
   }
@@ -221,13 +225,12 @@ export class Call {
     if (peer === this.#peer) {
       if (this.#publisher) this.#publisher.unwanted = this.#roster.unwanted(peer);
       if (kind === "tracks" || kind === "left") this.#followSelf();
-    } else if (kind === "left") {
-      this.#remove(peer);
-      if (this.#remotes.size < FEW) toast(`${shownName(peer)} left`);
     } else if (kind === "joined") {
-      if (!first && this.#remotes.size < FEW) toast(`${shownName(peer)} joined`);
-    } else if (kind === "tracks") {
+      if (!first && !this.#parting.has(peer) && this.#remotes.size < FEW) toast(`${shownName(peer)} joined`);
+    } else if (kind === "tracks" || (kind === "left" && first)) {
       this.#tracks(peer);
+    } else if (kind === "left") {
+      this.#left(peer);
     }
     this.#count();
   }
@@ -238,15 +241,21 @@ export class Call {
     this.#parting.delete(peer);
     if (tracks.length > 0 && !this.#remotes.has(peer)) this.#add(peer);
     const remote = this.#remotes.get(peer);
-    if (!remote) return;
-    remote.tracks = tracks;
-    if (tracks.length > 0 || this.#watch.link.session) this.#watch.follow();
-    if (tracks.length > 0) return;
+    if (remote) {
+      remote.tracks = tracks;
+      if (tracks.length > 0 || this.#watch.link.session) this.#watch.follow();
+    }
+    if (tracks.length > 0 || (!remote && this.#roster.has(peer))) return;
     const timer = setTimeout(() => {
-      this.#remove(peer);
+      this.#left(peer);
       this.#count();
     }, PATIENCE);
     this.#parting.set(peer, timer);
+  }
+
+  #left(peer) {
+    this.#remove(peer);
+    if (!this.#roster.has(peer) && this.#remotes.size < FEW) toast(`${shownName(peer)} left`);
   }
 
   #add(peer) {
@@ -296,7 +305,7 @@ export class Call {
   }
 
   #count() {
-    const present = new Set([...this.#roster.names, this.#peer]);
+    const present = new Set([...this.#roster.names, ...this.#parting.keys(), this.#peer]);
     const people = present.size;
     const shown = this.#remotes.size + (this.#tile ? 1 : 0);
     const watching = Math.max(0, people - shown);

@@ -63,6 +63,12 @@ export class Link {
     this.start();
   }
 
+  /** The node is back: start again if it has ended the session, which the browser tells in words only seconds later. */
+  revive() {
+    const transport = this.#session?.pc.getTransceivers()[0]?.sender.transport;
+    if (transport?.state === "closed") this.retry();
+  }
+
   close() {
     this.#closed = true;
     this.#drop();

@@ -7,7 +7,10 @@ export class Roster {
   #peers = new Map();
   #onChange;
 
-  /** @param {(change: {peer: string, kind: "joined"|"left"|"tracks"|"wanted", first: boolean}) => void} onChange */
+  /**
+   * @param {(change: {peer: string, kind: "joined"|"left"|"tracks"|"wanted", first: boolean}) => void} onChange
+   * `first`: told by a snapshot, at the beginning or after a break
+   */
   constructor(onChange) {
     this.#onChange = onChange;
   }
@@ -61,7 +64,7 @@ export class Roster {
 
   #snapshot(peers) {
     const now = new Map(peers.map((entry) => [nameOf(entry), entry.tracks || []]));
-    for (const peer of this.names) if (!now.has(peer)) this.#leave(peer);
+    for (const peer of this.names) if (!now.has(peer)) this.#leave(peer, true);
     for (const [peer, tracks] of now) {
       this.#join(peer, true);
       this.#peers.set(peer, new Map(tracks.map((track) => [String(track.id), track])));
@@ -75,8 +78,8 @@ export class Roster {
     this.#tell(peer, "joined", first);
   }
 
-  #leave(peer) {
-    if (this.#peers.delete(peer)) this.#tell(peer, "left");
+  #leave(peer, first = false) {
+    if (this.#peers.delete(peer)) this.#tell(peer, "left", first);
   }
 
   #tell(peer, kind, first = false) {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import ssl
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -60,6 +62,7 @@ def test_a_node_answers_over_a_real_socket_and_operators_over_one_of_their_own(t
                 "dominant_speaker": None,
                 "recording": None,
                 "recordings": [],
+                "draining": None,
             }
             sdp = {"Content-Type": "application/sdp"}
             refused = http.post("/rooms/lobby/whip", content=b"a" * (256 * 6 * 1024 + 1), headers=sdp)
@@ -147,8 +150,8 @@ class Spoken:
 class QuickServer:
     """Has nothing to compile."""
 
-    async def start(self) -> None:
-        pass
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        assert not sockets
 
 
 @pytest.mark.parametrize(
@@ -159,5 +162,5 @@ async def test_a_start_that_compiles_says_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(sfu, "compile_kernels", lambda progress: [progress(share) for share in shares], raising=False)
     reporter = Spoken()
-    await serve._start(QuickServer(), reporter)  # type: ignore[arg-type]
+    await serve._start(QuickServer(), reporter, ())  # type: ignore[arg-type]
     assert reporter.said == said

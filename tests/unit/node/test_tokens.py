@@ -31,6 +31,12 @@ def test_an_issued_token_grants_what_it_was_issued_for() -> None:
     assert authorize(token) == Grants(room="lobby", peer="alice", publish=True, subscribe=False)
 
 
+def test_the_tenant_is_the_key_whose_secret_has_signed() -> None:
+    assert authorize(sign(CLAIMS)).tenant == "one"
+    assert authorize(sign(CLAIMS | {"iss": "two"})).tenant == "one"
+    assert authorize(sign(CLAIMS | {"iss": "two"}, OTHER, kid=None)).tenant == "two"
+
+
 def test_the_right_to_moderate_is_given_by_name_only() -> None:
     token = issue_token("one", SECRET, room="lobby", admin=True, now=NOW, ttl=60)
     assert authorize(token) == Grants(room="lobby", admin=True)

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from sfu.node.admission.load import REASONS as LOAD_REASONS
 from sfu.node.metrics.alerts.alert import Alert
 
 _KEPT_OUT = "address|full|memory|system"
 
 CLIENTS = (
+    Alert(
+        name="SfuRefusesNew",
+        severity="critical",
+        expression=f'increase(sfu_refused_demands_total{{reason=~"{"|".join(LOAD_REASONS)}"}}[10m]) > 3',
+        holds="0m",
+        summary="The node is at its limit and lets nobody new in.",
+        means=(
+            "Who is in stays, and who drops out comes back; others are told 503 and when to try again. `plane_load`, "
+            "`control_load`: no plane, or not the event loop, has enough of its core left; `memory_load`, "
+            "`descriptor_load`: what the process may have is nearly used up; `disk_space`: no recording begins, since "
+            "a disk with records has less than `record_least_free_bytes`."
+        ),
+        look="*Load and its bounds* and *Refused by load or quota* on the dashboard.",
+        steps=(
+            "Send new rooms to another node.",
+            "Of a plane or the event loop see SfuPlaneBusy and SfuControlBusy, of memory SfuMemoryNearlyFull.",
+            "If the machine bears more, raise the bound: `max_plane_load` and its like in the configuration.",
+        ),
+    ),
+    Alert(
+        name="SfuQuotaUsedUp",
+        severity="warning",
+        expression="sfu_quota_used > 0.95 * sfu_quota_limit",
+        holds="5m",
+        summary="A tenant has used up a quota, or nearly so.",
+        means="What it asks for beyond that is refused with 429, which its users see. Nobody else is concerned.",
+        look="*Quotas in use* on the dashboard: which tenant, and what of.",
+        steps=(
+            "Ask whose key it is whether he needs more, and raise it in `quotas`.",
+            "If he does not know of it, his key may be in other hands: give him another one.",
+        ),
+    ),
     Alert(
         name="SfuRefusesSessions",
         severity="warning",

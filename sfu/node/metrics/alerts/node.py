@@ -26,7 +26,7 @@ NODE = (
                 "what else is wrong."
             ),
             "If it was killed, look for the kernel's reason: `journalctl -k -g oom`.",
-            "Close the records that it left open with `sfu recover`.",
+            "It recovers the records that it left open by itself: see SfuRecordNotRecovered.",
         ),
     ),
     Alert(
@@ -160,6 +160,19 @@ NODE = (
                 "what kind they were."
             ),
             "Else raise `LimitNOFILE`.",
+        ),
+    ),
+    Alert(
+        name="SfuDrainsLong",
+        severity="warning",
+        expression="sfu_draining == 1",
+        holds="2h",
+        summary="The node has drained for two hours and is still there.",
+        means="It opens no new rooms. Perhaps somebody meant to stop it, or to take it back, and has forgotten.",
+        look="`sfu_rooms` and `sfu_recordings`: whether anything is left in it; `GET /admin/drain` for the deadline.",
+        steps=(
+            "Take it back into service with `sfu drain --back`, or stop it.",
+            "If it waits for one long hearing, let it: the deadline was set for that.",
         ),
     ),
     Alert(

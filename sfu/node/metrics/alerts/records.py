@@ -56,6 +56,25 @@ RECORDS = (
         ),
     ),
     Alert(
+        name="SfuRecordNotRecovered",
+        severity="warning",
+        expression="sfu_records_not_recovered > 0",
+        holds="10m",
+        summary="A record that a crash had left open is not closed.",
+        means=(
+            "The node looks for such records when it starts. `refused`: the record was altered, another key has "
+            "begun it, or nothing in it is signed; the node touches it no more. `failed`: its disk is full or cannot "
+            "be written, or the signer does not answer; the node tries again, ever more rarely."
+        ),
+        look="The log: `record not recovered` with the folder and the reason. `sfu verify DIR --key PUBLIC.pem`.",
+        steps=(
+            "After `failed`: make room or start the signer; `sfu recover` does it at once.",
+            "After `refused` with another key: `sfu recover` with that key.",
+            "Where something was altered, keep the folder as it is, find out who did it, and use the mirror.",
+            "Move what cannot be recovered out of the folder of records, and restart the node when that suits.",
+        ),
+    ),
+    Alert(
         name="SfuRecordMissesPackets",
         severity="warning",
         expression="increase(sfu_recording_missed_packets_total[10m]) > 0",

@@ -17,6 +17,12 @@ CLIENTS = (
                 "`failed` should be zero.",
             ),
             Panel("Written", "Bps", rates(media="sfu_recording_bytes_total"), "Mirrors included."),
+            Panel(
+                "Left open by a crash",
+                "short",
+                {"recovered": "increase(sfu_records_recovered_total[1h])", "{{why}}": "sfu_records_not_recovered"},
+                "Found when a node started; what is not recovered should be zero.",
+            ),
             Panel("Missed", "pps", rates(packets="sfu_recording_missed_packets_total"), "Should be zero."),
             Panel(
                 "Free space",

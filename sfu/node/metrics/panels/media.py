@@ -79,6 +79,7 @@ MEDIA = (
                 rates(
                     sent_again="sfu_retransmitted_packets_total",
                     feedback="sfu_received_feedback_total",
+                    reports="sfu_sent_reports_total",
                     feedback_of_what_was_never_sent="sfu_feedback_unsent_total",
                 )
                 | {"not sent again: {{reason}}": f"sum by (reason) ({rate('sfu_not_retransmitted_packets_total')})"},

@@ -22,7 +22,12 @@ NODE = (
                 {"{{instance}}": 'time() - process_start_time_seconds{job="sfu"}', "{{instance}} up": 'up{job="sfu"}'},
                 "A line that falls to zero is a restart.",
             ),
-            Panel("Rooms and peers", "short", {"rooms": "sum(sfu_rooms)", "peers": "sum(sfu_peers)"}, "Who is there."),
+            Panel(
+                "Rooms and peers",
+                "short",
+                {"rooms": "sum(sfu_rooms)", "peers": "sum(sfu_peers)", "nodes that drain": "sum(sfu_draining)"},
+                "Who is there.",
+            ),
             Panel("Connections", "short", {"{{state}}": "sum by (state) (sfu_connections)"}, "By their state."),
             Panel(
                 "Connections of shards",
@@ -96,6 +101,50 @@ NODE = (
                     "{{instance}} received": ratio("sfu_received_datagrams_total", "sfu_receive_calls_total"),
                 },
                 "The higher, the cheaper. At 1 the system refuses UDP GSO, or there is next to nothing to send.",
+            ),
+        ),
+    ),
+    Row(
+        "Who gets in",
+        (
+            Panel(
+                "Load and its bounds",
+                "percentunit",
+                {
+                    "{{instance}} {{reason}}": "sfu_load",
+                    "{{instance}} {{reason}} bound": "sfu_load_bound",
+                },
+                "Over some seconds. At its bound nobody new comes in; who is in stays.",
+            ),
+            Panel(
+                "Refused by load or quota",
+                "ops",
+                by("reason", "sfu_refused_demands_total"),
+                "Who would have come new, rooms that would have opened, recordings that would have begun.",
+            ),
+            Panel(
+                "Quotas in use",
+                "percentunit",
+                {"{{tenant}} {{quota}}": "sfu_quota_used / sfu_quota_limit"},
+                "Where one is set.",
+            ),
+            Panel(
+                "Rooms, people and recordings by tenant",
+                "short",
+                {"{{tenant}} {{quota}}": 'sfu_quota_used{quota=~"rooms|peers|recordings"}'},
+                "A tenant is a key that signs tokens.",
+            ),
+            Panel(
+                "Bit rate by tenant",
+                "bps",
+                {"{{tenant}}": '1000 * sfu_quota_used{quota="kbit_per_second"}'},
+                "What its people bring in and take, together.",
+            ),
+            Panel(
+                "Minutes by tenant",
+                "m",
+                {"{{tenant}}": 'sfu_quota_used{quota="minutes_per_month"}'},
+                "Of all its people together, in this month.",
             ),
         ),
     ),

@@ -11,6 +11,7 @@ export const CAUSES = {
   block: "Blocked by a moderator",
   pause: "Off the record",
   recorder_fault: "Recorder fault",
+  restart: "Server restarted",
   key_frame: "Waiting for a whole picture",
 };
 

@@ -16,6 +16,7 @@ const PICTURE = {
   loss: "Picture lost on the network",
   key_frame: "Waiting for a whole picture",
   recorder_fault: "The recorder could not keep up",
+  restart: "Not recorded: the server restarted",
   pause: "Off the record",
 };
 

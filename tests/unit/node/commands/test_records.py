@@ -13,7 +13,7 @@ from sfu.recording.journal import ClosedEntry, Journal
 from sfu.recording.lock import lock_for_writing
 from sfu.recording.signing import SigningKey
 from tests.recording_authority import Authority
-from tests.recording_samples import SampleRecord, begin_record, build_record
+from tests.recording_samples import SampleRecord, begin_record, build_continued, build_record
 
 KEY = SigningKey.generate()
 
@@ -51,6 +51,20 @@ def test_an_intact_record_is_0_and_says_what_it_is(record: Path, public: Path) -
     assert "room 'saal 1'" in output and "14 fragments, 1 gaps" in output and KEY.key_id in output
     assert "not pinned" not in output
     assert "timestamps/0001.tsr (line 19): not checked; give --tsa-ca" in output
+
+
+def test_a_record_of_two_processes_is_intact_and_says_so(tmp_path: Path, public: Path, record: Path) -> None:
+    code, output, _ = run("verify", build_continued(tmp_path / "continued", KEY).folder, "--key", public)
+    assert (code, output.partition("\n")[0]) == (0, "INTACT")
+    assert "restarts  1: another process continued the record" in output
+    assert "restarts" not in run("verify", record)[1]
+
+
+def test_a_record_that_waits_to_be_continued_is_not_closed_and_called_so(tmp_path: Path, public: Path) -> None:
+    made = begin_record(tmp_path / "record", KEY)
+    made.suspend(6_000_000)
+    code, output, _ = run("verify", made.folder, "--key", public)
+    assert code == 3 and "was suspended, so that another process continues it" in output
 
 
 def test_ciphertext_is_called_so(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.server
+import os
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from aioice import stun
 import sfu
 from sfu.node.doctor import probes
 from sfu.node.doctor.checks import DiskFacts
+from sfu.tcp.pump import MEDIA_CONTROL
 
 
 @pytest.mark.parametrize("udp", [False, True], ids=["TCP", "UDP"])
@@ -86,6 +88,12 @@ def test_the_kernel_tells_of_its_clock_and_buffers() -> None:
     clock = probes.read_clock()
     assert clock is None or clock.most_error_s >= 0
     assert all(most > 4096 for most in probes.read_buffer_limits().values())
+
+
+def test_the_congestion_control_for_media_is_tried_on_a_socket() -> None:
+    which = "available" if os.geteuid() == 0 else "allowed"
+    known = Path(f"/proc/sys/net/ipv4/tcp_{which}_congestion_control").read_text("ascii").split()
+    assert probes.try_congestion_control() == (MEDIA_CONTROL in known)
 
 
 def test_offload_is_tried_on_loopback() -> None:

@@ -54,6 +54,7 @@ TROUBLES = {
     "SfuInternalError": Trouble({'sfu_drops_total{reason="internal_error"}': jumps()}, {"reason": "internal_error"}),
     "SfuDescriptorsLow": Trouble({"sfu_descriptors_limit": still(1024), "sfu_descriptors_wanted": still(8800)}),
     "SfuDescriptorsNearlyOut": Trouble({"process_open_fds": still(950), "process_max_fds": still(1024)}),
+    "SfuDrainsLong": Trouble({"sfu_draining": still(1, 200)}, at="125m", quiet_at="115m"),
     "SfuMemoryNearlyFull": Trouble(
         {"process_resident_memory_bytes": still(3.8e9), "sfu_memory_limit_bytes": still(4e9)}, quiet_at="3m"
     ),
@@ -85,6 +86,7 @@ TROUBLES = {
     "SfuRecordFailed": Trouble(
         {'sfu_recordings_ended_total{cause="failed"}': jumps()}, {"cause": "failed"}, quiet_at="5m"
     ),
+    "SfuRecordNotRecovered": Trouble({'sfu_records_not_recovered{why="refused"}': still(1)}, {"why": "refused"}),
     "SfuRecordMissesPackets": Trouble({"sfu_recording_missed_packets_total": jumps()}, at="10m", quiet_at="5m"),
     "SfuRecordDiskFills": Trouble(
         {
@@ -103,6 +105,17 @@ TROUBLES = {
         {"place": "main"},
         at="40m",
         quiet_at="30m",
+    ),
+    "SfuRefusesNew": Trouble(
+        {'sfu_refused_demands_total{reason="plane_load"}': "0+0x5 0+2x30"}, {"reason": "plane_load"}, quiet_at="5m"
+    ),
+    "SfuQuotaUsedUp": Trouble(
+        {
+            'sfu_quota_used{tenant="one", quota="peers"}': still(50),
+            'sfu_quota_limit{tenant="one", quota="peers"}': still(50),
+        },
+        {"tenant": "one", "quota": "peers"},
+        quiet_at="4m",
     ),
     "SfuRefusesSessions": Trouble(
         {'sfu_refused_sessions_total{reason="room"}': steady(30)}, {"reason": "room"}, quiet_at="4m"
@@ -130,6 +143,7 @@ TROUBLES = {
 HEALTHY = {
     "up": still(1, DAY),
     "process_start_time_seconds": f"-9000x60 3600x{DAY}",  # restarted once
+    "sfu_draining": f"0x60 1x100 0x{DAY}",
     'sfu_plane_cpu_seconds_total{shard="0"}': steady(48, DAY),
     "sfu_control_cpu_seconds_total": steady(45, DAY),
     "sfu_tcp_cpu_seconds_total": steady(48, DAY),
@@ -154,8 +168,15 @@ HEALTHY = {
     'sfu_recordings_ended_total{cause="failed"}': still(1, DAY),
     'sfu_recordings_ended_total{cause="stopped"}': steady(1, DAY),
     "sfu_recording_missed_packets_total": still(12, DAY),
+    'sfu_records_not_recovered{why="failed"}': still(0, DAY),
     'sfu_recording_free_bytes{place="main"}': f"90e9-30e6x{DAY}",
     "sfu_recording_least_free_bytes": still(1 << 30, DAY),
+    'sfu_refused_demands_total{reason="control_load"}': f"0x90 1x5 2x{DAY}",  # a crowd that came all at once
+    'sfu_refused_demands_total{reason="quota_peers"}': steady(9, DAY),
+    'sfu_quota_used{tenant="one", quota="peers"}': still(47, DAY),
+    'sfu_quota_limit{tenant="one", quota="peers"}': still(50, DAY),
+    'sfu_quota_used{tenant="one", quota="recordings"}': still(0, DAY),
+    'sfu_quota_limit{tenant="one", quota="recordings"}': still(0, DAY),  # it may make none
     'sfu_refused_sessions_total{reason="room"}': steady(9, DAY),
     'sfu_refused_event_streams_total{reason="token"}': steady(9, DAY),
     'sfu_http_refused_requests_total{reason="address"}': steady(100, DAY),

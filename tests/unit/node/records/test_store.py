@@ -17,11 +17,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import sfu
 from sfu.events import RecordingAlarm, RecordingAlarmEnded, RecordingPaused, RecordingStarted, RecordingStopped
+from sfu.node.admission.free_space import FreeSpace
 from sfu.node.app import create_node_app
 from sfu.node.config.settings import Settings
 from sfu.node.config.sources import load_settings
 from sfu.node.logs.events import log_event
-from sfu.node.metrics.records import FreeSpace, RecordingEnds
+from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.store import open_record_store
 from sfu.node.tokens import DEV_KEY_ID, issue_token
 
