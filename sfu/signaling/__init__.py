@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sfu.signaling.app import Signaling, create_app
+from sfu.signaling.http.admission import Admission, Admissions, Demand, NotAdmittedError, Refusal
 from sfu.signaling.http.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
 from sfu.signaling.http.ice_servers import IceServer, OwnTurn, TurnServers
 from sfu.signaling.http.options import SignalingOptions
@@ -11,13 +12,18 @@ from sfu.signaling.records.store import RecordStore
 
 __all__ = [
     "ANY_ROOM",
+    "Admission",
+    "Admissions",
     "AuthorizationError",
     "Authorizer",
+    "Demand",
     "Grants",
     "IceServer",
+    "NotAdmittedError",
     "OwnTurn",
     "Problem",
     "RecordStore",
+    "Refusal",
     "Signaling",
     "SignalingOptions",
     "TurnServers",

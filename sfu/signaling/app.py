@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sfu import Server
 from sfu.signaling.context import Context
+from sfu.signaling.http.admission import Admission, Admissions
 from sfu.signaling.http.authorization import Authorizer
 from sfu.signaling.http.cors import CrossOrigin
 from sfu.signaling.http.expiry import ExpiryWatch
@@ -46,11 +47,13 @@ class Signaling:
         authorizer: Authorizer,
         options: SignalingOptions | None = None,
         *,
+        admission: Admission | None = None,
         records: RecordStore | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`records`: where rooms are recorded; None: nowhere. `random(n)` returns n unpredictable bytes, `clock` the
+        """`admission`: asked whether there is room for what comes new; None: there is. `records`: where rooms are
+        recorded; None: nowhere. `random(n)` returns n unpredictable bytes, `clock` the
         seconds since the Unix epoch.
         """
         options = options or SignalingOptions()
@@ -71,6 +74,7 @@ class Signaling:
         context = Context(
             server,
             authorizer,
+            admission or Admissions(),
             options,
             random,
             clock,
@@ -116,7 +120,10 @@ class Signaling:
         self.expiry.ensure_running()
 
     def end_streams(self) -> None:
-        """End all event streams and open no more. An HTTP server that waits for its requests needs this first."""
+        """End all event streams, open no more, and begin no sessions: those who still ask are told to ask again. An
+        HTTP server that waits for its requests needs this first.
+        """
+        self.sessions.close()
         self._gate.close()
         self.streams.close()
         self.viewers.close()
@@ -146,6 +153,7 @@ def create_app(
     authorizer: Authorizer,
     options: SignalingOptions | None = None,
     *,
+    admission: Admission | None = None,
     records: RecordStore | None = None,
     clock: Callable[[], float] = time.time,
     routes: Sequence[BaseRoute] = (),
@@ -154,10 +162,11 @@ def create_app(
     """The ASGI app of `server`, which must be started and stays the caller's to close.
 
     It can be mounted below any path of another app, or be given further `routes` and `middleware`. Its state is at
-    `app.state.signaling`; call `end_streams()` on it when the process is asked to stop. With `records` clients whose
-    tokens give the right `record` can have rooms recorded there. `clock` gives seconds since the Unix epoch.
+    `app.state.signaling`; call `end_streams()` on it when the process is asked to stop. `admission` is asked whether
+    there is room for what comes new. With `records` clients whose tokens give the right `record` can have rooms
+    recorded there. `clock` gives seconds since the Unix epoch.
     """
-    signaling = Signaling(server, authorizer, options, records=records, clock=clock)
+    signaling = Signaling(server, authorizer, options, admission=admission, records=records, clock=clock)
     app = Starlette(
         routes=[*signaling.routes, *routes],
         middleware=[

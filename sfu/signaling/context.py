@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from sfu import Server, ServerOffered
 from sfu.negotiation import SdpLimits
+from sfu.signaling.http.admission import Admission
 from sfu.signaling.http.authorization import Authorizer, digest_token
 from sfu.signaling.http.client_address import group_address
 from sfu.signaling.http.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
@@ -28,6 +29,7 @@ class Context:
 
     server: Server
     authorizer: Authorizer
+    admission: Admission
     options: SignalingOptions
     random: Callable[[int], bytes]
     clock: Callable[[], float]

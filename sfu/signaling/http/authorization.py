@@ -38,6 +38,8 @@ class Grants:
     """Whether it may remove peers, block tracks and close the room."""
     login: str | None = None
     """The login of a token without a name, if its issuer says so: all tokens of one login have one subject."""
+    tenant: str = field(default="", compare=False)
+    """Whose key has signed the token; empty: not known. Quotas count by it."""
     expires: float | None = field(default=None, compare=False)
     """When the token expires, in seconds since the Unix epoch; None: never. Sessions and event streams end with it."""
 

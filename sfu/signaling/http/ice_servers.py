@@ -42,6 +42,8 @@ class OwnTurn:
     secret: str = field(repr=False)
     tls: bool
     """Whether TLS is spoken there."""
+    udp_port: int | None = None
+    """Where it is spoken by UDP; None: nowhere."""
     ttl: float = 600.0
     """Seconds in which an allocation has to begin. It goes on as long as it is refreshed."""
 
@@ -50,8 +52,11 @@ class OwnTurn:
         in no URL there is none. `now` is in seconds since the Unix epoch.
         """
         username, credential = make_credentials(self.secret, user, now + self.ttl)
-        place = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-        urls = [f"turn:{place}?transport=tcp", *([f"turns:{place}?transport=tcp"] if self.tls else [])]
+        name = f"[{host}]" if ":" in host else host
+        urls = [] if self.udp_port is None else [f"turn:{name}:{self.udp_port}?transport=udp"]
+        urls += [
+            f"{scheme}:{name}:{self.port}?transport=tcp" for scheme in (("turn", "turns") if self.tls else ("turn",))
+        ]
         return [IceServer(url, username, credential) for url in urls if host and _ICE_URL.fullmatch(url)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -11,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sfu.errors import LimitError, RemoteError, SfuError
+from sfu.errors import DrainingError, LimitError, RemoteError, SfuError
+from sfu.signaling.http.admission import NotAdmittedError
 
 _log = logging.getLogger("sfu.signaling")
 
@@ -21,17 +23,27 @@ PROBLEM_TYPE = "application/problem+json"
 class Problem(Exception):
     """A request that is refused: HTTP status, a short title, and a sentence that says what to do about it."""
 
-    def __init__(self, status: int, title: str, detail: str = "", *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, str | float] | None = None,
+    ) -> None:
+        """`members`: what programs go by, beside the status, such as a `reason` (RFC 9457 section 3.2)."""
         super().__init__(f"{status} {title}: {detail}")
         self.status = status
         self.title = title
         self.detail = detail
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 def build_problem(problem: Problem) -> Response:
     """Return the response for a problem (RFC 9457 section 3). `type` is left out, which means `about:blank`."""
-    body = {"title": problem.title, "status": problem.status}
+    body = {**problem.members, "title": problem.title, "status": problem.status}
     if problem.detail:
         body["detail"] = problem.detail
     headers = {"Cache-Control": "no-store", **problem.headers}
@@ -56,9 +68,23 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
 async def handle_sfu_error(request: Request, error: Exception) -> Response:
     """Handle errors of the public API: the client is told of its own; ours are logged and not told."""
     if isinstance(error, RemoteError):
-        headers = {"Retry-After": "5"} if isinstance(error, LimitError) else None
-        return build_problem(Problem(error.status, error.title, str(error), headers=headers))
+        return build_problem(describe_error(error))
     return await handle_crash(request, error)
+
+
+def describe_error(error: RemoteError) -> Problem:
+    """What a client is told of its error; where a bound was met, which one, and when to try again."""
+    headers = {} if error.retry_after is None else {"Retry-After": str(math.ceil(error.retry_after))}
+    members: dict[str, str | float] = {}
+    if isinstance(error, NotAdmittedError):
+        figures = {"limit": error.refusal.limit, "used": error.refusal.used}
+        members = {"reason": error.refusal.reason}
+        members |= {name: value for name, value in figures.items() if value is not None}
+    elif isinstance(error, LimitError):
+        members = {"reason": error.key}
+    elif isinstance(error, DrainingError):
+        members = {"reason": "draining"}
+    return Problem(error.status, error.title, str(error), headers=headers, members=members)
 
 
 async def handle_crash(request: Request, error: Exception) -> Response:

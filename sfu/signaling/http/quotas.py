@@ -132,7 +132,7 @@ class Quotas:
 
     def _refuse(self, reason: str, status: int, title: str, detail: str, after: str) -> Problem:
         self.refused[reason] += 1
-        return Problem(status, title, detail, headers={"Retry-After": after})
+        return Problem(status, title, detail, headers={"Retry-After": after}, members={"reason": reason})
 
 
 def _parts(place: Place) -> list[tuple[str, Hashable]]:

@@ -34,6 +34,13 @@ _OPTIONS: Options = {
 T = TypeVar("T")
 
 
+class Key(NamedTuple):
+    """Signs tokens."""
+
+    id: str
+    secret: str
+
+
 class SignedTokens(Generic[T]):
     """Reads tokens, each of them once: one token comes with many requests, and neither its signature nor what it says
     changes. Whether it is good at this moment is the caller's to check, anew each time.
@@ -41,17 +48,17 @@ class SignedTokens(Generic[T]):
 
     def __init__(
         self,
-        find_secret: Callable[[str], str],
-        read: Callable[[Mapping[str, Any]], T],
+        find_key: Callable[[str], Key],
+        read: Callable[[Mapping[str, Any], str], T],
         refuse: Callable[[str], Exception],
         *,
         max_bytes: int,
     ) -> None:
-        """`find_secret` returns the secret of the key that a token names; `read` makes something of the claims of one
-        whose signature is right. Both raise an error of the kind that `refuse` makes of a message. A token of more than
-        `max_bytes` is not looked at.
+        """`find_key` returns the key that a token names; `read` makes something of the claims of one whose signature is
+        right, and of that key's id. Both raise an error of the kind that `refuse` makes of a message. A token of more
+        than `max_bytes` is not looked at.
         """
-        self._find_secret = find_secret
+        self._find_key = find_key
         self._read_claims = read
         self._refuse = refuse
         self._max_bytes = max_bytes
@@ -62,8 +69,8 @@ class SignedTokens(Generic[T]):
         if len(token) > self._max_bytes:
             raise self._refuse(f"The token is longer than {self._max_bytes} bytes.")
         try:
-            secret = self._find_secret(token)
-            claims: dict[str, Any] = jwt.decode(token, secret, algorithms=[ALGORITHM], options=_OPTIONS)
+            key = self._find_key(token)
+            claims: dict[str, Any] = jwt.decode(token, key.secret, algorithms=[ALGORITHM], options=_OPTIONS)
         except jwt.InvalidSignatureError as error:
             raise self._refuse("The token's signature does not fit its key: compare the secrets.") from error
         except jwt.MissingRequiredClaimError as error:
@@ -72,7 +79,7 @@ class SignedTokens(Generic[T]):
             raise self._refuse(f"The token is not signed with {ALGORITHM}.") from error
         except (jwt.PyJWTError, UnicodeError, ValueError, RecursionError) as error:
             raise self._refuse("The token is not a well-formed JSON Web Token.") from error
-        return self._read_claims(claims)
+        return self._read_claims(claims, key.id)
 
 
 class Signer(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from livekit.protocol.models import DisconnectReason
 from livekit.protocol.rtc import LeaveRequest, SignalResponse
@@ -16,6 +17,8 @@ from starlette.websockets import WebSocket
 
 from sfu import Server
 from sfu.errors import RemoteError
+from sfu.signaling.http.admission import Admission
+from sfu.signaling.http.problem import describe_error
 from sfu.signaling.livekit.claims import Claims, GrantError, TokenError
 from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.frames import Frame
@@ -36,6 +39,14 @@ _CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"
 Read = Callable[[Mapping[str, str]], Join]
 
 
+class EndedError(RemoteError):
+    """Nobody is let in any more; another process may take this one's place."""
+
+    status = 503
+    title = "Shutting down"
+    retry_after = 1.0
+
+
 class LiveKit:
     """The protocol's side of one Server: `routes` for an ASGI app, and `rooms` for its server API."""
 
@@ -48,13 +59,15 @@ class LiveKit:
         clock: Callable[[], float] = time.time,
         admits: Callable[[str, str], bool] = lambda room, identity: True,
         shows: Shows = show_all,
+        admission: Admission | None = None,
     ) -> None:
         """`keys`: secrets by API key. `clock`: seconds since the Unix epoch. `admits(room, identity)`: whether somebody
-        with a good token enters now, too. `shows`: who is shown to whom. Raises ArgumentError for a bad key.
+        with a good token enters now, too. `shows`: who is shown to whom. `admission`: asked whether there is room for
+        what comes new. Raises ArgumentError for a bad key.
         """
         self.options = options or LiveKitOptions()
         self.keys = ApiKeys(keys, clock)
-        self.rooms = Rooms(server, self.options, clock, shows)
+        self.rooms = Rooms(server, self.options, clock, shows, admission)
         self.requests: collections.Counter[str] = collections.Counter()
         """Signal requests, by kind; `unknown` are those of newer clients, `malformed` are none."""
         self.cut: collections.Counter[str] = collections.Counter()
@@ -63,6 +76,7 @@ class LiveKit:
         self._sessions: set[Session] = set()
         self._watcher = EventWatcher(server, [self.rooms.handle_event])
         self._ticker = Ticker(self.handle_tick, clock)
+        self._ended = False
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
@@ -108,8 +122,25 @@ class LiveKit:
             with logged(session.room.name):
                 session.handle_tick(now)
 
+    def hand_over(self) -> list[dict[str, Any]]:
+        """Another process goes on with the rooms: tell all clients to come again, end their sockets, and return what
+        that process has to know, as JSON.
+        """
+        self._ended = True
+        described = self.rooms.hand_over()
+        for session in list(self._sessions):
+            session.socket.close()
+        return described
+
+    def take_over(self, described: Iterable[Mapping[str, Any]]) -> None:
+        """Go on with the rooms that another process has handed over, before anybody comes."""
+        self.rooms.take_over(described)
+
     def end_sessions(self) -> None:
-        """The server stops: tell all clients, and end their sockets. An HTTP server that waits for them needs this."""
+        """The server stops: tell all clients, end their sockets, and let nobody in. An HTTP server that waits for them
+        needs this.
+        """
+        self._ended = True
         self.rooms.close()
         for session in list(self._sessions):
             session.socket.close()
@@ -121,7 +152,7 @@ class LiveKit:
         await self._watcher.close()
 
     def _authorize(self, connection: HTTPConnection) -> Claims:
-        """Who comes, and that he may enter a room; raises TokenError or GrantError."""
+        """Who comes, and that he may enter a room now; raises TokenError, GrantError or EndedError."""
         header = connection.headers.get("authorization", "")
         scheme, _, token = header.partition(" ")
         if not header:
@@ -134,14 +165,15 @@ class LiveKit:
         claims.require_join(connection.query_params.get("room", ""))
         if not self._admits(claims.video.room, claims.identity):
             raise GrantError("You are not let into this room now.")
+        if self._ended:
+            raise EndedError("This server is going down; come again.")
         return claims
 
     def _validate(self, request: Request, read: Read) -> Response:
         try:
             claims = self._authorize(request)
-            read(request.query_params)
-            if not self.options.auto_create and self.rooms.find(claims.video.room) is None:
-                self.rooms.enter(claims.video.room)
+            if not read(request.query_params).resumes:
+                self.rooms.admit("peer", claims.video.room, claims.api_key, claims.identity)
         except RemoteError as error:
             return _refuse(error)
         return PlainTextResponse("success", headers=_CORS)
@@ -157,8 +189,8 @@ class LiveKit:
             return
         await websocket.accept()
         socket = Socket(websocket, self.options.socket_limits, self.cut)
-        if found is None:
-            socket.send(_MISMATCH)
+        if found is None or self._ended:  # meanwhile, and then the room has ended, too
+            socket.send(_GONE if self._ended else _MISMATCH)
             socket.close()
             await socket.run(lambda frame: None)
             return
@@ -185,7 +217,8 @@ class LiveKit:
         return room, client
 
     def _enter(self, claims: Claims, join: Join) -> tuple[LiveKitRoom, Client]:
-        room = self.rooms.enter(claims.video.room, claims.room_config)
+        self.rooms.admit("peer", claims.video.room, claims.api_key, claims.identity)
+        room = self.rooms.enter(claims.video.room, claims.room_config, tenant=claims.api_key)
         return room, room.join(claims, join)
 
 
@@ -193,6 +226,9 @@ _MISMATCH = Frame(
     SignalResponse(leave=LeaveRequest(reason=DisconnectReason.STATE_MISMATCH, action=LeaveRequest.Action.RECONNECT))
 )
 """To who would resume as somebody that is not known: come again from the start."""
+_GONE = Frame(
+    SignalResponse(leave=LeaveRequest(reason=DisconnectReason.SERVER_SHUTDOWN, action=LeaveRequest.Action.RECONNECT))
+)
 
 
 def _read_v1(query: Mapping[str, str]) -> Join:
@@ -205,4 +241,5 @@ def _read_v1(query: Mapping[str, str]) -> Join:
 def _refuse(error: RemoteError) -> Response:
     """What a client reads before the upgrade; a grant that is missing is 401, too, as SDKs expect."""
     status = 401 if isinstance(error, GrantError) else error.status
-    return PlainTextResponse(str(error), status, headers=_CORS)
+    later = describe_error(error).headers  # where trying again may help
+    return PlainTextResponse(str(error), status, headers={**_CORS, **later})

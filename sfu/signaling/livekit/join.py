@@ -14,7 +14,9 @@ from livekit.protocol.models import ClientInfo
 from livekit.protocol.rtc import AddTrackRequest, JoinRequest, SessionDescription, SyncState, WrappedJoinRequest
 
 from sfu.errors import RemoteError
-from sfu.signaling.livekit.claims import is_unicode
+from sfu.signaling.livekit.claims import Claims, is_unicode
+from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.participant import merge_attributes
 
 MAX_JOIN_BYTES = 1 << 20
 """Of a join request once it is unpacked."""
@@ -56,6 +58,21 @@ class Join:
     def protocol(self) -> int:
         """Its version of the protocol."""
         return int(self.client.protocol)
+
+    def merge_profile(self, claims: Claims, options: LiveKitOptions) -> tuple[str, dict[str, str]]:
+        """The metadata and attributes of who joins: its token's, and what the client sets, if the token allows that.
+
+        Raises:
+            GrantError, JoinError
+        """
+        if not self.metadata and not self.attributes:
+            return claims.metadata, dict(claims.attributes)
+        claims.require("can_update_own_metadata")
+        if len(self.metadata.encode()) > options.max_metadata_bytes:
+            raise JoinError(f"Metadata have at most {options.max_metadata_bytes} bytes.")
+        added = {key: value for key, value in self.attributes.items() if value}  # none of the token's is taken away
+        attributes = merge_attributes(claims.attributes, added, options.max_attributes_bytes)
+        return self.metadata or claims.metadata, attributes
 
     def hears_of(self, reason: str) -> bool:
         """Whether it takes responses to requests, and those of this reason: success is told since version 15."""

@@ -22,10 +22,10 @@ from sfu.signaling.livekit.data.exchange import Exchange
 from sfu.signaling.livekit.data.rpc import Calls
 from sfu.signaling.livekit.data_tracks.catalogue import Catalogue
 from sfu.signaling.livekit.frames import Frame
-from sfu.signaling.livekit.join import Join, JoinError
+from sfu.signaling.livekit.join import Join
 from sfu.signaling.livekit.mutes import Mutes
 from sfu.signaling.livekit.options import LiveKitOptions
-from sfu.signaling.livekit.participant import Participant, State, merge_attributes
+from sfu.signaling.livekit.participant import Participant, State
 from sfu.signaling.livekit.published import PublishedTrack
 from sfu.signaling.livekit.quality import QualityNews
 from sfu.signaling.livekit.sight import Shown, Shows, Sight, show_all
@@ -128,14 +128,14 @@ class LiveKitRoom:
         token does not allow what the client says of itself, or that is too large.
         """
         identity = claims.identity
-        metadata, attributes = self._describe(claims, join)
+        metadata, attributes = join.merge_profile(claims, self._options)
         former = self.participants.get(identity)
         if former is None and self.max_participants and len(self.participants) >= self.max_participants:
             raise RoomFullError("max_participants", f"room {self.name!r} has its {self.max_participants} participants")
         if former is not None:
             self.remove(former, DisconnectReason.DUPLICATE_IDENTITY)
         known = {"name": claims.name, "attributes": attributes}
-        peer = self.room.join(identity, subject=identity, named=True, metadata=known)
+        peer = self.room.join(identity, subject=identity, named=True, tenant=claims.api_key, metadata=known)
         client = Client(self, peer, join, self._options, identity=peer.name, joined_at=self._clock())
         client.take_claims(claims)
         client.metadata, client.attributes = metadata, attributes
@@ -146,17 +146,6 @@ class LiveKitRoom:
         self._watch("participant_joined", self, client, None)
         return client
 
-    def _describe(self, claims: Claims, join: Join) -> tuple[str, dict[str, str]]:
-        """The metadata and attributes of who joins: its token's, and what the client sets, if the token allows that."""
-        if not join.metadata and not join.attributes:
-            return claims.metadata, dict(claims.attributes)
-        claims.require("can_update_own_metadata")
-        if len(join.metadata.encode()) > self._options.max_metadata_bytes:
-            raise JoinError(f"Metadata have at most {self._options.max_metadata_bytes} bytes.")
-        added = {key: value for key, value in join.attributes.items() if value}  # none of the token's is taken away
-        attributes = merge_attributes(claims.attributes, added, self._options.max_attributes_bytes)
-        return join.metadata or claims.metadata, attributes
-
     def admit(self, client: Client) -> None:
         """It was told who is there: give it what they publish."""
         client.subscribing.consider_all()
@@ -165,8 +154,10 @@ class LiveKitRoom:
             if told is not None:
                 client.send(told)
 
-    def remove(self, participant: Participant, reason: DisconnectReason, *, told: bool = True) -> None:
-        """A participant leaves. `told`: by us, so its client must hear of it."""
+    def remove(
+        self, participant: Participant, reason: DisconnectReason, *, told: bool = True, again: bool = False
+    ) -> None:
+        """A participant leaves. `told`: by us, so its client must hear of it. `again`: it is to come again."""
         if self.participants.get(participant.identity) is not participant:
             return
         del self.participants[participant.identity]
@@ -176,8 +167,8 @@ class LiveKitRoom:
         participant.state = State.DISCONNECTED
         participant.touch()
         if told:
-            leave = LeaveRequest(reason=reason, action=LeaveRequest.Action.DISCONNECT)
-            participant.send(SignalResponse(leave=leave))
+            action = LeaveRequest.Action.RECONNECT if again else LeaveRequest.Action.DISCONNECT
+            participant.send(SignalResponse(leave=LeaveRequest(reason=reason, action=action)))
         for published in list(participant.tracks.values()):
             self.withdraw(participant, published)
         if isinstance(participant, Client):
@@ -197,11 +188,11 @@ class LiveKitRoom:
         client.send(news.describe_new_beginning())
         self.remove(client, DisconnectReason.MIGRATION, told=False)
 
-    def close(self, reason: DisconnectReason = DisconnectReason.ROOM_DELETED) -> None:
-        """Everyone leaves. Idempotent."""
+    def close(self, reason: DisconnectReason = DisconnectReason.ROOM_DELETED, *, again: bool = False) -> None:
+        """Everyone leaves, to come again or not. Idempotent."""
         self.closed = True
         for participant in list(self.participants.values()):
-            self.remove(participant, reason)
+            self.remove(participant, reason, again=again)
 
     def is_over(self, now: float) -> bool:
         """Whether nobody has been in for so long that the room ends."""

@@ -6,14 +6,17 @@ import asyncio
 import collections
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from livekit.protocol.models import DisconnectReason
 from livekit.protocol.room import RoomConfiguration
 
-from sfu import Server, events
+from sfu import Room, Server, events
 from sfu.errors import RemoteError, ServerFullError
+from sfu.signaling.http.admission import Admission, Admissions, Wanted, admit
+from sfu.signaling.livekit.handed_over import describe_room, restore_room
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant
 from sfu.signaling.livekit.published import PublishedTrack
@@ -38,13 +41,19 @@ class Rooms:
     """Those of one server. `handle_event` has to be given the server's events, and `handle_tick` the time."""
 
     def __init__(
-        self, server: Server, options: LiveKitOptions, clock: Callable[[], float], shows: Shows = show_all
+        self,
+        server: Server,
+        options: LiveKitOptions,
+        clock: Callable[[], float],
+        shows: Shows = show_all,
+        admission: Admission | None = None,
     ) -> None:
-        """`clock`: seconds since the Unix epoch. `shows`: who is shown to whom."""
+        """`clock`: seconds since the Unix epoch. `shows`: who is shown to whom. `admission`: see `admit`."""
         self.server = server
         self.options = options
         self.clock = clock
         self._shows = shows
+        self._admission = admission or Admissions()
         self.data_losses: collections.Counter[str] = collections.Counter()
         """Data packets that were not passed on, by reason."""
         self._rooms: dict[str, LiveKitRoom] = {}
@@ -67,35 +76,39 @@ class Rooms:
         """The room of that name, if it is open."""
         return self._rooms.get(name)
 
-    def enter(self, name: str, config: RoomConfiguration | None = None) -> LiveKitRoom:
+    def admit(self, wanted: Wanted, room: str, tenant: str, peer: str = "") -> None:
+        """Raise UnknownRoomError where a room must have been created before it is entered, DrainingError where none
+        opens now, NotAdmittedError where there is no room for what is wanted. `tenant`: the API key by whose token.
+        """
+        if wanted == "peer" and room not in self._rooms and not self.options.auto_create:
+            raise UnknownRoomError("requested room does not exist")
+        name = self.server.room(room).name
+        if wanted == "peer" and name not in self._rooms:
+            self.server.check_opening(name)
+        admit(self._admission, self.server, wanted, name, tenant=tenant, peer=peer)
+
+    def enter(self, name: str, config: RoomConfiguration | None = None, *, tenant: str = "") -> LiveKitRoom:
         """The room of that name for who joins it; raises UnknownRoomError where it must have been created first."""
         room = self._rooms.get(name)
         if room is None and not self.options.auto_create:
             raise UnknownRoomError("requested room does not exist")
-        return self.create(name, config) if room is None else room
+        return self.create(name, config, tenant=tenant) if room is None else room
 
-    def create(self, name: str, config: RoomConfiguration | None = None) -> LiveKitRoom:
-        """The room of that name, made if it is not there.
+    def create(self, name: str, config: RoomConfiguration | None = None, *, tenant: str = "") -> LiveKitRoom:
+        """The room of that name, made if it is not there, and then of that `tenant`.
 
         Raises:
-            InvalidNameError, ServerFullError
+            InvalidNameError, ServerFullError, DrainingError
         """
         made = self.server.room(name)
         known = self._rooms.get(made.name)
         if known is not None:
             return known
+        self.server.check_opening(made.name)
         most = self.server.config.max_rooms
         if len(self._rooms) >= most:
             raise ServerFullError("max_rooms", f"the server has its {most} rooms")
-        room = LiveKitRoom(
-            made,
-            self.options,
-            self.clock,
-            self._tell,
-            self.data_losses,
-            codecs=self.server.config.codecs,
-            shows=self._shows,
-        )
+        room = self._make(made)
         if config is not None:
             room.empty_timeout = config.empty_timeout or room.empty_timeout
             room.departure_timeout = config.departure_timeout or room.departure_timeout
@@ -104,20 +117,52 @@ class Rooms:
             room.agents = tuple(config.agents)
             room.egress = config.egress if config.HasField("egress") else None
         self._rooms[room.name] = room
+        self.server.attendance.hold_room(room.name, tenant)
         self._tell("room_started", room, None, None)
         return room
 
-    def end(self, room: LiveKitRoom, reason: DisconnectReason = DisconnectReason.ROOM_DELETED) -> None:
-        """Put everyone out, and forget the room. Idempotent."""
-        room.close(reason)
+    def _make(self, room: Room) -> LiveKitRoom:
+        codecs = self.server.config.codecs
+        return LiveKitRoom(
+            room, self.options, self.clock, self._tell, self.data_losses, codecs=codecs, shows=self._shows
+        )
+
+    def hand_over(self) -> list[dict[str, Any]]:
+        """Describe all rooms for another process, and put everyone out, to come again there. No room ends by that."""
+        attendance = self.server.attendance
+        described = [
+            describe_room(each) | {"tenant": attendance.find_opener(each.name)} for each in self._rooms.values()
+        ]
+        for room in self._rooms.values():
+            room.close(DisconnectReason.SERVER_SHUTDOWN, again=True)
+            attendance.release_room(room.name)
+        self._rooms.clear()
+        return described
+
+    def take_over(self, described: Iterable[Mapping[str, Any]]) -> None:
+        """Go on with the rooms of another process; nobody is told that they begin."""
+        for each in described:
+            room = self._make(self.server.room(each["name"]))
+            restore_room(room, each)
+            self._rooms[room.name] = room
+            self.server.attendance.hold_room(room.name, each.get("tenant") or "")
+
+    def end(
+        self, room: LiveKitRoom, reason: DisconnectReason = DisconnectReason.ROOM_DELETED, *, again: bool = False
+    ) -> None:
+        """Put everyone out, and forget the room. `again`: they are to come again. Idempotent."""
+        room.close(reason, again=again)
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]
+            self.server.attendance.release_room(room.name)
             self._tell("room_finished", room, None, None)
 
     def close(self) -> None:
-        """The server is to be closed: tell all clients."""
+        """The server is to be closed, or has drained: tell all clients, so that they come again from the start, to
+        wherever they are led then.
+        """
         for room in list(self._rooms.values()):
-            self.end(room, DisconnectReason.SERVER_SHUTDOWN)
+            self.end(room, DisconnectReason.SERVER_SHUTDOWN, again=True)
 
     def handle_event(self, event: events.Event) -> None:
         """Take what the server tells."""
@@ -126,6 +171,8 @@ class Rooms:
                 room.look_again()
         elif (told := self._rooms.get(event.room)) is not None:
             told.handle_event(event)
+            if isinstance(event, events.Draining):
+                self._tell("room_draining", told, None, None)
 
     def handle_tick(self, now: float) -> None:
         """See what is over."""

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from livekit.protocol.agent import Job
 from livekit.protocol.egress import EgressInfo
@@ -72,6 +73,7 @@ class ServerApi:
         """
         self._rooms = rooms
         self._webhooks = webhooks
+        self._handed_over = self._closed = False
         self._joined: set[str] = set()  # sids of who is there and was told of
         clock = rooms.clock
         self.workers = Workers(random.random)
@@ -128,7 +130,12 @@ class ServerApi:
             self._webhooks.start()
 
     async def close(self) -> None:
-        """End egress, offer no more jobs, and bring what is to be told to disk. The rooms were closed before."""
+        """End egress, offer no more jobs, and bring what is to be told to disk. The rooms were closed before.
+        Idempotent.
+        """
+        if self._closed:
+            return
+        self._closed = True
         await self.dispatches.close()
         if self.egresses is not None:
             await self.egresses.close()
@@ -136,20 +143,39 @@ class ServerApi:
             await self._webhooks.close()
         self.ingresses.close()
 
+    # from one process to the next
+
+    def hand_over(self) -> dict[str, Any]:
+        """Another process goes on: let go of agents and egress without ending any, and return them, as JSON. What
+        happens from now on is told to webhooks alone.
+        """
+        self._handed_over = True
+        egresses = [] if self.egresses is None else self.egresses.hand_over()
+        return {"dispatches": self.dispatches.hand_over(), "egresses": egresses}
+
+    def take_over_agents(self, handed: Mapping[str, Any]) -> None:
+        """Go on with what `hand_over` has returned of agents; the rooms are there."""
+        rooms = {name: room.info() for name, room in self._rooms.by_name.items()}
+        self.dispatches.take_over(handed.get("dispatches", ()), rooms)
+
     # what egress asks of rooms
 
     def find_info(self, room: str) -> Room | None:
-        """See `egresses.Rooms`."""
+        """See `egress.rooms.Rooms`."""
         found = self._rooms.find(room)
         return None if found is None else found.info()
 
+    def admit_recording(self, room: str, tenant: str) -> None:
+        """See `egress.rooms.Rooms`."""
+        self._rooms.admit("recording", room, tenant)
+
     def has_participant(self, room: str, identity: str) -> bool:
-        """See `egresses.Rooms`."""
+        """See `egress.rooms.Rooms`."""
         found = self._rooms.find(room)
         return found is not None and identity in found.participants
 
     def find_track(self, room: str, sid: str) -> Track | None:
-        """See `egresses.Rooms`."""
+        """See `egress.rooms.Rooms`."""
         found = self._rooms.find(room)
         for participant in () if found is None else found.participants.values():
             published = participant.find_track(sid)
@@ -166,6 +192,8 @@ class ServerApi:
         if participant is not None and name == "participant_joined":
             self._name_ingress(room, participant)
         self._tell_room(name, room, participant, published)
+        if self._handed_over:
+            return
         match name:
             case "room_started":
                 self.dispatches.open_room(room.info(), room.agents)
@@ -204,7 +232,8 @@ class ServerApi:
         try:
             if self.egresses is None or wanted.HasField("participant") or wanted.HasField("tracks"):
                 raise UnsupportedError("There is no such egress here.")
-            self.egresses.start(complete_room_egress(wanted, room.name))
+            tenant = self._rooms.server.attendance.find_opener(room.name) or ""
+            self.egresses.start(complete_room_egress(wanted, room.name), tenant=tenant)
         except RemoteError as error:
             _log.error("egress not begun with its room", extra={"room": room.name, "reason": str(error)})
 

@@ -21,6 +21,9 @@ NORMAL, POLICY, TOO_BIG, OVERLOADED = 1000, 1008, 1009, 1013
 BYTES_A_TURN = 16_384
 """A larger frame counts as several, since what it costs to read grows with it."""
 
+_CATCH_UP_S = 0.5
+"""Seconds in which what has come while this process stood still is read, before anybody counts as silent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
@@ -196,10 +199,14 @@ class Socket:
     async def _watch(self) -> None:
         """End it when the other end, which asks whether we are there, has stopped to."""
         while True:
-            silent = self._loop.time() - self._heard
+            heard = self._heard
+            silent = self._loop.time() - heard
             if self._pinged and silent >= self._limits.silence:
-                self._counts["silent"] += 1
-                return
+                await asyncio.sleep(_CATCH_UP_S)
+                if self._heard == heard:
+                    self._counts["silent"] += 1
+                    return
+                continue
             await asyncio.sleep(max(1.0, self._limits.silence - silent) if self._pinged else 1.0)
 
     async def _close(self, code: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 
 from sfu.errors import ArgumentError
-from sfu.signaling.http.signed_tokens import ALGORITHM, MIN_SECRET_BYTES, SignedTokens, read_signer
+from sfu.signaling.http.signed_tokens import ALGORITHM, MIN_SECRET_BYTES, Key, SignedTokens, read_signer
 from sfu.signaling.livekit.claims import Claims, TokenError
 
 MAX_TOKEN_BYTES = 16384
@@ -47,7 +47,7 @@ class ApiKeys:
         self._secrets = dict(secrets)
         self._clock = clock
         self._max_lifetime = max_lifetime
-        self._tokens = SignedTokens(self._find_secret, _read_claims, TokenError, max_bytes=MAX_TOKEN_BYTES)
+        self._tokens = SignedTokens(self._find_key, _read_claims, TokenError, max_bytes=MAX_TOKEN_BYTES)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,15 +97,15 @@ class ApiKeys:
     def _sign(self, key: str, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self._secrets[key], algorithm=ALGORITHM, headers={"kid": key})
 
-    def _find_secret(self, token: str) -> str:
+    def _find_key(self, token: str) -> Key:
         key = read_signer(token).issuer
         secret = self._secrets.get(key) if isinstance(key, str) else None
-        if secret is None:
+        if not isinstance(key, str) or secret is None:
             raise TokenError("The token names no API key of this server (claim iss).")
-        return secret
+        return Key(key, secret)
 
 
-def _read_claims(decoded: Mapping[str, Any]) -> tuple[Claims, float, float]:
+def _read_claims(decoded: Mapping[str, Any], key_id: str) -> tuple[Claims, float, float]:
     """The claims, the time from when on they hold, and that of the token's issue; the times as the token says."""
     not_before = _read_time(decoded, "nbf", 0.0)
     return Claims.from_json(decoded), not_before, _read_time(decoded, "iat", not_before or float("inf"))

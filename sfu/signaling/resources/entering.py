@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from sfu import Peer, Server
 from sfu.errors import InvalidNameError, NameHeldError, PeerExistsError
+from sfu.signaling.context import Context
+from sfu.signaling.http.admission import admit
 from sfu.signaling.http.authorization import Grants, forbidden
 from sfu.signaling.http.names import generate_peer_name, parse_peer_name, parse_room_name
 from sfu.signaling.http.problem import Problem
@@ -47,12 +49,15 @@ def check_admission(server: Server, room: str, subject: str) -> None:
 
 
 @contextmanager
-def entered(server: Server, room_name: str, peer_name: str, grants: Grants, token: str) -> Iterator[Peer]:
-    """Give the room's Peer of that name; if it was not there it joins, and leaves again if the block fails.
+def entered(context: Context, room_name: str, peer_name: str, grants: Grants, token: str) -> Iterator[Peer]:
+    """Give the room's Peer of that name; if it was not there it joins, if there is room for it, and leaves again if the
+    block fails. Raises a Problem once the server is going down, since the request may have waited for its body.
 
     A Peer that is there is given only to the subject that it came with: to the name in a token, or where that has none
     to the very token. A joined Peer leaves by itself with its last connection.
     """
+    context.sessions.check_open()
+    server = context.server
     subject = grants.subject(token)
     known = server.rooms.get(room_name)
     peer = known.peers.get(peer_name) if known is not None else None
@@ -64,7 +69,10 @@ def entered(server: Server, room_name: str, peer_name: str, grants: Grants, toke
             raise NameHeldError(f"The name {peer_name!r} belongs to someone else here; choose another one.")
         raise PeerExistsError(f"{peer_name!r} is in the room already, with another token; choose another name.")
     named = grants.peer is not None
-    peer = server.room(room_name).join(peer_name, subject=subject, named=named, leave_when_idle=True)
+    admit(context.admission, server, "peer", room_name, tenant=grants.tenant, peer=peer_name)
+    peer = server.room(room_name).join(
+        peer_name, subject=subject, named=named, tenant=grants.tenant, leave_when_idle=True
+    )
     try:
         yield peer
     except BaseException:

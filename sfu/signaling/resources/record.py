@@ -15,7 +15,8 @@ from sfu import EntryError, RecordError, Recording
 from sfu.clock import utc_now
 from sfu.errors import PrivateError
 from sfu.signaling.context import Context
-from sfu.signaling.http.authorization import Right, authorize, read_token
+from sfu.signaling.http.admission import admit
+from sfu.signaling.http.authorization import Grants, Right, authorize, read_token
 from sfu.signaling.http.body import decode_text, read_body, require_media_type
 from sfu.signaling.http.headers import JSON
 from sfu.signaling.http.problem import Problem
@@ -57,64 +58,66 @@ class RecordResource:
 
     async def post(self, request: Request) -> Response:
         """Record the room from now on, whoever is in: 201, and the body of GET."""
-        room, subject = self._authorize(request, "record")
+        room, grants = self._authorize(request, "record")
         metadata = parse_start(await self._read_text(request, needed=False))
-        recording = self._start(room, metadata, subject)
+        recording = self._start(room, metadata, grants)
         location = request.scope.get("root_path", "") + _PATH.format(room=room)
         return JSONResponse(describe_recorders(recording), 201, headers={"Location": location, **_FRESH})
 
     async def delete(self, request: Request) -> Response:
         """Stop, and answer once the records are closed. Their heads stand for every byte of them."""
-        room, subject = self._authorize(request, "record")
+        room, grants = self._authorize(request, "record")
+        self._context.sessions.check_open()
         recording = self._find(room)
-        closed = await recording.stop(subject=subject)
+        closed = await recording.stop(subject=grants.peer)
         return JSONResponse(describe_closed(recording, closed), headers=_FRESH)
 
     async def post_mark(self, request: Request) -> Response:
         """Set a mark."""
-        room, subject = self._authorize(request, "record")
+        room, grants = self._authorize(request, "record")
         mark = parse_mark(await self._read_text(request))
         with _refusals():
-            self._find(room).mark(mark.name, subject, **mark.data)
+            self._find(room).mark(mark.name, grants.peer, **mark.data)
         return Response(status_code=204)
 
     async def post_phase(self, request: Request) -> Response:
         """A phase of the hearing begins."""
-        room, subject = self._authorize(request, "record")
+        room, grants = self._authorize(request, "record")
         name = parse_phase(await self._read_text(request))
         with _refusals():
-            self._find(room).phase(name, subject=subject)
+            self._find(room).phase(name, subject=grants.peer)
         return Response(status_code=204)
 
     async def post_pause(self, request: Request) -> Response:
         """Go off the record, with all recordings of the room. In a pause it may come again, with another ground."""
-        room, subject = self._authorize(request, "record")
+        room, grants = self._authorize(request, "record")
         pause = parse_pause(await self._read_text(request))
         about = {"ground": pause.ground, "authoriser": pause.authoriser, "note": pause.note}
         with _refusals():
             for recording in self._find_all(room):
-                recording.pause(**about, subject=subject)
+                recording.pause(**about, subject=grants.peer)
         return Response(status_code=204)
 
     async def post_resume(self, request: Request) -> Response:
         """Go on after a pause."""
-        room, subject = self._authorize(request, "record")
+        room, grants = self._authorize(request, "record")
         authoriser = parse_resume(await self._read_text(request))
         paused = [recording for recording in self._find_all(room) if recording.paused]
         if not paused:
             raise Problem(409, "Not paused", "The room is on the record already.")
         with _refusals():
             for recording in paused:
-                recording.resume(authoriser=authoriser, subject=subject)
+                recording.resume(authoriser=authoriser, subject=grants.peer)
         return Response(status_code=204)
 
-    def _authorize(self, request: Request, *rights: Right) -> tuple[str, str | None]:
-        """The room, and the subject of the token: names in the request are claimed, this one was authenticated."""
+    def _authorize(self, request: Request, *rights: Right) -> tuple[str, Grants]:
+        """The room, and what the token says: names in the request are claimed, its own was authenticated."""
         room = read_room_name(request.path_params["room"])
-        return room, authorize(self._context.authorizer, read_token(request), room, *rights).peer
+        return room, authorize(self._context.authorizer, read_token(request), room, *rights)
 
     async def _read_text(self, request: Request, *, needed: bool = True) -> str:
         body = await read_body(request, self._context.options)
+        self._context.sessions.check_open()  # the request may have waited for its body
         if body or needed:
             require_media_type(request, [JSON], "Accept-Post")
         return decode_text(body)
@@ -130,7 +133,7 @@ class RecordResource:
             raise Problem(404, "Not recorded", "This room is not being recorded.")
         return recordings
 
-    def _start(self, name: str, metadata: Mapping[str, Any], subject: str | None) -> Recording:
+    def _start(self, name: str, metadata: Mapping[str, Any], grants: Grants) -> Recording:
         context = self._context
         if context.records is None:
             raise Problem(
@@ -143,10 +146,19 @@ class RecordResource:
             raise Problem(409, "Recorded already", "This room is being recorded; stop that recording first.")
         if len(context.server.recordings) >= context.records.most:
             detail = f"The server makes its {context.records.most} recordings at once; try again when one has ended."
-            raise Problem(503, "Too many recordings", detail, headers={"Retry-After": _RETRY_S})
+            members = {"reason": "max_recordings"}
+            raise Problem(503, "Too many recordings", detail, headers={"Retry-After": _RETRY_S}, members=members)
+        admit(context.admission, context.server, "recording", name, tenant=grants.tenant)
         try:
             with _refusals():
-                return context.records.open(room, metadata, utc=utc_now(), random=context.random(16), subject=subject)
+                return context.records.open(
+                    room,
+                    metadata,
+                    utc=utc_now(),
+                    random=context.random(16),
+                    subject=grants.peer,
+                    tenant=grants.tenant,
+                )
         except PrivateError as error:
             raise Problem(409, "Private room", "This room is private: it can not be recorded.") from error
         except RecordError as error:

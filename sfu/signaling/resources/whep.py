@@ -8,6 +8,7 @@ from starlette.responses import Response
 from sfu import Connection, Peer, Selection
 from sfu.errors import NothingPublishedError, UnknownPublisherError
 from sfu.signaling.context import Context
+from sfu.signaling.http.admission import admit
 from sfu.signaling.http.authorization import Grants, authorize, read_token
 from sfu.signaling.http.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.http.headers import SDP
@@ -36,6 +37,7 @@ class WhepEndpoint:
         token = read_token(request)
         grants = authorize(context.authorizer, token, room, "subscribe")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
+        admit(context.admission, context.server, "peer", room, tenant=grants.tenant, peer=name)
         publisher = request.query_params.get("publisher")
         selection: Selection = "all" if publisher is None else read_peer_name(publisher, "publisher")
         with context.quotas.take(context.holder(request, token), room, name, named=grants.peer is not None) as place:
@@ -52,7 +54,7 @@ class WhepEndpoint:
         if body:
             require_media_type(request, [SDP], "Accept-Post")
         try:
-            with entered(context.server, room, name, grants, token) as peer:
+            with entered(context, room, name, grants, token) as peer:
                 if body:
                     connection, sdp = self._answer(peer, decode_sdp(body), selection)
                 else:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sfu.signaling.context import Context
+from sfu.signaling.http.admission import admit
 from sfu.signaling.http.authorization import authorize, read_token
 from sfu.signaling.http.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.http.headers import SDP
@@ -35,10 +36,12 @@ class WhipEndpoint:
         grants = authorize(context.authorizer, token, room, "publish")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         require_media_type(request, [SDP], "Accept-Post")
+        # Before the body is read, since a refusal should cost little, and again when the Peer joins.
+        admit(context.admission, context.server, "peer", room, tenant=grants.tenant, peer=name)
         with context.quotas.take(context.holder(request, token), room, name, named=grants.peer is not None) as place:
             offer = decode_sdp(await read_body(request, context.options, context.sdp_limits.size))
             former = context.sessions.of_peer(room, name, "publish")
-            with entered(context.server, room, name, grants, token) as peer:
+            with entered(context, room, name, grants, token) as peer:
                 answered = peer.answer(offer, replaces=[old.connection for old in former])
             session = context.sessions.open(room, peer, answered.connection, "publish", grants, place)
         for old in former:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sfu import Connection, Peer, Subscription
 from sfu.events import ConnectionState, ConnectionStateChanged, Event, EventsLost
 from sfu.signaling.http.authorization import Grants, Right, digest_token
+from sfu.signaling.http.problem import Problem
 from sfu.signaling.http.quotas import Place
 from sfu.signaling.sessions.viewer_stream import ViewerReading, ViewerStream
 
@@ -82,6 +83,17 @@ class SessionTable:
         self._by_id: dict[str, Session] = {}
         self._by_connection: dict[str, Session] = {}
         self._by_peer: dict[tuple[str, str], dict[str, Session]] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Let nobody begin any more: the server is going down, or another process takes its place."""
+        self._closed = True
+
+    def check_open(self) -> None:
+        """Raise a Problem if nothing may begin any more, nor be changed: another process may have it by now."""
+        if self._closed:
+            detail = "This server is going down, and what begins now would end at once; ask again."
+            raise Problem(503, "Shutting down", detail, headers={"Retry-After": "1"})
 
     def __len__(self) -> int:
         return len(self._by_id)

@@ -7,18 +7,34 @@ from typing import Any, Protocol
 from sfu import Server
 from sfu.events import (
     DominantSpeakerChanged,
+    DrainEnded,
+    Draining,
     Event,
     PeerLeft,
+    RecordingContinued,
     RecordingPaused,
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
+    RecordingSuspended,
     RoomClosed,
 )
 from sfu.signaling.streams.roster import describe_room
 
-_EVERYBODYS = RoomClosed | RecordingStarted | RecordingPaused | RecordingResumed | RecordingStopped
-"""Events that every reader hears of: the room is closed, or its recording begins, pauses, goes on or ends."""
+_EVERYBODYS = (
+    RoomClosed
+    | Draining
+    | DrainEnded
+    | RecordingStarted
+    | RecordingPaused
+    | RecordingResumed
+    | RecordingSuspended
+    | RecordingContinued
+    | RecordingStopped
+)
+"""Events that every reader hears of: the room is closed, the server is to stop, or a recording begins, pauses, goes
+on or ends.
+"""
 
 
 class RoomView(Protocol):

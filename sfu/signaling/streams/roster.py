@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sfu import Peer, Recording, Server, Track
@@ -51,13 +52,14 @@ def describe_recording(recording: Recording) -> JsonObject:
 
 
 def describe_room(server: Server, name: str) -> JsonObject:
-    """Return `{"room", "peers", "speakers", "dominant_speaker", "recording", "recordings"}`; without a recording the
-    former is None, and of several it is the oldest.
+    """Return `{"room", "peers", "speakers", "dominant_speaker", "recording", "recordings", "draining"}`; without a
+    recording the former is None, and of several it is the oldest. `draining`: seconds until the server stops, or None.
 
     A room that nobody is in has no peers: to look at it does not make it. It can be recorded all the same.
     """
     room = server.find_room(name)
     recordings = [] if room is None else [describe_recording(recording) for recording in room.recordings]
+    left = server.drain_left
     peers = [] if room is None else [describe_peer(peer) for peer in room.peers.values()]
     return {
         "room": name,
@@ -66,4 +68,5 @@ def describe_room(server: Server, name: str) -> JsonObject:
         "dominant_speaker": None if room is None else room.dominant_speaker,
         "recording": next(iter(recordings), None),
         "recordings": recordings,
+        "draining": None if left is None else math.ceil(left),
     }

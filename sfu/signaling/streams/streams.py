@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from sfu.errors import ExcludedError, RoomClosedError
 from sfu.events import (
     ActiveSpeakersChanged,
     DominantSpeakerChanged,
+    DrainEnded,
+    Draining,
     EncodingUnwanted,
     EncodingWanted,
     Event,
@@ -20,10 +23,12 @@ from sfu.events import (
     PeerJoined,
     PeerLeft,
     PeerRemoved,
+    RecordingContinued,
     RecordingPaused,
     RecordingResumed,
     RecordingStarted,
     RecordingStopped,
+    RecordingSuspended,
     RoomClosed,
     SubscriptionFed,
     SubscriptionStarved,
@@ -83,6 +88,8 @@ _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = 
     PeerLeft: lambda event: ("left", {"peer": event.peer}),
     PeerRemoved: lambda event: ("removed", {"peer": event.peer}),
     RoomClosed: lambda event: ("closed", {}),
+    Draining: lambda event: ("draining", {"seconds": math.ceil(event.seconds)}),
+    DrainEnded: lambda event: ("draining", {"seconds": None}),
     TrackBlocked: lambda event: ("blocked", _of_track(event)),
     TrackUnblocked: lambda event: ("unblocked", _of_track(event)),
     TrackPublished: lambda event: ("published", _of_new_track(event)),
@@ -100,6 +107,8 @@ _TRANSLATIONS: dict[type[Event], Callable[[Any], tuple[str, dict[str, Any]]]] = 
     RecordingStarted: lambda event: _of_recording(event, "recording"),
     RecordingPaused: lambda event: _of_recording(event, "paused", ground=event.ground),
     RecordingResumed: lambda event: _of_recording(event, "recording"),
+    RecordingContinued: lambda event: _of_recording(event, "recording"),
+    RecordingSuspended: lambda event: _of_recording(event, "suspended"),
     RecordingStopped: lambda event: _of_recording(event, "failed" if event.cause == "failed" else "stopped"),
 }
 

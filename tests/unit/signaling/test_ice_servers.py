@@ -47,17 +47,25 @@ def test_the_secret_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "tls", "urls"),
+    ("host", "tls", "udp", "urls"),
     [
-        ("court.example", False, ["turn:court.example:443?transport=tcp"]),
-        ("court.example", True, ["turn:court.example:443?transport=tcp", "turns:court.example:443?transport=tcp"]),
-        ("2001:db8::5", False, ["turn:[2001:db8::5]:443?transport=tcp"]),
-        ("", True, []),
-        ("a>; rel=x", True, []),
+        ("court.example", False, None, ["turn:court.example:443?transport=tcp"]),
+        (
+            "court.example",
+            True,
+            None,
+            ["turn:court.example:443?transport=tcp", "turns:court.example:443?transport=tcp"],
+        ),
+        ("2001:db8::5", False, None, ["turn:[2001:db8::5]:443?transport=tcp"]),
+        ("a.example", False, 5000, ["turn:a.example:5000?transport=udp", "turn:a.example:443?transport=tcp"]),
+        ("", True, 5000, []),
+        ("a>; rel=x", True, 5000, []),
     ],
 )
-def test_our_own_turn_server_is_where_the_client_has_found_us(host: str, tls: bool, urls: list[str]) -> None:
-    issued = OwnTurn(443, SECRET, tls=tls).issue("alice", 1_800_000_000.9, host)
+def test_our_own_turn_server_is_where_the_client_has_found_us(
+    host: str, tls: bool, udp: int | None, urls: list[str]
+) -> None:
+    issued = OwnTurn(443, SECRET, tls=tls, udp_port=udp).issue("alice", 1_800_000_000.9, host)
     assert [each.url for each in issued] == urls
     assert {each.username for each in issued} <= {"1800000600:alice"}
 

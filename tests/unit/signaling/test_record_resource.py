@@ -61,6 +61,32 @@ def ledger(shelf: RecordStore, kind: str, place: int = 0) -> list[dict[str, Any]
     return [line for line in lines if line["type"] == kind]
 
 
+@pytest.mark.parametrize("order", ["", "/marks", "/phase", "/pause", "/resume"])
+async def test_an_order_whose_body_comes_while_the_server_ends_is_for_the_process_that_follows(
+    app: Starlette, clerk: httpx.AsyncClient, shelf: RecordStore, order: str
+) -> None:
+    if order:
+        assert (await clerk.post(URL)).status_code == 201
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        app.state.signaling.end_streams()
+        yield b"}"
+
+    refused = await clerk.post(URL + order, content=body(), headers={"Content-Type": "application/json"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert len(list(shelf.places[0].iterdir())) == bool(order)
+
+
+async def test_what_another_process_may_have_by_now_is_not_stopped_here(
+    app: Starlette, clerk: httpx.AsyncClient, server: sfu.Server
+) -> None:
+    assert (await clerk.post(URL)).status_code == 201
+    app.state.signaling.end_streams()
+    assert (await clerk.delete(URL)).status_code == 503
+    assert not server.recordings[0].stopped
+
+
 async def test_a_room_is_recorded_from_start_to_stop(clerk: httpx.AsyncClient, shelf: RecordStore) -> None:
     started = await clerk.post(URL, json={"metadata": {"case": "1 C 1/26"}})
     assert (started.status_code, started.headers["location"]) == (201, URL)

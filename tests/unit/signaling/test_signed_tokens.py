@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from sfu.signaling.http.signed_tokens import SignedTokens, read_signer
+from sfu.signaling.http.signed_tokens import Key, SignedTokens, read_signer
 
 SECRETS = {"one": "1" * 64, "two": "2" * 64}
 
@@ -21,14 +21,16 @@ class Reader:
     def __init__(self) -> None:
         self.sought = 0
         self.read = 0
-        self.tokens = SignedTokens(self.find_secret, self.read_claims, Refused, max_bytes=400)
+        self.tokens = SignedTokens(self.find_key, self.read_claims, Refused, max_bytes=400)
 
-    def find_secret(self, token: str) -> str:
+    def find_key(self, token: str) -> Key:
         self.sought += 1
-        return SECRETS[str(read_signer(token).issuer)]
+        key = str(read_signer(token).issuer)
+        return Key(key, SECRETS[key])
 
-    def read_claims(self, claims: Mapping[str, Any]) -> str:
+    def read_claims(self, claims: Mapping[str, Any], key_id: str) -> str:
         self.read += 1
+        assert claims["iss"] == key_id
         return str(claims["sub"])
 
 

@@ -12,7 +12,15 @@ from sfu.signaling import SignalingOptions, create_app
 from tests.unit.signaling.conftest import SDP, SEND, FakeAuthorizer
 from tests.unit.signaling.event_streams import Stream, opened
 
-NOBODY = {"room": "lobby", "peers": [], "speakers": [], "dominant_speaker": None, "recording": None, "recordings": []}
+NOBODY = {
+    "room": "lobby",
+    "peers": [],
+    "speakers": [],
+    "dominant_speaker": None,
+    "recording": None,
+    "recordings": [],
+    "draining": None,
+}
 
 
 @pytest.fixture
@@ -48,6 +56,24 @@ async def test_a_later_stream_begins_with_who_is_there(
     async with opened(app, "lobby", token) as stream:
         ((name, snapshot),) = await stream.events()
         assert (name, [peer["name"] for peer in snapshot["peers"]]) == ("snapshot", ["alice"])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_everybody_is_told_that_the_server_is_to_stop_and_who_comes_later_by_the_snapshot(
+    app: Starlette, http: httpx.AsyncClient, server: sfu.Server, authorizer: FakeAuthorizer, whole: bool
+) -> None:
+    await http.post("/rooms/lobby/whip?peer=alice", content=SEND, headers=SDP)
+    token = authorizer.add("reader", subscribe=whole)
+    async with opened(app, "lobby", token) as stream:
+        await stream.events()
+        server.drain(90.0)
+        assert await stream.events() == [("draining", {"seconds": 90})]
+        async with opened(app, "lobby", token) as later:
+            ((name, snapshot),) = await later.events()
+            assert name == "snapshot"
+            assert 80 <= snapshot["draining"] <= 90
+        server.end_drain()
+        assert await stream.events() == [("draining", {"seconds": None})]
 
 
 async def test_the_token_may_stand_in_the_query_of_a_stream_only(

@@ -14,6 +14,7 @@ from livekit.protocol.models import ParticipantInfo, Room
 from sfu.errors import LimitError
 from sfu.signaling.livekit.agents.worker import Worker
 from sfu.signaling.livekit.agents.workers import Workers
+from sfu.signaling.livekit.packing import pack, unpack
 
 _log = logging.getLogger("sfu.signaling.livekit")
 
@@ -107,6 +108,26 @@ class Dispatches:
             for job in list(dispatch.state.jobs):
                 if job.state.participant_identity == identity and job.state.status not in _ENDED:
                     self._workers.terminate(job, "the agent has left the room")
+
+    # from one process to the next
+
+    def hand_over(self) -> list[str]:
+        """Let go of all without ending a job, and return them for another process, as JSON."""
+        held = [dispatch for place in self._places.values() for dispatch in place.dispatches.values()]
+        self._places.clear()
+        return [pack(dispatch.SerializeToString()) for dispatch in held]
+
+    def take_over(self, handed: Iterable[str], rooms: Mapping[str, Room]) -> None:
+        """Go on with dispatches of these rooms. Jobs that ran there run, as far as we know, and are not begun again."""
+        for name, room in rooms.items():
+            self._places.setdefault(name, _Place(room))
+        for each in handed:
+            dispatch = AgentDispatch.FromString(unpack(each))
+            place = self._places.get(dispatch.room)
+            if place is not None:
+                place.dispatches[dispatch.id] = dispatch
+                running = (job for job in dispatch.state.jobs if job.state.status not in _ENDED)
+                place.asked.update((dispatch.id, job.type, job.participant.identity) for job in running)
 
     # what the server API asks
 

@@ -8,15 +8,16 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from livekit.protocol.egress import EgressInfo, EgressSourceType, EgressStatus, FileInfo
-from livekit.protocol.models import Room
 
-from sfu import ClosedRecord, RecordError, Recording, Server, Track
+from sfu import ClosedRecord, RecordError, Recording, Server, SuspendedRecording, Track
 from sfu.errors import LimitError, LocalError, PrivateError, RemoteError
+from sfu.signaling.livekit.egress.handover import HandedEgress, HandoverError
 from sfu.signaling.livekit.egress.orders import Film, Order, Request, read_order
 from sfu.signaling.livekit.egress.paths import fill_path, place_file
+from sfu.signaling.livekit.egress.rooms import Rooms
 from sfu.signaling.records.store import RecordStore
 
 _log = logging.getLogger("sfu.signaling.livekit")
@@ -75,22 +76,6 @@ class FileMaker(Protocol):
         ...
 
 
-class Rooms(Protocol):
-    """What egress needs to know of rooms."""
-
-    def find_info(self, room: str) -> Room | None:
-        """The room, if it is open."""
-        ...
-
-    def has_participant(self, room: str, identity: str) -> bool:
-        """Whether somebody is in it."""
-        ...
-
-    def find_track(self, room: str, sid: str) -> Track | None:
-        """A published track by its sid."""
-        ...
-
-
 @dataclass(eq=False, slots=True)
 class _Egress:
     order: Order
@@ -100,6 +85,8 @@ class _Egress:
     output: Path
     tracks: set[str]
     """Sids of the chosen tracks that are still there."""
+    subject: str | None
+    """Who was authenticated as the one who asked."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -135,8 +122,10 @@ class Egresses:
         self._egresses: dict[str, _Egress] = {}
         self._films = asyncio.Semaphore(1)
 
-    def start(self, request: Request, subject: str | None = None) -> EgressInfo:
-        """Record from now on. `subject`: who was authenticated as the one who asks. Raises RemoteError."""
+    def start(self, request: Request, subject: str | None = None, tenant: str = "") -> EgressInfo:
+        """Record from now on. `subject`: who was authenticated as the one who asks, `tenant`: by whose key. Raises
+        RemoteError.
+        """
         order = read_order(request)
         room = self._rooms.find_info(order.room)
         if room is None:
@@ -160,13 +149,16 @@ class Egresses:
             started_at=self._now_ns(),
         )
         getattr(info, order.field).CopyFrom(request)
-        recording = self._record(order, chosen, utc, info.egress_id, subject)
-        egress = _Egress(order, info, recording, recording.paths[0], output, set(order.tracks))
-        self._egresses[info.egress_id] = egress
-        self._forget()
-        self._change(egress, "egress_started")
-        egress.task = asyncio.ensure_future(self._run(egress, subject))
+        recording = self._record(order, chosen, utc, info.egress_id, subject, tenant)
+        egress = _Egress(order, info, recording, recording.paths[0], output, set(order.tracks), subject)
+        self._begin(egress, "egress_started")
         return _copy(info)
+
+    def _begin(self, egress: _Egress, event: str) -> None:
+        self._egresses[egress.info.egress_id] = egress
+        self._forget()
+        self._change(egress, event)
+        egress.task = asyncio.ensure_future(self._run(egress, egress.subject))
 
     def _find_tracks(self, order: Order) -> dict[str, Track]:
         if order.kind == "participant" and not self._rooms.has_participant(order.room, order.identity):
@@ -180,22 +172,25 @@ class Egresses:
         return chosen
 
     def _record(
-        self, order: Order, chosen: dict[str, Track], utc: datetime.datetime, id: str, subject: str | None
+        self, order: Order, chosen: dict[str, Track], utc: datetime.datetime, id: str, subject: str | None, tenant: str
     ) -> Recording:
         room = self._server.room(order.room)
         if any(recording.paused for recording in room.recordings):
             raise ConflictError(f"Room {order.room!r} is off the record: nothing of it can be recorded now.")
         if len(self._server.recordings) >= self._store.most:
             raise LimitError("max_recordings", f"this server makes its {self._store.most} recordings at once")
-
-        def takes(track: Track) -> bool:
-            if order.kind == "tracks":
-                return track.id in chosen
-            return track.kind in order.media and (order.kind == "room" or track.peer == order.identity)
-
+        self._rooms.admit_recording(order.room, tenant)
+        takes = order.build_filter(chosen)
         try:
             return self._store.open(
-                room, {"egress": id}, utc=utc, random=self._random(16), subject=subject, tracks=takes, beside=True
+                room,
+                {"egress": id},
+                utc=utc,
+                random=self._random(16),
+                subject=subject,
+                tenant=tenant,
+                tracks=takes,
+                beside=True,
             )
         except PrivateError as error:
             raise ConflictError(f"Room {order.room!r} is private: it can not be recorded.") from error
@@ -324,6 +319,51 @@ class Egresses:
                 if egress.info.status not in _OVER and self._note_record(egress, closed):
                     why = "the server has stopped: the record stands, and no file was made of it"
                     self._finish(egress, EgressStatus.EGRESS_ABORTED, why)
+
+    # across a restart
+
+    def hand_over(self) -> list[dict[str, Any]]:
+        """Let go of those that run, whose recordings are suspended next (`Server.suspend_recordings`), and return what
+        `take_up` needs in another process. Nobody is told; those that are ending stay here.
+        """
+        handed = []
+        for id, egress in list(self._egresses.items()):
+            if egress.info.status == EgressStatus.EGRESS_ACTIVE and not egress.stopping.is_set():
+                if egress.task is not None:
+                    egress.task.cancel()
+                output = str(egress.output.relative_to(self._folder))
+                handed.append(HandedEgress(egress.info, egress.recording.id, output, egress.subject).to_json())
+                del self._egresses[id]
+        return handed
+
+    async def take_up(self, handed: object, suspended: SuspendedRecording, tenant: str = "") -> Recording | None:
+        """Go on with an egress under its id; `suspended` is its recording. None: that failed, and is told.
+
+        What was of certain tracks ends here, since those have ended: its file is made. Raises HandoverError.
+        `tenant`: by whose key it was begun.
+        """
+        told = HandedEgress.from_json(handed)
+        order, output = told.read_order(), self._folder / told.output
+        if told.recording != suspended.id or ".." in output.parts or not output.is_relative_to(self._folder):
+            raise HandoverError("an egress that is handed over has another recording, or its file lies elsewhere")
+        utc = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
+        try:
+            room = self._server.room(order.room)
+            recording = await self._store.take_up(
+                room, suspended, utc=utc, random=self._random(16), tenant=tenant, tracks=order.build_filter()
+            )
+        except (RecordError, LocalError) as error:
+            _log.error("egress not continued", extra={"egress": told.info.egress_id, "reason": str(error)})
+            told.info.status = EgressStatus.EGRESS_FAILED
+            told.info.error = "the server has restarted and could not go on; it has logged why"
+            told.info.ended_at = told.info.updated_at = self._now_ns()
+            self._tell("egress_ended", _copy(told.info))
+            return None
+        egress = _Egress(order, told.info, recording, recording.paths[0], output, set(), told.subject)
+        if order.kind == "tracks":
+            egress.stopping.set()
+        self._begin(egress, "egress_updated")
+        return recording
 
     def _forget(self) -> None:
         ended = [id for id, egress in self._egresses.items() if egress.info.status in _OVER]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,7 @@ from livekit.protocol.egress import (
 )
 from livekit.protocol.room import RoomEgress
 
+from sfu import Track
 from sfu.errors import RemoteError
 
 Kind = Literal["room", "participant", "tracks"]
@@ -86,6 +87,16 @@ class Order:
     """What the file is to be called, with places to be filled in."""
     film: Film | None = Film()
     """None: the track's own media, as they came."""
+
+    def build_filter(self, chosen: Container[str] = ()) -> Callable[[Track], bool]:
+        """Return which Tracks are meant; `chosen`: the ids of those that it names."""
+
+        def takes(track: Track) -> bool:
+            if self.kind == "tracks":
+                return track.id in chosen
+            return track.kind in self.media and (self.kind == "room" or track.peer == self.identity)
+
+        return takes
 
 
 def read_order(request: Request) -> Order:

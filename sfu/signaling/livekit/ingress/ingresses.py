@@ -53,21 +53,27 @@ class Ingresses:
         self._tell = on_change
         self._writing = asyncio.Lock()
         self._by_id: dict[str, IngressInfo] = {}
+        self._tenants: dict[str, str] = {}  # by id: the API keys that made them
         self._by_key: dict[str, IngressInfo] = {}
         self._by_participant: dict[tuple[str, str], IngressInfo] = {}
-        for info in store.load():
+        for info, tenant in store.load():
             info.state.CopyFrom(IngressState())  # nobody of an earlier process publishes any more
-            self._enter(info)
+            self._enter(info, tenant)
 
     def authorize(self, key: str) -> Grants | None:
         """What a stream key allows; None: there is no such key, or its ingress is disabled."""
         info = self._by_key.get(key) if key.startswith(_PREFIX) else None
         if info is None or (info.HasField("enabled") and not info.enabled):
             return None
-        return Grants(room=info.room_name, peer=info.participant_identity, publish=True)
+        tenant = self._tenants[info.ingress_id]
+        return Grants(room=info.room_name, peer=info.participant_identity, publish=True, tenant=tenant)
 
-    async def create(self, request: CreateIngressRequest) -> IngressInfo:
-        """Make one, with a stream key of its own. Raises IngressError, InvalidNameError or LimitError."""
+    async def create(self, request: CreateIngressRequest, tenant: str = "") -> IngressInfo:
+        """Make one, with a stream key of its own; who publishes by it does so for the `tenant`.
+
+        Raises:
+            IngressError, InvalidNameError, LimitError
+        """
         if request.input_type != IngressInput.WHIP_INPUT:
             kind = IngressInput.Name(request.input_type)
             raise IngressError(f"{kind} is not supported: this server takes WHIP_INPUT.", 501)
@@ -87,8 +93,8 @@ class Ingresses:
         )
         async with self._writing:
             self._apply(info, request)
-            await self._write(lambda: self._store.put(info))
-            self._enter(info)
+            await self._write(lambda: self._store.put(info, tenant))
+            self._enter(info, tenant)
         return _copy(info)
 
     async def update(self, request: UpdateIngressRequest) -> IngressInfo:
@@ -97,16 +103,16 @@ class Ingresses:
             raise IngressError("Media are not transcoded here: leave enable_transcoding out.", 501)
         async with self._writing:
             known = self._get(request.ingress_id)
-            changed = _copy(known)
+            changed, tenant = _copy(known), self._tenants[known.ingress_id]
             self._apply(changed, request)
             if request.HasField("enabled"):
                 changed.enabled = request.enabled
-            await self._write(lambda: self._store.put(changed))
+            await self._write(lambda: self._store.put(changed, tenant))
             if _place(changed) != _place(known):
                 self.note_ended(*_place(known))  # what its participant does is of no ingress any more
             changed.state.CopyFrom(known.state)  # it may have come or left meanwhile
             self._remove(known)
-            self._enter(changed)
+            self._enter(changed, tenant)
         return _copy(changed)
 
     async def delete(self, id: str) -> IngressInfo:
@@ -117,12 +123,13 @@ class Ingresses:
             self._remove(info)
         return _copy(info)
 
-    def _enter(self, info: IngressInfo) -> None:
+    def _enter(self, info: IngressInfo, tenant: str) -> None:
+        self._tenants[info.ingress_id] = tenant
         self._by_id[info.ingress_id] = self._by_key[info.stream_key] = info
         self._by_participant[_place(info)] = info
 
     def _remove(self, info: IngressInfo) -> None:
-        del self._by_id[info.ingress_id], self._by_key[info.stream_key]
+        del self._tenants[info.ingress_id], self._by_id[info.ingress_id], self._by_key[info.stream_key]
         del self._by_participant[_place(info)]
 
     def find(self, room: str = "", id: str = "") -> Iterator[IngressInfo]:

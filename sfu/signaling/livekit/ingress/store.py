@@ -12,6 +12,9 @@ from sfu.errors import LocalError
 
 _BUSY_S = 1.0
 _TABLE = "CREATE TABLE IF NOT EXISTS ingresses (id TEXT PRIMARY KEY, info BLOB NOT NULL)"
+_TENANTS = "CREATE TABLE IF NOT EXISTS tenants (id TEXT PRIMARY KEY, tenant TEXT NOT NULL)"
+"""Beside the other one, which files of earlier versions have, too."""
+_LOAD = "SELECT info, tenant FROM ingresses LEFT JOIN tenants USING (id) ORDER BY ingresses.rowid"
 
 
 class IngressStoreError(LocalError):
@@ -33,27 +36,36 @@ class IngressStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(_TABLE)
+            self._db.execute(_TENANTS)
         except sqlite3.Error as error:
             raise IngressStoreError(
                 f"{path} cannot be used as the file of ingresses ({error}); name a file of this node's own"
             ) from error
 
-    def load(self) -> list[IngressInfo]:
-        """All of them, the oldest first; raises IngressStoreError."""
+    def load(self) -> list[tuple[IngressInfo, str]]:
+        """All of them, the oldest first, each with its tenant; raises IngressStoreError."""
         try:
-            rows = self._db.execute("SELECT info FROM ingresses ORDER BY rowid").fetchall()
-            return [IngressInfo.FromString(info) for (info,) in rows]
+            rows = self._db.execute(_LOAD).fetchall()
+            return [(IngressInfo.FromString(info), tenant or "") for info, tenant in rows]
         except (DecodeError, sqlite3.Error) as error:
             raise IngressStoreError("the file of ingresses is damaged; move it out of the way") from error
 
-    def put(self, info: IngressInfo) -> None:
+    def put(self, info: IngressInfo, tenant: str) -> None:
         """Keep it, in place of the one of its id. Raises sqlite3.Error."""
         row = (info.ingress_id, info.SerializeToString())
-        self._db.execute("INSERT INTO ingresses VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET info = excluded.info", row)
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("INSERT OR REPLACE INTO tenants VALUES (?, ?)", (info.ingress_id, tenant))
+            self._db.execute(
+                "INSERT INTO ingresses VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET info = excluded.info", row
+            )
 
     def delete(self, id: str) -> None:
         """Forget it. Raises sqlite3.Error."""
-        self._db.execute("DELETE FROM ingresses WHERE id = ?", (id,))
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM ingresses WHERE id = ?", (id,))
+            self._db.execute("DELETE FROM tenants WHERE id = ?", (id,))
 
     def close(self) -> None:
         """Let the file go."""

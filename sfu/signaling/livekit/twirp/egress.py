@@ -46,7 +46,7 @@ class EgressService:
 
     async def start(self, claims: Claims, request: Request) -> EgressInfo:
         """Record from now on; which of the methods it was, the request says itself."""
-        return self._egresses.start(request, claims.identity or claims.api_key)
+        return self._egresses.start(request, claims.identity or claims.api_key, claims.api_key)
 
     async def stop(self, claims: Claims, request: StopEgressRequest) -> EgressInfo:
         """End one. Its file is made after that: `egress_ended` tells when, and so does ListEgress."""

@@ -9,6 +9,8 @@ from typing import Literal
 from starlette.responses import Response
 
 from sfu.errors import LimitError, RemoteError
+from sfu.signaling.http.admission import NotAdmittedError
+from sfu.signaling.http.problem import describe_error
 
 Code = Literal[
     "bad_route",
@@ -51,6 +53,7 @@ _BY_STATUS: Mapping[int, Code] = {
     403: "permission_denied",
     404: "not_found",
     409: "failed_precondition",
+    429: "resource_exhausted",
     501: "unimplemented",
     503: "unavailable",
 }
@@ -63,13 +66,19 @@ class TwirpError(Exception):
         super().__init__(message)
         self.code = code
         self.meta = meta
+        self.headers: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, error: RemoteError) -> TwirpError:
         """What becomes of an error of the public API."""
-        if isinstance(error, LimitError) and error.status != 503:
-            return cls("resource_exhausted", str(error), setting=error.key)
-        return cls(_BY_STATUS.get(error.status, "invalid_argument"), str(error))
+        code, meta = _BY_STATUS.get(error.status, "invalid_argument"), {}
+        if isinstance(error, NotAdmittedError):
+            meta = {"reason": error.refusal.reason}
+        elif isinstance(error, LimitError) and error.status != 503:
+            code, meta = "resource_exhausted", {"setting": error.key}
+        found = cls(code, str(error), **meta)
+        found.headers = describe_error(error).headers  # when to try again
+        return found
 
 
 def build_error(error: TwirpError) -> Response:
@@ -78,5 +87,5 @@ def build_error(error: TwirpError) -> Response:
     if error.meta:
         body["meta"] = error.meta
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **error.headers}
     return Response(content, STATUS[error.code], headers, media_type="application/json")

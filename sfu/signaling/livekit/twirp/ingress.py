@@ -37,7 +37,7 @@ class IngressService:
 
     async def create(self, claims: Claims, request: CreateIngressRequest) -> IngressInfo:
         """The answer tells the URL and the stream key, which encoders send as the bearer token."""
-        return await self._ingresses.create(request)
+        return await self._ingresses.create(request, claims.api_key)
 
     async def update(self, claims: Claims, request: UpdateIngressRequest) -> IngressInfo:
         """Change one, as far as something is said."""

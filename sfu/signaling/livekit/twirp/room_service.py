@@ -97,7 +97,8 @@ class RoomService:
                 agents=request.agents,
                 egress=request.egress if request.HasField("egress") else None,
             )
-            return self._rooms.create(request.name, config).info()
+            self._rooms.admit("room", request.name, claims.api_key)
+            return self._rooms.create(request.name, config, tenant=claims.api_key).info()
         known.empty_timeout = request.empty_timeout or known.empty_timeout
         known.departure_timeout = request.departure_timeout or known.departure_timeout
         known.max_participants = request.max_participants or known.max_participants
@@ -212,11 +213,13 @@ class RoomService:
             raise TwirpError("failed_precondition", f"{request.identity!r} came by WHIP or WHEP and cannot be moved.")
         if not participant.attached:
             raise TwirpError("failed_precondition", f"{request.identity!r} is coming back right now: try again.")
-        destination = self._rooms.enter(request.destination_room)
+        self._rooms.admit("room", request.destination_room, claims.api_key)
+        destination = self._rooms.enter(request.destination_room, tenant=claims.api_key)
         if request.identity in destination.participants:
             raise TwirpError("already_exists", f"Somebody is {request.identity!r} in that room.")
         if destination.max_participants and len(destination.participants) >= destination.max_participants:
             raise TwirpError("resource_exhausted", "That room is full.")
+        self._rooms.server.attendance.expect(destination.name, participant.identity)
         room.move(participant, destination, participant.mint_token(self._mint, destination.name))
         return MoveParticipantResponse()
 

@@ -9,7 +9,8 @@ import datetime
 import httpx
 import pytest
 from livekit import api
-from livekit.protocol.rtc import JoinRequest, Ping, SignalRequest, WrappedJoinRequest
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.rtc import JoinRequest, LeaveRequest, Ping, SignalRequest, WrappedJoinRequest
 
 from sfu.signaling.livekit.options import LiveKitOptions
 from tests.unit.signaling.livekit.conftest import KEY, SECRET, Doors, make_token
@@ -152,5 +153,5 @@ async def test_the_end_of_the_server_is_told(doors: Doors) -> None:
     await alice.until("join")
     doors.livekit.end_sessions()
     leave = (await alice.until("leave")).leave
-    assert leave.reason == 3 and leave.action == 0
+    assert (leave.reason, leave.action) == (DisconnectReason.SERVER_SHUTDOWN, LeaveRequest.Action.RECONNECT)
     await alice.ended_by_server()

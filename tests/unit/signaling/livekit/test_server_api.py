@@ -22,7 +22,7 @@ from livekit.protocol.webhook import WebhookEvent
 
 import sfu
 from sfu.errors import RemoteError
-from sfu.signaling import RecordStore, SignalingOptions
+from sfu.signaling import Admission, Demand, NotAdmittedError, RecordStore, SignalingOptions
 from sfu.signaling.livekit.claims import Claims
 from sfu.signaling.livekit.egress.egresses import MadeFile
 from sfu.signaling.livekit.egress.orders import Film
@@ -32,8 +32,10 @@ from sfu.signaling.livekit.room import LiveKitRoom
 from sfu.signaling.livekit.rooms import Rooms
 from sfu.signaling.livekit.server_api import EgressPlace, ServerApi
 from sfu.signaling.livekit.tokens import ApiKeys
+from sfu.signaling.livekit.twirp.egress import EgressService
 from sfu.signaling.livekit.twirp.errors import TwirpError
 from sfu.signaling.livekit.twirp.room_service import RoomService
+from tests.unit.signaling.admissions import FULL, Asked
 
 CLAIMS = Claims(api_key="one", expires=0.0)
 
@@ -62,9 +64,14 @@ class Hooks:
 class RoomOwner:
     """The rooms of a server, by default of one that does not run, and its server API."""
 
-    def __init__(self, server: sfu.Server | None = None, egress: EgressPlace | None = None) -> None:
+    def __init__(
+        self,
+        server: sfu.Server | None = None,
+        egress: EgressPlace | None = None,
+        admission: Admission | None = None,
+    ) -> None:
         self.hooks = Hooks()
-        self.rooms = Rooms(server or sfu.Server(sfu.Config()), LiveKitOptions(), time.time)
+        self.rooms = Rooms(server or sfu.Server(sfu.Config()), LiveKitOptions(), time.time, admission=admission)
         keys = ApiKeys({"one": "s" * 40}, time.time)
         self.api = ServerApi(
             self.rooms,
@@ -201,6 +208,26 @@ async def test_an_egress_may_begin_with_its_room(tmp_path: Path) -> None:
             while house.hooks.names.count("egress_ended") < 2:  # noqa: ASYNC110 - the recorder is a thread
                 await asyncio.sleep(0.02)
         assert {path.name for path in tmp_path.glob("*.mp4")} == {"lobby.mp4", "attic.mp4"}
+        await house.api.close()
+
+
+async def test_an_egress_counts_for_whose_key_asks_and_is_refused_where_there_is_no_room(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    store, asked = RecordStore(tmp_path / "records", sfu.SigningKey.generate()), Asked()
+    async with sfu.Server(sfu.Config()) as server:
+        house = RoomOwner(server, EgressPlace(store, tmp_path, Maker()), asked)
+        assert house.api.egresses is not None
+        service = EgressService(house.api.egresses)
+        house.rooms.create("lobby", tenant="two")
+        request = RoomCompositeEgressRequest(room_name="lobby", file_outputs=[FILE])
+        asked.refusal = FULL
+        with pytest.raises(NotAdmittedError):
+            await service.start(CLAIMS, request)
+        assert asked.demands == [Demand(wants=frozenset({"recording"}), room="lobby", tenant="one")]
+        assert not server.recordings
+        asked.refusal = None
+        await service.start(CLAIMS, request)
+        assert (store.count("one"), store.count("two")) == (1, 0)
         await house.api.close()
 
 

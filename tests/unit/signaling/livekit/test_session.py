@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -20,7 +21,7 @@ from livekit.protocol.rtc import (
 )
 
 from sfu.signaling.livekit.requests import HANDLERS
-from tests.unit.signaling.livekit.conftest import Doors, make_token
+from tests.unit.signaling.livekit.conftest import PATIENCE, Doors, make_token
 from tests.unit.signaling.livekit.negotiating import RECEIVE, enter_single
 
 State = ParticipantInfo.State
@@ -313,3 +314,25 @@ class TestSimulated:
             await bob.send(SignalRequest(ping=1))
             await bob.until("pong")
             assert connection._budget._bound_bps == bound
+
+
+class TestServerThatStops:
+    async def test_nobody_opens_a_room_and_who_is_in_one_is_not_put_out(self, doors: Doors) -> None:
+        alice = await doors.enter("alice")
+        await alice.until("join")
+        doors.server.drain(60.0)
+        for path in ("/rtc", "/rtc/v1"):
+            refused = await doors.call(path, access_token=make_token("bob", room="attic"), join_request="")
+            assert (refused.status, "60 s" in refused.body.decode()) == (503, True)
+        assert set(doors.livekit.rooms.by_name) == {"lobby"}
+        bob = await doors.enter("bob")
+        await bob.until("join")
+
+    async def test_its_platform_is_told(self, doors: Doors) -> None:
+        happened: list[str] = []
+        doors.livekit.rooms.watch(lambda name, room, participant, published: happened.append(f"{name} {room.name}"))
+        await (await doors.enter("alice")).until("join")
+        doors.server.drain(60.0)
+        async with asyncio.timeout(PATIENCE):
+            while "room_draining lobby" not in happened:  # noqa: ASYNC110 - nobody else is told
+                await asyncio.sleep(0.01)

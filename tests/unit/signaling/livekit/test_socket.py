@@ -107,6 +107,25 @@ async def test_who_takes_no_close_frame_is_not_waited_for() -> None:
     await end.ended()
 
 
+async def test_who_was_not_read_while_this_process_stood_still_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfu.signaling.livekit.socket._CATCH_UP_S", 0.01)
+    end = End(silence=15.0)
+    socket = await end.open()
+    socket.note_ping()
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 100.0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    end.say(b"has waited in the system")
+    await asyncio.sleep(0.05)
+    assert not end.running.done() and not end.counts
+    monkeypatch.setattr(loop, "time", lambda: now() + 200.0)
+    await end.ended()
+    assert end.counts == {"silent": 1}
+
+
 async def test_a_large_frame_counts_as_several() -> None:
     end = End(rate=100.0)
     await end.open()

@@ -61,6 +61,35 @@ async def test_a_stream_key_publishes_as_its_participant_and_does_nothing_else(d
         assert desk.ingresses.authorize(wrong) is None
 
 
+async def test_who_publishes_by_it_does_so_for_whose_key_made_it_also_after_a_restart(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "ingresses")
+    request = CreateIngressRequest(input_type=IngressInput.WHIP_INPUT, room_name="lobby", participant_identity="camera")
+    info = await desk.ingresses.create(request, "acme")
+    await desk.ingresses.update(UpdateIngressRequest(ingress_id=info.ingress_id, room_name="attic"))
+    other = await desk.create()
+    desk.ingresses.close()
+    again = Desk(tmp_path / "ingresses").ingresses
+    found = [again.authorize(each.stream_key) for each in (info, other)]
+    assert [None if grants is None else grants.tenant for grants in found] == ["acme", ""]
+    await again.delete(info.ingress_id)
+    again.close()
+
+
+async def test_ingresses_of_an_earlier_version_are_nobody_s(tmp_path: Path) -> None:
+    path = tmp_path / "ingresses"
+    desk = Desk(path)
+    info = await desk.create()
+    desk.ingresses.close()
+    database = sqlite3.connect(path)
+    database.execute("DROP TABLE tenants")
+    database.close()
+    again = Desk(path).ingresses
+    grants = again.authorize(info.stream_key)
+    assert grants is not None
+    assert grants.tenant == ""
+    again.close()
+
+
 async def test_keys_differ_and_one_that_is_disabled_or_deleted_is_good_for_nothing(desk: Desk) -> None:
     first, second = await desk.create(), await desk.create(participant_identity="other")
     assert first.stream_key != second.stream_key
@@ -160,7 +189,7 @@ async def test_what_is_not_there_is_not_found_and_there_is_a_bound(desk: Desk, m
 
 
 async def test_what_the_disk_does_not_take_was_not_made(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(info: IngressInfo) -> None:
+    def fail(info: IngressInfo, tenant: str) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(desk.store, "put", fail)
@@ -192,9 +221,9 @@ async def test_who_comes_while_an_ingress_is_changed_is_not_forgotten(
     info = await desk.create()
     put = desk.store.put
 
-    def come_meanwhile(changed: IngressInfo) -> None:
+    def come_meanwhile(changed: IngressInfo, tenant: str) -> None:
         desk.ingresses.note_started("lobby", "RM_1", "camera")
-        put(changed)
+        put(changed, tenant)
 
     monkeypatch.setattr(desk.store, "put", come_meanwhile)
     await desk.ingresses.update(UpdateIngressRequest(ingress_id=info.ingress_id, name="other"))

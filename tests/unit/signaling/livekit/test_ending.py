@@ -1,0 +1,45 @@
+"""A server that ends or drains while somebody joins."""
+
+from __future__ import annotations
+
+import pytest
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.rtc import LeaveRequest
+from starlette.websockets import WebSocket
+
+from tests.unit.signaling.livekit.conftest import Doors
+
+
+@pytest.mark.parametrize("how", ["hand_over", "end_sessions"])
+async def test_who_comes_once_the_server_ends_is_told_to_come_again(doors: Doors, how: str) -> None:
+    getattr(doors.livekit, how)()
+    alice = await doors.enter("alice")
+    assert alice.status == 503
+    assert not doors.server.rooms and not doors.livekit.rooms.by_name
+
+
+@pytest.mark.parametrize("how", ["hand_over", "end_sessions"])
+async def test_who_has_just_come_when_the_server_ends_is_sent_to_come_again_and_not_kept(
+    doors: Doors, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = WebSocket.accept
+
+    async def end_and_accept(self: WebSocket) -> None:
+        getattr(doors.livekit, how)()
+        await accept(self)
+
+    monkeypatch.setattr(WebSocket, "accept", end_and_accept)
+    alice = await doors.enter("alice")
+    leave = (await alice.until("leave")).leave
+    assert (leave.reason, leave.action) == (DisconnectReason.SERVER_SHUTDOWN, LeaveRequest.Action.RECONNECT)
+    assert "join" not in alice.kinds()
+    await alice.ended_by_server()
+    assert not doors.server.rooms and not doors.livekit.rooms.by_name
+
+
+async def test_who_has_just_joined_when_a_drain_begins_stays(doors: Doors) -> None:
+    alice = await doors.enter("alice")
+    doors.server.drain(90)
+    await alice.until("join")
+    bob = await doors.enter("bob")
+    assert [each.identity for each in (await bob.until("join")).join.other_participants] == ["alice"]
