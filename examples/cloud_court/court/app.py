@@ -35,6 +35,7 @@ from court.media.bridge import Media, NoMedia
 from court.practice import practices
 from court.records import api as records
 from court.records import board_api, listening
+from court.records.recovery import go_on, recover_records
 from court.registers import api as registers
 from court.transcripts import api as transcripts
 
@@ -142,6 +143,7 @@ def create_app(court: Court, *, door: ASGIApp | None = None, media: OpenMedia = 
             stack.push_async_callback(court.database.close)
             stack.push_async_callback(court.players.close)
             follow_media(court)
+            court.later(recover_records(court, await go_on(court)))
             court.later(send_waiting(court))
             stack.push_async_callback(app.state.practices.close)
             yield

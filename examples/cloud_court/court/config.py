@@ -75,6 +75,13 @@ class CourtConfig(BaseSettings):
     media_url: str = ""
     """Where clients reach the media's door, as `wss://host/media`; empty: beside the court."""
     secure_cookies: bool = False
+    """Set them where a proxy speaks TLS; where the court does they are."""
+    tls_cert: str = ""
+    """The file of a certificate's chain; then HTTPS is spoken on the court's port. Read again when it changes."""
+    tls_key: str = ""
+    """The file of its key."""
+    announce: tuple[str, ...] = ()
+    """The addresses that clients send media to, where this machine's own are not those."""
     standins: bool = True
     """Show pages of the stand-ins (SMS outbox and the like). Off once they are the real ones."""
     practice: bool = False

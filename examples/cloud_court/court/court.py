@@ -7,7 +7,7 @@ import datetime
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,8 @@ class Court:
     hub: Hub = field(default_factory=Hub)
     players: Players = field(default_factory=Players)
     tails: Tails = field(default_factory=Tails)
+    recovering: set[str] = field(default_factory=set)
+    """Recordings that broke off and are being closed."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def now(self) -> datetime.datetime:
@@ -76,12 +78,16 @@ class Court:
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
-        """A unit of work: rows and audit in one transaction, then the news, then orders to the media."""
-        async with self.database.write() as db:
-            work = Work(self, db, self.now())
-            yield work
-            for chain, kind, fields in work.events:
-                await append_line(db, chain, kind, work.now, fields)
+        """A unit of work: rows and audit in one transaction, then the news, then orders to the media. What the media
+        have done already is taken back where the transaction fails.
+        """
+        async with AsyncExitStack() as undoing:
+            async with self.database.write() as db:
+                work = Work(self, db, self.now(), undoing)
+                yield work
+                for chain, kind, fields in work.events:
+                    await append_line(db, chain, kind, work.now, fields)
+            undoing.pop_all()
         for news in work.news:
             self.hub.publish(news)
         for order in work.orders:
@@ -91,8 +97,9 @@ class Court:
 class Work:
     """What one request does. Nothing of it is seen before all of it is written."""
 
-    def __init__(self, court: Court, db: AsyncSession, now: datetime.datetime) -> None:
+    def __init__(self, court: Court, db: AsyncSession, now: datetime.datetime, undoing: AsyncExitStack) -> None:
         self.court = court
+        self._undoing = undoing
         self.db = db
         self.now = now
         self.events: list[tuple[str, str, dict[str, Any]]] = []
@@ -117,6 +124,10 @@ class Work:
     ) -> None:
         """Have the news told: to accounts, or to all of a hearing; `proceedings`: not to a witness who waits."""
         self.news.append(News(topic, id, what, version, hearing, to, proceedings))
+
+    def take_back(self, undo: Callable[[], Awaitable[object]]) -> None:
+        """What the media are told where not all is written, since they have done something already."""
+        self._undoing.push_async_callback(undo)
 
     def order(self, order: Callable[[], Awaitable[None]]) -> None:
         """Have the media told once all is written."""

@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "hearing.declaration": (403, "Confirm first that you will not record the hearing."),
     "recording.missing": (503, "The recording cannot be started: {reason}"),
     "recording.idle": (409, "Nothing is being recorded."),
+    "recording.recovering": (409, "A recording that broke off is still being closed; try again in a moment."),
     "recording.unexplained": (409, "The recording has faults that the presiding judge has not explained yet."),
     "recording.unreadable": (409, "The recording cannot be played: {reason}"),
     "exhibit.too_large": (

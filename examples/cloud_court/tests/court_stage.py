@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,15 @@ class Clock:
 class Chance:
     """Bytes that look random and are the same in each run."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: str = "") -> None:
         self.count = 0
+        self.seed = seed
 
     def __call__(self, length: int) -> bytes:
         made = b""
         while len(made) < length:
             self.count += 1
-            made += hashlib.sha256(str(self.count).encode()).digest()
+            made += hashlib.sha256(f"{self.seed}{self.count}".encode()).digest()
         return made[:length]
 
 
@@ -68,6 +70,7 @@ class NotedMedia(NoMedia):
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     seats: dict[str, Seat] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     ground: str = ""
     broken: bool = False
     at: float = 0.0
@@ -92,7 +95,9 @@ class NotedMedia(NoMedia):
     def set_private(self, room: str) -> None:
         self.calls.append(("private", room))
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
+    def start_recording(
+        self, room: str, subject: str | None, metadata: Mapping[str, Any], follows: str | None = None
+    ) -> BegunRecord:
         if self.broken:
             raise OSError("no disk")
         id = hashlib.md5(f"{room}{len(self.calls)}".encode()).hexdigest()
@@ -104,10 +109,10 @@ class NotedMedia(NoMedia):
     def mark(self, room: str, name: str, subject: str, data: Mapping[str, Any]) -> None:
         self.calls.append(("mark", room, name, subject, dict(data)))
 
-    def phase(self, room: str, name: str, subject: str) -> None:
+    def phase(self, room: str, name: str, subject: str | None) -> None:
         self.calls.append(("phase", room, name, subject))
 
-    def pause(self, room: str, ground: str, authoriser: str, subject: str) -> None:
+    def pause(self, room: str, ground: str, authoriser: str, subject: str | None) -> None:
         self.ground = ground
         self.calls.append(("pause", room, ground, subject))
 
@@ -115,10 +120,12 @@ class NotedMedia(NoMedia):
         self.ground = ""
         self.calls.append(("resume", room, subject))
 
-    async def stop_recording(self, room: str, subject: str) -> tuple[MadeRecord, ...]:
+    async def stop_recording(self, room: str, id: str, subject: str | None) -> tuple[MadeRecord, ...]:
         self.calls.append(("stop", room, subject))
         made = self.record or MadeRecord(f"/records/{room}", "ab" * 32)
-        return (made,) if self.running.pop(room, None) and not self.broken else ()
+        if self.running.get(room) == id:
+            self.ended.add(self.running.pop(room))
+        return (made,) if id in self.ended and not self.broken else ()
 
     def recording(self, room: str) -> RecordState | None:
         id = self.running.get(room)
@@ -147,6 +154,12 @@ class User:
     def take(self, me: dict[str, Any]) -> None:
         self.http.headers["X-CSRF"] = me["csrf"]
         self.id, self.name = me["account"]["id"], me["account"]["name"]
+
+    def elsewhere(self, app: FastAPI) -> User:
+        """The same browser at another process."""
+        made = User(app)
+        made.http.cookies, made.http.headers = self.http.cookies, self.http.headers
+        return made
 
     async def ask(self, method: str, path: str, expect: int, **arguments: Any) -> Any:
         answer = await self.http.request(method, f"/api{path}", **arguments)
@@ -196,6 +209,13 @@ class Stage:
         for user in self.users:
             await user.http.aclose()
         await self.court.database.close()
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[FastAPI]:
+        """Another process of the same court, over the same database and folder."""
+        court = build_court(self.court.config, media=self.media, clock=self.clock, random=Chance("beside"))
+        yield create_app(court, web=self.court.config.folder / "web")
+        await court.database.close()
 
     def user(self) -> User:
         self.users.append(User(self.app))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select, update
 
 from court.audit.models import AuditEvent
-from court.audit.trail import append_line
+from court.audit.trail import append_line, read_chain
 from court.database.base import Base
 from court.database.engine import Database
 from court.database.tables import TABLES
@@ -32,6 +34,25 @@ async def append(stage: Stage, lines: int) -> None:
     for _ in range(lines):
         async with stage.court.database.write() as db:
             await append_line(db, "chain", "act", stage.clock(), {"act": "joined"})
+
+
+async def test_writers_of_two_processes_come_one_after_the_other(stage: Stage) -> None:
+    """As while one process takes over from another: each line of the audit follows the one before it."""
+    url = stage.court.database.engine.url.render_as_string(hide_password=False)
+    beside = Database(url)
+
+    async def append(database: Database) -> None:
+        async with database.write() as db:
+            await append_line(db, "chain", "act", stage.clock(), {"act": "joined"})
+
+    try:
+        await asyncio.gather(*(append(each) for _ in range(20) for each in (stage.court.database, beside)))
+    finally:
+        await beside.close()
+    async with stage.court.database.read() as db:
+        (verdict,) = await verify_audit(db, "chain")
+        assert verdict.good
+        assert (await read_chain(db, "chain")).count(b"\n") == 40
 
 
 async def test_who_reads_twice_finds_what_he_found_first(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from itertools import product
 from typing import Any
@@ -80,6 +81,32 @@ async def test_a_new_edition_takes_the_number_and_the_place_of_the_former_whose_
     assert await trial.plaintiff.refused(path, asked) == "act.impossible", "only before the opening"
     verdicts = {each["part"]: each["good"] for each in await trial.judge.get(f"{trial.path}/verify")}
     assert verdicts["exhibit:1:0"] and verdicts["exhibit:1:0:1"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_of_two_editions_that_are_submitted_at_the_same_moment_one_takes_the_place(
+    trial: Trial, processes: int
+) -> None:
+    """Two processes have one database while one takes over from another."""
+    first = await draft(trial, trial.plaintiff)
+    before = await act(trial, trial.plaintiff, first, "submit")
+    path, asked = f"{trial.path}/exhibits", {"title": "合同", "replaces": first}
+    rivals = [(await trial.plaintiff.post(path, asked, 201))["id"] for _ in range(2)]
+    for each in rivals:
+        await upload(trial.plaintiff, each, PDF)
+    async with trial.stage.beside() as beside:
+        users = trial.plaintiff, trial.plaintiff.elsewhere(beside)
+        submits = zip(users if processes == 2 else users[:1] * 2, rivals, strict=True)
+        answers = await asyncio.gather(
+            *(user.http.post(f"/api{path}/{each}/acts", json={"act": "submit"}) for user, each in submits)
+        )
+    assert sorted(each.status_code for each in answers) == [200, 409], [each.text for each in answers]
+    (lost,) = (each.json() for each in answers if each.status_code == 409)
+    assert lost["code"] == "act.impossible"
+    (seen,) = await trial.defendant.get(path)
+    assert (seen["number"], seen["edition"]) == (before["number"], 2)
+    assert [each["edition"] for each in seen["earlier"]] == [1]
+    assert all(each["good"] for each in await trial.judge.get(f"{trial.path}/verify"))
 
 
 async def test_a_file_one_byte_over_the_limit_is_refused_before_it_is_sent(trial: Trial) -> None:

@@ -57,14 +57,19 @@ async def test_a_token_says_role_name_and_what_may_be_published_and_ends_with_th
 async def test_a_hearing_leaves_a_record_with_its_phases_marks_and_lawful_breaks(
     media: LiveMedia, tmp_path: Path
 ) -> None:
-    media.start_recording("h-1", "judge-1", {"hearing": "1"})
+    begun = media.start_recording("h-1", "judge-1", {"hearing": "1"})
     media.phase("h-1", "evidence", "judge-1")
     media.mark("h-1", "exhibit:present", "judge-1", {"exhibit": "e1"})
     media.pause("h-1", "closed_evidence", "presiding judge", "judge-1")
     state = media.recording("h-1")
     assert state is not None and (state.state, state.ground) == ("paused", "closed_evidence")
     media.resume("h-1", "presiding judge", "judge-1")
-    made, mirror = await media.stop_recording("h-1", "judge-1")
+    made, mirror = await media.stop_recording("h-1", begun.id, "judge-1")
+    other = media.start_recording("h-1", "judge-1", {"hearing": "1"})
+    assert await media.stop_recording("h-1", begun.id, "judge-1") == (made, mirror), "asked again, it tells the same"
+    assert media.recording("h-1") is not None, "the other goes on"
+    assert (await media.stop_recording("h-1", other.id, "judge-1"))[0].head not in ("", made.head)
+    assert await media.stop_recording("h-1", begun.id, "judge-1") == (made, mirror)
     key = load_public_key(tmp_path / "record-public.pem")
     verdict = verify_record(made.folder, key)
     assert verdict.outcome is verify_record(mirror.folder, key).outcome is Outcome.INTACT

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from court.database.engine import Database
+from court.errors import Refusal
 from court.media.bridge import MadeRecord
 from court_stage import Trial
 from sfu import SigningKey
@@ -20,6 +25,35 @@ def sample(trial: Trial, tmp_path: Path) -> SampleRecord:
     made.fragment(1, 0, 3 * SECOND_US)
     trial.stage.media.record = MadeRecord(str(made.folder), "")
     return made
+
+
+async def test_an_opening_that_is_not_written_leaves_no_recorder_and_a_close_is_asked_for_again(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails when all is done but the writing."""
+
+    @asynccontextmanager
+    async def fail(_: Database) -> AsyncIterator[AsyncSession]:
+        async with write(trial.stage.court.database) as session:
+            yield session
+            raise Refusal("court.busy", retry_after=5)
+
+    write, media, acts = Database.write, trial.stage.media, f"{trial.path}/acts"
+    await trial.agree()
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", fail)
+        assert await trial.judge.refused(acts, {"act": "open"}) == "court.busy"
+    assert media.names().count("record") == 1
+    assert media.running == {}
+    assert (await trial.judge.get(trial.path))["state"] != "open"
+    await trial.judge.act(trial.id, "open")
+    assert list(media.running) == [trial.room]
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", fail)
+        assert await trial.judge.refused(acts, {"act": "close"}) == "court.busy"
+    await trial.judge.act(trial.id, "close")
+    (recording,) = await trial.judge.get(f"{trial.path}/recordings")
+    assert (recording["fault"], recording["head"]) == (False, "ab" * 32)
 
 
 async def test_those_who_argue_hear_the_record_again_as_far_as_it_has_come(trial: Trial, sample: SampleRecord) -> None:

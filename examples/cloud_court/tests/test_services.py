@@ -268,6 +268,17 @@ async def test_the_judge_is_told_at_once_of_a_lost_recorder_and_restarts_it(tria
     assert faults == [True, False]
 
 
+async def test_a_recorder_restarted_in_a_lawful_break_stays_off_the_record(trial: Trial) -> None:
+    await trial.open()
+    await trial.judge.act(trial.id, "phase", phase="evidence")
+    await trial.judge.act(trial.id, "in_camera")
+    trial.stage.media.ground = ""
+    trial.stage.media.calls.clear()
+    told = await trial.judge.act(trial.id, "restart_recording")
+    assert (told["recording"]["state"], told["recording"]["ground"]) == ("paused", "closed_evidence")
+    assert trial.stage.media.names() == ["stop", "record", "phase", "pause"]
+
+
 @pytest.mark.parametrize("office", ["judge", "technician", "person"])
 async def test_only_the_registry_opens_cases_and_schedules_hearings(stage: Stage, office: str) -> None:
     user = await (stage.person("张三") if office == "person" else stage.staff(office))

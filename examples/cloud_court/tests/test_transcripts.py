@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import subprocess
@@ -11,40 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from court.audit.models import AuditEvent
+from court_pen import Pen, explain, state_explanation
 from court_stage import Trial, User
 from uploading import PDF, upload
-
-
-class Pen:
-    """A signer's key, as WebCrypto has it."""
-
-    def __init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-
-    def sign(self, statement: str, sha256: str, of: str = "transcript") -> dict[str, str]:
-        r, s = decode_dss_signature(self.key.sign(statement.encode(), ec.ECDSA(hashes.SHA256())))
-        spki = self.key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        return {
-            "of": of,
-            "sha256": sha256,
-            "public_key": base64.b64encode(spki).decode(),
-            "signature": base64.b64encode(raw).decode(),
-        }
-
-
-def explain(pen: Pen, statement: str) -> dict[str, str]:
-    signed = pen.sign(statement, "")
-    return {"public_key": signed["public_key"], "signature": signed["signature"]}
 
 
 async def say(trial: Trial, words: str, speaker: User | None = None) -> Any:
@@ -202,8 +174,8 @@ async def test_sealing_asks_for_signatures_and_explanations_and_makes_a_package_
     assert await trial.judge.refused(acts, {"act": "seal"}) == "recording.unexplained"
     (recording,) = await trial.judge.get(f"{trial.path}/recordings")
     words = "磁盘故障，已恢复"
-    digest = hashlib.sha256(f"{recording['id']}\n{words}\n".encode()).hexdigest()
-    statement = f"court-signature-v1\n{trial.hearing['number']}\nexplanation\n0\n{digest}\n"
+    statement = state_explanation(trial.hearing["number"], recording["id"], words)
+    digest = statement.splitlines()[-1]
     said = {"explanation": words} | explain(Pen(), statement)
     path = f"{trial.path}/recordings/{recording['id']}/explanation"
     assert await trial.judge.refused(path, said | {"explanation": "另一说法"}) == "signature.wrong"

@@ -6,20 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from court.errors import Refusal
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+WRITES = "court_writes"
+"""The option of a connection whose transaction writes."""
 
 
 class Database:
-    """One court's. Writers come one after the other: the audit's chain has one head, and SQLite one writer."""
+    """One court's. Writers come one after the other, also those of two processes while one takes over from the other:
+    the audit's chain has one head, and SQLite one writer.
+    """
 
     def __init__(self, url: str, connections: int = 20, patience: float = 10.0) -> None:
         """`patience`: seconds that a request waits for one of the connections before it is told to come again."""
@@ -27,7 +32,8 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writer = asyncio.Lock()
         self._snapshot: dict[str, str] = {}
-        if self.engine.dialect.name == "sqlite":
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
+        if self._is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
@@ -42,9 +48,11 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A transaction: all of it, or nothing."""
+        """A transaction: all of it, or nothing. It begins when no other process writes either."""
         async with self._writer, self._sessions() as session, session.begin():
-            await _reach(session, {})
+            await _reach(session, {WRITES: True})
+            if not self._is_sqlite:
+                await session.execute(select(func.pg_advisory_xact_lock(0)))
             yield session
 
     async def migrate(self) -> None:
@@ -57,7 +65,7 @@ class Database:
         await self.engine.dispose()
 
 
-async def _reach(session: AsyncSession, options: dict[str, str]) -> None:
+async def _reach(session: AsyncSession, options: dict[str, Any]) -> None:
     """Get a connection; refuse where all are taken for too long or the database is gone."""
     try:
         await session.connection(execution_options=options)
@@ -81,4 +89,5 @@ def _set_up_sqlite(connection: object, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

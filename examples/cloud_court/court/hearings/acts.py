@@ -112,8 +112,8 @@ def _go_on(work: Work, standing: Standing) -> None:
 
 
 async def _restart_recording(work: Work, standing: Standing, asked: ActAsked, before: str) -> None:
-    await close_records(work, standing.hearing, standing.account, fault=True)
-    await note_recording(work, standing.hearing, standing.account)
+    broken = await close_records(work, standing.hearing, standing.account, fault=True)
+    await note_recording(work, standing.hearing, standing.account, broken)
 
 
 async def _close(work: Work, standing: Standing, asked: ActAsked, before: str) -> None:

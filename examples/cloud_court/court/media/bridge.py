@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,7 +70,9 @@ class MadeRecord:
 
     folder: str
     head: str
-    """Hash of its last line: stands for every byte, and is the integrity value that parties sign."""
+    """Hash of its last line: stands for every byte, and is the integrity value that parties sign; empty: not closed."""
+    problem: str = ""
+    """Why it could not be closed."""
 
 
 class Media(Protocol):
@@ -99,19 +102,21 @@ class Media(Protocol):
         """Nothing of this room can be recorded."""
         ...
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
-        """Begin to record. Raises OSError or ValueError where it cannot begin."""
+    def start_recording(
+        self, room: str, subject: str | None, metadata: Mapping[str, Any], follows: str | None = None
+    ) -> BegunRecord:
+        """Begin to record; `follows`: id of a record that broke off. Raises OSError or ValueError where it cannot."""
         ...
 
     def mark(self, room: str, name: str, subject: str, data: Mapping[str, Any]) -> None:
         """Note something in the record."""
         ...
 
-    def phase(self, room: str, name: str, subject: str) -> None:
+    def phase(self, room: str, name: str, subject: str | None) -> None:
         """A phase begins."""
         ...
 
-    def pause(self, room: str, ground: str, authoriser: str, subject: str) -> None:
+    def pause(self, room: str, ground: str, authoriser: str, subject: str | None) -> None:
         """Go off the record, for a lawful ground."""
         ...
 
@@ -119,8 +124,12 @@ class Media(Protocol):
         """Go on."""
         ...
 
-    async def stop_recording(self, room: str, subject: str) -> tuple[MadeRecord, ...]:
-        """End the recording; the main record comes first, then mirrors."""
+    async def stop_recording(self, room: str, id: str, subject: str | None) -> tuple[MadeRecord, ...]:
+        """End this recording, if that is not done, and tell what it made: the main record comes first, then mirrors."""
+        ...
+
+    async def recover(self, folders: Sequence[str], now: datetime.datetime) -> tuple[MadeRecord, ...]:
+        """Close what a process that ended has left open, if it did; the main record comes first, then mirrors."""
         ...
 
     def recording(self, room: str) -> RecordState | None:
@@ -162,24 +171,30 @@ class NoMedia:
     def set_private(self, room: str) -> None:
         """There are no rooms."""
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
+    def start_recording(
+        self, room: str, subject: str | None, metadata: Mapping[str, Any], follows: str | None = None
+    ) -> BegunRecord:
         """There is nothing to record."""
         raise Refusal("media.unavailable")
 
     def mark(self, room: str, name: str, subject: str, data: Mapping[str, Any]) -> None:
         """Nothing is recorded."""
 
-    def phase(self, room: str, name: str, subject: str) -> None:
+    def phase(self, room: str, name: str, subject: str | None) -> None:
         """Nothing is recorded."""
 
-    def pause(self, room: str, ground: str, authoriser: str, subject: str) -> None:
+    def pause(self, room: str, ground: str, authoriser: str, subject: str | None) -> None:
         """Nothing is recorded."""
 
     def resume(self, room: str, authoriser: str, subject: str) -> None:
         """Nothing is recorded."""
 
-    async def stop_recording(self, room: str, subject: str) -> tuple[MadeRecord, ...]:
+    async def stop_recording(self, room: str, id: str, subject: str | None) -> tuple[MadeRecord, ...]:
         """Nothing is recorded."""
+        return ()
+
+    async def recover(self, folders: Sequence[str], now: datetime.datetime) -> tuple[MadeRecord, ...]:
+        """Nothing was recorded."""
         return ()
 
     def recording(self, room: str) -> RecordState | None:

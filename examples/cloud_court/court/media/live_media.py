@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import sfu
 from court.media.bridge import BegunRecord, Happening, MadeRecord, RecordState, Seat, Ticket
 from court.media.gate import Gate
 from sfu import events
+from sfu.recording import read_record, recover_record
 
 KEY = "court"
 CAUSES = {
@@ -47,6 +49,7 @@ class LiveMedia:
     _listeners: list[Callable[[Happening], None]] = field(default_factory=list)
     _causes: dict[tuple[str, str], str] = field(default_factory=dict)
     _recordings: dict[str, sfu.Recording] = field(default_factory=dict)
+    _ended: dict[str, dict[str, sfu.Recording]] = field(default_factory=dict)
 
     # who is there
 
@@ -100,6 +103,7 @@ class LiveMedia:
     async def close(self, room: str) -> None:
         """See `Media.close`."""
         self.gate.forget(room)
+        self._ended.pop(room, None)
         await self._call("DeleteRoom", room)
 
     async def _call(self, method: str, room: str, **fields: Any) -> None:
@@ -122,7 +126,9 @@ class LiveMedia:
         """See `Media.set_private`."""
         self.server.room(room).set_private(True)
 
-    def start_recording(self, room: str, subject: str, metadata: Mapping[str, Any]) -> BegunRecord:
+    def start_recording(
+        self, room: str, subject: str | None, metadata: Mapping[str, Any], follows: str | None = None
+    ) -> BegunRecord:
         """See `Media.start_recording`."""
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
         name = f"{room}-{stamp}"
@@ -134,6 +140,7 @@ class LiveMedia:
                 metadata=metadata,
                 subject=subject,
                 journal=self.journal,
+                follows=follows,
             )
         except sfu.LocalError as error:
             raise OSError(str(error)) from error
@@ -149,12 +156,12 @@ class LiveMedia:
         if (recording := self._running(room)) is not None:
             recording.mark(name, subject, **data)
 
-    def phase(self, room: str, name: str, subject: str) -> None:
+    def phase(self, room: str, name: str, subject: str | None) -> None:
         """See `Media.phase`."""
         if (recording := self._running(room)) is not None:
             recording.phase(name, subject=subject)
 
-    def pause(self, room: str, ground: str, authoriser: str, subject: str) -> None:
+    def pause(self, room: str, ground: str, authoriser: str, subject: str | None) -> None:
         """See `Media.pause`."""
         if (recording := self._running(room)) is not None:
             recording.pause(ground=ground, authoriser=authoriser, subject=subject)
@@ -165,13 +172,27 @@ class LiveMedia:
         if recording is not None and recording.paused:
             recording.resume(authoriser=authoriser, subject=subject)
 
-    async def stop_recording(self, room: str, subject: str) -> tuple[MadeRecord, ...]:
+    async def stop_recording(self, room: str, id: str, subject: str | None) -> tuple[MadeRecord, ...]:
         """See `Media.stop_recording`."""
-        recording = self._recordings.pop(room, None)
-        if recording is None:
+        ended = self._ended.setdefault(room, {})
+        if (running := self._recordings.get(room)) is not None and running.id == id:
+            ended[id] = self._recordings.pop(room)
+        if id not in ended:
             return ()
-        closed = await recording.stop(subject=subject)
+        closed = await ended[id].stop(subject=subject)
         return tuple(MadeRecord(str(each.path), each.head) for each in closed)
+
+    async def recover(self, folders: Sequence[str], now: datetime.datetime) -> tuple[MadeRecord, ...]:
+        """See `Media.recover`."""
+        return tuple([await asyncio.to_thread(self._recover, folder, now) for folder in folders])
+
+    def _recover(self, folder: str, now: datetime.datetime) -> MadeRecord:
+        try:
+            if not Path(folder, "manifest.json").exists():
+                recover_record(folder, self.key, now, journal=self.journal)
+            return MadeRecord(folder, read_record(folder).head)
+        except sfu.RecordError as error:
+            return MadeRecord(folder, "", error.reason)
 
     def recording(self, room: str) -> RecordState | None:
         """See `Media.recording`."""

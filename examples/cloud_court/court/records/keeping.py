@@ -8,16 +8,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from court.court import Work
 from court.errors import Refusal
 from court.hearings.models import Hearing
+from court.hearings.rules import GROUNDS
 from court.records.models import Recording
 
 
-async def note_recording(work: Work, hearing: Hearing, account: str) -> None:
-    """Begin to record, or refuse: a hearing is not opened without."""
+async def note_recording(work: Work, hearing: Hearing, account: str | None, follows: str | None = None) -> None:
+    """Begin to record, in the phase and off the record as the hearing is, or refuse: it is not opened without.
+
+    `follows`: the recording that broke off.
+    """
     facts = {"hearing": hearing.number, "title": hearing.title, "court": work.court.config.name}
+    media, room = work.court.media, hearing.room
     try:
-        begun = work.court.media.start_recording(hearing.room, account, facts)
+        begun = media.start_recording(room, account, facts, follows)
     except (OSError, ValueError) as error:
         raise Refusal("recording.missing", reason=str(error)) from error
+    work.take_back(lambda: media.stop_recording(room, begun.id, account))
+    if hearing.phase:
+        media.phase(room, hearing.phase, account)
+    if hearing.state in GROUNDS:
+        media.pause(room, GROUNDS[hearing.state], "presiding judge", account)
     work.db.add(
         Recording(
             id=begun.id,
@@ -32,7 +42,7 @@ async def note_recording(work: Work, hearing: Hearing, account: str) -> None:
             explanation_signature={},
         )
     )
-    work.audit("recording", "start", account, hearing=hearing.id, recording=begun.id)
+    work.audit("recording", "start", account, hearing=hearing.id, recording=begun.id, follows=follows)
     work.tell("recording", hearing.id, "started", hearing=hearing.id)
 
 
@@ -43,12 +53,15 @@ async def find_running(db: AsyncSession, hearing_id: str) -> Recording | None:
     return found
 
 
-async def close_records(work: Work, hearing: Hearing, account: str, *, fault: bool = False) -> None:
-    """End the recording and keep its integrity value; one that did not come to its end has a fault to be explained."""
+async def close_records(work: Work, hearing: Hearing, account: str, *, fault: bool = False) -> str | None:
+    """End the recording and keep its integrity value; one that did not come to its end has a fault to be explained.
+
+    Returns its id; None where none ran.
+    """
     running = await find_running(work.db, hearing.id)
     if running is None:
-        return
-    made = await work.court.media.stop_recording(hearing.room, account)
+        return None
+    made = await work.court.media.stop_recording(hearing.room, running.id, account)
     running.ended = work.now
     running.head = made[0].head if made else ""
     running.fault = running.fault or fault or not made
@@ -56,3 +69,4 @@ async def close_records(work: Work, hearing: Hearing, account: str, *, fault: bo
         "recording", "stop", account, hearing=hearing.id, recording=running.id, head=running.head, fault=running.fault
     )
     work.tell("recording", hearing.id, "stopped", hearing=hearing.id)
+    return running.id

@@ -37,6 +37,8 @@ async def seal_hearing(work: Work, standing: Standing) -> None:
     """Seal, or refuse: every fault is explained, everybody has signed or refused, all of it verifies."""
     hearing, db, court = standing.hearing, work.db, work.court
     recordings = list(await db.scalars(select(Recording).where(Recording.hearing_id == hearing.id)))
+    if any(each.id in court.recovering for each in recordings):
+        raise Refusal("recording.recovering")
     if any(each.fault and not each.explanation for each in recordings):
         raise Refusal("recording.unexplained")
     missing = await list_unsigned(db, hearing.id)

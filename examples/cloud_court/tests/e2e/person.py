@@ -142,7 +142,7 @@ class Person:
     async def goes_to_record(self, hearing: str = "", part: str = "") -> None:
         """To what belongs to a hearing, hers unless one is named; `part`: a tab, as `证据`."""
         await self.goes(f"/hearings/{hearing or (await self.hearing())['id']}/record")
-        await self.asserts("the record's tabs", "!!document.querySelector('main [role=tab]')")
+        await self.asserts("the record's tabs", "!!document.querySelector('#part')")
         if part:
             await self.presses(part)
 

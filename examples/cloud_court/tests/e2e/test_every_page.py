@@ -104,6 +104,12 @@ class Tour:
             await self.look(person, f"{where} {tab.removeprefix('tab-')}", ".panel")
 
 
+BESIDE = """(() => {
+  const [name, button] = [".segment b", ".segment .head > .btn"].map((each) => document.querySelector(each));
+  return name && button && button.getBoundingClientRect().top < name.getBoundingClientRect().bottom;
+})()"""
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("size", ["phone", "desktop"])
 async def test_every_page_is_fit_to_be_seen(
@@ -141,8 +147,11 @@ async def test_every_page_is_fit_to_be_seen(
     for person in (clerk, plaintiff):
         await person.page.evaluate("(document.querySelector('.stand button.big').click(), 1)")
         await tour.look(person, f"{person.role} room", ".stage .tile")
-    await api(clerk, "POST", f"hearings/{hearing}/transcript/segments", {"text": "审判长：现在开庭。"})
+    said = {"text": "同意。", "speaker": "北京某某科技发展股份有限公司的法定代表人阿卜杜拉·买买提依明江·艾合买提"}
+    await api(clerk, "POST", f"hearings/{hearing}/transcript/segments", said)
     await tour.panels(plaintiff, "party's panel")
+    await plaintiff.page.evaluate("(document.getElementById('tab-transcript').click(), 1)")
+    await plaintiff.asserts("who objects does so beside the name, however long that is", BESIDE)
     await tour.panels(clerk, "clerk's panel")
     await act(judge, hearing, act="recess", reason="")
     await tour.look(plaintiff, "recess", ".rest")
@@ -152,7 +161,7 @@ async def test_every_page_is_fit_to_be_seen(
     await tour.look(plaintiff, "closed", ".stand")
     for person in (plaintiff, clerk):
         await person.goes(f"/hearings/{hearing}/record")
-        await until("tabs", lambda: person.page.evaluate("!!document.querySelector('[role=tab]')"), person.page)  # noqa: B023
+        await until("tabs", lambda: person.page.evaluate("!!document.querySelector('#part')"), person.page)  # noqa: B023
         for tab in await person.page.evaluate("[...document.querySelectorAll('[role=tab]')].map((each) => each.id)"):
             await person.page.evaluate(f"(document.getElementById('{tab}').click(), 1)")
             await tour.look(person, f"{person.role} record {tab.removeprefix('tab-')}", "[role=tabpanel]")

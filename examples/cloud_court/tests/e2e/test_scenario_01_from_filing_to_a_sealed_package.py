@@ -14,6 +14,7 @@ from court_process import CourtProcess
 from made import PDF, make_png
 from person import Meet, Person
 from sfu.recording import Outcome, load_public_key, verify_record
+from whole_hearing import begin, hand_in_an_exhibit, hear, seals, sign
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
@@ -29,6 +30,7 @@ async def test_scenario_01_a_case_goes_from_its_filing_to_a_sealed_package_that_
 ) -> None:
     judge, clerk, phone = await meet("judge"), await meet("clerk"), await meet("phone")
     plaintiff, defendant = await meet("plaintiff"), await meet("defendant")
+    defendant.name = "钱五"
     await asyncio.gather(judge.comes(), clerk.comes(), plaintiff.comes())
     await files_and_is_accepted(plaintiff, clerk)
     await registers_and_binds(defendant, phone)
@@ -37,9 +39,10 @@ async def test_scenario_01_a_case_goes_from_its_filing_to_a_sealed_package_that_
     await agree(clerk, defendant, hearing)
     await come_to_the_lobby(clerk, plaintiff, defendant, phone, hearing)
     await hand_in_an_exhibit(plaintiff, hearing)
-    await sit(judge, clerk, plaintiff, defendant, hearing)
+    await begin(judge, clerk, plaintiff, defendant, hearing)
+    await hear(judge, clerk, plaintiff, defendant)
     await sign(judge, plaintiff, defendant, hearing)
-    await seal(judge, clerk, hearing, tmp_path)
+    await packs(judge, clerk, hearing, tmp_path)
 
 
 async def files_and_is_accepted(plaintiff: Person, clerk: Person) -> None:
@@ -150,74 +153,8 @@ async def come_to_the_lobby(clerk: Person, plaintiff: Person, defendant: Person,
     await plaintiff.gets_ready()
 
 
-async def hand_in_an_exhibit(plaintiff: Person, hearing: str) -> None:
-    await plaintiff.goes_to_record(hearing)
-    await plaintiff.presses("添加证据")
-    await plaintiff.attaches(("借条.png", make_png()))
-    await plaintiff.fills("证明目的", "证明借款成立")
-    await plaintiff.presses("上传为草稿")
-    await plaintiff.presses("提交", "借条")
-    await plaintiff.sees("已提交")
-
-
-async def sit(judge: Person, clerk: Person, plaintiff: Person, defendant: Person, hearing: str) -> None:
-    for each in (judge, clerk, plaintiff, defendant):
-        await each.goes(f"/hearings/{hearing}")
-    await judge.enters()
-    await clerk.enters()
-    await judge.presses("主持")
-    await judge.presses("宣布开庭")
-    await asyncio.gather(plaintiff.enters(), defendant.enters())
-    await asyncio.gather(defendant.watches("王法官", "张三"), judge.watches("张三", "钱五"))
-    await judge.presses("举证质证")
-    await plaintiff.presses("证据")
-    await plaintiff.presses("出示", "借条")
-    await defendant.presses("证据")
-    await defendant.sees("已出示")
-    await defendant.presses("借条")
-    await defendant.checks("不认可", "真实性")
-    await defendant.fills("补充意见", "不是本人签名")
-    await defendant.presses("提交意见")
-    await defendant.sees("意见已提交")
-    await judge.presses("证据")
-    await judge.presses("质证完毕", "借条")
-    await judge.presses("采信", "借条")
-    await plaintiff.sees("已采信")
-    await clerk.presses("笔录")
-    await defendant.presses("笔录")
-    for speaker, text in (("张三", "被告向我借款十万元。"), ("钱五", "借款属实，尚未归还。")):
-        await clerk.fills("发言人", speaker)
-        await clerk.fills("笔录内容", text)
-        await clerk.presses("记入笔录")
-        await defendant.sees(text)
-    await judge.presses("主持")
-    await judge.presses("宣布闭庭")
-    await judge.answers()
-    await asyncio.gather(*(each.sees("庭审已结束") for each in (judge, clerk, plaintiff, defendant)))
-
-
-async def sign(judge: Person, plaintiff: Person, defendant: Person, hearing: str) -> None:
-    await judge.goes_to_record(hearing)
-    await judge.presses("主持")
-    await judge.presses("发起笔录签名")
-    for each in (plaintiff, defendant):
-        await each.goes_to_record(hearing)
-        await each.sees("借款属实，尚未归还。")
-        await each.presses("确认并签署笔录")
-        await each.sees("收到的笔录与此哈希值一致")
-        await each.presses("用姓名代替手写")
-        await each.checks("我已阅看笔录")
-        await each.presses("签名", "SHA-256")
-        await each.sees("您已签名")
-
-
-async def seal(judge: Person, clerk: Person, hearing: str, folder: Path) -> None:
-    await judge.presses("录制")
-    await judge.presses("校验全部")
-    await judge.sees("完好")
-    await judge.misses("有问题")
-    await judge.presses("封存")
-    await judge.sees("已封存")
+async def packs(judge: Person, clerk: Person, hearing: str, folder: Path) -> None:
+    await seals(judge)
     await clerk.goes_to_record(hearing)
     await clerk.presses("录制")
     package, key = await clerk.downloads("下载卷宗包"), await clerk.downloads("法院公钥")

@@ -121,7 +121,7 @@ async def test_scenario_12_a_phone_annotates_flips_its_camera_and_signs_by_hand_
     assert link.startswith(f"{court.url()}/#/handoff/")
     signer = await meet("phone", **PHONE)
     await signer.page.goto(link)
-    await signer.asserts("the record", "!!document.querySelector('main [role=tab]')")
+    await signer.asserts("the record", "!!document.querySelector('#part')")
     await signer.presses("笔录")
     await signer.presses("确认并签署笔录")
     await signer.sees("本设备已核对")

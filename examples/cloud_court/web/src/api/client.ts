@@ -1,6 +1,7 @@
 /** The court's API: paths and bodies are those of its OpenAPI document (`npm run api`); a refusal is a `Problem`. */
 import createClient from 'openapi-fetch'
 import { reactive } from 'vue'
+import { askAgain } from './again'
 import type { components, paths } from './schema'
 
 export type Schemas = components['schemas']
@@ -40,6 +41,9 @@ http.use({
     return request
   },
 })
+
+const wait = (seconds: number) => new Promise<void>((resolve) => setTimeout(resolve, 1000 * seconds))
+http.use(askAgain((request) => fetch(request), wait))
 
 /** What was answered, or a `Problem`. A court that cannot be reached is one, too: `network`. */
 export async function ask<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
