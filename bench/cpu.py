@@ -25,6 +25,7 @@ class CpuSample:
     process_s: float
     softirq_s: float
     core_idle_s: float
+    main_thread_s: float = 0.0  # of process_s, what the processes' first threads used
 
     def since(self, earlier: CpuSample) -> CpuUse:
         """What was used between the two samples."""
@@ -34,6 +35,7 @@ class CpuSample:
             process_s=self.process_s - earlier.process_s,
             softirq_s=self.softirq_s - earlier.softirq_s,
             core_busy_s=max(wall - (self.core_idle_s - earlier.core_idle_s), 0.0),
+            main_thread_s=self.main_thread_s - earlier.main_thread_s,
         )
 
 
@@ -45,6 +47,7 @@ class CpuUse:
     process_s: float
     softirq_s: float
     core_busy_s: float  # everything on the core, other programs included
+    main_thread_s: float = 0.0
 
     @property
     def server_s(self) -> float:
@@ -54,17 +57,24 @@ class CpuUse:
 
 def sample(root_pid: int, core: int) -> CpuSample:
     """Read all clocks for the tree under `root_pid`, pinned to `core`."""
+    tree = process_tree(root_pid)
     return CpuSample(
         wall_s=time.monotonic(),
-        process_s=sum(process_time_s(pid) for pid in process_tree(root_pid)),
+        process_s=sum(process_time_s(pid) for pid in tree),
         softirq_s=softirq_time_s(core),
         core_idle_s=parse_core_idle_s((_PROC / "stat").read_text(), core),
+        main_thread_s=sum(main_thread_time_s(pid) for pid in tree),
     )
 
 
 def process_time_s(pid: int) -> float:
     """User and system time of a process with all its threads, to the nanosecond (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
+
+
+def main_thread_time_s(pid: int) -> float:
+    """User and system time of a process's first thread: where it is an interpreter's, what that used."""
+    return int((_PROC / str(pid) / "task" / str(pid) / "schedstat").read_text().split()[0]) / 1e9
 
 
 def process_tree(root_pid: int) -> list[int]:

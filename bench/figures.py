@@ -30,6 +30,7 @@ class Figures:
     cpu_us: float | None = None  # server CPU per delivered packet
     core_us: float | None = None  # the same from the core's idle time: other programs included
     softirq_share: float | None = None  # of cpu_us that ksoftirqd used
+    control_share: float | None = None  # of cpu_us that the interpreter's thread used, where there is one
     latency_p50_us: float | None = None
     latency_p99_us: float | None = None
     latency_samples: int = 0

@@ -18,6 +18,7 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 BRIEF_BEGIN, BRIEF_END = "<!-- bench:brief:begin -->", "<!-- bench:brief:end -->"
 _COLUMNS: Sequence[tuple[str, Callable[[Figures], float | None], str, float]] = (
     ("CPU, us a packet", lambda run: run.cpu_us, ".2f", 1.0),
+    ("of it Python, %", lambda run: run.control_share, ".0f", 0.01),
     ("all get all after, s", lambda run: run.ramp_s, ".1f", 1.0),
     ("p50, ms", lambda run: run.latency_p50_us, ".2f", 1e3),
     ("p99, ms", lambda run: run.latency_p99_us, ".2f", 1e3),

@@ -60,6 +60,7 @@ def _figures(session: Session, server: Server, scenario: Scenario, window: Windo
         cpu_us=use.server_s / delivered * 1e6,
         core_us=use.core_busy_s / delivered * 1e6,
         softirq_share=use.softirq_s / use.server_s if use.server_s else None,
+        control_share=use.main_thread_s / use.server_s if server.interprets and use.server_s else None,
         latency_p50_us=percentile(latency_us, 50) if server.routes else None,
         latency_p99_us=percentile(latency_us, 99) if server.routes else None,
         latency_samples=len(latency_us),

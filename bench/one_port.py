@@ -23,8 +23,9 @@ from pathlib import Path
 
 from aioice.stun import Class, Message, Method
 
-from sfu.tcp.mux import TcpLimits, TcpMux, Ways
+from sfu.tcp.mux import TcpMux
 from sfu.tcp.tls import Certificate
+from sfu.tcp.ways import TcpLimits, Ways
 from tests.unit.tcp.certificates import make_certificate
 
 AUDIO, VIDEO = 120, 1050
@@ -120,8 +121,9 @@ async def measure(participants: int, seconds: float, stack: contextlib.ExitStack
     certificate = Certificate(*make_certificate(Path(folder)))
     ways = Ways(
         find_port=lambda check: udp_port,
-        set_origin=lambda address, origin: None,
+        set_origin=lambda address, origin, tcp: None,
         media_host="127.0.0.1",
+        enter=lambda host: True,
         left=lambda host: None,
     )
     mux = TcpMux(ways, turn=None, certificate=certificate, limits=TcpLimits(connections=participants + 1))

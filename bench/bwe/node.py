@@ -48,7 +48,7 @@ class End:
         self.socket.connect(("127.0.0.1", node.plane.port))
         self.socket.setblocking(False)
         self.outbound = make_session(Policy.SSRC_ANY_OUTBOUND, fill)
-        self.row = node.plane.open_connection()
+        self.row = node.plane.open_connection(report_ssrc=node.take_ssrc(), cname="node")
         node.plane.set_keys(
             self.row,
             make_session(Policy.SSRC_ANY_INBOUND, fill),
@@ -78,6 +78,7 @@ class NodeConnection:
     connected = True
     reads_dependencies = True
     rtcp_ssrc = 1
+    says_goodbye = False
 
     def __init__(self, node: Node, end: End) -> None:
         self.node = node
@@ -112,8 +113,6 @@ class NodeConnection:
 
     def demand_changed(self) -> None:
         self.budget.update(self.now())
-
-    def send_sender_report(self, subscription: Subscription, now: float) -> None: ...
 
     def end_subscription(self, subscription: Subscription) -> None:
         self._subscriptions.pop(subscription.ssrc, None)
@@ -157,7 +156,7 @@ class Node:
         connection = NodeConnection(self, end)
         self._connections[end.row] = connection
         if controlled:
-            self.plane.set_control(end.row, Feedback.PACKETS, reports=Feedback.PACKETS, ssrc=self.take_ssrc())
+            self.plane.set_control(end.row, Feedback.PACKETS, reports=Feedback.PACKETS)
             connection.budget.start(300_000.0, self.simulator.now)
         return end, connection
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sfu import Server, Subscription
+from sfu import Server
 from sfu.bwe.allocation import Allocator
 from sfu.negotiation import Answerer, Candidate, Codec, LocalTransport, Outgoing
 from sfu.session.client_offered import ClientOffered
 from sfu.transport import RtcpCipher, SrtpKeys, SrtpProfile
-from sfu.wire.rtcp import ReportBlock, SenderReport, build_receiver_report, build_source_description
+from sfu.wire.rtcp import ReportBlock, build_receiver_report, build_sender_report, build_source_description
 from tests.unit.bwe.demands import demand
 from tests.unit.offers import make_offer
 
@@ -26,21 +25,22 @@ _STEPS_BPS = (150e3, 300e3, 500e3, 800e3, 1500e3, 2500e3)
 
 
 @asynccontextmanager
-async def watch_one() -> AsyncIterator[ClientOffered]:
-    """A connection that receives one peer's audio and video, and need not wait for ICE and DTLS."""
+async def watch_one() -> AsyncIterator[tuple[ClientOffered, ClientOffered]]:
+    """A connection that sends audio and video, and one that receives them; neither need wait for ICE and DTLS."""
     async with Server() as server:
         room = server.room("lobby")
-        room.join("alice").answer(make_offer(("audio", "sendonly"), ("video", "sendonly")))
+        sends = room.join("alice").answer(make_offer(("audio", "sendonly"), ("video", "sendonly"))).connection
         offer = make_offer(("audio", "recvonly"), ("video", "recvonly"))
-        made = room.join("bob").answer(offer, subscribe="all").connection
-        made._transport._cipher = RtcpCipher(_KEYS)
-        made._transport._address = ("127.0.0.1", 9)
-        made._transport.connected = True
-        yield made
+        receives = room.join("bob").answer(offer, subscribe="all").connection
+        for made in (sends, receives):
+            made._transport._cipher = RtcpCipher(_KEYS)
+            made._transport._address = ("127.0.0.1", 9)
+            made._transport.connected = True
+        yield sends, receives
 
 
 def take_receiver_report(connection: ClientOffered) -> Work:
-    """A client reports on all that it receives."""
+    """A client whose reports count reports on all that it receives."""
     blocks = [ReportBlock(held.ssrc, 64, 1, 1000, 5, 77, 100) for held in connection.subscriptions]
     plain = build_receiver_report(1, blocks) + build_source_description(1, "x" * 36)
 
@@ -51,17 +51,13 @@ def take_receiver_report(connection: ClientOffered) -> Work:
     return work
 
 
-def pass_sender_report(held: Subscription) -> Work:
-    """A publisher's sender report goes on to a subscriber, encrypted; no media are needed for it."""
-    reception, forwarding = held.track.encodings[0].reception, held._egress._forwarding
-    assert reception is not None, f"{held.track!r} is not negotiated"
-    assert forwarding is not None, f"{held!r} is not negotiated"
-    reception.handle_sender_report(SenderReport(1001, 1 << 40, 5, 1, 1), 1.0)
-    read_state = forwarding.state
-    # as after the first packet, which is the plane's to note
-    sent = {"started": 1, "source": 0, "ssrc": held.ssrc}
-    forwarding.state = lambda: dataclasses.replace(read_state(), **sent)  # type: ignore[method-assign]
-    return lambda: held.pass_sender_report(0, 1.0)
+def take_sender_report(connection: ClientOffered) -> Work:
+    """A publisher's sender report goes on to the plane, for all who are shown what it sends."""
+    ssrc = connection.tracks[1].encodings[0].ssrc
+    assert ssrc is not None, f"{connection!r} has no SSRC in its offer"
+    plain = build_sender_report(ssrc, 1 << 40, 5, 1, 1) + build_source_description(ssrc, "x" * 36)
+    clock = itertools.count(1)
+    return lambda: connection.handle_rtcp(plain, float(next(clock)))
 
 
 def allocate(count: int) -> Work:

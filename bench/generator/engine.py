@@ -288,6 +288,12 @@ class Engine:
         """Packets of media that each link has received, each once."""
         return self._connections["packets"].astype(np.int64)
 
+    def streams_by_link(self) -> NDArray[Any]:
+        """Streams of media of which each link has received something."""
+        streams = self._streams
+        media = (streams["kind"] == lay.VIDEO) | (streams["kind"] == lay.AUDIO)
+        return np.count_nonzero(media & (streams["delivered"] > 0), axis=1)
+
     def latency_us(self, since: int, until: int) -> NDArray[Any]:
         """The latency samples numbered [since, until), microseconds."""
         return self._tables.latency_ns[since : min(until, lay.LATENCY_SAMPLES)] / 1e3

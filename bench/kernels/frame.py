@@ -13,14 +13,15 @@ from sfu.routing.kernels.counters import COUNTER_COUNT
 from sfu.routing.kernels.fanout import add_to_batch
 from sfu.routing.kernels.messages import PACKETS, Buffers, make_buffers
 from sfu.routing.kernels.native import srtp_handle
+from sfu.routing.kernels.send import ANY_BYTES
 from sfu.routing.kernels.tables import Tables, make_tables
 from sfu.routing.kernels.template import build_template
-from sfu.routing.sockets import encode_address
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.layers import describe_opaque
 from sfu.wire.kernels.rtp import parse_rtp
 from sfu.wire.kernels.vp8 import describe_vp8
 from sfu.wire.payload_format import PayloadFormat
+from sfu.wire.sockaddr import encode_address
 
 SUBSCRIBERS = 100
 FRAME_PACKETS = 9
@@ -144,6 +145,7 @@ def _add_subscriber(frame: Frame, row: int, address: np.ndarray) -> None:
     connection["send_srtp"] = srtp_handle(session)
     connection["address"][: len(address)] = address
     connection["address_bytes"] = len(address)
+    connection["gso_bytes"] = ANY_BYTES
     connection["extension_id"][Extension.MID] = 4
     connection["extension_id"][Extension.ABS_SEND_TIME] = 2
     subscription = frame.tables.subscriptions[row]

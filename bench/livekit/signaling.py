@@ -44,6 +44,9 @@ class Signaling:
         self._outgoing: asyncio.Queue[SignalRequest] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: BaseException | None = None
+        self._changed = asyncio.Event()
+        self.left: LeaveRequest | None = None
+        """By what the server has sent it away."""
 
     async def open(self, door: Door, room: str, offer: SessionDescription | None) -> None:
         """Ask to join by `/rtc/v1`, with the first offer as the JavaScript SDK does; without an offer nothing comes."""
@@ -69,9 +72,20 @@ class Signaling:
         while not condition():
             if self._failure is not None:
                 raise BenchError(f"{self._name} lost its signalling: {self._failure}") from self._failure
-            if time.monotonic() > end:
-                raise BenchError(f"{self._name} waits in vain until {what}")
-            await asyncio.sleep(0.002)
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), end - time.monotonic())
+            except TimeoutError:
+                raise BenchError(f"{self._name} waits in vain until {what}") from None
+
+    def take(self, response: SignalResponse) -> None:
+        """Handle what the server says."""
+        self._handle(response)
+        self._changed.set()
+
+    async def ended(self) -> None:
+        """Until the server has sent it away, which `left` tells, or the socket has ended."""
+        await asyncio.wait(self._tasks[:1])
 
     async def close(self) -> None:
         """Leave, and close the socket."""
@@ -88,13 +102,16 @@ class Signaling:
             await job
         except (BenchError, ConnectionClosed) as error:
             self._failure = error
+            self._changed.set()
 
     async def _read(self, socket: ClientConnection) -> None:
         async for frame in socket:
             response = SignalResponse.FromString(frame if isinstance(frame, bytes) else frame.encode())
             if response.HasField("leave"):
+                self.left = response.leave
                 raise BenchError(f"the server sends {self._name} away: {response.leave}")
-            self._handle(response)
+            self.take(response)
+        raise BenchError("the server has ended it")
 
     async def _write(self, socket: ClientConnection) -> None:
         while True:

@@ -34,6 +34,8 @@ class Server(ABC):
     name: str
     #: Whether it routes what publishers send (the limit loop sends by itself).
     routes = True
+    #: Whether its first thread is a Python interpreter that decides for others which forward.
+    interprets = False
     #: Whether several publishers can be in a room, and several rooms on it.
     conferences = True
     #: Whether it does signalling, ICE and DTLS, so that joins can be timed.

@@ -38,6 +38,8 @@ _ALL_FROM_HERE = "kept_for_named = 0.0\n" + "".join(
         "max_half_open_per_address",
     )
 )
+# Who measures a node at its limit wants nobody turned away.
+_WHATEVER_THE_LOAD = "max_plane_load = 1.0\nmax_control_load = 1.0\n"
 # The first start compiles the kernels.
 _START_S = 300.0
 
@@ -59,6 +61,7 @@ class Ours(Server):
     """`sfu serve` with one shard."""
 
     name = "sfu"
+    interprets = True
     #: Whether each peer comes with a token of its own, which holds its name.
     named = False
     #: Settings of how many peers one address may bring: the viewers all come from here.
@@ -80,7 +83,8 @@ class Ours(Server):
         path = around.directory / "sfu.toml"
         path.write_text(
             f'host = "{around.network.server_host}"\nport = {port}\nshards = 1\npage = false\n'
-            f'log_level = "warning"\n{self.quotas}{self.settings()}[keys]\n{_KEY_ID} = "{self._secret}"\n',
+            f'log_level = "warning"\n{_WHATEVER_THE_LOAD}{self.quotas}{self.settings()}'
+            f'[keys]\n{_KEY_ID} = "{self._secret}"\n',
             encoding="ascii",
         )
         self._process = ServerProcess(
