@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from sfu.recording.journal import Journal
     from sfu.recording.options import RecordingOptions
     from sfu.recording.recorder import ClosedRecord
-    from sfu.recording.recording import RecorderStats, Recording
+    from sfu.recording.recorder_stats import RecorderStats
+    from sfu.recording.recording import Recording
     from sfu.recording.remote_signer import RemoteSigner
+    from sfu.recording.restart.continuing import NotContinuedError
+    from sfu.recording.restart.suspension import SuspendedRecording, SuspensionError
     from sfu.recording.signing import Signer, SigningKey, load_or_create_signing_key, load_signing_key
+    from sfu.rooms.attendance import Attendance
     from sfu.rooms.event_stream import EventStream
     from sfu.rooms.peer import Peer
     from sfu.rooms.room import Room
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL",
     "Answered",
+    "Attendance",
     "BandwidthStats",
     "ClientOffered",
     "ClosedRecord",
@@ -66,6 +71,7 @@ __all__ = [
     "KernelCache",
     "Layer",
     "LocalError",
+    "NotContinuedError",
     "Peer",
     "RecordError",
     "RecorderStats",
@@ -84,6 +90,8 @@ __all__ = [
     "Steered",
     "Subscription",
     "SubscriptionStats",
+    "SuspendedRecording",
+    "SuspensionError",
     "Track",
     "TrackStats",
     "compile_kernels",
@@ -97,6 +105,7 @@ __all__ = [
 _HOMES = {
     "ALL": "sfu.session.selection",
     "Answered": "sfu.session.answering",
+    "Attendance": "sfu.rooms.attendance",
     "BandwidthStats": "sfu.session.bandwidth",
     "ClientOffered": "sfu.session.client_offered",
     "ClosedRecord": "sfu.recording.recorder",
@@ -115,9 +124,10 @@ _HOMES = {
     "KernelCache": "sfu.routing.plane",
     "Layer": "sfu.media.layer",
     "LocalError": "sfu.errors",
+    "NotContinuedError": "sfu.recording.restart.continuing",
     "Peer": "sfu.rooms.peer",
     "RecordError": "sfu.recording.errors",
-    "RecorderStats": "sfu.recording.recording",
+    "RecorderStats": "sfu.recording.recorder_stats",
     "Recording": "sfu.recording.recording",
     "RecordingOptions": "sfu.recording.options",
     "RemoteError": "sfu.errors",
@@ -133,6 +143,8 @@ _HOMES = {
     "Steered": "sfu.session.steered",
     "Subscription": "sfu.media.subscription",
     "SubscriptionStats": "sfu.media.statistics",
+    "SuspendedRecording": "sfu.recording.restart.suspension",
+    "SuspensionError": "sfu.recording.restart.suspension",
     "Track": "sfu.media.track",
     "TrackStats": "sfu.media.statistics",
     "compile_kernels": "sfu.routing.plane",

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Clock = Callable[[], float]
 """Returns monotonic seconds; the zero is arbitrary."""
@@ -24,6 +27,14 @@ def read_thread_clock(native_id: int | None) -> float | None:
         return time.clock_gettime((~native_id << 3) | 6)
     except OSError:
         return None
+
+
+def read_boot_id() -> str:
+    """Return which start of the machine CLOCK_MONOTONIC counts from, as Linux names it (random(4)); empty: unknown."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def utc_now() -> datetime.datetime:

@@ -37,6 +37,8 @@ class RemoteError(SfuError):
     """The HTTP status that fits."""
     title = "Bad request"
     """A short, constant summary for people; `str(error)` has the details."""
+    retry_after: float | None = None
+    """Seconds after which the same request may succeed; None: waiting does not help, or nobody knows."""
 
 
 class InvalidNameError(RemoteError):
@@ -101,6 +103,7 @@ class LimitError(RemoteError):
 
     status = 409
     title = "Limit reached"
+    retry_after = 5.0
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -118,6 +121,18 @@ class ServerFullError(LimitError):
 
     status = 503
     title = "Server full"
+
+
+class DrainingError(RemoteError):
+    """The server is about to stop and opens no new rooms; another server, or this one later, may."""
+
+    status = 503
+    title = "Server draining"
+
+    def __init__(self, left: float) -> None:
+        """`left`: seconds until the server is to stop."""
+        super().__init__(f"this server stops within {left:.0f} s and opens no new rooms; try another one, or later")
+        self.retry_after = max(left, 1.0)
 
 
 class UnknownPublisherError(RemoteError):

@@ -62,6 +62,19 @@ class RoomClosed(Event):
 
 
 @dataclass(frozen=True)
+class Draining(Event):
+    """The server is to stop (`Server.drain`); the room goes on until then, and people may still join it."""
+
+    seconds: float
+    """From now to the stop."""
+
+
+@dataclass(frozen=True)
+class DrainEnded(Event):
+    """The server does not stop after all."""
+
+
+@dataclass(frozen=True)
 class TrackPublished(Event):
     """A Peer negotiated a Track; media follows as soon as it is connected."""
 
@@ -248,6 +261,57 @@ class RecordingStopped(Event):
     recording: str
     cause: str
     """`stopped`; `failed`: no recorder was left; `server_closed`."""
+
+
+@dataclass(frozen=True)
+class RecordingSuspended(Event):
+    """The recording has ended in this process, so that another one continues it (`Server.suspend_recordings`)."""
+
+    recording: str
+
+
+@dataclass(frozen=True)
+class RecordingContinued(Event):
+    """A recording that another process has suspended goes on in this one, in the same records. If it is off the record,
+    `RecordingPaused` follows.
+    """
+
+    recording: str
+    paths: tuple[str, ...]
+    """The folders of its records, the main one first; an alarm tells which of them does not go on."""
+
+
+@dataclass(frozen=True)
+class RecordingNotContinued(Event):
+    """No record of a recording that another process has suspended can be continued; they are left to a recovery."""
+
+    recording: str
+    paths: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class RecordRecovered(Event):
+    """A record that a crash had left open was closed, at the start of a node."""
+
+    record: str
+    """Its id, which it has from the recording."""
+    path: str
+    signed_lines: int
+    """Lines that its recorder had signed: so much of it is as good as any other record."""
+    unattested_files: int
+    """Files with what was found behind them and set apart, since nobody vouches for it."""
+
+
+@dataclass(frozen=True)
+class RecordNotRecovered(Event):
+    """A record was found open, and is not closed: `room` and `record` are as it says, empty if that cannot be read."""
+
+    record: str
+    path: str
+    why: str
+    """`refused`: it was altered, or another key signs it, so an operator must look; `failed`: that is tried again."""
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import ipaddress
 import logging
 import random
+import socket
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
+from typing import Any
 
 from aioice.ice import get_host_addresses
 
@@ -17,15 +20,21 @@ from sfu import clock as clocks
 from sfu.audio.speakers import INTERVAL
 from sfu.clock import Clock
 from sfu.config import Config
-from sfu.errors import LocalError, ServerFullError
+from sfu.errors import ArgumentError, LocalError, ServerFullError
+from sfu.events import DrainEnded, Draining, Event
 from sfu.recording.feed import Feed
 from sfu.recording.recording import Recording
+from sfu.recording.restart.suspension import SuspendedRecording
 from sfu.rooms import lookalikes
+from sfu.rooms.attendance import Attendance
+from sfu.rooms.drain import Drain
 from sfu.rooms.event_stream import EventHub, EventStream
 from sfu.rooms.names import parse_name
 from sfu.rooms.room import Room
-from sfu.routing.plane import Plane, PlaneLimits, link_planes
+from sfu.rooms.room_state import RoomState
+from sfu.routing.plane import Plane, PlaneLimits, choose_sockets, link_planes, open_twins
 from sfu.shard.environment import Environment
+from sfu.shard.origins import Origins
 from sfu.shard.shard import Shard
 from sfu.shard.statistics import ShardStats
 from sfu.transport import Address, Identity, parse_username
@@ -50,14 +59,18 @@ class Server:
         identity = Identity.generate(clocks.utc_now())
         self._environment = Environment(self.config, identity, clock, rng or random.SystemRandom())
         self._shards: list[Shard] = []
-        self._origins: dict[Address, Address] = {}
+        self._origins = Origins()
         self._rooms: dict[str, Room] = {}
         self._guarded: dict[str, Room] = {}
+        self._awaited: set[Room] = set()  # another process had them, and their Peers will come again
+        self._drain = Drain(clock)
         self._known: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
         self._feed: Feed | None = None
         self._recordings: dict[Recording, Room] = {}  # a room stays while it is recorded
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listening: asyncio.TimerHandle | None = None
+        self.attendance = Attendance(clock)
+        """Which rooms are in use, and how many Peers are in, by tenant."""
         self._hub = EventHub("", max_queued=self.config.max_queued_events, max_streams=self.config.max_event_streams)
 
     async def __aenter__(self) -> Server:
@@ -86,14 +99,15 @@ class Server:
         for shard in self._shards:
             shard.tcp_port = port
 
-    def set_origin(self, address: Address, origin: Address | None) -> None:
-        """Note that what comes from `address` is handed on for a client at `origin`, which its ICE is told as its own;
-        None: no longer. For who listens by TCP; see `announce_tcp`.
+    def set_origin(self, address: Address, origin: Address | None, *, tcp: bool = True) -> None:
+        """Note that what comes from `address` is handed on for a client at `origin`, which its ICE is told as its own,
+        and that it comes by TCP or not; None: no longer. For who listens by TCP; see `announce_tcp`.
         """
-        if origin is None:
-            self._origins.pop(address, None)
-        else:
-            self._origins[address] = origin
+        self._origins.set(address, origin, tcp=tcp)
+
+    def open_turn_sockets(self) -> list[socket.socket]:
+        """Return a UDP socket on each shard's port, for what is said to TURN (RFC 8656). May raise LocalError."""
+        return open_twins(shard.plane for shard in self._shards)
 
     def find_udp_port(self, check: bytes) -> int | None:
         """The UDP port of the shard for whose connection a connectivity check is, by the name that it calls
@@ -113,8 +127,11 @@ class Server:
         """The rooms that have Peers, by name."""
         return MappingProxyType(self._rooms)
 
-    async def start(self) -> None:
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Compile the planes' kernels if this machine has not done so yet, bind the sockets, and begin to forward.
+
+        `sockets`: those that another process has shared (`share_sockets`). What fits the configuration is used, so that
+        nothing that clients send meanwhile is refused; the others are closed.
 
         Raises:
             LocalError: a port cannot be bound, or the server runs already.
@@ -137,9 +154,10 @@ class Server:
             for index in range(config.shards)
         ]
         link_planes(planes)
+        inherited = choose_sockets(sockets, config.host, [plane.wanted_port for plane in planes])
         for plane in planes:
             try:
-                await asyncio.to_thread(plane.start)
+                await asyncio.to_thread(plane.start, inherited[plane.index])
             except OSError as error:
                 for started in planes:
                     started.stop()
@@ -154,10 +172,72 @@ class Server:
         for shard in self._shards:
             shard.start(loop)
 
+    def drain(self, seconds: float) -> None:
+        """Open no new rooms from now on, since the server is to stop in `seconds`, and tell all rooms so (`Draining`).
+        Who is in a room stays, and people can join the rooms that have Peers, are recorded or keep somebody out. It
+        stops nothing by itself: `close` does. Called again, it sets another time.
+
+        Raises:
+            ArgumentError: a negative time, or one without end.
+        """
+        if not 0.0 <= seconds < float("inf"):
+            raise ArgumentError(f"a server cannot drain for {seconds} s: give 0 or more")
+        held = [*self._rooms, *self._guarded, *(room.name for room in self._recordings.values())]
+        self._drain.begin(seconds, held)
+        for room in list(self._known.values()):
+            room.publish(Draining(room.name, seconds))
+
+    def end_drain(self) -> None:
+        """Open new rooms again (`DrainEnded`); nothing happens if the server does not drain."""
+        if self._drain.end():
+            for room in list(self._known.values()):
+                room.publish(DrainEnded(room.name))
+
+    @property
+    def drain_left(self) -> float | None:
+        """Seconds until the server is to stop; None: it does not drain."""
+        return self._drain.left
+
+    def check_opening(self, room: str) -> None:
+        """Raise DrainingError if the room is not there, and may not open now."""
+        self._drain.check(room)
+
+    def share_sockets(self) -> list[socket.socket]:
+        """Return duplicates of the shards' UDP sockets, by which another process can go on (`start`), with the rooms
+        (`export_rooms`), once this one is closed; the caller closes them.
+        """
+        return [shard.plane.share_socket() for shard in self._shards]
+
+    def export_rooms(self) -> list[dict[str, Any]]:
+        """Return what outlives this process of the rooms that are in use, as JSON: whether they are private, who is
+        kept out and blocked, who holds which name. Peers come anew.
+        """
+        held = {room.name: room for room in (*self._rooms.values(), *self._guarded.values())}
+        held |= {room.name: room for room in self._recordings.values()}
+        return [room.export().to_json() for room in held.values()]
+
+    def import_rooms(self, exported: Iterable[Mapping[str, Any]], *, wait: float = 60.0) -> None:
+        """Go on with the rooms of another process, before anybody enters here. They are kept for `wait` seconds, until
+        their Peers come again.
+
+        Raises:
+            ArgumentError: another version has exported them.
+            LocalError: the server does not run.
+        """
+        if self._loop is None or not self._shards:
+            raise LocalError("the server is not running; start it before rooms are imported")
+        states = [RoomState.from_json(dict(each)) for each in exported]
+        for state in states:
+            room = self.room(state.name)
+            room.restore(state)
+            self._awaited.add(room)
+            self._loop.call_later(wait, self._awaited.discard, room)
+
     async def close(self) -> None:
         """Make all Peers leave, close all records, end all events, stop the planes. Idempotent."""
         await self._close_recordings()
         self._recordings.clear()
+        self._awaited.clear()
         if self._feed is not None:
             self._feed.close()
             self._feed = None
@@ -172,6 +252,18 @@ class Server:
         shards, self._shards = self._shards, []
         for shard in shards:
             shard.stop()
+
+    async def suspend_recordings(self, within: float = 5.0) -> tuple[SuspendedRecording, ...]:
+        """Suspend all recordings that run, so that another process can continue them (`Room.continue_recording`), and
+        wait for those that are being closed. Takes `within` so many seconds at most.
+        """
+        running = [each for each in self.recordings if not each.stopped]
+        closing = [each for each in self.recordings if each.stopped]
+        suspending = asyncio.gather(*(each.suspend(within) for each in running))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await asyncio.gather(*(each.stop() for each in closing))
+        return tuple(await suspending)
 
     async def _close_recordings(self) -> None:
         """Bring all recordings to disk. One that hangs is given up, since `sfu recover` can close its records later."""
@@ -202,6 +294,10 @@ class Server:
     def events(self) -> EventStream:
         """Open a stream of what happens in all rooms from now on. May raise LimitError."""
         return self._hub.open(self)
+
+    def publish(self, event: Event) -> None:
+        """Let who reads the server's events have one of the embedding program's."""
+        self._hub.publish(event)
 
     def counters(self) -> dict[str, int]:
         """Return totals, and every drop by reason (`drop_...`), over all shards; each only grows."""
@@ -246,6 +342,7 @@ class Server:
         """See `RoomOwner.occupy`."""
         if not self._shards:
             raise LocalError("the server is not running; start it before rooms are joined")
+        self._drain.check(room.name)
         if len(self._rooms) >= self.config.max_rooms:
             raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} rooms")
         self._rooms[room.name] = room
@@ -269,8 +366,7 @@ class Server:
         others = sum(each.private for each in self._guarded.values() if each is not room)
         if others >= self.config.max_rooms:
             raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} private rooms")
-        self._guarded.pop(room.name, None)
-        self._guarded[room.name] = room
+        self._guarded = {name: each for name, each in self._guarded.items() if each is not room} | {room.name: room}
         self._bound_guarded()
         return True
 
@@ -284,9 +380,8 @@ class Server:
         self._listening = None
         if self._rooms:
             self._listen_again()
-            now = self._environment.clock()
             for room in list(self._rooms.values()):
-                room.update_speakers(now)
+                room.update_speakers(self._environment.clock())
 
     def _listen_again(self) -> None:
         if self._loop is not None:

@@ -1,1 +1,1 @@
-"""RTCP policy, sans-IO: reception reports, sender reports for subscribers, key-frame requests, requests for repair."""
+"""RTCP policy, sans-IO: publishers' reports, key-frame requests, requests for repair."""

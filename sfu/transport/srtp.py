@@ -69,7 +69,8 @@ def new_outbound(profile: SrtpProfile, key: bytes) -> Session:
     """Return a libsrtp session that protects packets of any SSRC; `key` is the master key and salt.
 
     It refuses a sequence number that it has protected before: two packets under one index would give the key away
-    (RFC 7714 section 8.4). The window is small, since moving it costs more than a tenth of the encryption.
+    (RFC 7714 section 8.4). The window is small, since moving it costs more than a tenth of the encryption. Of SRTCP it
+    counts the index of each SSRC, which therefore must send RTCP by no other session; see `RtcpCipher`.
     """
     return _new_session(profile, key, Policy.SSRC_ANY_OUTBOUND)
 
@@ -91,8 +92,10 @@ def _new_session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> Session:
 class RtcpCipher:
     """The SRTCP that the control side sends on one connection (RFC 3711 section 3.4), with a session of its own.
 
-    libsrtp sessions are not for two threads at once, and the plane has its own: for RTP, for all RTCP that comes in,
-    and for the transport-wide feedback that it sends, under an SSRC that is used for nothing else.
+    Two sessions under one key must never count the SRTCP index of one SSRC, or two packets share an index and the key
+    is given away (RFC 3711 section 9.1). So each SSRC of ours has one of them: this session sends only under our SSRC
+    as a receiver, with which we ask the publisher for something; the plane's outbound session has all others, those of
+    Subscriptions (sender reports, BYE) and the one of its feedback and reports to the publisher.
     """
 
     def __init__(self, keys: SrtpKeys) -> None:
@@ -114,13 +117,3 @@ class RtcpCipher:
         except pylibsrtp.Error as error:
             raise SrtpError(f"libsrtp refuses to protect RTCP: {error}") from error
         return protected
-
-    def forget_local(self, ssrc: int) -> None:
-        """Free the state of an SSRC that we have sent RTCP from and will never use again on this connection.
-
-        It must never be used again, since its index would start anew under the same key (RFC 3711 section 9.1).
-        """
-        try:
-            self._outbound.remove_stream(ssrc)
-        except pylibsrtp.Error as error:
-            raise SrtpError(f"no RTCP was sent from SSRC {ssrc}") from error

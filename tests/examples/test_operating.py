@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from sfu.node.commands.durations import parse_duration
 from sfu.node.config.settings import Settings
 from sfu.node.descriptors import plan_descriptors
 
@@ -72,8 +73,11 @@ def test_the_unit_gives_what_the_node_asks_for(unit: configparser.SectionProxy) 
         folders=2,
     )
     assert not plan.is_low
-    assert int(unit["TimeoutStopSec"].removesuffix("s")) > CLOSE_RECORDS_S + settings.shutdown_timeout
-    assert unit["Environment"] == f"SFU_KERNEL_CACHE=/var/cache/{unit['CacheDirectory']}"
+    variables = dict(each.split("=") for each in unit["Environment"].split())
+    assert variables.pop("SFU_KERNEL_CACHE") == f"/var/cache/{unit['CacheDirectory']}"
+    drain = Settings.model_validate({"drain_timeout": variables.pop("SFU_DRAIN_TIMEOUT")}).drain_timeout
+    assert not variables
+    assert int(unit["TimeoutStopSec"].removesuffix("min")) * 60 > drain + CLOSE_RECORDS_S + settings.shutdown_timeout
 
 
 def test_the_dockerfile_has_nothing_to_find_fault_with() -> None:
@@ -110,7 +114,12 @@ def test_the_pod_is_as_its_configuration_says(manifests: dict[str, dict[str, Any
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert (ports.pop("http"), ports.pop("metrics")) == (settings.port, settings.metrics_port)
     assert list(ports.values()) == list(range(settings.udp_port, settings.udp_port + settings.shards))
-    assert pod["terminationGracePeriodSeconds"] > CLOSE_RECORDS_S + settings.shutdown_timeout
+    hook = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert hook[:2] == ["sfu", "drain"]
+    waits = parse_duration("--within", hook[hook.index("--within") + 1]) + settings.drain_timeout
+    assert pod["terminationGracePeriodSeconds"] > waits + CLOSE_RECORDS_S + settings.shutdown_timeout
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     variables = {each["name"].removeprefix("SFU_").lower() for each in container["env"]}
     assert variables <= set(Settings.model_fields)
     assert pod["enableServiceLinks"] is False  # else SFU_PORT is set by the service

@@ -15,7 +15,8 @@ from sfu.recording import entries, examine
 from sfu.recording.recover import recover_record
 from sfu.recording.signing import SigningKey, load_public_key
 from sfu.recording.verify import Outcome, verify_record
-from tests.recording_samples import BEGAN, begin_record, build_record
+from tests.recording_samples import BEGAN, begin_record, build_continued, build_record
+from tests.restart_forgeries import FORGERIES, HARDLY_SEEN_BY_HAND, Forgery, forge
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "record-format.md").read_text()
@@ -119,6 +120,22 @@ def test_the_script_finds_how_far_a_recovered_record_is_the_recorders(tools: Pat
     assert (code, "WRONG: a file is not what" in output) == (1, True), output
 
 
+def test_the_script_finds_a_record_of_two_processes_intact(tools: Path, tmp_path: Path, key: Path) -> None:
+    record = build_continued(tmp_path / "record", KEY).folder
+    code, output = check(tools, record, key)
+    assert code == 0, output
+
+
+@pytest.mark.parametrize(
+    "forgery", [each for each in FORGERIES if each not in HARDLY_SEEN_BY_HAND], ids=lambda each: each.__name__
+)
+def test_the_script_finds_a_restart_that_cannot_have_been(
+    tools: Path, tmp_path: Path, key: Path, forgery: Forgery
+) -> None:
+    code, output = check(tools, forge(tmp_path / "record", KEY, forgery).folder, key)
+    assert (code, "WRONG: line" in output) == (1, True), output
+
+
 def test_what_moderators_order_is_checked_like_any_line(tools: Path, tmp_path: Path, key: Path) -> None:
     made = begin_record(tmp_path / "record", KEY)
     about = {"peer": "judge", "kind": "audio", "subject": "clerk", "track": None}
@@ -214,7 +231,7 @@ def test_the_document_names_the_limits_and_types_that_the_program_has() -> None:
 
 def test_each_type_of_line_that_is_written_stands_in_the_document() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "sfu" / "recording").glob("*.py"))
-    written = set(re.findall(r'\b(?:note|_line)\(\s*"([a-z_]+)"', sources)) | set(entries._FIELDS)
+    written = set(re.findall(r'\b(?:note|add)\(\s*"([a-z_]+)"', sources)) | set(entries._FIELDS)
     rows = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", DOCUMENT, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
     assert {"fault", "unstorable", "unstamped"} <= written

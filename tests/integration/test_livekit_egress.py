@@ -71,6 +71,9 @@ class Stage:
     def find_info(self, room: str) -> Room | None:
         return Room(sid="RM_1", name=room) if room in self.server.rooms else None
 
+    def admit_recording(self, room: str, tenant: str) -> None:
+        pass
+
     def has_participant(self, room: str, identity: str) -> bool:
         return identity in self.server.room(room).peers
 

@@ -14,13 +14,16 @@ import pytest
 
 from sfu import Config, EventStream, RecordingOptions, Server, SigningKey
 from sfu.clock import utc_now
-from sfu.events import Event, RecordingAlarm, RecordingStopped
+from sfu.events import Event, RecordingAlarm, RecordingStopped, RecordNotRecovered, RecordRecovered
+from sfu.node.records.recovery import RecordRecovery
 from sfu.recording.reader import read_record
 from sfu.recording.recover import recover_record
 from sfu.recording.verify import Outcome, verify_record
+from sfu.signaling import RecordStore
 from tests.integration.clients import PATIENCE_S, client
 from tests.integration.flashing import find_beeps, find_flashes
 from tests.integration.recorded_room import publish, source, written
+from tests.recording_samples import begin_record
 
 MOST_LOST_S = 2.0
 ALARM_WITHIN_S = 5.0
@@ -199,3 +202,26 @@ async def test_a_publisher_that_falls_silent_is_an_alarm(server: Server, key: Si
         await recording.stop()
     stalls = [gap for each in read_record(tmp_path / "record").sources for gap in each.gaps if gap.cause == "stall"]
     assert len(stalls) == 2
+
+
+def test_a_full_disk_keeps_a_recovery_waiting_and_leaves_no_part_of_it(small_disk: Path, key: SigningKey) -> None:
+    """However often it is tried: what a recovery copies is there whole, or not at all."""
+    folder = begin_record(small_disk / "record", key).folder
+    with (folder / "media" / "001-audio.mkv").open("ab") as file:
+        file.write(bytes(300 << 10))  # of which no line tells
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(500 << 10))
+    told: list[Event] = []
+    store = RecordStore(small_disk, key)
+    recovery = RecordRecovery(store, told.append, free_bytes=lambda path: 1 << 40)  # so that it is tried
+    for _ in range(3):
+        assert recovery.look()
+    [event] = told
+    assert isinstance(event, RecordNotRecovered)
+    assert (event.why, "No space left" in event.reason) == ("failed", True)
+    assert verify_record(folder, key.public).outcome is Outcome.NOT_CLOSED
+    filler.unlink()
+    assert not recovery.look()
+    assert isinstance(told[-1], RecordRecovered)
+    assert [each.name for each in (folder / "unattested").iterdir()] == ["0001-001-audio.mkv"]
+    assert verify_record(folder, key.public).outcome is Outcome.RECOVERED

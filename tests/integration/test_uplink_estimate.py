@@ -32,7 +32,7 @@ class Caller:
         self.end: End
         self.end, connection = self.node.connect(controlled=False)
         self.node.plane.set_extensions(self.end.row, EXTENSIONS | {Extension.ABS_SEND_TIME: ABS_SEND_TIME_ID})
-        self.node.plane.set_control(self.end.row, Feedback.RATES, reports=Feedback.RATES, ssrc=9)
+        self.node.plane.set_control(self.end.row, Feedback.RATES, reports=Feedback.RATES)
         self.node.publish(connection, [4321])
         self.node.uplink = self._take
         simulator.after(0.0, self._send)

@@ -42,6 +42,7 @@ class Town:
         self._prefix = f"sfu{os.getpid()}"
         self._made: list[str] = []
         self._numbers = itertools.count(1)
+        self._links: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="sfu-town-"))
 
     def __enter__(self) -> Self:
@@ -69,6 +70,7 @@ class Town:
         number = next(self._numbers)
         ends = f"v{number}n", f"v{number}f"
         ip("-n", near, "link", "add", ends[0], "type", "veth", "peer", ends[1], "netns", far)
+        self._links[near] = (near, ends[0]), (far, ends[1])
         base, mask = (f"10.77.{number}.", "30") if version == 4 else (f"fd77:{number}::", "64")
         for namespace, device, last in ((near, ends[0], 2), (far, ends[1], 1)):
             lasting = ["nodad"] if version == 6 else []
@@ -110,6 +112,12 @@ class Town:
         address = self._join(made, proxy, version=4)
         ip("-n", made, "route", "del", "default")
         return made, proxy, address
+
+    def narrow(self, namespace: str, kbits: int) -> None:
+        """Let no more than this go over somebody's link, each way; what waits longer than 200 ms is dropped."""
+        for end, device in self._links[namespace]:
+            shaped = f"tc qdisc add dev {device} root tbf rate {kbits}kbit burst 16kb latency 200ms"
+            subprocess.run(self.command(end, *shaped.split()), check=True, timeout=10)
 
     def command(self, namespace: str, *command: str) -> list[str]:
         """A command such that it runs in a namespace; `ip` replaces itself, so the process is the command's."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import signal
 import sys
 import time
 import uuid
@@ -20,6 +22,7 @@ START_TIMEOUT = 240.0
 """Seconds; the first start of a fresh clone compiles the kernels."""
 STOP_TIMEOUT = 20.0
 KEY, SECRET = "tests", "a-secret-of-the-tests-that-is-long-enough"
+_SETTINGS = {"SFU_KEYS": f"{KEY}:{SECRET}", "SFU_UDP_HOST": "0.0.0.0", "SFU_DRAIN_TIMEOUT": "0"}
 
 
 class NodeProcess:
@@ -29,10 +32,17 @@ class NodeProcess:
     addresses, since Firefox pairs no candidate of its own with one on 127.0.0.1; so this is not the development mode.
     """
 
-    def __init__(self, *arguments: str, shards: int = 1, variables: Mapping[str, str] | None = None) -> None:
-        """`variables`: settings as environment variables."""
+    def __init__(
+        self,
+        *arguments: str,
+        shards: int = 1,
+        host: str = "127.0.0.1",
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """`host`: where its HTTP is. `variables`: settings as environment variables."""
         self._variables = dict(variables or {})
-        self._arguments = ("--shards", str(shards), *arguments)
+        self._host = host
+        self._arguments = ("--shards", str(shards), "--host", host, *arguments)
         self.shards = shards
         self.log: deque[str] = deque(maxlen=2000)
         self.url = ""
@@ -50,6 +60,11 @@ class NodeProcess:
         rights = {"publish": publish, "subscribe": subscribe, "record": record}
         return issue_token(KEY, SECRET, room=room, now=time.time(), ttl=3600, peer=peer, **rights)
 
+    def operator_headers(self) -> dict[str, str]:
+        """Of a request by who may do everything."""
+        token = issue_token(KEY, SECRET, room="*", now=time.time(), ttl=3600, admin=True)
+        return {"Authorization": f"Bearer {token}"}
+
     def invitation(self, room: str, name: str) -> str:
         """The address of the page that leads `name` to the room's lobby."""
         return f"{self.url}/#{urlencode({'room': room, 'name': name, 'token': self.token(room)})}"
@@ -60,7 +75,7 @@ class NodeProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "SFU_KEYS": f"{KEY}:{SECRET}", "SFU_UDP_HOST": "0.0.0.0", **self._variables},
+            env={**os.environ, **_SETTINGS, **self._variables},
         )
         found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(found))
@@ -81,12 +96,20 @@ class NodeProcess:
             async with asyncio.timeout(STOP_TIMEOUT):
                 code = await self._process.wait()
         except TimeoutError:
+            for line in self.log:
+                if found := re.search(r"the successor starts successor=(\d+)", line):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(found[1]), signal.SIGKILL)
             self._process.kill()
             raise AssertionError(f"the node did not stop within {STOP_TIMEOUT:.0f} s\n{self.tail()}") from None
         finally:
             await self._reader
         assert code == 0, f"the node ended with {code}\n{self.tail()}"
         assert not any("Traceback" in line for line in self.log), self.tail()
+
+    def send_signal(self, number: int) -> None:
+        """Send it to the process that was started, which passes it on to a successor."""
+        self._process.send_signal(number)
 
     def tail(self, lines: int = 60) -> str:
         """The last lines of its output."""
@@ -96,7 +119,7 @@ class NodeProcess:
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode(errors="replace"):
             self.log.append(line.rstrip())
-            match = re.search(r"https?://127\.0\.0\.1:\d+", line)
+            match = re.search(rf"https?://{re.escape(self._host)}:\d+", line)
             if match and not found.done():
                 found.set_result(match[0])
         if not found.done():

@@ -154,7 +154,7 @@ async def test_a_snapshot_replaces_what_was_known(open_page: OpenPage, site: str
     assert got["told"] == [
         ["ann", "joined", False],
         ["ann", "tracks", False],
-        ["ann", "left", False],
+        ["ann", "left", True],
         ["bob", "joined", True],
         ["bob", "tracks", True],
     ]

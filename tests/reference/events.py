@@ -55,6 +55,8 @@ back is told all of them anew (draft-ietf-wish-whep, Server Sent Events).
 _SAMPLES: dict[str, Any] = {
     "str": "…",
     "str | None": "…",
+    "int": 60,
+    "float": 60.0,
     "tuple[str, ...]": ("…",),
     "ConnectionState": events.ConnectionState.CONNECTED,
 }

@@ -25,7 +25,8 @@ The same as OpenAPI 3.1, for programs: [openapi.yaml](openapi.yaml). Requests br
 Bearer <token>` ([tokens and names](../tokens.md)); event streams also take it as `?access_token=`, since
 `EventSource` sets no headers. A path may end in a slash; HEAD is GET without the body, and OPTIONS tells what
 a resource takes. What is refused is answered with a problem (RFC 9457): `title`, `status`, and in `detail`
-what to do about it.
+what to do about it. Where a bound was met, `reason` says which, with `limit` and `used` for a tenant's quota,
+and `Retry-After` when to try again.
 """
 _PROBLEMS = """\
 ## Problems that come from the media server

@@ -10,18 +10,25 @@ from pathlib import Path
 from prometheus_client.core import Metric
 
 from sfu import Config, Server
+from sfu.node.admission.free_space import FreeSpace
+from sfu.node.admission.load import REASONS as LOAD_REASONS
+from sfu.node.admission.load import LoadAdmission, LoadLimits
+from sfu.node.admission.minutes import Minutes
+from sfu.node.admission.quotas import REASONS as QUOTA_REASONS
+from sfu.node.admission.quotas import TenantQuotas
 from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.limits import HttpLimits
 from sfu.node.http.statistics import HttpStatistics
 from sfu.node.livekit.server_api import ServerApiCollector
+from sfu.node.metrics.admission import AdmissionCollector
 from sfu.node.metrics.http import HttpConnectionCollector
 from sfu.node.metrics.load import LoadCollector
 from sfu.node.metrics.records import _ALARMS, RecordCollector, RecordingEnds
 from sfu.node.metrics.server import ServerCollector
 from sfu.node.metrics.tcp import TcpCollector
 from sfu.routing.plane import Counter
-from sfu.signaling import Grants, Signaling, SignalingOptions
+from sfu.signaling import Admissions, Grants, Signaling, SignalingOptions
 from sfu.signaling.livekit.app import LiveKit
 from sfu.signaling.livekit.server_api import ServerApi
 from sfu.signaling.livekit.webhooks.webhooks import WebhookOptions, Webhooks
@@ -54,7 +61,8 @@ _OTHERS = """\
 `sfu_http_ended_connections_total`, `sfu_http_refused_requests_total`, `sfu_refused_sessions_total` and
 `sfu_refused_event_streams_total`: see [limits](../limits.md). `sfu_not_retransmitted_packets_total`:
 `refused`, asked for too often or beyond the subscription's budget; `missed`, the history no longer reaches
-there. `sfu_livekit_data_lost_total`: see [LiveKit clients](../livekit.md#data). `sfu_recording_alarms`: {alarms}.
+there. `sfu_livekit_data_lost_total`: see [LiveKit clients](../livekit.md#data). `sfu_refused_demands_total`:
+{refusals}; see [limits](../limits.md). `sfu_recording_alarms`: {alarms}.
 """
 _TYPES = {"gaugehistogram": "gauge histogram"}
 
@@ -84,7 +92,10 @@ def collect_families() -> Iterator[Metric]:
     limits = HttpLimits()
     yield from ServerCollector(server, signaling, HttpStatistics()).collect()
     yield from LoadCollector(server).collect()
-    yield from RecordCollector(server, None, RecordingEnds()).collect()
+    yield from RecordCollector(server, None, RecordingEnds(), FreeSpace(())).collect()
+    minutes = Minutes(None, 0.0)
+    quotas = TenantQuotas({}, ["key"], server.attendance, minutes, count_recordings=lambda tenant: 0, clock=lambda: 0.0)
+    yield from AdmissionCollector(Admissions(), LoadAdmission(LoadLimits()), quotas).collect()
     yield from HttpConnectionCollector(HttpConnections(limits), DescriptorPlan(0, 0, 0, 0, 0)).collect()
     yield from TcpCollector().collect()
     livekit = LiveKit(server, {"key": "s" * 40})
@@ -122,5 +133,6 @@ def build_metrics() -> str:
         lines.append(row(f"`{name}`", _TYPES.get(family.type, family.type), labels, family.documentation))
     lines += ["", _DROPS, *table("reason", "what")]
     lines += [row(f"`{reason}`", text) for reason, text in sorted(DROPS.items())]
-    lines += ["", _OTHERS.format(alarms=", ".join(f"`{what}`" for what in _ALARMS))]
+    alarms, refusals = (", ".join(f"`{what}`" for what in each) for each in (_ALARMS, LOAD_REASONS + QUOTA_REASONS))
+    lines += ["", _OTHERS.format(alarms=alarms, refusals=refusals)]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from sfu import Config, RecordingOptions
+from sfu.node.config.bounds import BoundSettings, QuotaSetting
 from sfu.node.config.settings import ENV_PREFIX, IceServerSetting, Settings
 from sfu.node.http.limits import HttpLimits
 from sfu.signaling import SignalingOptions
@@ -23,6 +24,7 @@ SECTIONS = {
     "trusted_proxies": ("What strangers may take", "More in [limits](../limits.md)."),
     "record_dir": ("Records", "More in [recording and proving](../guide/recording.md)."),
     "log_level": ("Logs and the end", ""),
+    "max_plane_load": ("Load and quotas", "More in [limits](../limits.md)."),
     "consent_timeout": ("Media and rooms", "Those of `sfu.Config`."),
 }
 """A section begins with the key."""
@@ -35,7 +37,8 @@ _HEAD = """\
 `sfu serve` takes each setting from the command line where it has a flag for it, else from the environment,
 else from the TOML file (`--config FILE`, or the variable `{prefix}CONFIG`), else it has its default. A key
 `shards` is `shards = 2` in the file, `{prefix}SHARDS=2` in the environment and `--shards 2` on the command
-line. Times are in seconds. In the environment a list is written `a, b`, and `keys` as `id:secret, id:secret`.
+line. Times are in seconds. In the environment a list is written `a, b`, `keys` as `id:secret, id:secret`, and
+`quotas` as JSON.
 What is wrong is refused at the start, by name and with where it came from. The variable
 `{prefix}KERNEL_CACHE` names the folder of the compiled kernels; by default it is in the user's cache.
 
@@ -54,7 +57,7 @@ main = "9c0a8ab5b9c55f8d0f5c8d0b7f6f2a1e"  # openssl rand -hex 32
 
 def describe_settings() -> dict[str, str]:
     """What each key means, by its docstring, or by that of the attribute which it sets."""
-    own = read_attribute_docstrings(Settings)
+    own = read_attribute_docstrings(BoundSettings) | read_attribute_docstrings(Settings)
     others: dict[str, str] = {}
     for owner, prefix in ((RecordingOptions, "record_"), (HttpLimits, ""), (SignalingOptions, ""), (Config, "")):
         others |= {f"{prefix}{name}": text for name, text in read_attribute_docstrings(owner).items()}
@@ -65,7 +68,9 @@ def build_configuration() -> str:
     """The page."""
     lines = [_HEAD.format(prefix=ENV_PREFIX)]
     texts = describe_settings()
-    for key, field in Settings.model_fields.items():
+    fields = Settings.model_fields
+    last = BoundSettings.model_fields  # which pydantic has first, since they are inherited
+    for key, field in [*((key, field) for key, field in fields.items() if key not in last), *last.items()]:
         if key in SECTIONS:
             title, more = SECTIONS[key]
             lines += ["", f"## {title}", "", *([more, ""] if more else []), *table("key", "type", "default", "what")]
@@ -99,6 +104,8 @@ def _describe_annotation(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in arguments)
     if origin in (types.UnionType, typing.Union):
         return _describe_annotation(arguments[0])
+    if origin is dict and arguments[1] is QuotaSetting:
+        return f"table of id and quota ({', '.join(f'`{name}`' for name in QuotaSetting.model_fields)})"
     if origin is dict:
         return "table of id and secret"
     if origin is tuple:

@@ -13,7 +13,8 @@ from sfu.clock import Clock
 from sfu.events import Event
 from sfu.media.context import MediaContext
 from sfu.routing.plane import Notice, Plane
-from sfu.routing.states import AudioLevel, EncodingState, SubscriptionState
+from sfu.routing.states import AudioLevel, EncodingState, SubscriptionReports, SubscriptionState
+from sfu.shard.origins import Origins
 from sfu.shard.shard import Shard
 from sfu.transport import Address
 
@@ -25,11 +26,15 @@ class FakeAddresses:
     def __init__(self) -> None:
         self.held: dict[int, tuple[Address, ...]] = {}
         self.selected: dict[int, Address | None] = {}
+        self.by_tcp: dict[int, bool] = {}
         self.media: dict[int, list[tuple[Address, float]]] = {}
 
-    def set(self, connection: int, addresses: Sequence[Address], selected: Address | None) -> None:
+    def set(
+        self, connection: int, addresses: Sequence[Address], selected: Address | None, *, tcp: bool = False
+    ) -> None:
         self.held[connection] = tuple(addresses)
         self.selected[connection] = selected
+        self.by_tcp[connection] = tcp
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
         return self.media.get(connection, [])
@@ -38,7 +43,6 @@ class FakeAddresses:
 class FakeRepairs:
     def __init__(self) -> None:
         self.resent: list[tuple[int, bool]] = []
-        self.intervals: list[tuple[int, int]] = []
 
     def use_rtx(self, row: int, **about: Any) -> bool:
         return True
@@ -46,9 +50,6 @@ class FakeRepairs:
     def use_resending(self, row: int, *, audio: bool) -> bool:
         self.resent.append((row, audio))
         return True
-
-    def set_interval(self, row: int, interval_ms: int) -> None:
-        self.intervals.append((row, interval_ms))
 
 
 class FakePlane:
@@ -78,6 +79,9 @@ class FakePlane:
         self.paused: dict[int, bool] = {}
         self.tapped: list[int] = []
         self.moves: list[tuple[int, int]] = []
+        self.reports: list[tuple[int, ...]] = []
+        self.reported = {"lost_256": 0, "packets_lost": 0, "jitter": 0, "round_trip_us": -1}
+        self.goodbyes: list[bool] = []
         self._rows = itertools.count()
 
     def push(self, *notices: Notice) -> None:
@@ -133,8 +137,18 @@ class FakePlane:
     def move_subscription(self, row: int, track: int) -> None:
         self.moves.append((row, track))
 
-    def close_subscription(self, row: int) -> None:
+    def close_subscription(self, row: int, *, goodbye: bool) -> None:
         self.open.discard(("subscription", row))
+        self.goodbyes.append(goodbye)
+
+    def pass_report(self, track: int, index: int, ntp_time: int, rtp_timestamp: int) -> None:
+        self.reports.append((track, index, ntp_time, rtp_timestamp))
+
+    def forget_report(self, track: int, index: int) -> None:
+        self.reports.append((track, index))
+
+    def subscription_reports(self, row: int) -> SubscriptionReports:
+        return SubscriptionReports(self._ssrc, **self.reported)
 
     def set_limit(self, connection: int, rate_bps: int) -> None:
         self.limits.append(rate_bps)
@@ -156,6 +170,9 @@ class FakePlane:
         values = dict.fromkeys((field.name for field in dataclasses.fields(EncodingState)), 0)
         packets = {"packets": self.packets, "media_packets": self.packets}
         return EncodingState(**values | packets | {"key_frames": self.key_frames})
+
+    def encoding_loss(self, row: int) -> float:
+        return 0.0
 
     def audio_level(self, row: int) -> AudioLevel:
         return AudioLevel(0, 0, 0)
@@ -197,5 +214,5 @@ def make_context(
     return MediaContext("lobby", peer, shard, row, clock, post)
 
 
-def make_shard(plane: FakePlane, clock: FakeClock) -> Shard:
-    return Shard(cast("Plane", plane), announce=["192.0.2.1"], clock=clock)
+def make_shard(plane: FakePlane, clock: FakeClock, origins: Origins | None = None) -> Shard:
+    return Shard(cast("Plane", plane), announce=["192.0.2.1"], clock=clock, origins=origins)

@@ -42,6 +42,7 @@ LONGER_SLEEPS = {
     "tests/interop/stable/gstreamer/client.py:_negotiate": "no test, a client: between two tries",
     "tests/interop/stable/scene.py:watch": "a viewer watches for the seconds that its plan says",
     "tests/reference/picture.py:main": "no test: until people in a picture have each other's best layer",
+    "tests/soak/crowd.py:_come_in": "a client waits between two attempts, as the SDKs do",
     "tests/soak/test_attacker.py:_move": "the bar moves each second",
     "tests/integration/test_livekit_egress.py:test_a_participant_is_recorded_alone_with_what_he_publishes_later": (
         "so much media is what the record has to hold"

@@ -170,7 +170,9 @@ async def http(app: Starlette, settings: Settings) -> AsyncIterator[httpx.AsyncC
         yield http
 
 
-async def test_answers_are_what_is_described(http: httpx.AsyncClient) -> None:
+async def test_answers_are_what_is_described(
+    http: httpx.AsyncClient, app: Starlette, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = set()
 
     async def ask(method: str, path: str, template: str = "", status: int = 200, **more: object) -> httpx.Response:
@@ -225,6 +227,21 @@ async def test_answers_are_what_is_described(http: httpx.AsyncClient) -> None:
     await ask("DELETE", "/rooms/lobby/peers/alice", about("/peers/{peer}"), 204)
     await ask("DELETE", session, about("/sessions/{session}"))
     await ask("DELETE", "/rooms/lobby?keep_out=0", about(""), 204)
+    await ask("GET", "/admin/drain", status=403)
+    secret = settings.secrets()[DEV_KEY_ID]
+    token = issue_token(DEV_KEY_ID, secret, room="*", now=time.time(), ttl=60, admin=True)
+    operator = {"headers": {"Authorization": f"Bearer {token}"}}
+    await ask("GET", "/admin/restart", **operator)
+    await ask("POST", "/admin/restart", **operator, status=409)  # it is no process of its own
+    monkeypatch.setattr(app.state.restart, "begin", lambda: None)
+    await ask("POST", "/admin/restart", **operator, status=202)
+    await ask("GET", "/readyz")
+    await ask("GET", "/admin/drain", **operator)
+    await ask("POST", "/admin/drain", **operator, json={"seconds": 60})
+    await ask("GET", "/readyz", status=503)
+    await ask("DELETE", "/admin/drain", **operator)
+    await ask("GET", "/admin/tenants", status=403)
+    await ask("GET", "/admin/tenants", **operator)
     assert list_json_answers() <= seen
 
 

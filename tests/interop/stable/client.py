@@ -3,6 +3,9 @@
     PROGRAM publish URL --token T --codec vp8 --video CLIP [--video CLIP]... [--audio CLIP]
     PROGRAM watch URL --token T --packets FILE
 
+With `--way WAY` one that can (`ways`) has TCP alone (`tcp`), or relays all by the node's TURN server (`relay-udp`,
+`relay-tcp`).
+
 A program runs until its standard input ends. It prints an event per line, as JSON with `event` and `at_us` (since
 1970): `offer` and `answer` (with `sdp`), `refused` (`status`, `body`), `state`, `connected`, `sending` (`frames`) and
 `receiving` (`packets`) each second, `track` (`payload_type`, `ssrc`, `codec`), at the end `sent` (`frames`, also `rid`
@@ -53,6 +56,8 @@ class Client:
     """Whether as a viewer it sends feedback, by which the node paces what it gets."""
     resends: bool = True
     """Whether as a publisher it answers NACK."""
+    ways: tuple[str, ...] = ()
+    """Ways to the node other than that by UDP which it can be told to take."""
     simulcast: bool = False
     audio: bool = True
 
@@ -94,7 +99,13 @@ _OLDER = ("vp8", "h264", "vp9")
 CLIENTS = {
     client.name: client
     for client in (
-        Client("pion", [str(BUILT / "pion")], _built("pion", "go"), simulcast=True),
+        Client(
+            "pion",
+            [str(BUILT / "pion")],
+            _built("pion", "go"),
+            ways=("tcp", "relay-udp", "relay-tcp"),
+            simulcast=True,
+        ),
         Client("werift", ["node", str(_NODE / "werift.mjs")], _IN_NODE),
         Client("libdatachannel", ["node", str(_NODE / "libdatachannel.mjs")], _IN_NODE, repairs=False, paced=False),
         Client("str0m", [str(BUILT / "str0m")], _built("str0m", "cargo")),
@@ -106,6 +117,7 @@ CLIENTS = {
             _needs_gstreamer,
             publishes=_OLDER,
             watches=_OLDER,
+            ways=("tcp",),
             settles_s=8.0,
             jitter_buffer_s=0.2,
         ),

@@ -29,10 +29,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
 async def see(
     request: pytest.FixtureRequest, clips: Clips, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[See]:
-    """Play a scene once, and tell all who ask how it went. Those that other tests of the module want begin with it."""
+    """Play a scene once, and tell all who ask how it went. Those that other tests of the module want begin with it. A
+    module's `NODE` says how its node is made.
+    """
     turns = asyncio.Semaphore(AT_ONCE)
     directory: Path = tmp_path_factory.mktemp("packets")
-    async with NodeProcess() as node:
+    async with getattr(request.module, "NODE", NodeProcess)() as node:
 
         async def begin(plan: Plan) -> Played:
             async with turns:

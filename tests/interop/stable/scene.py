@@ -34,6 +34,8 @@ class Plan:
     seconds: float = 6.0
     judged_after_s: float = 0.0
     """What a viewer gets before that, since it was connected, does not count."""
+    way: str = ""
+    """By which all come to the node; empty: as they like."""
     up: LinkConfig | None = None
     """The publisher's path; None: a clean one without a proxy."""
     down: LinkConfig | None = None
@@ -91,7 +93,8 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
             door = await stack.enter_async_context(Door(node.url, plan.down, plan.loss))
             url = f"{door.url}/rooms/{room}/whep?publisher={PUBLISHER}"
             token = node.token(room, publish=False)
-            async with Running(CLIENTS[name], ["watch", url, "--token", token, "--packets", str(packets)]) as viewer:
+            arguments = ["watch", url, "--token", token, "--packets", str(packets), *_way(plan)]
+            async with Running(CLIENTS[name], arguments) as viewer:
                 played.viewers[name, time] = viewer
                 with contextlib.suppress(AssertionError):
                     await viewer.until("connected")
@@ -114,12 +117,16 @@ async def play(plan: Plan, node: NodeProcess, clips: Clips, directory: Path) -> 
 
 def _publish(plan: Plan, node: NodeProcess, clips: Clips, room: str, url: str) -> list[str]:
     arguments = ["publish", f"{url}/rooms/{room}/whip?peer={PUBLISHER}"]
-    arguments += ["--token", node.token(room, subscribe=False), "--codec", plan.codec]
+    arguments += ["--token", node.token(room, subscribe=False), "--codec", plan.codec, *_way(plan)]
     for picture in SIMULCAST if plan.simulcast else (SINGLE,):
         arguments += ["--video", str(clips.video(plan.codec, picture))]
     if CLIENTS[plan.publisher].audio:
         arguments += ["--audio", str(clips.audio())]
     return arguments
+
+
+def _way(plan: Plan) -> list[str]:
+    return ["--way", plan.way] if plan.way else []
 
 
 def _see(plan: Plan, viewer: Running, came: bytes) -> Seen:

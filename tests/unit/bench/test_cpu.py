@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import socket
 import subprocess
@@ -46,6 +47,23 @@ def test_the_tree_holds_children_and_their_time() -> None:
     while time.process_time() < deadline:
         pass
     assert cpu.process_time_s(os.getpid()) - before >= 0.04
+
+
+def test_the_first_threads_time_is_told_apart_from_the_others() -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first, whole = cpu.main_thread_time_s(os.getpid()), cpu.process_time_s(os.getpid())
+        pool.submit(_compute, 0.05).result()
+        others = cpu.process_time_s(os.getpid()) - whole - (cpu.main_thread_time_s(os.getpid()) - first)
+        assert others >= 0.04
+        before = cpu.main_thread_time_s(os.getpid())
+        _compute(0.05)
+        assert cpu.main_thread_time_s(os.getpid()) - before >= 0.04
+
+
+def _compute(seconds: float) -> None:
+    deadline = time.thread_time() + seconds
+    while time.thread_time() < deadline:
+        pass
 
 
 _SNMP = """Ip: Forwarding DefaultTTL

@@ -81,6 +81,9 @@ class Client:
         publishing = options["role"] == "publish"
         self.pipeline = self._publisher() if publishing else self._viewer()
         self.peer = self.pipeline.get_by_name("peer")
+        if options.get("way") == "tcp":
+            self.ice = self.peer.get_property("ice-agent")  # kept: GStreamer 1.22 counts what asks for it too little
+            self.ice.set_property("ice-udp", False)
         self.peer.connect("on-negotiation-needed", self._create_offer)
         self.peer.connect("notify::connection-state", self._on_state)
         self.peer.connect("notify::ice-gathering-state", self._on_gathering)

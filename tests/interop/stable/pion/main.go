@@ -3,6 +3,9 @@
 //	pion publish URL --token T --codec vp8 --video clip.ivf [--video ...] [--audio opus.ivf]
 //	pion watch URL --token T --packets FILE
 //
+// With --way tcp it has no UDP, with --way relay-udp or relay-tcp it relays all it sends by the TURN server of which
+// the node tells it.
+//
 // It runs until its standard input ends and prints what happens, an event per line.
 package main
 
@@ -11,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +26,8 @@ import (
 const connectTimeout = 30 * time.Second
 
 type options struct {
-	role, url, token, codec, packets, audio string
-	videos                                  []string // from the smallest on; more than one is simulcast
+	role, url, token, codec, packets, audio, way string
+	videos                                       []string // from the smallest on; more than one is simulcast
 }
 
 func parse(arguments []string) (options, error) {
@@ -41,6 +46,8 @@ func parse(arguments []string) (options, error) {
 			parsed.packets = value
 		case "--audio":
 			parsed.audio = value
+		case "--way":
+			parsed.way = value
 		case "--video":
 			parsed.videos = append(parsed.videos, value)
 		default:
@@ -50,7 +57,10 @@ func parse(arguments []string) (options, error) {
 	return parsed, nil
 }
 
-var printing sync.Mutex
+var (
+	printing sync.Mutex
+	turnLink = regexp.MustCompile(`<(turn:[^>]*)>; rel="ice-server"; username="([^"]*)"; credential="([^"]*)"`)
+)
 
 type fields map[string]any
 
@@ -70,7 +80,7 @@ func say(event string, more fields) {
 }
 
 // connect makes a connection with Pion's usual interceptors: NACK, RTX, reports, transport-wide feedback.
-func connect(publishing bool) (*webrtc.PeerConnection, error) {
+func connect(publishing bool, way string, relays []webrtc.ICEServer) (*webrtc.PeerConnection, error) {
 	media := &webrtc.MediaEngine{}
 	if err := media.RegisterDefaultCodecs(); err != nil {
 		return nil, err
@@ -84,12 +94,65 @@ func connect(publishing bool) (*webrtc.PeerConnection, error) {
 			return nil, err
 		}
 	}
-	api := webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(interceptors))
-	return api.NewPeerConnection(webrtc.Configuration{})
+	engine := webrtc.SettingEngine{}
+	configuration := webrtc.Configuration{}
+	if way == "tcp" {
+		engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+	}
+	if len(relays) > 0 {
+		configuration = webrtc.Configuration{ICEServers: relays, ICETransportPolicy: webrtc.ICETransportPolicyRelay}
+	}
+	api := webrtc.NewAPI(
+		webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(interceptors), webrtc.WithSettingEngine(engine),
+	)
+	return api.NewPeerConnection(configuration)
+}
+
+// findRelays makes a session and leaves it, since what the node tells of TURN servers comes with its answer
+// (RFC 9725 section 4.6).
+func findRelays(chosen options) ([]webrtc.ICEServer, error) {
+	connection, err := connect(false, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	direction := webrtc.RTPTransceiverDirectionRecvonly
+	if chosen.role == "publish" {
+		direction = webrtc.RTPTransceiverDirectionSendonly
+	}
+	only := webrtc.RTPTransceiverInit{Direction: direction}
+	if _, err := connection.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, only); err != nil {
+		return nil, err
+	}
+	session, err := negotiate(connection, chosen)
+	if err != nil {
+		return nil, err
+	}
+	if session == nil {
+		return nil, fmt.Errorf("no session, so no TURN server")
+	}
+	session.leave()
+	transport := "?transport=" + strings.TrimPrefix(chosen.way, "relay-")
+	for _, link := range session.links {
+		found := turnLink.FindStringSubmatch(link)
+		if found != nil && strings.HasSuffix(found[1], transport) {
+			server := webrtc.ICEServer{URLs: []string{found[1]}, Username: found[2], Credential: found[3]}
+			return []webrtc.ICEServer{server}, nil
+		}
+	}
+	return nil, fmt.Errorf("no TURN server with %s in %q", transport, session.links)
 }
 
 func run(chosen options) error {
-	connection, err := connect(chosen.role == "publish")
+	var relays []webrtc.ICEServer
+	if strings.HasPrefix(chosen.way, "relay-") {
+		found, err := findRelays(chosen)
+		if err != nil {
+			return err
+		}
+		relays = found
+	}
+	connection, err := connect(chosen.role == "publish", chosen.way, relays)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -16,7 +17,10 @@ const (
 )
 
 // session is what the server created for our offer (RFC 9725 section 4.2).
-type session struct{ url, token string }
+type session struct {
+	url, token string
+	links      []string
+}
 
 func (s *session) leave() {
 	request, err := http.NewRequest(http.MethodDelete, s.url, nil)
@@ -57,7 +61,11 @@ func negotiate(connection *webrtc.PeerConnection, chosen options) (*session, err
 				return nil, err
 			}
 			answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: body}
-			return &session{location, chosen.token}, connection.SetRemoteDescription(answer)
+			links := strings.Split(strings.Join(response.Header.Values("Link"), ", "), ", <")
+			for number := 1; number < len(links); number++ {
+				links[number] = "<" + links[number]
+			}
+			return &session{location, chosen.token, links}, connection.SetRemoteDescription(answer)
 		}
 		if response.Header.Get("Retry-After") == "" || time.Now().After(until) {
 			say("refused", fields{"status": response.StatusCode, "body": body})

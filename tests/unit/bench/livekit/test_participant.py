@@ -45,7 +45,7 @@ class _Wired(Participant):
 
     def take(self, response: SignalResponse) -> None:
         """As if the server had sent it."""
-        self._handle(response)
+        self.signaling.take(response)
 
 
 @pytest.fixture
