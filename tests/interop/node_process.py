@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode
 
+import httpx
+
 from sfu.node.tokens import issue_token
 
 START_TIMEOUT = 240.0
@@ -106,6 +108,21 @@ class NodeProcess:
             await self._reader
         assert code == 0, f"the node ended with {code}\n{self.tail()}"
         assert not any("Traceback" in line for line in self.log), self.tail()
+
+    async def serving_process(self) -> int:
+        """The id of the process that serves now."""
+        return int((await self._order("GET", "/admin/restart")).json()["process"])
+
+    async def restart(self) -> int:
+        """Order a restart in place, and return the id of the process that served until then."""
+        before = await self.serving_process()
+        assert (await self._order("POST", "/admin/restart")).status_code == 202
+        return before
+
+    async def _order(self, method: str, path: str) -> httpx.Response:
+        # on a connection of its own: a process that ends closes an idle one, maybe while a request is on its way there
+        async with httpx.AsyncClient(base_url=self.url, headers=self.operator_headers()) as http:
+            return await http.request(method, path)
 
     def send_signal(self, number: int) -> None:
         """Send it to the process that was started, which passes it on to a successor."""

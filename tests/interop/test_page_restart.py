@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from tests.interop.browsers import Page
@@ -43,14 +42,12 @@ async def test_two_browsers_meet_again_after_a_restart(open_page: OpenPage) -> N
         await meets(bob, "Alice", "chromium")
         for page in (alice, bob):
             await page.evaluate(MARK)
-        async with httpx.AsyncClient(base_url=node.url, headers=node.operator_headers()) as http:
-            before = (await http.get("/admin/restart")).json()["process"]
-            assert (await http.post("/admin/restart")).status_code == 202
+        before = await node.restart()
 
-            async def restarted() -> bool:
-                return bool((await http.get("/admin/restart")).json()["process"] != before)
+        async def restarted() -> bool:
+            return await node.serving_process() != before
 
-            await until("the new process", restarted, alice)
+        await until("the new process", restarted, alice)
         await meets_again(alice, "Bob", "firefox")
         await meets_again(bob, "Alice", "chromium")
 
@@ -65,8 +62,7 @@ async def test_who_does_not_come_back_after_a_restart_has_left(open_page: OpenPa
         await meets(alice, "Bob", "chromium")
         await alice.evaluate(MARK)
         await bob.driven.context.set_offline(True)  # like a network that is gone: it can tell nothing
-        async with httpx.AsyncClient(base_url=node.url, headers=node.operator_headers()) as http:
-            assert (await http.post("/admin/restart")).status_code == 202
+        await node.restart()
         left = "told.length === 1 && told[0].includes('Bob left')"
         await until("that Bob has left", lambda: alice.evaluate(left), alice)
         assert await alice.evaluate(f"{OTHERS}.length") == 0

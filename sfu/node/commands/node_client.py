@@ -39,7 +39,12 @@ class NodeClient:
         )
         headers = {"Authorization": f"Bearer {token}"}
         self._client = httpx.Client(
-            base_url=url or _find_url(settings), headers=headers, timeout=_PATIENCE_S, trust_env=False
+            base_url=url or _find_url(settings),
+            headers=headers,
+            timeout=_PATIENCE_S,
+            # a connection for each: a process that ends closes an idle one, maybe while an order is on its way there
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,
         )
 
     def close(self) -> None:

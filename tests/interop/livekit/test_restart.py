@@ -37,18 +37,10 @@ async def node(records: Path) -> AsyncIterator[LiveKitNode]:
         yield process
 
 
-async def _serving(node: LiveKitNode) -> int:
-    """The process that serves."""
-    async with httpx.AsyncClient(base_url=node.url, headers=node.operator_headers()) as http:
-        return int((await http.get("/admin/restart")).json()["process"])
-
-
 async def _restart(node: LiveKitNode) -> None:
-    before = await _serving(node)
-    async with httpx.AsyncClient(base_url=node.url, headers=node.operator_headers()) as http:
-        assert (await http.post("/admin/restart")).status_code == 202
+    before = await node.restart()
     async with asyncio.timeout(60):
-        while await _serving(node) == before:  # noqa: ASYNC110 - polled
+        while await node.serving_process() == before:  # noqa: ASYNC110 - polled
             await asyncio.sleep(0.2)
 
 
