@@ -63,7 +63,7 @@ test-all: test ## Check all but the slow tests: also browsers in breadth, other 
 REAL_TIME := tests/unit/bench/test_engine.py
 
 clients: stable # watch and are watched in real time, which leaves most of a processor to others
-	@$(BIN)/pytest -m "stable and not slow" -k "not (gstreamer-early or gstreamer-late)" tests/interop/stable tests/interop/livekit
+	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable tests/interop/livekit
 	@$(BIN)/pytest -m "breadth and not slow" $(REAL_TIME)
 
 breadth: kernels-checked # takes what the clients and their building leave

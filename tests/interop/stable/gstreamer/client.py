@@ -25,9 +25,13 @@ from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
 _LOADED = (
     *(Gst.PadProbeInfo.get_buffer, Gst.PadProbeInfo.get_event, Gst.Buffer.extract_dup, Gst.Event.get_structure),
-    *(Gst.Element.get_static_pad, Gst.Pad.add_probe),
+    *(Gst.Element.get_static_pad, Gst.Pad.add_probe, Gst.Pad.get_direction, Gst.Pad.get_current_caps, Gst.Pad.link),
+    *(Gst.Pad.send_event, Gst.Event.new_custom, Gst.Caps.get_structure),
+    *(Gst.Structure.get_string, Gst.Structure.get_int),
+    *(Gst.PadDirection.SRC, Gst.PadProbeType.BUFFER, Gst.PadProbeType.EVENT_UPSTREAM, Gst.PadProbeReturn.OK),
+    *(Gst.Element.sync_state_with_parent, Gst.Bin.add, Gst.EventType.CUSTOM_UPSTREAM, Gst.Structure.new_from_string),
 )
-"""Asked for before there are threads: of two that need a class first, each makes one of its own, and one fails."""
+"""Asked for before there are threads: of two that need one first, one finds it half made and fails."""
 CONNECT_S = 30
 RETRY_S = 0.5
 RETRY_WITHIN_S = 10.0
@@ -155,7 +159,10 @@ class Client:
         self.came = open(self.options["packets"], "wb")
         self.handed_on = open(self.options["packets"] + ".handed-on", "wb")
         threading.Thread(target=self._notice_pauses, daemon=True).start()
-        self.jitter_buffer = Gst.ElementFactory.make("rtpjitterbuffer")  # its class, before there are threads
+        # their classes, before there are threads; Python forgets a class of which nothing is there
+        depayloaders = (f"rtp{codec}depay" for codec in ENCODERS)
+        self.kept = [Gst.ElementFactory.make(name) for name in ("rtpjitterbuffer", "fakesink", *depayloaders)]
+        self.kept_pads = [element.get_static_pad("sink") for element in self.kept]
         self.peer.get_by_name("rtpbin").connect("new-jitterbuffer", self._on_jitter_buffer)
         receive = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
         video = ";".join(caps(codec, VIDEO + number, PROFILES.get(codec, "")) for number, codec in enumerate(ENCODERS))
