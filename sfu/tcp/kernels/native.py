@@ -31,6 +31,7 @@ ssl_write = _bind_openssl("SSL_write", _I32, _I64, _I64, _I32)
 ssl_pending = _bind_openssl("SSL_pending", _I32, _I64)
 ssl_get_error = _bind_openssl("SSL_get_error", _I32, _I64, _I32)
 ssl_clear_errors = _bind_openssl("ERR_clear_error", "void")
+ssl_last_error = _bind_openssl("ERR_peek_error", _I64)
 
 SSL_WANT_READ, SSL_WANT_WRITE = 2, 3
 EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP = 1, 4, 8, 16

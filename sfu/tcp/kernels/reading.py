@@ -10,7 +10,10 @@ from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.system import EAGAIN, EINTR, MSG_DONTWAIT, errno
 
 _OPEN = int(State.OPEN)
-_CLOSED, _FAILED = int(Ended.CLOSED), int(Ended.FAILED)
+_CLOSED, _FAILED, _CERTIFICATE = int(Ended.CLOSED), int(Ended.FAILED), int(Ended.CERTIFICATE)
+
+_REASONS, _ALERTS = 0x7F_FFFF, 1000
+"""Of an error of OpenSSL: the bits of its reason, and what an alert has added to be one (`SSL_AD_REASON_OFFSET`)."""
 
 _READS = 4
 """Records of one connection that are read before others have their turn."""
@@ -18,7 +21,9 @@ _READS = 4
 
 @stage
 def _receive(pumped: Pumped, row: int) -> int:
-    """Read into the inbox; return how many octets, 0 when there are none now, -1 at the end, -2 when it failed."""
+    """Read into the inbox; return how many octets, 0 when there are none now, -1 at the end, -2 when it failed, -3 when
+    the client has refused our certificate.
+    """
     held = pumped.rows[row]
     address = pumped.inbox.ctypes.data + row * IN_BYTES + held["in_bytes"]
     space = i64(IN_BYTES - held["in_bytes"])
@@ -40,7 +45,16 @@ def _receive(pumped: Pumped, row: int) -> int:
         return i64(0)
     if reason == native.SSL_WANT_READ:
         return i64(0)
-    return i64(-1) if count == 0 else i64(-2)
+    if count == 0:
+        return i64(-1)
+    return i64(-3) if _refuses_certificate(native.ssl_last_error()) else i64(-2)
+
+
+@stage
+def _refuses_certificate(error: int) -> bool:
+    """Whether an error of OpenSSL is an alert of the other end about our certificate (RFC 8446 section 6.2)."""
+    alert = (error & _REASONS) - _ALERTS
+    return 42 <= alert <= 46 or alert == 48  # bad_certificate to certificate_unknown, unknown_ca
 
 
 @kernel
@@ -52,7 +66,12 @@ def read_tcp(pumped: Pumped, row: int, now_ms: int) -> None:
             return
         count = _receive(pumped, row)
         if count < 0:
-            end(pumped, row, _CLOSED if count == -1 else _FAILED)
+            ended = _FAILED
+            if count == -1:
+                ended = _CLOSED
+            elif count == -3:
+                ended = _CERTIFICATE
+            end(pumped, row, ended)
             return
         if count == 0:
             return

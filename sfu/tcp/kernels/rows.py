@@ -50,6 +50,8 @@ class Ended(IntEnum):
     """By the HTTP server."""
     DISMISSED = 4
     """By Python."""
+    CERTIFICATE = 5
+    """By the client, which does not take our certificate."""
 
 
 class Order(IntEnum):

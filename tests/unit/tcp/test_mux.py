@@ -142,6 +142,36 @@ async def test_a_request_is_answered_and_its_client_known(entrance: Open, tls: b
     writer.close()
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_client_that_does_not_take_our_certificate_is_counted_as_such(
+    entrance: Open, version: ssl.TLSVersion
+) -> None:
+    opened = await entrance()
+    context = ssl.create_default_context()
+    context.minimum_version = context.maximum_version = version
+
+    def connect() -> None:  # asyncio goes without the alert
+        with socket.create_connection(opened.listener.getsockname()) as connection:
+            context.wrap_socket(connection, server_hostname="localhost")
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await asyncio.to_thread(connect)
+    await opened.until(lambda: opened.mux.ended["certificate"] == 1)
+    assert opened.mux.ended.total() == 1
+
+
+async def test_a_handshake_that_fails_for_another_reason_is_not_the_certificates(entrance: Open) -> None:
+    opened = await entrance()
+    context = unverified()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA")
+    host, port = opened.listener.getsockname()
+    with pytest.raises(ssl.SSLError):
+        await asyncio.open_connection(host, port, ssl=context, server_hostname="localhost")
+    await opened.until(lambda: opened.mux.ended["failed"] == 1)
+    assert opened.mux.ended.total() == 1
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
 async def test_a_connectivity_check_leads_to_its_shard(entrance: Open, tls: bool) -> None:
     opened = await entrance()
