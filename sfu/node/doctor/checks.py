@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sfu.node.descriptors import DescriptorPlan
 from sfu.node.doctor.diagnosis import Diagnosis, Level
+from sfu.tcp.chain import Chain
 
 LATE_CLOCK_S = 0.5
 """Most by which the clock may be wrong: records say when somebody spoke."""
@@ -133,18 +134,39 @@ def check_congestion_control(name: str, there: bool) -> Diagnosis:
     return Diagnosis("TCP for media", "warn", f"no {name}: who has TCP alone sees less on paths that lose", advice)
 
 
-def check_certificate(expires: float | str, now: float) -> Diagnosis:
-    """The certificate can be served, and for some time yet. `expires` is an error's text where it cannot."""
-    if isinstance(expires, str):
-        return Diagnosis("certificate", "fail", expires, "mend tls_cert and tls_key: the node would not start")
-    left = expires - now
+def check_certificate(found: Chain | str, now: float) -> Diagnosis:
+    """The certificate can be served, and for some time yet. `found` is an error's text where it cannot."""
+    if isinstance(found, str):
+        return Diagnosis("certificate", "fail", found, "mend tls_cert and tls_key: the node would not start")
+    left = found.expires - now
     if left <= 0:
         advice = "renew it: no browser takes it, nor TURN by TLS"
         return Diagnosis("certificate", "fail", f"expired {-left / 86400:.0f} days ago", advice)
+    fault = found.find_time_fault(now)
+    if fault:
+        advice = "set this host's clock (timedatectl set-ntp true), or wait with it: no browser takes it yet"
+        return Diagnosis("certificate", "fail", fault, advice)
     seen = f"good for {left / 86400:.0f} days"
     if left < SOON_S:
         return Diagnosis("certificate", "warn", seen, "renew it: what should have done so (certbot.timer) has not")
     return Diagnosis("certificate", "ok", seen)
+
+
+def check_issuer(missing: str) -> Diagnosis:
+    """Clients can follow the certificate to an authority. `missing`: by whom it is signed, where it stands alone."""
+    if not missing:
+        return Diagnosis("certificate's issuer", "ok", "in the file, or known to this system")
+    advice = "serve the full chain (certbot's fullchain.pem), unless all clients know this authority"
+    return Diagnosis("certificate's issuer", "warn", f"{missing} is neither in the file nor known here", advice)
+
+
+def check_names(found: Chain, host: str) -> Diagnosis:
+    """The certificate is for the host by which clients are told to come."""
+    what = "certificate's names"
+    if found.covers(host):
+        return Diagnosis(what, "ok", f"{host} is one of them")
+    advice = "take one for that name, or change livekit_url; behind a proxy this does not matter"
+    return Diagnosis(what, "warn", f"{', '.join(found.names) or 'none'}; not {host} of livekit_url", advice)
 
 
 def check_descriptors(plan: DescriptorPlan) -> Diagnosis:

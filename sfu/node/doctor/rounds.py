@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sfu
 from sfu.config import SOCKET_BUFFER_BYTES
@@ -86,9 +87,14 @@ def _examine_certificate(settings: Settings) -> Iterator[Diagnosis]:
         certificate = load_certificate(settings)
     except sfu.ConfigError as error:
         yield checks.check_certificate(str(error), time.time())
-    else:
-        if certificate is not None:
-            yield checks.check_certificate(certificate.expires, time.time())
+        return
+    if certificate is None:
+        return
+    yield checks.check_certificate(certificate.served, time.time())
+    yield checks.check_issuer(certificate.served.find_missing_issuer())
+    url = urlsplit(settings.livekit_url)
+    if url.scheme in ("https", "wss") and url.hostname:
+        yield checks.check_names(certificate.served, url.hostname)
 
 
 def _examine_disks(settings: Settings, folders: list[Path]) -> Iterator[Diagnosis]:

@@ -79,6 +79,11 @@ def test_a_certificate_is_looked_at_where_one_is_set(tmp_path: Path) -> None:
     chain, key = make_certificate(tmp_path)
     _, found = run("--dev", SFU_TLS_CERT=str(chain), SFU_TLS_KEY=str(key))
     assert found["certificate"] == ("warn", "good for 1 days")
+    assert found["certificate's issuer"][0] == "ok"
+    assert "certificate's names" not in found
+    url = {"SFU_LIVEKIT_URL": "https://sfu.example.org"}
+    _, found = run("--dev", SFU_TLS_CERT=str(chain), SFU_TLS_KEY=str(key), **url)
+    assert found["certificate's names"] == ("warn", "localhost, 127.0.0.1; not sfu.example.org of livekit_url")
     key.unlink()
     code, found = run("--dev", SFU_TLS_CERT=str(chain), SFU_TLS_KEY=str(key))
     assert code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any, cast
 
 import pytest
 
@@ -10,12 +11,19 @@ from sfu.node.descriptors import plan_descriptors
 from sfu.node.doctor import checks
 from sfu.node.doctor.checks import ClockFacts, DiskFacts, KernelFacts, PortFacts
 from sfu.node.doctor.diagnosis import Diagnosis
+from sfu.tcp.chain import Chain
 
 PLACE = "TCP 127.0.0.1:443"
 GIB = 1 << 30
 PLENTY = plan_descriptors(1 << 20, connections=8192, shards=1, recordings=16, folders=1)
 FEW = plan_descriptors(1024, connections=8192, shards=1, recordings=16, folders=1)
 
+
+def chain(begins: float, expires: float, *names: str) -> Chain:
+    return Chain(begins, expires, names, cast(Any, None), alone=False)
+
+
+OURS = chain(0, 1, "meet.example.org")
 WELL = {
     "a free port": checks.check_port(PortFacts("port", PLACE, None)),
     "a running node's port": checks.check_port(PortFacts("port", PLACE, errno.EADDRINUSE, ours=True)),
@@ -25,7 +33,9 @@ WELL = {
     "buffers that nobody tells of": checks.check_buffers(100, {}),
     "offload": checks.check_offload(True, True),
     "congestion control": checks.check_congestion_control("bbr", True),
-    "a certificate": checks.check_certificate(40 * 86400.0, 86400.0),
+    "a certificate": checks.check_certificate(chain(0, 40 * 86400.0), 86400.0),
+    "a certificate with its issuer": checks.check_issuer(""),
+    "a certificate's name": checks.check_names(OURS, "meet.example.org"),
     "descriptors": checks.check_descriptors(PLENTY),
     "cores": checks.check_cores(3, 4),
     "a disk": checks.check_disk("/records", DiskFacts(100 * GIB, 2e8, 0.01), GIB),
@@ -49,7 +59,9 @@ POOR = {
     "no offload": (checks.check_offload(False, False), "Linux 5.0"),
     "no congestion control": (checks.check_congestion_control("bbr", False), "modprobe tcp_bbr"),
     "no GRO": (checks.check_offload(True, False), "Linux 5.0"),
-    "a certificate that ends": (checks.check_certificate(10 * 86400.0, 86400.0), "renew it"),
+    "a certificate that ends": (checks.check_certificate(chain(0, 10 * 86400.0), 86400.0), "renew it"),
+    "a certificate alone": (checks.check_issuer("CN=R3"), "fullchain.pem"),
+    "a certificate of another": (checks.check_names(OURS, "sfu.example.org"), "livekit_url"),
     "few descriptors": (checks.check_descriptors(FEW), f"LimitNOFILE={FEW.wanted}"),
     "few cores": (checks.check_cores(4, 4), "shards to 3"),
     "one core": (checks.check_cores(1, 1), "shards to 1"),
@@ -71,7 +83,8 @@ BAD = {
     "an address that is gone": (checks.check_port(PortFacts("port", PLACE, errno.EADDRNOTAVAIL)), "host of port"),
     "a port out of reach": (checks.check_port(PortFacts("port", PLACE, errno.ENETDOWN)), "system's log"),
     "a clock that is wrong": (checks.check_drift(90, "there"), "set the clock"),
-    "a certificate that has ended": (checks.check_certificate(86400.0, 10 * 86400.0), "renew it"),
+    "a certificate that has ended": (checks.check_certificate(chain(0, 86400.0), 10 * 86400.0), "renew it"),
+    "a certificate of tomorrow": (checks.check_certificate(chain(86400.0, 9 * 86400.0), 0.0), "clock"),
     "no certificate": (checks.check_certificate("tls_cert: there is none", 0.0), "tls_cert and tls_key"),
     "a full disk": (checks.check_disk("/r", DiskFacts(GIB // 2, 1e8, 0.01), GIB), "make room"),
     "no disk": (checks.check_disk("/r", "/r: No such file or directory", GIB), "mount it"),
