@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from sfu.tcp.mux import Carries, TcpMux
+from sfu.tcp.tls import CertificateFault
 
 _NAMES = {Carries.UNKNOWN: "unknown", Carries.HTTP: "http", Carries.ICE: "ice", Carries.TURN: "turn"}
 
@@ -55,3 +56,10 @@ class TcpCollector(Collector):
         if mux is not None and mux.certificate is not None:
             expires.add_metric([], mux.certificate.expires)
         yield expires
+        text = "What is wrong with the certificate: 1, or 0."
+        faults = GaugeMetricFamily("sfu_certificate_fault", text, labels=["fault"])
+        if mux is not None and mux.certificate is not None:
+            found = mux.certificate.faults
+            for each in CertificateFault:
+                faults.add_metric([each.value], each in found)
+        yield faults

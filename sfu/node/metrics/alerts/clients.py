@@ -122,6 +122,23 @@ CLIENTS = (
         ),
     ),
     Alert(
+        name="SfuCertificateFault",
+        severity="warning",
+        expression='sfu_certificate_fault{fault!="expired"} > 0',
+        holds="5m",
+        summary="The certificate cannot be used as it is.",
+        means=(
+            "`files`: what stands in the files of `tls_cert` and `tls_key` cannot be served, or clients refuse it. "
+            "The former certificate is served, but a start would fail, or serve what is refused. `not_yet_good`: "
+            "clients refuse what is served, since its time has not begun, or this host's clock is behind."
+        ),
+        look="The log says what is wrong with which file; `sfu doctor`; `timedatectl` for the clock.",
+        steps=(
+            "Put certificate and key of one pair into the files. The node takes them by itself, within seconds.",
+            "Set the clock, if it is wrong: `timedatectl set-ntp true`.",
+        ),
+    ),
+    Alert(
         name="SfuWebhooksStuck",
         severity="warning",
         expression="sfu_webhook_alarm > 0",

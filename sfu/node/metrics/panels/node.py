@@ -208,6 +208,12 @@ NODE = (
                 {"{{instance}}": "sfu_certificate_expires_seconds - time()"},
                 "How long it is good; certbot renews it 30 days before.",
             ),
+            Panel(
+                "Certificate: faults",
+                "short",
+                {"{{instance}} {{fault}}": "sfu_certificate_fault"},
+                "What is wrong with it is 1.",
+            ),
         ),
     ),
 )

@@ -135,6 +135,7 @@ TROUBLES = {
         {"sfu_certificate_expires_seconds": still(10 * 86400, DAY)}, at="2h", quiet_at="50m"
     ),
     "SfuCertificateEnds": Trouble({"sfu_certificate_expires_seconds": still(86400)}, quiet_at="5m"),
+    "SfuCertificateFault": Trouble({'sfu_certificate_fault{fault="files"}': still(1)}, {"fault": "files"}),
     "SfuWebhooksStuck": Trouble({'sfu_webhook_alarm{what="behind"}': still(1)}, {"what": "behind"}),
     "SfuWebhooksLost": Trouble({"sfu_webhooks_lost_total": jumps()}, quiet_at="5m"),
 }
@@ -185,6 +186,7 @@ HEALTHY = {
     "sfu_http_connections": still(5000, DAY),
     "sfu_http_connections_limit": still(8192, DAY),
     "sfu_certificate_expires_seconds": still(20 * 86400, DAY),
+    'sfu_certificate_fault{fault="files"}': still(0, DAY),
     'sfu_webhook_alarm{what="behind"}': still(0, DAY),
     "sfu_webhooks_lost_total": still(2, DAY),
 }

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from sfu.node.metrics.tcp import TcpCollector
+from sfu.tcp.tls import CertificateFault
 
 
 def read(mux: Any) -> dict[str, float]:
@@ -16,7 +17,11 @@ def read(mux: Any) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("certificate", "cpu_s", "told"),
     [
-        (SimpleNamespace(expires=5e9), 1.5, {"sfu_tcp_cpu_seconds_total": 1.5, "sfu_certificate_expires_seconds": 5e9}),
+        (
+            SimpleNamespace(expires=5e9, faults=()),
+            1.5,
+            {"sfu_tcp_cpu_seconds_total": 1.5, "sfu_certificate_expires_seconds": 5e9},
+        ),
         (None, 0.5, {"sfu_tcp_cpu_seconds_total": 0.5}),
         (None, None, {}),
     ],
@@ -27,6 +32,14 @@ def test_the_thread_and_the_certificate_are_told_where_there_are_some(
 ) -> None:
     mux = SimpleNamespace(count=lambda carries: 0, ended={}, counters=dict, cpu_s=cpu_s, certificate=certificate)
     assert read(cast(Any, mux)) == told
+
+
+def test_what_is_wrong_with_the_certificate_is_told_by_name() -> None:
+    certificate = SimpleNamespace(expires=5e9, faults={CertificateFault.FILES})
+    mux = SimpleNamespace(count=lambda carries: 0, ended={}, counters=dict, cpu_s=None, certificate=certificate)
+    samples = [each for family in TcpCollector(cast(Any, mux)).collect() for each in family.samples]
+    told = {each.labels["fault"]: each.value for each in samples if each.name == "sfu_certificate_fault"}
+    assert told == {"expired": 0, "not_yet_good": 0, "files": 1}
 
 
 def test_without_a_mux_there_is_neither() -> None:
