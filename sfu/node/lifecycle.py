@@ -64,6 +64,8 @@ class Lifecycle:
         self._bounds: BoundsKeeper = app.state.bounds
         self._drain.on_stop = self.stop
         self._restart.hand_over = self.hand_over
+        if mux is not None and (certificate := mux.certificate) is not None:
+            self._restart.serves_good_certificate = lambda: not certificate.time_fault
 
     async def run(self) -> None:
         """Serve until the end, whatever that is."""

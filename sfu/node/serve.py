@@ -42,6 +42,7 @@ from sfu.signaling import RecordStore
 from sfu.signaling.sessions.watcher import EventWatcher
 from sfu.tcp import pump
 from sfu.tcp.mux import TcpMux
+from sfu.tcp.tls import Certificate
 
 if TYPE_CHECKING:
     pass
@@ -103,7 +104,7 @@ async def _serve(settings: Settings, reporter: Reporter) -> int | None:
     descriptors = _plan_descriptors(settings, records)
     predecessor = find_predecessor(os.environ)
     async with contextlib.AsyncExitStack() as closing:
-        handover = None if predecessor is None else await _take_over(predecessor, settings, reporter)
+        handover = None if predecessor is None else await _take_over(predecessor, settings, certificate, reporter)
         inherited = None if handover is None else handover.http
         listener = closing.enter_context(await _listen("port", settings.host, settings.port, inherited))
         apart = None
@@ -209,7 +210,9 @@ def _killable() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-async def _take_over(predecessor: Predecessor, settings: Settings, reporter: Reporter) -> Handover:
+async def _take_over(
+    predecessor: Predecessor, settings: Settings, certificate: Certificate | None, reporter: Reporter
+) -> Handover:
     """Do all that takes long and needs no port while the other process serves, then take its place."""
     await _compile(reporter)
     await asyncio.to_thread(pump.compile_kernels)
@@ -217,7 +220,7 @@ async def _take_over(predecessor: Predecessor, settings: Settings, reporter: Rep
     if settings.livekit_keys:
         await asyncio.to_thread(importlib.import_module, "sfu.node.livekit.server_api")
     try:
-        handover = await predecessor.take()
+        handover = await predecessor.take("" if certificate is None else certificate.time_fault)
     except HandoverError as error:
         raise ServeError(str(error)) from error
     settings.take_dev_secret(handover.state.get("dev_secret", ""))

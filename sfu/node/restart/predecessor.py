@@ -20,14 +20,16 @@ class Predecessor:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    async def take(self) -> Handover:
+    async def take(self, certificate_fault: str = "") -> Handover:
         """Say that this process is ready to serve; wait until the other has ended to, and return what it hands over.
+        `certificate_fault`: why clients would refuse the certificate that this one serves.
 
         Raises:
             HandoverError: it does not.
         """
         try:
-            await asyncio.to_thread(self._channel.send, {"ready": VERSION})
+            ready = {"ready": VERSION, "certificate_fault": certificate_fault}
+            await asyncio.to_thread(self._channel.send, ready)
             message, sockets = await asyncio.to_thread(self._channel.receive, _HANDS_OVER_S)
         except ChannelError as error:
             raise HandoverError(str(error)) from error

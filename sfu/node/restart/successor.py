@@ -46,6 +46,8 @@ class NodeRestart:
         """`command`: starts the successor; by default as this process was started."""
         self.hand_over: Callable[[], Awaitable[Handover]] | None = None
         """Ends to serve, and returns everything; None: this node cannot."""
+        self.serves_good_certificate: Callable[[], bool] = lambda: False
+        """Whether this process serves one that clients take at this time."""
         self.successor: subprocess.Popen[bytes] | None = None
         """The process that serves in place of this one."""
         self._command = [sys.executable, *sys.orig_argv[1:]] if command is None else list(command)
@@ -87,6 +89,9 @@ class NodeRestart:
             message, _ = await asyncio.to_thread(channel.receive, _READY_S)
             if message.get("ready") != VERSION:
                 raise ChannelError(f"the successor is of another version of handing over ({message.get('ready')})")
+            fault = message.get("certificate_fault")
+            if fault and self.serves_good_certificate():
+                raise ChannelError(f"clients would refuse the successor's certificate, and take this one's: {fault}")
         except (ChannelError, OSError) as error:
             await self._fail(f"{error}; its own words stand in the log", process, channel)
             return

@@ -22,6 +22,7 @@ assert find_predecessor(os.environ) is None
 """
 SERVES = "handover = asyncio.run(predecessor.take()); predecessor.tell_serving(); time.sleep(60)"
 ENDS_AT_ONCE = "sys.exit(3)"
+HAS_EXPIRED = "asyncio.run(predecessor.take('it has expired')); predecessor.tell_serving(); time.sleep(60)"
 OF_ANOTHER_VERSION = "predecessor._channel.send({'ready': 99}); time.sleep(60)"
 FAILS_TO_SERVE = "asyncio.run(predecessor.take()); sys.exit(3)"
 
@@ -76,6 +77,24 @@ async def test_a_successor_that_is_never_ready_changes_nothing_and_another_try_i
         assert restart.state.failure
         assert (node.asked, restart.failed, restart.successor) == (0, False, None)
     assert "this process goes on" in caplog.text
+    node.listener.close()
+
+
+@pytest.mark.parametrize("good", [True, False])
+async def test_a_certificate_that_clients_refuse_takes_the_place_of_one_that_they_refuse_and_of_no_other(
+    good: bool,
+) -> None:
+    node, restart = Node(), _restart(HAS_EXPIRED)
+    restart.hand_over = node.hand_over
+    restart.serves_good_certificate = lambda: good
+    restart.begin()
+    await _settle(restart, lambda: not restart.state.restarting or node.asked > 0)
+    await restart.close()
+    assert node.asked == (0 if good else 1)
+    assert ("it has expired" in restart.state.failure) == good
+    if restart.successor is not None:
+        restart.successor.kill()
+        restart.successor.wait()
     node.listener.close()
 
 
