@@ -126,6 +126,11 @@ class Participant:
         await self.signaling.close()
         self.client.socket.close()
 
+    async def hang_up(self) -> None:
+        """Go without a word."""
+        await self.signaling.hang_up()
+        self.client.socket.close()
+
     # negotiation
 
     @property
