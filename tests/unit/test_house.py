@@ -33,6 +33,7 @@ MOST_METHODS = 25
 
 MOST_SLEEP_S = 0.2
 """Enough between two looks at what one waits for."""
+_STAYS = "somebody stays in a room for a while"
 LONGER_SLEEPS = {
     "tests/fuzz/__main__.py:run_all": "no test: the bar of `make fuzz` moves twice a second",
     "tests/interop/layered.py:_post": "as long as the node tells a client to wait before it asks again",
@@ -43,6 +44,9 @@ LONGER_SLEEPS = {
     "tests/interop/stable/scene.py:watch": "a viewer watches for the seconds that its plan says",
     "tests/reference/picture.py:main": "no test: until people in a picture have each other's best layer",
     "tests/soak/crowd.py:_come_in": "a client waits between two attempts, as the SDKs do",
+    "tests/soak/test_churn_of_a_node.py:_leave": _STAYS,
+    "tests/soak/test_churn_of_a_node.py:_hang_up": _STAYS,
+    "tests/soak/test_churn_of_a_node.py:_offer_and_delete": _STAYS,
     "tests/soak/test_attacker.py:_move": "the bar moves each second",
     "tests/integration/test_livekit_egress.py:test_a_participant_is_recorded_alone_with_what_he_publishes_later": (
         "so much media is what the record has to hold"
