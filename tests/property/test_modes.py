@@ -20,6 +20,7 @@ MODULES = [
         "ring_records",
         "source_id",
         "reports",
+        "checks",
     )
 ]
 
