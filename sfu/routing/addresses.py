@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from sfu.routing.kernels import command_records as commands
 from sfu.routing.kernels.command_class import Command
@@ -21,7 +24,8 @@ class Addresses:
         self._held: dict[int, list[tuple[Address | None, int]]] = {}
         self._selected: dict[int, Address | None] = {}
         self._last_use = 0
-        self._generations, self._heard_us = tables.addresses["generation"], tables.addresses["heard_us"]
+        self._generations = tables.addresses["generation"]
+        self._heard_us, self._checked_us = tables.addresses["heard_us"], tables.addresses["checked_us"]
 
     def open(self, connection: int) -> None:
         """Note that a connection has a row now, and no address yet."""
@@ -33,12 +37,19 @@ class Addresses:
         self._selected.pop(connection, None)
 
     def set(
-        self, connection: int, addresses: Sequence[Address], selected: Address | None, *, tcp: bool = False
+        self,
+        connection: int,
+        addresses: Sequence[Address],
+        selected: Address | None,
+        *,
+        tcp: bool = False,
+        relayed: Collection[Address] = (),
     ) -> None:
         """Take what comes from these addresses, at most `MAX_ADDRESSES`, for the peer's, from nowhere else; send to
         `selected`, from where it goes on by TCP or not.
 
-        An address that another connection had is this one's from now on.
+        An address that another connection had is this one's from now on. `relayed`: those of them that are of relays of
+        ours, so that the peer is elsewhere.
         """
         held = self._held[connection]
         for place, (address, _) in enumerate(held):
@@ -52,7 +63,7 @@ class Addresses:
                 self._last_use = (self._last_use + 1) & 0x7FFFFFFF
                 held[place] = (address, self._last_use)
                 raw = encode_address(address, self._family()).tobytes()
-                self._post(connection, commands.ClaimAddress(place, self._last_use, raw))
+                self._post(connection, commands.ClaimAddress(address in relayed, place, self._last_use, raw))
         if selected != self._selected.get(connection):
             self._selected[connection] = selected
             raw = b"" if selected is None else encode_address(selected, self._family()).tobytes()
@@ -63,12 +74,21 @@ class Addresses:
 
         Addresses from which nothing came are left out.
         """
+        return self._times(connection, self._heard_us)
+
+    def checked(self, connection: int) -> list[tuple[Address, float]]:
+        """Return when a check that the plane has answered by itself, and that was new, last came from each address, in
+        seconds of CLOCK_MONOTONIC; addresses from which none came are left out.
+        """
+        return self._times(connection, self._checked_us)
+
+    def _times(self, connection: int, column: NDArray[Any]) -> list[tuple[Address, float]]:
         first = connection * MAX_ADDRESSES
         found = []
         for place, (address, generation) in enumerate(self._held[connection]):
             if address is None or self._generations.item(first + place) != generation:
                 continue  # the plane has yet to begin with it
-            heard_us = self._heard_us.item(first + place)
-            if heard_us > 0:
-                found.append((address, heard_us / 1e6))
+            last_us = column.item(first + place)
+            if last_us > 0:
+                found.append((address, last_us / 1e6))
         return found

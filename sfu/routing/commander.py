@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sfu.routing.addresses import Addresses
+from sfu.routing.checks import Checks
 from sfu.routing.kernels import command_records as commands
 from sfu.routing.kernels.connection_columns import NAME_BYTES, UFRAGS
 from sfu.routing.kernels.media_columns import LARGEST_SET_BYTES, PARAMETER_INDEXES
@@ -51,6 +52,8 @@ class Commander(TableReader, abc.ABC):
         self._post = self._queue.post
         self.addresses = Addresses(tables, self._post, lambda: self.family)
         """Where the connections' peers are."""
+        self.checks = Checks(tables, self._post, lambda: self.settled)
+        """Which of their connectivity checks the plane answers."""
         self.repairs = Repairs(limits, self._post, rng)
         """By what the subscriptions' packets can be sent again."""
         self._planes: Sequence[Commander] = [self]

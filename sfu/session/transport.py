@@ -17,12 +17,17 @@ from sfu.transport import (
     Connected,
     Endpoint,
     IceCredentials,
+    RoutineChanged,
+    RoutineChecks,
     RtcpCipher,
     new_inbound,
     new_outbound,
 )
 
 _log = logging.getLogger("sfu.session.transport")
+
+_FIRST_BEHIND_STUN = b"\x04"
+"""Datagrams of STUN begin with an octet below (RFC 7983)."""
 
 
 class Transport:
@@ -51,6 +56,7 @@ class Transport:
             handshake_timeout=environment.config.handshake_timeout,
             now=environment.clock(),
             find_origin=shard.find_origin,
+            transactions=shard.plane.checks.memory(self.row),
         )
 
     @property
@@ -81,18 +87,20 @@ class Transport:
 
     def restart_ice(self) -> None:
         """Choose new local credentials; the old ones stay valid until the client uses the new."""
+        self.shard.plane.checks.leave(self.row)
         self._endpoint.restart_ice(self._new_credentials())
 
     def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
         """Handle a datagram of STUN or DTLS."""
+        if data[:1] < _FIRST_BEHIND_STUN:
+            self._note_signs()
         self._endpoint.handle_datagram(data, address, now)
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due in the endpoint, which is told first where media came from."""
+        """Do what is due in the endpoint, which is told first where media and checks came from."""
         due = self._endpoint.poll_timeout()
         if due is not None and due <= now:
-            for address, when in self.shard.plane.addresses.heard(self.row):
-                self._endpoint.note_media(address, when)
+            self._note_signs()
         self._endpoint.handle_timeout(now)
         self._data.transport.handle_timeout(now)
 
@@ -104,6 +112,7 @@ class Transport:
 
     def forget_address(self, address: Address) -> None:
         """Give up an address, where another connection's client has proved to be."""
+        self._note_signs()
         self._endpoint.forget_address(address)
 
     def poll_timeout(self) -> float | None:
@@ -128,6 +137,8 @@ class Transport:
             if isinstance(event, AddressesChanged):
                 self._address = event.selected
                 self.shard.set_addresses(member, event.verified, event.selected)
+            elif isinstance(event, RoutineChanged):
+                self._pass_routine(event.checks)
             elif isinstance(event, Connected):
                 keys = event.keys
                 self._cipher = RtcpCipher(keys)
@@ -164,6 +175,27 @@ class Transport:
         self._cipher = None
         self.shard.plane.close_connection(self.row)
         self.shard.keep_drops(self.drops)
+
+    def _note_signs(self) -> None:
+        """Tell the endpoint what the plane knows of where the client was heard."""
+        addresses = self.shard.plane.addresses
+        for address, when in addresses.heard(self.row):
+            self._endpoint.note_media(address, when)
+        for address, when in addresses.checked(self.row):
+            self._endpoint.note_check(address, when)
+
+    def _pass_routine(self, checks: RoutineChecks | None) -> None:
+        """Let the plane answer these checks, and no others."""
+        if checks is None:
+            self.shard.plane.checks.leave(self.row)
+            return
+        self.shard.plane.checks.answer(
+            self.row,
+            ufrag=checks.credentials.ufrag,
+            pwd=checks.credentials.pwd,
+            remote_ufrag=checks.remote_ufrag,
+            nominated=checks.nominated,
+        )
 
     def _pass_data(self, now: float) -> None:
         """Bring records and data channels together, once there are both."""

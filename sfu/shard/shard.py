@@ -200,7 +200,8 @@ class Shard:
             with self._contained(loser, now):
                 loser.forget_address(address, now)
             self.touch(loser)
-        self.plane.addresses.set(member.row, addresses, selected, tcp=self._origins.is_tcp(selected))
+        relayed = [address for address in addresses if self._origins.find(address) != address]
+        self.plane.addresses.set(member.row, addresses, selected, tcp=self._origins.is_tcp(selected), relayed=relayed)
 
     def detach(self, member: Member) -> None:
         """Forget a connection, which closes its row itself."""

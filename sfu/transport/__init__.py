@@ -14,15 +14,16 @@ from sfu.transport.channel import (
     TransportEnded,
 )
 from sfu.transport.data_transport import DataTransport
-from sfu.transport.endpoint import (
+from sfu.transport.endpoint import Endpoint
+from sfu.transport.endpoint_events import (
     AddressesChanged,
     Closed,
     CloseReason,
     Connected,
-    Endpoint,
     EndpointEvent,
+    RoutineChanged,
 )
-from sfu.transport.ice import MAX_ADDRESSES, Address, IceCredentials
+from sfu.transport.ice import MAX_ADDRESSES, Address, IceCredentials, RoutineChecks
 from sfu.transport.identity import Fingerprint, Identity
 from sfu.transport.srtp import (
     DEFAULT_PROFILES,
@@ -57,6 +58,8 @@ __all__ = [
     "IceCredentials",
     "Identity",
     "MessageArrived",
+    "RoutineChanged",
+    "RoutineChecks",
     "RtcpCipher",
     "SrtpError",
     "SrtpKeys",

@@ -6,15 +6,22 @@ The owner passes each datagram, and the time, and then empties `poll_transmit`, 
 
 from __future__ import annotations
 
-import enum
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sfu.transport.dtls import DtlsAssociation, DtlsState, is_client_hello
-from sfu.transport.ice import Address, IceCredentials, IceLite
+from sfu.transport.endpoint_events import (
+    AddressesChanged,
+    Closed,
+    CloseReason,
+    Connected,
+    EndpointEvent,
+    RoutineChanged,
+)
+from sfu.transport.ice import Address, IceCredentials, IceLite, RoutineChecks
 from sfu.transport.identity import Fingerprint, Identity
-from sfu.transport.srtp import SrtpKeys, SrtpProfile
+from sfu.transport.srtp import SrtpProfile
+from sfu.transport.transactions import Memory
 
 REVIEW_INTERVAL = 0.5
 """Seconds between two checks of whether a peer with several addresses has moved to another one."""
@@ -24,50 +31,6 @@ STALL_GRACE = 6.0
 
 MAX_QUEUED_DATAGRAMS = 256
 """Most datagrams that wait for `poll_transmit`; an owner that empties the queue each time never gets there."""
-
-
-class CloseReason(enum.StrEnum):
-    """Why an endpoint closed by itself."""
-
-    CONSENT_LOST = "consent_lost"
-    """Nothing authentic, neither checks nor media, came for the consent time-out: the peer is gone (RFC 7675)."""
-    HANDSHAKE_FAILED = "handshake_failed"
-    """DTLS found no common ground, or the peer broke its rules."""
-    HANDSHAKE_TIMEOUT = "handshake_timeout"
-    """No keys within the handshake time-out: no path, or a peer that never came."""
-    FINGERPRINT_MISMATCH = "fingerprint_mismatch"
-    """The peer's certificate is not the one that signalling named: an impostor, or wrong SDP."""
-    REMOTE_CLOSE = "remote_close"
-    """The peer closed DTLS."""
-
-
-@dataclass(frozen=True)
-class AddressesChanged:
-    """The addresses at which the peer has proved to be, and the one to send to from now on."""
-
-    verified: tuple[Address, ...]
-    """Addresses whose datagrams belong to this peer; at most `MAX_ADDRESSES`."""
-    selected: Address | None
-    """The address to send to; None: send nothing, since the peer's consent for the last address is gone."""
-
-
-@dataclass(frozen=True)
-class Connected:
-    """The peer is the one that signalling named; media may flow with these keys."""
-
-    keys: SrtpKeys
-
-
-@dataclass(frozen=True)
-class Closed:
-    """The endpoint is finished, and drops whatever it receives."""
-
-    reason: CloseReason
-    detail: str = ""
-    """Details for the log, such as OpenSSL's message."""
-
-
-EndpointEvent = AddressesChanged | Connected | Closed
 
 
 class Endpoint:
@@ -80,7 +43,7 @@ class Endpoint:
         consent_timeout: seconds without an authentic check or packet after which the peer counts as gone.
         handshake_timeout: seconds from `now` until there must be keys.
         now: the time in seconds, of a clock that never goes back.
-        find_origin: see `IceLite`.
+        find_origin, transactions: see `IceLite`.
     """
 
     def __init__(
@@ -93,10 +56,11 @@ class Endpoint:
         handshake_timeout: float,
         now: float,
         find_origin: Callable[[Address], Address] = lambda address: address,
+        transactions: Memory | None = None,
     ) -> None:
         self.drops: Counter[str] = Counter()
         """What was dropped, by reason."""
-        self._ice = IceLite(credentials, self.drops, find_origin)
+        self._ice = IceLite(credentials, self.drops, find_origin, transactions)
         self._context = identity.context(profiles)
         self._dtls = DtlsAssociation(self._context)
         self._role_known = False
@@ -108,6 +72,7 @@ class Endpoint:
         self._connected = False
         self._closed = False
         self._reported: tuple[tuple[Address, ...], Address | None] = ((), None)
+        self._routine: RoutineChecks | None = None  # which the owner knows to be routine
         self._review_at: float | None = None
         self._transmits: deque[tuple[bytes, Address]] = deque()
         self._events: deque[EndpointEvent] = deque()
@@ -183,6 +148,13 @@ class Endpoint:
         """
         self._ice.note_media(address, when)
 
+    def note_check(self, address: Address, when: float) -> None:
+        """Note that a routine check last came from `address` at the time `when`, which the owner has answered.
+
+        The owner calls this before `handle_timeout`, `forget_address`, and the `handle_datagram` of a check.
+        """
+        self._ice.note_check(address, when)
+
     def handle_stall(self, now: float) -> None:
         """Give the peer `STALL_GRACE` seconds from `now` to be heard again, since we stood still and may have lost what
         it sent meanwhile.
@@ -249,7 +221,13 @@ class Endpoint:
 
     def poll_event(self) -> EndpointEvent | None:
         """Return the next event, or None."""
-        return self._events.popleft() if self._events else None
+        if self._events:
+            return self._events.popleft()
+        routine = None if self._closed else self._ice.routine
+        if routine == self._routine:
+            return None
+        self._routine = routine
+        return RoutineChanged(routine)
 
     def close(self, now: float) -> None:
         """Close from our side, with close_notify to the peer if it is connected; no event follows."""

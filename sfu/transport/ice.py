@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sfu.transport.stun import BindingRequest, StunError, build_error, build_success, parse_binding_request
-from sfu.transport.transactions import Transactions
+from sfu.transport.transactions import Memory, Transactions
 
 Address = tuple[str, int]
 """Textual IP (IPv4 dotted, IPv6 compressed) and UDP port."""
@@ -58,6 +58,21 @@ class IceCredentials:
         return cls(ufrag, base64.b64encode(random(18)).decode("ascii"))
 
 
+@dataclass(frozen=True)
+class RoutineChecks:
+    """Which checks only say that the peer is there: whoever knows this may answer them without asking us, and tells by
+    `note_check` when the last one came. They are new ones from a verified address, without anything but a success
+    response to be said to them.
+    """
+
+    credentials: IceCredentials
+    """Ours, which they name and are signed by."""
+    remote_ufrag: str
+    """The peer's, which they name."""
+    nominated: bool
+    """Whether they may nominate the selected address. One that nominates another is no routine check."""
+
+
 class _Generation:
     """One pair of credentials in use, ready to be compared with those in checks."""
 
@@ -94,6 +109,7 @@ class IceLite:
         credentials: the local ones.
         drops: counts, by reason, what is dropped; shared with the owner.
         find_origin: where a peer is that sends from an address. It is another one where a relay of ours stands between.
+        transactions: remembers checks; the one that others ask, too, who answer routine checks.
     """
 
     def __init__(
@@ -101,6 +117,7 @@ class IceLite:
         credentials: IceCredentials,
         drops: Counter[str],
         find_origin: Callable[[Address], Address] = lambda address: address,
+        transactions: Memory | None = None,
     ) -> None:
         self.selected: Address | None = None
         """Where to send: the first verified address until the peer nominates, then that until it has moved."""
@@ -111,11 +128,12 @@ class IceLite:
         self._current = _Generation(credentials)
         self._previous: _Generation | None = None
         self._remote_ufrags: tuple[bytes, ...] = ()
+        self._remote_ufrag = ""
         self.settled = False
         """Set once media flow: from then on a nomination alone moves nothing, see `follow`."""
         self._nominated = False
         self._nominee: Address | None = None  # waits for `follow`
-        self._transactions = Transactions()
+        self._transactions = transactions or Transactions()
         self._verified: dict[Address, _Path] = {}
 
     @property
@@ -134,6 +152,7 @@ class IceLite:
         While the peer restarts ICE the former fragment is accepted too, since checks with either are under way.
         """
         newest = ufrag.encode("utf-8", "replace")
+        self._remote_ufrag = ufrag
         if not self._remote_ufrags or self._remote_ufrags[0] != newest:
             self._remote_ufrags = (newest, *self._remote_ufrags[:1])
 
@@ -160,6 +179,24 @@ class IceLite:
         if path is not None and self.consented is not None:
             path.media = max(path.media, when)
             self.consented = max(self.consented, when)
+
+    def note_check(self, address: Address, when: float) -> None:
+        """Note that somebody else has answered a routine check from `address` at the time `when`; ignored unless the
+        address is verified.
+        """
+        path = self._verified.get(address)
+        if path is not None and self.consented is not None:
+            path.checked = max(path.checked, when)
+            self.consented = max(self.consented, when)
+
+    @property
+    def routine(self) -> RoutineChecks | None:
+        """Which checks are routine now; None: none is, since each may change something."""
+        moves = self._previous is not None or len(self._remote_ufrags) != 1 or self._nominee is not None
+        if not self.settled or moves or not self._current.used:
+            return None
+        nominated = self._nominated and self._current.nominated
+        return RoutineChecks(self._current.credentials, self._remote_ufrag, nominated)
 
     def follow(self) -> None:
         """Select the address that the peer has moved to without saying so, if it has.

@@ -16,7 +16,8 @@ from collections.abc import Callable
 import pylibsrtp
 from aiortc.rtp import RtcpPsfbPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpRtpfbPacket, pack_remb_fci
 
-from sfu.transport.endpoint import Closed, CloseReason, Connected, Endpoint
+from sfu.transport.endpoint import Endpoint
+from sfu.transport.endpoint_events import Closed, CloseReason, Connected
 from sfu.transport.ice import IceCredentials
 from sfu.transport.identity import Identity
 from sfu.transport.srtp import DEFAULT_PROFILES, RtcpCipher, new_inbound

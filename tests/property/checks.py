@@ -71,9 +71,11 @@ def messages(draw: st.DrawFn) -> bytes:
     """Mostly a check that could be a browser's, with something else in it, behind it, or wrong with it."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(max_size=120))
-    made = list(draw(st.lists(attributes, max_size=4)))
-    if draw(st.booleans()):
-        made[draw(st.integers(0, len(made))) :] = browser_check(nominate=draw(st.booleans()))
+    made = browser_check(nominate=draw(st.booleans()))
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        made.insert(draw(st.integers(0, len(made))), draw(attributes))
+    if draw(st.integers(0, 3)) == 0:
+        made = list(draw(st.lists(attributes, max_size=4)))
     behind = b""
     if draw(st.integers(0, 3)) == 0:
         kind, value = draw(attributes)
@@ -87,6 +89,6 @@ def messages(draw: st.DrawFn) -> bytes:
             behind=behind,
         )
     )
-    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         message[draw(st.integers(0, len(message) - 1))] = draw(st.integers(0, 255))
-    return bytes(message[: draw(st.one_of(st.just(len(message)), st.integers(0, len(message))))])
+    return bytes(message[: draw(st.integers(0, len(message))) if draw(st.integers(0, 5)) == 0 else len(message)])

@@ -21,6 +21,7 @@ MODULES = [
         "source_id",
         "reports",
         "checks",
+        "consent",
     )
 ]
 

@@ -27,14 +27,22 @@ class FakeAddresses:
         self.held: dict[int, tuple[Address, ...]] = {}
         self.selected: dict[int, Address | None] = {}
         self.by_tcp: dict[int, bool] = {}
+        self.relayed: dict[int, tuple[Address, ...]] = {}
         self.media: dict[int, list[tuple[Address, float]]] = {}
 
     def set(
-        self, connection: int, addresses: Sequence[Address], selected: Address | None, *, tcp: bool = False
+        self,
+        connection: int,
+        addresses: Sequence[Address],
+        selected: Address | None,
+        *,
+        tcp: bool = False,
+        relayed: Sequence[Address] = (),
     ) -> None:
         self.held[connection] = tuple(addresses)
         self.selected[connection] = selected
         self.by_tcp[connection] = tcp
+        self.relayed[connection] = tuple(relayed)
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
         return self.media.get(connection, [])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import dataclass_transform
 
 COMMANDS: list[type[Command]] = []
 """All classes of commands; each is known in the ring by its index here."""
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Command:
     """What a command says: a frozen dataclass."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import sfu.routing.kernels.check_records  # noqa: F401 - its commands are numbered, too
 from sfu.routing.kernels.command_class import COMMANDS, Command
 from sfu.routing.kernels.connection_columns import CNAME_BYTES, NAME_BYTES
 from sfu.routing.kernels.slots import Flag, Int32, Int64, Octet, Octets, Padded, make_slot
@@ -58,8 +59,9 @@ class SetAddress(Command):
 
 
 class ClaimAddress(Command):
-    """Take datagrams from an address for the connection's; a former holder loses the address."""
+    """Take datagrams from an address (`relayed`: a relay's of ours) for the connection's; a former holder loses it."""
 
+    relayed: Flag
     place: Int32
     """Index of the address among the connection's."""
     generation: Int32
@@ -235,15 +237,13 @@ class SetResending(Command):
     sealed: Int32
     """The row where the packets are kept, of which `sealed_bytes` octets are used."""
     sealed_bytes: Int32
-    log: Int32
-    """Row in the logs of sent packets, for the pacer; -1: none."""
+    log: Int32  # row in the logs of sent packets, for the pacer; -1: none
 
 
 class CloseSubscription(Command):
-    """Free a subscription's row."""
+    """Free a subscription's row; with `goodbye`, tell the client by BYE that the source has left."""
 
     goodbye: Flag
-    """Tell the client by BYE that the source has left."""
 
 
 OPERATION_OF = {command: number for number, command in enumerate(COMMANDS)}

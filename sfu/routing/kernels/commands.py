@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.bwe.kernels.estimate import set_limit, set_loss_bound
+from sfu.routing.kernels import check_records
 from sfu.routing.kernels import command_records as records
 from sfu.routing.kernels.classify import set_clock_offset
 from sfu.routing.kernels.command_records import OPERATION_OF
@@ -23,6 +24,7 @@ from sfu.routing.kernels.connection_commands import (
     set_keys,
     set_ufrags,
 )
+from sfu.routing.kernels.consent import answer_checks, leave_checks, note_check
 from sfu.routing.kernels.instant import monotonic_us
 from sfu.routing.kernels.media_commands import (
     close_encoding,
@@ -58,6 +60,9 @@ _SET_ADDRESS = OPERATION_OF[records.SetAddress]
 _CLAIM_ADDRESS = OPERATION_OF[records.ClaimAddress]
 _DROP_ADDRESS = OPERATION_OF[records.DropAddress]
 _SET_UFRAGS = OPERATION_OF[records.SetUfrags]
+_ANSWER_CHECKS = OPERATION_OF[check_records.AnswerChecks]
+_LEAVE_CHECKS = OPERATION_OF[check_records.LeaveChecks]
+_NOTE_CHECK = OPERATION_OF[check_records.NoteCheck]
 _SET_CONTROL = OPERATION_OF[records.SetControl]
 _SET_LIMIT = OPERATION_OF[records.SetLimit]
 _SET_LOSS_BOUND = OPERATION_OF[records.SetLossBound]
@@ -99,6 +104,12 @@ def _apply_to_connection(tables: Tables, buffers: Buffers, operation: int, row: 
         drop_address(tables, row, i64(command["DropAddress"]["place"]))
     elif operation == _SET_UFRAGS:
         set_ufrags(tables, row, command["SetUfrags"])
+    elif operation == _ANSWER_CHECKS:
+        answer_checks(tables, buffers, row, command["AnswerChecks"])
+    elif operation == _LEAVE_CHECKS:
+        leave_checks(tables, row)
+    elif operation == _NOTE_CHECK:
+        note_check(tables, row, i64(command["NoteCheck"]["transaction"]))
     elif operation == _CLOSE_CONNECTION:
         flush(buffers, tables, socket)  # its address is read when what is for it leaves
         close_connection(tables, row)

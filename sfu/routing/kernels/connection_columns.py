@@ -6,6 +6,7 @@ import numpy as np
 
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.columns import Columns
+from sfu.wire.kernels.sha1 import PADS
 from sfu.wire.sockaddr import SOCKADDR_BYTES
 
 ADDRESS_BYTES = SOCKADDR_BYTES
@@ -18,6 +19,12 @@ ALLOWANCES = 7
 """Number of kinds of requests that a connection may make only at a limited rate."""
 CNAME_BYTES = 32
 """Longest CNAME (RFC 7022) that fits; ours have 24 characters."""
+MOST_PWD_BYTES = 32
+"""Longest ICE password that fits; ours have 24 characters."""
+MOST_REMOTE_UFRAG_BYTES = 32
+"""Longest user fragment of a client whose checks the plane answers; browsers' have 4 and 8 characters."""
+REMEMBERED_CHECKS = 1024
+"""Connectivity checks that are remembered of one connection: three quarters of an hour of a browser's."""
 UFRAGS = 2
 """Most ICE user fragments of a connection: two while ICE restarts."""
 MAX_SOURCES = 512
@@ -120,6 +127,10 @@ REMOTE_COLUMNS = Columns(
         ("held", np.int32),  # 1: in the index
         ("generation", np.int32),  # of those that had this row one after the other
         ("address", np.uint8, (32,)),  # sockaddr
+        ("relayed", np.int32),  # 1: of a relay of ours, which stands between
+    ],
+    consent=[
+        ("checked_us", np.int64),  # when a check that was answered in the plane last came from there, 0: never
     ],
     feedback=[
         ("heard_us", np.int64),  # when something authentic (SRTP, SRTCP) last came from there, 0: never
@@ -127,3 +138,17 @@ REMOTE_COLUMNS = Columns(
 )
 REMOTE = REMOTE_COLUMNS.dtype
 """An address at which a connection's client has proved to be; `MAX_ADDRESSES` rows a connection."""
+
+CHECK_COLUMNS = Columns(
+    consent=[
+        ("answered", np.int32),  # 1: routine checks are answered in the plane
+        ("nominated", np.int32),  # 1: the client has nominated the selected address
+        ("ufrag", np.int64),  # ours
+        ("remote_bytes", np.int32),
+        ("remote", np.uint8, (MOST_REMOTE_UFRAG_BYTES,)),  # the client's user fragment
+        ("pads", np.int64, (PADS,)),  # by which our password signs, see wire/kernels/sha1.py
+        ("remembered", np.int64),  # ids of checks that were ever remembered
+    ],
+)
+CHECKS = CHECK_COLUMNS.dtype
+"""Which checks of a connection are routine."""

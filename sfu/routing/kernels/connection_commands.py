@@ -8,6 +8,7 @@ from sfu.bwe.kernels.delay import set_by_tcp
 from sfu.bwe.kernels.reset import free_estimate, reset_estimator, reset_uplink
 from sfu.routing.kernels.allowances import forget_allowances
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
+from sfu.routing.kernels.consent import begin_checks, leave_checks
 from sfu.routing.kernels.index import find_address, insert_address, insert_ufrag, remove_address, remove_ufrag
 from sfu.routing.kernels.media_columns import NEVER
 from sfu.routing.kernels.pacing import forget_queued
@@ -63,6 +64,7 @@ def open_connection(tables: Tables, row: int, command: Any) -> None:
         entry["extension_kind"][k] = 0
     for k in range(EXTENSION_COUNT):
         entry["extension_id"][k] = 0
+    begin_checks(tables, row)
     forget_allowances(tables, row)
     forget_sources(tables, row)
     forget_queued(tables, row)
@@ -135,6 +137,8 @@ def claim_address(tables: Tables, row: int, command: Any) -> None:
         entry["address"][k] = command["address"][k]
     entry["held"] = 1
     entry["generation"] = command["generation"]
+    entry["relayed"] = command["relayed"]
+    entry["checked_us"] = 0
     entry["heard_us"] = 0
     insert_address(tables.by_address, tables.addresses, remote)
 
@@ -182,6 +186,7 @@ def close_connection(tables: Tables, row: int) -> None:
         drop_address(tables, row, place)
     for held in range(row * UFRAGS, row * UFRAGS + UFRAGS):
         _set_ufrag(tables, held, -1)
+    leave_checks(tables, row)
     entry["active"] = 0
     entry["address_bytes"] = 0
     entry["receive_srtp"] = 0

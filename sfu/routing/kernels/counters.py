@@ -97,6 +97,8 @@ class Counter(enum.IntEnum):
     """Entries of NACKs beyond the rate of one connection."""
     SENT_REPORTS = 63
     """Sender reports and BYEs to subscribers, receiver reports to publishers."""
+    ANSWERED_CHECKS = 64
+    """Connectivity checks that the plane has answered by itself."""
 
 
 COUNTER_COUNT = len(Counter)

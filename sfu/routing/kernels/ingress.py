@@ -12,6 +12,7 @@ from sfu.routing.kernels.acceptance import accept_packet, note_for_publisher
 from sfu.routing.kernels.allowances import CHECKS, CLAIMS, DATA_RECORDS, RECORDS, take_allowance
 from sfu.routing.kernels.classify import carries_type, find_source, learn_source, match_encoding, may_learn
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES, UFRAGS
+from sfu.routing.kernels.consent import answer_check
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.feedback import note_heard, receive_rtcp
 from sfu.routing.kernels.index import find_address, find_ufrag
@@ -70,13 +71,14 @@ def _receive_stun(
     buffers: Buffers,
     notice_index: NDArray[np.int64],
     notices: NDArray[Any],
-    connection: int,
+    remote: int,
     start: int,
     end: int,
     message: int,
+    socket: int,
     now_us: int,
 ) -> None:
-    """Pass a connectivity check on, from an address of `connection` (-1: of none), if it is for one of ours.
+    """Answer or pass on a connectivity check from the address `remote` (-1: a stranger's), if it is for one of ours.
 
     Whoever floods us with others has not seen our SDP; nothing of that is worth Python's time.
     """
@@ -85,10 +87,13 @@ def _receive_stun(
         tables.counters[_STUN_UNKNOWN_USER] += 1
         return
     owner = found // UFRAGS
-    if take_allowance(tables, owner, CHECKS if owner == connection else CLAIMS, now_us):
-        push_datagram(tables, buffers, notice_index, notices, _STUN_NOTICE, owner, start, end, message)
-    else:
+    known = remote >= 0 and remote // MAX_ADDRESSES == owner
+    if not take_allowance(tables, owner, CHECKS if known else CLAIMS, now_us):
         tables.counters[_STUN_RATE] += 1
+        return
+    ufrag = i64(tables.ufrags[found])
+    if not known or not answer_check(tables, buffers, remote, ufrag, start, end, message, socket, now_us):
+        push_datagram(tables, buffers, notice_index, notices, _STUN_NOTICE, owner, start, end, message)
 
 
 @kernel
@@ -121,7 +126,7 @@ def receive_datagram(
         tables.connections[connection]["packets_in"] += 1
         tables.connections[connection]["bytes_in"] += end - start
     if protocol == STUN:
-        _receive_stun(tables, buffers, notice_index, notices, connection, start, end, message, now_us)
+        _receive_stun(tables, buffers, notice_index, notices, remote, start, end, message, socket, now_us)
         return -1
     if connection < 0:
         counters[_DTLS_UNKNOWN_ADDRESS if protocol == DTLS else _UNKNOWN_ADDRESS] += 1

@@ -11,10 +11,12 @@ from sfu.bwe.kernels.sent_log import SENT_LOG
 from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import NUMBERS
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.wire.kernels.binding import CHECK
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.gro import CONTROL_STRIDE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
+from sfu.wire.kernels.sha1 import WORK
 from sfu.wire.kernels.system import MESSAGE, VECTOR
 
 RECEIVE_MESSAGES = 64
@@ -67,6 +69,8 @@ class Buffers(NamedTuple):
     fates: NDArray[np.int64]  # arrival times that it tells
     following: NDArray[np.int64]  # what the history has behind a late packet, see replay.py
     poll: NDArray[np.int32]  # struct pollfd: fd, events and revents
+    check: NDArray[np.int64]  # what a connectivity check says
+    digest: NDArray[np.int64]  # what SHA-1 works on
 
 
 def make_buffers() -> Buffers:
@@ -97,6 +101,8 @@ def make_buffers() -> Buffers:
         fates=np.zeros(SENT_LOG, np.int64),
         following=np.full(LOGGED_PACKETS, -1, np.int64),
         poll=np.zeros(4, np.int32),
+        check=np.zeros(CHECK, np.int64),
+        digest=np.zeros(WORK, np.int64),
     )
     made.state[FOLLOWED] = -1
     for k in range(RECEIVE_MESSAGES):

@@ -20,6 +20,7 @@ from sfu.routing.kernels.messages import (
 from sfu.routing.kernels.native import EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, MSG_DONTWAIT, MSG_NOSIGNAL
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.kernel import i64, kernel, stage
+from sfu.wire.kernels.row_index import AF_INET
 
 _SENT_PACKETS = int(Counter.SENT_PACKETS)
 _SENT_BYTES = int(Counter.SENT_BYTES)
@@ -35,6 +36,7 @@ GSO_RETRY_US = 60_000_000
 _GSO_STEP = 16
 """Smaller by that part is what is tried next: from 1,456 bytes to below an MTU of 1,280 in three steps."""
 
+_SOCKADDR_IN_BYTES, _SOCKADDR_IN6_BYTES = 16, 28
 _MAX_WAITS = 4
 _WAIT_MS = 1
 """Longest wait for a full socket buffer in a flush, 4 ms; what is left then is dropped and counted."""
@@ -204,3 +206,18 @@ def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
             tables.counters[_FAILED] += 1
         base += size
         left -= size
+
+
+@stage
+def send_answer(buffers: Buffers, tables: Tables, name: int, at: int, end: int, socket: int) -> None:
+    """Send `out[at:end]` at once to the sockaddr at `receive_names[name]`, where a datagram has come from."""
+    message = buffers.single_message[0]
+    vector = buffers.single_vector[0]
+    message["name"] = buffers.receive_names.ctypes.data + name
+    message["name_bytes"] = _SOCKADDR_IN_BYTES if buffers.receive_names[name] == AF_INET else _SOCKADDR_IN6_BYTES
+    vector["base"] = buffers.out.ctypes.data + at
+    vector["bytes"] = end - at
+    result = native.sendmmsg(socket, buffers.single_message.ctypes.data, np.uint32(1), MSG_DONTWAIT | MSG_NOSIGNAL)
+    tables.counters[_SEND_CALLS] += 1
+    if result != 1:
+        tables.counters[_CONGESTED if native.errno() == EAGAIN else _FAILED] += 1

@@ -15,10 +15,13 @@ from sfu.bwe.kernels.sent_log import SENT_LOG, SENT_PACKET, SENT_PACKET_COLUMNS
 from sfu.bwe.kernels.state import ESTIMATOR, ESTIMATOR_COLUMNS
 from sfu.routing.kernels.connection_columns import (
     ALLOWANCES,
+    CHECK_COLUMNS,
+    CHECKS,
     CONNECTION,
     CONNECTION_COLUMNS,
     MAX_ADDRESSES,
     QUEUED_PACKETS,
+    REMEMBERED_CHECKS,
     REMOTE,
     REMOTE_COLUMNS,
     REPORTED_PACKETS,
@@ -109,6 +112,9 @@ class Tables(NamedTuple):
     # [connections * UFRAGS] local ICE user fragments, see wire/kernels/binding.py; -1: none
     ufrags: Annotated[NDArray[np.int64], Whole("connection_commands")]
     by_ufrag: Annotated[NDArray[np.int32], Whole("index")]  # [slots, 2] of ufrags
+    checks: Annotated[NDArray[Any], CHECK_COLUMNS]  # [connections] of CHECKS
+    # [connections, REMEMBERED_CHECKS] the last 63 bits of ids, a ring
+    transactions: Annotated[NDArray[np.int64], Whole("consent")]
 
 
 def make_tables(
@@ -163,6 +169,8 @@ def make_tables(
         late_zeros((connections, ALLOWANCES), np.int64),
         np.full(connections * UFRAGS, -1, np.int64),
         np.full((_index_size(connections * UFRAGS), 2), -1, np.int32),
+        late_zeros(connections, CHECKS),
+        late_zeros((connections, REMEMBERED_CHECKS), np.int64),
     )
     made.tracks["batch_first"] = -1
     made.tracks["kept"] = -1
