@@ -11,7 +11,7 @@ import atheris
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-with atheris.instrument_imports(include=["sfu.transport.stun", "sfu.wire.kernels.binding"]):
+with atheris.instrument_imports(include=["sfu.transport.stun", "sfu.wire.kernels.binding", "sfu.wire.kernels.crc32"]):
     from tests.fuzz.stun import run
 from tests.fuzz.guided import fuzz
 

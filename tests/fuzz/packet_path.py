@@ -32,13 +32,15 @@ ACCOUNTS = [
     counter
     for counter in Counter
     if (counter.name.startswith("DROP") and counter not in _NO_DATAGRAMS)
-    or counter in (Counter.REPAIR_PADDING, Counter.RECEIVED_RTP)
+    or counter in (Counter.REPAIR_PADDING, Counter.RECEIVED_RTP, Counter.ANSWERED_CHECKS)
 ]
 """One of them counts each datagram that is neither passed on nor answered in the plane."""
 KEY = bytes(range(28))
 PUBLISHER, SUBSCRIBER, STRANGER = ("10.0.0.1", 1000), ("10.0.0.2", 1000), ("10.0.0.9", 9)
 UFRAG = "fragment"
 """The user fragment that the publisher was given."""
+PWD = "password"
+"""By which its checks are signed."""
 NO_SOCKET = -1
 COMMAND = 0x18
 """The bits of an operation's kind that make a command of it."""
@@ -97,6 +99,7 @@ class PacketPath:
         self.plane.set_keys(publisher, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))
         self.plane.addresses.set(publisher, (PUBLISHER,), PUBLISHER)
         self.plane.set_ufrags(publisher, [UFRAG])
+        self.plane.checks.answer(publisher, ufrag=UFRAG, pwd=PWD, remote_ufrag="them", nominated=True)
         subscriber = self.plane.open_connection()
         self.plane.set_extensions(subscriber, {k: 15 - int(k) for k in Extension})
         self.plane.set_keys(subscriber, _session(Policy.SSRC_ANY_INBOUND), _session(Policy.SSRC_ANY_OUTBOUND))

@@ -6,6 +6,7 @@ connectivity checks; DTLS records; and what a subscriber can bring about.
 
 from __future__ import annotations
 
+import hmac
 import struct
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sfu.wire.rtcp import (
     build_sender_report,
     build_source_description,
 )
-from tests.fuzz.packet_path import COMMAND, STRANGE, UFRAG, VIEWER
+from tests.fuzz.packet_path import COMMAND, PWD, STRANGE, UFRAG, VIEWER
 from tests.property.oracle import build_rtp
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -78,6 +79,13 @@ def check(*attributes: tuple[int, bytes]) -> bytes:
     return struct.pack("!HHI", 1, len(body), 0x2112A442) + bytes(range(12)) + body
 
 
+def signed(*attributes: tuple[int, bytes], number: int) -> bytes:
+    """One that is authentic (RFC 8489 section 14.5)."""
+    bare = check(*attributes)
+    message = bare[:2] + (len(bare) + 4).to_bytes(2) + bare[4:19] + bytes([number]) + bare[20:]
+    return message + b"\x00\x08\x00\x14" + hmac.digest(PWD.encode(), message, "sha1")
+
+
 def record(kind: int) -> bytes:
     """A DTLS record with nothing in it (RFC 6347 section 4.1)."""
     return struct.pack("!BHHIHH", kind, 0xFEFD, 0, 0, 1, 0)
@@ -100,8 +108,11 @@ def others() -> dict[str, bytes]:
     ours, theirs = ((0x0006, f"{name}:them".encode()) for name in (UFRAG, "nobody's"))
     priority, integrity = (0x0024, bytes(4)), (0x0008, bytes(20))
     checks = (check(ours, priority, integrity), check(priority, ours, integrity), check(theirs), check(integrity, ours))
+    nominates = (0x0025, b"")
+    routine = (signed(ours, priority, number=1), signed(priority, ours, nominates, number=2))
     return {
         "checks": b"".join(operation(kind, one) for one in checks for kind in (RAW, STRANGE | RAW)),
+        "routine_checks": b"".join(operation(kind, one) for one in routine for kind in (RAW, RAW, STRANGE | RAW)),
         "records": b"".join(operation(RAW, record(kind)) for kind in (20, 21, 22, 23)),
         "rtcp": b"".join(operation(kind, one) for one in compounds for kind in (SEALED, RAW)),
         "reports": media("vp8")

@@ -18,7 +18,7 @@ from sfu.transport.stun import (
     parse_binding_request,
     parse_username,
 )
-from sfu.wire.kernels.binding import parse_ufrag
+from sfu.wire.kernels.binding import CHECK, NOMINATES, SIGNED_END, USERNAME_AT, USERNAME_BYTES, parse_check, parse_ufrag
 from sfu.wire.ufrag import UFRAG_BYTES, pack_ufrag
 
 LENGTH, FINGERPRINT = 1, 2
@@ -39,10 +39,18 @@ def run(data: bytes) -> None:
         octets = int(found).to_bytes(UFRAG_BYTES)
         assert octets.isascii() and octets + b":" in message
         assert fragment is None or fragment == octets.decode().partition(":")[0]
+    check = np.zeros(CHECK, np.int64)
+    routine = parse_check(np.frombuffer(message, np.uint8).copy(), 0, len(message), check)
     try:
         request = parse_binding_request(message)
     except StunError:
+        assert not routine
         return
+    assert routine == (not request.controlled and not request.unknown)
+    if routine:
+        at = check[USERNAME_AT]
+        assert message[at : at + check[USERNAME_BYTES]] == request.username
+        assert check[SIGNED_END] == len(request.signed) and bool(check[NOMINATES]) == request.use_candidate
     assert len(request.transaction_id) == 12 and len(request.mac) == 20
     assert 0 < len(request.username) <= MAX_USERNAME_LENGTH
     assert request.signed[:2] + request.signed[4:] == message[:2] + message[4 : len(request.signed)]

@@ -94,6 +94,9 @@ class RawPeer:
         self._sockets.clear()
 
     def check(self, where: socket.socket, *, nominate: bool = False) -> None:
+        where.send(self.build_check(nominate=nominate))
+
+    def build_check(self, *, nominate: bool = False) -> bytes:
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
         message.attributes["USERNAME"] = f"{self._remote_ufrag}:{self.ufrag}"
         message.attributes["ICE-CONTROLLING"] = 1
@@ -101,7 +104,7 @@ class RawPeer:
         if nominate:
             message.attributes["USE-CANDIDATE"] = None
         message.add_message_integrity(self._remote_pwd.encode())
-        where.send(bytes(message))
+        return bytes(message)
 
     async def connect(self, where: socket.socket) -> None:
         """Nominate, and shake hands."""

@@ -121,6 +121,37 @@ async def test_media_keep_a_publisher_that_sends_no_more_checks_and_silence_ends
     assert gone == {("alice", "consent_lost"), ("bob", "consent_lost")}
 
 
+async def test_checks_that_the_plane_answers_keep_a_client_and_silence_ends_it(server: Server, join: Join) -> None:
+    client, home = await join("alice", "recvonly")
+    await client.until(lambda: server.rows_in_use()["connections"] == 1)
+    connection = server.room("lobby").peers["alice"].connections[0]
+    shard = connection.shard
+    await client.until(lambda: shard.plane.settled)
+    before = server.counters()["control_sent"]
+    answered = client.answered[home]
+    for _ in range(int(2 * CONSENT_S / 0.1)):
+        client.check(home, nominate=True)
+        await asyncio.sleep(0.1)
+    assert connection.state is ConnectionState.CONNECTED
+    await client.until(lambda: client.answered[home] == answered + int(2 * CONSENT_S / 0.1))
+    assert server.counters()["control_sent"] == before
+    assert server.counters()["answered_checks"] == int(2 * CONSENT_S / 0.1)
+    await client.until(lambda: connection.state is ConnectionState.CLOSED)
+
+
+async def test_a_check_that_the_plane_has_answered_proves_nothing_from_elsewhere(server: Server, join: Join) -> None:
+    client, home = await join("alice", "recvonly")
+    shard = server.room("lobby").peers["alice"].connections[0].shard
+    await client.until(lambda: shard.plane.settled)
+    captured = client.build_check(nominate=True)
+    home.send(captured)
+    await client.until(lambda: server.counters()["answered_checks"] == 1)
+    elsewhere = client.open()
+    elsewhere.send(captured)
+    await client.until(lambda: server.counters().get("drop_endpoint_ice_replayed_check") == 1)
+    assert client.answered[elsewhere] == 0
+
+
 async def test_media_pass_on_a_checked_pair_that_is_not_the_last_nominated(join: Join) -> None:
     publisher, source = await join("alice", "sendonly")
     viewer, sink = await join("bob", "recvonly")

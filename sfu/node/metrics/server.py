@@ -50,6 +50,7 @@ _HELP = {
     "sent_bytes": "Octets of UDP payload that the plane sent.",
     "sent_feedback": "Transport-wide feedback to publishers.",
     "sent_reports": "Sender reports and BYEs to subscribers, receiver reports to publishers.",
+    "answered_checks": "Connectivity checks of connected clients that the plane answered itself.",
     "sent_messages": "Messages to the system; with UDP GSO one holds several packets.",
     "sent_packets": "Packets that the plane sent.",
     "tapped_packets": "Packets that were copied for recorders.",
