@@ -174,6 +174,12 @@ NODE = (
                 "What passes.",
             ),
             Panel(
+                "Checks that a client is still there",
+                "ops",
+                rates(by_the_plane="sfu_answered_checks_total"),
+                "Each client asks every few seconds; others are answered by the interpreter.",
+            ),
+            Panel(
                 "System calls",
                 "ops",
                 rates(
