@@ -7,6 +7,8 @@ the plane passes the check on. `test_modes.py` runs this module again, unjitted 
 from __future__ import annotations
 
 import collections
+import contextlib
+import functools
 import random
 from typing import cast
 
@@ -32,12 +34,19 @@ SECOND_US = 1_000_000
 NO_SOCKET = -1
 
 
+@functools.cache
+def shared_plane() -> Plane:
+    """To make one takes as long as twenty examples."""
+    plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4), rng=random.Random(1))
+    plane._socket = _Family()
+    return plane
+
+
 class Both:
     """A connection as the plane has it, and as Python's agent would have it alone."""
 
     def __init__(self, *, nominated: bool = True) -> None:
-        self.plane = Plane(0, host="127.0.0.1", port=0, limits=PlaneLimits(4, 4, 4, 4), rng=random.Random(1))
-        self.plane._socket = _Family()
+        self.plane = shared_plane()
         self.row = self.plane.open_connection()
         self.plane.set_ufrags(self.row, [LOCAL])
         known = (SELECTED, OTHER, RELAYED)
@@ -48,7 +57,7 @@ class Both:
             IceCredentials(LOCAL, KEY.decode()), self.drops, lambda address: ORIGIN if address == RELAYED else address
         )
         self.agent.set_remote(REMOTE)
-        self.now_us = SECOND_US
+        self.now_us = int(self.plane._buffers.state[VIRTUAL_US]) + SECOND_US
         for number, address in enumerate(known):
             check = build(
                 browser_check(nominate=nominated and address == SELECTED),
@@ -73,6 +82,9 @@ class Both:
                 remote_ufrag=routine.remote_ufrag,
                 nominated=routine.nominated,
             )
+        self.apply()
+
+    def apply(self) -> None:
         plane = self.plane
         apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records, NO_SOCKET)
 
@@ -114,8 +126,8 @@ class Both:
         return agent.selected, agent.addresses, agent.routine, agent.local_ufrags(), dict(self.drops)
 
     def close(self) -> None:
-        self.plane._socket = None
-        self.plane.stop()
+        self.plane.close_connection(self.row)
+        self.apply()
 
 
 class _Family:
@@ -133,35 +145,33 @@ sources = st.sampled_from([SELECTED, SELECTED, OTHER, RELAYED, STRANGER])
 def test_what_the_plane_answers_python_would_have_answered_and_decided_nothing(
     sent: list[tuple[bytes, Address, int]], nominated: bool
 ) -> None:
-    both = Both(nominated=nominated)
-    for message, source, times in sent:
-        for _ in range(times):
-            state, checked = both.state(), both.checked()
-            answer = both.receive(message, source)
-            event("left" if answer is None else "answered")
-            if answer is None:
-                assert both.checked() == checked
-                continue  # Python decides, and would tell the plane of it
-            now = both.now_us / 1e6
-            assert both.agent.handle_datagram(message, source, now) == answer
-            assert both.state() == state
-            fresh = both.agent.consented == now
-            assert both.checked() == (checked | {source: now} if fresh else checked)
-    both.close()
+    with contextlib.closing(Both(nominated=nominated)) as both:
+        for message, source, times in sent:
+            for _ in range(times):
+                state, checked = both.state(), both.checked()
+                answer = both.receive(message, source)
+                event("left" if answer is None else "answered")
+                if answer is None:
+                    assert both.checked() == checked
+                    continue  # Python decides, and would tell the plane of it
+                now = both.now_us / 1e6
+                assert both.agent.handle_datagram(message, source, now) == answer
+                assert both.state() == state
+                fresh = both.agent.consented == now
+                assert both.checked() == (checked | {source: now} if fresh else checked)
 
 
 @given(st.binary(min_size=12, max_size=12), st.sampled_from([SELECTED, OTHER]), st.booleans(), st.booleans())
 @settings(max_examples=examples(90), deadline=None)
 def test_a_routine_check_is_answered(transaction: bytes, source: Address, fingerprint: bool, again: bool) -> None:
-    both = Both()
-    check = build(browser_check(nominate=source == SELECTED), transaction=transaction, fingerprint=fingerprint)
-    assert both.receive(check, source) is not None
-    first = both.now_us / 1e6
-    assert both.checked() == {source: first}
-    if again:
+    with contextlib.closing(Both()) as both:
+        check = build(browser_check(nominate=source == SELECTED), transaction=transaction, fingerprint=fingerprint)
         assert both.receive(check, source) is not None
+        first = both.now_us / 1e6
         assert both.checked() == {source: first}
-    both.close()
+        if again:
+            assert both.receive(check, source) is not None
+            assert both.checked() == {source: first}
 
 
 @given(st.lists(st.tuples(st.integers(0, 1400), st.booleans()), max_size=2500))
@@ -169,18 +179,17 @@ def test_a_routine_check_is_answered(transaction: bytes, source: Address, finger
 @settings(max_examples=examples(30), deadline=None)
 def test_both_sides_have_one_memory(told: list[tuple[int, bool]]) -> None:
     """Of each id the first to ask hears that it is new, and who remembers is the plane alone."""
-    both = Both()
-    known: collections.deque[int] = collections.deque([-1, -2, -3], maxlen=1024)
-    for number, by_python in told:
-        transaction = b"test" + bytes(4) + number.to_bytes(4)
-        if by_python:
-            new = both.memory.is_new(transaction)
-            both.plane._buffers.state[VIRTUAL_US] = both.now_us
-            both.tell()
-        else:
-            both.receive(build(browser_check(), transaction=transaction), SELECTED)
-            new = both.checked().get(SELECTED) == both.now_us / 1e6
-        assert new == (number not in known)
-        if new:
-            known.append(number)
-    both.close()
+    with contextlib.closing(Both()) as both:
+        known: collections.deque[int] = collections.deque([-1, -2, -3], maxlen=1024)
+        for number, by_python in told:
+            transaction = b"test" + bytes(4) + number.to_bytes(4)
+            if by_python:
+                new = both.memory.is_new(transaction)
+                both.plane._buffers.state[VIRTUAL_US] = both.now_us
+                both.tell()
+            else:
+                both.receive(build(browser_check(), transaction=transaction), SELECTED)
+                new = both.checked().get(SELECTED) == both.now_us / 1e6
+            assert new == (number not in known)
+            if new:
+                known.append(number)
