@@ -6,6 +6,7 @@ server's own time, for every server alike; what the kernel defers runs in `ksoft
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def process_tree(root_pid: int) -> list[int]:
     tree = [root_pid]
     for pid in tree:
         for task in (_PROC / str(pid) / "task").iterdir():
-            tree += [int(child) for child in (task / "children").read_text().split()]
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # threads end, as those of a pool do
+                tree += [int(child) for child in (task / "children").read_text().split()]
     return tree
 
 

@@ -33,6 +33,17 @@ def test_use_is_the_difference_and_the_softirq_thread_counts() -> None:
     assert use.server_s == 2.25
 
 
+def test_a_thread_that_ends_while_it_is_looked_at_has_no_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "7" / "task" / "7").mkdir(parents=True)
+    (tmp_path / "7" / "task" / "7" / "children").write_text("8 ")
+    (tmp_path / "7" / "task" / "71").mkdir()  # what is listed of one that is gone
+    (tmp_path / "8" / "task").mkdir(parents=True)
+    monkeypatch.setattr(cpu, "_PROC", tmp_path)
+    assert cpu.process_tree(7) == [7, 8]
+
+
 def test_the_tree_holds_children_and_their_time() -> None:
     before = cpu.process_time_s(os.getpid())
     pipe = subprocess.PIPE
