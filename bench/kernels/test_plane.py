@@ -19,6 +19,7 @@ from sfu.routing.kernels.numbering import number_packet
 from sfu.routing.kernels.rewrite import write_packet
 from sfu.routing.kernels.select import FORWARD, select_packet
 from sfu.wire.kernels.rtp import parse_rtp
+from tests.local_addresses import build_local
 
 _NOW_US = 1_000_000
 _DELIVERIES = FRAME_PACKETS * SUBSCRIBERS
@@ -111,9 +112,12 @@ def test_protect_nine_packets_for_100(benchmark: Any, frame: Frame) -> None:
     assert measure(benchmark, protect_all, handles, frame.buffers, 1170, FRAME_PACKETS) == _DELIVERIES
 
 
-def test_forward_nine_packets_to_100(benchmark: Any, frame: Frame) -> None:
+@pytest.mark.parametrize("local", [b"", build_local("127.0.0.1")], ids=["one_address", "several_addresses"])
+def test_forward_nine_packets_to_100(benchmark: Any, frame: Frame, local: bytes) -> None:
     """Level, rewrite, protect, send: the sink's buffer overflows, so its half of the stack is not all paid."""
     counters = frame.tables.counters
+    frame.tables.connections["local"][:, : len(local)] = np.frombuffer(local, np.uint8)
+    frame.tables.connections["local_bytes"] = len(local)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind(("127.0.0.1", 0))
 

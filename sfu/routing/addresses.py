@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sfu.routing.kernels import command_records as commands
+from sfu.routing.kernels import address_records as commands
 from sfu.routing.kernels.command_class import Command
 from sfu.routing.kernels.connection_columns import MAX_ADDRESSES
 from sfu.routing.kernels.tables import Tables
@@ -22,7 +22,7 @@ class Addresses:
         self._post = post
         self._family = family
         self._held: dict[int, list[tuple[Address | None, int]]] = {}
-        self._selected: dict[int, Address | None] = {}
+        self._selected: dict[int, tuple[Address | None, bytes]] = {}
         self._last_use = 0
         self._generations = tables.addresses["generation"]
         self._heard_us, self._checked_us = tables.addresses["heard_us"], tables.addresses["checked_us"]
@@ -42,11 +42,12 @@ class Addresses:
         addresses: Sequence[Address],
         selected: Address | None,
         *,
+        local: bytes = b"",
         tcp: bool = False,
         relayed: Collection[Address] = (),
     ) -> None:
         """Take what comes from these addresses, at most `MAX_ADDRESSES`, for the peer's, from nowhere else; send to
-        `selected`, from where it goes on by TCP or not.
+        `selected`, from where it goes on by TCP or not, and from the local address `local` (wire/local_address.py).
 
         An address that another connection had is this one's from now on. `relayed`: those of them that are of relays of
         ours, so that the peer is elsewhere.
@@ -64,10 +65,10 @@ class Addresses:
                 held[place] = (address, self._last_use)
                 raw = encode_address(address, self._family()).tobytes()
                 self._post(connection, commands.ClaimAddress(address in relayed, place, self._last_use, raw))
-        if selected != self._selected.get(connection):
-            self._selected[connection] = selected
+        if (selected, local) != self._selected.get(connection, (None, b"")):
+            self._selected[connection] = selected, local
             raw = b"" if selected is None else encode_address(selected, self._family()).tobytes()
-            self._post(connection, commands.SetAddress(raw, tcp))
+            self._post(connection, commands.SetAddress(raw, local, tcp))
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
         """Return when something authentic (SRTP, SRTCP) last came from each address, in seconds of CLOCK_MONOTONIC.

@@ -47,6 +47,7 @@ from sfu.routing.sockets import choose_sockets, count_lost, open_socket, open_tw
 from sfu.routing.states import NO_REPORTS, AudioLevel, SubscriptionReports, SubscriptionState
 from sfu.routing.tap import Tap, TappedPacket, TappedPackets
 from sfu.wire.kernels.entrance import Entrance
+from sfu.wire.local_address import send_from, tell_local
 from sfu.wire.sockaddr import Address, sendable
 
 __all__ = [
@@ -140,6 +141,7 @@ class Plane(Commander):
         """
         compile_kernels()
         self._socket = open_socket(self._host, self.wanted_port) if inherited is None else inherited
+        tell_local(self._socket)  # another version may have bound it
         self._thread = threading.Thread(target=self._run, name=f"sfu-plane-{self.index}", daemon=True)
         self._thread.start()
 
@@ -210,10 +212,10 @@ class Plane(Commander):
         """Let a connection's application data in at the rate of data channels, or at that of handshakes."""
         self._post(connection, SetData(taken))
 
-    def send(self, data: bytes, address: Address) -> None:
-        """Send a datagram of the control side; one that the system refuses is counted."""
+    def send(self, data: bytes, address: Address, local: bytes = b"") -> None:
+        """Send a datagram of the control side from a local address; one that the system refuses is counted."""
         try:
-            self._socket.sendto(data, sendable(address, self.family))
+            send_from(self._socket, data, sendable(address, self.family), local)
             self._control_counters["control_sent"] += 1
         except OSError:
             self._control_counters["control_send_failed"] += 1

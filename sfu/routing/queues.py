@@ -33,6 +33,7 @@ _COMMAND_SLOTS = 8192
 NOTICE_SLOTS = 4096
 _DATA_AT = _offset("data")
 _ADDRESS_AT = _offset("address")
+_LOCAL_AT = _offset("local")
 _KIND_NAMES: dict[int, str] = {NoticeKind.STUN: "stun", NoticeKind.DTLS: "dtls", NoticeKind.RTCP: "rtcp"}
 
 
@@ -51,6 +52,8 @@ class Datagram:
     data: bytes
     address: Address
     connection: int
+    local: bytes = b""
+    """Which of our addresses it came to (wire/local_address.py); empty where the socket is bound to one."""
 
 
 Notice = Datagram | Numbers
@@ -129,6 +132,7 @@ class NoticeQueue:
         }
         datagrams = self.records["StoredDatagram"]
         self._data_bytes, self._address_bytes = datagrams["data_bytes"], datagrams["address_bytes"]
+        self._local_bytes = datagrams["local_bytes"]
         self._octets = self.records.view(np.uint8).data
 
     @property
@@ -159,11 +163,13 @@ class NoticeQueue:
             return notice(connection, *[column.item(slot) for column in columns])
         data = slot * NOTICE.itemsize + _DATA_AT
         address = slot * NOTICE.itemsize + _ADDRESS_AT
+        local = slot * NOTICE.itemsize + _LOCAL_AT
         return Datagram(
             _KIND_NAMES[kind],
             bytes(self._octets[data : data + self._data_bytes.item(slot)]),
             decode_address(bytes(self._octets[address : address + self._address_bytes.item(slot)])),
             connection,
+            bytes(self._octets[local : local + self._local_bytes.item(slot)]),
         )
 
     def close(self) -> None:

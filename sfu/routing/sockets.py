@@ -13,6 +13,7 @@ import numpy as np
 
 from sfu.config import SOCKET_BUFFER_BYTES
 from sfu.wire.kernels.system import UDP_GRO
+from sfu.wire.local_address import tell_local
 
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
 _SO_MEMINFO, _SK_MEMINFO_DROPS = 55, 8
@@ -24,7 +25,8 @@ _TURN_TYPES = (0x0003, 0x0004, 0x0008, 0x0009, 0x0016)
 
 
 def open_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """Return a non-blocking UDP socket bound to `host`, `port` (0: any), with UDP_GRO if the kernel has it.
+    """Return a non-blocking UDP socket bound to `host`, `port` (0: any), with UDP_GRO if the kernel has it. One of a
+    wildcard tells to which of our addresses each datagram came.
 
     An IPv6 wildcard also takes IPv4. `shared`: beside another one that was shared after it was bound. Raises OSError
     when the address cannot be bound.
@@ -42,6 +44,7 @@ def open_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
         with contextlib.suppress(OSError):  # before Linux 5.0: datagrams then arrive one by one
             opened.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
         opened.bind((host, port))
+        tell_local(opened)
     except OSError:
         opened.close()
         raise

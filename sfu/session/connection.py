@@ -231,11 +231,11 @@ class Connection(abc.ABC):
         """Return our ICE user fragments, by which a check finds this connection."""
         return self._transport.local_ufrags()
 
-    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
+    def handle_datagram(self, data: bytes, address: Address, now: float, local: bytes = b"") -> None:
         """Handle a datagram of STUN or DTLS."""
         if not self._closing:
             with self._outbox:
-                self._transport.handle_datagram(data, address, now)
+                self._transport.handle_datagram(data, address, now, local)
                 self._flush(now)
 
     def forget_address(self, address: Address, now: float) -> None:

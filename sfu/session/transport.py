@@ -45,6 +45,7 @@ class Transport:
         self._data = data
         self._dtls_client = False
         self._address: Address | None = None
+        self._local = b""
         self._cipher: RtcpCipher | None = None
         with capacity_checked():
             self.row = shard.plane.open_connection(report_ssrc=report_ssrc, cname=cname)
@@ -90,11 +91,11 @@ class Transport:
         self.shard.plane.checks.leave(self.row)
         self._endpoint.restart_ice(self._new_credentials())
 
-    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Handle a datagram of STUN or DTLS."""
+    def handle_datagram(self, data: bytes, address: Address, now: float, local: bytes = b"") -> None:
+        """Handle a datagram of STUN or DTLS that came to a local address of ours."""
         if data[:1] < _FIRST_BEHIND_STUN:
             self._note_signs()
-        self._endpoint.handle_datagram(data, address, now)
+        self._endpoint.handle_datagram(data, address, now, local)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due in the endpoint, which is told first where media and checks came from."""
@@ -135,8 +136,8 @@ class Transport:
         fresh = False
         while (event := self._endpoint.poll_event()) is not None:
             if isinstance(event, AddressesChanged):
-                self._address = event.selected
-                self.shard.set_addresses(member, event.verified, event.selected)
+                self._address, self._local = event.selected, event.local
+                self.shard.set_addresses(member, event.verified, event.selected, event.local)
             elif isinstance(event, RoutineChanged):
                 self._pass_routine(event.checks)
             elif isinstance(event, Connected):
@@ -165,7 +166,7 @@ class Transport:
         """
         if self._cipher is None or self._address is None:
             return
-        self.shard.plane.send(self._cipher.protect(packet), self._address)
+        self.shard.plane.send(self._cipher.protect(packet), self._address, self._local)
 
     def close(self, now: float) -> None:
         """Tell the client, and free the row. Its Encodings and Subscriptions must be closed already."""

@@ -66,8 +66,10 @@ class Member(Protocol):
         """Return our ICE user fragments, by which a check finds this connection."""
         ...
 
-    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Handle a datagram of STUN or DTLS, after which the shard asks for the next deadline."""
+    def handle_datagram(self, data: bytes, address: Address, now: float, local: bytes = b"") -> None:
+        """Handle a datagram of STUN or DTLS that came to a local address of ours, after which the shard asks for the
+        next deadline.
+        """
         ...
 
     def forget_address(self, address: Address, now: float) -> None:
@@ -189,9 +191,11 @@ class Shard:
             if self._demux.set_ufrags(member, ufrags):
                 self.plane.set_ufrags(member.row, ufrags)
 
-    def set_addresses(self, member: Member, addresses: Sequence[Address], selected: Address | None) -> None:
-        """Take the addresses at which the member's client has proved to be: send to `selected`, and accept media from
-        any.
+    def set_addresses(
+        self, member: Member, addresses: Sequence[Address], selected: Address | None, local: bytes = b""
+    ) -> None:
+        """Take the addresses at which the member's client has proved to be: send to `selected`, from the local
+        address `local`, and accept media from any.
 
         If two members claim an address, the newer claim counts, since it passed the newer check.
         """
@@ -201,7 +205,8 @@ class Shard:
                 loser.forget_address(address, now)
             self.touch(loser)
         relayed = [address for address in addresses if self._origins.find(address) != address]
-        self.plane.addresses.set(member.row, addresses, selected, tcp=self._origins.is_tcp(selected), relayed=relayed)
+        tcp = self._origins.is_tcp(selected)
+        self.plane.addresses.set(member.row, addresses, selected, local=local, tcp=tcp, relayed=relayed)
 
     def detach(self, member: Member) -> None:
         """Forget a connection, which closes its row itself."""
@@ -290,7 +295,7 @@ class Shard:
         elif notice.kind == "rtcp":
             member.handle_rtcp(notice.data, now)
         else:
-            member.handle_datagram(notice.data, notice.address, now)
+            member.handle_datagram(notice.data, notice.address, now, notice.local)
             if notice.kind == "stun":
                 self.update_ufrags(member)  # a check can complete an ICE restart
 

@@ -17,6 +17,7 @@ from sfu.transport.endpoint_events import (
     Connected,
     EndpointEvent,
     RoutineChanged,
+    Transmit,
 )
 from sfu.transport.ice import Address, IceCredentials, IceLite, RoutineChecks
 from sfu.transport.identity import Fingerprint, Identity
@@ -71,10 +72,10 @@ class Endpoint:
         self._fingerprints: list[Fingerprint] | None = None
         self._connected = False
         self._closed = False
-        self._reported: tuple[tuple[Address, ...], Address | None] = ((), None)
+        self._reported: tuple[tuple[Address, ...], Address | None, bytes] = ((), None, b"")
         self._routine: RoutineChecks | None = None  # which the owner knows to be routine
         self._review_at: float | None = None
-        self._transmits: deque[tuple[bytes, Address]] = deque()
+        self._transmits: deque[Transmit] = deque()
         self._events: deque[EndpointEvent] = deque()
         self.takes_data = False
         """Whether application data are wanted; they are dropped else."""
@@ -121,23 +122,25 @@ class Endpoint:
         """Set new local credentials; the old ones stay valid until a check uses the new ones (RFC 8445 section 9)."""
         self._ice.restart(credentials)
 
-    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
-        """Process a STUN or DTLS datagram (RFC 7983) from `address`; what is invalid is dropped and counted."""
+    def handle_datagram(self, data: bytes, address: Address, now: float, local: bytes = b"") -> None:
+        """Process a STUN or DTLS datagram (RFC 7983) from `address` that came to our address `local`, from which the
+        answer is to leave; what is invalid is dropped and counted.
+        """
         if self._closed:
             self.drops["closed"] += 1
         elif not data:
             self.drops["empty"] += 1
         elif data[0] < 4:
-            response = self._ice.handle_datagram(data, address, now)
+            response = self._ice.handle_datagram(data, address, now, local)
             if response is not None:
-                self._transmit(response, address)
+                self._transmit(Transmit(response, address, local))
                 self._report_addresses()
                 self._plan_review(now)
                 if self._may_begin(now):
                     self._dtls.start(now)
                     self._after_dtls(now)
         elif 20 <= data[0] < 64:
-            self._handle_dtls(data, address, now)
+            self._handle_dtls(data, address, now, local)
         else:
             self.drops["not_stun_or_dtls"] += 1
 
@@ -206,8 +209,8 @@ class Endpoint:
             deadlines.append(retransmit)
         return min(deadlines)
 
-    def poll_transmit(self) -> tuple[bytes, Address] | None:
-        """Return the next datagram to send and its destination, or None."""
+    def poll_transmit(self) -> Transmit | None:
+        """Return the next datagram to send, or None."""
         return self._transmits.popleft() if self._transmits else None
 
     def send_data(self, data: bytes) -> None:
@@ -269,7 +272,7 @@ class Endpoint:
             and self._ice.is_verified(selected, now - self._consent_timeout)
         )
 
-    def _handle_dtls(self, data: bytes, address: Address, now: float) -> None:
+    def _handle_dtls(self, data: bytes, address: Address, now: float, local: bytes) -> None:
         # Answering an address that never showed the ICE password would amplify what others send in its name. After
         # the handshake answers are few and small, and some peers send no checks any more.
         since = float("-inf") if self._connected else now - self._consent_timeout
@@ -283,7 +286,7 @@ class Endpoint:
                 self.drops["dtls_role_conflict"] += 1
                 return
         if not self._connected:
-            self._ice.prefer(address)
+            self._ice.prefer(address, local)
             self._report_addresses()
         if self._may_begin(now):
             self._dtls.start(now)
@@ -343,20 +346,20 @@ class Endpoint:
         selected = self._ice.selected
         for datagram in self._dtls.take_output():
             if selected is not None:
-                self._transmit(datagram, selected)
+                self._transmit(Transmit(datagram, selected, self._ice.local))
 
-    def _transmit(self, datagram: bytes, address: Address) -> None:
+    def _transmit(self, transmit: Transmit) -> None:
         if len(self._transmits) >= MAX_QUEUED_DATAGRAMS:
             self.drops["transmit_queue_full"] += 1
         else:
-            self._transmits.append((datagram, address))
+            self._transmits.append(transmit)
 
     def _plan_review(self, now: float) -> None:
         if self._review_at is None and self._connected and len(self._ice.addresses) > 1:
             self._review_at = now + REVIEW_INTERVAL
 
     def _report_addresses(self) -> None:
-        known = (self._ice.addresses, self._ice.selected)
+        known = (self._ice.addresses, self._ice.selected, self._ice.local)
         if known == self._reported:
             return
         self._reported = known

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sfu.transport.ice import Address, RoutineChecks
 from sfu.transport.srtp import SrtpKeys
+
+
+class Transmit(NamedTuple):
+    """A datagram to be sent."""
+
+    data: bytes
+    address: Address
+    """Where to."""
+    local: bytes
+    """From which of our addresses: as it was given with what came there."""
 
 
 class CloseReason(enum.StrEnum):
@@ -32,6 +43,8 @@ class AddressesChanged:
     """Addresses whose datagrams belong to this peer; at most `MAX_ADDRESSES`."""
     selected: Address | None
     """The address to send to; None: send nothing, since the peer's consent for the last address is gone."""
+    local: bytes = b""
+    """The local address to send from; see `Transmit`."""
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,12 @@ class _Generation:
 
 
 class _Path:
-    """When checks and media came from one verified address; never is long ago."""
+    """When checks and media came from one verified address; never is long ago. And to which of ours checks came."""
 
-    __slots__ = ("checked", "media", "nominated")
+    __slots__ = ("checked", "local", "media", "nominated")
 
-    def __init__(self) -> None:
+    def __init__(self, local: bytes) -> None:
+        self.local = local
         self.checked = _NEVER
         self.media = _NEVER
         self.nominated = _NEVER
@@ -168,6 +169,15 @@ class IceLite:
         """Return the addresses at which the peer has proved to be."""
         return tuple(self._verified)
 
+    @property
+    def local(self) -> bytes:
+        """Our address from which to send to the selected one: that to which its nomination came, or while there is none
+        what the peer was seen to use, or its first check. RFC 8445 section 8.1.1 has pairs nominated, of an address of
+        each side.
+        """
+        path = None if self.selected is None else self._verified.get(self.selected)
+        return b"" if path is None else path.local
+
     def is_verified(self, address: Address, since: float) -> bool:
         """Whether `address` is remembered and an authentic check came from it at or after the time `since`."""
         path = self._verified.get(address)
@@ -238,13 +248,18 @@ class IceLite:
         self._nominated = False
         self.selected = max(self._verified, key=lambda known: self._verified[known].heard, default=None)
 
-    def prefer(self, address: Address) -> None:
-        """Select the verified `address`, which the peer was seen to use, unless the peer has nominated one."""
+    def prefer(self, address: Address, local: bytes = b"") -> None:
+        """Select the verified `address`, which the peer was seen to use with `local` of ours, unless the peer has
+        nominated one.
+        """
         if not self._nominated:
             self.selected = address
+            self._verified[address].local = local
 
-    def handle_datagram(self, data: bytes, address: Address, now: float) -> bytes | None:
-        """Return the response to a check, or None; a datagram that is no authentic check is dropped and counted."""
+    def handle_datagram(self, data: bytes, address: Address, now: float, local: bytes = b"") -> bytes | None:
+        """Return the response to a check that came to our address `local`, or None; a datagram that is no authentic
+        check is dropped and counted.
+        """
         try:
             request = parse_binding_request(data)
         except StunError as error:
@@ -261,7 +276,7 @@ class IceLite:
             self._drops["stun_unknown_attribute"] += 1
             return build_error(request, generation.key, 420, "Unknown Attribute")
         if self._transactions.is_new(request.transaction_id):
-            self._accept(request, generation, address, now)
+            self._accept(request, generation, address, now, local)
         elif address not in self._verified:
             self._drops["ice_replayed_check"] += 1
             return None
@@ -288,17 +303,22 @@ class IceLite:
             return None
         return generation
 
-    def _accept(self, request: BindingRequest, generation: _Generation, address: Address, now: float) -> None:
+    def _accept(
+        self, request: BindingRequest, generation: _Generation, address: Address, now: float, local: bytes
+    ) -> None:
         self.consented = now
         generation.used = True
         if generation is self._current and self._previous is not None:
             self._previous = None
             self._remote_ufrags = self._remote_ufrags[:1]
-        path = self._verified.setdefault(address, _Path())
+        path = self._verified.setdefault(address, _Path(local))
         path.checked = now
+        nominates = request.use_candidate and generation is self._current
+        if nominates:
+            path.local = local
         # RFC 8445 section 8.1.1: towards a lite agent the peer nominates one pair, a later one replaces it. A
         # check with the credentials from before a restart does not take that back.
-        if request.use_candidate and generation is self._current:
+        if nominates:
             path.nominated = now
             if not self.settled or not generation.nominated or address == self.selected:
                 self._select(address)

@@ -72,14 +72,19 @@ class RawPeer:
 
         self._remote_ufrag, self._remote_pwd = *value(r"a=ice-ufrag:(\S+)"), *value(r"a=ice-pwd:(\S+)")
         (self._remote_fingerprint,) = value(r"a=fingerprint:sha-256 (\S+)")
-        ip, port = value(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+)")
-        self._remote = ip, int(port)
+        found = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+)", sdp)
+        self.candidates = [(ip, int(port)) for ip, port in found]
 
-    def open(self) -> socket.socket:
-        """One more socket, as of another network."""
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        opened.bind(("127.0.0.1", 0))
-        opened.connect(self._remote)
+    def open(self, remote: tuple[str, int] | None = None, near: tuple[str, int] = ("127.0.0.1", 0)) -> socket.socket:
+        """One more socket, as of another network; `remote`: towards that candidate, not the first one."""
+        opened = socket.socket(socket.AF_INET6 if ":" in near[0] else socket.AF_INET, socket.SOCK_DGRAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(near)
+        opened.connect(remote or self.candidates[0])
+        return self.adopt(opened)
+
+    def adopt(self, opened: socket.socket) -> socket.socket:
+        """Use a socket that was connected elsewhere."""
         opened.setblocking(False)
         self._sockets.append(opened)
         self.answered[opened] = 0

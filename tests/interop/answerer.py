@@ -178,4 +178,4 @@ class Answerer(asyncio.DatagramProtocol):
             else:
                 self._peer = event.address
         while (waiting := self._endpoint.poll_transmit()) is not None:
-            self._transport.sendto(*waiting)
+            self._transport.sendto(waiting.data, waiting.address)

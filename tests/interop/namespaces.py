@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +36,32 @@ def ip(*arguments: str) -> None:
     """Run iproute2's command."""
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr.strip()}"
+
+
+def open_in(namespace: str, opens: Callable[[], socket.socket]) -> socket.socket:
+    """What `opens` makes in a thread that is in a namespace; the socket stays there, whoever uses it."""
+    made: list[socket.socket | BaseException] = []
+
+    def go() -> None:
+        try:
+            with open(f"/var/run/netns/{namespace}", "rb") as entrance:
+                if _libc.setns(entrance.fileno(), _CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(opens())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            made.append(error)
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    thread.join()
+    (found,) = made
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNET = 0x40000000
 
 
 class Town:
@@ -89,6 +118,23 @@ class Town:
         made = self._add(name)
         self._join(made, self.node, version=version)
         return made
+
+    def house_at_two_links(self, name: str) -> tuple[str, tuple[str, str], list[str]]:
+        """A namespace with two links to the node, its addresses on the first of these, and all of the node's that it
+        reaches: two on the first link, one on the other, of IPv4 and of IPv6.
+        """
+        made = self._add(name)
+        reached = []
+        for number, lasts in ((1, (1, 5)), (2, (1,))):
+            ends = f"t{number}n", f"t{number}f"
+            ip("-n", made, "link", "add", ends[0], "type", "veth", "peer", ends[1], "netns", self.node)
+            for namespace, device, own in ((made, ends[0], (2,)), (self.node, ends[1], lasts)):
+                for last in own:
+                    ip("-n", namespace, "addr", "add", f"10.78.{number}.{last}/24", "dev", device)
+                    ip("-n", namespace, "addr", "add", f"fd78:{number}::{last}/64", "dev", device, "nodad")
+                ip("-n", namespace, "link", "set", device, "up")
+            reached += [f"10.78.{number}.{last}" for last in lasts] + [f"fd78:{number}::{last}" for last in lasts]
+        return made, ("10.78.1.2", "fd78:1::2"), reached
 
     def house_behind_firewall(self, name: str, port: int) -> str:
         """A namespace from which one TCP port is reached; all else is dropped on the way, without a word."""

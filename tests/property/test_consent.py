@@ -24,12 +24,14 @@ from sfu.routing.kernels.rings import READ, WRITTEN
 from sfu.routing.plane import Plane, PlaneLimits
 from sfu.transport.ice import IceCredentials, IceLite
 from sfu.wire.sockaddr import Address, encode_address
+from tests.local_addresses import build_local
 
 from .checks import KEY, LOCAL, REMOTE, browser_check, build, messages
 from .modes import examples
 
 SELECTED, OTHER, RELAYED, STRANGER = ("192.0.2.1", 1000), ("192.0.2.2", 2000), ("127.0.0.1", 3), ("192.0.2.9", 9)
 ORIGIN = ("198.51.100.1", 4)
+HERE, THERE = build_local("203.0.113.1"), build_local("203.0.113.2")
 SECOND_US = 1_000_000
 NO_SOCKET = -1
 
@@ -50,7 +52,7 @@ class Both:
         self.row = self.plane.open_connection()
         self.plane.set_ufrags(self.row, [LOCAL])
         known = (SELECTED, OTHER, RELAYED)
-        self.plane.addresses.set(self.row, known, SELECTED, relayed=[RELAYED])
+        self.plane.addresses.set(self.row, known, SELECTED, local=HERE, relayed=[RELAYED])
         self.memory = self.plane.checks.memory(self.row)
         self.drops: collections.Counter[str] = collections.Counter()
         self.agent = IceLite(
@@ -63,7 +65,7 @@ class Both:
                 browser_check(nominate=nominated and address == SELECTED),
                 transaction=b"begin" + bytes(6) + bytes([number]),
             )
-            assert self.agent.handle_datagram(check, address, self.now_us / 1e6) is not None
+            assert self.agent.handle_datagram(check, address, self.now_us / 1e6, HERE) is not None
             self.memory.is_new(check[8:20])
         self.agent.settled = True
         self.tell()
@@ -88,7 +90,7 @@ class Both:
         plane = self.plane
         apply_commands(plane._tables, plane._buffers, plane._queue.index, plane._queue.records, NO_SOCKET)
 
-    def receive(self, message: bytes, source: Address) -> bytes | None:
+    def receive(self, message: bytes, source: Address, local: bytes = HERE) -> bytes | None:
         """What the plane answers; None: it has passed the check on, or dropped it as nobody's."""
         plane, buffers = self.plane, self.plane._buffers
         self.now_us += SECOND_US
@@ -97,6 +99,8 @@ class Both:
         name = encode_address(source, _Family.family)
         buffers.receive_names[: len(name)] = name
         buffers.receive_names[len(name) : NAME_STRIDE] = 0
+        buffers.receive_controls[: len(local)] = np.frombuffer(local, np.uint8)
+        buffers.receive_messages["control_bytes"][0] = len(local)
         at = int(buffers.state[POSITION])
         buffers.out[at : at + 100] = 0xEE
         answered = self.count(Counter.ANSWERED_CHECKS)
@@ -123,7 +127,7 @@ class Both:
     def state(self) -> object:
         """What the agent would decide by, but for the time that it last heard of the peer."""
         agent = self.agent
-        return agent.selected, agent.addresses, agent.routine, agent.local_ufrags(), dict(self.drops)
+        return agent.selected, agent.local, agent.addresses, agent.routine, agent.local_ufrags(), dict(self.drops)
 
     def close(self) -> None:
         self.plane.close_connection(self.row)
@@ -135,27 +139,29 @@ class _Family:
 
 
 sources = st.sampled_from([SELECTED, SELECTED, OTHER, RELAYED, STRANGER])
+locals_ = st.sampled_from([HERE, HERE, THERE, b""])
 
 
-@given(st.lists(st.tuples(messages(), sources, st.integers(1, 2)), min_size=1, max_size=5), st.booleans())
-@example([(build(browser_check(nominate=True)), SELECTED, 3), (build(browser_check()), OTHER, 1)], True)
-@example([(build(browser_check(nominate=True)), SELECTED, 1)], False)
-@example([(build(browser_check(nominate=True)), OTHER, 1)], True)
+@given(st.lists(st.tuples(messages(), sources, locals_, st.integers(1, 2)), min_size=1, max_size=5), st.booleans())
+@example([(build(browser_check(nominate=True)), SELECTED, HERE, 3), (build(browser_check()), OTHER, HERE, 1)], True)
+@example([(build(browser_check(nominate=True)), SELECTED, HERE, 1)], False)
+@example([(build(browser_check(nominate=True)), OTHER, HERE, 1)], True)
+@example([(build(browser_check(nominate=True)), SELECTED, THERE, 1)], True)
 @settings(max_examples=examples(900), deadline=None)
 def test_what_the_plane_answers_python_would_have_answered_and_decided_nothing(
-    sent: list[tuple[bytes, Address, int]], nominated: bool
+    sent: list[tuple[bytes, Address, bytes, int]], nominated: bool
 ) -> None:
     with contextlib.closing(Both(nominated=nominated)) as both:
-        for message, source, times in sent:
+        for message, source, local, times in sent:
             for _ in range(times):
                 state, checked = both.state(), both.checked()
-                answer = both.receive(message, source)
+                answer = both.receive(message, source, local)
                 event("left" if answer is None else "answered")
                 if answer is None:
                     assert both.checked() == checked
                     continue  # Python decides, and would tell the plane of it
                 now = both.now_us / 1e6
-                assert both.agent.handle_datagram(message, source, now) == answer
+                assert both.agent.handle_datagram(message, source, now, local) == answer
                 assert both.state() == state
                 fresh = both.agent.consented == now
                 assert both.checked() == (checked | {source: now} if fresh else checked)
@@ -172,6 +178,14 @@ def test_a_routine_check_is_answered(transaction: bytes, source: Address, finger
         if again:
             assert both.receive(check, source) is not None
             assert both.checked() == {source: first}
+
+
+@given(st.binary(min_size=12, max_size=12), st.sampled_from([THERE, b""]), st.booleans())
+@settings(max_examples=examples(30), deadline=None)
+def test_a_nomination_of_another_address_of_ours_is_python_s(transaction: bytes, local: bytes, nominate: bool) -> None:
+    with contextlib.closing(Both()) as both:
+        check = build(browser_check(nominate=nominate), transaction=transaction)
+        assert (both.receive(check, SELECTED, local) is None) == nominate
 
 
 @given(st.lists(st.tuples(st.integers(0, 1400), st.booleans()), max_size=2500))

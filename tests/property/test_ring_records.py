@@ -34,6 +34,7 @@ from sfu.routing.kernels.tables import make_tables
 from sfu.routing.plane import Datagram
 from sfu.routing.queues import CommandQueue, NoticeQueue
 from sfu.wire.sockaddr import encode_address
+from tests.local_addresses import build_local
 
 from .modes import examples
 
@@ -270,21 +271,25 @@ def test_what_the_plane_tells_is_what_the_control_side_reads(kind: NoticeKind, n
         of_row = [name for name in fields if name in ("encoding", "subscription")]
         told = {name: rows if name in of_row else values_of(NOTICES[kind], name) for name in fields}
 
-    @given(connections, st.fixed_dictionaries(told), st.binary(max_size=DATAGRAM_BYTES))
+    locals_ = st.sampled_from([b"", build_local("192.0.2.1"), build_local("2001:db8::2")])
+
+    @given(connections, st.fixed_dictionaries(told), st.binary(max_size=DATAGRAM_BYTES), locals_)
     @settings(deadline=None, max_examples=examples(30))
-    def go_round(connection: int, contents: dict[str, Any], data: bytes) -> None:
+    def go_round(connection: int, contents: dict[str, Any], data: bytes, local: bytes) -> None:
         notices.records.view(np.uint8)[: NOTICE.itemsize] = _POISON
         notices.index[:] = 0
         tables.encodings["connection"] = tables.subscriptions["connection"] = connection
         buffers.receive_names[:NAME_STRIDE] = _POISON
         buffers.receive_names[:28] = encode_address(("2001:db8::1", 4000), _IPV6)
         buffers.received[: len(data)] = np.frombuffer(data, np.uint8)
+        buffers.receive_messages["control_bytes"][0] = len(local)
+        buffers.receive_controls[: len(local)] = np.frombuffer(local, np.uint8)
         numbers = in_order(NOTICES[kind], contents) if kind in NOTICES else np.zeros(0, np.int64)
         push(int(kind), tables, buffers, notices.index, notices.records, connection, numbers, len(data))
         if kind in NOTICES:
             expected: Any = NOTICES[kind](connection=connection, **contents)
         else:
-            expected = Datagram(kind.name.lower(), data, ("2001:db8::1", 4000), connection)
+            expected = Datagram(kind.name.lower(), data, ("2001:db8::1", 4000), connection, local)
         assert notices.poll(2) == [expected]
 
     go_round()

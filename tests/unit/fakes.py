@@ -28,6 +28,7 @@ class FakeAddresses:
         self.selected: dict[int, Address | None] = {}
         self.by_tcp: dict[int, bool] = {}
         self.relayed: dict[int, tuple[Address, ...]] = {}
+        self.local: dict[int, bytes] = {}
         self.media: dict[int, list[tuple[Address, float]]] = {}
 
     def set(
@@ -36,6 +37,7 @@ class FakeAddresses:
         addresses: Sequence[Address],
         selected: Address | None,
         *,
+        local: bytes = b"",
         tcp: bool = False,
         relayed: Sequence[Address] = (),
     ) -> None:
@@ -43,6 +45,7 @@ class FakeAddresses:
         self.selected[connection] = selected
         self.by_tcp[connection] = tcp
         self.relayed[connection] = tuple(relayed)
+        self.local[connection] = local
 
     def heard(self, connection: int) -> list[tuple[Address, float]]:
         return self.media.get(connection, [])
@@ -110,7 +113,7 @@ class FakePlane:
     def set_ufrags(self, connection: int, ufrags: Sequence[str]) -> None:
         self.ufrags.append((connection, tuple(ufrags)))
 
-    def send(self, data: bytes, address: Address) -> None:
+    def send(self, data: bytes, address: Address, local: bytes = b"") -> None:
         self.sent.append((data, address))
 
     def counters(self) -> dict[str, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import sfu.routing.kernels.check_records  # noqa: F401 - its commands are numbered, too
+import sfu.routing.kernels.address_records
+import sfu.routing.kernels.check_records  # noqa: F401
 from sfu.routing.kernels.command_class import COMMANDS, Command
 from sfu.routing.kernels.connection_columns import CNAME_BYTES, NAME_BYTES
 from sfu.routing.kernels.slots import Flag, Int32, Int64, Octet, Octets, Padded, make_slot
@@ -12,7 +13,6 @@ from sfu.wire.extensions import EXTENSION_COUNT
 
 PART_BYTES = 64
 """Most octets of a parameter set that one command carries."""
-_SOCKADDR_BYTES = 32
 _Name = Annotated[bytes, Octets(NAME_BYTES)]
 _Cname = Annotated[bytes, Octets(CNAME_BYTES)]
 
@@ -49,30 +49,6 @@ class SetKeys(Command):
 
     receive_srtp: Int64
     send_srtp: Int64
-
-
-class SetAddress(Command):
-    """Select where to send, from where it may go on by TCP; nowhere when the address is empty."""
-
-    address: Annotated[bytes, Octets(_SOCKADDR_BYTES)]
-    tcp: Flag
-
-
-class ClaimAddress(Command):
-    """Take datagrams from an address (`relayed`: a relay's of ours) for the connection's; a former holder loses it."""
-
-    relayed: Flag
-    place: Int32
-    """Index of the address among the connection's."""
-    generation: Int32
-    """Which use of that place it is."""
-    address: Annotated[bytes, Padded(_SOCKADDR_BYTES)]
-
-
-class DropAddress(Command):
-    """Give up an address: datagrams from it are a stranger's again."""
-
-    place: Int32
 
 
 class SetUfrags(Command):

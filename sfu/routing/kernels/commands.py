@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfu.bwe.kernels.estimate import set_limit, set_loss_bound
-from sfu.routing.kernels import check_records
+from sfu.routing.kernels import address_records, check_records
 from sfu.routing.kernels import command_records as records
 from sfu.routing.kernels.classify import set_clock_offset
 from sfu.routing.kernels.command_records import OPERATION_OF
@@ -56,9 +56,9 @@ _OPEN_CONNECTION = OPERATION_OF[records.OpenConnection]
 _SET_EXTENSIONS = OPERATION_OF[records.SetExtensions]
 _SET_DATA = OPERATION_OF[records.SetData]
 _SET_KEYS = OPERATION_OF[records.SetKeys]
-_SET_ADDRESS = OPERATION_OF[records.SetAddress]
-_CLAIM_ADDRESS = OPERATION_OF[records.ClaimAddress]
-_DROP_ADDRESS = OPERATION_OF[records.DropAddress]
+_SET_ADDRESS = OPERATION_OF[address_records.SetAddress]
+_CLAIM_ADDRESS = OPERATION_OF[address_records.ClaimAddress]
+_DROP_ADDRESS = OPERATION_OF[address_records.DropAddress]
 _SET_UFRAGS = OPERATION_OF[records.SetUfrags]
 _ANSWER_CHECKS = OPERATION_OF[check_records.AnswerChecks]
 _LEAVE_CHECKS = OPERATION_OF[check_records.LeaveChecks]

@@ -7,6 +7,7 @@ import numpy as np
 from sfu.wire.extensions import EXTENSION_COUNT
 from sfu.wire.kernels.columns import Columns
 from sfu.wire.kernels.sha1 import PADS
+from sfu.wire.local_address import LOCAL_BYTES
 from sfu.wire.sockaddr import SOCKADDR_BYTES
 
 ADDRESS_BYTES = SOCKADDR_BYTES
@@ -44,6 +45,8 @@ CONNECTION_COLUMNS = Columns(
         ("active", np.int32),
         ("address_bytes", np.int32),  # 0: no selected address yet
         ("address", np.uint8, (32,)),  # where to send: a sockaddr, as sendmmsg takes it
+        ("local", np.uint8, (LOCAL_BYTES,)),  # from where of ours: a control message, as sendmmsg takes it
+        ("local_bytes", np.int32),  # 0: the system chooses
         ("receive_srtp", np.int64),  # srtp_t
         ("send_srtp", np.int64),
         ("extension_kind", np.uint8, (16,)),  # Extension by negotiated id

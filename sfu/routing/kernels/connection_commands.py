@@ -26,6 +26,7 @@ def open_connection(tables: Tables, row: int, command: Any) -> None:
     entry = tables.connections[row]
     entry["active"] = 1
     entry["address_bytes"] = 0
+    entry["local_bytes"] = 0
     entry["receive_srtp"] = 0
     entry["send_srtp"] = 0
     entry["first_encoding"] = -1
@@ -156,6 +157,9 @@ def set_address(tables: Tables, row: int, command: Any) -> None:
     for k in range(len(entry["address"])):
         entry["address"][k] = command["address"][k]
     entry["address_bytes"] = command["address_bytes"]
+    for k in range(len(entry["local"])):
+        entry["local"][k] = command["local"][k]
+    entry["local_bytes"] = command["local_bytes"]
     entry["gso_bytes"] = ANY_BYTES
     set_by_tcp(tables.estimators[row], i64(command["tcp"]))
 

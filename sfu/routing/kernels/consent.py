@@ -18,6 +18,7 @@ from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import NAME_STRIDE, POSITION, Buffers
 from sfu.routing.kernels.send import flush, room_for, send_answer
 from sfu.routing.kernels.tables import Tables
+from sfu.wire.kernels.ancillary import read_local, same_octets
 from sfu.wire.kernels.binding import (
     MOST_ANSWER_BYTES,
     NOMINATES,
@@ -103,7 +104,22 @@ def _names(entry: Any, buffers: Buffers) -> bool:
 
 
 @stage
-def _is_routine(tables: Tables, buffers: Buffers, remote: int, ufrag: int, start: int, end: int) -> bool:
+def _nominates_another(tables: Tables, buffers: Buffers, remote: int, message: int) -> bool:
+    """Whether a check nominates another pair than the selected one: another address of the client's, or of ours."""
+    if buffers.check[NOMINATES] == 0:
+        return False
+    connection = remote // MAX_ADDRESSES
+    entry = tables.connections[connection]
+    count = read_local(buffers.receive_messages, buffers.receive_controls, message, buffers.local)
+    return (
+        tables.checks[connection]["nominated"] == 0
+        or not same_address(entry["address"], 0, tables.addresses[remote]["address"], 0)
+        or not same_octets(entry["local"], i64(entry["local_bytes"]), buffers.local, count)
+    )
+
+
+@stage
+def _is_routine(tables: Tables, buffers: Buffers, remote: int, ufrag: int, start: int, end: int, message: int) -> bool:
     connection = remote // MAX_ADDRESSES
     entry = tables.checks[connection]
     address = tables.addresses[remote]
@@ -111,10 +127,7 @@ def _is_routine(tables: Tables, buffers: Buffers, remote: int, ufrag: int, start
         return False
     if not parse_check(buffers.received, start, end, buffers.check) or not _names(entry, buffers):
         return False
-    selected = tables.connections[connection]["address"]
-    if buffers.check[NOMINATES] == 1 and not (
-        entry["nominated"] == 1 and same_address(selected, 0, address["address"], 0)
-    ):
+    if _nominates_another(tables, buffers, remote, message):
         return False
     return is_signed(buffers.received, start, buffers.check, entry["pads"], buffers.digest)
 
@@ -134,7 +147,7 @@ def answer_check(
     """Answer the check in `received[start:end]`, which names `ufrag`, from the address `remote` of the same connection,
     if it is a routine one; whether it is.
     """
-    if not _is_routine(tables, buffers, remote, ufrag, start, end):
+    if not _is_routine(tables, buffers, remote, ufrag, start, end, message):
         return False
     connection = remote // MAX_ADDRESSES
     transaction = (load32(buffers.received, start + 12) & 0x7FFFFFFF) << 32 | load32(buffers.received, start + 16)
@@ -147,5 +160,5 @@ def answer_check(
     pads = tables.checks[connection]["pads"]
     end = write_success(buffers.out, at, buffers.received, start, buffers.receive_names, name, pads, buffers.digest)
     tables.counters[_ANSWERED] += 1
-    send_answer(buffers, tables, name, at, end, socket)
+    send_answer(buffers, tables, message, at, end, socket)
     return True

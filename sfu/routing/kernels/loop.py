@@ -29,7 +29,7 @@ from sfu.routing.kernels.source_id import source_encoding
 from sfu.routing.kernels.sweep import sweep_reports
 from sfu.routing.kernels.tables import Tables
 from sfu.routing.kernels.wiring import Wiring
-from sfu.wire.kernels.gro import segment_size
+from sfu.wire.kernels.ancillary import segment_size
 from sfu.wire.kernels.kernel import i64, kernel, stage
 
 _DATAGRAMS = int(Counter.RECEIVED_DATAGRAMS)

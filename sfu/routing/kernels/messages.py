@@ -11,13 +11,14 @@ from sfu.bwe.kernels.sent_log import SENT_LOG
 from sfu.routing.kernels.media_columns import PACKET_SLOT_BYTES
 from sfu.routing.kernels.numbering import NUMBERS
 from sfu.routing.kernels.subscription_columns import LOGGED_PACKETS
+from sfu.wire.kernels.ancillary import CONTROL_STRIDE, SEGMENT_BYTES
 from sfu.wire.kernels.binding import CHECK
 from sfu.wire.kernels.bundle import bundle
-from sfu.wire.kernels.gro import CONTROL_STRIDE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.rtp import PACKET
 from sfu.wire.kernels.sha1 import WORK
 from sfu.wire.kernels.system import MESSAGE, VECTOR
+from sfu.wire.local_address import LOCAL_BYTES
 
 RECEIVE_MESSAGES = 64
 RECEIVE_BYTES = 65536
@@ -32,7 +33,7 @@ SEND_BYTES = 256 * 1024
 MAX_SEGMENTS = 64
 """Packets that one UDP_SEGMENT message may carry (the kernel's UDP_MAX_SEGMENTS)."""
 MAX_MESSAGE_BYTES = 60000
-SEGMENT_CONTROL_BYTES = 24
+SEND_CONTROL_BYTES = SEGMENT_BYTES + LOCAL_BYTES
 
 COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED, FOLLOWED = 0, 1, 2, 3, 4, 5, 6, 7
 STATES = 8
@@ -58,6 +59,7 @@ class Buffers(NamedTuple):
     closed: NDArray[np.int32]  # a shorter packet ended the message
     single_message: NDArray[Any]
     single_vector: NDArray[Any]
+    local: Octets  # to which of our addresses what is looked at came
     length: NDArray[np.int32]  # in-out argument of libsrtp
     state: NDArray[np.int64]  # COUNT of open messages, POSITION in out, PACKETS in the batch, NOTICES pushed,
     # VIRTUAL_US the time in place of the clock (0: none), SWEPT_US when the estimates were last looked at,
@@ -85,13 +87,14 @@ def make_buffers() -> Buffers:
         out=np.zeros(SEND_BYTES, np.uint8),
         send_messages=np.zeros(SEND_MESSAGES, MESSAGE),
         send_vectors=np.zeros(SEND_MESSAGES, VECTOR),
-        send_controls=np.zeros(SEND_MESSAGES * SEGMENT_CONTROL_BYTES, np.uint8),
+        send_controls=np.zeros(SEND_MESSAGES * SEND_CONTROL_BYTES, np.uint8),
         owner=np.zeros(SEND_MESSAGES, np.int32),
         segments=np.zeros(SEND_MESSAGES, np.int32),
         segment_bytes=np.zeros(SEND_MESSAGES, np.int32),
         closed=np.zeros(SEND_MESSAGES, np.int32),
         single_message=np.zeros(1, MESSAGE),
         single_vector=np.zeros(1, VECTOR),
+        local=np.zeros(LOCAL_BYTES, np.uint8),
         length=np.zeros(1, np.int32),
         state=np.zeros(STATES, np.int64),
         timespec=np.zeros(2, np.int64),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sfu.routing.kernels.slots import Int32, Int64, Octets, make_slot
+from sfu.wire.local_address import LOCAL_BYTES
 
 DATAGRAM_BYTES = 1600
 """The longest datagram that is passed on."""
@@ -34,6 +35,8 @@ class StoredDatagram:
 
     connection: int
     address: Annotated[bytes, Octets(_SOCKADDR_BYTES)]
+    local: Annotated[bytes, Octets(LOCAL_BYTES)]
+    """Which of our addresses it came to; see wire/local_address.py."""
     data: Annotated[bytes, Octets(DATAGRAM_BYTES)]
 
 

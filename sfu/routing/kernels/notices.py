@@ -13,6 +13,7 @@ from sfu.routing.kernels.messages import NAME_STRIDE, NOTICES, Buffers
 from sfu.routing.kernels.notice_records import DATAGRAM_BYTES, NoticeKind
 from sfu.routing.kernels.rings import WRITTEN, publish, writable
 from sfu.routing.kernels.tables import Tables
+from sfu.wire.kernels.ancillary import read_local
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
 
@@ -60,7 +61,7 @@ def push_datagram(
     end: int,
     message: int,
 ) -> None:
-    """Pass a datagram on to the control side, with the address it came from.
+    """Pass a datagram on to the control side, with the address it came from, and which of ours it came to.
 
     Strangers may fill only half of the ring, so that a flood from outside does not keep known peers out.
     """
@@ -79,6 +80,8 @@ def push_datagram(
     notice["address_bytes"] = ADDRESS_BYTES
     for k in range(ADDRESS_BYTES):
         notice["address"][k] = buffers.receive_names[message * NAME_STRIDE + k]
+    controls = buffers.receive_controls
+    notice["local_bytes"] = read_local(buffers.receive_messages, controls, message, notice["local"])
     _end(buffers.state, index)
 
 

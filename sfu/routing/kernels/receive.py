@@ -10,7 +10,7 @@ from sfu.routing.kernels.messages import (
     RECEIVE_MESSAGES,
     Buffers,
 )
-from sfu.wire.kernels.gro import CONTROL_STRIDE
+from sfu.wire.kernels.ancillary import CONTROL_STRIDE
 from sfu.wire.kernels.kernel import i64, stage
 
 

@@ -11,14 +11,17 @@ from sfu.routing.kernels.messages import (
     COUNT,
     MAX_MESSAGE_BYTES,
     MAX_SEGMENTS,
+    NAME_STRIDE,
     POSITION,
-    SEGMENT_CONTROL_BYTES,
     SEND_BYTES,
+    SEND_CONTROL_BYTES,
     SEND_MESSAGES,
     Buffers,
 )
 from sfu.routing.kernels.native import EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, MSG_DONTWAIT, MSG_NOSIGNAL
 from sfu.routing.kernels.tables import Tables
+from sfu.wire.kernels.ancillary import SEGMENT_BYTES, read_local, write_segment
+from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.row_index import AF_INET
 
@@ -81,33 +84,25 @@ def append_packet(buffers: Buffers, connection: int, size: int, gso: bool) -> No
 @stage
 def _prepare(buffers: Buffers, tables: Tables) -> None:
     connections = tables.connections
-    offset = connections[0]["address"].ctypes.data - connections.ctypes.data
+    address_at = connections[0]["address"].ctypes.data - connections.ctypes.data
+    local_at = connections[0]["local"].ctypes.data - connections.ctypes.data
     for k in range(buffers.state[COUNT]):
         owner = i64(buffers.owner[k])
+        row = connections.ctypes.data + owner * connections.itemsize
         message = buffers.send_messages[k]
-        message["name"] = connections.ctypes.data + owner * connections.itemsize + offset
+        message["name"] = row + address_at
         message["name_bytes"] = connections[owner]["address_bytes"]
+        local_bytes = i64(connections[owner]["local_bytes"])
         if buffers.segments[k] > 1:
-            at = k * SEGMENT_CONTROL_BYTES
-            _write_segment_control(buffers, at, buffers.segment_bytes[k])
+            at = k * SEND_CONTROL_BYTES
+            write_segment(buffers.send_controls, at, i64(buffers.segment_bytes[k]))
+            if local_bytes > 0:
+                copy_octets(buffers.send_controls, at + SEGMENT_BYTES, connections[owner]["local"], i64(0), local_bytes)
             message["control"] = buffers.send_controls.ctypes.data + at
-            message["control_bytes"] = SEGMENT_CONTROL_BYTES
+            message["control_bytes"] = SEGMENT_BYTES + local_bytes
         else:
-            message["control"] = 0
-            message["control_bytes"] = 0
-
-
-@stage
-def _write_segment_control(buffers: Buffers, at: int, size: int) -> None:
-    """A little-endian cmsghdr {len 18, SOL_UDP, UDP_SEGMENT} and the segment size (udp(7))."""
-    control = buffers.send_controls
-    for k in range(SEGMENT_CONTROL_BYTES):
-        control[at + k] = 0
-    control[at] = 18
-    control[at + 8] = native.SOL_UDP
-    control[at + 12] = native.UDP_SEGMENT
-    control[at + 16] = i64(size) & 0xFF
-    control[at + 17] = i64(size) >> 8
+            message["control"] = row + local_at
+            message["control_bytes"] = local_bytes
 
 
 @kernel
@@ -188,6 +183,9 @@ def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
     vector = buffers.single_vector[0]
     message["name"] = buffers.send_messages[k]["name"]
     message["name_bytes"] = buffers.send_messages[k]["name_bytes"]
+    local = tables.connections[buffers.owner[k]]["local"]
+    message["control"] = local.ctypes.data
+    message["control_bytes"] = tables.connections[buffers.owner[k]]["local_bytes"]
     left = buffers.send_vectors[k]["bytes"]
     base = buffers.send_vectors[k]["base"]
     while left > 0:
@@ -209,10 +207,13 @@ def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
 
 
 @stage
-def send_answer(buffers: Buffers, tables: Tables, name: int, at: int, end: int, socket: int) -> None:
-    """Send `out[at:end]` at once to the sockaddr at `receive_names[name]`, where a datagram has come from."""
+def send_answer(buffers: Buffers, tables: Tables, answered: int, at: int, end: int, socket: int) -> None:
+    """Send `out[at:end]` at once to where the received message `answered` has come from, from where it came to."""
     message = buffers.single_message[0]
     vector = buffers.single_vector[0]
+    name = answered * NAME_STRIDE
+    message["control"] = buffers.local.ctypes.data
+    message["control_bytes"] = read_local(buffers.receive_messages, buffers.receive_controls, answered, buffers.local)
     message["name"] = buffers.receive_names.ctypes.data + name
     message["name_bytes"] = _SOCKADDR_IN_BYTES if buffers.receive_names[name] == AF_INET else _SOCKADDR_IN6_BYTES
     vector["base"] = buffers.out.ctypes.data + at

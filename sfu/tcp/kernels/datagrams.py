@@ -22,8 +22,8 @@ from sfu.tcp.kernels.rows import (
     NoticeKind,
     Pumped,
 )
+from sfu.wire.kernels.ancillary import segment_size
 from sfu.wire.kernels.copying import copy_octets
-from sfu.wire.kernels.gro import segment_size
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import load16, load32
 from sfu.wire.kernels.row_index import ROW as INDEX_ROW

@@ -11,8 +11,8 @@ from sfu.tcp.kernels.outbox import count_waiting, flush, open_frame, put
 from sfu.tcp.kernels.polling import leave_leg, look_at_leg
 from sfu.tcp.kernels.receiving import receive_packets
 from sfu.tcp.kernels.rows import HTTP_BYTES, MAX_MESSAGE_BYTES, RECEIVE_BYTES, Carries, Pumped
+from sfu.wire.kernels.ancillary import segment_size
 from sfu.wire.kernels.copying import copy_octets
-from sfu.wire.kernels.gro import segment_size
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import Octets, store16
 from sfu.wire.kernels.system import EAGAIN, EINTR, MSG_DONTWAIT, MSG_TRUNC, errno

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfu.tcp.kernels.rows import NAME_STRIDE, RECEIVE_MESSAGES, Pumped
-from sfu.wire.kernels.gro import CONTROL_STRIDE
+from sfu.wire.kernels.ancillary import CONTROL_STRIDE
 from sfu.wire.kernels.kernel import i64, stage
 from sfu.wire.kernels.system import MSG_DONTWAIT, recvmmsg
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.native import EVENT_WORDS
+from sfu.wire.kernels.ancillary import CONTROL_STRIDE
 from sfu.wire.kernels.bundle import bundle
-from sfu.wire.kernels.gro import CONTROL_STRIDE
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.system import MESSAGE, VECTOR
 from sfu.wire.sockaddr import SOCKADDR_BYTES

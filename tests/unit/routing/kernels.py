@@ -16,6 +16,7 @@ from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.release import release_waiting
 from sfu.routing.kernels.restore import restore_packet
 from sfu.routing.kernels.tables import Tables
+from sfu.wire.kernels import ancillary
 from sfu.wire.kernels.kernel import kernel
 from sfu.wire.kernels.octets import Octets
 
@@ -172,3 +173,15 @@ def describe_packet(tables: Tables, encoding: int, buffer: Octets, packets: NDAr
 def forget_structure(tables: Tables, encoding: int) -> None:
     """Another stream begins."""
     describe.forget_structure(tables, encoding)
+
+
+@kernel
+def local_of(messages: NDArray[Any], controls: Octets, message: int, told: Octets) -> int:
+    """To which of our addresses a message came."""
+    return ancillary.read_local(messages, controls, message, told)
+
+
+@kernel
+def step_of(messages: NDArray[Any], controls: Octets, message: int, size: int) -> int:
+    """Of what size the datagrams of a message are."""
+    return ancillary.segment_size(messages, controls, message, size)

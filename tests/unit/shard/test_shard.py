@@ -36,7 +36,7 @@ class Member:
     def local_ufrags(self) -> list[str]:
         return [self._ufrag]
 
-    def handle_datagram(self, data: bytes, address: Address, now: float) -> None:
+    def handle_datagram(self, data: bytes, address: Address, now: float, local: bytes = b"") -> None:
         self._call(("datagram", data, address))
 
     def forget_address(self, address: Address, now: float) -> None:

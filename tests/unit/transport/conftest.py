@@ -192,6 +192,10 @@ class Pair:
             find_origin=find_origin,
         )
         self.address = HOME
+        self.local = b""
+        """To which of the server's addresses the client sends."""
+        self.locals: list[bytes] = []
+        """From which of them what was sent to it has left."""
         self.events: list[EndpointEvent] = []
         self.media: dict[Address, float] = {}
         self.stun_responses: list[tuple[stun.Message, Address]] = []
@@ -210,7 +214,7 @@ class Pair:
     def check(self, address: Address | None = None, **options: Any) -> stun.Message | None:
         """Send a check; the response, if there is one."""
         before = len(self.stun_responses)
-        self.endpoint.handle_datagram(build_check(**options), address or self.address, self.now)
+        self.endpoint.handle_datagram(build_check(**options), address or self.address, self.now, self.local)
         self.drain()
         new = self.stun_responses[before:]
         assert len(new) <= 1
@@ -221,14 +225,15 @@ class Pair:
         for datagram in datagrams:
             self.up += 1
             if not self._lose_up(self.up, datagram):
-                self.endpoint.handle_datagram(datagram, address or self.address, self.now)
+                self.endpoint.handle_datagram(datagram, address or self.address, self.now, self.local)
         self.drain()
 
     def drain(self) -> None:
         while (event := self.endpoint.poll_event()) is not None:
             self.events.append(event)
         while (transmit := self.endpoint.poll_transmit()) is not None:
-            datagram, address = transmit
+            datagram, address, local = transmit
+            self.locals.append(local)
             if datagram[0] < 4:
                 self.stun_responses.append((stun.parse_message(datagram), address))
                 continue
@@ -284,6 +289,11 @@ class Pair:
         """Where to send, each change once."""
         told = [event.selected for event in self.events if isinstance(event, AddressesChanged)]
         return [address for address, _ in itertools.groupby(told)]
+
+    def sent_from(self) -> list[bytes]:
+        """From which of our addresses, each change once."""
+        told = [event.local for event in self.events if isinstance(event, AddressesChanged)]
+        return [local for local, _ in itertools.groupby(told)]
 
     def verified(self) -> tuple[Address, ...]:
         """What the owner knows of where the peer is."""

@@ -18,7 +18,7 @@ def drain(endpoint):
     """Take what waits, check its bounds, and return how many octets are to be sent."""
     sent = 0
     while (transmit := endpoint.poll_transmit()) is not None:
-        datagram, address = transmit
+        datagram, address, _ = transmit
         assert 0 < len(datagram) <= 1200
         assert address in ADDRESSES
         sent += len(datagram)

@@ -45,7 +45,7 @@ def test_a_check_is_answered_with_the_senders_address(new_pair, check, address, 
     pair = new_pair()
     request = check()
     pair.endpoint.handle_datagram(request, address, pair.now)
-    datagram, destination = pair.endpoint.poll_transmit()
+    datagram, destination, _ = pair.endpoint.poll_transmit()
     response = stun.parse_message(datagram)
     assert destination == address
     assert response.message_class is stun.Class.RESPONSE
@@ -62,7 +62,7 @@ def test_who_comes_by_a_relay_of_ours_is_told_where_it_is_itself(new_pair, check
     pair = new_pair(find_origin=lambda address: OTHER if address == relay else address)
     for address, told in ((relay, OTHER), (("192.0.2.1", 4), ("192.0.2.1", 4))):
         pair.endpoint.handle_datagram(check(), address, pair.now)
-        datagram, destination = pair.endpoint.poll_transmit()
+        datagram, destination, _ = pair.endpoint.poll_transmit()
         assert destination == address
         assert stun.parse_message(datagram).attributes["XOR-MAPPED-ADDRESS"] == told
 
