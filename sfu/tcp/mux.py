@@ -22,6 +22,7 @@ from sfu.tcp.pump import LEGS, Carries, NoticeKind, Pump, Told
 from sfu.tcp.tls import Certificate
 from sfu.tcp.turn import TurnOptions, TurnSession
 from sfu.tcp.ways import TcpLimits, Ways
+from sfu.wire.local_address import LOCAL_BYTES, send_from, trim_local
 from sfu.wire.sockaddr import SOCKADDR_BYTES, Address, decode_address, encode_address, sendable
 
 _log = logging.getLogger("sfu.tcp")
@@ -35,13 +36,15 @@ _FIRST_OCTETS = 16
 class _Client:
     """One connection in the pump, or what a client of TURN has there by UDP."""
 
-    __slots__ = ("address", "carries", "legs", "origin", "since", "turn", "twin")
+    __slots__ = ("address", "carries", "legs", "local", "origin", "since", "turn", "twin")
 
-    def __init__(self, address: Address, since: float, twin: int | None = None) -> None:
+    def __init__(self, address: Address, since: float, twin: int | None = None, local: bytes = b"") -> None:
         self.address = address
         self.since = since
         self.twin = twin
         """Where it comes by UDP."""
+        self.local = local
+        """To which of our addresses; see wire/local_address.py."""
         self.origin = address
         """Where it is, as its ICE knows it: at its relayed address, if it has one."""
         self.legs: list[Address] = []
@@ -80,7 +83,7 @@ class TcpMux:
         self._loop = asyncio.get_running_loop()
         self._peeking: dict[socket.socket, tuple[Address, asyncio.TimerHandle]] = {}
         self._clients: dict[int, _Client] = {}
-        self._by_datagrams: dict[tuple[int, Address], int] = {}
+        self._by_datagrams: dict[tuple[int, Address, bytes], int] = {}
         self._legs: set[Address] = set()
         self._unsent = 0
         self._ends = False
@@ -201,8 +204,8 @@ class TcpMux:
         for each in told:
             if each.kind is NoticeKind.STRANGER:
                 if not self._ends:
-                    name, data = each.data[:SOCKADDR_BYTES], each.data[SOCKADDR_BYTES:]
-                    self._meet_stranger(each.row, decode_address(name), data)
+                    address, local = decode_address(each.data[:SOCKADDR_BYTES]), each.data[SOCKADDR_BYTES:]
+                    self._meet_stranger(each.row, address, trim_local(local), local[LOCAL_BYTES:])
                 continue
             client = self._clients.get(each.row)
             if client is None:
@@ -222,7 +225,7 @@ class TcpMux:
     def _forget(self, told: Told, client: _Client) -> None:
         del self._clients[told.row]
         if client.twin is not None:
-            del self._by_datagrams[client.twin, client.address]
+            del self._by_datagrams[client.twin, client.address, client.local]
         self._legs.difference_update(client.legs)
         self._pump.release(told.row)
         self.ended[told.ended.name.lower()] += 1
@@ -276,18 +279,18 @@ class TcpMux:
 
     # TURN by UDP
 
-    def _meet_stranger(self, twin: int, address: Address, data: bytes) -> None:
+    def _meet_stranger(self, twin: int, address: Address, local: bytes, data: bytes) -> None:
         """Answer who has no allocation by UDP. He gets a row once he has shown that he knows the credentials, and that
         he is where he says he is, since the nonce was sent there.
         """
-        row = self._by_datagrams.get((twin, address))
+        row = self._by_datagrams.get((twin, address, local))
         if row is not None:  # he has asked twice before the pump knew of his row
             self._answer_turn(row, self._clients[row], data)
             return
         if self._turn is None or address in self._legs:  # TURN within TURN
             self.ended["turn_not_set_up" if self._turn is None else "within_turn"] += 1
             return
-        client = _Client(address, time.monotonic(), twin)
+        client = _Client(address, time.monotonic(), twin, local)
         client.carries = Carries.TURN
         turn = self._turn
 
@@ -298,29 +301,30 @@ class TcpMux:
         session = TurnSession(turn, address, allot, time.time(), os.urandom, datagrams=True)
         reply = session.handle_message(data, time.time()).reply
         if session.allocated:
-            row = self._by_datagrams[twin, address]
+            row = self._by_datagrams[twin, address, local]
             client.turn, client.origin = session, self._name_relayed(row, turn)
             self._pump.answer(row, reply)
         elif reply:
-            self._send_by_twin(twin, address, reply)
+            self._send_by_twin(twin, address, local, reply)
 
     def _admit(self, client: _Client, twin: int) -> int | None:
         """Give a client by UDP a row; None where there are enough of its address, or altogether."""
         if not self._ways.enter(client.address[0]):
             self.ended["address"] += 1
             return None
-        row = self._pump.open_datagrams(twin, encode_address(client.address, self._twins[twin].family).tobytes())
+        name = encode_address(client.address, self._twins[twin].family).tobytes()
+        row = self._pump.open_datagrams(twin, name, client.local)
         if row is None:
             self.ended["too_many"] += 1
             self._ways.left(client.address[0])
             return None
         self._clients[row] = client
-        self._by_datagrams[twin, client.address] = row
+        self._by_datagrams[twin, client.address, client.local] = row
         return row
 
-    def _send_by_twin(self, twin: int, address: Address, reply: bytes) -> None:
+    def _send_by_twin(self, twin: int, address: Address, local: bytes, reply: bytes) -> None:
         try:
-            self._twins[twin].sendto(reply, sendable(address, self._twins[twin].family))
+            send_from(self._twins[twin], reply, sendable(address, self._twins[twin].family), local)
         except OSError:
             self._unsent += 1
 

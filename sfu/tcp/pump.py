@@ -84,6 +84,7 @@ class _Held:
     tls: SSL.Connection | None
     twin: int = 0
     address: bytes = b""
+    local: bytes = b""
     legs: list[socket.socket] = field(default_factory=list)
 
 
@@ -157,14 +158,14 @@ class Pump:
         self._post(Order.OPEN, row)
         return row
 
-    def open_datagrams(self, twin: int, address: bytes) -> int | None:
-        """Serve the client of TURN that comes from a sockaddr on a twin, and has no row yet; return it, or None where
-        there are too many.
+    def open_datagrams(self, twin: int, address: bytes, local: bytes) -> int | None:
+        """Serve the client of TURN that comes from a sockaddr to a local address on a twin, and has no row yet; return
+        it, or None where there are too many.
         """
         if not self._free:
             return None
         row = self._free.pop()
-        self._held[row] = _Held(None, None, twin + 1, address)
+        self._held[row] = _Held(None, None, twin + 1, address, local)
         self._post(Order.OPEN, row)
         return row
 
@@ -275,6 +276,8 @@ class Pump:
             pumped.rows["tcp"][row] = -1 if held.tcp is None else held.tcp.fileno()
             pumped.rows["twin"][row] = held.twin
             pumped.rows["address"][row, : len(held.address)] = memoryview(held.address)
+            pumped.rows["local"][row, : len(held.local)] = memoryview(held.local)
+            pumped.rows["local_bytes"][row] = len(held.local)
             pumped.rows["ssl"][row] = 0 if held.tls is None else ssl_handle(held.tls)
         elif held is None or pumped.rows["state"][row] != State.OPEN:
             if end is not None:

@@ -28,7 +28,9 @@ from sfu.tcp.kernels.rows import (
     make_pumped,
 )
 from sfu.wire.kernels.modes import PLAIN
+from sfu.wire.local_address import LOCAL_BYTES
 from sfu.wire.sockaddr import SOCKADDR_BYTES
+from tests.local_addresses import build_local
 from tests.property.modes import examples
 
 
@@ -45,6 +47,7 @@ def calls() -> Iterator[None]:
 
 COOKIE = b"\x21\x12\xa4\x42"
 ROW = 1
+LOCAL = build_local("192.0.2.1")
 
 
 def stun(kind: int, body: bytes) -> bytes:
@@ -174,17 +177,19 @@ def test_each_datagram_of_a_client_stands_for_itself(sent: list[tuple[bytes, int
 def test_of_strangers_only_what_asks_for_an_allocation_is_told(sent: list[tuple[bytes, int]]) -> None:
     pumped = make_pumped(2)
     pumped.names[:SOCKADDR_BYTES] = np.arange(SOCKADDR_BYTES)
+    pumped.local[:] = 0xA5
+    pumped.local[: len(LOCAL)] = np.frombuffer(LOCAL, np.uint8)
     now_ms = 1_000
     for data, later in sent:
         now_ms += later
         pumped.received[: len(data)] = np.frombuffer(data, np.uint8)
         before = int(pumped.counters.sum())
-        meet_stranger(pumped, 0, 0, 0, len(data), now_ms)
+        meet_stranger(pumped, 0, 0, len(LOCAL), 0, len(data), now_ms)
         if pumped.state[WAITING]:
             assert data[:2] == b"\x00\x03" and data[4:8] == COOKIE
             assert pumped.notices["kind"][0] == NoticeKind.STRANGER
             told = pumped.notice_data[0, : pumped.notices["bytes"][0]].tobytes()
-            assert told == bytes(range(SOCKADDR_BYTES)) + data
+            assert told == bytes(range(SOCKADDR_BYTES)) + LOCAL.ljust(LOCAL_BYTES, b"\0") + data
         else:
             assert int(pumped.counters.sum()) == before + 1
         pumped.state[WAITING] = pumped.state[TWINS_TOLD] = 0
@@ -197,6 +202,6 @@ def test_a_round_tells_no_more_than_there_is_room_for(count: int) -> None:
     data = stun(3, bytes(8))
     pumped.received[: len(data)] = np.frombuffer(data, np.uint8)
     for k in range(count):
-        meet_stranger(pumped, 0, 0, 0, len(data), k * STRANGERS_BURST_MS)
+        meet_stranger(pumped, 0, 0, 0, 0, len(data), k * STRANGERS_BURST_MS)
     assert pumped.state[WAITING] <= min(count, NOTICES)
     assert pumped.state[WAITING] + pumped.counters.sum() == count

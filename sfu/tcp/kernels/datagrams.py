@@ -22,13 +22,14 @@ from sfu.tcp.kernels.rows import (
     NoticeKind,
     Pumped,
 )
-from sfu.wire.kernels.ancillary import segment_size
+from sfu.wire.kernels.ancillary import SEGMENT_BYTES, read_local, same_octets, segment_size, write_segment
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import load16, load32
 from sfu.wire.kernels.row_index import ROW as INDEX_ROW
 from sfu.wire.kernels.row_index import hash_address, same_address
-from sfu.wire.kernels.system import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOL_UDP, UDP_SEGMENT
+from sfu.wire.kernels.system import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC
+from sfu.wire.local_address import LOCAL_BYTES
 from sfu.wire.sockaddr import SOCKADDR_BYTES
 
 _STRANGER_NOTICE = int(NoticeKind.STRANGER)
@@ -40,6 +41,8 @@ _ROW_BYTES, _ADDRESS_AT = ROW.itemsize, int(ROW.fields["address"][1])  # type: i
 ALLOCATE = 0x0003
 LEAST_ALLOCATE_BYTES = HEADER_BYTES + 8
 """With its REQUESTED-TRANSPORT, which it must have. What we answer to a stranger is no three times as long."""
+STRANGER_BYTES = SOCKADDR_BYTES + LOCAL_BYTES
+"""Before what a stranger says: where he is, and to which of our addresses he has said it."""
 STRANGER_MS, STRANGERS_BURST_MS = 5, 1000
 """Two hundred strangers' requests a second, and as many at once: some 15 ms of Python."""
 REQUEST_MS, REQUEST_BURST_MS = 50, 1500
@@ -58,15 +61,16 @@ def send_datagrams(pumped: Pumped, row: int, address: int, count: int, segment: 
     message["name_bytes"] = SOCKADDR_BYTES
     message["vectors"] = pumped.sent_vector.ctypes.data
     message["vector_count"] = 1
+    used = i64(0)
     if segment < count:
-        pumped.sent_control[0] = 18
-        pumped.sent_control[1] = SOL_UDP | UDP_SEGMENT << 32
-        pumped.sent_control[2] = segment
-        message["control"] = pumped.sent_control.ctypes.data
-        message["control_bytes"] = 24
-    else:
-        message["control"] = 0
-        message["control_bytes"] = 0
+        write_segment(pumped.sent_control, used, segment)
+        used += SEGMENT_BYTES
+    local_bytes = i64(pumped.rows[row]["local_bytes"])
+    if local_bytes > 0:
+        copy_octets(pumped.sent_control, used, pumped.rows[row]["local"], i64(0), local_bytes)
+        used += local_bytes
+    message["control"] = pumped.sent_control.ctypes.data
+    message["control_bytes"] = used
     fd = pumped.twins[pumped.rows[row]["twin"] - 1]
     return bool(native.sendmsg(fd, pumped.sent.ctypes.data, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 
@@ -85,25 +89,32 @@ def send_frames(pumped: Pumped, row: int, count: int, segment: int) -> None:
 
 
 @stage
-def _find_row(pumped: Pumped, twin: int, at: int) -> int:
-    """The row of the client whose sockaddr stands in `names[at]`; -1: there is none."""
+def _find_row(pumped: Pumped, twin: int, at: int, local_bytes: int) -> int:
+    """The row of the client whose sockaddr stands in `names[at]`, and who sends to the local address that stands in
+    `local`; -1: there is none.
+    """
     index, mask = pumped.by_address, len(pumped.by_address) - 1
     slot = hash_address(pumped.names, at) & mask
     while index[slot, INDEX_ROW] >= 0:
         row = i64(index[slot, INDEX_ROW])
-        if pumped.rows[row]["twin"] == twin + 1 and same_address(pumped.rows[row]["address"], 0, pumped.names, at):
+        held = pumped.rows[row]
+        if (
+            held["twin"] == twin + 1
+            and same_address(held["address"], 0, pumped.names, at)
+            and same_octets(held["local"], i64(held["local_bytes"]), pumped.local, local_bytes)
+        ):
             return row
         slot = (slot + 1) & mask
     return -1
 
 
 @kernel
-def meet_stranger(pumped: Pumped, twin: int, name: int, start: int, end: int, now_ms: int) -> None:
+def meet_stranger(pumped: Pumped, twin: int, name: int, local_bytes: int, start: int, end: int, now_ms: int) -> None:
     """Have Python told who asks for an allocation; whatever else comes of strangers is dropped."""
     data, state = pumped.received, pumped.state
     size = end - start
     asks = size >= LEAST_ALLOCATE_BYTES and load16(data, start) == ALLOCATE and load32(data, start + 4) == COOKIE
-    if not asks or size > MAX_MESSAGE_BYTES - SOCKADDR_BYTES:
+    if not asks or size > MAX_MESSAGE_BYTES - STRANGER_BYTES:
         pumped.counters[_STRANGER] += 1
         return
     begins_ms = max(i64(state[STRANGERS_MS]), now_ms)
@@ -114,8 +125,11 @@ def meet_stranger(pumped: Pumped, twin: int, name: int, start: int, end: int, no
     state[TWINS_TOLD] += 1
     told = pumped.frames
     copy_octets(told, i64(0), pumped.names, name, i64(SOCKADDR_BYTES))
-    copy_octets(told, i64(SOCKADDR_BYTES), data, start, size)
-    tell(pumped, twin, _STRANGER_NOTICE, told, i64(0), SOCKADDR_BYTES + size)
+    for k in range(local_bytes, LOCAL_BYTES):
+        pumped.local[k] = 0
+    copy_octets(told, i64(SOCKADDR_BYTES), pumped.local, i64(0), i64(LOCAL_BYTES))
+    copy_octets(told, i64(STRANGER_BYTES), data, start, size)
+    tell(pumped, twin, _STRANGER_NOTICE, told, i64(0), STRANGER_BYTES + size)
 
 
 @kernel
@@ -155,13 +169,14 @@ def read_twin(pumped: Pumped, twin: int, now_ms: int) -> None:
             continue
         step = segment_size(pumped.messages, pumped.controls, message, size)
         name = i64(message * NAME_STRIDE)
-        row = _find_row(pumped, twin, name)
+        local_bytes = read_local(pumped.messages, pumped.controls, message, pumped.local)
+        row = _find_row(pumped, twin, name, local_bytes)
         start = i64(message * RECEIVE_BYTES)
         stop = start + size
         while start < stop:
             end = min(start + step, stop)
             if row < 0:
-                meet_stranger(pumped, twin, name, start, end, now_ms)
+                meet_stranger(pumped, twin, name, local_bytes, start, end, now_ms)
             else:
                 take_datagram(pumped, row, start, end, now_ms)
             start = end

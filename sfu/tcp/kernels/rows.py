@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from sfu.tcp.kernels.counters import Counter
 from sfu.tcp.kernels.native import EVENT_WORDS
-from sfu.wire.kernels.ancillary import CONTROL_STRIDE
+from sfu.wire.kernels.ancillary import CONTROL_STRIDE, SEGMENT_BYTES
 from sfu.wire.kernels.bundle import bundle
 from sfu.wire.kernels.octets import Octets
 from sfu.wire.kernels.system import MESSAGE, VECTOR
+from sfu.wire.local_address import LOCAL_BYTES
 from sfu.wire.sockaddr import SOCKADDR_BYTES
 
 
@@ -78,7 +79,8 @@ class NoticeKind(IntEnum):
     """A STUN message that is for Python. The connection waits until it is answered."""
     ENDED = 2
     STRANGER = 3
-    """Who has no row asks by UDP for an allocation: the row is the twin's number, the data begin with his sockaddr."""
+    """Who has no row asks by UDP for an allocation: the row is the twin's number, the data begin with his sockaddr
+    and the local address to which he sends."""
 
 
 LEGS = 4
@@ -132,6 +134,8 @@ ROW = np.dtype(
         ("out_total", np.int64),
         ("asks_ms", np.int64),  # of UDP: until when what it asks is paid for
         ("address", np.uint8, SOCKADDR_BYTES),  # of UDP
+        ("local", np.uint8, LOCAL_BYTES),  # of UDP: to which of our addresses its client sends
+        ("local_bytes", np.int32),
     ],
     align=True,
 )
@@ -188,7 +192,8 @@ class Pumped(NamedTuple):
     frames: Octets
     sent: NDArray[Any]  # the message that is sent by UDP
     sent_vector: NDArray[Any]
-    sent_control: NDArray[np.int64]
+    sent_control: Octets
+    local: Octets  # to which of our addresses what is looked at came
 
 
 EPOLL, WAKE_EVENT, WAITING, ORDERED, TWINS_TOLD, STRANGERS_MS = 0, 1, 2, 3, 4, 5
@@ -224,7 +229,8 @@ def make_pumped(rows: int) -> Pumped:
         frames=np.zeros(FRAMES_BYTES, np.uint8),
         sent=np.zeros(1, MESSAGE),
         sent_vector=np.zeros(1, VECTOR),
-        sent_control=np.zeros(3, np.int64),
+        sent_control=np.zeros(SEGMENT_BYTES + LOCAL_BYTES, np.uint8),
+        local=np.zeros(LOCAL_BYTES, np.uint8),
     )
     made.legs["fd"] = -1
     made.state[WAITING:] = 0

@@ -74,8 +74,11 @@ class Port:
     def allocations(self) -> int:
         return self.mux.count(Carries.TURN)
 
-    def connect(self, host: str = "127.0.0.1") -> Client:
+    def connect(self, host: str = "127.0.0.1", near: Address | None = None) -> Client:
         made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if near is not None:
+            made.bind(near)
         made.connect((host, self.port))
         made.setblocking(False)
         self.clients.append(made)
@@ -361,6 +364,28 @@ async def test_there_is_no_turn_within_turn(port: Open) -> None:
     client.socket.send(struct.pack("!HH", 0x4000, len(ALLOCATE)) + ALLOCATE)
     await opened.until(lambda: opened.mux.ended["within_turn"] == 1)
     assert opened.allocations == 1
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::"])
+async def test_who_comes_to_several_addresses_of_ours_is_answered_from_each(port: Open, bound: str) -> None:
+    """As browsers do, from one socket; an allocation is of an address of theirs and of ours (RFC 8656 section 3)."""
+    opened = await port(bound)
+    first = opened.connect("127.0.0.2")
+    second = opened.connect("127.0.0.3", first.socket.getsockname())
+    for number, client in enumerate((first, second)):
+        assert (await client.allocate()).message_class is Class.RESPONSE
+        channel = 0x4000 + number
+        await client.ask(
+            client.build(Method.CHANNEL_BIND, channel_number=channel, xor_peer_address=(OURS, opened.port))
+        )
+    assert opened.allocations == 2
+    for number, client in enumerate((first, second)):
+        packets = [struct.pack("!HH", 0x4000 + number, 1000) + bytes([k]) * 1000 for k in range(20)]
+        client.socket.sendmsg([b"".join(packets)], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("H", 1004))])
+        assert [await client.receive() for _ in packets] == packets
+    await first.ask(first.build(Method.REFRESH, lifetime=0))
+    await opened.until(lambda: opened.allocations == 1)
+    assert (await second.ask(second.build(Method.REFRESH))).message_class is Class.RESPONSE
 
 
 async def test_nothing_to_do_costs_nothing(port: Open) -> None:
