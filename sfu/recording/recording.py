@@ -357,7 +357,8 @@ class Recording:
         self._note_sender_clocks(now)
 
     def _look_after(self, now: float) -> None:
-        expected = not self.paused and any(not recorded.track.muted for recorded in self._tracks.values())
+        tracks = [recorded.track for recorded in self._tracks.values()]
+        expected = not self.paused and any(track.connected and not track.muted for track in tracks)
         for number, (recorder, watch) in enumerate(zip(self._recorders, self._watches, strict=True)):
             begun, ended = watch.update(recorder.progress, expected=expected, now=now)
             for what, detail in (*begun.items(), *((what, None) for what in ended)):

@@ -45,16 +45,19 @@ class Watch:
         self._least_free_bytes = least_free_bytes
         self._written_bytes = 0
         self._moved = now
+        self._expected = False
         self._missed_packets = 0
         self._missed: float | None = None
 
     def update(self, progress: Progress, *, expected: bool, now: float) -> tuple[dict[str, str], list[str]]:
         """Return the alarms that begin, with details, and those that end.
 
-        `expected`: media should come, since a Track is recorded that is neither muted nor paused.
+        `expected`: media should come, since a Track is recorded that is neither muted nor paused, of a publisher who is
+        connected. What was not at the last look has begun since then, and the time counts from now.
         """
-        if progress.written_bytes != self._written_bytes or not expected:
+        if progress.written_bytes != self._written_bytes or not (expected and self._expected):
             self._written_bytes, self._moved = progress.written_bytes, now
+        self._expected = expected
         if progress.missed_packets != self._missed_packets:
             self._missed_packets, self._missed = progress.missed_packets, now
         found: dict[str, str] = {}

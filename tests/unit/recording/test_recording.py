@@ -314,6 +314,20 @@ async def test_nothing_written_is_an_alarm_though_no_recorder_knows_of_a_track(h
     assert NOTHING_WRITTEN in hearing.observer.alarms
 
 
+async def test_nothing_is_to_be_written_before_a_publisher_is_connected(hearing: Hearing) -> None:
+    """As after a restart: a Track is there once it was negotiated, its media once there are keys."""
+    track = FakeTrack()
+    track.connected = False
+    hearing.add(track)
+    hearing.tick(round(SILENCE_S) + 5)
+    assert hearing.observer.alarms == set()
+    track.connected = True
+    hearing.tick(round(SILENCE_S))
+    assert hearing.observer.alarms == set(), "a fragment takes two seconds until it is on disk"
+    hearing.tick()
+    assert hearing.observer.alarms == {NOTHING_WRITTEN}
+
+
 async def test_alarms_go_on_after_the_stop_until_a_record_is_closed_or_given_up(hearing: Hearing) -> None:
     for recorder in hearing.recorders:
         recorder.running = True

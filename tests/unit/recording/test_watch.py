@@ -48,6 +48,15 @@ def test_after_a_pause_the_time_begins_anew() -> None:
     assert watch.update(Progress(0, 2 * GIB), expected=True, now=60.0) == ({}, [])
 
 
+def test_what_came_between_two_looks_has_all_of_its_time() -> None:
+    """As after a restart: the process is busy with those who come again, and looks late."""
+    watch = Watch(GIB, 0.0)
+    watch.update(Progress(), expected=False, now=1.0)
+    assert watch.update(Progress(), expected=True, now=6.0) == ({}, [])
+    found = run(watch, range(7, 12), lambda now: Progress())
+    assert found == {9: ({NOTHING_WRITTEN}, set())}
+
+
 def test_a_disk_that_fills_is_told_once() -> None:
     found = run(Watch(GIB, 0.0), range(1, 30), lambda now: Progress(now, 2 * GIB if now < 10 else GIB // 2))
     assert found == {10: ({DISK_NEARLY_FULL}, set())}
