@@ -72,6 +72,8 @@ class Town:
         self._made: list[str] = []
         self._numbers = itertools.count(1)
         self._links: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {}
+        self.links: dict[str, str] = {}
+        """The address that the node has on the link to somebody's house, beside those that it has for all."""
         self._folder = Path(tempfile.mkdtemp(prefix="sfu-town-"))
 
     def __enter__(self) -> Self:
@@ -116,7 +118,7 @@ class Town:
     def house(self, name: str, *, version: int = 4) -> str:
         """A namespace of somebody who reaches the node."""
         made = self._add(name)
-        self._join(made, self.node, version=version)
+        self.links[made] = self._join(made, self.node, version=version)
         return made
 
     def house_at_two_links(self, name: str) -> tuple[str, tuple[str, str], list[str]]:

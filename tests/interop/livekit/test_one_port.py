@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.interop.browsers import Chromium
 from tests.interop.livekit.conftest import SdkPage
-from tests.interop.livekit.ways import Court, open_court
+from tests.interop.livekit.ways import WAY, Court, open_court
 from tests.interop.namespaces import NODE4, NODE6
 
 pytestmark = [
@@ -21,14 +21,6 @@ pytestmark = [
     pytest.mark.timeout(400),
     pytest.mark.skipif(not Chromium.installed(), reason="Chromium is not installed"),
 ]
-
-WAY = """(async () => {
-  const pc = room.engine.pcManager.publisher.pc ?? room.engine.pcManager.publisher._pc;
-  const stats = await pc.getStats();
-  const pair = [...stats.values()].find((one) => one.type === "candidate-pair" && one.nominated && one.bytesSent > 0);
-  const { candidateType, protocol, relayProtocol = "" } = stats.get(pair.localCandidateId);
-  return [candidateType, protocol, relayProtocol, stats.get(pair.remoteCandidateId).address].join(" ");
-})()"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")

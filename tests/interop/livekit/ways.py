@@ -43,8 +43,12 @@ class Court:
     room: str
 
     @contextlib.asynccontextmanager
-    async def enter(self, name: str, before_join: str = "") -> AsyncIterator[SdkPage]:
-        """Somebody's browser, in the room, with camera and microphone on; it runs a script `before_join`."""
+    async def enter(
+        self, name: str, before_join: str = "", *, host: str = "", policy: str = "all"
+    ) -> AsyncIterator[SdkPage]:
+        """Somebody's browser, in the room, with camera and microphone on; runs a script `before_join`, finds the node
+        as `host` if that is given, and has an `iceTransportPolicy`.
+        """
         seat = self.seats[name]
         browser = Chromium()
         executable = shutil.which(Chromium.executable)
@@ -53,16 +57,29 @@ class Court:
         browser.flags = ("--ignore-certificate-errors", *seat.flags)
         async with browser:
             page = await browser.open()
-            await page.goto(f"https://{seat.host}/healthz")
+            host = host or seat.host
+            await page.goto(f"https://{host}/healthz")
             await add_sdk(page)
             made = SdkPage(page)
             if before_join:
                 await page.evaluate(before_join)
             grants = api.VideoGrants(room_join=True, room=self.room)
             token = api.AccessToken(KEY, SECRET).with_identity(name).with_name(name).with_grants(grants).to_jwt()
-            assert await made.call("join", f"wss://{seat.host}", token, {}) == "connected"
+            rtc = {"iceTransportPolicy": policy}
+            assert await made.call("join", f"wss://{host}", token, {}, rtc) == "connected"
             await made.call("publish")
             yield made
+
+
+WAY = """(async () => {
+  const pc = room.engine.pcManager.publisher.pc ?? room.engine.pcManager.publisher._pc;
+  const stats = await pc.getStats();
+  const transport = [...stats.values()].find((one) => one.type === "transport");
+  const pair = stats.get(transport.selectedCandidatePairId);
+  const { candidateType, protocol, relayProtocol = "" } = stats.get(pair.localCandidateId);
+  return [candidateType, protocol, relayProtocol, stats.get(pair.remoteCandidateId).address].join(" ");
+})()"""
+"""By which way goes what somebody publishes."""
 
 
 async def add_sdk(page: ChromiumPage) -> None:
@@ -89,8 +106,8 @@ async def listens(process: asyncio.subprocess.Process, word: bytes) -> asyncio.T
 
 
 @contextlib.asynccontextmanager
-async def open_court(folder: Path) -> AsyncIterator[Court]:
-    """A node, and four seats; skips where the machine cannot have it."""
+async def open_court(folder: Path, **more: str) -> AsyncIterator[Court]:
+    """A node with `more` settings, as of its environment, and four seats; skips where the machine cannot have it."""
     if not possible():
         pytest.skip("network namespaces cannot be made here: that takes root, and iproute2")
     if not BUNDLE.exists():
@@ -110,6 +127,7 @@ async def open_court(folder: Path) -> AsyncIterator[Court]:
             "SFU_TLS_CERT": str(certificate),
             "SFU_TLS_KEY": str(key),
             "SFU_ANNOUNCE": f"{NODE4},{NODE6}",
+            **more,
         }
         sfu = str(Path(sys.executable).with_name("sfu"))
         serve = town.command(town.node, sfu, "serve", "--host", "::", "--port", str(PORT))

@@ -1,0 +1,33 @@
+"""A browser that relays all that it sends, by TURN over UDP on the media port (`turn_udp`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.interop.browsers import Chromium
+from tests.interop.livekit.ways import WAY, open_court
+from tests.interop.namespaces import NODE4
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(not Chromium.installed(), reason="Chromium is not installed"),
+]
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+async def test_who_relays_all_sees_and_is_seen(tmp_path: Path, by_link: bool) -> None:
+    """`by_link`: finds the node, and so its TURN server, at an address from which the system would not answer."""
+    async with open_court(tmp_path, SFU_TURN_UDP="true") as court:
+        host = court.town.links[court.seats["udp"].namespace] if by_link else ""
+        async with court.enter("udp", host=host, policy="relay") as relayed, court.enter("v6") as other:
+            for page, whom in ((relayed, "v6"), (other, "udp")):
+                await page.until(f"flows('{whom}', 'camera')")
+                await page.until(f"flows('{whom}', 'microphone')")
+            way = f"relay udp udp {NODE4}"  # it may begin by TCP, until it has found this one
+            await relayed.until(f"({WAY}).then((way) => way === '{way}')")
+            for page, whom in ((relayed, "v6"), (other, "udp")):
+                await page.until(f"flows('{whom}', 'camera')")
