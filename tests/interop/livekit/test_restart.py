@@ -8,10 +8,12 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import httpx
 import pytest
 import pytest_asyncio
-from livekit import rtc
+from livekit import api, rtc
+from livekit.protocol.agent import JobStatus, JobType, ServerMessage, WorkerMessage
 
 import sfu
 from sfu.recording.verify import Outcome, verify_record
@@ -91,3 +93,46 @@ async def _written(http: httpx.AsyncClient, more_than: int) -> None:
     async with asyncio.timeout(20):
         while (await http.get("/recording")).json()["recorders"][0]["bytes"] <= more_than:  # noqa: ASYNC110 - polled
             await asyncio.sleep(0.1)
+
+
+async def test_an_agent_s_job_goes_on_and_is_given_to_nobody_else(node: LiveKitNode) -> None:
+    name = f"room-{uuid.uuid4().hex[:8]}"
+    alice, agent = Attendee(), Attendee()
+    async with aiohttp.ClientSession() as http, api.LiveKitAPI(node.url, KEY, SECRET) as lkapi:
+        worker = await _register(http, node)
+        await alice.room.connect(node.ws_url, node.join_token(name, "alice"))
+        try:
+            job = (await _next(worker)).availability.job
+            await _tell(worker, WorkerMessage(availability={"job_id": job.id, "available": True}))
+            assignment = (await _next(worker)).assignment
+            await agent.room.connect(node.ws_url, assignment.token)
+            await _restart(node)
+            worker = await _register(http, node)
+            await _tell(worker, WorkerMessage(migrate_job={"job_ids": [job.id]}))
+            await _until_reconnected(1, alice, agent)
+            [dispatch] = await lkapi.agent_dispatch.list_dispatch(name)
+            [known] = dispatch.state.jobs
+            assert (known.id, known.state.status) == (job.id, JobStatus.JS_RUNNING)
+            await lkapi.agent_dispatch.delete_dispatch(dispatch.id, name)
+            # The first that it hears: the job was not offered again, and it is the one who has it.
+            assert (await _next(worker)).termination.job_id == job.id
+        finally:
+            await alice.close()
+            await agent.close()
+
+
+async def _register(http: aiohttp.ClientSession, node: LiveKitNode) -> aiohttp.ClientWebSocketResponse:
+    """A worker, as LiveKit's agents register one."""
+    token = api.AccessToken(KEY, SECRET).with_grants(api.VideoGrants(agent=True)).to_jwt()
+    socket = await http.ws_connect(f"{node.ws_url}/agent", headers={"Authorization": f"Bearer {token}"})
+    await _tell(socket, WorkerMessage(register={"type": JobType.JT_ROOM}))
+    assert (await _next(socket)).HasField("register")
+    return socket
+
+
+async def _tell(socket: aiohttp.ClientWebSocketResponse, message: WorkerMessage) -> None:
+    await socket.send_bytes(message.SerializeToString())
+
+
+async def _next(socket: aiohttp.ClientWebSocketResponse) -> ServerMessage:
+    return ServerMessage.FromString(await socket.receive_bytes(timeout=20))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from livekit.protocol.agent import Job, JobStatus, JobType
-from livekit.protocol.agent_dispatch import AgentDispatch, AgentDispatchState, RoomAgentDispatch
+from livekit.protocol.agent_dispatch import AgentDispatch, AgentDispatchState, JobRestartPolicy, RoomAgentDispatch
 from livekit.protocol.models import ParticipantInfo, Room
 
 from sfu.errors import LimitError
-from sfu.signaling.livekit.agents.worker import Worker
+from sfu.signaling.livekit.agents.worker import Worker, set_status
 from sfu.signaling.livekit.agents.workers import Workers
 from sfu.signaling.livekit.packing import pack, unpack
 
 _log = logging.getLogger("sfu.signaling.livekit")
 
 MAX_DISPATCHES_PER_ROOM = 64
+RETURN_S = 30.0
+"""That a job has to be known again after a restart in place: as long as LiveKit's clients try to come again."""
 _MOST_ENDED = 64
 """Ended jobs of a dispatch that are still listed."""
 _ENDED = (JobStatus.JS_SUCCESS, JobStatus.JS_FAILED)
@@ -32,6 +34,8 @@ class _Place:
     dispatches: dict[str, AgentDispatch] = field(default_factory=dict)
     present: dict[str, ParticipantInfo] = field(default_factory=dict)
     publishing: set[str] = field(default_factory=set)
+    agents: set[str] = field(default_factory=set)
+    """Identities of agents that are there."""
     asked: set[tuple[str, JobType, str]] = field(default_factory=set)
     """By dispatch, kind and participant: jobs that were begun, or are being offered."""
 
@@ -59,6 +63,9 @@ class Dispatches:
         self._tell = on_job
         self._places: dict[str, _Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._awaited: dict[str, str] = {}  # rooms, by jobs that another process has begun
+        self._giving_up: asyncio.TimerHandle | None = None
+        self._handed_over = False
         workers.on_registered = self._look_again
 
     # what happens in rooms
@@ -81,7 +88,11 @@ class Dispatches:
     def add_participant(self, room: str, participant: ParticipantInfo) -> None:
         """Someone has come. Agents, and those that record, get no agent of their own."""
         place = self._places.get(room)
-        if place is None or participant.kind in (ParticipantInfo.Kind.AGENT, ParticipantInfo.Kind.EGRESS):
+        if place is None:
+            return
+        if participant.kind == ParticipantInfo.Kind.AGENT:
+            place.agents.add(participant.identity)
+        if participant.kind in (ParticipantInfo.Kind.AGENT, ParticipantInfo.Kind.EGRESS):
             return
         place.present[participant.identity] = participant
         for dispatch in list(place.dispatches.values()):
@@ -103,22 +114,27 @@ class Dispatches:
             return
         place.present.pop(identity, None)
         place.publishing.discard(identity)
+        place.agents.discard(identity)
         place.asked = {each for each in place.asked if each[2] != identity}
         for dispatch in place.dispatches.values():
             for job in list(dispatch.state.jobs):
                 if job.state.participant_identity == identity and job.state.status not in _ENDED:
-                    self._workers.terminate(job, "the agent has left the room")
+                    self._end(job, "the agent has left the room")
 
     # from one process to the next
 
     def hand_over(self) -> list[str]:
         """Let go of all without ending a job, and return them for another process, as JSON."""
+        self._handed_over = True
         held = [dispatch for place in self._places.values() for dispatch in place.dispatches.values()]
         self._places.clear()
         return [pack(dispatch.SerializeToString()) for dispatch in held]
 
-    def take_over(self, handed: Iterable[str], rooms: Mapping[str, Room]) -> None:
-        """Go on with dispatches of these rooms. Jobs that ran there run, as far as we know, and are not begun again."""
+    def take_over(self, handed: Iterable[str], rooms: Mapping[str, Room], *, within: float = RETURN_S) -> None:
+        """Go on with dispatches of these rooms. Jobs that ran there run, as far as we know: their agents come again as
+        participants, and their workers report them (`take_back`). Those of which neither has come `within` so many
+        seconds have failed, and are begun anew, unless the dispatch forbids that.
+        """
         for name, room in rooms.items():
             self._places.setdefault(name, _Place(room))
         for each in handed:
@@ -126,8 +142,45 @@ class Dispatches:
             place = self._places.get(dispatch.room)
             if place is not None:
                 place.dispatches[dispatch.id] = dispatch
-                running = (job for job in dispatch.state.jobs if job.state.status not in _ENDED)
-                place.asked.update((dispatch.id, job.type, job.participant.identity) for job in running)
+                running = [job for job in dispatch.state.jobs if job.state.status not in _ENDED]
+                place.asked.update(_key(dispatch, job) for job in running)
+                self._awaited.update((job.id, dispatch.room) for job in running)
+        if self._awaited:
+            self._giving_up = asyncio.get_running_loop().call_later(within, self._give_up)
+
+    def take_back(self, worker: Worker, ids: Sequence[str]) -> None:
+        """A worker runs these jobs: it has those that it was given by another process, before a restart."""
+        for id in ids:
+            found = self._find_awaited(id)
+            if found is not None and worker.take_back(_copy(found[2])):
+                del self._awaited[id]
+
+    def _find_awaited(self, id: str) -> tuple[_Place, AgentDispatch, Job] | None:
+        """A job that runs, as far as another process knew."""
+        place = self._places.get(self._awaited.get(id, ""))
+        if place is None:
+            return None
+        for dispatch in place.dispatches.values():
+            for job in dispatch.state.jobs:
+                if job.id == id and job.state.status not in _ENDED:
+                    return place, dispatch, job
+        return None
+
+    def _give_up(self) -> None:
+        """What has not come again until now does not come any more."""
+        self._giving_up = None
+        for id in list(self._awaited):
+            found = self._find_awaited(id)
+            if found is not None and found[2].state.participant_identity in found[0].agents:
+                continue  # its worker may report it yet
+            del self._awaited[id]
+            if found is None:
+                continue
+            place, dispatch, job = found
+            self._end(job, "the agent did not come again after a restart of the server")
+            if dispatch.restart_policy != JobRestartPolicy.JRP_NEVER:
+                place.asked.discard(_key(dispatch, job))
+                self._launch_all(place, dispatch)
 
     # what the server API asks
 
@@ -210,7 +263,9 @@ class Dispatches:
             self._workers.terminate(job)  # its room has ended meanwhile, or nobody wants it any more
 
     def handle_job(self, job: Job) -> None:
-        """A worker's job has changed its state."""
+        """A worker's job has changed its state. Once another process goes on nobody is told: there it runs."""
+        if self._handed_over:
+            return
         place = self._places.get(job.room.name)
         dispatch = None if place is None else place.dispatches.get(job.dispatch_id)
         if dispatch is not None:
@@ -223,13 +278,35 @@ class Dispatches:
     def _terminate(self, dispatch: AgentDispatch) -> None:
         for job in list(dispatch.state.jobs):
             if job.state.status not in _ENDED:
-                self._workers.terminate(job)
+                self._end(job)
+
+    def _end(self, job: Job, error: str = "") -> None:
+        """End a job: successfully, or with what went wrong. Its worker may not be here, after a restart."""
+        if self._workers.terminate(job, error):
+            return
+        ended = _copy(job)
+        ended.state.error = error
+        set_status(ended, JobStatus.JS_FAILED if error else JobStatus.JS_SUCCESS, self._clock())
+        self.handle_job(ended)
 
     async def close(self) -> None:
         """Offer no more jobs."""
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _key(dispatch: AgentDispatch, job: Job) -> tuple[str, JobType, str]:
+    """See `_Place.asked`."""
+    return dispatch.id, job.type, job.participant.identity
+
+
+def _copy(job: Job) -> Job:
+    copied = Job()
+    copied.CopyFrom(job)
+    return copied
 
 
 def _store(dispatch: AgentDispatch, job: Job) -> None:

@@ -93,6 +93,7 @@ class AgentSocket:
             self._keys,
             send,
             self._dispatches.handle_job,
+            on_report=self._dispatches.take_back,
             clock=self._clock,
         )
         send(ServerMessage(register=RegisterWorkerResponse(worker_id=worker.id, server_info=self._server_info)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from livekit.protocol.agent import (
@@ -38,6 +38,16 @@ MAX_JOBS = 10_000
 """That one worker has; more are not offered to it."""
 
 _ENDED = (JobStatus.JS_SUCCESS, JobStatus.JS_FAILED)
+
+
+def set_status(job: Job, status: JobStatus, now: float) -> None:
+    """Write how a job stands since `now`, in seconds since the Unix epoch."""
+    state: JobState = job.state
+    state.status = status
+    state.updated_at = int(now * 1e9)
+    state.started_at = state.started_at or state.updated_at
+    if status in _ENDED:
+        state.ended_at = state.updated_at
 
 
 class Declined(Exception):
@@ -82,9 +92,12 @@ class Worker:
         send: Callable[[ServerMessage], None],
         on_job: Callable[[Job], None],
         *,
+        on_report: Callable[[Worker, Sequence[str]], None],
         clock: Callable[[], float],
     ) -> None:
-        """`on_job` hears of each change of a job's state. `clock`: seconds since the Unix epoch."""
+        """`on_job` hears of each change of a job's state, `on_report` of the ids of jobs that the worker says it runs.
+        `clock`: seconds since the Unix epoch.
+        """
         self.id = id
         self.registration = registration
         self.load = 0.0
@@ -97,6 +110,7 @@ class Worker:
         self._keys = keys
         self._send = send
         self._on_job = on_job
+        self._on_report = on_report
         self._clock = clock
         self._answers: dict[str, asyncio.Future[AvailabilityResponse]] = {}
         self._simulated = itertools.count(1)
@@ -144,12 +158,22 @@ class Worker:
         )
         return self._keys.mint(claims, JOB_TOKEN_TTL)
 
-    def terminate(self, job_id: str, error: str = "") -> None:
-        """End one of its jobs: successfully, or with what went wrong."""
+    def take_back(self, job: Job) -> bool:
+        """Have a job that was assigned by another process, if it is of its kind and there is room for it."""
+        if not self.registration.fits(job) or len(self.jobs) >= MAX_JOBS:
+            return False
+        self.jobs[job.id] = job
+        self._set_state(job, JobStatus.JS_RUNNING)
+        return True
+
+    def terminate(self, job_id: str, error: str = "") -> bool:
+        """End one of its jobs: successfully, or with what went wrong. False: it has none of that id."""
         job = self.jobs.get(job_id)
-        if job is not None:
-            self._send(ServerMessage(termination=JobTermination(job_id=job_id)))
-            self._end(job, JobStatus.JS_FAILED if error else JobStatus.JS_SUCCESS, error)
+        if job is None:
+            return False
+        self._send(ServerMessage(termination=JobTermination(job_id=job_id)))
+        self._end(job, JobStatus.JS_FAILED if error else JobStatus.JS_SUCCESS, error)
+        return True
 
     def handle(self, message: WorkerMessage) -> bool:
         """Take what the worker says after its registration; False for what is not understood, and passed over."""
@@ -171,7 +195,7 @@ class Worker:
             case "simulate_job":
                 self._simulate(message)
             case "migrate_job":
-                pass  # to move a job to another worker is for clouds
+                self._on_report(self, message.migrate_job.job_ids)  # LiveKit's agents tell so what they still run
             case _:
                 return False
         return True
@@ -212,14 +236,8 @@ class Worker:
         self._set_state(job, status)
 
     def _set_state(self, job: Job, status: JobStatus) -> None:
-        state: JobState = job.state
-        now = int(self._clock() * 1e9)
-        state.status = status
-        state.worker_id = self.id
-        state.updated_at = now
-        state.started_at = state.started_at or now
-        if status in _ENDED:
-            state.ended_at = now
+        job.state.worker_id = self.id
+        set_status(job, status, self._clock())
         self._on_job(job)
 
     def close(self) -> None:

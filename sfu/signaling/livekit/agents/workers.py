@@ -71,8 +71,7 @@ class Workers:
                 return worker
         return able[-1] if able else None
 
-    def terminate(self, job: Job, error: str = "") -> None:
-        """End a job, wherever it runs."""
+    def terminate(self, job: Job, error: str = "") -> bool:
+        """End a job, wherever it runs; False: none of those that are here has it."""
         worker = self._workers.get(job.state.worker_id)
-        if worker is not None:
-            worker.terminate(job.id, error)
+        return worker is not None and worker.terminate(job.id, error)

@@ -72,6 +72,7 @@ class Hall:
             self.keys,
             send,
             self.dispatches.handle_job,
+            on_report=self.dispatches.take_back,
             clock=time.time,
         )
         self.sent[worker.id] = sent
