@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sfu.routing.kernels import native
 from sfu.routing.kernels.arrival_report import send_due_reports
+from sfu.routing.kernels.coalescing import charge_round, rest_us
 from sfu.routing.kernels.commands import apply_commands
 from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.estimates import sweep_estimates
@@ -192,12 +193,17 @@ def run_plane(tables: Tables, buffers: Buffers, wiring: Wiring) -> None:
         buffers.poll[1] = native.POLLIN
         buffers.poll[2] = wiring.command_event
         buffers.poll[3] = native.POLLIN
-        native.poll(buffers.poll.ctypes.data, 2, _wait_ms(buffers, wiring, due_us, now_us))
+        rest = rest_us(buffers, due_us, now_us)
+        if rest > 0:
+            native.usleep(rest)
+        native.poll(buffers.poll.ctypes.data, 2, _wait_ms(buffers, wiring, due_us, now_us + rest))
         if (buffers.poll[3] >> 16) & native.POLLIN:
             native.read(wiring.command_event, buffers.event.ctypes.data, 8)
             if _apply(tables, buffers, wiring):
                 return
-        run_round(tables, buffers, wiring, monotonic_us(buffers))
+        now_us = monotonic_us(buffers)
+        charge_round(buffers, now_us)
+        run_round(tables, buffers, wiring, now_us)
         now_us = monotonic_us(buffers)
         due_us = run_timers(tables, buffers, wiring, now_us)
         if buffers.state[NOTICES] > 0:

@@ -35,8 +35,8 @@ MAX_SEGMENTS = 64
 MAX_MESSAGE_BYTES = 60000
 SEND_CONTROL_BYTES = SEGMENT_BYTES + LOCAL_BYTES
 
-COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED, FOLLOWED = 0, 1, 2, 3, 4, 5, 6, 7
-STATES = 8
+COUNT, POSITION, PACKETS, NOTICES, VIRTUAL_US, SWEPT_US, CONTROLLED, FOLLOWED, CHARGED_US = range(9)
+STATES = 9
 
 
 @bundle
@@ -63,7 +63,8 @@ class Buffers(NamedTuple):
     length: NDArray[np.int32]  # in-out argument of libsrtp
     state: NDArray[np.int64]  # COUNT of open messages, POSITION in out, PACKETS in the batch, NOTICES pushed,
     # VIRTUAL_US the time in place of the clock (0: none), SWEPT_US when the estimates were last looked at,
-    # CONTROLLED how many connections have one, FOLLOWED the packet of the history that `following` was found for
+    # CONTROLLED how many connections have one, FOLLOWED the packet of the history that `following` was found for,
+    # CHARGED_US until when the rounds so far are paid for, see coalescing.py
     timespec: NDArray[np.int64]
     event: NDArray[np.int64]  # what an eventfd reads and writes
     numbers: NDArray[np.int64]  # what a packet is numbered with, see numbering.py

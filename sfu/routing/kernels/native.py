@@ -65,6 +65,7 @@ def _bind_srtp(name: str, *signature: str) -> Any:
 
 sendmmsg = bind_libc("sendmmsg", _I32, _I32, _I64, _U32, _I32)
 poll = bind_libc("poll", _I32, _I64, _I64, _I32)
+usleep = bind_libc("usleep", _I32, _U32)
 
 srtp_protect = _bind_srtp("srtp_protect", _I32, _I64, _I64, _I64)
 srtp_unprotect = _bind_srtp("srtp_unprotect", _I32, _I64, _I64, _I64)

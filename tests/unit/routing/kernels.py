@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.routing.kernels import classify, describe, estimates, history, pacing, padding, reception, repeat
+from sfu.routing.kernels import classify, coalescing, describe, estimates, history, pacing, padding, reception, repeat
 from sfu.routing.kernels.messages import Buffers
 from sfu.routing.kernels.release import release_waiting
 from sfu.routing.kernels.restore import restore_packet
@@ -41,6 +41,18 @@ def account(
 def forget(encodings: NDArray[Any], arrivals: NDArray[np.int64], encoding: int) -> None:
     """Begin anew."""
     reception.forget_arrivals(encodings, arrivals, encoding)
+
+
+@kernel
+def charge_round(buffers: Buffers, started_us: int) -> None:
+    """Count a round of a plane."""
+    coalescing.charge_round(buffers, started_us)
+
+
+@kernel
+def rest_us(buffers: Buffers, due_us: int, now_us: int) -> int:
+    """How long a plane leaves what comes to its next round."""
+    return coalescing.rest_us(buffers, due_us, now_us)
 
 
 @kernel
