@@ -81,6 +81,7 @@ pages: # while browsers wait for each other
 browsers: # while others compute
 	@.ci/packages browsers
 	@.ci/packages prometheus
+	@.ci/packages redis
 
 STABLE_READY := $(VENV)/.ready-stable
 STABLE_SOURCES := $(shell find tests/interop/stable -name '*.go' -o -name '*.rs' -o -name '*.mjs' -o -name build_clients \
