@@ -137,10 +137,11 @@ class MemoryStore:
             if lease:
                 return refuse("held", lease, left)
             epoch = str(self._next_number())
-        elif (lease and lease != epoch) or (known_epoch and int(known_epoch) > int(epoch)):
-            return refuse("superseded", lease or known_epoch, -1)
-        elif not lease:
-            revived = 1
+        else:
+            last = max(int(lease or 0), int(known_epoch or 0))
+            if last > int(epoch):
+                return refuse("superseded", str(last), -1)
+            revived = int(lease != epoch)
         self._counter = max(self._counter, int(epoch))
         self._protocol = (protocol, self._now_ms + self._lease_ms)
         self._leases[node] = (epoch, self._now_ms + self._lease_ms)

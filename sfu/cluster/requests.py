@@ -7,11 +7,11 @@ from typing import ClassVar, Generic, TypeVar
 
 from sfu.cluster.records import RecordError
 
-Reply = TypeVar("Reply")
+Reply_co = TypeVar("Reply_co", covariant=True)
 _UNREADABLE = (ValueError, TypeError, IndexError, KeyError, OverflowError)
 
 
-class Request(Generic[Reply]):
+class Request(Generic[Reply_co]):
     """One step in the store. `script` names it (see `scripts`), `arguments` are what it is given."""
 
     __slots__ = ()
@@ -25,7 +25,7 @@ class Request(Generic[Reply]):
         """
         raise NotImplementedError
 
-    def read(self, raw: object) -> Reply:
+    def read(self, raw: object) -> Reply_co:
         """Read what it has answered.
 
         Raises:
@@ -36,7 +36,7 @@ class Request(Generic[Reply]):
         except _UNREADABLE as error:
             raise RecordError(f"the answer to {self.script!r} cannot be read") from error
 
-    def _read(self, raw: object) -> Reply:
+    def _read(self, raw: object) -> Reply_co:
         raise NotImplementedError
 
 

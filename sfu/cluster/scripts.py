@@ -105,9 +105,11 @@ if spoken and spoken ~= protocol then return {'protocol', spoken, incarnation, 0
 if epoch == '0' then
   if lease then return {'held', lease, incarnation, 0, 0, 0, now_ms, left} end
   epoch = next_number()
-elseif (lease and lease ~= epoch) or (known_epoch and tonumber(known_epoch) > tonumber(epoch)) then
-  return {'superseded', lease or known_epoch, incarnation, 0, 0, 0, now_ms, -1}
-elseif not lease then revived = 1 end
+else
+  local last = math.max(tonumber(lease or '') or 0, tonumber(known_epoch or '0'))
+  if last > tonumber(epoch) then return {'superseded', text(last), incarnation, 0, 0, 0, now_ms, -1} end
+  if lease ~= epoch then revived = 1 end
+end
 raise(tonumber(epoch))
 redis.call('SET', P .. ':protocol', protocol, 'PX', ttl)
 redis.call('SET', key, epoch, 'PX', ttl)

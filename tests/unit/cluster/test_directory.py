@@ -57,6 +57,16 @@ async def test_an_id_is_one_process_s_as_long_as_its_lease(bench: Bench) -> None
     assert (await first.renew()).outcome == "superseded", "its record says who came later"
 
 
+async def test_an_older_process_in_a_store_that_lags_gives_way(bench: Bench) -> None:
+    first = await register(bench.directory, "a")
+    bench.end_lease("a")
+    second = await register(bench.directory, "a")
+    bench.flush()
+    assert (await first.renew()).outcome == "renewed", "the store has lost who came later"
+    assert (await second.renew()).revived
+    assert (await first.renew()).outcome == "superseded"
+
+
 async def test_a_lease_that_had_run_out_is_told(bench: Bench) -> None:
     node = await register(bench.directory, "a")
     assert not (await node.renew()).revived
