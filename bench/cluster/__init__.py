@@ -1,0 +1,1 @@
+"""A cluster in virtual time: the real membership, placement and directory, many nodes, one process."""
