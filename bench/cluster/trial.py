@@ -37,7 +37,7 @@ class Verdict:
 class Trial:
     """One small cluster, and who is in which room there."""
 
-    def __init__(self, seed: int, *, timing: Timing = CLUSTER) -> None:
+    def __init__(self, seed: int, *, timing: Timing = CLUSTER, nodes: int | None = None) -> None:
         self.world = World(seed, timing=timing)
         self.verdict = Verdict(seed)
         self.random = Random(seed ^ 0x5EED)
@@ -45,7 +45,7 @@ class Trial:
         self.there: dict[str, set[str]] = {}
         """Rooms that have people, by node."""
         self._snapshot: dict[str, object] | None = None
-        for number in range(self.random.randint(2, 5)):
+        for number in range(self.random.randint(2, 5) if nodes is None else nodes):
             self.add_node(f"n{number}", self.random.uniform(0.995, 1.0049), self.random.uniform(-1e5, 1e5))
         self.world.after_event = self.check_homes
         self.ask_homes()
@@ -114,6 +114,11 @@ class Trial:
 
         node.ask(Move(node.id, lease.epoch, room, token, heir.id, other.epoch), moved)
         node.drive()
+
+    @property
+    def has_replica(self) -> bool:
+        """Whether there is what could take over."""
+        return self._snapshot is not None
 
     def keep(self) -> None:
         """A replica has what stands in the store now."""
