@@ -56,6 +56,7 @@ class RoomKeeper:
         self._rooms: dict[str, _Room] = {}
         self._queue: list[tuple[float, str]] = []
         self._in_flight = 0
+        self._phase = random.uniform(0.0, timing.read_every)
         self.news: deque[News] = deque()
 
     def __len__(self) -> int:
@@ -231,11 +232,18 @@ class RoomKeeper:
     def _learn(self, room: _Room, home: RoomRecord, now: float, *, was_ours: bool = False) -> None:
         changed = room.home is None or (room.home.node, room.home.token) != (home.node, home.token)
         room.home = home
-        known = self._view.is_living(home.node, home.epoch)
-        again = (self._timing.read_every if known else _STRANGE) * self._random.uniform(0.8, 1.2)
-        self._schedule(room, now + again if room.wanted else now)
+        at = now
+        if room.wanted:
+            known = self._view.is_living(home.node, home.epoch)
+            at = self._plan_read(now) if known else now + _STRANGE * self._random.uniform(0.8, 1.2)
+        self._schedule(room, at)
         if room.wanted and (changed or was_ours):
             self.news.append(RoomElsewhere(home, was_ours))
+
+    def _plan_read(self, now: float) -> float:
+        """All rooms of a node are read again at the same time, so that they need few requests."""
+        every = self._timing.read_every
+        return now + every / 2 + (self._phase - now - every / 2) % every
 
     def take_read(self, read: Read, found: Sequence[FoundRoom], now: float) -> None:
         """It was answered."""
