@@ -1,0 +1,5 @@
+"""`python -m bench.cluster`."""
+
+from bench.cluster.cli import main
+
+main()
