@@ -71,7 +71,7 @@ breadth: kernels-checked # takes what the clients and their building leave
 	@$(IDLE) $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
 
 in-browsers:
-	@$(BIN)/pytest $(PARALLEL) --no-loadscope-reorder -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "browser and not slow" $(FIRST_BROWSERS:%=--ignore=%) tests/interop
 	@$(BIN)/python examples/cloud_court/build_web.py
 	@$(BIN)/pytest examples/cloud_court/tests/e2e/test_opening.py
 
