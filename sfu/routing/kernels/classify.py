@@ -25,7 +25,7 @@ from sfu.routing.kernels.sources import (
 from sfu.routing.kernels.tables import Tables
 from sfu.wire.extensions import Extension
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.octets import Octets
+from sfu.wire.kernels.octets import Octets, same_octets
 
 _MID = int(Extension.MID)
 _RID = int(Extension.RID)
@@ -34,12 +34,7 @@ _RRID = int(Extension.RRID)
 
 @stage
 def _same_name(buffer: Octets, at: int, length: int, name: Octets, name_bytes: int) -> bool:
-    if length != name_bytes:
-        return False
-    for k in range(length):
-        if buffer[at + k] != name[k]:
-            return False
-    return True
+    return length == name_bytes and same_octets(buffer, at, name, i64(0), length)
 
 
 @stage

@@ -18,7 +18,7 @@ from sfu.routing.kernels.counters import Counter
 from sfu.routing.kernels.messages import NAME_STRIDE, POSITION, Buffers
 from sfu.routing.kernels.send import flush, room_for, send_answer
 from sfu.routing.kernels.tables import Tables
-from sfu.wire.kernels.ancillary import read_local, same_octets
+from sfu.wire.kernels.ancillary import read_local, same_local
 from sfu.wire.kernels.binding import (
     MOST_ANSWER_BYTES,
     NOMINATES,
@@ -29,7 +29,7 @@ from sfu.wire.kernels.binding import (
     write_success,
 )
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.octets import load32
+from sfu.wire.kernels.octets import load32, same_octets
 from sfu.wire.kernels.row_index import same_address
 from sfu.wire.kernels.sha1 import PADS, prepare_key
 from sfu.wire.ufrag import UFRAG_BYTES
@@ -94,13 +94,10 @@ def note_check(tables: Tables, connection: int, transaction: int) -> bool:
 def _names(entry: Any, buffers: Buffers) -> bool:
     """Whether the check's USERNAME is our fragment, which was found, a colon and the client's."""
     count = i64(entry["remote_bytes"])
-    if buffers.check[USERNAME_BYTES] != UFRAG_BYTES + 1 + count:
-        return False
     at = buffers.check[USERNAME_AT] + UFRAG_BYTES + 1
-    for k in range(count):
-        if buffers.received[at + k] != entry["remote"][k]:
-            return False
-    return True
+    return buffers.check[USERNAME_BYTES] == UFRAG_BYTES + 1 + count and same_octets(
+        buffers.received, at, entry["remote"], i64(0), count
+    )
 
 
 @stage
@@ -114,7 +111,7 @@ def _nominates_another(tables: Tables, buffers: Buffers, remote: int, message: i
     return (
         tables.checks[connection]["nominated"] == 0
         or not same_address(entry["address"], 0, tables.addresses[remote]["address"], 0)
-        or not same_octets(entry["local"], i64(entry["local_bytes"]), buffers.local, count)
+        or not same_local(entry["local"], i64(entry["local_bytes"]), buffers.local, count)
     )
 
 

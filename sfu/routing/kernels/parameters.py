@@ -18,7 +18,7 @@ from sfu.wire.extensions import Extension
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.h264 import PICTURE_SET, SEQUENCE_SET, STAP_A, set_id
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.octets import Octets, load16, store16
+from sfu.wire.kernels.octets import Octets, load16, same_octets, store16
 
 INCOMPLETE = 2
 """Value of a key frame's `bare`: parameter sets are missing, and it cannot be entered before they have come."""
@@ -123,7 +123,7 @@ def keep_set(entry: Any, buffer: Octets, at: int, length: int) -> None:
     while place < entry["bytes"]:
         size = load16(data, place)
         if i64(data[place + 2]) & 0x1F == kind and set_id(data, place + 2, place + 2 + size) == identifier:
-            if size == length and _is_same(data, place + 2, buffer, at, length):
+            if size == length and same_octets(data, place + 2, buffer, at, length):
                 return
             break
         place += 2 + size
@@ -137,14 +137,6 @@ def keep_set(entry: Any, buffer: Octets, at: int, length: int) -> None:
     copy_octets(data, end + 2, buffer, at, length)
     entry["bytes"] = end + 2 + length
     entry["changes"] += 1
-
-
-@stage
-def _is_same(data: Octets, place: int, buffer: Octets, at: int, length: int) -> bool:
-    for k in range(length):
-        if data[place + k] != buffer[at + k]:
-            return False
-    return True
 
 
 @stage

@@ -22,7 +22,7 @@ from sfu.tcp.kernels.rows import (
     NoticeKind,
     Pumped,
 )
-from sfu.wire.kernels.ancillary import SEGMENT_BYTES, read_local, same_octets, segment_size, write_segment
+from sfu.wire.kernels.ancillary import SEGMENT_BYTES, read_local, same_local, segment_size, write_segment
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
 from sfu.wire.kernels.octets import load16, load32
@@ -101,7 +101,7 @@ def _find_row(pumped: Pumped, twin: int, at: int, local_bytes: int) -> int:
         if (
             held["twin"] == twin + 1
             and same_address(held["address"], 0, pumped.names, at)
-            and same_octets(held["local"], i64(held["local_bytes"]), pumped.local, local_bytes)
+            and same_local(held["local"], i64(held["local_bytes"]), pumped.local, local_bytes)
         ):
             return row
         slot = (slot + 1) & mask

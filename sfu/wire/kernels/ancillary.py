@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, stage
-from sfu.wire.kernels.octets import Octets
+from sfu.wire.kernels.octets import Octets, same_octets
 from sfu.wire.kernels.system import SOL_UDP, UDP_GRO, UDP_SEGMENT
 from sfu.wire.local_address import IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO
 
@@ -81,14 +81,9 @@ def read_local(messages: NDArray[Any], controls: Octets, message: int, told: Oct
 
 
 @stage
-def same_octets(left: Octets, left_bytes: int, right: Octets, right_bytes: int) -> bool:
-    """Whether two of them are the same."""
-    if left_bytes != right_bytes:
-        return False
-    for k in range(left_bytes):
-        if left[k] != right[k]:
-            return False
-    return True
+def same_local(left: Octets, left_bytes: int, right: Octets, right_bytes: int) -> bool:
+    """Whether two local addresses are the same."""
+    return left_bytes == right_bytes and same_octets(left, i64(0), right, i64(0), left_bytes)
 
 
 @stage

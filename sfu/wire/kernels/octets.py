@@ -1,4 +1,4 @@
-"""Big-endian integers in byte arrays.
+"""Big-endian integers in byte arrays, and whether two of these hold the same.
 
 The functions do not check bounds: their callers have compared with the buffer's end before. `i64` keeps the
 arithmetic equal in compiled and in plain Python, where a NumPy byte shifted left would wrap.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sfu.wire.kernels.kernel import i64, kernel
+from sfu.wire.kernels.kernel import i64, kernel, stage
 
 Octets = NDArray[np.uint8]
 
@@ -54,3 +54,12 @@ def store32(buffer: Octets, at: int, value: int) -> None:
     buffer[at + 1] = (value >> 16) & 0xFF
     buffer[at + 2] = (value >> 8) & 0xFF
     buffer[at + 3] = value & 0xFF
+
+
+@stage
+def same_octets(left: Octets, left_at: int, right: Octets, right_at: int, count: int) -> bool:
+    """Whether `left[left_at:left_at + count]` and `right[right_at:right_at + count]` are the same."""
+    for k in range(count):
+        if left[left_at + k] != right[right_at + k]:
+            return False
+    return True
