@@ -23,7 +23,6 @@ from sfu.routing.kernels.tables import Tables
 from sfu.wire.kernels.ancillary import SEGMENT_BYTES, read_local, write_segment
 from sfu.wire.kernels.copying import copy_octets
 from sfu.wire.kernels.kernel import i64, kernel, stage
-from sfu.wire.kernels.row_index import AF_INET
 
 _SENT_PACKETS = int(Counter.SENT_PACKETS)
 _SENT_BYTES = int(Counter.SENT_BYTES)
@@ -39,7 +38,6 @@ GSO_RETRY_US = 60_000_000
 _GSO_STEP = 16
 """Smaller by that part is what is tried next: from 1,456 bytes to below an MTU of 1,280 in three steps."""
 
-_SOCKADDR_IN_BYTES, _SOCKADDR_IN6_BYTES = 16, 28
 _MAX_WAITS = 4
 _WAIT_MS = 1
 """Longest wait for a full socket buffer in a flush, 4 ms; what is left then is dropped and counted."""
@@ -178,9 +176,19 @@ def _account(buffers: Buffers, tables: Tables, k: int) -> None:
 
 
 @stage
+def _send_one(buffers: Buffers, tables: Tables, socket: int, address: int, size: int) -> bool:
+    """Send `size` octets that stand at a memory address by `single_message`, which says where to; whether they went."""
+    vector = buffers.single_vector[0]
+    vector["base"] = address
+    vector["bytes"] = size
+    tables.counters[_SEND_CALLS] += 1
+    message = buffers.single_message.ctypes.data
+    return bool(native.sendmmsg(socket, message, np.uint32(1), MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+
+
+@stage
 def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
     message = buffers.single_message[0]
-    vector = buffers.single_vector[0]
     message["name"] = buffers.send_messages[k]["name"]
     message["name_bytes"] = buffers.send_messages[k]["name_bytes"]
     local = tables.connections[buffers.owner[k]]["local"]
@@ -190,11 +198,7 @@ def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
     base = buffers.send_vectors[k]["base"]
     while left > 0:
         size = min(left, i64(buffers.segment_bytes[k]))
-        vector["base"] = base
-        vector["bytes"] = size
-        result = native.sendmmsg(socket, buffers.single_message.ctypes.data, np.uint32(1), MSG_DONTWAIT | MSG_NOSIGNAL)
-        tables.counters[_SEND_CALLS] += 1
-        if result == 1:
+        if _send_one(buffers, tables, socket, base, size):
             tables.counters[_SENT_MESSAGES] += 1
             tables.counters[_SENT_PACKETS] += 1
             tables.counters[_SENT_BYTES] += size
@@ -210,15 +214,9 @@ def _send_singly(buffers: Buffers, tables: Tables, socket: int, k: int) -> None:
 def send_answer(buffers: Buffers, tables: Tables, answered: int, at: int, end: int, socket: int) -> None:
     """Send `out[at:end]` at once to where the received message `answered` has come from, from where it came to."""
     message = buffers.single_message[0]
-    vector = buffers.single_vector[0]
-    name = answered * NAME_STRIDE
     message["control"] = buffers.local.ctypes.data
     message["control_bytes"] = read_local(buffers.receive_messages, buffers.receive_controls, answered, buffers.local)
-    message["name"] = buffers.receive_names.ctypes.data + name
-    message["name_bytes"] = _SOCKADDR_IN_BYTES if buffers.receive_names[name] == AF_INET else _SOCKADDR_IN6_BYTES
-    vector["base"] = buffers.out.ctypes.data + at
-    vector["bytes"] = end - at
-    result = native.sendmmsg(socket, buffers.single_message.ctypes.data, np.uint32(1), MSG_DONTWAIT | MSG_NOSIGNAL)
-    tables.counters[_SEND_CALLS] += 1
-    if result != 1:
+    message["name"] = buffers.receive_names.ctypes.data + answered * NAME_STRIDE
+    message["name_bytes"] = buffers.receive_messages[answered]["name_bytes"]
+    if not _send_one(buffers, tables, socket, buffers.out.ctypes.data + at, end - at):
         tables.counters[_CONGESTED if native.errno() == EAGAIN else _FAILED] += 1
