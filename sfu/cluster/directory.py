@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from sfu.cluster.memory_store import Hint, MemoryStore
@@ -54,8 +53,7 @@ class MemoryDirectory:
     """The directory of a node alone: in its own memory, gone with it."""
 
     def __init__(self, store: MemoryStore | None = None, *, timing: Timing = ALONE) -> None:
-        wall: Callable[[], float] = time.time
-        self._store = store or MemoryStore(wall, timing.lease_ms)
+        self._store = store or MemoryStore(time.time, timing.lease_ms)
         self.failures: Counter[str] = Counter()
 
     async def ask(self, request: Request[Reply]) -> Reply:

@@ -163,7 +163,7 @@ class MemoryStore:
         return ["renewed", epoch, self._incarnation, revived, known, self._version, self._now_ms, soonest]
 
     def _leave(self, node: str, epoch: str) -> object:
-        if self._left_ms(node) < 0 or self._leases[node][0] != epoch:
+        if not self._is_alive(node, epoch):
             return 0
         del self._leases[node]
         self._nodes.pop(node, None)

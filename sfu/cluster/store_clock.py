@@ -32,9 +32,8 @@ class StoreClock:
         self._samples.append((sent, time_ms / 1000 - sent))
         oldest = sent - self._timing.watch
         if len(self._samples) > 1 and self._samples[-2][0] < oldest:
-            self._samples = deque(
-                [self._samples[-1]]
-            )  # over so long a gap two clocks may have come apart by themselves
+            # over so long a gap two clocks may have come apart by themselves
+            self._samples = deque([self._samples[-1]])
         while len(self._samples) > 1 and self._samples[1][0] <= oldest:
             self._samples.popleft()
 

@@ -140,8 +140,11 @@ class Plane(Commander):
         has bound, which is used instead. Raises OSError if the port cannot be bound.
         """
         compile_kernels()
-        self._socket = open_socket(self._host, self.wanted_port) if inherited is None else inherited
-        tell_local(self._socket)  # another version may have bound it
+        if inherited is None:
+            self._socket = open_socket(self._host, self.wanted_port)
+        else:
+            self._socket = inherited
+            tell_local(inherited)  # another version may have bound it
         self._thread = threading.Thread(target=self._run, name=f"sfu-plane-{self.index}", daemon=True)
         self._thread.start()
 

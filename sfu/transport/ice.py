@@ -313,12 +313,10 @@ class IceLite:
             self._remote_ufrags = self._remote_ufrags[:1]
         path = self._verified.setdefault(address, _Path(local))
         path.checked = now
-        nominates = request.use_candidate and generation is self._current
-        if nominates:
-            path.local = local
         # RFC 8445 section 8.1.1: towards a lite agent the peer nominates one pair, a later one replaces it. A
         # check with the credentials from before a restart does not take that back.
-        if nominates:
+        if request.use_candidate and generation is self._current:
+            path.local = local
             path.nominated = now
             if not self.settled or not generation.nominated or address == self.selected:
                 self._select(address)
