@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from livekit.protocol.agent import Job, JobStatus, JobType
@@ -152,7 +153,7 @@ class Dispatches:
         """A worker runs these jobs: it has those that it was given by another process, before a restart."""
         for id in ids:
             found = self._find_awaited(id)
-            if found is not None and worker.take_back(_copy(found[2])):
+            if found is not None and worker.take_back(deepcopy(found[2])):
                 del self._awaited[id]
 
     def _find_awaited(self, id: str) -> tuple[_Place, AgentDispatch, Job] | None:
@@ -284,7 +285,7 @@ class Dispatches:
         """End a job: successfully, or with what went wrong. Its worker may not be here, after a restart."""
         if self._workers.terminate(job, error):
             return
-        ended = _copy(job)
+        ended = deepcopy(job)
         ended.state.error = error
         set_status(ended, JobStatus.JS_FAILED if error else JobStatus.JS_SUCCESS, self._clock())
         self.handle_job(ended)
@@ -301,12 +302,6 @@ class Dispatches:
 def _key(dispatch: AgentDispatch, job: Job) -> tuple[str, JobType, str]:
     """See `_Place.asked`."""
     return dispatch.id, job.type, job.participant.identity
-
-
-def _copy(job: Job) -> Job:
-    copied = Job()
-    copied.CopyFrom(job)
-    return copied
 
 
 def _store(dispatch: AgentDispatch, job: Job) -> None:

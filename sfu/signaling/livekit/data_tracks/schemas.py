@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from livekit.protocol.models import DataTrackFrameEncoding, DataTrackSchemaEncoding, DataTrackSchemaId
 
 from sfu.signaling.livekit.errors import RequestError
@@ -15,8 +17,7 @@ MAX_ENCODING_BYTES = 32
 def clean_encoding(encoding: DataTrackFrameEncoding) -> DataTrackFrameEncoding:
     """How frames are encoded, without what is not known of it; raises RequestError."""
     _check_encoding(encoding)
-    cleaned = DataTrackFrameEncoding()
-    cleaned.CopyFrom(encoding)
+    cleaned = deepcopy(encoding)
     cleaned.DiscardUnknownFields()
     return cleaned
 
@@ -26,8 +27,7 @@ def clean_schema(schema: DataTrackSchemaId) -> DataTrackSchemaId:
     if not 0 < len(schema.name.encode()) <= MAX_NAME_BYTES:
         raise RequestError("INVALID_REQUEST", f"A schema has a name of at most {MAX_NAME_BYTES} bytes.")
     _check_encoding(schema.encoding)
-    cleaned = DataTrackSchemaId()
-    cleaned.CopyFrom(schema)
+    cleaned = deepcopy(schema)
     cleaned.DiscardUnknownFields()
     return cleaned
 

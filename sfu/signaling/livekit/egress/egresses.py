@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -152,7 +153,7 @@ class Egresses:
         recording = self._record(order, chosen, utc, info.egress_id, subject, tenant)
         egress = _Egress(order, info, recording, recording.paths[0], output, set(order.tracks), subject)
         self._begin(egress, "egress_started")
-        return _copy(info)
+        return deepcopy(info)
 
     def _begin(self, egress: _Egress, event: str) -> None:
         self._egresses[egress.info.egress_id] = egress
@@ -264,7 +265,7 @@ class Egresses:
 
     def _change(self, egress: _Egress, event: str) -> None:
         egress.info.updated_at = self._now_ns()
-        self._tell(event, _copy(egress.info))
+        self._tell(event, deepcopy(egress.info))
 
     def stop(self, id: str) -> EgressInfo:
         """End it; its file comes later. Raises NotFoundError or ConflictError."""
@@ -275,14 +276,14 @@ class Egresses:
             raise ConflictError(f"Egress {id!r} has ended already.")
         egress.info.status = EgressStatus.EGRESS_ENDING
         egress.stopping.set()
-        return _copy(egress.info)
+        return deepcopy(egress.info)
 
     def find(self, room: str = "", id: str = "", *, active: bool = False) -> Iterator[EgressInfo]:
         """Those that run and the last that have ended, the newest first."""
         for egress in reversed(self._egresses.values()):
             info = egress.info
             if room in ("", info.room_name) and id in ("", info.egress_id) and not (active and info.status in _OVER):
-                yield _copy(info)
+                yield deepcopy(info)
 
     # what happens in rooms
 
@@ -357,7 +358,7 @@ class Egresses:
             told.info.status = EgressStatus.EGRESS_FAILED
             told.info.error = "the server has restarted and could not go on; it has logged why"
             told.info.ended_at = told.info.updated_at = self._now_ns()
-            self._tell("egress_ended", _copy(told.info))
+            self._tell("egress_ended", deepcopy(told.info))
             return None
         egress = _Egress(order, told.info, recording, recording.paths[0], output, set(), told.subject)
         if order.kind == "tracks":
@@ -372,9 +373,3 @@ class Egresses:
 
     def _now_ns(self) -> int:
         return int(self._clock() * 1e9)
-
-
-def _copy(info: EgressInfo) -> EgressInfo:
-    copied = EgressInfo()
-    copied.CopyFrom(info)
-    return copied

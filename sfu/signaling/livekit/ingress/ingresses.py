@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from urllib.parse import quote
 
 from livekit.protocol.ingress import CreateIngressRequest, IngressInfo, IngressInput, IngressState, UpdateIngressRequest
@@ -95,7 +96,7 @@ class Ingresses:
             self._apply(info, request)
             await self._write(lambda: self._store.put(info, tenant))
             self._enter(info, tenant)
-        return _copy(info)
+        return deepcopy(info)
 
     async def update(self, request: UpdateIngressRequest) -> IngressInfo:
         """Change one, as far as something is said; who publishes by it goes on as it was."""
@@ -103,7 +104,7 @@ class Ingresses:
             raise IngressError("Media are not transcoded here: leave enable_transcoding out.", 501)
         async with self._writing:
             known = self._get(request.ingress_id)
-            changed, tenant = _copy(known), self._tenants[known.ingress_id]
+            changed, tenant = deepcopy(known), self._tenants[known.ingress_id]
             self._apply(changed, request)
             if request.HasField("enabled"):
                 changed.enabled = request.enabled
@@ -113,7 +114,7 @@ class Ingresses:
             changed.state.CopyFrom(known.state)  # it may have come or left meanwhile
             self._remove(known)
             self._enter(changed, tenant)
-        return _copy(changed)
+        return deepcopy(changed)
 
     async def delete(self, id: str) -> IngressInfo:
         """Forget one: its key is good for nothing from now on. Who publishes by it is the caller's to put out."""
@@ -121,7 +122,7 @@ class Ingresses:
             info = self._get(id)
             await self._write(lambda: self._store.delete(id))
             self._remove(info)
-        return _copy(info)
+        return deepcopy(info)
 
     def _enter(self, info: IngressInfo, tenant: str) -> None:
         self._tenants[info.ingress_id] = tenant
@@ -136,7 +137,7 @@ class Ingresses:
         """Those of a room, or the one of an id; else all."""
         for info in self._by_id.values():
             if room in ("", info.room_name) and id in ("", info.ingress_id):
-                yield _copy(info)
+                yield deepcopy(info)
 
     def of_participant(self, room: str, identity: str) -> IngressInfo | None:
         """The ingress by which somebody publishes, or would."""
@@ -220,14 +221,8 @@ def _place(info: IngressInfo) -> tuple[str, str]:
     return info.room_name, info.participant_identity
 
 
-def _copy(info: IngressInfo) -> IngressInfo:
-    copied = IngressInfo()
-    copied.CopyFrom(info)
-    return copied
-
-
 def _without_key(info: IngressInfo) -> IngressInfo:
-    copied = _copy(info)
+    copied = deepcopy(info)
     copied.stream_key = ""
     return copied
 
