@@ -11,7 +11,7 @@ from sfu.cluster.node_requests import Leave, Loads, Look, Renew, Sweep
 from sfu.cluster.records import MAX_RECORD_BYTES, NodeRecord
 from sfu.cluster.room_requests import Move, Put, Release
 from sfu.errors import ArgumentError
-from tests.unit.cluster.asking import FAR, read, register
+from tests.unit.cluster.asking import FAR, Node, read, register
 from tests.unit.cluster.conftest import Bench
 
 
@@ -202,7 +202,8 @@ async def test_after_a_flush_who_still_holds_says_so_and_goes_on(bench: Bench) -
     assert await b.claim_token("other") > token, "no number is given twice"
 
 
-async def test_after_a_flush_the_higher_token_wins_until_somebody_claims(bench: Bench) -> None:
+async def flush_after_a_home_was_lost(bench: Bench) -> tuple[Node, int, Node, int]:
+    """Two nodes with their tokens of `r`: the second took it over from the first, which alone has said so anew."""
     a, b = await register(bench.directory, "a"), await register(bench.directory, "b")
     old = await a.claim_token("r")
     bench.end_lease("a")
@@ -211,6 +212,11 @@ async def test_after_a_flush_the_higher_token_wins_until_somebody_claims(bench: 
     await a.renew()
     await b.renew()
     assert (await a.claim("r", old, latest=0)).outcome == "kept"
+    return a, old, b, new
+
+
+async def test_after_a_flush_the_higher_token_wins_until_somebody_claims(bench: Bench) -> None:
+    a, old, b, new = await flush_after_a_home_was_lost(bench)
     kept = await b.claim("r", new, latest=0)
     assert kept.outcome == "kept" and kept.home is not None and kept.home.node == "b"
     assert (await a.claim("r", old, latest=0)).outcome == "held"
@@ -219,14 +225,7 @@ async def test_after_a_flush_the_higher_token_wins_until_somebody_claims(bench: 
 
 
 async def test_what_is_kept_for_a_stale_node_goes_to_who_has_the_later_token(bench: Bench) -> None:
-    a, b = await register(bench.directory, "a"), await register(bench.directory, "b")
-    old = await a.claim_token("r")
-    bench.end_lease("a")
-    new = await b.claim_token("r")
-    bench.flush()
-    await a.renew()
-    await b.renew()
-    assert (await a.claim("r", old, latest=0)).outcome == "kept"
+    a, old, b, new = await flush_after_a_home_was_lost(bench)
     assert (await b.claim("r", new, latest=FAR)).outcome == "claimed"
     assert (await a.claim("r", old, holding=True)).outcome == "held"
 

@@ -22,12 +22,17 @@ def build(stage: Stage, *names: str) -> list[Player]:
     return players
 
 
-def test_a_room_that_has_no_home_is_claimed_and_the_others_learn_whose_it_is(stage: Stage) -> None:
+def meet(stage: Stage) -> tuple[Player, Player]:
+    """Two nodes with people in the room `r`, the first of which is its home."""
     a, b = build(stage, "a", "b")
-    a.attend("r")
-    stage.go(0.1)
-    b.attend("r")
-    stage.go(0.1)
+    for each in (a, b):
+        each.attend("r")
+        stage.go(0.1)
+    return a, b
+
+
+def test_a_room_that_has_no_home_is_claimed_and_the_others_learn_whose_it_is(stage: Stage) -> None:
+    a, b = meet(stage)
     assert a.holds("r") and not b.holds("r")
     assert a.home("r") == b.home("r") == "a"
     assert any(isinstance(news, RoomOurs) and news.room == "r" for news in a.heard)
@@ -129,11 +134,7 @@ def test_while_the_store_is_away_a_node_is_not_sure_of_its_rooms_but_keeps_them(
 
 
 def test_who_comes_back_after_another_took_over_learns_it(stage: Stage) -> None:
-    a, b = build(stage, "a", "b")
-    a.attend("r")
-    stage.go(0.1)
-    b.attend("r")
-    stage.go(0.1)
+    a, b = meet(stage)
     a.connected = False
     stage.go(4.0)
     assert b.holds("r") and not a.holds("r")
@@ -145,12 +146,8 @@ def test_who_comes_back_after_another_took_over_learns_it(stage: Stage) -> None:
 
 
 def test_after_a_flush_those_who_hold_go_on_without_a_gap(stage: Stage) -> None:
-    a, b = build(stage, "a", "b")
-    a.attend("r")
-    stage.go(0.1)
+    a, b = meet(stage)
     token = a.rooms.find_token("r")
-    b.attend("r")
-    stage.go(0.1)
     stage.store.flush()
     for _ in range(60):
         stage.go(0.1)
@@ -176,11 +173,7 @@ def test_after_a_long_outage_and_a_flush_each_gets_back_what_it_had(stage: Stage
 
 
 def test_a_room_goes_to_the_node_that_it_is_handed_to(stage: Stage) -> None:
-    a, b = build(stage, "a", "b")
-    a.attend("r")
-    stage.go(0.1)
-    b.attend("r")
-    stage.go(0.1)
+    a, b = meet(stage)
     token = a.rooms.hand_over("r", stage.now)
     assert token and not a.holds("r")
     move = Move("a", a.membership.lease.epoch, "r", token, "b", b.membership.lease.epoch)
