@@ -64,14 +64,15 @@ class MemoryStore:
 
     def ask(self, script: str, arguments: Sequence[str]) -> object:
         """Do one step. The answer has the form of Redis'."""
-        self._now_ms = int(self._wall() * 1000)
+        now_us = int(self._wall() * 1_000_000)
+        self._now_ms = now_us // 1000
         latest = self._clock_ms
         if not self._known_incarnation or not latest - CLOCK_TOLERANCE_MS <= self._now_ms <= latest + self._lease_ms:
             self._births += 1
             self._incarnation = f"memory:{self._births}"
             self._known_incarnation = True
             self._clock_ms = 0
-            self._counter = max(self._counter, self._now_ms // 1000 * LEAP) + LEAP
+            self._counter = max(self._counter, now_us) + LEAP
         self._clock_ms = max(self._clock_ms, self._now_ms)
         step = _STEPS[script]
         return step(self, *arguments)

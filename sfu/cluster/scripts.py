@@ -14,7 +14,9 @@ from __future__ import annotations
 from sfu.cluster.timing import CLOCK_TOLERANCE_MS
 
 LEAP = 1 << 20
-"""By so much the counter jumps in another incarnation: tokens that were lost are not given again."""
+"""By so much the counter jumps in another incarnation. With all lost it begins at the microseconds of the store's
+calendar, with which it never keeps up: so tokens that were lost are not given again, however soon the next loss comes.
+"""
 MAX_ENTRIES = 4096
 """Of one room."""
 MAX_CHANGES = 4096
@@ -41,7 +43,7 @@ if not incarnation or string.sub(incarnation, 1, #run + 1) ~= run .. ':'
   or now_ms < latest_seen - TOLERANCE or now_ms > latest_seen + ttl then
   incarnation, latest_seen = run .. ':' .. ARGV[1], 0
   redis.call('SET', P .. ':incarnation', incarnation)
-  redis.call('SET', P .. ':counter', text(math.max(number(':counter'), time[1] * 1048576) + LEAP))
+  redis.call('SET', P .. ':counter', text(math.max(number(':counter'), time[1] * 1000000 + time[2]) + LEAP))
 end
 if now_ms > latest_seen then redis.call('SET', P .. ':clock', text(now_ms)) end
 local function next_number() return text(redis.call('INCR', P .. ':counter')) end

@@ -202,6 +202,16 @@ async def test_after_a_flush_who_still_holds_says_so_and_goes_on(bench: Bench) -
     assert await b.claim_token("other") > token, "no number is given twice"
 
 
+async def test_numbers_are_not_given_twice_though_the_store_loses_all_again_and_again(bench: Bench) -> None:
+    """However quickly: all of this is over within a second."""
+    epochs = []
+    for _ in range(5):
+        node = await register(bench.directory, "a")
+        epochs += [node.epoch, await node.claim_token("r")]
+        bench.flush()
+    assert epochs == sorted(set(epochs))
+
+
 async def flush_after_a_home_was_lost(bench: Bench) -> tuple[Node, int, Node, int]:
     """Two nodes with their tokens of `r`: the second took it over from the first, which alone has said so anew."""
     a, b = await register(bench.directory, "a"), await register(bench.directory, "b")
