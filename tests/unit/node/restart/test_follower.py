@@ -22,6 +22,9 @@ child = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
 """
 _FOLLOW = "from sfu.node.restart.follower import become_follower; become_follower(child.pid)"
 
+_IS_ONE = b"\0-m\0sfu.node.restart.follower\0"
+"""Stands in the command line of a follower, and not in that of a program that is about to become one."""
+
 
 def _start(program: str, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", _CHAIN.format(end=_FOLLOW), program, *arguments]
@@ -41,7 +44,7 @@ def test_signals_reach_the_successor() -> None:
         "print('ready', flush=True)\nsignal.pause()"
     )
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    while b"follower" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+    while _IS_ONE not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
         pass  # earlier the signal would be its own end
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
@@ -50,7 +53,7 @@ def test_signals_reach_the_successor() -> None:
 
 def test_a_successor_of_the_successor_is_followed_too() -> None:
     inner = "import time; time.sleep(0.1); raise SystemExit(9)"
-    wait = "while b'follower' not in open(f'/proc/{os.getppid()}/cmdline', 'rb').read(): pass"
+    wait = f"while {_IS_ONE!r} not in open(f'/proc/{{os.getppid()}}/cmdline', 'rb').read(): pass"
     outer = f"import os, subprocess, sys\n{wait}\nsubprocess.Popen([sys.executable, '-c', {inner!r}])"
     process = _start(outer)
     process.communicate(timeout=30)
