@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sfu.bwe.kernels.delay import add_arrival, add_probe
+from sfu.bwe.kernels.delay import add_arrival, add_probe, queue_to_heed
 from sfu.bwe.kernels.full_path import note_bound, note_full
 from sfu.bwe.kernels.loss import add_sent, bound_loss, end_observation, recall_loss
 from sfu.bwe.kernels.probe_result import add_probe_arrival, note_shown
@@ -21,7 +21,13 @@ _PAST_US = 3_000_000
 """What was lost so long ago was lost while nothing came back, and to that we have given way."""
 _STARVED_US = 1_000_000
 _FIRST_US = 4_000_000
-"""So long the first feedback may take: some clients begin with it after a second or two."""
+"""So long the first feedbacks may take: some clients begin with them after a second or two, and who keeps to RFC 4585
+section 3.5 tells something early once, and the rest with his next regular report."""
+_FIRST_TIMES = 5
+_AT_ONCE_US = 20_000
+"""Feedbacks that come within this time were held back, and count as one."""
+_RARE, _RARE_MEMORY = 2.0, 0.9
+"""Silence says nothing before it lasts so many times as long as it did lately, of which each word leaves so much."""
 _STARVED_STEP_US = 500_000
 _STARVED_BACK_OFF = 0.8
 _UNUSED_STEP_US = 1_000_000
@@ -31,6 +37,7 @@ _LIMITED_SHARE = 1.1
 """Where no more than this many times the estimate was wanted, nothing was tried."""
 _FALLS = 0.97
 """A bound from the receiver that is below this part of the one before has fallen."""
+_NO_QUEUE_MS = 50.0
 _READ, _MOST_UNREAD = 0.8, 10.0
 _ROUND_TRIP_SMOOTHING = 0.2
 _MOST_ROUND_TRIP_US = 10_000_000.0
@@ -102,11 +109,15 @@ def unwrap_reference(state: Any, reference_us: int, wrap_us: int) -> int:
 @stage
 def end_feedback(state: Any, arrived: int, now_us: int) -> None:
     """All packets of a feedback have been taken, of which `arrived` were new: draw the conclusions."""
+    since_us = state["unanswered_us"]
+    apart = now_us - state["feedback_us"] >= _AT_ONCE_US
     state["feedback_us"] = now_us
     state["unanswered_us"] = 0
     if arrived == 0:
         return
     state["feedbacks"] += 1
+    if apart or state["told_times"] == 0:
+        _note_time(state, since_us, now_us)
     state["unread"] *= _READ
     round_trip = min(max(float(now_us - state["acked_sent_us"]), 0.0), _MOST_ROUND_TRIP_US)
     if state["round_trip_us"] == 0.0:
@@ -115,6 +126,14 @@ def end_feedback(state: Any, arrived: int, now_us: int) -> None:
     measure_throughput(state)
     update_rate(state, is_limited(state), now_us)
     conclude(state)
+
+
+@stage
+def _note_time(state: Any, since_us: int, now_us: int) -> None:
+    """Learn how seldom the receiver tells, unless it is the queue that held his words up."""
+    state["told_times"] += 1
+    waited = float(now_us - since_us) if since_us > 0 and queue_to_heed(state) < _NO_QUEUE_MS else 0.0
+    state["rare_us"] = max(waited, _RARE_MEMORY * state["rare_us"])
 
 
 @stage
@@ -136,9 +155,10 @@ def conclude(state: Any) -> None:
 @stage
 def handle_silence(state: Any, now_us: int) -> None:
     """Packets are on their way and no feedback comes: what comes back slowly is sent slowly."""
-    patience = max(_STARVED_US, i64(3.0 * state["round_trip_us"]))
-    if state["feedbacks"] == 0:
-        patience = _FIRST_US
+    rare = min(_RARE * state["rare_us"], float(_FIRST_US))
+    patience = i64(max(float(_STARVED_US), 3.0 * state["round_trip_us"], rare))
+    if state["told_times"] < _FIRST_TIMES:
+        patience = max(patience, _FIRST_US)
     since = state["unanswered_us"]
     if since == 0 or now_us - since < patience or now_us - state["starved_us"] < _STARVED_STEP_US:
         return

@@ -24,6 +24,8 @@ def reset_estimator(state: Any, now_us: int) -> None:
     state["acked_since_us"] = NEVER_US
     state["round_trip_us"] = 0.0
     state["feedbacks"] = 0
+    state["told_times"] = 0
+    state["rare_us"] = 0.0
     state["unread"] = 0.0
     state["feedback_us"] = now_us
     state["unanswered_us"] = 0

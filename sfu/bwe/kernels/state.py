@@ -40,6 +40,8 @@ ESTIMATOR_COLUMNS = Columns(
         ("limit_bps", np.float64),  # what is wanted at most: nothing higher is tried
         ("round_trip_us", np.float64),
         ("feedbacks", np.int64),
+        ("told_times", np.int64),  # how often any came; those that were held back and come together count once
+        ("rare_us", np.float64),  # how long we waited for one lately, where the path did not hold it up
         ("unread", np.float64),  # how many could not be read lately, among those that could
         ("feedback_us", np.int64),  # when the last one came
         ("unanswered_us", np.int64),  # when the first packet since then was sent, 0: none was

@@ -70,6 +70,8 @@ class Path:
     """Others keep the queue so long, as a TCP flow does."""
     answers: bool = True
     """Whether feedback comes back."""
+    tells_ms: int = 0
+    """What it tells goes out so often, together; 0: at once."""
     clock_us: int = 7_777_777_777
     """What the receiver's clock shows when the sender's shows 0."""
     drift_ppm: int = 0
@@ -276,7 +278,10 @@ class Play:
             earliest = int(arrivals[arrivals != NOT_RECEIVED].min())
             arrivals[arrivals != NOT_RECEIVED] -= earliest % 64_000
         if self.path.answers:
-            self.feedbacks.append((self.now_us + 1000 * self.path.delay_ms, first, arrivals))
+            leaves_us = self.now_us
+            if self.path.tells_ms:
+                leaves_us += (START_US - self.now_us) % (1000 * self.path.tells_ms)
+            self.feedbacks.append((leaves_us + 1000 * self.path.delay_ms, first, arrivals))
 
     def _as_received(self, at_us: int) -> int:
         shown = self.path.clock_us + at_us + (at_us - START_US) * self.path.drift_ppm // SECOND_US

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 
 from sfu.bwe.kernels.state import LEAST_BPS
@@ -34,6 +35,21 @@ def test_the_first_feedback_may_take_four_seconds() -> None:
     seen = play(Path(rate_bps=2_000_000, answers=False), after(3.5, answers=True), seconds=8)
     assert seen.between(0, 4).least("estimate_bps") == 300_000
     assert seen.when("estimate_bps", above=1_700_000) < 7
+
+
+@pytest.mark.parametrize("tells_ms", [1100, 1900])
+def test_who_tells_seldom_loses_nothing_by_it(tells_ms: int) -> None:
+    path = Path(rate_bps=4_000_000, wants_bps=2_500_000, sends_bps=600_000, tells_ms=tells_ms)
+    seen = play(path, after(17, tells_ms=0), after(21, answers=False), seconds=24)
+    risen = seen.when("estimate_bps", above=1_500_000)
+    assert risen < 4 * tells_ms / 1000
+    assert (np.diff(seen.between(0, 21).column("estimate_bps")) >= 0).all()
+    assert seen.since(22.5).last("estimate_bps") < 0.85 * seen.between(0, 21).last("estimate_bps")  # regular since
+
+
+def test_where_it_is_the_queue_that_holds_the_words_up_patience_does_not_grow() -> None:
+    seen = play(Path(rate_bps=2_000_000, obeys=False, sends_bps=2_500_000), after(3, rate_bps=300_000), seconds=12)
+    assert seen.most("rare_us") < 300_000
 
 
 def test_who_never_answers_gets_next_to_nothing_and_never_less() -> None:
