@@ -119,6 +119,11 @@ def _find_onsets(levels: list[tuple[float, float]], threshold: float) -> list[fl
     return found
 
 
+def seen_to_begin(onsets: list[float], begins: list[float]) -> list[float]:
+    """Those that are none of a flash or beep which had begun when a source did, at one of `begins`, and so is cut."""
+    return [at for at in onsets if not any(begin <= at < begin + FLASH_S + 1.5 / FPS for begin in begins)]
+
+
 def match(first: list[float], second: list[float]) -> list[float]:
     """How much later than the nearest of `second` each of `first` is; those at the ends may have no partner."""
     return [min((a - b for b in second), key=abs) for a in first if second[0] - 0.3 < a < second[-1] + 0.3]

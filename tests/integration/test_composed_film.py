@@ -11,9 +11,10 @@ import pytest
 from sfu import Config, Server, SigningKey
 from sfu.recording.compose.film import compose_film
 from sfu.recording.compose.options import ComposeOptions
+from sfu.recording.reader import read_record
 from sfu.recording.verify import Outcome, verify_record
 from tests.integration.clients import client
-from tests.integration.flashing import Beat, Beep, Flash, find_beeps, find_flashes, match
+from tests.integration.flashing import Beat, Beep, Flash, find_beeps, find_flashes, match, seen_to_begin
 from tests.integration.growing_record import covers, written_until_us
 
 MOST_OFFSET_S = 0.06
@@ -48,10 +49,19 @@ async def test_flash_and_beep_coincide_in_the_film_of_a_real_recording_before_an
     assert (film.warnings, film.problems) == ((), ())
     assert json.loads(film.link.read_text())["head"] == closed.head
     assert verify_record(tmp_path / "record", key.public).outcome is Outcome.INTACT, "the record is only read"
-    offsets = match(find_flashes(film.path, 60.0), find_beeps(film.path))
-    assert len(offsets) >= 4
+    stretches = json.loads(film.link.read_text())["stretches"]
+    begins_us = [span.begin_us for source in read_record(folder).sources for span in source.spans]
+    begins_s = [
+        (stretch["film_us"] + at - stretch["begin_us"]) / 1e6
+        for stretch in stretches
+        for at in begins_us
+        if stretch["shows"] != "card" and stretch["begin_us"] <= at < stretch["end_us"]
+    ]
+    assert len(begins_s) >= 4, stretches
+    offsets = match(seen_to_begin(find_flashes(film.path, 60.0), begins_s), find_beeps(film.path))
+    assert len(offsets) >= 3
     assert max(map(abs, offsets)) < MOST_OFFSET_S, offsets
-    card = next(each for each in json.loads(film.link.read_text())["stretches"] if each["shows"] == "card")
+    card = next(each for each in stretches if each["shows"] == "card")
     begin, end = card["film_us"] / 1e6, card["film_us"] / 1e6 + 3
     assert card["end_us"] - card["begin_us"] >= PAUSE_S * 1e6 * 0.95
     assert not [at for at in find_beeps(film.path) if begin + 0.1 < at < end]

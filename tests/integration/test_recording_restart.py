@@ -17,7 +17,7 @@ from sfu.recording.compose.options import ComposeOptions
 from sfu.recording.reader import RecordSource, read_record
 from sfu.recording.verify import Outcome, verify_record
 from tests.integration.clients import client
-from tests.integration.flashing import find_beeps, find_flashes, match
+from tests.integration.flashing import find_beeps, find_flashes, match, seen_to_begin
 from tests.integration.recorded_room import publish, written
 
 KEY = SigningKey.generate()
@@ -75,7 +75,8 @@ async def test_a_record_of_two_servers_is_one_with_a_gap_and_its_mirror_tells_th
     options = ComposeOptions(width=640, height=360)
     film = await asyncio.to_thread(compose_film, folders[0], tmp_path / "film.mp4", options)
     assert (film.warnings, film.problems) == ((), ())
-    offsets = match(find_flashes(film.path, 60.0), find_beeps(film.path))
+    begins_s = [span.begin_us / 1e6 for source in record.sources for span in source.spans]
+    offsets = match(seen_to_begin(find_flashes(film.path, 60.0), begins_s), find_beeps(film.path))
     assert len(offsets) >= 2 and max(map(abs, offsets)) < MOST_OFFSET_S, offsets
     hole_s = restart.begin_us / 1e6, away.end_us / 1e6
     beeps_s = find_beeps(film.path)
