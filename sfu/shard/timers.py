@@ -13,23 +13,26 @@ class Timers(Generic[Key]):
     """One deadline per key.
 
     Most deadlines move to a later time before they are reached, as each consent check makes one do. So this touches
-    only a dictionary: the heap keeps the early entry, which is corrected when it comes to the top.
+    only a dictionary: the heap keeps the early entry, which is corrected when it comes to the top. Entries name keys by
+    a number, so that a key whose deadline is removed is held by nothing here, whenever its entry comes to the top.
     """
 
     def __init__(self) -> None:
         self._deadlines: dict[Key, float] = {}
-        self._queued: dict[Key, float] = {}  # the one entry of the heap that counts for the key
-        self._heap: list[tuple[float, int, Key]] = []
-        self._order = itertools.count()
+        self._queued: dict[Key, tuple[float, int]] = {}  # the one entry of the heap that counts for the key
+        self._keys: dict[int, Key] = {}  # by the numbers of those entries
+        self._heap: list[tuple[float, int]] = []
+        self._numbers = itertools.count()
 
     def schedule(self, key: Key, deadline: float | None) -> None:
         """Set the key's deadline (absolute seconds); None removes it."""
         if deadline is None:
-            self._deadlines.pop(key, None)
+            if self._deadlines.pop(key, None) is not None:
+                del self._keys[self._queued.pop(key)[1]]
             return
         self._deadlines[key] = deadline
         queued = self._queued.get(key)
-        if queued is None or deadline < queued:
+        if queued is None or deadline < queued[0]:
             self._push(key, deadline)
 
     def poll_timeout(self) -> float | None:
@@ -37,19 +40,20 @@ class Timers(Generic[Key]):
         is set.
         """
         while self._heap:
-            queued, _, key = self._heap[0]
-            if self._queued.get(key) == queued and key in self._deadlines:
+            queued, number = self._heap[0]
+            if number in self._keys:
                 return queued
-            self._drop_top()
+            heapq.heappop(self._heap)
         return None
 
     def pop_due(self, now: float) -> list[Key]:
         """Return the keys whose deadline has come, and forget those deadlines."""
         due: list[Key] = []
         while self._heap and self._heap[0][0] <= now:
-            key = self._drop_top()
-            if key is None or key not in self._deadlines:
-                continue
+            key = self._keys.pop(heapq.heappop(self._heap)[1], None)
+            if key is None:
+                continue  # its deadline was removed, or came forward
+            del self._queued[key]
             if self._deadlines[key] <= now:
                 del self._deadlines[key]
                 due.append(key)
@@ -61,13 +65,10 @@ class Timers(Generic[Key]):
         return len(self._deadlines)
 
     def _push(self, key: Key, deadline: float) -> None:
-        self._queued[key] = deadline
-        heapq.heappush(self._heap, (deadline, next(self._order), key))
-
-    def _drop_top(self) -> Key | None:
-        """Remove the top entry; return its key, unless the entry is stale."""
-        queued, _, key = heapq.heappop(self._heap)
-        if self._queued.get(key) != queued:
-            return None
-        del self._queued[key]
-        return key
+        former = self._queued.get(key)
+        if former is not None:
+            del self._keys[former[1]]
+        number = next(self._numbers)
+        self._queued[key] = deadline, number
+        self._keys[number] = key
+        heapq.heappush(self._heap, (deadline, number))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sfu.shard.timers import Timers
+
+
+class _Key:
+    """Something that can be held."""
 
 
 def test_deadlines_come_due_in_order() -> None:
@@ -45,6 +51,17 @@ def test_a_deadline_taken_away_does_not_come() -> None:
     assert timers.poll_timeout() is None
     assert timers.pop_due(9.0) == []
     assert len(timers) == 0
+
+
+def test_a_key_without_a_deadline_is_held_no_more() -> None:
+    timers: Timers[_Key] = Timers()
+    key = _Key()
+    for deadline in (5.0, 3.0, 9.0, None):
+        timers.schedule(key, deadline)
+    gone = weakref.ref(key)
+    del key
+    assert gone() is None
+    assert timers.pop_due(9.0) == []
 
 
 @given(
