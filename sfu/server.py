@@ -275,7 +275,7 @@ class Server:
             _log.error("records could not be closed in time; run `sfu recover` on them", extra={"paths": paths})
 
     def room(self, name: str) -> Room:
-        """Return the room of that name, new or not. It counts, and is listed, once a Peer is in.
+        """Return the room of that name, new or not; listed once a Peer is in, it lives until nobody is in or holds it.
 
         Raises:
             InvalidNameError: the name is empty or too long, or holds what cannot be seen.
@@ -335,8 +335,8 @@ class Server:
         return self._feed
 
     def keep(self, room: Room, recording: Recording) -> None:
-        """See `RoomOwner.keep`."""
-        self._recordings[recording] = room
+        """See `RoomOwner.keep`. Those that have ended are kept no longer than until the next begins."""
+        self._recordings = {each: held for each, held in self._recordings.items() if not each.done} | {recording: room}
 
     def occupy(self, room: Room) -> None:
         """See `RoomOwner.occupy`."""

@@ -319,7 +319,7 @@ class Subscription:
         if self.closed:
             return
         self.closed = True
-        self.track.subscriptions.pop(self.id, None)
+        self.track.release(self)
         self._egress.close(goodbye=self._subscriber.says_goodbye)
         self._subscriber.end_subscription(self)
         self.track.note_wanted(self._context.clock())
@@ -346,7 +346,7 @@ class Subscription:
     def vacate(self) -> None:
         """Leave a Track that ends, and keep the place, the numbering and the viewer's choices for another one."""
         self.vacant = True
-        del self.track.subscriptions[self.id]
+        self.track.release(self)
         self._egress.move(None)
         self._begin_anew()
 

@@ -14,11 +14,11 @@ from sfu.media.mute import Mute
 from sfu.media.parameter_sets import parameter_sets_of
 from sfu.media.quality import Qualities, find_wanted
 from sfu.media.statistics import TrackStats
-from sfu.media.track_publisher import Publisher
+from sfu.media.track_publisher import NoPublisher, Publisher, ask_for_key_frame
 from sfu.media.track_subscriber import TrackSubscriber
 from sfu.negotiation import Codec, Incoming, Kind
 from sfu.routing.plane import Gap, KeyFrameNeeded, Repaired, SourceLearned
-from sfu.wire.rtcp import build_full_intra_request, build_nack, build_picture_loss
+from sfu.wire.rtcp import build_nack
 
 UNWANTED_AFTER = 1.5
 """Seconds after which an Encoding that nobody receives or records is not wanted any more."""
@@ -73,7 +73,7 @@ class Track:
         """The Subscriptions to it, by their ids."""
         self.route = TrackRoute(context.shard)
         self._context = context
-        self._publisher = publisher
+        self._publisher: Publisher = publisher
         self._rids = _rids_of(incoming)
         self._waiting: dict[TrackSubscriber, float] = {}  # in seconds: since when each waits
         self._helped = float("-inf")  # who waits since this time or longer has been helped once
@@ -229,11 +229,14 @@ class Track:
         for subscription in list(self.subscriptions.values()):
             subscription.handle_measurement()
 
+    def release(self, subscription: TrackSubscriber) -> None:
+        """A Subscription leaves the Track."""
+        self.subscriptions.pop(subscription.id, None)
+        self._waiting.pop(subscription, None)
+
     def _help_waiting(self, now: float) -> None:
         for subscription, since in list(self._waiting.items()):
-            if subscription.closed:
-                del self._waiting[subscription]
-            elif not subscription.has_arrived:
+            if not subscription.has_arrived:
                 if subscription.target is not None:
                     self.request_key_frame(now, subscription.target_index)
             elif now >= since + _MOST_PATIENCE:
@@ -380,19 +383,11 @@ class Track:
         for encoding in self.encodings:
             encoding.close()
         self.route.close()
+        self._publisher = NoPublisher()
+        self._recorders.clear()
 
     def _send_key_frame_request(self, encoding: Encoding) -> None:
-        """Send a PLI, which browsers prefer, or a FIR; only what was negotiated may be sent (RFC 4585 section 4.2)."""
-        ssrc = encoding.ssrc
-        if ssrc is None:
-            return
-        sender = self._publisher.rtcp_ssrc
-        if "nack pli" in self.codec.feedback:
-            self._publisher.send_rtcp(build_picture_loss(sender, ssrc))
-        elif "ccm fir" in self.codec.feedback:
-            encoding.intra_requests += 1
-            self._publisher.send_rtcp(build_full_intra_request(sender, ssrc, encoding.intra_requests))
-        else:
+        if not ask_for_key_frame(self._publisher, encoding, self.codec.feedback):
             self.route.shard.drops["drop_key_frame_request_not_negotiated"] += 1
 
 

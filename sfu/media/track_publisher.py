@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
+
+from sfu.media.encoding import Encoding
+from sfu.wire.rtcp import build_full_intra_request, build_picture_loss
 
 
 class Publisher(Protocol):
@@ -25,3 +29,32 @@ class Publisher(Protocol):
     def touch(self) -> None:
         """Take note that a deadline of the Track has changed."""
         ...
+
+
+class NoPublisher:
+    """Of a Track that has ended: whoever still holds the Track, such as a vacant Subscription, holds no connection."""
+
+    connected = False
+    rtcp_ssrc = 0
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Nobody is there."""
+
+    def touch(self) -> None:
+        """Nothing is due."""
+
+
+def ask_for_key_frame(publisher: Publisher, encoding: Encoding, feedback: Collection[str]) -> bool:
+    """Send a PLI, which browsers prefer, or a FIR; return False if neither is in `feedback`, since only what was
+    negotiated may be sent (RFC 4585 section 4.2).
+    """
+    if encoding.ssrc is None:
+        return True
+    if "nack pli" in feedback:
+        publisher.send_rtcp(build_picture_loss(publisher.rtcp_ssrc, encoding.ssrc))
+    elif "ccm fir" in feedback:
+        encoding.intra_requests += 1
+        publisher.send_rtcp(build_full_intra_request(publisher.rtcp_ssrc, encoding.ssrc, encoding.intra_requests))
+    else:
+        return False
+    return True

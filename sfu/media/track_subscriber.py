@@ -10,7 +10,7 @@ from sfu.media.layer import Layer
 class TrackSubscriber(Protocol):
     """A subscriber of a Track, which tells it what becomes of the Track, and asks which Encodings it needs."""
 
-    closed: bool
+    id: str
 
     @property
     def negotiated(self) -> bool:

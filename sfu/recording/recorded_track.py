@@ -37,6 +37,10 @@ class RecordedTrack:
         heard = (arrival_us / 1e6 for arrival_us, payload in arrivals if payload)
         return next((arrival for arrival in heard if arrival >= max(self.since, resumed)), None)
 
+    def release(self) -> None:
+        """Let go of `deliver`, which holds this and the whole Recording."""
+        self.deliver = _deliver_nothing
+
     def falls_silent(self, now: float, *, paused: bool) -> bool:
         """Whether nothing has come for a while although it could; true once."""
         if self.silence_reported or self.begun:
@@ -58,3 +62,6 @@ class RecordedTrack:
         ssrc, ntp_time, rtp_timestamp, arrival = clock
         about = {"ssrc": ssrc, "ntp": str(ntp_time), "rtp_timestamp": rtp_timestamp}
         return {**about, "arrival_us": round((arrival - start) * 1e6)}
+
+
+def _deliver_nothing(packets: TappedPackets) -> None: ...

@@ -298,6 +298,7 @@ class Recording:
     def _take_off(self, id: str, cause: str, at: float | None = None) -> None:
         recorded = self._tracks.pop(id)
         self._feed.disconnect(recorded.track.place, recorded.deliver)
+        recorded.release()
         recorded.track.stop()
         self._tell(lambda recorder, when: recorder.end_track(recorded.key, when, cause), at)
 
@@ -343,7 +344,7 @@ class Recording:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     def _tick(self) -> None:
-        now = self._clock()
+        now, self._timer = self._clock(), None
         if not self.done:
             self._arm()
         self._look_after(now)

@@ -90,7 +90,7 @@ class Room(RecordedRoom):
         self._holders = NameHolders(config.max_held_names)
         self._moderation = Moderation(name)
         self._hub = EventHub(name, max_queued=config.max_queued_events, max_streams=config.max_event_streams, wider=hub)
-        self._outbox: Outbox[SessionEvent | Departed] = Outbox(self._handle)
+        self._outbox: Outbox[SessionEvent | Departed] = Outbox()
         self._tracks = RoomTracks(name, environment, self._hub, self._moderation, self._peers)
 
     def __repr__(self) -> str:
@@ -184,6 +184,7 @@ class Room(RecordedRoom):
             other.leave("displaced")
         if not self._peers:
             self._owner.occupy(self)
+            self._outbox.handler = self._handle
         if named and subject is not None:
             self._holders.hold(name, subject, self._peers)
         peer = Peer(
@@ -307,6 +308,7 @@ class Room(RecordedRoom):
         self._hub.publish(PeerLeft(self.name, peer.name))
         self._tracks.records.handle_left(peer.name, reason)
         if not self._peers:
+            self._outbox.handler = None  # a room that nobody holds any more is free at once, without a collection
             self._owner.vacate(self)
 
     # for its Server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sfu.events import (
@@ -32,8 +32,8 @@ class RoomTracks:
     def __init__(
         self, room: str, environment: Environment, hub: EventHub, moderation: Moderation, peers: Mapping[str, Peer]
     ) -> None:
-        self.speakers = Speakers(room, environment.config, self._handle_speakers)
         self.records = RecordKeeper(room, environment, hub.publish)
+        self.speakers = Speakers(room, environment.config, _tell_of_speakers(hub, self.records))
         self._room = room
         self._clock = environment.clock
         self._hub = hub
@@ -123,7 +123,13 @@ class RoomTracks:
         metadata: Mapping[str, Any] = {} if peer is None else peer.metadata
         self.records.add(track, metadata)
 
-    def _handle_speakers(self, event: Event) -> None:
-        self._hub.publish(event)
+
+def _tell_of_speakers(hub: EventHub, records: RecordKeeper) -> Callable[[Event], None]:
+    """Return what tells a room's readers and its records. It holds no more than these, or the room were a circle."""
+
+    def tell(event: Event) -> None:
+        hub.publish(event)
         if isinstance(event, ActiveSpeakersChanged):
-            self.records.handle_speakers(event.speakers)
+            records.handle_speakers(event.speakers)
+
+    return tell

@@ -51,7 +51,7 @@ class Connection(abc.ABC):
         self._context = context
         self._outbox = context.outbox
         self._clock = environment.clock
-        self.data = DataChannels(environment, taken=data, changed=self._send_data)
+        self.data = DataChannels(environment, taken=data)
         """Its data channels."""
         self._ssrcs = SsrcSequence(environment.rng)
         cname = environment.new_id()
@@ -80,6 +80,7 @@ class Connection(abc.ABC):
         knows of it: native programs on libwebrtc do, Chromium does not.
         """
         self._closing = False
+        self.data.attach(self._send_data)
         context.quota.add(self.id, self._tracks)
         context.shard.attach(self)
 

@@ -202,10 +202,11 @@ class DataChannel:
             self._carrier.call(self.on_low)
 
     def handle_close(self) -> None:
-        """It is closed."""
+        """It is closed. The embedding program's handlers, which often hold what holds the channel, are let go."""
         self._wake()
         if self.on_close is not None:
             self._carrier.call(self.on_close)
+        self.on_open = self.on_low = self.on_close = self._on_message = None
 
     def _pop(self) -> bytes | str:
         arrived = self._unread.popleft()

@@ -32,10 +32,8 @@ _MAX_ID = 1023
 class DataChannels:
     """`Connection.data`. What can be opened depends on negotiation: see `negotiated`."""
 
-    def __init__(self, environment: Environment, *, taken: bool, changed: Callable[[], None]) -> None:
-        """`taken`: whether the connection takes data channels at all; `changed` is called when there is something to
-        send.
-        """
+    def __init__(self, environment: Environment, *, taken: bool) -> None:
+        """`taken`: whether the connection takes data channels at all."""
         config = environment.config
         self.on_channel: Callable[[DataChannel], None] | None = None
         """Is called with each channel that the client opens. Set it before the client can be connected."""
@@ -46,7 +44,7 @@ class DataChannels:
         """What was dropped, by reason."""
         self._clock: Clock = environment.clock
         self._most_channels = config.max_data_channels
-        self._changed = changed
+        self._changed = _change_nothing
         self._transport = DataTransport(
             DataLimits(config.max_data_channels, config.max_data_message, config.max_data_buffer),
             randbytes=environment.rng.randbytes,
@@ -163,6 +161,10 @@ class DataChannels:
 
     # for its connection
 
+    def attach(self, changed: Callable[[], None]) -> None:
+        """Call `changed` when there is something to send, until `end`."""
+        self._changed = changed
+
     @property
     def transport(self) -> DataTransport:
         """The protocol's side of it."""
@@ -202,9 +204,11 @@ class DataChannels:
             self._delivering = False
 
     def end(self, reason: str) -> None:
-        """Close them all."""
+        """Close them all, and let the connection go, and the embedding program."""
         self._transport.end(reason)
         self.deliver()
+        self._changed = _change_nothing
+        self.on_channel = None
 
     def _tell(self, event: MessageArrived | ChannelReady | BufferDrained | ChannelClosed) -> None:
         channel = self._channels.get(event.channel)
@@ -219,3 +223,6 @@ class DataChannels:
         else:
             del self._channels[event.channel]
             channel.handle_close()
+
+
+def _change_nothing() -> None: ...

@@ -19,9 +19,11 @@ class Outbox(Generic[Told_contra]):
     is posted outside of a call is handled at once.
     """
 
-    def __init__(self, handle: Callable[[Told_contra], None]) -> None:
-        """`handle` is called with each event; an error that it raises goes to the caller of the outermost call."""
-        self._handle = handle
+    def __init__(self) -> None:
+        self.handler: Callable[[Told_contra], None] | None = None
+        """Is called with each event; an error that it raises goes to the caller of the outermost call. None: nobody is
+        there whom an event could be about, and one is forgotten.
+        """
         self._waiting: collections.deque[Told_contra] = collections.deque()
         self._depth = 0
 
@@ -45,13 +47,19 @@ class Outbox(Generic[Told_contra]):
             self._depth -= 1
 
     def _deliver(self) -> None:
+        if self.handler is None:
+            self._waiting.clear()
+        else:
+            self._hand_out(self.handler)  # which also gets what waits behind the event by which it is taken away
+
+    def _hand_out(self, handle: Callable[[Told_contra], None]) -> None:
         while self._waiting:
             behind, self._waiting = self._waiting, collections.deque()
             event = behind.popleft()
             try:
-                self._handle(event)
+                handle(event)
             except BaseException:
                 self._waiting.extend(behind)
-                self._deliver()  # a defect in handling one must not keep the others back
+                self._hand_out(handle)  # a defect in handling one must not keep the others back
                 raise
             self._waiting.extend(behind)

@@ -67,9 +67,10 @@ class Published:
                 self._context.outbox.post(TrackAdded(track))
 
     def close(self) -> None:
-        """End all Tracks."""
+        """End all Tracks, and let the connection go."""
         for mid in list(self._tracks):
             self._end(mid)
+        self.touch = _touch_nothing
 
     def handle_notice(self, notice: SourceLearned | Gap | Repaired | KeyFrameNeeded, now: float) -> None:
         """Handle the plane's notice of one of the Tracks' Encodings."""
@@ -122,3 +123,6 @@ class Published:
         if track is not None:
             track.close()
             self._context.outbox.post(TrackRemoved(track))
+
+
+def _touch_nothing() -> None: ...

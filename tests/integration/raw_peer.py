@@ -98,6 +98,11 @@ class RawPeer:
             opened.close()
         self._sockets.clear()
 
+    def shut_down(self, where: socket.socket) -> None:
+        """End DTLS in order."""
+        self._dtls.shutdown()
+        self._flush(where)
+
     def check(self, where: socket.socket, *, nominate: bool = False) -> None:
         where.send(self.build_check(nominate=nominate))
 
@@ -183,6 +188,9 @@ class RawPeer:
             self._dtls.recv(2048)
         except (SSL.WantReadError, SSL.ZeroReturnError):
             pass
+        self._flush(where)
+
+    def _flush(self, where: socket.socket) -> None:
         flight = b""
         while True:
             try:

@@ -11,7 +11,8 @@ class Desk:
     """Handles numbers; a few cause others, or a defect."""
 
     def __init__(self) -> None:
-        self.outbox: Outbox[int] = Outbox(self.handle)
+        self.outbox: Outbox[int] = Outbox()
+        self.outbox.handler = self.handle
         self.handled: list[int] = []
         self.causes: dict[int, list[int]] = {}
         self.defects: set[int] = set()
@@ -81,3 +82,21 @@ def test_a_defect_in_handling_one_event_keeps_no_other_back() -> None:
     assert desk.handled == [1, 10, 2, 3]
     desk.outbox.post(4)
     assert desk.handled == [1, 10, 2, 3, 4]
+
+
+def test_once_nobody_handles_events_they_are_forgotten_but_for_those_that_wait_already() -> None:
+    desk = Desk()
+
+    def handle_the_last(event: int) -> None:
+        desk.outbox.handler = None
+        desk.handled.append(event)
+
+    desk.outbox.handler = handle_the_last
+    with desk.outbox:
+        desk.outbox.post(1)
+        desk.outbox.post(2)
+    desk.outbox.post(3)
+    assert desk.handled == [1, 2]
+    desk.outbox.handler = desk.handle
+    desk.outbox.post(4)
+    assert desk.handled == [1, 2, 4]

@@ -30,7 +30,7 @@ def report(viewer: Viewer, *fractions: int) -> float:
     """What is made of a receiver report with these losses, in 1/256."""
     blocks = [ReportBlock(70 + place, lost, 0, 0, 0, 0, 0) for place, lost in enumerate(fractions)]
     link: Any = SimpleNamespace(connected=True)
-    reporter = Reporter(link, Outbox(print), tracks=(), subscriptions=viewer.subscriptions, ssrc=1, cname="c")
+    reporter = Reporter(link, Outbox(), tracks=(), subscriptions=viewer.subscriptions, ssrc=1, cname="c")
     (lost,) = reporter.handle_rtcp(build_receiver_report(9, blocks), 100.0)
     return lost
 
