@@ -224,6 +224,7 @@ class TcpMux:
 
     def _forget(self, told: Told, client: _Client) -> None:
         del self._clients[told.row]
+        client.turn = None  # which knows its client
         if client.twin is not None:
             del self._by_datagrams[client.twin, client.address, client.local]
         self._legs.difference_update(client.legs)

@@ -261,6 +261,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         websocket.data_received(b"".join([*lines, b"\r\n"]))
         if behind:
             websocket.data_received(behind)
+        self.parser = None  # type: ignore[assignment]  # which holds this; its connection is lost without us
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the request's body."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -107,10 +108,11 @@ class Client(Participant):
         self.cuts_resume = False
         """Its next socket is cut off when it resumes, for a test of its SDK."""
         kind = SingleTransport if join.single else DualTransports
-        self.transports: Transports = kind(peer, self.send, decodes_layers=join.client.sdk in _NATIVE)
-        self.subscribing = Subscribing(self, self.transports, room.participants)
-        self.data_publishing = DataPublishing(self, room.data_tracks, lambda: room.tell(self))
-        self.data_subscribing = DataSubscribing(self, room.data_tracks)
+        me = weakref.proxy(self)  # its parts are its own: if they held it, a collection would have to find all of them
+        self.transports: Transports = kind(peer, me, decodes_layers=join.client.sdk in _NATIVE)
+        self.subscribing = Subscribing(me, self.transports, room.participants)
+        self.data_publishing = DataPublishing(me, room.data_tracks)
+        self.data_subscribing = DataSubscribing(me, room.data_tracks)
         self.transports.channels.connect(DATA_TRACK, self.data_publishing.handle_packet)
         self.blobs = Blobs(options)
         """What it has left for others to fetch."""
@@ -272,15 +274,13 @@ class Client(Participant):
         published.bind(track)
         self._let_through(track)
         self.tracks[published.sid] = published
-        self.touch()
-        self._room.tell(self)
+        self.note_change()
         self._room.offer(self, published)
 
     def _publish_backup(self, published: PublishedTrack, track: Track) -> None:
         published.bind_backup(track)
         self._let_through(track)
-        self.touch()
-        self._room.tell(self)
+        self.note_change()
         self._room.offer_backup(self, published)
 
     def _let_through(self, track: Track) -> None:
@@ -306,6 +306,11 @@ class Client(Participant):
 
     # its state
 
+    def note_change(self) -> None:
+        """What others see of it has changed: tell them."""
+        self.touch()
+        self._room.tell(self)
+
     def limit_bandwidth(self, rate_bps: int) -> None:
         """Send it no more than this from now on; 0 or less: what its path carries."""
         connection = self.transports.subscriber
@@ -316,8 +321,7 @@ class Client(Participant):
         """Media flow."""
         if self.state == State.JOINED:
             self.state = State.ACTIVE
-            self.touch()
-            self._room.tell(self)
+            self.note_change()
 
     def handle_closed(self, connection: str, reason: str) -> None:
         """A connection has ended, for a `reason` that `ConnectionStateChanged` names. What it carried can only come

@@ -80,7 +80,8 @@ class LiveKitRoom:
         self._quality = QualityNews()
         losses = collections.Counter() if losses is None else losses
         self.data = Exchange(options, losses, clock, lambda someone: someone.send(news.describe_new_beginning()))
-        self.data.passes = lambda sender, receiver: self.shown.find(receiver, sender) is Sight.ALL
+        shown, participants = self.shown, self.participants  # what holds the room itself makes a circle of it
+        self.data.passes = lambda sender, receiver: shown.find(receiver, sender) is Sight.ALL
         """What participants send each other."""
         self.data_tracks = Catalogue(options, clock, losses)
         """What participants publish as data tracks."""
@@ -88,7 +89,7 @@ class LiveKitRoom:
         """What the server API asks participants."""
         self.data.intercept = self.calls.settle
         self._wanted = WantedNews()
-        self._mutes = Mutes(room, self.participants, self.tell)
+        self._mutes = Mutes(room, participants, lambda participant: shown.tell(participant, [*participants.values()]))
         for peer in room.peers.values():
             self._find_stranger(peer.name)
 
@@ -193,6 +194,7 @@ class LiveKitRoom:
         self.closed = True
         for participant in list(self.participants.values()):
             self.remove(participant, reason, again=again)
+        self.data.intercept = lambda sender, packet: False
 
     def is_over(self, now: float) -> bool:
         """Whether nobody has been in for so long that the room ends."""

@@ -127,9 +127,12 @@ class Socket:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | OSError):
-                raise result
+        try:
+            for result in results:
+                if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | OSError):
+                    raise result
+        finally:
+            del results, result  # what is raised holds this frame, and all that it knows
 
     def _cut_off(self, reason: str) -> None:
         self._counts[reason] += 1

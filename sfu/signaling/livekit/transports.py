@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from livekit.protocol.rtc import MediaSectionsRequirement, SessionDescription, SignalResponse
 
@@ -11,17 +12,24 @@ from sfu import Connection, ConnectionState, Peer, ServerOffered, Steered, Subsc
 from sfu.signaling.livekit.data.channels import Channels
 from sfu.signaling.livekit.published import PublishedTrack
 
-Send = Callable[[SignalResponse], None]
 Msid = tuple[str, str]
+
+
+class Receiver(Protocol):
+    """The participant."""
+
+    def send(self, response: SignalResponse) -> None:
+        """Tell its client."""
+        ...
 
 
 class Transports(abc.ABC):
     """The connections of one participant. What it shall receive is kept here, whatever becomes of them."""
 
-    def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
+    def __init__(self, peer: Peer, receiver: Receiver, *, decodes_layers: bool = False) -> None:
         """`decodes_layers`: see `Connection.decodes_layers`."""
         self._peer = peer
-        self._send = send
+        self._receiver = receiver
         self._decodes_layers = decodes_layers
         self._wanted: dict[Track, tuple[PublishedTrack, Msid]] = {}
         self.preferred: Mapping[str, str] = {}
@@ -107,8 +115,8 @@ class Transports(abc.ABC):
 class SingleTransport(Transports):
     """One connection, on which the client makes all offers."""
 
-    def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
-        super().__init__(peer, send, decodes_layers=decodes_layers)
+    def __init__(self, peer: Peer, receiver: Receiver, *, decodes_layers: bool = False) -> None:
+        super().__init__(peer, receiver, decodes_layers=decodes_layers)
         self._connection: Steered | None = None
 
     @property
@@ -138,7 +146,7 @@ class SingleTransport(Transports):
             self._connection.prefer(self.preferred)
             answered = self._connection.answer(offer.sdp)
         answer = SessionDescription(type="answer", sdp=answered.sdp, id=offer.id, mid_to_track_id=self.name_sections())
-        self._send(SignalResponse(answer=answer))
+        self._receiver.send(SignalResponse(answer=answer))
 
     def handle_answer(self, answer: SessionDescription) -> None:
         """We have offered nothing."""
@@ -148,7 +156,7 @@ class SingleTransport(Transports):
         if self._connection is not None and not restart_ice:
             lacking = self._connection.lacking
             needed = MediaSectionsRequirement(num_audios=lacking["audio"], num_videos=lacking["video"])
-            self._send(SignalResponse(media_sections_requirement=needed))
+            self._receiver.send(SignalResponse(media_sections_requirement=needed))
 
     def list_refused(self) -> Iterator[PublishedTrack]:
         """See `Transports.list_refused`."""
@@ -168,8 +176,8 @@ class SingleTransport(Transports):
 class DualTransports(Transports):
     """One on which the client publishes and offers, and one on which it receives and we offer."""
 
-    def __init__(self, peer: Peer, send: Send, *, decodes_layers: bool = False) -> None:
-        super().__init__(peer, send, decodes_layers=decodes_layers)
+    def __init__(self, peer: Peer, receiver: Receiver, *, decodes_layers: bool = False) -> None:
+        super().__init__(peer, receiver, decodes_layers=decodes_layers)
         self._publisher: Steered | None = None
         self._subscriber: ServerOffered | None = None
         self._offer_id = 0
@@ -199,7 +207,7 @@ class DualTransports(Transports):
         else:
             self._publisher.prefer(self.preferred)
             answered = self._publisher.answer(offer.sdp)
-        self._send(SignalResponse(answer=SessionDescription(type="answer", sdp=answered.sdp, id=offer.id)))
+        self._receiver.send(SignalResponse(answer=SessionDescription(type="answer", sdp=answered.sdp, id=offer.id)))
 
     def handle_answer(self, answer: SessionDescription) -> None:
         """See `Transports.handle_answer`. One to an offer that was made anew since counts for nothing."""
@@ -215,7 +223,7 @@ class DualTransports(Transports):
         self._offer_id += 1
         self._awaited = True
         offer = SessionDescription(type="offer", sdp=sdp, id=self._offer_id, mid_to_track_id=self.name_sections())
-        self._send(SignalResponse(offer=offer))
+        self._receiver.send(SignalResponse(offer=offer))
 
     def list_refused(self) -> Iterator[PublishedTrack]:
         """See `Transports.list_refused`: what was offered, and is received no more since its section was rejected."""

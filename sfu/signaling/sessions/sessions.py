@@ -135,6 +135,8 @@ class SessionTable:
         if self._by_id.pop(session.id, None) is None:
             return
         session.place.release()
+        for stream in session.viewer_streams.values():
+            stream.close()
         for reading in session.readings:
             reading.close()
         del self._by_connection[session.connection.id]

@@ -21,6 +21,7 @@ from sfu.tcp.tls import Certificate
 from sfu.tcp.turn import TurnOptions, make_credential
 from sfu.tcp.ways import TcpLimits, Ways
 from sfu.wire.kernels.modes import PLAIN
+from tests.leftovers import nothing_left_over
 from tests.unit.tcp.certificates import make_certificate
 from tests.unit.tcp.peers import Peer
 
@@ -240,6 +241,29 @@ async def test_nobody_else_is_reached_by_turn(entrance: Open) -> None:
         other.recv(100)
     other.close()
     transport.close()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+async def test_of_who_has_gone_nothing_is_left(entrance: Open, tls: bool) -> None:
+    opened = await entrance()
+
+    async def come_and_go() -> None:
+        _, writer = await opened.connect(tls=tls)
+        writer.close()
+        reader, writer = await opened.connect(tls=tls)
+        check = bytes(Message(Method.BINDING, Class.REQUEST, b"t" * 12, {"USERNAME": "known:theirs"}))
+        writer.write(struct.pack("!H", len(check)) + check)
+        await reader.readexactly(2 + len(check))
+        writer.close()
+        transport, _ = await allocate(opened, tls=tls)
+        transport.close()
+        await opened.until(lambda: len(opened.left) == 3)
+        opened.left.clear()
+        opened.origins.clear()
+
+    await come_and_go()  # what is made once is there
+    async with nothing_left_over():
+        await come_and_go()
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])

@@ -44,6 +44,11 @@ class Channels:
         if line.outgoing is not None:
             changed(line.outgoing)
 
+    def disconnect(self, label: str) -> None:
+        """Give what comes by a label to nobody."""
+        line = self._lines[label]
+        line.take, line.changed = _Line.take, _Line.changed
+
     def get(self, label: str) -> DataChannel | None:
         """The open channel by which the client is sent something; None: there is none."""
         return self._lines[label].outgoing

@@ -180,6 +180,7 @@ class Outbox:
         self.ended = True
         self._waiting.clear()
         self._waiting_bytes = 0
+        self._list_lately = tuple
         self._freed()
 
     def _has_missed(self, parcel: Parcel) -> bool:

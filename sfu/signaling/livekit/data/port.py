@@ -84,6 +84,8 @@ class Port:
         if self._timer is not None:
             self._timer.cancel()
         self.outbox.end()
+        for label in (RELIABLE, LOSSY):
+            self._channels.disconnect(label)
 
     def _take_lossy(self, message: bytes) -> None:
         if self._closed:

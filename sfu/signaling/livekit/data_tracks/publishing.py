@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from livekit.protocol.models import DataTrackInfo, Encryption, ParticipantPermission
@@ -35,20 +34,18 @@ class DataPublisher(Publisher, Protocol):
         """Tell its client."""
         ...
 
-    def touch(self) -> None:
-        """What others see of it has changed."""
+    def note_change(self) -> None:
+        """What others see of it has changed: tell them."""
         ...
 
 
 class DataPublishing:
     """Of one participant, while it is in the room."""
 
-    def __init__(self, publisher: DataPublisher, catalogue: Catalogue, tell: Callable[[], None]) -> None:
-        """`tell`: tells others what they see of the publisher."""
+    def __init__(self, publisher: DataPublisher, catalogue: Catalogue) -> None:
         self._publisher = publisher
         self._tracks = publisher.data_tracks
         self._catalogue = catalogue
-        self._tell = tell
         rate = catalogue.options.data_track_rate
         self._allowance = Allowance(rate, int(rate), catalogue.clock())
 
@@ -57,7 +54,7 @@ class DataPublishing:
         track = DataTrack(self._publisher, self._read(request))
         self._tracks[track.info.pub_handle] = track
         self._publisher.send(_published(track))
-        self._note_change()
+        self._publisher.note_change()
         self._catalogue.add(track)
 
     def unpublish(self, handle: int) -> None:
@@ -116,13 +113,9 @@ class DataPublishing:
             response = UnpublishDataTrackResponse(info=track.info)
             self._publisher.send(SignalResponse(unpublish_data_track_response=response))
         if tracks:
-            self._note_change()
+            self._publisher.note_change()
         for track in tracks:
             self._catalogue.remove(track)
-
-    def _note_change(self) -> None:
-        self._publisher.touch()
-        self._tell()
 
     def _read(self, request: PublishDataTrackRequest) -> DataTrackInfo:
         """What is published by a request, if it may be."""
