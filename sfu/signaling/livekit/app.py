@@ -24,6 +24,7 @@ from sfu.signaling.livekit.client import Client
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join, JoinError, read_join_request, read_query
 from sfu.signaling.livekit.options import LiveKitOptions
+from sfu.signaling.livekit.participant import State
 from sfu.signaling.livekit.room import LiveKitRoom
 from sfu.signaling.livekit.rooms import Rooms, Ticker, logged
 from sfu.signaling.livekit.session import Session
@@ -195,6 +196,11 @@ class LiveKit:
             await socket.run(lambda frame: None)
             return
         room, client = found
+        if client.state == State.DISCONNECTED:  # meanwhile, as by another one of his identity
+            socket.send(Frame(SignalResponse(leave=LeaveRequest(reason=client.reason))))
+            socket.close()
+            await socket.run(lambda frame: None)
+            return
         host = websocket.url.hostname or ""
         session = Session(self.rooms, room, client, socket, mint=self.keys.mint, counts=self.requests, host=host)
         self._sessions.add(session)

@@ -37,6 +37,25 @@ async def test_who_has_just_come_when_the_server_ends_is_sent_to_come_again_and_
     assert not doors.server.rooms and not doors.livekit.rooms.by_name
 
 
+async def test_who_is_put_out_before_his_socket_is_open_is_told_so_and_not_kept(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = WebSocket.accept
+
+    async def put_out_and_accept(self: WebSocket) -> None:
+        room = doors.livekit.rooms.by_name["lobby"]
+        room.remove(room.participants["alice"], DisconnectReason.DUPLICATE_IDENTITY)
+        await accept(self)
+
+    monkeypatch.setattr(WebSocket, "accept", put_out_and_accept)
+    alice = await doors.enter("alice")
+    leave = (await alice.until("leave")).leave
+    assert (leave.reason, leave.action) == (DisconnectReason.DUPLICATE_IDENTITY, LeaveRequest.Action.DISCONNECT)
+    assert "join" not in alice.kinds()
+    await alice.ended_by_server()
+    assert not doors.livekit.rooms.by_name["lobby"].data_tracks._members
+
+
 async def test_who_has_just_joined_when_a_drain_begins_stays(doors: Doors) -> None:
     alice = await doors.enter("alice")
     doors.server.drain(90)
