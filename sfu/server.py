@@ -17,7 +17,6 @@ from typing import Any
 from aioice.ice import get_host_addresses
 
 from sfu import clock as clocks
-from sfu.audio.speakers import INTERVAL
 from sfu.clock import Clock
 from sfu.config import Config
 from sfu.errors import ArgumentError, LocalError, ServerFullError
@@ -29,6 +28,7 @@ from sfu.rooms import lookalikes
 from sfu.rooms.attendance import Attendance
 from sfu.rooms.drain import Drain
 from sfu.rooms.event_stream import EventHub, EventStream
+from sfu.rooms.listening import Listening
 from sfu.rooms.names import parse_name
 from sfu.rooms.room import Room
 from sfu.rooms.room_state import RoomState
@@ -68,7 +68,7 @@ class Server:
         self._feed: Feed | None = None
         self._recordings: dict[Recording, Room] = {}  # a room stays while it is recorded
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listening: asyncio.TimerHandle | None = None
+        self._listening = Listening(clock)
         self.attendance = Attendance(clock)
         """Which rooms are in use, and how many Peers are in, by tenant."""
         self._hub = EventHub("", max_queued=self.config.max_queued_events, max_streams=self.config.max_event_streams)
@@ -169,6 +169,7 @@ class Server:
         clock = self._environment.clock
         self._shards = [Shard(plane, announce=announced, clock=clock, origins=self._origins) for plane in planes]
         self._loop = loop = asyncio.get_running_loop()
+        self._listening.start(loop)
         for shard in self._shards:
             shard.start(loop)
 
@@ -246,9 +247,7 @@ class Server:
         for room in list(self._known.values()):
             room.end_events()
         self._hub.close()
-        if self._listening is not None:
-            self._listening.cancel()
-            self._listening = None
+        self._listening.stop()
         shards, self._shards = self._shards, []
         for shard in shards:
             shard.stop()
@@ -283,7 +282,7 @@ class Server:
         name = parse_name("room", name, self.config.max_name_length)
         room = self._known.get(name)
         if room is None:
-            room = Room(name, self, self._environment, self._choose_shard, self._hub)
+            room = Room(name, self, self._environment, self._choose_shard, self._hub, self._listening)
             self._known[name] = room
         return room
 
@@ -346,8 +345,6 @@ class Server:
         if len(self._rooms) >= self.config.max_rooms:
             raise ServerFullError("max_rooms", f"the server has its {self.config.max_rooms} rooms")
         self._rooms[room.name] = room
-        if self._listening is None:
-            self._listen_again()
 
     def vacate(self, room: Room) -> None:
         """See `RoomOwner.vacate`."""
@@ -374,18 +371,6 @@ class Server:
         """Give up the oldest that is not private, if they are too many: a private room must not become public so."""
         if len(self._guarded) > self.config.max_rooms:
             del self._guarded[next(name for name, each in self._guarded.items() if not each.private)]
-
-    def _listen(self) -> None:
-        """Look who speaks in each room; runs while there are rooms with Peers."""
-        self._listening = None
-        if self._rooms:
-            self._listen_again()
-            for room in list(self._rooms.values()):
-                room.update_speakers(self._environment.clock())
-
-    def _listen_again(self) -> None:
-        if self._loop is not None:
-            self._listening = self._loop.call_later(INTERVAL, self._listen)
 
     def _choose_shard(self, preferred: Shard | None) -> Shard:
         """Return the least loaded shard; among equals the preferred one, since relaying costs a little."""

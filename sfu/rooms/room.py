@@ -19,6 +19,7 @@ from sfu.recording.feed import Feed
 from sfu.recording.recording import Recording
 from sfu.rooms.attendance import Attendance
 from sfu.rooms.event_stream import EventHub, EventStream
+from sfu.rooms.listening import Listening
 from sfu.rooms.moderation import Moderation
 from sfu.rooms.name_holders import NameHolders
 from sfu.rooms.names import parse_name
@@ -78,12 +79,16 @@ class Room(RecordedRoom):
         environment: Environment,
         choose_shard: Callable[[Shard | None], Shard],
         hub: EventHub,
+        listening: Listening,
     ) -> None:
-        """`choose_shard(preferred)` returns the shard for the next connection. `hub` takes the events of all rooms."""
+        """`choose_shard(preferred)` returns the shard for the next connection. `hub` takes the events of all rooms.
+        `listening` calls `update_speakers` of those that have a microphone.
+        """
         self.name = name
         self._owner = owner
         self._environment = environment
         self._choose_shard = choose_shard
+        self._listening = listening
         self._shard: Shard | None = None
         self._peers: dict[str, Peer] = {}
         config = environment.config
@@ -283,10 +288,12 @@ class Room(RecordedRoom):
         match event:
             case TrackAdded():
                 self._tracks.handle_added(event.track)
+                self._listen()
                 for peer in list(self._peers.values()):
                     peer.offer_track(event.track)
             case TrackRemoved():
                 self._tracks.handle_removed(event.track)
+                self._listen()
             case MuteChanged():
                 self._tracks.handle_muted(event)
             case ConnectionStateChanged(state=ConnectionState.CLOSED):
@@ -295,6 +302,9 @@ class Room(RecordedRoom):
                 self._handle_departed(event.peer, event.reason)
             case _:
                 self._hub.publish(event)
+
+    def _listen(self) -> None:
+        self._listening.follow(self, not self._tracks.speakers.idle)
 
     def _handle_closed(self, event: ConnectionStateChanged) -> None:
         peer = self._peers[event.peer]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sfu.bwe.allocation import MARGIN, Allocator, Demand, Step
@@ -72,7 +72,7 @@ class Budget:
     changes.
     """
 
-    def __init__(self, plane: Plane, row: int, subscriptions: Iterable[Subscription]) -> None:
+    def __init__(self, plane: Plane, row: int, subscriptions: Collection[Subscription]) -> None:
         """`row` is the connection's; `subscriptions` is a live view of its Subscriptions."""
         self.estimate_bps: float | None = None
         """The rate that the path carries; None: no limit is known, so all get their best."""
@@ -140,7 +140,7 @@ class Budget:
             self._plane.set_loss_bound(self._row, _UNBOUNDED_BPS if bound is None else round(bound))
 
     def poll_timeout(self) -> float | None:
-        """Return when the next update is due; None before the start."""
+        """Return when the next update is due; None: not before the start, or a Subscription's beginning."""
         return self._next
 
     def handle_timeout(self, now: float) -> None:
@@ -157,10 +157,13 @@ class Budget:
         videos: list[Subscription] = []
         audio_bps = 0.0
         best_bps = 0.0
+        meters, self._audio = self._audio, {}  # of those that are still there
         for subscription in self._subscriptions:
             subscription.layers.bound_growth()
             if subscription.track.kind == "audio":
-                audio_bps += self._measure_audio(subscription, now)
+                meter = self._audio[subscription.id] = meters.get(subscription.id) or RateMeter()
+                rate = meter.update(subscription.octets, now)
+                audio_bps += rate + _AUDIO_OVERHEAD_BPS if rate else 0.0
             elif subscription.negotiated and subscription.is_shown:
                 videos.append(subscription)
                 best_bps += subscription.track.best_rate_bps
@@ -207,7 +210,12 @@ class Budget:
         return max(0.0, min(carried_bps, self._bound_bps) - audio_bps)
 
     def _rest(self, videos: Sequence[Subscription], spent_bps: float, now: float) -> None:
-        """Decide nothing for a while, since all videos have their best, unless there is hardly room for it."""
+        """Decide nothing for a while, since all videos have their best, unless there is hardly room for it; where there
+        is no Subscription, nothing until one begins.
+        """
+        if not self._subscriptions:
+            self._next = None
+            return
         carried_bps = float("inf") if self.estimate_bps is None else self.estimate_bps
         headroom = find_headroom(carried_bps, self._bound_bps, usable=_USABLE - _MOST_REPAIRS, spent_bps=spent_bps)
         if headroom is None:
@@ -266,11 +274,6 @@ class Budget:
         if video.layers.descends(step.layer):
             self._key_frames.charge(step.rate_bps)
         return True
-
-    def _measure_audio(self, subscription: Subscription, now: float) -> float:
-        meter = self._audio.setdefault(subscription.id, RateMeter())
-        rate = meter.update(subscription.octets, now)
-        return rate + _AUDIO_OVERHEAD_BPS if rate else 0.0
 
     def _set_limit(self, usable_bps: float, *, has_video: bool) -> None:
         """Tell the plane the most that could be used, so that it does not probe for more."""

@@ -79,7 +79,7 @@ class Socket:
         self._sending_since: float | None = None
         self._send_timer: asyncio.TimerHandle | None = None
         self._heard = self._loop.time()
-        self._pinged = False
+        self._pinged = asyncio.Event()
         self._allowance = Allowance(limits.rate, limits.burst, self._heard)
 
     def __len__(self) -> int:
@@ -104,7 +104,7 @@ class Socket:
 
     def note_ping(self) -> None:
         """Note that the other end asks whether we are there, so that its silence means something."""
-        self._pinged = True
+        self._pinged.set()
 
     def close(self, code: int = NORMAL) -> None:
         """Send what waits, and end."""
@@ -201,16 +201,17 @@ class Socket:
 
     async def _watch(self) -> None:
         """End it when the other end, which asks whether we are there, has stopped to."""
+        await self._pinged.wait()
         while True:
             heard = self._heard
             silent = self._loop.time() - heard
-            if self._pinged and silent >= self._limits.silence:
+            if silent >= self._limits.silence:
                 await asyncio.sleep(_CATCH_UP_S)
                 if self._heard == heard:
                     self._counts["silent"] += 1
                     return
                 continue
-            await asyncio.sleep(max(1.0, self._limits.silence - silent) if self._pinged else 1.0)
+            await asyncio.sleep(max(1.0, self._limits.silence - silent))
 
     async def _close(self, code: int) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):

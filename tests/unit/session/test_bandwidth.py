@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +65,17 @@ def test_steps_are_what_flows_and_what_would(room: Room) -> None:
     assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1, 2]
     encodings[2].withheld = True
     assert [step.layer.spatial for step in list_steps(encodings)] == [0, 1]
+
+
+def test_what_a_sound_costs_is_forgotten_with_its_subscription(room: Room) -> None:
+    room.estimate(1_000_000.0, 100.0)
+    layers = SimpleNamespace(bound_growth=lambda: None)
+    for number in range(3):  # as who speaks comes and goes
+        sound = SimpleNamespace(id=f"a{number}", octets=0, track=SimpleNamespace(kind="audio"), layers=layers)
+        room.viewer.subscriptions.append(sound)  # type: ignore[arg-type]
+        room.viewer.budget.update(101.0 + number)
+        room.viewer.subscriptions.remove(sound)  # type: ignore[arg-type]
+    assert list(room.viewer.budget._audio) == ["a2"]
 
 
 def test_a_bound_holds_whatever_the_path_carries(room: Room) -> None:

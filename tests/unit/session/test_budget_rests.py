@@ -81,6 +81,21 @@ def plane() -> Iterator[FakePlane]:
     plane.stop()
 
 
+def test_where_nothing_is_received_nothing_is_due(plane: FakePlane) -> None:
+    meeting = Meeting(plane)
+    meeting.settle(AMPLE)
+    budget = meeting.viewer.budget
+    assert budget.poll_timeout() is not None
+    (video,) = meeting.videos
+    meeting.viewer.subscriptions.clear()
+    video.close()
+    meeting.pass_time(RESTS)
+    assert budget.poll_timeout() is None
+    meeting.viewer.subscriptions.append(meeting.viewer.take(meeting.scenes[0].track, "s9", ssrc=79, repair_ssrc=89))
+    meeting.viewer.subscriptions[0].start(meeting.scenes[0].track.codec)
+    assert budget.poll_timeout() is not None
+
+
 def test_with_headroom_nothing_is_computed(plane: FakePlane) -> None:
     meeting = Meeting(plane, 2)
     meeting.settle(AMPLE)
