@@ -13,6 +13,8 @@ PATIENCE_S = 10.0
 _LOOK_S = 0.1
 
 
+_OURS = ("sfu.", "websockets.server.")
+"""Whose classes count: our own, and what a WebSocket of ours has in it."""
 _KEPT = ("sfu.signaling.http.signed_tokens.", "sfu.signaling.livekit.claims.")
 """What was read of the last tokens, which is kept on purpose, a bounded number of them."""
 
@@ -23,7 +25,7 @@ def count_ours() -> collections.Counter[str]:
     for each in gc.get_objects():
         kind = type(each)
         module = getattr(kind, "__module__", "")
-        if isinstance(module, str) and module.startswith("sfu."):
+        if isinstance(module, str) and module.startswith(_OURS):
             name = f"{module}.{kind.__qualname__}"
             counts[name] += not name.startswith(_KEPT)
         elif inspect.iscoroutine(each) and "/sfu/" in each.cr_code.co_filename:

@@ -82,6 +82,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self._abort is not None:
             self._abort.cancel()
         super().connection_lost(exc)
+        self.conn.parser.close()  # a generator that holds what holds it, and with that the memory of zlib
         self._on_lost()
 
     def keepalive_timeout(self) -> None:

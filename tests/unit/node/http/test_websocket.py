@@ -20,6 +20,7 @@ from sfu.node.http.connections import HttpConnections
 from sfu.node.http.limits import HttpLimits
 from sfu.node.http.rates import RequestRates
 from sfu.node.http.server import build_http_server
+from tests.leftovers import nothing_left_over
 from tests.unit.node.http.served import IMPATIENT
 
 
@@ -165,3 +166,18 @@ async def test_where_there_are_none_an_upgrade_is_a_request() -> None:
         with pytest.raises(websockets.InvalidStatus) as caught:
             await websockets.connect(f"ws://127.0.0.1:{port}/echo")
         assert caught.value.response.status_code == 200
+
+
+async def test_of_those_who_have_gone_nothing_is_left() -> None:
+    async def come_and_go(connections: HttpConnections, port: int) -> None:
+        async with websockets.connect(f"ws://127.0.0.1:{port}/echo") as client:
+            await client.send("x" * 5000)
+            assert await client.recv() == "x" * 5000
+        with pytest.raises(websockets.InvalidStatus):
+            await websockets.connect(f"ws://127.0.0.1:{port}/refuse")
+        await until_empty(connections)
+
+    async with serving() as (connections, port):
+        await come_and_go(connections, port)  # what is made once is there
+        async with nothing_left_over():
+            await come_and_go(connections, port)
