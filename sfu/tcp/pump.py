@@ -238,9 +238,7 @@ class Pump:
                 os.eventfd_write(self._wake, 1)  # this round carries out what was ordered, and does not wait
             self._give_orders()
             _enter(self._pumped)
-            told = self._take_notices()
-            if told:
-                self._tell(told)
+            self._tell_notices()
             if ends_twins and not self._orders:
                 self._close_twins()
 
@@ -292,6 +290,11 @@ class Pump:
             slot["prefix_bytes"] = len(data)
             slot["prefix"][: len(data)] = memoryview(data)
         return True
+
+    def _tell_notices(self) -> None:
+        told = self._take_notices()  # a variable of `_run` would keep it while the thread waits
+        if told:
+            self._tell(told)
 
     def _take_notices(self) -> list[Told]:
         pumped = self._pumped

@@ -237,7 +237,7 @@ async def test_of_data_channels_nothing_is_left(server: Server) -> None:
 
             connection.data.on_channel = take
             await alice.take_answer(connection.answer(await alice.offer()).sdp)
-            await until(lambda: bool(told))
+            await until(lambda: bool(told) and theirs.readyState == "open")
             theirs.send("hello")
             await until(lambda: got == ["hello"])
         await until(lambda: not server.rooms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import socket
 import ssl
@@ -296,6 +297,19 @@ def test_nothing_to_do_costs_nothing(port: Port) -> None:
     before = time.clock_gettime(clock)
     time.sleep(0.2)
     assert time.clock_gettime(clock) - before < 0.02
+
+
+def test_a_thread_that_waits_holds_nothing_of_what_it_told(port: Port) -> None:
+    transaction = b"of here only"
+    client, row = port.connect()
+    client.sendall(stun(3, transaction=transaction))
+    assert port.next().data.endswith(transaction)
+    deadline = time.monotonic() + PATIENCE  # it may not wait yet
+    while any(type(each) is Told and each.data.endswith(transaction) for each in gc.get_objects()):
+        assert time.monotonic() < deadline, "it is held"
+        time.sleep(0.01)
+    client.close()
+    assert port.next().row == row
 
 
 def test_who_does_not_read_gets_new_sound_and_no_old_pictures(port: Port) -> None:
