@@ -6,7 +6,7 @@ import asyncio
 import collections
 import contextlib
 import gc
-import inspect
+import types
 from collections.abc import AsyncIterator
 
 PATIENCE_S = 10.0
@@ -28,7 +28,7 @@ def count_ours() -> collections.Counter[str]:
         if isinstance(module, str) and module.startswith(_OURS):
             name = f"{module}.{kind.__qualname__}"
             counts[name] += not name.startswith(_KEPT)
-        elif inspect.iscoroutine(each) and "/sfu/" in each.cr_code.co_filename:
+        elif kind is types.CoroutineType and "/sfu/" in each.cr_code.co_filename:
             counts[each.__qualname__] += 1
     return counts
 

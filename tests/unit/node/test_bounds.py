@@ -40,10 +40,12 @@ class Node:
         self.server = server
         self.app = app
         self.http = http
+        self.opened = time.time()
+        """When all tokens are issued: who has the same rights has the same token, and so is the same person."""
 
     async def post(self, path: str, tenant: str = "acme", body: str = SEND, **rights: bool) -> httpx.Response:
         token = issue_token(
-            tenant, SECRETS[tenant], room="*", now=time.time(), ttl=60, publish=True, subscribe=True, **rights
+            tenant, SECRETS[tenant], room="*", now=self.opened, ttl=60, publish=True, subscribe=True, **rights
         )
         return await self.http.post(path, content=body, headers=SDP | {"Authorization": f"Bearer {token}"})
 
