@@ -1,7 +1,8 @@
-"""The STUN that an ICE-lite agent speaks: Binding requests in, their responses out (RFC 8489, RFC 8445).
+"""The STUN of ICE: Binding requests and their responses (RFC 8489, RFC 8445).
 
 Each client repeats its request for as long as it is connected, so this pair of messages has a parser and a
-builder of its own, at a fraction of a general library's cost. The tests hold them against such a library.
+builder of its own, at a fraction of a general library's cost. The tests hold them against such a library. Requests of
+ours, which only a dialer sends, and the responses to them are beside these.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MAX_USERNAME_LENGTH = 513
 
 _COOKIE = b"\x21\x12\xa4\x42"
 _BINDING_REQUEST = b"\x00\x01"
+_RESPONSES = frozenset((b"\x01\x01", b"\x01\x11"))
 _BINDING_SUCCESS = 0x0101
 _BINDING_ERROR = 0x0111
 
@@ -32,6 +34,7 @@ _PRIORITY = 0x0024
 _USE_CANDIDATE = 0x0025
 _FINGERPRINT = 0x8028
 _ICE_CONTROLLED = 0x8029
+_ICE_CONTROLLING = 0x802A
 
 # Comprehension-required attributes (below 0x8000) that a request may carry without us minding: RFC 8489
 # section 18.3, most of which mean nothing with short-term credentials, and RFC 8445 section 16.1.
@@ -55,7 +58,7 @@ _MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
 class StunError(ValueError):
-    """The datagram is no well-formed Binding request; the text names a counter, such as `stun_truncated`."""
+    """The datagram is no well-formed Binding request or response; the text names a counter: `stun_truncated`."""
 
 
 @dataclass(slots=True)
@@ -91,34 +94,11 @@ def parse_binding_request(data: bytes) -> BindingRequest:
     Raises:
         StunError: for everything else, and no other exception.
     """
-    end = len(data)
-    if end < HEADER_LENGTH or data[4:8] != _COOKIE:
+    if len(data) < HEADER_LENGTH or data[4:8] != _COOKIE:
         raise StunError("stun_malformed")
     if data[:2] != _BINDING_REQUEST:
         raise StunError("stun_not_binding_request")
-    if int.from_bytes(data[2:4]) != end - HEADER_LENGTH or end & 3:
-        raise StunError("stun_truncated")
-
-    attributes: dict[int, bytes] = {}
-    signed = b""
-    position = HEADER_LENGTH
-    # The whole is a multiple of 4 octets, and so is each attribute: where one begins, its header fits.
-    while position < end:
-        kind, length = _ATTRIBUTE.unpack_from(data, position)
-        stop = position + 4 + length
-        if stop > end:
-            raise StunError("stun_truncated")
-        if kind == _FINGERPRINT:
-            if length != 4 or stop != end:
-                raise StunError("stun_malformed")
-            if _fingerprint(data[:position]) != data[-4:]:
-                raise StunError("stun_bad_fingerprint")
-        elif not signed:
-            attributes.setdefault(kind, data[position + 4 : stop])
-            if kind == _MESSAGE_INTEGRITY:
-                signed = b"".join((data[:2], (stop - HEADER_LENGTH).to_bytes(2), data[4:position]))
-        position = stop + (-length & 3)
-
+    attributes, signed = _read_attributes(data)
     username = attributes.get(_USERNAME, b"")
     mac = attributes.get(_MESSAGE_INTEGRITY, b"")
     if len(mac) != _MAC_LENGTH or not 0 < len(username) <= MAX_USERNAME_LENGTH:
@@ -133,6 +113,74 @@ def parse_binding_request(data: bytes) -> BindingRequest:
         signed,
         mac,
     )
+
+
+@dataclass(slots=True)
+class BindingResponse:
+    """What came back to a request of ours, parsed but not authenticated (RFC 8489 section 6.3)."""
+
+    transaction_id: bytes
+    """The request's id, 12 octets."""
+    error: int
+    """The code of an error response, 300 to 699; 0 in a success response."""
+    mapped: tuple[str, int] | None
+    """From which IP and port the request came, as its receiver saw it; None in an error response."""
+    signed: bytes
+    """The octets that MESSAGE-INTEGRITY covers, with the length field as it was when they were signed."""
+    mac: bytes
+    """The 20 octets of MESSAGE-INTEGRITY."""
+
+    def is_authentic(self, key: bytes) -> bool:
+        """Whether the message was signed with `key`, the ICE password of who answered (RFC 8489 section 9.1.4)."""
+        return hmac.compare_digest(self.mac, hmac.digest(key, self.signed, "sha1"))
+
+
+def is_response(data: bytes) -> bool:
+    """Whether a datagram says of itself that it answers a Binding request; never raises."""
+    return data[:2] in _RESPONSES
+
+
+def parse_binding_response(data: bytes) -> BindingResponse:
+    """Parse a success or an error response with MESSAGE-INTEGRITY; a FINGERPRINT, if present, must be right.
+
+    Raises:
+        StunError: for everything else, and no other exception. So for a success response with an attribute that must be
+            understood and is not, which is to be discarded (RFC 8489 section 6.3.3).
+    """
+    if len(data) < HEADER_LENGTH or data[4:8] != _COOKIE:
+        raise StunError("stun_malformed")
+    if not is_response(data):
+        raise StunError("stun_not_binding_response")
+    attributes, signed = _read_attributes(data)
+    mac = attributes.get(_MESSAGE_INTEGRITY, b"")
+    if len(mac) != _MAC_LENGTH:
+        raise StunError("stun_unauthenticated")
+    transaction_id = data[8:20]
+    if int.from_bytes(data[:2]) == _BINDING_ERROR:
+        return BindingResponse(transaction_id, _read_error(attributes.get(_ERROR_CODE, b"")), None, signed, mac)
+    if any(kind < 0x8000 and kind not in _UNDERSTOOD for kind in attributes):
+        raise StunError("stun_unknown_attribute")
+    mapped = _read_mapped(attributes.get(_XOR_MAPPED_ADDRESS, b""), transaction_id)
+    return BindingResponse(transaction_id, 0, mapped, signed, mac)
+
+
+def build_binding_request(
+    transaction_id: bytes, username: str, key: bytes, *, priority: int, tie_breaker: bytes, use_candidate: bool
+) -> bytes:
+    """Build a check of a controlling agent (RFC 8445 section 7.2.2), signed with `key`, the receiver's ICE password.
+
+    Args:
+        transaction_id: 12 unpredictable octets, other ones for each check.
+        username: `receiver:sender`, the fragments of both.
+        priority: that a peer-reflexive candidate would have, were one learned from this check.
+        tie_breaker: 8 random octets, the same in all checks of an agent.
+        use_candidate: whether to nominate.
+    """
+    body = _attribute(_USERNAME, username.encode("ascii"))
+    body += _attribute(_PRIORITY, _UINT32.pack(priority)) + _attribute(_ICE_CONTROLLING, tie_breaker)
+    if use_candidate:
+        body += _attribute(_USE_CANDIDATE, b"")
+    return _sign(int.from_bytes(_BINDING_REQUEST), transaction_id, body, key)
 
 
 def parse_username(data: bytes) -> str | None:
@@ -188,6 +236,55 @@ def build_error(request: BindingRequest, key: bytes, code: int, reason: str) -> 
         kinds = struct.pack(f"!{len(request.unknown)}H", *request.unknown)
         body += _attribute(_UNKNOWN_ATTRIBUTES, kinds)
     return _sign(_BINDING_ERROR, request.transaction_id, body, key)
+
+
+def _read_attributes(data: bytes) -> tuple[dict[int, bytes], bytes]:
+    """Return the attributes that MESSAGE-INTEGRITY covers, with its own, and the octets that it covers, if it is there.
+
+    A FINGERPRINT, if present, must be last and right. Raises `StunError`.
+    """
+    end = len(data)
+    if int.from_bytes(data[2:4]) != end - HEADER_LENGTH or end & 3:
+        raise StunError("stun_truncated")
+
+    attributes: dict[int, bytes] = {}
+    signed = b""
+    position = HEADER_LENGTH
+    # The whole is a multiple of 4 octets, and so is each attribute: where one begins, its header fits.
+    while position < end:
+        kind, length = _ATTRIBUTE.unpack_from(data, position)
+        stop = position + 4 + length
+        if stop > end:
+            raise StunError("stun_truncated")
+        if kind == _FINGERPRINT:
+            if length != 4 or stop != end:
+                raise StunError("stun_malformed")
+            if _fingerprint(data[:position]) != data[-4:]:
+                raise StunError("stun_bad_fingerprint")
+        elif not signed:
+            attributes.setdefault(kind, data[position + 4 : stop])
+            if kind == _MESSAGE_INTEGRITY:
+                signed = b"".join((data[:2], (stop - HEADER_LENGTH).to_bytes(2), data[4:position]))
+        position = stop + (-length & 3)
+    return attributes, signed
+
+
+def _read_error(value: bytes) -> int:
+    """The code that an ERROR-CODE tells (RFC 8489 section 14.8)."""
+    if len(value) < 4 or not 3 <= value[2] & 7 <= 6 or value[3] > 99:
+        raise StunError("stun_malformed")
+    return (value[2] & 7) * 100 + value[3]
+
+
+def _read_mapped(value: bytes, transaction_id: bytes) -> tuple[str, int]:
+    """The IP and the port that an XOR-MAPPED-ADDRESS tells (RFC 8489 section 14.2)."""
+    size = len(value) - 4
+    if (size, value[1:2]) not in ((4, b"\x01"), (16, b"\x02")):
+        raise StunError("stun_malformed")
+    pad = _COOKIE + transaction_id
+    address = (int.from_bytes(value[4:]) ^ int.from_bytes(pad[:size])).to_bytes(size)
+    family = socket.AF_INET if size == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, address), int.from_bytes(value[2:4]) ^ 0x2112
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
