@@ -134,11 +134,7 @@ class Endpoint:
             response = self._ice.handle_datagram(data, address, now, local)
             if response is not None:
                 self._transmit(Transmit(response, address, local))
-                self._report_addresses()
-                self._plan_review(now)
-                if self._may_begin(now):
-                    self._dtls.start(now)
-                    self._after_dtls(now)
+                self._after_check(now)
         elif 20 <= data[0] < 64:
             self._handle_dtls(data, address, now, local)
         else:
@@ -261,6 +257,14 @@ class Endpoint:
         self._dtls = DtlsAssociation(self._context, client=True)
         # The peer's check may have come before its SDP; then the handshake is due already.
         self._start_due = self._ice.consented is not None
+
+    def _after_check(self, now: float) -> None:
+        """Tell which addresses the peer has proved to be at, and begin the handshake if that is ours to do."""
+        self._report_addresses()
+        self._plan_review(now)
+        if self._may_begin(now):
+            self._dtls.start(now)
+            self._after_dtls(now)
 
     def _may_begin(self, now: float) -> bool:
         """Whether we are to begin the handshake and have an address that has asked for it."""

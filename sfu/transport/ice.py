@@ -199,6 +199,18 @@ class IceLite:
             path.checked = max(path.checked, when)
             self.consented = max(self.consented, when)
 
+    def note_answer(self, address: Address, when: float, local: bytes, *, nominated: bool) -> None:
+        """Note that the peer, lite itself, has answered a check that we sent from our address `local`: that proves its
+        address and is its consent, as a check of its own would be (RFC 8445 section 7.2.5.3, RFC 7675).
+        """
+        path = self._verified.setdefault(address, _Path(local))
+        path.checked = when
+        self.consented = when
+        if nominated:
+            self._select(address)
+        elif self.selected is None:
+            self.selected = address
+
     @property
     def routine(self) -> RoutineChecks | None:
         """Which checks are routine now; None: none is, since each may change something."""
