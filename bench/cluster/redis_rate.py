@@ -70,7 +70,8 @@ class Bench:
         async def work(index: int) -> None:
             nonlocal done
             while time.monotonic() < began + _SECONDS:
-                done += await action(index)
+                more = await action(index)  # `done += await` would add to what `done` was before the others' turns
+                done += more
 
         await asyncio.gather(*(work(index) for index in range(len(self._nodes))))
         return done / (time.monotonic() - began)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
 from typer.testing import CliRunner
 
 from bench.cluster.cli import run_cluster
 from bench.cluster.crowd import Crowd, Size
+from bench.cluster.redis_rate import Bench
 from bench.cluster.world import measure, measure_answer
 from sfu.cluster.timing import CLUSTER
 from tests.redis_server import run_redis
@@ -54,6 +57,24 @@ def test_the_command_line(tmp_path) -> None:  # type: ignore[no-untyped-def]
     assert done.exit_code == 0 and "5 nodes, 20 rooms" in done.output
     done = runner.invoke(build_app(), ["--redis", "http://no"])
     assert done.exit_code == 2 and "cluster_url" in done.output
+
+
+async def test_what_all_nodes_do_at_once_is_counted_once_each(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("bench.cluster.redis_rate._SECONDS", 0.05)
+    done = 0
+
+    async def act(index: int) -> int:
+        nonlocal done
+        for _ in range(index):
+            await asyncio.sleep(0)
+        done += 1
+        return 1
+
+    bench = Bench(f"unix://{tmp_path}/none.sock", 16)
+    began = time.monotonic()
+    rate = await bench.measure(act)
+    assert done >= 16 and rate >= 0.9 * done / (time.monotonic() - began)
+    await bench.directory.close()
 
 
 def test_a_real_redis_is_measured(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
