@@ -60,7 +60,9 @@ class Outcome:
     peak_bytes: int = 0
     failures: int = 0
     placed: int = 0
+    placing_median_ms: float = 0.0
     placing_p99_ms: float = 0.0
+    """From a client's coming to the room's having a home; outages included, the first rooms left out."""
     double_homes: int = 0
     most_by_mean: float = 0.0
     """Rooms of the node with most of them, by the mean."""
@@ -122,6 +124,7 @@ class Crowd:
     def _start_counting(self) -> None:
         self.world.operations.clear()
         self.world.bytes.clear()
+        self._placing_ms.clear()
         self._last = (0, 0)
         self.outcome.counted_seconds = self.size.seconds - self.world.now
 
@@ -283,6 +286,7 @@ class Crowd:
         outcome.bytes.update(self.world.bytes)
         outcome.failures = self.world.failures
         if len(self._placing_ms) > 100:
+            outcome.placing_median_ms = statistics.median(self._placing_ms)
             outcome.placing_p99_ms = statistics.quantiles(self._placing_ms, n=100)[98]
         homes = [len(node.membership.rooms.list_held(node.clock)) for node in self._living()]
         outcome.most_by_mean = max(homes) / statistics.mean(homes)

@@ -31,7 +31,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         table.add_row(incident.name, f"{incident.without_home:,}", after)
     console.print(table)
     console.print(
-        f"placed: {outcome.placed:,}, p99 {outcome.placing_p99_ms:.1f} ms; the fullest node has "
+        f"placed: {outcome.placed:,}; since all this began in {outcome.placing_median_ms:.1f} ms (median), "
+        f"{outcome.placing_p99_ms:,.1f} ms (p99, outages included); the fullest node has "
         f"{outcome.most_by_mean:.2f} of the mean; requests without an answer: {outcome.failures:,}",
         highlight=False,
     )

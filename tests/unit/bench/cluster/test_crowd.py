@@ -53,8 +53,9 @@ def test_the_command_line(tmp_path) -> None:  # type: ignore[no-untyped-def]
     done = runner.invoke(build_app(), ["--trials", "3", "--json", str(figures)])
     assert done.exit_code == 0 and "double homes: 0" in done.output
     assert json.loads(figures.read_text()) == {"trials": 3, "bad": []}
-    done = runner.invoke(build_app(), ["--nodes", "5", "--rooms", "20", "--seconds", "40"])
+    done = runner.invoke(build_app(), ["--nodes", "5", "--rooms", "20", "--seconds", "40", "--json", str(figures)])
     assert done.exit_code == 0 and "5 nodes, 20 rooms" in done.output
+    assert json.loads(figures.read_text())["operations"]["renew"] > 50
     done = runner.invoke(build_app(), ["--redis", "http://no"])
     assert done.exit_code == 2 and "cluster_url" in done.output
 
