@@ -191,15 +191,11 @@ class LiveKit:
         await websocket.accept()
         socket = Socket(websocket, self.options.socket_limits, self.cut)
         if found is None or self._ended:  # meanwhile, and then the room has ended, too
-            socket.send(_GONE if self._ended else _MISMATCH)
-            socket.close()
-            await socket.run(lambda frame: None)
+            await _dismiss(socket, _GONE if self._ended else _MISMATCH)
             return
         room, client = found
         if client.state == State.DISCONNECTED:  # meanwhile, as by another one of his identity
-            socket.send(Frame(SignalResponse(leave=LeaveRequest(reason=client.reason))))
-            socket.close()
-            await socket.run(lambda frame: None)
+            await _dismiss(socket, Frame(SignalResponse(leave=LeaveRequest(reason=client.reason))))
             return
         host = websocket.url.hostname or ""
         session = Session(self.rooms, room, client, socket, mint=self.keys.mint, counts=self.requests, host=host)
@@ -235,6 +231,13 @@ _MISMATCH = Frame(
 _GONE = Frame(
     SignalResponse(leave=LeaveRequest(reason=DisconnectReason.SERVER_SHUTDOWN, action=LeaveRequest.Action.RECONNECT))
 )
+
+
+async def _dismiss(socket: Socket, leave: Frame) -> None:
+    """Say to who has just come that it is no place for him, and end."""
+    socket.send(leave)
+    socket.close()
+    await socket.run(lambda frame: None)
 
 
 def _read_v1(query: Mapping[str, str]) -> Join:
