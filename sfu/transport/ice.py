@@ -210,6 +210,7 @@ class IceLite:
             self._select(address)
         elif self.selected is None:
             self.selected = address
+        self._keep_few(address, when)
 
     @property
     def routine(self) -> RoutineChecks | None:
@@ -338,7 +339,11 @@ class IceLite:
             generation.nominated = True
         elif self.selected is None:
             self.selected = address
+        self._keep_few(address, now)
+
+    def _keep_few(self, newest: Address, now: float) -> None:
+        """Forget one address if there are too many."""
         if len(self._verified) > MAX_ADDRESSES:
-            others = [known for known in self._verified if known not in (self.selected, address)]
+            others = [known for known in self._verified if known not in (self.selected, newest)]
             paths = self._verified
             del paths[min(others, key=lambda known: (paths[known].media > now - _LIVE, paths[known].heard))]
