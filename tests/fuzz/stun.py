@@ -15,7 +15,9 @@ from sfu.transport.stun import (
     StunError,
     build_error,
     build_success,
+    is_response,
     parse_binding_request,
+    parse_binding_response,
     parse_username,
 )
 from sfu.wire.kernels.binding import CHECK, NOMINATES, SIGNED_END, USERNAME_AT, USERNAME_BYTES, parse_check, parse_ufrag
@@ -33,6 +35,7 @@ def run(data: bytes) -> None:
     if not data:
         return
     message = put_in_order(data[0], data[1:])
+    read_response(message)
     fragment = parse_username(message)
     found = parse_ufrag(np.frombuffer(message, np.uint8).copy(), 0, len(message))
     if found != -1:
@@ -64,6 +67,19 @@ def run(data: bytes) -> None:
         answer = build_success(request, _KEY, address, 1)
         assert len(answer) <= _MOST_ANSWER_BYTES and answer[8:20] == request.transaction_id
     assert len(build_error(request, _KEY, 420, "Unknown Attribute")) <= _MOST_ANSWER_BYTES
+
+
+def read_response(message: bytes) -> None:
+    """As an answer to a check of ours."""
+    try:
+        response = parse_binding_response(message)
+    except StunError:
+        return
+    assert is_response(message) and parse_username(message) is None
+    assert response.transaction_id == message[8:20] and len(response.mac) == 20
+    assert (response.mapped is None) == (response.error != 0) and response.error in (0, *range(300, 700))
+    assert response.signed[:2] + response.signed[4:] == message[:2] + message[4 : len(response.signed)]
+    assert not response.is_authentic(_KEY)
 
 
 def put_in_order(special: int, message: bytes) -> bytes:
