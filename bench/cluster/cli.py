@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -64,9 +63,8 @@ def run_cluster(
         failed = bool(bad)
     else:
         print_outcome(console, outcome)
-        counted = {"operations": dict(outcome.operations), "bytes": dict(outcome.bytes)}
-        plain = dataclasses.replace(outcome, operations=Counter(), bytes=Counter())
-        _write(json_path, {**dataclasses.asdict(plain), **counted})
+        counted = {"operations": outcome.operations, "bytes": outcome.bytes}  # of which `asdict` makes counts of pairs
+        _write(json_path, dataclasses.asdict(outcome) | counted)
         failed = outcome.double_homes > 0
     if failed:
         raise typer.Exit(1)
