@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fractions
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import av
 import numpy as np
@@ -21,6 +21,21 @@ from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
 WIDTH, HEIGHT, BAR = 320, 240, 32
 PATIENCE_S = 15.0
+
+
+async def moments() -> AsyncIterator[None]:
+    """In which to look for what has no event; an error when there were enough."""
+    for _ in range(int(PATIENCE_S / 0.01)):
+        yield
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what has no event."""
+    async for _ in moments():
+        if condition():
+            return
 
 
 class MovingBar(VideoStreamTrack):

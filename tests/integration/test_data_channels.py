@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiortc import RTCDataChannel
 
 from sfu import Config, DataChannel, DataChannelState, Server
 from sfu.errors import ArgumentError, ConnectionClosedError, LimitError, LocalError
-from tests.integration.clients import PATIENCE_S, client
+from tests.integration.clients import PATIENCE_S, client, until
 from tests.unit.fakes import NO_ROWS
 
 
@@ -22,14 +22,6 @@ async def server() -> AsyncIterator[Server]:
             room.close()
         assert running.rows_in_use() == NO_ROWS
         assert "drop_internal_error" not in running.counters()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(int(PATIENCE_S / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
 
 
 class Inbox:

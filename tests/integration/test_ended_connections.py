@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sfu import Config, Connection, ConnectionState, DataChannel, Peer, RemoteError, Server, SigningKey
-from tests.integration.clients import PATIENCE_S, client
+from tests.integration.clients import client, until
 from tests.integration.raw_peer import RawPeer
 from tests.leftovers import count_ours, nothing_left_over
 from tests.unit.offers import BOTH, RECEIVE_BOTH, make_answer, make_offer
@@ -105,14 +105,6 @@ def refuse(server: Server) -> None:
 async def test_of_who_never_came_nothing_is_left(server: Server, scene: Callable[[Server], None]) -> None:
     async with nothing_left_over():
         scene(server)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(int(PATIENCE_S / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
 
 
 async def come(server: Server, name: str, direction: str, *, passive: bool = False) -> tuple[RawPeer, Connection]:

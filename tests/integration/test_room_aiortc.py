@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aioice.ice
@@ -25,7 +25,7 @@ from sfu.events import (
     TrackMuted,
     TrackUnmuted,
 )
-from tests.integration.clients import PATIENCE_S, Client, client
+from tests.integration.clients import PATIENCE_S, Client, client, moments, until
 from tests.unit.fakes import NO_ROWS
 
 CONSENT_S = 2.0
@@ -60,21 +60,6 @@ async def wait_for_state(stream: EventStream, state: ConnectionState) -> Connect
         assert isinstance(event, ConnectionStateChanged)
         if event.state is state:
             return event
-
-
-async def moments() -> AsyncIterator[None]:
-    """In which to look for what has no event; an error when there were enough."""
-    for _ in range(int(PATIENCE_S / 0.02)):
-        yield
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what has no event."""
-    async for _ in moments():
-        if condition():
-            return
 
 
 def answered_checks(of: Client) -> list[float]:
