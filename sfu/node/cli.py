@@ -103,10 +103,13 @@ def serve(
 
     Settings come from flags, else from the environment (SFU_PORT=8080), else from the file, else from defaults.
     """
-    from sfu.node.config.sources import SettingsError, find_unknown_variables, load_settings
-    from sfu.node.logs.setup import configure_logging
-    from sfu.node.serve import ServeError
-    from sfu.node.serve import serve as run
+    from sfu.node.signals import for_this_thread_alone
+
+    with for_this_thread_alone():
+        from sfu.node.config.sources import SettingsError, find_unknown_variables, load_settings
+        from sfu.node.logs.setup import configure_logging
+        from sfu.node.serve import ServeError
+        from sfu.node.serve import serve as run
 
     flags = {
         "host": host,

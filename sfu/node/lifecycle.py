@@ -19,6 +19,7 @@ from sfu.node.http.server import HttpServer
 from sfu.node.restart.continuing import hand_over_rooms
 from sfu.node.restart.handover import Handover
 from sfu.node.restart.successor import NodeRestart, RestartError
+from sfu.node.signals import Signals
 from sfu.node.tokens import DEV_KEY_ID
 from sfu.signaling import OwnTurn, RecordStore, Signaling
 from sfu.tcp.mux import TcpMux
@@ -52,7 +53,7 @@ class Lifecycle:
         self._settings = settings
         self._records = records
         self._servers = tuple(servers)
-        self.passed_on: signal.Signals | None = None
+        self._passed_on: signal.Signals | None = None
         """By what this process was told to end while it handed over: it is for the successor."""
         self._mux = mux
         self._turn = turn
@@ -69,24 +70,29 @@ class Lifecycle:
 
     async def run(self) -> None:
         """Serve until the end, whatever that is."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.handle_signal, number)
         self._bounds.start()
         if self._livekit is not None and self._api is not None:
             self._livekit.ensure_running()
             self._api.start()
         try:
-            await asyncio.gather(*(http.serve(sockets=[listener]) for http, listener in self._servers))
+            await self._serve()
         finally:
-            await self._restart.close()
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
             await self._bounds.close()
             await self._signaling.close()
             if self._livekit is not None and self._api is not None:
                 await self._livekit.close()
                 await self._api.close()
+
+    async def _serve(self) -> None:
+        with Signals(asyncio.get_running_loop(), _SIGNALS, self.handle_signal) as signals:
+            try:
+                await asyncio.gather(*(http.serve(sockets=[listener]) for http, listener in self._servers))
+            finally:
+                await self._restart.close()
+                if self._restart.successor is not None:
+                    signals.pass_on(self._restart.successor.pid)
+                    if self._passed_on is not None:
+                        signal.raise_signal(self._passed_on)
 
     @property
     def ending(self) -> bool:
@@ -95,9 +101,9 @@ class Lifecycle:
 
     def handle_signal(self, number: signal.Signals) -> None:
         """SIGINT ends the node, SIGTERM drains it first, SIGUSR2 puts another process in its place."""
-        if self.ending and self._restart.hands_over and self.passed_on is None and number != signal.SIGUSR2:
+        if self.ending and self._restart.hands_over and self._passed_on is None and number != signal.SIGUSR2:
             _log.info("signal received: the successor is told once it serves", extra={"signal": number.name})
-            self.passed_on = number
+            self._passed_on = number
             return
         if self.ending:
             _log.warning("second signal: requests are cut", extra={"signal": number.name})

@@ -181,8 +181,6 @@ async def _serve(settings: Settings, reporter: Reporter) -> int | None:
     if restart.failed:
         raise ServeError(f"the restart has failed, and nobody serves: {restart.state.failure}")
     _log.info("stopped")
-    if restart.successor is not None and lifecycle.passed_on is not None:
-        restart.successor.send_signal(lifecycle.passed_on)
     return None if restart.successor is None else restart.successor.pid
 
 

@@ -1,4 +1,4 @@
-"""Who ends a node while it hands over ends the one that takes its place: the order is not lost."""
+"""Who ends a node during a restart ends the process that goes on: the order is not lost, whenever it comes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,33 @@ from tests.unit.node.process import START_TIMEOUT, node
 
 pytestmark = pytest.mark.timeout(2 * START_TIMEOUT)
 
-TOLD_WHILE_IT_HANDS_OVER = """
-import asyncio, os, signal
-from sfu.node import lifecycle
-hand_over_rooms = lifecycle.hand_over_rooms
-async def hand_over(*arguments):
+TOLD_BEFORE_A_STEP = """
+import os, signal
+from {module} import {owner} as owner
+from sfu.node.restart.farewell import FOLLOWED
+step = owner.{step}
+def told_first(*arguments):
     os.kill(os.getpid(), signal.{number})
-    await asyncio.sleep(0.1)  # the loop hears of it
-    return await hand_over_rooms(*arguments)
-lifecycle.hand_over_rooms = hand_over
+    return step(*arguments)
+if FOLLOWED not in os.environ:  # only the first process
+    owner.{step} = told_first
 """
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
-def test_a_signal_that_comes_during_the_handover_ends_the_successor(number: str) -> None:
-    before = TOLD_WHILE_IT_HANDS_OVER.format(number=number)
+@pytest.mark.parametrize(
+    ("module", "owner", "step"),
+    [
+        pytest.param("sfu.node", "lifecycle", "hand_over_rooms", id="while it hands over"),
+        pytest.param("sfu.node.restart.successor", "NodeRestart", "close", id="once the successor serves"),
+        pytest.param("sfu.signaling", "Signaling", "close", id="while it closes"),
+        pytest.param("sfu.node", "serve", "leave_to", id="once all is closed"),
+        pytest.param("sfu.node.restart", "farewell", "become_follower", id="before it follows"),
+        pytest.param("sfu.node.restart.follower", "os", "execv", id="when it is about to follow"),
+    ],
+)
+def test_a_signal_during_a_restart_ends_the_successor(module: str, owner: str, step: str, number: str) -> None:
+    before = TOLD_BEFORE_A_STEP.format(module=module, owner=owner, step=step, number=number)
     with node("--log-format", "json", before=before) as (process, _, _):
         process.send_signal(signal.SIGUSR2)
         _, errors = process.communicate(timeout=START_TIMEOUT)

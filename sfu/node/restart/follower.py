@@ -12,7 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
-_PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+from sfu.node.signals import PASSED_ON
+
 _PR_SET_CHILD_SUBREAPER = 36
 _FROM_KERNEL = 0x80
 """Code of a signal that a terminal sends, which reaches the whole foreground group by itself."""
@@ -20,7 +21,7 @@ _FROM_KERNEL = 0x80
 
 def become_follower(pid: int) -> None:
     """Put this program in the place of the running one; does not return. Signals that come meanwhile wait for it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # so that a successor's successor is ours, too
     os.execv(sys.executable, [sys.executable, "-m", __name__, str(pid)])
 
@@ -38,7 +39,7 @@ def follow(pid: int) -> int:
                 break
             status = os.waitstatus_to_exitcode(code)
             status = 128 - status if status < 0 else status
-        told = signal.sigwaitinfo({*_PASSED_ON, signal.SIGCHLD})
+        told = signal.sigwaitinfo({*PASSED_ON, signal.SIGCHLD})
         if told.si_signo != signal.SIGCHLD and told.si_code != _FROM_KERNEL:
             for child in _list_children() or [pid]:
                 os.kill(child, told.si_signo)
