@@ -5,6 +5,7 @@ from __future__ import annotations
 from sfu.signaling.app import Signaling, create_app
 from sfu.signaling.http.admission import Admission, Admissions, Demand, NotAdmittedError, Refusal
 from sfu.signaling.http.authorization import ANY_ROOM, AuthorizationError, Authorizer, Grants
+from sfu.signaling.http.homes import Home, Homes, UnknownHomeError
 from sfu.signaling.http.ice_servers import IceServer, OwnTurn, TurnServers
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.problem import Problem
@@ -18,6 +19,8 @@ __all__ = [
     "Authorizer",
     "Demand",
     "Grants",
+    "Home",
+    "Homes",
     "IceServer",
     "NotAdmittedError",
     "OwnTurn",
@@ -27,5 +30,6 @@ __all__ = [
     "Signaling",
     "SignalingOptions",
     "TurnServers",
+    "UnknownHomeError",
     "create_app",
 ]

@@ -17,6 +17,7 @@ from sfu.signaling.http.admission import Admission, Admissions
 from sfu.signaling.http.authorization import Authorizer
 from sfu.signaling.http.cors import CrossOrigin
 from sfu.signaling.http.expiry import ExpiryWatch
+from sfu.signaling.http.homes import Here, Homes
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.http.quotas import Quotas
@@ -49,12 +50,13 @@ class Signaling:
         *,
         admission: Admission | None = None,
         records: RecordStore | None = None,
+        homes: Homes | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`admission`: asked whether there is room for what comes new; None: there is. `records`: where rooms are
-        recorded; None: nowhere. `random(n)` returns n unpredictable bytes, `clock` the
-        seconds since the Unix epoch.
+        recorded; None: nowhere. `homes`: which node has which room; None: this one has all. `random(n)` returns n
+        unpredictable bytes, `clock` the seconds since the Unix epoch.
         """
         options = options or SignalingOptions()
         self.options = options
@@ -83,6 +85,7 @@ class Signaling:
             self.streams,
             self.viewers,
             records,
+            homes or Here(),
         )
         rooms = RoomResource(context)
         viewer_events = ViewerEventResource(context)
@@ -97,6 +100,7 @@ class Signaling:
             Route(f"{session}/sse/{{stream}}", viewer_events.build_stream()),
             Route("/rooms/{room}", rooms.build()),
             Route("/rooms/{room}/events", rooms.build_events()),
+            Route("/rooms/{room}/home", rooms.build_home()),
             Route("/rooms/{room}/stats", StatisticsResource(context).build()),
             *AdminResource(context).build_routes(),
             *RecordResource(context).build_routes(),
@@ -155,6 +159,7 @@ def create_app(
     *,
     admission: Admission | None = None,
     records: RecordStore | None = None,
+    homes: Homes | None = None,
     clock: Callable[[], float] = time.time,
     routes: Sequence[BaseRoute] = (),
     middleware: Sequence[Middleware] = (),
@@ -164,9 +169,10 @@ def create_app(
     It can be mounted below any path of another app, or be given further `routes` and `middleware`. Its state is at
     `app.state.signaling`; call `end_streams()` on it when the process is asked to stop. `admission` is asked whether
     there is room for what comes new. With `records` clients whose tokens give the right `record` can have rooms
-    recorded there. `clock` gives seconds since the Unix epoch.
+    recorded there. `homes` says which node of a cluster a room lives on; without it, all do here. `clock` gives seconds
+    since the Unix epoch.
     """
-    signaling = Signaling(server, authorizer, options, admission=admission, records=records, clock=clock)
+    signaling = Signaling(server, authorizer, options, admission=admission, records=records, homes=homes, clock=clock)
     app = Starlette(
         routes=[*signaling.routes, *routes],
         middleware=[

@@ -14,6 +14,7 @@ from sfu.signaling.http.admission import Admission
 from sfu.signaling.http.authorization import Authorizer, digest_token
 from sfu.signaling.http.client_address import group_address
 from sfu.signaling.http.headers import FRAGMENT, SDP, build_extension_links, build_ice_links
+from sfu.signaling.http.homes import Homes
 from sfu.signaling.http.ice_servers import issue_ice_servers
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.http.quotas import Holder, Quotas
@@ -40,6 +41,7 @@ class Context:
     viewers: ViewerStreams
     records: RecordStore | None
     """None: rooms are not recorded over HTTP."""
+    homes: Homes
 
     @property
     def sdp_limits(self) -> SdpLimits:

@@ -219,6 +219,7 @@ async def test_answers_are_what_is_described(
     room = (await ask("GET", "/rooms/lobby", about(""))).json()
     await ask("POST", "/rooms/lobby/recording/resume", f"{recording}/resume", 204, json={"authoriser": "judge"})
     await ask("DELETE", "/rooms/lobby/recording", recording)
+    await ask("GET", "/rooms/lobby/home", about("/home"))
     await ask("GET", "/rooms/lobby/stats", about("/stats"))
     await ask("GET", "/rooms/lobby/stats?peer=bob", about("/stats"))
     track = room["peers"][0]["tracks"][0]["id"]

@@ -14,6 +14,7 @@ from sfu.signaling.context import Context
 from sfu.signaling.http.authorization import authorize, read_token
 from sfu.signaling.http.problem import Problem
 from sfu.signaling.resources.entering import read_peer_name, read_room_name
+from sfu.signaling.resources.leading import lead_on
 from sfu.signaling.resources.resource import Resource
 
 _log = logging.getLogger("sfu.signaling")
@@ -43,7 +44,7 @@ class AdminResource:
 
     async def delete_peer(self, request: Request) -> Response:
         """Remove a peer, and keep its subject out for `keep_out` seconds."""
-        name, by = authorize_admin(self._context, request)
+        name, by = await authorize_admin(self._context, request)
         keep_out = read_keep_out(request)
         peer = read_peer_name(request.path_params["peer"], "peer")
         room = self._find(name)
@@ -56,14 +57,14 @@ class AdminResource:
 
     async def block(self, request: Request) -> Response:
         """Let nobody have a track."""
-        room, track, by = self._find_track(request)
+        room, track, by = await self._find_track(request)
         room.block(track, subject=by.peer)
         _log.info("track blocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": by.subject})
         return Response(status_code=204)
 
     async def unblock(self, request: Request) -> Response:
         """Let everybody have the track again."""
-        room, track, by = self._find_track(request)
+        room, track, by = await self._find_track(request)
         room.unblock(track, subject=by.peer)
         _log.info("track unblocked", extra={"room": room.name, "peer": track.peer, "track": track.id, "by": by.subject})
         return Response(status_code=204)
@@ -71,8 +72,8 @@ class AdminResource:
     def _find(self, name: str) -> Room | None:
         return self._context.server.rooms.get(name)
 
-    def _find_track(self, request: Request) -> tuple[Room, Track, Moderator]:
-        name, by = authorize_admin(self._context, request)
+    async def _find_track(self, request: Request) -> tuple[Room, Track, Moderator]:
+        name, by = await authorize_admin(self._context, request)
         room = self._find(name)
         wanted = request.path_params["track"]
         for track in () if room is None else room.tracks:
@@ -90,11 +91,12 @@ class Moderator(NamedTuple):
     """The claim `sub`, for the record; None: nobody was authenticated by name."""
 
 
-def authorize_admin(context: Context, request: Request) -> tuple[str, Moderator]:
+async def authorize_admin(context: Context, request: Request) -> tuple[str, Moderator]:
     """Return the room in the path and who asks, if the request's token gives the right `admin` there."""
     room = read_room_name(request.path_params["room"])
     token = read_token(request)
     grants = authorize(context.authorizer, token, room, "admin")
+    await lead_on(context, request, room)
     return room, Moderator(grants.subject(token), grants.peer)
 
 

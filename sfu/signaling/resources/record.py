@@ -23,6 +23,7 @@ from sfu.signaling.http.problem import Problem
 from sfu.signaling.records.description import describe_closed, describe_recorders
 from sfu.signaling.records.orders import parse_mark, parse_pause, parse_phase, parse_resume, parse_start
 from sfu.signaling.resources.entering import read_room_name
+from sfu.signaling.resources.leading import lead_in, lead_on
 from sfu.signaling.resources.resource import Handler, Resource
 
 _log = logging.getLogger("sfu.signaling")
@@ -52,13 +53,14 @@ class RecordResource:
 
     async def get(self, request: Request) -> Response:
         """How the recording fares; for everyone who may be in the room, since it concerns them."""
-        room, _ = self._authorize(request, "record", "subscribe", "publish")
+        room, _ = await self._authorize(request, "record", "subscribe", "publish")
         recording = self._find(room)
         return JSONResponse(describe_recorders(recording), headers=_FRESH)
 
     async def post(self, request: Request) -> Response:
         """Record the room from now on, whoever is in: 201, and the body of GET."""
-        room, grants = self._authorize(request, "record")
+        room, grants = await self._authorize(request, "record")
+        await lead_in(self._context, request, room)
         metadata = parse_start(await self._read_text(request, needed=False))
         recording = self._start(room, metadata, grants)
         location = request.scope.get("root_path", "") + _PATH.format(room=room)
@@ -66,7 +68,7 @@ class RecordResource:
 
     async def delete(self, request: Request) -> Response:
         """Stop, and answer once the records are closed. Their heads stand for every byte of them."""
-        room, grants = self._authorize(request, "record")
+        room, grants = await self._authorize(request, "record")
         self._context.sessions.check_open()
         recording = self._find(room)
         closed = await recording.stop(subject=grants.peer)
@@ -74,7 +76,7 @@ class RecordResource:
 
     async def post_mark(self, request: Request) -> Response:
         """Set a mark."""
-        room, grants = self._authorize(request, "record")
+        room, grants = await self._authorize(request, "record")
         mark = parse_mark(await self._read_text(request))
         with _refusals():
             self._find(room).mark(mark.name, grants.peer, **mark.data)
@@ -82,7 +84,7 @@ class RecordResource:
 
     async def post_phase(self, request: Request) -> Response:
         """A phase of the hearing begins."""
-        room, grants = self._authorize(request, "record")
+        room, grants = await self._authorize(request, "record")
         name = parse_phase(await self._read_text(request))
         with _refusals():
             self._find(room).phase(name, subject=grants.peer)
@@ -90,7 +92,7 @@ class RecordResource:
 
     async def post_pause(self, request: Request) -> Response:
         """Go off the record, with all recordings of the room. In a pause it may come again, with another ground."""
-        room, grants = self._authorize(request, "record")
+        room, grants = await self._authorize(request, "record")
         pause = parse_pause(await self._read_text(request))
         about = {"ground": pause.ground, "authoriser": pause.authoriser, "note": pause.note}
         with _refusals():
@@ -100,7 +102,7 @@ class RecordResource:
 
     async def post_resume(self, request: Request) -> Response:
         """Go on after a pause."""
-        room, grants = self._authorize(request, "record")
+        room, grants = await self._authorize(request, "record")
         authoriser = parse_resume(await self._read_text(request))
         paused = [recording for recording in self._find_all(room) if recording.paused]
         if not paused:
@@ -110,10 +112,12 @@ class RecordResource:
                 recording.resume(authoriser=authoriser, subject=grants.peer)
         return Response(status_code=204)
 
-    def _authorize(self, request: Request, *rights: Right) -> tuple[str, Grants]:
+    async def _authorize(self, request: Request, *rights: Right) -> tuple[str, Grants]:
         """The room, and what the token says: names in the request are claimed, its own was authenticated."""
         room = read_room_name(request.path_params["room"])
-        return room, authorize(self._context.authorizer, read_token(request), room, *rights)
+        grants = authorize(self._context.authorizer, read_token(request), room, *rights)
+        await lead_on(self._context, request, room)
+        return room, grants
 
     async def _read_text(self, request: Request, *, needed: bool = True) -> str:
         body = await read_body(request, self._context.options)

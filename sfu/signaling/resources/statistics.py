@@ -12,6 +12,7 @@ from sfu.signaling.http.authorization import authorize, forbidden, read_token
 from sfu.signaling.http.headers import JSON
 from sfu.signaling.http.problem import Problem
 from sfu.signaling.resources.entering import check_admission, read_peer_name, read_room_name
+from sfu.signaling.resources.leading import lead_on
 from sfu.signaling.resources.resource import Resource
 from sfu.signaling.resources.statistics_description import JsonObject, measure_peer, measure_room
 from sfu.signaling.streams.streams import encode_json
@@ -38,6 +39,7 @@ class StatisticsResource:
         room = read_room_name(request.path_params["room"])
         token = read_token(request)
         grants = authorize(context.authorizer, token, room, "subscribe")
+        await lead_on(context, request, room)
         check_admission(context.server, room, grants.subject(token))
         asked = request.query_params.get("peer")
         if asked is None:

@@ -14,6 +14,7 @@ from sfu.signaling.http.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.http.headers import SDP
 from sfu.signaling.http.problem import Problem
 from sfu.signaling.resources.entering import choose_peer_name, entered, read_peer_name, read_room_name
+from sfu.signaling.resources.leading import lead_in
 from sfu.signaling.resources.resource import Resource
 from sfu.signaling.resources.whip import describe_endpoint
 
@@ -37,6 +38,7 @@ class WhepEndpoint:
         token = read_token(request)
         grants = authorize(context.authorizer, token, room, "subscribe")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
+        await lead_in(context, request, room)
         admit(context.admission, context.server, "peer", room, tenant=grants.tenant, peer=name)
         publisher = request.query_params.get("publisher")
         selection: Selection = "all" if publisher is None else read_peer_name(publisher, "publisher")

@@ -11,6 +11,7 @@ from sfu.signaling.http.authorization import authorize, read_token
 from sfu.signaling.http.body import decode_sdp, read_body, require_media_type
 from sfu.signaling.http.headers import SDP
 from sfu.signaling.resources.entering import choose_peer_name, entered, read_room_name
+from sfu.signaling.resources.leading import lead_in
 from sfu.signaling.resources.resource import Resource
 
 
@@ -36,6 +37,7 @@ class WhipEndpoint:
         grants = authorize(context.authorizer, token, room, "publish")
         name = choose_peer_name(grants, request.query_params.get("peer"), context.random)
         require_media_type(request, [SDP], "Accept-Post")
+        await lead_in(context, request, room)
         # Before the body is read, since a refusal should cost little, and again when the Peer joins.
         admit(context.admission, context.server, "peer", room, tenant=grants.tenant, peer=name)
         with context.quotas.take(context.holder(request, token), room, name, named=grants.peer is not None) as place:
