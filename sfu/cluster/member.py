@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from random import Random
+from typing import TypeVar
 
 from sfu.clock import Clock
 from sfu.cluster.directory import Directory, DirectoryUnavailableError
@@ -16,8 +17,10 @@ from sfu.cluster.news import News
 from sfu.cluster.node_requests import Loads
 from sfu.cluster.placement import choose, pick_candidates
 from sfu.cluster.records import NodeRecord, RoomRecord, check_room
+from sfu.cluster.requests import Request
 from sfu.cluster.room_requests import Move, Read
 
+Reply = TypeVar("Reply")
 _LONGEST_SLEEP = 3600.0
 
 
@@ -99,6 +102,29 @@ class Member:
         """Return a room's home as far as this node knows."""
         return self.membership.find_home(room, self._clock())
 
+    async def ask(self, request: Request[Reply]) -> Reply:
+        """Ask the directory something beside what the membership does by itself.
+
+        Raises:
+            ArgumentError: it asks for what cannot stand there.
+            DirectoryUnavailableError: there is no usable answer.
+        """
+        return await self._directory.ask(request)
+
+    def update(self, record: NodeRecord) -> None:
+        """Tell something else of this node, at once."""
+        self.membership.update(record, self._clock())
+        self._woken.set()
+
+    def attend_soon(self, room: str) -> None:
+        """Somebody of ours is in: have a home found, without waiting for it.
+
+        Raises:
+            ArgumentError: it has no name that the directory takes.
+        """
+        self.membership.rooms.attend(room, self._clock())
+        self._woken.set()
+
     async def attend(self, room: str) -> RoomRecord:
         """Somebody of ours comes in: return its home, which may be this node, once there is one. Who gives up waiting
         must `leave` it.
@@ -106,12 +132,18 @@ class Member:
         Raises:
             ArgumentError: it has no name that the directory takes.
         """
-        self.membership.rooms.attend(room, self._clock())
-        self._woken.set()
+        self.attend_soon(room)
         async with self._changed:
             while (home := self.find_home(room)) is None:
                 await self._changed.wait()
         return home
+
+    async def find_node(self, node: str) -> NodeRecord:
+        """Return what another node tells of itself, once it is known; who gives up waiting just stops."""
+        async with self._changed:
+            while (found := self.membership.view.nodes.get(node)) is None:
+                await self._changed.wait()
+        return found
 
     def leave(self, room: str) -> None:
         """Nobody of ours is in it; if it is ours, it is over."""

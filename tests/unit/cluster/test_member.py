@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from sfu.cluster.directory import Directory, DirectoryUnavailableError, MemoryDirectory
+from sfu.cluster.directory import DirectoryUnavailableError, MemoryDirectory
 from sfu.cluster.lease import LeaseState
 from sfu.cluster.member import Member, lease_clock
 from sfu.cluster.membership import Membership
@@ -18,35 +16,9 @@ from sfu.cluster.news import NodeGone, RoomOurs
 from sfu.cluster.node_requests import Loads
 from sfu.cluster.records import NodeRecord, RoomRecord
 from sfu.cluster.redis_directory import RedisDirectory
-from sfu.cluster.timing import Timing
 from tests.redis_server import run_redis
 from tests.unit.cluster.conftest import Bench
-
-PATIENT = Timing(lease=30.0, hold=25.0, watch=0.0, ask_timeout=10.0, uncertainty=20.0, travel=20.0, renew_every=0.2)
-"""For a machine that stands still at times: nothing here depends on how long anything takes."""
-
-
-@contextlib.asynccontextmanager
-async def running(directory: Directory, node: str, **fields: object) -> AsyncIterator[Member]:
-    record = NodeRecord(id=node, **fields)  # type: ignore[arg-type]
-    membership = Membership(record, random=Random(1), timing=PATIENT)
-    heard: list[object] = []
-    member = Member(directory, membership, random=Random(1), tell=heard.append)
-    member.heard = heard  # type: ignore[attr-defined]
-    task = asyncio.create_task(member.run())
-    try:
-        yield member
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(happens: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if happens():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it does not happen")
+from tests.unit.cluster.members import PATIENT, running, until
 
 
 async def test_rooms_get_one_home_and_another_when_that_leaves(bench: Bench) -> None:
