@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sfu.clock import Clock
 from sfu.cluster.directory import DirectoryUnavailableError
@@ -51,6 +52,8 @@ class RoomHomes:
         self._patience = patience
         self._kept_until: dict[str, float] = {}
         """Rooms that this node has asked for, or has."""
+        self._taken: set[str] = set()
+        """Rooms that another node has taken over and that are not closed here yet."""
         self._asking: dict[str, asyncio.Task[Home | None]] = {}
         self._known: OrderedDict[str, str] = OrderedDict()
         """Which node had a room, the oldest first; for when the directory is away."""
@@ -67,7 +70,7 @@ class RoomHomes:
 
     async def enter(self, room: str) -> Home | None:
         """See `Homes.enter`."""
-        if self._is_open(room):
+        if self._serves(room):
             self._keep(room)
             return None
         asking = self._asking.get(room)
@@ -81,7 +84,7 @@ class RoomHomes:
 
     async def find(self, room: str) -> Home | None:
         """See `Homes.find`."""
-        if self._is_open(room) or self._member.membership.rooms.holds(room, self._clock()):
+        if self._serves(room) or self._member.membership.rooms.holds(room, self._clock()):
             return None
         try:
             (found,) = await self._member.ask(Read((room,)))
@@ -107,9 +110,10 @@ class RoomHomes:
 
     def handle_news(self, news: News) -> None:
         """Take what the membership tells."""
-        if isinstance(news, RoomElsewhere) and self._is_open(news.home.name):
+        if isinstance(news, RoomElsewhere) and self._serves(news.home.name):
             room = news.home.name
             self.lost += 1
+            self._taken.add(room)
             self._forget(room)
             self._remember(room, news.home.node)
             node = self._member.membership.view.nodes.get(news.home.node)
@@ -117,9 +121,11 @@ class RoomHomes:
 
     def handle_tick(self) -> None:
         """Give up what is over: call it a few times a second."""
+        self._tell_drain()
         now = self._clock()
+        self._taken = {room for room in self._taken if self._is_open(room)}
         for room, until in list(self._kept_until.items()):
-            if until <= now and not self._is_open(room):
+            if until <= now and not self._serves(room):
                 self._forget(room)
 
     def note_open(self, room: str) -> None:
@@ -139,11 +145,21 @@ class RoomHomes:
 
     # how
 
+    def _tell_drain(self) -> None:
+        """Have others know whether rooms may be placed here."""
+        membership = self._member.membership
+        if (drains := self._drains()) != membership.record.draining:
+            self._member.update(replace(membership.record, draining=drains))
+
+    def _serves(self, room: str) -> bool:
+        return room not in self._taken and self._is_open(room)
+
     @property
     def _us(self) -> str:
         return self._member.membership.node
 
     async def _enter(self, room: str) -> Home | None:
+        self._tell_drain()
         try:
             placed = await self._member.place(room)
             if isinstance(placed, NodeRecord) and placed.id != self._us:
@@ -164,6 +180,7 @@ class RoomHomes:
         except ArgumentError as error:
             raise self._refuse("name", str(error)) from error
         if home.node == self._us:
+            self._taken.discard(room)
             self._keep(room)
             return None
         self._forget(room)
@@ -191,7 +208,7 @@ class RoomHomes:
         return None if node is None or not node.client_url else _build(node)
 
     def _recall_or_refuse(self, room: str, reason: str) -> Home | None:
-        if self._is_open(room):
+        if self._serves(room):
             return None
         if (home := self._recall(room)) is not None:
             return home

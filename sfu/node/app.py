@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -34,6 +35,9 @@ from sfu.signaling.http.problem import EXCEPTION_HANDLERS, handle_crash
 from sfu.signaling.resources.resource import Resource
 from sfu.tcp.mux import TcpMux
 
+if TYPE_CHECKING:
+    from sfu.node.cluster.part import ClusterPart
+
 _log = logging.getLogger("sfu.node")
 
 
@@ -47,6 +51,7 @@ def create_node_app(
     url: str = "",
     own_turn: OwnTurn | None = None,
     mux: TcpMux | None = None,
+    cluster: ClusterPart | None = None,
 ) -> Starlette:
     """Return the app that `sfu serve` runs; at `app.state.metrics` is one for operators only. `server` must be started.
 
@@ -55,7 +60,7 @@ def create_node_app(
     `own_turn` how it is a TURN server there, behind `mux`. Whether a token is good for
     anything is told by `app.state.is_valid`; `app.state.drain` runs the node empty, `app.state.restart` puts another
     process in its place, and `app.state.bounds`, once it is started, keeps new clients out while the node is at its
-    limit.
+    limit. `cluster`: of what nodes this is one; None: it is alone.
     LiveKit is spoken by `app.state.livekit`, or None, and its server API by
     `app.state.livekit_api`; raises sfu.ConfigError where its settings do not fit.
     """
@@ -70,6 +75,7 @@ def create_node_app(
     options = replace(settings.build_options(), own_turn=own_turn)
     checks = [own_tokens.is_valid]
     livekit = api = None
+    homes = None if cluster is None else cluster.homes
     if settings.livekit_keys:
         # Imported where it is spoken: its messages cost every start half a second.
         from sfu.node.livekit.server_api import ServerApiCollector, build_server_api
@@ -87,7 +93,14 @@ def create_node_app(
         checks.append(livekit.keys.is_valid)
         routes.extend([*livekit.routes, *api.routes])
         metrics.register(ServerApiCollector(api))
-    drain = NodeDrain(server, lambda: None if livekit is None else livekit.rooms.close())
+
+    def put_out() -> None:
+        if cluster is not None:
+            cluster.homes.give_up()  # before those who come again ask where to
+        if livekit is not None:
+            livekit.rooms.close()
+
+    drain = NodeDrain(server, put_out)
     restart = NodeRestart()
     operator = OperatorResource(server, authorizer, options, drain, restart, bounds.quotas)
     routes.extend(operator.routes)
@@ -99,18 +112,22 @@ def create_node_app(
         options,
         admission=admissions,
         records=records,
+        homes=homes,
         routes=routes,
         middleware=[Middleware(AccessRecorder, statistics=statistics)],
     )
     app.state.livekit, app.state.livekit_api, app.state.drain = livekit, api, drain
     app.state.restart = restart
     app.state.bounds = bounds
+    app.state.cluster = cluster
     app.state.is_valid = lambda token: any(check(token) for check in checks)
     metrics.register(ServerCollector(server, app.state.signaling, statistics))
     metrics.register(LoadCollector(server))
     metrics.register(AdmissionCollector(admissions, bounds.load, bounds.quotas))
     metrics.register(RecordCollector(server, records, ends or RecordingEnds(), space))
     metrics.register(TcpCollector(mux))
+    if cluster is not None:
+        cluster.read_load = lambda: max(bounds.load.share, len(server.rooms) / server.config.max_rooms)
     if connections is not None:
         metrics.register(HttpConnectionCollector(connections, descriptors))
     apart: list[BaseRoute] = [*operator.probes, Route("/metrics", Resource({"GET": metrics.get_apart}))]

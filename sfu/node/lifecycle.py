@@ -25,6 +25,7 @@ from sfu.signaling import OwnTurn, RecordStore, Signaling
 from sfu.tcp.mux import TcpMux
 
 if TYPE_CHECKING:
+    from sfu.node.cluster.part import ClusterPart
     from sfu.signaling.livekit.app import LiveKit
     from sfu.signaling.livekit.server_api import ServerApi
 
@@ -63,6 +64,7 @@ class Lifecycle:
         self._drain: NodeDrain = app.state.drain
         self._restart: NodeRestart = app.state.restart
         self._bounds: BoundsKeeper = app.state.bounds
+        self._cluster: ClusterPart | None = app.state.cluster
         self._drain.on_stop = self.stop
         self._restart.hand_over = self.hand_over
         if mux is not None and (certificate := mux.certificate) is not None:
@@ -77,6 +79,8 @@ class Lifecycle:
         try:
             await self._serve()
         finally:
+            if self._cluster is not None:
+                await self._cluster.close()
             await self._bounds.close()
             await self._signaling.close()
             if self._livekit is not None and self._api is not None:
@@ -126,6 +130,8 @@ class Lifecycle:
 
     def stop(self) -> None:
         """End the node: `run` returns once requests are answered, or their time is over."""
+        if self._cluster is not None:
+            self._cluster.begin_leaving()
         self._end_streams()
         if self._livekit is not None:
             self._livekit.end_sessions()
@@ -145,8 +151,11 @@ class Lifecycle:
             http.stop_accepting()  # before clients are told to come again
         accepted = [] if self._mux is None else self._mux.withdraw()
         self._end_streams()
+        cluster = None if self._cluster is None else self._cluster.suspend()
         state = await hand_over_rooms(self._server, self._records, self._livekit, self._api)
         await self._bounds.close()
+        if cluster is not None:
+            state["cluster"] = cluster
         state["dev_secret"] = self._settings.secrets().get(DEV_KEY_ID, "")
         state["turn_secret"] = "" if self._turn is None else self._turn.secret
         if self._mux is not None:

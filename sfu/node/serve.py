@@ -30,7 +30,7 @@ from sfu.node.logs.events import log_event
 from sfu.node.metrics.records import RecordingEnds
 from sfu.node.records.recovery import RecordRecovery
 from sfu.node.records.store import open_record_store
-from sfu.node.restart.continuing import take_over_rooms
+from sfu.node.restart.continuing import list_rooms, take_over_rooms
 from sfu.node.restart.farewell import leave_to
 from sfu.node.restart.handover import Handover, HandoverError
 from sfu.node.restart.notify import notify
@@ -45,7 +45,7 @@ from sfu.tcp.mux import TcpMux
 from sfu.tcp.tls import Certificate
 
 if TYPE_CHECKING:
-    pass
+    from sfu.node.cluster.part import ClusterPart
 
 _log = logging.getLogger("sfu.node")
 
@@ -139,7 +139,10 @@ async def _serve(settings: Settings, reporter: Reporter) -> int | None:
             turn_secret = "" if handover is None else handover.state.get("turn_secret", "")
             port = describe_port(server, settings, certificate, listener.getsockname()[1], turn_secret)
             mux = build_mux(server, port, connections, descriptors.tcp)
-            app = create_node_app(server, settings, records, ends, connections, descriptors, url, port.turn, mux)
+            cluster = _open_cluster(server, settings, handover)
+            app = create_node_app(
+                server, settings, records, ends, connections, descriptors, url, port.turn, mux, cluster
+            )
             if mux is not None:
                 with _killable():  # it compiles, too, unless who helped with the plane has done it
                     await mux.start()
@@ -149,6 +152,8 @@ async def _serve(settings: Settings, reporter: Reporter) -> int | None:
             if handover is not None:
                 state = app.state
                 await take_over_rooms(handover.state, server, records, state.livekit, state.livekit_api)
+            if cluster is not None:
+                cluster.start(() if handover is None else list_rooms(handover.state))
 
             def tell_started() -> None:
                 reporter.started(started)
@@ -182,6 +187,14 @@ async def _serve(settings: Settings, reporter: Reporter) -> int | None:
         raise ServeError(f"the restart has failed, and nobody serves: {restart.state.failure}")
     _log.info("stopped")
     return None if restart.successor is None else restart.successor.pid
+
+
+def _open_cluster(server: sfu.Server, settings: Settings, handover: Handover | None) -> ClusterPart | None:
+    if not settings.cluster_url.get_secret_value():
+        return None
+    from sfu.node.cluster.part import open_cluster
+
+    return open_cluster(server, settings, {} if handover is None else handover.state.get("cluster", {}))
 
 
 def _plan_descriptors(settings: Settings, records: RecordStore | None) -> DescriptorPlan:

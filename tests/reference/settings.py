@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from sfu import Config, RecordingOptions
 from sfu.node.config.bounds import BoundSettings, QuotaSetting
+from sfu.node.config.cluster import ClusterSettings
 from sfu.node.config.settings import ENV_PREFIX, IceServerSetting, Settings
 from sfu.node.http.limits import HttpLimits
 from sfu.signaling import SignalingOptions
@@ -25,6 +26,7 @@ SECTIONS = {
     "record_dir": ("Records", "More in [recording and proving](../guide/recording.md)."),
     "log_level": ("Logs and the end", ""),
     "max_plane_load": ("Load and quotas", "More in [limits](../limits.md)."),
+    "cluster_url": ("A node of several", "More in [three nodes](../guide/cluster.md)."),
     "consent_timeout": ("Media and rooms", "Those of `sfu.Config`."),
 }
 """A section begins with the key."""
@@ -57,7 +59,9 @@ main = "9c0a8ab5b9c55f8d0f5c8d0b7f6f2a1e"  # openssl rand -hex 32
 
 def describe_settings() -> dict[str, str]:
     """What each key means, by its docstring, or by that of the attribute which it sets."""
-    own = read_attribute_docstrings(BoundSettings) | read_attribute_docstrings(Settings)
+    own: dict[str, str] = {}
+    for part in (BoundSettings, ClusterSettings, Settings):
+        own |= read_attribute_docstrings(part)
     others: dict[str, str] = {}
     for owner, prefix in ((RecordingOptions, "record_"), (HttpLimits, ""), (SignalingOptions, ""), (Config, "")):
         others |= {f"{prefix}{name}": text for name, text in read_attribute_docstrings(owner).items()}
@@ -69,7 +73,9 @@ def build_configuration() -> str:
     lines = [_HEAD.format(prefix=ENV_PREFIX)]
     texts = describe_settings()
     fields = Settings.model_fields
-    last = BoundSettings.model_fields  # which pydantic has first, since they are inherited
+    last = (
+        BoundSettings.model_fields | ClusterSettings.model_fields
+    )  # which pydantic has first, since they are inherited
     for key, field in [*((key, field) for key, field in fields.items() if key not in last), *last.items()]:
         if key in SECTIONS:
             title, more = SECTIONS[key]

@@ -81,6 +81,11 @@ class LoadAdmission:
         self.bounds["descriptor_load"].update(read.descriptors)
         self._disk_short = any(free < self._least_free for free in (read.free_bytes or {}).values())
 
+    @property
+    def share(self) -> float:
+        """0 to 1: how near it is to the bound that it is nearest to."""
+        return min(max((bound.value / bound.most for bound in self.bounds.values()), default=0.0), 1.0)
+
     def check(self, demand: Demand) -> Refusal | None:
         """See `Admission.check`."""
         if "recording" in demand.wants and self._disk_short:

@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 import sfu
 from sfu.node.config.bounds import BoundSettings
+from sfu.node.config.cluster import ClusterSettings
 from sfu.node.config.texts import Texts, check_ip, parse_ice_servers, parse_pairs
 from sfu.node.http.connections import TrustedProxies
 from sfu.node.http.limits import HttpLimits
@@ -44,7 +45,7 @@ class IceServerSetting(BaseModel):
         return [IceServer(url, self.username, self.credential.get_secret_value()) for url in self.urls]
 
 
-class Settings(BoundSettings):
+class Settings(BoundSettings, ClusterSettings):
     """All settings of the node. The key of a setting is the field's name; times are in seconds."""
 
     model_config = SettingsConfigDict(

@@ -138,6 +138,7 @@ def _check_together(settings: Settings, origins: _Origins, need_keys: bool) -> N
     except sfu.ConfigError as error:
         problems.append(SettingProblem(error.key, str(error).removeprefix(f"{error.key}: "), origins.find(error.key)))
     problems += _check_recording(settings, origins)
+    problems += [SettingProblem(key, text, origins.find(key)) for key, text in settings.find_cluster_problems()]
     unknown = sorted(settings.quotas.keys() - {EVERYBODY, *settings.list_tenants()})
     if unknown and need_keys:
         message = f"{unknown[0][:64]!r} is the id of no key; quotas are for ids of keys and livekit_keys, or for '*'"

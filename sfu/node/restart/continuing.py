@@ -41,6 +41,12 @@ async def hand_over_rooms(
     return state
 
 
+def list_rooms(state: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of all rooms that are taken over."""
+    described = (*state.get("rooms", ()), *state.get("livekit", ()))
+    return tuple(dict.fromkeys(str(each["name"]) for each in described))
+
+
 async def take_over_rooms(
     state: Mapping[str, Any],
     server: Server,

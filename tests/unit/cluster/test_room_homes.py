@@ -160,7 +160,9 @@ async def test_who_was_cut_off_while_another_took_a_room_over_sends_its_people_t
         a.directory.away = False
         await until(lambda: a.lost != [])
         assert a.lost == [("r", Home("https://b.test"))]
+        assert await a.homes.enter("r") == Home("https://b.test"), "though its record is still being closed"
         a.open.remove("r")
+        a.homes.handle_tick()
         assert await a.homes.enter("r") == Home("https://b.test")
         assert (a.homes.lost, a.homes.held, b.homes.held) == (1, 0, 1)
 
