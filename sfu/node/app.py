@@ -105,7 +105,7 @@ def create_node_app(
     operator = OperatorResource(server, authorizer, options, drain, restart, bounds.quotas)
     routes.extend(operator.routes)
     if settings.page:
-        routes.append(Mount("/", MeetingPage()))
+        routes.append(Mount("/", MeetingPage(lambda: [home.url for home in (homes.others if homes else ())])))
     app = create_app(
         server,
         authorizer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -38,6 +39,12 @@ class ClusterNode:
     async def publish(self, room: str, peer: str, offer: str = SEND) -> httpx.Response:
         """An offer, to this node alone: nothing is followed."""
         return await self.ask("POST", f"/rooms/{room}/whip?peer={peer}", content=offer, headers=SDP)
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def make_token() -> str:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.integration.clients import client, until
-from tests.integration.cluster_nodes import SDP, ClusterNode, cluster_node, eventually, make_token, open_room
+from tests.integration.cluster_nodes import (
+    SDP,
+    ClusterNode,
+    cluster_node,
+    eventually,
+    find_free_port,
+    make_token,
+    open_room,
+)
 from tests.redis_server import RedisServer, run_redis
 from tests.unit.node.process import START_TIMEOUT
 
 Nodes = tuple[ClusterNode, ClusterNode, ClusterNode]
 pytestmark = pytest.mark.timeout(3 * START_TIMEOUT)
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@
  * The node answers errors as problem+json (RFC 9457); its `title` and `detail` are shown as they are, since
  * they are written for people. What never reached the node (network, devices) gets a sentence here.
  */
+import { doubt, follow, locate } from "./place.js";
 
 /** An HTTP answer that is not a success, or no answer at all (`status` 0). */
 export class Problem extends Error {
@@ -38,18 +39,33 @@ export async function readProblem(response) {
   return new Problem(response.status, about);
 }
 
+/** So many nodes in a row may say that another one has the room. */
+const MOST_MOVES = 4;
+
 /** `fetch` with a bearer token that resolves to a successful response or throws a Problem. */
 export async function request(url, { token, ...options }) {
   const headers = { ...options.headers, Authorization: `Bearer ${token}` };
-  let response;
+  for (let moves = 0; ; moves += 1) {
+    const place = locate(url);
+    const response = await send(place, { ...options, headers, cache: "no-store", redirect: "manual" });
+    if (response.type !== "opaqueredirect") {
+      if (response.ok) return response;
+      if (response.status === 503) doubt(place);
+      throw await readProblem(response);
+    }
+    if (moves === MOST_MOVES) throw new Problem(503, { title: "The room is being moved" });
+    await follow(place, (home) => request(home, { token, signal: options.signal }));
+  }
+}
+
+async function send(place, options) {
   try {
-    response = await fetch(url, { ...options, headers, cache: "no-store" });
+    return await fetch(place, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    doubt(place);
     throw new Problem(0);
   }
-  if (!response.ok) throw await readProblem(response);
-  return response;
 }
 
 const BY_STATUS = {

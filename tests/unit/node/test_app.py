@@ -101,7 +101,7 @@ async def test_the_page_is_served(http: httpx.AsyncClient) -> None:
     page = await http.get("/")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert set(APART.items()) <= {(name, page.headers.get(name)) for name in APART}
-    assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
+    assert page.headers["content-security-policy"] == "frame-ancestors 'none'; connect-src 'self'"
     assert (await http.get("/main.js")).headers["content-type"].startswith("text/javascript")
     for path in ("/nothing.js", "/../config.py", "/%2e%2e/config.py"):
         response = await http.get(path)

@@ -121,6 +121,20 @@ async def test_a_room_that_keeps_somebody_out_keeps_its_home(nodes: tuple[Node, 
     assert (await a.publish("r")).status_code == 403
 
 
+async def test_the_page_may_ask_the_other_nodes_and_nobody_else(nodes: tuple[Node, Node], store: MemoryStore) -> None:
+    a, _ = nodes
+    said = (await a.http.get("/")).headers["content-security-policy"]
+    assert said == "frame-ancestors 'none'; connect-src 'self' https://b.sfu.test"
+    wrong = NodeRecord(id="c", client_url="https://c.test; script-src *")
+    a.cluster.member.membership.view.nodes["c"] = wrong
+    assert (await a.http.get("/")).headers["content-security-policy"] == said
+    for number in range(70):
+        node = NodeRecord(id=f"n{number}", client_url=f"https://n{number}.test/x")
+        a.cluster.member.membership.view.nodes[node.id] = node
+    said = (await a.http.get("/")).headers["content-security-policy"]
+    assert said == "frame-ancestors 'none'; connect-src 'self' http: https:"
+
+
 async def test_health_and_readiness_do_not_hang_on_the_directory(nodes: tuple[Node, Node]) -> None:
     a, b = nodes
     assert (await a.publish("ours")).status_code == 201
