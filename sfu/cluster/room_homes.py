@@ -99,6 +99,11 @@ class RoomHomes:
         return home
 
     @property
+    def us(self) -> Home | None:
+        """See `Homes.us`."""
+        return _build(self._member.membership.record)
+
+    @property
     def others(self) -> Sequence[Home]:
         """See `Homes.others`: those of our region first."""
         region = self._member.membership.record.region

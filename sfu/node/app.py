@@ -87,6 +87,7 @@ def create_node_app(
             settings.livekit_secrets(),
             replace(settings.build_livekit(), own_turn=own_turn),
             admission=admissions,
+            homes=homes,
         )
         api = build_server_api(livekit, settings, records, url)
         authorizer = IngressAuthorizer(own_tokens, api.ingresses)
@@ -127,6 +128,8 @@ def create_node_app(
     metrics.register(RecordCollector(server, records, ends or RecordingEnds(), space))
     metrics.register(TcpCollector(mux))
     if cluster is not None:
+        if livekit is not None:
+            cluster.send_away = livekit.rooms.send_away
         cluster.read_load = lambda: max(bounds.load.share, len(server.rooms) / server.config.max_rooms)
     if connections is not None:
         metrics.register(HttpConnectionCollector(connections, descriptors))

@@ -47,6 +47,11 @@ class Homes(Protocol):
         ...
 
     @property
+    def us(self) -> Home | None:
+        """As other nodes send clients to this one; None: it is no node of a cluster."""
+        ...
+
+    @property
     def others(self) -> Sequence[Home]:
         """All other nodes that clients can be sent to, the nearest first."""
         ...
@@ -55,6 +60,7 @@ class Homes(Protocol):
 class Here:
     """The homes of a server alone."""
 
+    us: Home | None = None
     others: Sequence[Home] = ()
 
     async def enter(self, room: str) -> Home | None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from google.protobuf import json_format
 from livekit.protocol.models import DisconnectReason
 from livekit.protocol.rtc import LeaveRequest, SignalResponse
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from sfu import Server
 from sfu.errors import RemoteError
 from sfu.signaling.http.admission import Admission
+from sfu.signaling.http.homes import Home, Homes
 from sfu.signaling.http.problem import describe_error
 from sfu.signaling.livekit.claims import Claims, GrantError, TokenError
 from sfu.signaling.livekit.client import Client
+from sfu.signaling.livekit.elsewhere import describe_home, describe_regions, pass_on, was_forwarded
 from sfu.signaling.livekit.frames import Frame
 from sfu.signaling.livekit.join import Join, JoinError, read_join_request, read_query
 from sfu.signaling.livekit.options import LiveKitOptions
@@ -61,20 +65,23 @@ class LiveKit:
         admits: Callable[[str, str], bool] = lambda room, identity: True,
         shows: Shows = show_all,
         admission: Admission | None = None,
+        homes: Homes | None = None,
     ) -> None:
         """`keys`: secrets by API key. `clock`: seconds since the Unix epoch. `admits(room, identity)`: whether somebody
         with a good token enters now, too. `shows`: who is shown to whom. `admission`: asked whether there is room for
-        what comes new. Raises ArgumentError for a bad key.
+        what comes new. `homes`: which node of a cluster has which room; None: this one has all. Raises ArgumentError
+        for a bad key.
         """
         self.options = options or LiveKitOptions()
         self.keys = ApiKeys(keys, clock)
-        self.rooms = Rooms(server, self.options, clock, shows, admission)
+        self.rooms = Rooms(server, self.options, clock, shows, admission, homes)
         self.requests: collections.Counter[str] = collections.Counter()
         """Signal requests, by kind; `unknown` are those of newer clients, `malformed` are none."""
         self.cut: collections.Counter[str] = collections.Counter()
         """Sockets that were cut off or held back, by reason."""
         self._admits = admits
         self._sessions: set[Session] = set()
+        self._passing: set[asyncio.Task[bool]] = set()
         self._watcher = EventWatcher(server, [self.rooms.handle_event])
         self._ticker = Ticker(self.handle_tick, clock)
         self._ended = False
@@ -101,7 +108,11 @@ class LiveKit:
         async def tell_alive(request: Request) -> Response:  # clients ask so whether their network is back
             return Response(headers=_CORS)
 
+        async def list_regions(request: Request) -> Response:
+            return self._list_regions(request)
+
         return [
+            Route("/settings/regions", list_regions),
             Route("/", tell_alive, methods=["HEAD"]),
             WebSocketRoute("/rtc", enter),
             WebSocketRoute("/rtc/v1", enter_v1),
@@ -110,6 +121,11 @@ class LiveKit:
             Route("/rtc/validate", validate),
             Route("/rtc/v1/validate", validate_v1),
         ]
+
+    @property
+    def passed_on(self) -> int:
+        """Sockets of clients whose room lives on another node."""
+        return len(self._passing)
 
     def ensure_running(self) -> None:
         """Follow the server's events and the clock from now on."""
@@ -129,8 +145,7 @@ class LiveKit:
         """
         self._ended = True
         described = self.rooms.hand_over()
-        for session in list(self._sessions):
-            session.socket.close()
+        self._end_sockets()
         return described
 
     def take_over(self, described: Iterable[Mapping[str, Any]]) -> None:
@@ -143,8 +158,13 @@ class LiveKit:
         """
         self._ended = True
         self.rooms.close()
+        self._end_sockets()
+
+    def _end_sockets(self) -> None:
         for session in list(self._sessions):
             session.socket.close()
+        for passing in list(self._passing):
+            passing.cancel()  # the client comes back by another door; at the home it is waited for
 
     async def close(self) -> None:
         """End the sessions, and stop following the server."""
@@ -184,6 +204,10 @@ class LiveKit:
         try:
             claims = self._authorize(websocket)
             join = read(websocket.query_params)
+            home = await self._find_home(claims.video.room, join)
+            if home is not None:
+                await self._lead(websocket, home)
+                return
             found = self._find(claims, join) if join.resumes else self._enter(claims, join)
         except RemoteError as error:
             await websocket.send_denial_response(_refuse(error))
@@ -209,6 +233,39 @@ class LiveKit:
         finally:
             self._sessions.discard(session)
             session.end()
+
+    async def _find_home(self, name: str, join: Join) -> Home | None:
+        """The other node on which a room is to be entered, or resumed in; None: here."""
+        homes, room = self.rooms.homes, self.rooms.server.room(name).name
+        return await (homes.find(room) if join.resumes else homes.enter(room))
+
+    async def _lead(self, websocket: WebSocket, home: Home) -> None:
+        """Let a client have the room that another node has."""
+        if not was_forwarded(websocket):
+            passing = asyncio.ensure_future(pass_on(websocket, home))
+            self._passing.add(passing)
+            passing.add_done_callback(self._passing.discard)
+            try:
+                if await passing:
+                    return
+            except asyncio.CancelledError:
+                if not self._ended:
+                    raise
+                return
+        await websocket.accept()
+        await _dismiss(Socket(websocket, self.options.socket_limits, self.cut), describe_home(home))
+
+    def _list_regions(self, request: Request) -> Response:
+        """The nodes of the cluster, as clients of LiveKit's cloud ask for them."""
+        try:
+            self._authorize(request)
+        except RemoteError as error:
+            return _refuse(error)
+        homes = self.rooms.homes
+        if homes.us is None:
+            return PlainTextResponse("this server is alone", 404, headers=_CORS)
+        regions = json_format.MessageToDict(describe_regions([homes.us, *homes.others]))
+        return JSONResponse(regions, headers={**_CORS, "Cache-Control": "max-age=5"})
 
     def _find(self, claims: Claims, join: Join) -> tuple[LiveKitRoom, Client] | None:
         """The participant as which a client goes on; None where there is none any more."""

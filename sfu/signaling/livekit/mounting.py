@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from sfu import Server
 from sfu.signaling.http.admission import Admission
+from sfu.signaling.http.homes import Homes
 from sfu.signaling.http.options import SignalingOptions
 from sfu.signaling.livekit.app import LiveKit
 from sfu.signaling.livekit.news import describe_new_beginning
@@ -26,6 +27,7 @@ def create_app(
     admits: Callable[[str, str], bool] = lambda room, identity: True,
     shows: Shows = show_all,
     admission: Admission | None = None,
+    homes: Homes | None = None,
 ) -> Starlette:
     """The door for clients (`/rtc`) and for servers (`/twirp`) of `server`, which must be started and stays the
     caller's to close.
@@ -35,13 +37,13 @@ def create_app(
     that says what was true when it was made, and who was put out since then shall not come again by it.
     `shows(room, viewer, other)` says what one participant has of another: all, the sound alone without a name, or not
     that there is anybody; once that has changed for two who are in, `app.state.begin_anew(room, identity)` has each of
-    them come again. `admission` is asked whether there is room for what comes new. Before the server is closed call
-    `await app.state.close()`.
+    them come again. `admission` is asked whether there is room for what comes new. `homes` says which node of a cluster
+    a room lives on; without it, all do here. Before the server is closed call `await app.state.close()`.
 
     Raises:
         ArgumentError: a key that cannot be used.
     """
-    livekit = LiveKit(server, keys, options, clock=clock, admits=admits, shows=shows, admission=admission)
+    livekit = LiveKit(server, keys, options, clock=clock, admits=admits, shows=shows, admission=admission, homes=homes)
     api = ServerApi(livekit.rooms, livekit.keys, SignalingOptions())
 
     async def close() -> None:

@@ -10,7 +10,7 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
 from livekit.protocol.models import Room as RoomInfo
 from livekit.protocol.room import RoomEgress
-from livekit.protocol.rtc import LeaveRequest, RoomUpdate, SignalResponse
+from livekit.protocol.rtc import LeaveRequest, RegionSettings, RoomUpdate, SignalResponse
 
 import sfu
 from sfu import events
@@ -73,6 +73,7 @@ class LiveKitRoom:
         self.entered = False
         """Whether somebody was ever in."""
         self.closed = False
+        self.leads_to: RegionSettings | None = None  # the nodes at which who is put out is to come again
         self._options = options
         self._clock = clock
         self._watch = watch
@@ -169,7 +170,8 @@ class LiveKitRoom:
         participant.touch()
         if told:
             action = LeaveRequest.Action.RECONNECT if again else LeaveRequest.Action.DISCONNECT
-            participant.send(SignalResponse(leave=LeaveRequest(reason=reason, action=action)))
+            leave = LeaveRequest(reason=reason, action=action, regions=self.leads_to)
+            participant.send(SignalResponse(leave=leave))
         for published in list(participant.tracks.values()):
             self.withdraw(participant, published)
         if isinstance(participant, Client):

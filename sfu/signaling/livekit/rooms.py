@@ -6,7 +6,7 @@ import asyncio
 import collections
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,8 @@ from livekit.protocol.room import RoomConfiguration
 from sfu import Room, Server, events
 from sfu.errors import RemoteError, ServerFullError
 from sfu.signaling.http.admission import Admission, Admissions, Wanted, admit
+from sfu.signaling.http.homes import Here, Home, Homes
+from sfu.signaling.livekit.elsewhere import describe_regions
 from sfu.signaling.livekit.handed_over import describe_room, restore_room
 from sfu.signaling.livekit.options import LiveKitOptions
 from sfu.signaling.livekit.participant import Participant
@@ -47,13 +49,17 @@ class Rooms:
         clock: Callable[[], float],
         shows: Shows = show_all,
         admission: Admission | None = None,
+        homes: Homes | None = None,
     ) -> None:
-        """`clock`: seconds since the Unix epoch. `shows`: who is shown to whom. `admission`: see `admit`."""
+        """`clock`: seconds since the Unix epoch. `shows`: who is shown to whom. `admission`: see `admit`. `homes`:
+        which node has which room; None: this one has all.
+        """
         self.server = server
         self.options = options
         self.clock = clock
         self._shows = shows
         self._admission = admission or Admissions()
+        self.homes = homes or Here()
         self.data_losses: collections.Counter[str] = collections.Counter()
         """Data packets that were not passed on, by reason."""
         self._rooms: dict[str, LiveKitRoom] = {}
@@ -148,9 +154,15 @@ class Rooms:
             self.server.attendance.hold_room(room.name, each.get("tenant") or "")
 
     def end(
-        self, room: LiveKitRoom, reason: DisconnectReason = DisconnectReason.ROOM_DELETED, *, again: bool = False
+        self,
+        room: LiveKitRoom,
+        reason: DisconnectReason = DisconnectReason.ROOM_DELETED,
+        *,
+        again: bool = False,
+        to: Sequence[Home] = (),
     ) -> None:
-        """Put everyone out, and forget the room. `again`: they are to come again. Idempotent."""
+        """Put everyone out, and forget the room. `again`: they are to come again, to one of these nodes. Idempotent."""
+        room.leads_to = describe_regions(to) if to else None
         room.close(reason, again=again)
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]
@@ -162,7 +174,12 @@ class Rooms:
         wherever they are led then.
         """
         for room in list(self._rooms.values()):
-            self.end(room, DisconnectReason.SERVER_SHUTDOWN, again=True)
+            self.end(room, DisconnectReason.SERVER_SHUTDOWN, again=True, to=self.homes.others)
+
+    def send_away(self, name: str, home: Home | None) -> None:
+        """Another node has the room by now: whoever is in it here is to come again, there."""
+        if (room := self._rooms.get(name)) is not None:
+            self.end(room, DisconnectReason.MIGRATION, again=True, to=() if home is None else (home,))
 
     def handle_event(self, event: events.Event) -> None:
         """Take what the server tells."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from sfu.signaling.context import Context
 from sfu.signaling.http.homes import Home
@@ -32,7 +32,7 @@ def build_redirect(request: Request, home: Home) -> Problem:
     return Problem(307, "Room elsewhere", detail, headers=headers, members={"reason": "elsewhere"})
 
 
-def find_target(request: Request) -> str:
+def find_target(request: HTTPConnection) -> str:
     """Return the path below where the app is mounted and the query, as the client has written them."""
     scope = request.scope
     raw = scope.get("raw_path") or quote(scope["path"], safe="/:@!$&'()*+,;=~-._").encode()

@@ -16,6 +16,7 @@ class FakeHomes:
         self.rooms: dict[str, Home] = {}
         self.unknown: set[str] = set()
         self.entered: list[str] = []
+        self.us: Home | None = Home("https://a.sfu.test")
         self.others: Sequence[Home] = (AWAY,)
 
     async def enter(self, room: str) -> Home | None:
