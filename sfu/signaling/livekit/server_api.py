@@ -36,6 +36,7 @@ from sfu.signaling.livekit.session import SERVER
 from sfu.signaling.livekit.tokens import ApiKeys
 from sfu.signaling.livekit.twirp.agent_dispatch import AgentDispatchService
 from sfu.signaling.livekit.twirp.egress import EgressService
+from sfu.signaling.livekit.twirp.forwarding import Forwarding
 from sfu.signaling.livekit.twirp.ingress import IngressService
 from sfu.signaling.livekit.twirp.room_service import RoomService
 from sfu.signaling.livekit.twirp.router import Handler, TwirpRouter
@@ -101,7 +102,8 @@ class ServerApi:
                 on_change=self._tell_egress,
             )
             handlers |= EgressService(self.egresses).handlers()
-        self._router = TwirpRouter(keys, options, handlers)
+        self._forwarding = None if rooms.homes.us is None else Forwarding(rooms)
+        self._router = TwirpRouter(keys, options, handlers, self._forwarding)
         rooms.watch(self._handle)
 
     @property
@@ -142,6 +144,8 @@ class ServerApi:
         if self._webhooks is not None:
             await self._webhooks.close()
         self.ingresses.close()
+        if self._forwarding is not None:
+            await self._forwarding.close()
 
     # from one process to the next
 

@@ -84,6 +84,14 @@ _BY_METHOD: dict[str, Check] = {
 }
 
 
+def read_room(method: Method, request: Message) -> str:
+    """Return the name of the room that a request is about; empty: it names none."""
+    fields = request.DESCRIPTOR.fields_by_name
+    if method.name == "RoomService/CreateRoom":
+        return str(getattr(request, "name"))  # noqa: B009 - of which type it is, its method says
+    return _room_of(request) if "room" in fields or "room_name" in fields else ""
+
+
 def _list_descriptors() -> Iterator[MethodDescriptor]:
     for module in (room, egress, ingress, sip, agent_dispatch, connector, agent_simulation, cloud_agent):
         for service in module.DESCRIPTOR.services_by_name.values():

@@ -208,6 +208,9 @@ class RoomService:
 
     async def move_participant(self, claims: Claims, request: MoveParticipantRequest) -> MoveParticipantResponse:
         """Have a participant come to another room, which is made if it is not there, as what it is by now."""
+        self._find(request.room, request.identity)
+        if await self._rooms.homes.enter(self._rooms.server.room(request.destination_room).name) is not None:
+            raise TwirpError("failed_precondition", "That room lives on another node, to which nobody is moved.")
         room, participant = self._find(request.room, request.identity)
         if not isinstance(participant, Client):
             raise TwirpError("failed_precondition", f"{request.identity!r} came by WHIP or WHEP and cannot be moved.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
+from livekit.protocol.room import ListRoomsResponse
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,6 +22,7 @@ from sfu.signaling.http.problem import Problem
 from sfu.signaling.livekit.claims import Claims, TokenError
 from sfu.signaling.livekit.tokens import ApiKeys
 from sfu.signaling.livekit.twirp.errors import TwirpError, build_error
+from sfu.signaling.livekit.twirp.forwarding import LIST_ROOMS, Forwarding
 from sfu.signaling.livekit.twirp.methods import PACKAGE, Method, explain_absence, list_methods
 
 _log = logging.getLogger("sfu.signaling.livekit")
@@ -35,8 +37,16 @@ Handler = Callable[[Claims, Any], Awaitable[Message]]
 class TwirpRouter:
     """The ASGI app below `/twirp`. A method without a handler is answered `unimplemented`."""
 
-    def __init__(self, keys: ApiKeys, options: SignalingOptions, handlers: Mapping[str, Handler]) -> None:
-        """`handlers`: by the method's name, as `RoomService/CreateRoom`."""
+    def __init__(
+        self,
+        keys: ApiKeys,
+        options: SignalingOptions,
+        handlers: Mapping[str, Handler],
+        forwarding: Forwarding | None = None,
+    ) -> None:
+        """`handlers`: by the method's name, as `RoomService/CreateRoom`. `forwarding`: to other nodes; None: all rooms
+        are here.
+        """
         self._keys = keys
         self._options = options
         self._methods = list_methods()
@@ -44,6 +54,7 @@ class TwirpRouter:
         if unknown:
             raise ValueError(f"the protocol has no methods {sorted(unknown)}")
         self._handlers = dict(handlers)
+        self._forwarding = forwarding
         self.calls: collections.Counter[tuple[str, str]] = collections.Counter()
         """Answered calls, by method (empty: none that is known) and code (`ok`, or the error's)."""
 
@@ -76,12 +87,20 @@ class TwirpRouter:
         if kind not in (PROTOBUF, JSON):
             raise TwirpError("bad_route", f"The body must be sent as {PROTOBUF} or {JSON} (Content-Type).")
         claims = self._keys.verify(_read_token(request))
-        message = _decode(await self._read(request), kind, method)
+        body = await self._read(request)
+        message = _decode(body, kind, method)
         method.check(claims, message)
+        if self._forwarding is not None:
+            home = await self._forwarding.find_home(request, method, message)
+            if home is not None:
+                return await self._forwarding.forward(request, method, body, home)
         handler = self._handlers.get(method.name)
         if handler is None:
             raise TwirpError("unimplemented", explain_absence(method.name))
         answer = await handler(claims, message)
+        if self._forwarding is not None and method.name == LIST_ROOMS and isinstance(answer, ListRoomsResponse):
+            # asked in protobuf, whatever the caller speaks
+            answer = await self._forwarding.add_rooms(request, message.SerializeToString(), answer)
         if not isinstance(answer, method.response):
             raise TypeError(f"{method.name} gave a {type(answer).__name__}")
         return Response(_encode(answer, kind), headers={"Cache-Control": "no-store"}, media_type=kind)
