@@ -128,6 +128,9 @@ def create_node_app(
     metrics.register(RecordCollector(server, records, ends or RecordingEnds(), space))
     metrics.register(TcpCollector(mux))
     if cluster is not None:
+        from sfu.node.cluster.collector import ClusterCollector
+
+        metrics.register(ClusterCollector(cluster, lambda: 0 if livekit is None else livekit.passed_on))
         if livekit is not None:
             cluster.send_away = livekit.rooms.send_away
         cluster.read_load = lambda: max(bounds.load.share, len(server.rooms) / server.config.max_rooms)

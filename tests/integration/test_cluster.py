@@ -96,6 +96,18 @@ async def test_without_redis_known_rooms_go_on_and_nothing_is_opened_twice(nodes
     assert not any(each.log.find("cluster: a room was taken over by another node") for each in nodes)
 
 
+async def test_the_server_api_finds_each_room_from_each_node(nodes: Nodes) -> None:
+    for number, each in enumerate(nodes):
+        made = await each.call("CreateRoom", {"name": f"made-{number}", "metadata": each.name})
+        assert (made.status_code, made.json()["metadata"]) == (200, each.name)
+    for each in nodes:
+        listed = {room["name"]: room["metadata"] for room in (await each.call("ListRooms", {})).json()["rooms"]}
+        assert {f"made-{number}": node.name for number, node in enumerate(nodes)}.items() <= listed.items()
+        assert (await each.call("ListParticipants", {"room": "made-1"})).json() == {"participants": []}
+    assert (await nodes[0].call("DeleteRoom", {"room": "made-2"})).status_code == 200
+    assert (await nodes[2].call("DeleteRoom", {"room": "made-2"})).json()["code"] == "not_found"
+
+
 async def test_the_rooms_of_a_node_that_is_killed_open_elsewhere(nodes: Nodes, redis: RedisServer) -> None:
     home, others = await split(nodes, "orphan")
     home.process.kill()

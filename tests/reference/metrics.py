@@ -10,12 +10,16 @@ from pathlib import Path
 from prometheus_client.core import Metric
 
 from sfu import Config, Server
+from sfu.cluster.directory import MemoryDirectory
+from sfu.cluster.records import NodeRecord
 from sfu.node.admission.free_space import FreeSpace
 from sfu.node.admission.load import REASONS as LOAD_REASONS
 from sfu.node.admission.load import LoadAdmission, LoadLimits
 from sfu.node.admission.minutes import Minutes
 from sfu.node.admission.quotas import REASONS as QUOTA_REASONS
 from sfu.node.admission.quotas import TenantQuotas
+from sfu.node.cluster.collector import ClusterCollector
+from sfu.node.cluster.part import ClusterPart
 from sfu.node.descriptors import DescriptorPlan
 from sfu.node.http.connections import HttpConnections
 from sfu.node.http.limits import HttpLimits
@@ -98,6 +102,8 @@ def collect_families() -> Iterator[Metric]:
     yield from AdmissionCollector(Admissions(), LoadAdmission(LoadLimits()), quotas).collect()
     yield from HttpConnectionCollector(HttpConnections(limits), DescriptorPlan(0, 0, 0, 0, 0)).collect()
     yield from TcpCollector().collect()
+    part = ClusterPart(server, MemoryDirectory(), NodeRecord(id="node", client_url="https://sfu.example"))
+    yield from ClusterCollector(part).collect()
     livekit = LiveKit(server, {"key": "s" * 40})
     with tempfile.TemporaryDirectory() as folder:
         webhooks = Webhooks(WebhookOptions(Path(folder) / "outbox", ("http://127.0.0.1/",)), _post, threads=False)

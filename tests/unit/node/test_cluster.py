@@ -23,7 +23,7 @@ from sfu.node.cluster.part import ClusterPart, open_cluster
 from sfu.node.config.sources import load_settings
 from sfu.node.tokens import issue_token
 from tests.unit.cluster.members import PATIENT, until
-from tests.unit.node.scraping import RECEIVE, SDP, SEND
+from tests.unit.node.scraping import RECEIVE, SDP, SEND, scrape
 
 SECRET = "k" * 32
 SETTINGS = {"keys": {"main": SECRET}}
@@ -190,6 +190,31 @@ async def test_the_people_of_a_room_that_was_taken_over_are_sent_away(
     assert (vars(told)["room"], vars(told)["url"]) == ("r", "https://b.sfu.test")
     assert (await a.publish("r")).status_code == 307
     assert set(b.server.rooms["r"].peers) == {"bob"}
+
+
+async def test_metrics_tell_of_the_cluster(nodes: tuple[Node, Node]) -> None:
+    a, b = nodes
+    assert (await a.publish("ours")).status_code == 201
+    assert (await b.publish("ours")).status_code == 307
+    directory = b.cluster.directory
+    assert isinstance(directory, Away)
+    directory.away = True
+    directory.failures["connection"] += 1
+    assert (await b.publish("new")).status_code == 503
+
+    async def read(node: Node) -> dict[tuple[str, str], float]:
+        transport = httpx.ASGITransport(node.app.state.metrics)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sfu.test") as http:
+            return await scrape(http)
+
+    of_a, of_b = await read(a), await read(b)
+    assert (of_a["sfu_cluster_joined", ""], of_a["sfu_cluster_nodes", ""]) == (1, 2)
+    assert (of_a["sfu_cluster_rooms", ""], of_b["sfu_cluster_rooms", ""]) == (1, 0)
+    assert of_b["sfu_cluster_led_elsewhere_total", ""] == 1
+    assert of_b["sfu_cluster_unknown_homes_total", "connection"] == 1
+    assert of_b["sfu_cluster_directory_failures_total", "connection"] >= 1
+    assert of_b["sfu_cluster_directory_failures_total", "timeout"] == 0
+    assert of_a["sfu_cluster_lost_rooms_total", ""] == of_a["sfu_cluster_passed_on_sockets", ""] == 0
 
 
 async def test_a_node_says_when_it_has_joined_and_is_cut_off_and_is_back(

@@ -7,10 +7,11 @@ The range of a rate is `$__rate_interval`, and what limits a panel to the chosen
 from __future__ import annotations
 
 from sfu.node.metrics.panels.clients import CLIENTS
+from sfu.node.metrics.panels.cluster import CLUSTER
 from sfu.node.metrics.panels.media import MEDIA
 from sfu.node.metrics.panels.node import NODE
 from sfu.node.metrics.panels.panel import Panel, Row
 
 __all__ = ["DASHBOARD", "Panel", "Row"]
 
-DASHBOARD: tuple[Row, ...] = (*NODE, *MEDIA, *CLIENTS)
+DASHBOARD: tuple[Row, ...] = (*NODE, *MEDIA, *CLIENTS, *CLUSTER)
