@@ -97,5 +97,5 @@ async def open_room(door: ClusterNode, room: str, nodes: Sequence[ClusterNode]) 
         assert time.monotonic() < deadline, answer.text
         led = [each for each in nodes if answer.headers.get("location", "").startswith(f"{each.url}/")]
         at = led[0] if led else door
-        await asyncio.sleep(0.0 if led else 0.1)
+        await asyncio.sleep(0.05)
     return at
