@@ -116,13 +116,7 @@ class RoomHomes:
     def handle_news(self, news: News) -> None:
         """Take what the membership tells."""
         if isinstance(news, RoomElsewhere) and self._serves(news.home.name):
-            room = news.home.name
-            self.lost += 1
-            self._taken.add(room)
-            self._forget(room)
-            self._remember(room, news.home.node)
-            node = self._member.membership.view.nodes.get(news.home.node)
-            self.on_lost(room, None if node is None else _build(node))
+            self._lose(news.home)
 
     def handle_tick(self) -> None:
         """Give up what is over: call it a few times a second."""
@@ -130,8 +124,11 @@ class RoomHomes:
         now = self._clock()
         self._taken = {room for room in self._taken if self._is_open(room)}
         for room, until in list(self._kept_until.items()):
-            if until <= now and not self._serves(room):
-                self._forget(room)
+            if not self._serves(room):
+                if until <= now:
+                    self._forget(room)
+            elif (home := self._member.membership.rooms.find_home(room)) is not None:
+                self._lose(home)  # it was opened here just after it was taken over
 
     def note_open(self, room: str) -> None:
         """A room is open here without anybody's having asked, as after a restart: it needs a home."""
@@ -223,6 +220,15 @@ class RoomHomes:
     def _refuse(self, reason: str, detail: str) -> UnknownHomeError:
         self.unknown[reason] += 1
         return UnknownHomeError(detail)
+
+    def _lose(self, home: RoomRecord) -> None:
+        room = home.name
+        self.lost += 1
+        self._taken.add(room)
+        self._forget(room)
+        self._remember(room, home.node)
+        node = self._member.membership.view.nodes.get(home.node)
+        self.on_lost(room, None if node is None else _build(node))
 
     def _remember(self, room: str, node: str) -> None:
         self._known.pop(room, None)

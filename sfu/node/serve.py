@@ -234,6 +234,10 @@ async def _take_over(
     await asyncio.to_thread(lookalikes.load)
     if settings.livekit_keys:
         await asyncio.to_thread(importlib.import_module, "sfu.node.livekit.server_api")
+    if settings.cluster_url.get_secret_value():
+        await asyncio.to_thread(importlib.import_module, "sfu.node.cluster.part")
+        with contextlib.suppress(ImportError):  # which is said where it is used
+            await asyncio.to_thread(importlib.import_module, "sfu.cluster.redis_directory")
     try:
         handover = await predecessor.take("" if certificate is None else certificate.time_fault)
     except HandoverError as error:

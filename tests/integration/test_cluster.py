@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Iterator
 
 import httpx
@@ -115,3 +118,30 @@ async def test_the_rooms_of_a_node_that_is_killed_open_elsewhere(nodes: Nodes, r
     assert find_home(redis, "orphan") == heir.name
     for each in others:
         await until(lambda each=each: bool(each.log.find("cluster: node gone")))  # type: ignore[misc]
+
+
+async def test_a_restart_in_place_keeps_the_rooms_and_the_end_gives_them_up(redis: RedisServer) -> None:
+    with contextlib.ExitStack() as stack:
+        nodes = tuple(stack.enter_context(cluster_node(name, redis.url, find_free_port())) for name in ("p", "q"))
+        home = await open_room(nodes[0], "going-on", nodes)
+        (away,) = (each for each in nodes if each is not home)
+        epoch = redis.tell("GET", f"sfu:node:{home.name}")
+        serving = home.process.pid
+        try:
+            os.kill(serving, signal.SIGUSR2)
+            await until(lambda: bool(home.log.find("restarted: the successor serves")))
+            serving = home.log.find("restarting: the successor starts")[-1]["successor"]
+            await until(lambda: len(home.log.find("cluster joined")) == 2)
+            assert redis.tell("GET", f"sfu:node:{home.name}") == epoch
+            assert (await home.publish("going-on", "opener")).status_code == 201
+            led = await away.publish("going-on", "bob")
+            assert (led.status_code, find_home(redis, "going-on")) == (307, home.name)
+            assert not away.log.find("cluster: node gone")
+            os.kill(serving, signal.SIGINT)
+            assert (await eventually(lambda: away.publish("going-on", "bob"), 201)).status_code == 201
+            assert find_home(redis, "going-on") == away.name
+            await until(lambda: bool(away.log.find("cluster: node gone")))
+            assert await asyncio.to_thread(home.process.wait, 60) == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(serving, signal.SIGKILL)

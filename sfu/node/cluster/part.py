@@ -24,7 +24,7 @@ from sfu.version import read_version
 
 _log = logging.getLogger("sfu.cluster")
 
-TICK_S = 0.25
+TICK_S = 0.5
 _AGAIN_S = 1.0
 _MISSING = "needs the package redis: install sfu-media[cluster], or pip install redis"
 

@@ -167,6 +167,23 @@ async def test_who_was_cut_off_while_another_took_a_room_over_sends_its_people_t
         assert (a.homes.lost, a.homes.held, b.homes.held) == (1, 0, 1)
 
 
+async def test_a_room_that_is_opened_just_after_it_was_taken_over_is_lost_too(store: MemoryStore) -> None:
+    async with door(store, "a") as a, door(store, "b") as b:
+        await know_each_other(a, b)
+        assert await a.homes.enter("r") is None
+        a.directory.away = True
+        store._leases.pop("a")
+        assert await b.homes.enter("r") is None
+        a.directory.away = False
+        await until(lambda: getattr(a.homes._member.find_home("r"), "node", "") == "b")
+        assert a.lost == []
+        a.open.add("r")
+        a.homes.handle_tick()
+        assert a.lost == [("r", Home("https://b.test"))]
+        a.homes.handle_tick()
+        assert a.homes.lost == 1
+
+
 async def test_who_drains_leads_to_others_and_keeps_whom_it_has(store: MemoryStore) -> None:
     async with door(store, "a") as a, door(store, "b") as b:
         await know_each_other(a, b)

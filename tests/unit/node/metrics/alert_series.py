@@ -45,6 +45,8 @@ def lossy(name: str) -> dict[str, str]:
 
 
 TROUBLES = {
+    "SfuClusterCutOff": Trouble({"sfu_cluster_joined": "1x5 0x30"}, quiet_at="5m"),
+    "SfuClusterRoomsLost": Trouble({"sfu_cluster_lost_rooms_total": jumps()}, at="10m"),
     "SfuDown": Trouble({"up": "1x5 0x30"}, quiet_at="5m"),
     "SfuAbsent": Trouble({'other{job="node"}': still(1)}, {}, everywhere=True),
     "SfuRestarts": Trouble({"process_start_time_seconds": "0x5 400x5 700x30"}, quiet_at="10m"),
@@ -189,6 +191,8 @@ HEALTHY = {
     'sfu_certificate_fault{fault="files"}': still(0, DAY),
     'sfu_webhook_alarm{what="behind"}': still(0, DAY),
     "sfu_webhooks_lost_total": still(2, DAY),
+    "sfu_cluster_joined": still(1, DAY),
+    "sfu_cluster_lost_rooms_total": still(2, DAY),
 }
 """A busy node through a day: near the limits, with old troubles that are over."""
 
