@@ -24,8 +24,8 @@ class HttpLimits:
     requests_per_address: float = 200.0
     """Whole requests a second without a valid token, from one address (IPv6: one network of 64 bits)."""
     request_burst_per_address: int = 16384
-    """Such requests at once. In a hearing 300 people may come from one address within seconds. Each loads the page, 43
-    files with those of its figures, which makes 12,900; another 3,400 are left for those who look for a token, reload
+    """Such requests at once. In a hearing 300 people may come from one address within seconds. Each loads the page, 44
+    files with those of its figures, which makes 13,200; another 3,100 are left for those who look for a token, reload
     or return. Meanwhile another 200 a second are allowed.
     """
     requests_per_token: float = 200.0

@@ -36,7 +36,7 @@ CLUSTER = (
             "meanwhile. Those who were in were sent there, and recordings of these rooms were closed here."
         ),
         look=(
-            "The log's `cluster: a room was taken over by another node` with room and URL, and `cluster: cut off` before."
+            "The log's `cluster: a room was taken over by another node`, with its name, and `cluster: cut off` before."
         ),
         steps=(
             "Begin the recordings anew that should go on.",

@@ -159,4 +159,4 @@ def test_a_hearing_of_three_hundred_behind_one_address_meets_no_limit(clock: Clo
 def test_the_reckoning_counts_the_files_of_the_page() -> None:
     source = (Path(sfu.node.__file__).parent / "http" / "limits.py").read_text()
     assert f"loads the page, {len(list(PAGE.iterdir()))}\n" in source
-    assert re.search(r"makes 12,900;", source)
+    assert re.search(r"makes 13,200;", source)
