@@ -69,6 +69,7 @@ class ClusterPart:
 
     def start(self, rooms: tuple[str, ...] = ()) -> None:
         """Take part from now on. `rooms`: those that are open already."""
+        self._note_load()  # the registration tells it, and who takes a node for idle leads clients there
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._run(), name="sfu cluster"),
@@ -118,9 +119,12 @@ class ClusterPart:
 
     def handle_tick(self) -> None:
         """Tell how this node is, and give up what is over. Called by itself while it runs."""
-        self.member.membership.load = self.read_load() if self._server.drain_left is None else 1.0
+        self._note_load()
         self.homes.handle_tick()
         self._note_state(lease_clock())
+
+    def _note_load(self) -> None:
+        self.member.membership.load = self.read_load() if self._server.drain_left is None else 1.0
 
     def _note_state(self, now: float) -> None:
         holds = self.state is LeaseState.HOLDS

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 import sfu
 from sfu.cluster.directory import DirectoryUnavailableError, MemoryDirectory
 from sfu.cluster.memory_store import MemoryStore
+from sfu.cluster.node_requests import Renew
 from sfu.cluster.records import NodeRecord
 from sfu.cluster.requests import Request
 from sfu.node.app import create_node_app
@@ -46,8 +47,12 @@ class Away(MemoryDirectory):
     """Its store can be out of reach."""
 
     away = False
+    loads: tuple[float, ...] = ()
+    """What it was told, one after the other."""
 
     async def ask(self, request: Request[object]) -> object:  # type: ignore[override]
+        if isinstance(request, Renew):
+            self.loads += (request.load,)
         if self.away:
             raise DirectoryUnavailableError("connection", "it is away")
         return await super().ask(request)
@@ -119,6 +124,14 @@ async def test_a_room_that_keeps_somebody_out_keeps_its_home(nodes: tuple[Node, 
     assert store.rooms == 1
     assert (await b.publish("r")).status_code == 307
     assert (await a.publish("r")).status_code == 403
+
+
+async def test_a_node_tells_its_load_from_its_registration_on(nodes: tuple[Node, Node]) -> None:
+    """Else it would be taken for idle until its next renewal, also after a restart under load."""
+    for node in nodes:
+        directory = node.cluster.directory
+        assert isinstance(directory, Away)
+        assert set(directory.loads) == {0.2}
 
 
 async def test_the_page_may_ask_the_other_nodes_and_nobody_else(nodes: tuple[Node, Node], store: MemoryStore) -> None:
