@@ -66,8 +66,11 @@ clients: stable # watch and are watched in real time, which leaves most of a pro
 	@$(BIN)/pytest -m "stable and not slow" tests/interop/stable tests/interop/livekit
 	@$(BIN)/pytest -m "breadth and not slow" $(REAL_TIME)
 
+# Named, since each of the processes would collect all tests to find these.
+LONG := $(filter-out $(REAL_TIME),$(shell grep -rlE 'mark\.(breadth|beside)' tests --include='test_*.py'))
+
 breadth: kernels-checked # takes what the clients and their building leave
-	@$(IDLE) $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable" $(REAL_TIME:%=--ignore=%)
+	@$(IDLE) $(BIN)/pytest $(PARALLEL) -m "breadth and not slow and not browser and not stable" $(LONG)
 	@$(IDLE) $(MAKE) --no-print-directory court-test ARGS='-m "not slow and not breadth"'
 
 in-browsers:

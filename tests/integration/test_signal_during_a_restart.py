@@ -24,16 +24,15 @@ if FOLLOWED not in os.environ:  # only the first process
 """
 
 
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize(
-    ("module", "owner", "step"),
+    ("module", "owner", "step", "number"),
     [
-        pytest.param("sfu.node", "lifecycle", "hand_over_rooms", id="while it hands over"),
-        pytest.param("sfu.node.restart.successor", "NodeRestart", "close", id="once the successor serves"),
-        pytest.param("sfu.signaling", "Signaling", "close", id="while it closes"),
-        pytest.param("sfu.node", "serve", "leave_to", id="once all is closed"),
-        pytest.param("sfu.node.restart", "farewell", "become_follower", id="before it follows"),
-        pytest.param("sfu.node.restart.follower", "os", "execv", id="when it is about to follow"),
+        pytest.param("sfu.node", "lifecycle", "hand_over_rooms", "SIGTERM", id="while it hands over"),
+        pytest.param("sfu.node.restart.successor", "NodeRestart", "close", "SIGINT", id="once the successor serves"),
+        pytest.param("sfu.signaling", "Signaling", "close", "SIGTERM", id="while it closes"),
+        pytest.param("sfu.node", "serve", "leave_to", "SIGTERM", id="once all is closed"),
+        pytest.param("sfu.node.restart", "farewell", "become_follower", "SIGINT", id="before it follows"),
+        pytest.param("sfu.node.restart.follower", "os", "execv", "SIGTERM", id="when it is about to follow"),
     ],
 )
 def test_a_signal_during_a_restart_ends_the_successor(module: str, owner: str, step: str, number: str) -> None:

@@ -8,7 +8,7 @@ _ALL = os.environ.get("EXAMPLES") == "all"
 
 
 def examples(most: int) -> int:
-    """A third of `most`: each run draws its own, and so does each mode that `test_modes.py` runs. `make fuzz` asks for
+    """A sixth of `most`: each run draws its own, and so does each mode that `test_modes.py` runs. `make fuzz` asks for
     all, by `EXAMPLES=all`.
     """
-    return most if _ALL else most // 3
+    return most if _ALL else most // 6
